@@ -1,0 +1,88 @@
+"""The words that verifiers speak: a problem x, a verdict on (x, z, y), and what a verifier is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+Status = Literal[
+    "correct",  # the answer is right, and the reasoning consistent where that is checked
+    "incorrect",  # an answer was given and is wrong
+    "unsound",  # the answer is right, the reasoning contradicts itself or it
+    "no_trace",  # the answer is right, and no reasoning stands before it where some is asked for
+    "no_answer",  # no answer could be cut from the response
+    "timeout",  # judging this response ran past its deadline, or the program it holds did
+    "memory",  # … past its memory
+    "output",  # … past its output
+    "crash",  # the program in the response died, or the worker that judged it did
+    "error",  # the verifier itself failed: a fault of ours, score None
+    "unverifiable",  # the reference cannot be judged against: a fault of the data, score None
+]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem x with what its answer is judged against.
+
+    >>> Problem(id="gsm8k-1", prompt="What is 1/4 + 1/4?", reference="1/2")
+    """
+
+    id: str
+    prompt: str
+    reference: Any
+    """JSON-like: a string for mathematics, a mapping of tests for code."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else the data set says of it (level, source, …); verifiers do not need it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verifier says of one response.
+
+    >>> Verdict(1.0, "correct", answer="1/2")
+    """
+
+    score: float | None
+    """1.0 or 0.0; None where it could not be judged through no fault of the policy."""
+    status: Status
+    answer: str | None = None
+    """The y that was judged, as canonical text."""
+    detail: str = ""
+    """One short line for a person."""
+    answer_score: float | None = None
+    """y alone. Equal to `score` unless the verifier also reads the reasoning."""
+    sound: float | None = None
+    """The reasoning alone: 1.0, 0.0, or None where nobody looked."""
+
+    def __post_init__(self) -> None:
+        if self.score not in (0.0, 1.0, None):
+            raise ValueError(f"Verdict.score is {self.score!r}; expected 1.0, 0.0 or None")
+        if self.status not in STATUSES:
+            raise ValueError(f"Verdict.status is {self.status!r}; expected one of {', '.join(STATUSES)}")
+        if self.answer_score is None and self.status not in ("unsound", "no_trace"):
+            object.__setattr__(self, "answer_score", self.score)
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """A rule that judges one response. Plug-ins implement this and nothing else.
+
+    `verify` is called in a worker process that may be killed; it need not be thread-safe, guard its own
+    time or catch its own errors. It must be deterministic.
+
+    >>> class Shout:
+    ...     name, answer_format = "shout", "text"
+    ...     def verify(self, problem, trace, answer):
+    ...         right = answer == problem.reference.upper()
+    ...         return Verdict(float(right), "correct" if right else "incorrect", answer)
+    """
+
+    name: str
+    answer_format: str
+    """How `extract.cut` finds y in the response: "boxed", "text", "code", … (see there)."""
+
+    def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
+        """Judge answer `y` and trace `z` to problem `x`. `answer` is None where none could be cut."""
+        ...
