@@ -1,0 +1,281 @@
+"""The rollout row: one sampled completion with its verdict, one line of JSON.
+
+Both halves of the project meet here. The sampler and the verifiers write these rows; the trainer and the
+analysis read them, as does whoever has rows from another system. What holds for a whole file (model,
+temperature, verifier and its options, versions) stands beside it in `NAME.settings.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+
+class TornLine(UserWarning):
+    """The last line of a rollout file was cut short, as a killed writer leaves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One sample z, y for problem x, and what the verifier said of it.
+
+    >>> Rollout("p1", 0, "base", "1+1?", "… so \\\\boxed{2}", "2", True, 9, score=1.0, status="correct")
+    """
+
+    problem_id: str
+    sample: int
+    """Number of the draw: (problem_id, sample) is unique in a file."""
+    policy: str
+    """Who drew it: "base", "step-50", "tuned", …"""
+    prompt: str
+    """x, the problem's own text (the evidence around it is in the file's settings)."""
+    trace: str
+    """The completion as sampled, whole: z and the words that state y."""
+    answer: str | None
+    complete: bool
+    """It ended by itself; False where the token limit cut it."""
+    tokens: int
+    logprobs: dict[str, float] = field(default_factory=dict)
+    """Policy's name → nats of the whole completion under that policy's sampling distribution."""
+    score: float | None = None
+    """What the run rewards; None where no verdict was possible or none has been asked for yet."""
+    answer_score: float | None = None
+    sound: float | None = None
+    status: str = ""
+    detail: str = ""
+    verifier: str = ""
+    seed: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Keys that are not ours; written back at the top level, after ours."""
+
+    @classmethod
+    def from_json(cls, obj: Any, where: str = "row") -> Self:
+        """The row in a decoded JSON object. `where` ("file:line") opens the message of any error.
+
+        Raises ValueError for a missing key or a value of the wrong type.
+        """
+        if not isinstance(obj, dict):
+            raise ValueError(f"{where}: expected a JSON object, found {type(obj).__name__}")
+        if missing := [name for name in _REQUIRED if name not in obj]:
+            raise ValueError(f"{where}: a rollout needs {', '.join(missing)}")
+        values: dict[str, Any] = {}
+        for name, (kinds, words) in _KINDS.items():
+            if name not in obj:
+                continue
+            value = obj[name]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise ValueError(f"{where}: {name} is {_short(value)}; expected {words}")
+            values[name] = value
+        if "logprobs" in values:
+            values["logprobs"] = {k: _nats(v, k, where) for k, v in values["logprobs"].items()}
+        for name in ("score", "answer_score", "sound"):
+            if values.get(name) is not None:
+                values[name] = float(values[name])
+        return cls(**values, extra={k: v for k, v in obj.items() if k not in _KINDS})
+
+    def to_json_line(self) -> str:
+        """One line of JSON without its line end. Raises ValueError where a number is NaN."""
+        row: dict[str, Any] = {name: getattr(self, name) for name in _KINDS}
+        if clash := self.extra.keys() & row.keys():
+            raise ValueError(f"extra holds keys of the row itself: {', '.join(sorted(clash))}")
+        # JSON has no infinity, yet a trace that a policy cannot write is honestly −inf: it travels as text.
+        row["logprobs"] = {k: v if math.isfinite(v) else str(float(v)) for k, v in self.logprobs.items()}
+        if "nan" in row["logprobs"].values():
+            raise ValueError(f"problem {self.problem_id}, sample {self.sample}: a log-probability is NaN")
+        line = json.dumps(row | self.extra, ensure_ascii=False, allow_nan=False)
+        try:
+            line.encode()
+        except UnicodeEncodeError:  # a lone surrogate cannot stand in UTF-8, but can as an escape
+            line = json.dumps(row | self.extra, allow_nan=False)
+        return line
+
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "problem_id": ((str,), "a string"),
+    "sample": ((int,), "an integer"),
+    "policy": ((str,), "a string"),
+    "prompt": ((str,), "a string"),
+    "trace": ((str,), "a string"),
+    "answer": ((str, type(None)), "a string or null"),
+    "complete": ((bool,), "true or false"),
+    "tokens": ((int,), "an integer"),
+    "logprobs": ((dict,), "an object of policy name → nats"),
+    "score": ((int, float, type(None)), "a number or null"),
+    "answer_score": ((int, float, type(None)), "a number or null"),
+    "sound": ((int, float, type(None)), "a number or null"),
+    "status": ((str,), "a string"),
+    "detail": ((str,), "a string"),
+    "verifier": ((str,), "a string"),
+    "seed": ((int,), "an integer"),
+}
+_REQUIRED = [
+    f.name
+    for f in fields(Rollout)
+    if (f.default is MISSING and f.default_factory is MISSING) or f.name in ("score", "status")
+]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _nats(value: Any, policy: str, where: str) -> float:
+    try:
+        nats = float(value)
+    except (TypeError, ValueError):
+        nats = math.nan
+    if math.isnan(nats) or isinstance(value, bool):
+        raise ValueError(f"{where}: logprobs[{policy!r}] is {_short(value)}; expected a number of nats")
+    return nats
+
+
+def parse(line: bytes) -> Any:
+    """One line of JSON, decoded. Raises ValueError.
+
+    orjson is several times faster than the standard library but refuses what JSON strictly does not allow
+    and other people's files hold all the same: NaN, Infinity, lone surrogates.
+    """
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
+
+
+def read_objects(path: Path) -> Iterator[tuple[int, Any]]:
+    """(line number, decoded value) of every line; a byte-order mark, CRLF and blank lines are tolerated.
+
+    A torn last line is left out with a `TornLine` warning; any other bad line raises ValueError.
+    Both name file and line.
+    """
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1 and line.startswith(b"\xef\xbb\xbf"):
+                line = line[3:]
+            if line.isspace() or not line:
+                continue
+            try:
+                yield number, parse(line)
+            except ValueError as error:
+                if line.endswith(b"\n"):
+                    raise ValueError(f"{path}:{number}: not a line of JSON ({error})") from None
+                warnings.warn(
+                    f"{path}:{number}: the last line is cut short and was left out", TornLine, stacklevel=2
+                )
+
+
+def read(path: Path) -> Iterator[Rollout]:
+    """The rows of a file, one at a time. Raises ValueError with file and line; see `read_objects`."""
+    for number, obj in read_objects(path):
+        yield Rollout.from_json(obj, f"{path}:{number}")
+
+
+def append(path: Path, rows: Iterable[Rollout]) -> None:
+    """Adds `rows` in one write and waits until they are on disk. One writer at a time.
+
+    A torn last line left by a killed writer is cut off first, with a `TornLine` warning. Where the write
+    fails (a full disk), the file is put back to what it was and the error raised.
+    """
+    data = "".join(row.to_json_line() + "\n" for row in rows).encode()
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        end = _sound_end(fd, path)
+        if end is None:  # a whole last line, only its line end is missing
+            end, data = os.fstat(fd).st_size, b"\n" + data
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(fd, data[written:], end + written)
+            os.fsync(fd)
+        except OSError:
+            os.ftruncate(fd, end)
+            raise
+    finally:
+        os.close(fd)
+
+
+def _sound_end(fd: int, path: Path) -> int | None:
+    """Where the last whole line ends, after cutting off a torn one; None for a whole line without its end."""
+    size = os.fstat(fd).st_size
+    tail, start = b"", size
+    while start > 0 and b"\n" not in tail:
+        step = min(1 << 16, start)
+        start -= step
+        tail = os.pread(fd, step, start) + tail
+    last = tail[tail.rfind(b"\n") + 1 :]
+    if not last.strip():
+        return size
+    try:
+        parse(last)
+        return None
+    except ValueError:
+        warnings.warn(
+            f"{path}: the last line was cut short ({len(last)} bytes) and has been removed",
+            TornLine,
+            stacklevel=3,
+        )
+        os.ftruncate(fd, size - len(last))
+        return size - len(last)
+
+
+def rewrite(path: Path, rows: Iterable[Rollout]) -> None:
+    """Puts `rows` in place of the file's content, atomically: a reader sees the old file or the new one."""
+    _replace(Path(path), ((row.to_json_line() + "\n").encode() for row in rows))
+
+
+def settings_path(path: Path) -> Path:
+    """`rollouts/base.jsonl` → `rollouts/base.settings.json`."""
+    return Path(path).with_suffix(".settings.json")
+
+
+def write_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Writes what holds for the whole rollout file `path` beside it, atomically."""
+    text = json.dumps(dict(settings), indent=2, ensure_ascii=False, allow_nan=False)
+    _replace(settings_path(path), [text.encode(), b"\n"])
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings beside the rollout file `path`; empty where there are none."""
+    beside = settings_path(path)
+    if not beside.exists():
+        return {}
+    try:
+        settings = json.loads(beside.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{beside}: not JSON ({error})") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{beside}: expected a JSON object, found {type(settings).__name__}")
+    return settings
+
+
+def _replace(path: Path, chunks: Iterable[bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)  # mkstemp makes it private; a result file is not
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the rename itself must survive a power cut
+    finally:
+        os.close(folder)

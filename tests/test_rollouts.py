@@ -1,0 +1,162 @@
+"""The rollout file: what is written comes back, and a killed writer costs one line at most."""
+
+import json
+import math
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlvr import rollouts
+from rlvr.rollouts import Rollout, TornLine
+
+TEXT = st.text(st.characters(codec=None), max_size=30)  # surrogates and control characters included
+ROWS = st.builds(
+    Rollout,
+    problem_id=TEXT,
+    sample=st.integers(0, 10**6),
+    policy=TEXT,
+    prompt=TEXT,
+    trace=TEXT,
+    answer=st.none() | TEXT,
+    complete=st.booleans(),
+    tokens=st.integers(0, 10**6),
+    logprobs=st.dictionaries(TEXT, st.floats(allow_nan=False), max_size=3),
+    score=st.sampled_from([None, 0.0, 1.0]),
+    answer_score=st.sampled_from([None, 0.0, 1.0]),
+    sound=st.sampled_from([None, 0.0, 1.0]),
+    status=TEXT,
+    detail=TEXT,
+    verifier=TEXT,
+    seed=st.integers(0, 2**63),
+    extra=st.dictionaries(st.sampled_from(["note", "turns", "x"]), st.integers(-5, 5) | TEXT),
+)
+
+
+def row(sample: int = 0, **changes) -> Rollout:
+    return Rollout("p1", sample, "base", "1+1?", "so \\boxed{2}", "2", True, 9, **changes)
+
+
+@given(ROWS)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_round_trip(rollout):
+    line = rollout.to_json_line()
+    assert "\n" not in line
+    assert Rollout.from_json(rollouts.parse(line.encode())) == rollout
+
+
+@given(st.lists(ROWS, min_size=1, max_size=4), st.data())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_a_file_cut_anywhere_keeps_every_whole_row(tmp_path_factory, rows, data):
+    path = tmp_path_factory.mktemp("cut") / "base.jsonl"
+    rollouts.append(path, rows)
+    whole = path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:cut])
+    ends = [i for i, byte in enumerate(whole) if byte == 10]
+    kept = sum(end <= cut for end in ends)  # a row whose line end alone is missing is whole
+    clean = cut == 0 or cut in ends or whole[cut - 1] == 10
+    with pytest.warns(TornLine) if not clean else _nothing():
+        rollouts.append(path, [row(7)])
+    assert list(rollouts.read(path)) == [*rows[:kept], row(7)]
+
+
+class _nothing:  # noqa: N801
+    def __enter__(self): ...
+    def __exit__(self, *_): ...
+
+
+def test_the_written_keys_are_the_contract():
+    keys = "problem_id sample policy prompt trace answer complete tokens logprobs score answer_score sound"
+    assert " ".join(json.loads(row().to_json_line())) == keys + " status detail verifier seed"
+
+
+def test_reading_tolerates_bom_crlf_and_blank_lines(tmp_path):
+    path = tmp_path / "base.jsonl"
+    path.write_bytes(
+        b"\xef\xbb\xbf" + row().to_json_line().encode() + b"\r\n\r\n" + row(1).to_json_line().encode()
+    )
+    assert [r.sample for r in rollouts.read(path)] == [0, 1]
+
+
+def test_a_torn_last_line_is_reported_and_a_bad_middle_line_refused(tmp_path):
+    path = tmp_path / "base.jsonl"
+    good = row().to_json_line()
+    path.write_text(good + "\n" + good[:40])
+    with pytest.warns(TornLine, match=r"base\.jsonl:2"):
+        assert len(list(rollouts.read(path))) == 1
+    path.write_text(good[:40] + "\n" + good + "\n")
+    with pytest.raises(ValueError, match=r"base\.jsonl:1"):
+        list(rollouts.read(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokens": "9"}, "tokens is '9'; expected an integer"),
+        ({"sample": True}, "sample is True"),
+        ({"score": "1"}, "score is '1'; expected a number or null"),
+        ({"logprobs": {"base": "much"}}, r"logprobs\['base'\] is 'much'"),
+        ({"problem_id": 3}, "problem_id is 3; expected a string"),
+    ],
+)
+def test_wrong_types_are_named(change, message):
+    with pytest.raises(ValueError, match="f:3: " + message):
+        Rollout.from_json(json.loads(row().to_json_line()) | change, "f:3")
+
+
+def test_missing_keys_are_named():
+    with pytest.raises(ValueError, match="f:3: a rollout needs trace, score"):
+        Rollout.from_json(
+            {k: v for k, v in json.loads(row().to_json_line()).items() if k not in ("trace", "score")}, "f:3"
+        )
+
+
+def test_nan_is_refused_and_minus_infinity_kept():
+    assert json.loads(row(logprobs={"base": -math.inf}).to_json_line())["logprobs"] == {"base": "-inf"}
+    with pytest.raises(ValueError, match="problem p1, sample 0"):
+        row(logprobs={"base": math.nan}).to_json_line()
+
+
+def test_a_failed_write_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "base.jsonl"
+    rollouts.append(path, [row()])
+    before, pwrite = path.read_bytes(), os.pwrite
+
+    def full(fd, data, at):
+        if len(data) < 50:
+            raise OSError(28, "No space left on device")
+        return pwrite(fd, data[: len(data) // 2], at)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="No space"):
+        rollouts.append(path, [row(1), row(2)])
+    assert path.read_bytes() == before
+
+
+def test_rewrite_is_atomic(tmp_path):
+    path = tmp_path / "base.jsonl"
+    rollouts.append(path, [row(), row(1)])
+
+    def rows():
+        yield row(5)
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        rollouts.rewrite(path, rows())
+    assert [r.sample for r in rollouts.read(path)] == [0, 1]
+    rollouts.rewrite(path, [row(5)])
+    assert [r.sample for r in rollouts.read(path)] == [5]
+    assert [p.name for p in tmp_path.iterdir()] == ["base.jsonl"]
+
+
+def test_settings_stand_beside_the_file(tmp_path):
+    path = tmp_path / "base.jsonl"
+    assert rollouts.read_settings(path) == {}
+    rollouts.write_settings(path, {"temperature": 1.0})
+    assert rollouts.settings_path(path) == tmp_path / "base.settings.json"
+    assert rollouts.read_settings(path) == {"temperature": 1.0}
+    rollouts.settings_path(path).write_text("{")
+    with pytest.raises(ValueError, match=r"base\.settings\.json: not JSON"):
+        rollouts.read_settings(path)
