@@ -1,0 +1,268 @@
+"""One typed configuration: a YAML file, `key=value` overrides, validated before anything heavy is imported."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rlvr.errors import UserError
+from rlvr.evidence import EvidenceConfig
+from rlvr.problems import SourceConfig
+
+
+class ConfigError(UserError):
+    """The configuration cannot be used; the message names the file and the key."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProblemsConfig(Section):
+    train: SourceConfig | None = Field(None, description="problems to train on; not needed by `rlvr eval`")
+    heldout: SourceConfig = Field(description="problems that every figure of the report is measured on")
+    probes: dict[str, SourceConfig] = Field(
+        default_factory=dict,
+        description="further held-out sets, evaluated before and after training and reported apart",
+    )
+
+
+class SamplingConfig(Section):
+    engine: Literal["auto", "transformers", "vllm"] = Field(
+        "auto", description="who samples evaluations: vllm where it is installed and there is a GPU, else transformers"
+    )
+    samples: int = Field(64, ge=1, description="samples n per held-out problem (at least 2 K; 16 K to show expansion)")
+    temperature: float = Field(1.0, ge=0, description="softmax temperature of training and evaluation; 0 is greedy")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus; the posterior figures need 1.0")
+    top_k: int = Field(0, ge=0, description="keep the k likeliest tokens; 0 keeps all")
+    min_p: float = Field(0.0, ge=0, le=1, description="drop tokens below this share of the likeliest one; 0 keeps all")
+    max_new_tokens: int = Field(512, ge=1, description="token limit of a completion; reaching it means truncated")
+    stop: list[str] = Field(default_factory=list, description="strings that end a completion, besides end-of-text")
+    batch_size: int = Field(0, ge=0, description="rows decoded at once; 0 derives it from the model's size")
+
+
+class LoraSection(Section):
+    r: int = Field(16, ge=1, description="rank")
+    alpha: int = Field(32, ge=1, description="scale; the update is alpha / r times B A")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the adapter's input")
+    target_modules: str | list[str] = Field("all-linear", description="which modules get an adapter")
+
+
+class ShapingConfig(Section):
+    """Reward terms that are not verdicts. They never reach the analysis."""
+
+    overlong: float = Field(0.0, ge=0, description="taken from the reward of a truncated completion")
+    per_token: float = Field(0.0, ge=0, description="taken from the reward for each completion token")
+
+
+class TrainConfig(Section):
+    algorithm: Literal["grpo"] = Field("grpo", description="how verdicts become advantages")
+    steps: int = Field(100, ge=0, description="optimiser steps; each draws fresh problems and samples")
+    groups_per_step: int = Field(8, ge=1, description="problems per step, over all processes")
+    group_size: int = Field(8, ge=2, description="samples per problem and step (G)")
+    groups_per_micro_step: int = Field(0, ge=0, description="groups per forward and backward; 0 derives it")
+    eval_every: int = Field(0, ge=0, description="evaluate on held-out problems every so many steps; 0 never")
+    eval_samples: int = Field(16, ge=1, description="samples per problem in these evaluations")
+    checkpoint_every: int = Field(50, ge=0, description="steps between checkpoints; 0 keeps none but the last")
+    learning_rate: float = Field(1e-6, gt=0, description="peak learning rate of AdamW")
+    shaping: ShapingConfig = Field(ShapingConfig(), description="length terms of the reward; none by default")
+    lora: LoraSection | None = Field(None, description="train adapters through peft instead of all weights")
+    trl: dict[str, Any] = Field(
+        default_factory=dict,
+        description="any further field of TRL's GRPOConfig (beta, loss_type, epsilon, report_to, …)",
+    )
+
+
+class VerificationConfig(Section):
+    workers: int = Field(0, ge=0, description="verifier processes; 0 means one per core, at most 8")
+    deadline: float = Field(10.0, gt=0, description="seconds for one verdict before its worker is killed")
+    memory_mb: int = Field(2048, ge=64, description="memory of one worker")
+
+
+class AnalysisConfig(Section):
+    search_budget: int = Field(16, ge=1, description="K: gains within K base samples count as search compression")
+    replicates: int = Field(2000, ge=100, description="cluster-bootstrap replicates behind the intervals")
+
+
+class SandboxConfig(Section):
+    allow_weak: bool = Field(False, description="run the code verifier below isolation level `standard`")
+
+
+class Config(Section):
+    model: str = Field(
+        "tiny", description="`tiny` (embedded), a folder, or a Hub name such as Qwen/Qwen2.5-0.5B-Instruct"
+    )
+    revision: str | None = Field(None, description="Hub revision of the model")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="weights in memory; auto is float32 on CPU, bfloat16 on a GPU that has it"
+    )
+    trust_remote_code: bool = Field(False, description="run code that comes with the model")
+    problems: ProblemsConfig = Field(description="where problems come from")
+    evidence: EvidenceConfig = Field(EvidenceConfig(), description="how a problem becomes a prompt")
+    verifier: str = Field("math", description="a built-in name, an installed plug-in, or package.module:attr")
+    verifier_options: dict[str, Any] = Field(default_factory=dict, description="keyword options of the verifier")
+    verification: VerificationConfig = Field(VerificationConfig(), description="the pool of verifier processes")
+    sampling: SamplingConfig = Field(SamplingConfig(), description="how traces are drawn, in training and evaluation")
+    train: TrainConfig = Field(TrainConfig(), description="the training run")
+    analysis: AnalysisConfig = Field(AnalysisConfig(), description="what the report claims, decided before looking")
+    sandbox: SandboxConfig = Field(SandboxConfig(), description="isolation of untrusted programs")
+    seed: int = Field(0, ge=0, description="seed of data order, training samples and, offset, of the evaluations")
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Config:
+        if self.analysis.search_budget > self.sampling.samples:
+            raise ValueError(
+                f"analysis.search_budget ({self.analysis.search_budget}) is above sampling.samples "
+                f"({self.sampling.samples}); pass@K needs at least K samples, 2 K for its variance"
+            )
+        if self.train.steps and self.sampling.temperature == 0:
+            raise ValueError(
+                "sampling.temperature is 0: greedy samples of a group are all equal, there is nothing to learn from"
+            )
+        return self
+
+    def digest(self) -> str:
+        """A short fingerprint: two runs with equal digests do the same work."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def find(name: str | Path) -> Path:
+    """The config file `name`: a path, or one of the packaged recipes (`quickstart`, `configs/quickstart.yaml`).
+
+    Raises:
+        ConfigError: neither is there.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    packaged = packaged_folder()
+    candidates = [packaged / path.name, packaged / f"{path.name}.yaml"]
+    if path.parent in (Path(), Path("configs")):
+        for candidate in candidates:
+            if candidate.is_file():
+                return candidate
+    known = sorted(p.name for p in packaged.glob("*.yaml"))
+    raise ConfigError(f"{name}: no such config file. Recipes that come with the package: {', '.join(known)}")
+
+
+def packaged_folder() -> Path:
+    """Where the recipes lie: inside an installed package, or at the top of a checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "configs"
+    return installed if installed.is_dir() else here.parent / "configs"
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML config and apply `key.sub=value` overrides (values are YAML).
+
+    Raises:
+        ConfigError: unreadable file, unknown key (with the nearest known one), wrong type, incoherent values.
+    """
+    try:
+        data = _yaml(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(data).__name__}")
+    for override in overrides:
+        _override(data, override)
+    return validate(data, where=str(path))
+
+
+def validate(data: dict[str, Any], where: str) -> Config:
+    """Turn plain data into a `Config`, or raise a `ConfigError` that lists every fault."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        faults = "\n".join(f"  {line}" for line in _explain(error))
+        raise ConfigError(f"{where}: the configuration has {error.error_count()} fault(s):\n{faults}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads `1e-5` as text (it wants `1.0e-5`); people mean the number, as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader: plain data only
+
+
+def _override(data: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override {text!r}: expected key=value, such as train.steps=100")
+    *parents, last = key.strip().split(".")
+    node = data
+    for parent in parents:
+        if node.get(parent) is None:
+            node[parent] = {}
+        node = node[parent]
+        if not isinstance(node, dict):
+            raise ConfigError(f"override {text!r}: {parent!r} holds a value, not a section")
+    try:
+        node[last] = _yaml(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {text!r}: the value is not valid YAML: {error}") from error
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        path = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            known = sorted(_fields_at(fault["loc"][:-1]))
+            near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+            yield f"{path}: unknown key; {hint}"
+        elif fault["type"] == "missing":
+            yield f"{path}: missing"
+        elif fault["type"] == "value_error":
+            yield f"{path + ': ' if path else ''}{fault['ctx']['error']}"
+        else:
+            yield f"{path}: {fault['msg']}; found {fault['input']!r}"
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The section class inside an annotation such as `X | None` or `dict[str, X]`."""
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _fields_at(loc: Sequence[Any]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in loc:
+        found = model.model_fields.get(str(part))
+        inner = _section(found.annotation) if found else model  # a key of dict[str, Section] names no field
+        model = inner or model
+    return list(model.model_fields)
+
+
+def describe(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every key with its default and its one-line explanation, for `--help-config`."""
+    for name, found in model.model_fields.items():
+        key = f"{prefix}{name}"
+        inner = _section(found.annotation)
+        default = "required" if found.is_required() else _default_text(found.get_default(call_default_factory=True))
+        yield key, "" if inner else default, found.description or ""
+        if inner:
+            many = str(found.annotation).startswith("dict")
+            yield from describe(inner, f"{key}.NAME." if many else f"{key}.")
+
+
+def _default_text(value: Any) -> str:
+    return json.dumps(value, default=lambda v: v.model_dump(mode="json")) if value is not None else "none"

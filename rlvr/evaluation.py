@@ -1,0 +1,202 @@
+"""Evaluate a policy: n samples of each problem, judged, one row each, in a file that a killed run continues."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rlvr import rollouts
+from rlvr.config import Config
+from rlvr.errors import UserError
+from rlvr.evidence import Evidence, render
+from rlvr.policy import Policy, PolicyError
+from rlvr.rollouts import Rollout
+from rlvr.run import versions
+from rlvr.sampling import Completion, Row, sampler
+from rlvr.terminal import Terminal
+from verifiers import Problem, Verdict
+from verifiers.pool import VerifierPool
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Asks policies the same questions in the same way: evidence, sampling settings and verifier are fixed."""
+
+    config: Config
+    evidence: Evidence
+    pool: VerifierPool
+    terminal: Terminal
+
+    def evaluate(
+        self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int | None = None, label: str = ""
+    ) -> Path:
+        """Draw and judge `samples` completions of each problem; rows that `into` already holds are kept.
+
+        Returns:
+            `into`, complete: one row per (problem, sample), in that order, settings beside it.
+
+        Raises:
+            UserError: `into` was drawn under other settings, or a prompt does not fit the model's context.
+        """
+        samples = samples or self.config.sampling.samples
+        prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
+        done = self._begin(policy, problems, into, samples)
+        todo = [(i, s) for i, p in enumerate(problems) for s in range(samples) if (p.id, s) not in done]
+        if not todo:
+            return into
+        label = label or f"sampling {policy.name}"
+        with self.terminal.progress(label, total=samples * len(problems), start=len(done)) as advance:
+            self._draw(policy, problems, prompts, todo, into, advance)
+        return into
+
+    def _draw(
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        prompts: Sequence[list[int]],
+        todo: Sequence[tuple[int, int]],
+        into: Path,
+        advance: Progress,
+    ) -> None:
+        """Blocks of rows: while one is sampled, the verifiers judge the one before it."""
+        from accelerate import PartialState
+        from accelerate.utils import gather_object
+
+        state = PartialState()
+        draw = sampler(policy, self.config)
+        size = draw.block_size(prompts) * state.num_processes
+
+        def write(judging: Sequence[tuple[Rollout, Future[Verdict]]]) -> None:
+            rows = [judged(row, future.result()) for row, future in judging]
+            if state.num_processes > 1:
+                rows = gather_object(rows)
+            if state.is_main_process:
+                rollouts.append(into, rows)
+
+        judging: list[tuple[Rollout, Future[Verdict]]] | None = None
+        for start in range(0, len(todo), size):
+            block = list(todo[start : start + size])
+            with state.split_between_processes(block) as mine:
+                seeds = [row_seed(self.config.seed, into.stem, problems[i].id, s) for i, s in mine]
+                rows = [Row(i, seed) for (i, _), seed in zip(mine, seeds, strict=True)]
+                completions = draw.generate(prompts, rows) if rows else []
+            if judging is not None:
+                write(judging)
+            judging = [
+                (
+                    unjudged(problems[i], s, policy.name, completion, self.config.verifier, seed),
+                    self.pool.submit(problems[i], completion.text),
+                )
+                for (i, s), seed, completion in zip(mine, seeds, completions, strict=True)
+            ]
+            advance(len(block))
+        write(judging or [])
+
+    def _begin(
+        self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int
+    ) -> set[tuple[str, int]]:
+        """Write the settings, or check that those beside `into` are the same; say which rows it holds."""
+        from accelerate import PartialState
+
+        settings = self.settings(policy, problems, samples)
+        there = rollouts.read_settings(into)
+        differing = sorted(k for k in settings.keys() | there.keys() if settings.get(k) != there.get(k))
+        if there and (differing := [k for k in differing if k != "versions"]):
+            shown = "; ".join(f"{k}: {there.get(k)!r} there, {settings.get(k)!r} asked for" for k in differing)
+            raise UserError(f"{into}: was drawn under other settings ({shown}). Give this evaluation another file.")
+        done = {(row.problem_id, row.sample) for row in rollouts.read(into)} if into.exists() else set()
+        state = PartialState()
+        state.wait_for_everyone()
+        if state.is_main_process and not there:
+            rollouts.write_settings(into, settings)
+        return done
+
+    def settings(self, policy: Policy, problems: Sequence[Problem], samples: int) -> dict[str, Any]:
+        """What holds for a whole file of rollouts."""
+        config, sampling = self.config, self.config.sampling
+        return {
+            "policy": policy.name,
+            "model": policy.source,
+            "revision": config.revision,
+            "dtype": str(policy.model.dtype).removeprefix("torch."),
+            "n_problems": len(problems),
+            "samples": samples,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k,
+            "min_p": sampling.min_p,
+            "max_new_tokens": sampling.max_new_tokens,
+            "stop": list(sampling.stop),
+            "verifier": config.verifier,
+            "verifier_options": dict(config.verifier_options),
+            "evidence": self.evidence.describe(),
+            "seed": config.seed,
+            "versions": versions(),
+        }
+
+
+def prompt_ids(
+    policy: Policy, evidence: Evidence, problems: Sequence[Problem], max_new_tokens: int
+) -> list[list[int]]:
+    """Token ids of every problem's prompt.
+
+    Raises:
+        PolicyError: a prompt with its completion is longer than the model's context; none is cut silently.
+    """
+    ids = policy.encode([render(evidence, problem, policy.tokenizer) for problem in problems])
+    limit = policy.context
+    lengths = zip((problem.id for problem in problems), map(len, ids), strict=True)
+    too_long = [(name, length) for name, length in lengths if limit and length + max_new_tokens > limit]
+    if too_long:
+        name, length = max(too_long, key=lambda pair: pair[1])
+        raise PolicyError(
+            f"{len(too_long)} of {len(problems)} prompts do not fit the model's context of {limit} tokens together "
+            f"with sampling.max_new_tokens = {max_new_tokens}; the longest is {name} with {length}. Lower "
+            "max_new_tokens, use fewer shots, or leave those problems out."
+        )
+    return ids
+
+
+def row_seed(seed: int, stream: str, problem_id: str, sample: int) -> int:
+    """Seed of one row: a function of the run's seed and of what the row is, never of when it is drawn."""
+    text = f"{seed}\x1f{stream}\x1f{problem_id}\x1f{sample}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
+
+
+def unjudged(
+    problem: Problem, sample: int, policy: str, completion: Completion, verifier: str, seed: int
+) -> Rollout:
+    """The row of a completion, before its verdict."""
+    return Rollout(
+        problem_id=problem.id,
+        sample=sample,
+        policy=policy,
+        prompt=problem.prompt,
+        trace=completion.text,
+        answer=None,
+        complete=completion.complete,
+        tokens=len(completion.token_ids),
+        logprobs={policy: sum(completion.logprobs)},
+        verifier=verifier,
+        seed=seed,
+        extra={"token_ids": completion.token_ids},
+    )
+
+
+def judged(row: Rollout, verdict: Verdict) -> Rollout:
+    """The row with its verdict."""
+    return replace(
+        row,
+        answer=verdict.answer,
+        score=verdict.score,
+        answer_score=verdict.answer_score,
+        sound=verdict.sound,
+        status=verdict.status,
+        detail=verdict.detail,
+    )

@@ -1,0 +1,133 @@
+"""The policy: loading a causal language model and its tokenizer, and what this machine can do for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlvr.config import Config
+from rlvr.errors import UserError
+from rlvr.testbed.world import TINY
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class PolicyError(UserError):
+    """The model cannot be loaded or used; the message names it and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A model with its tokenizer, and the name under which rollouts record it ("base", "tuned", "step-50")."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    source: str
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """Every token id that ends a completion: the model's own and the tokenizer's."""
+        declared = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        ids = [declared] if isinstance(declared, int) else list(declared or [])
+        eos = self.tokenizer.eos_token_id
+        if isinstance(eos, int) and eos not in ids:
+            ids.insert(0, eos)
+        return ids
+
+    @property
+    def context(self) -> int | None:
+        """Positions that the model was built for, where its config says so."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+    def renamed(self, name: str) -> Policy:
+        return Policy(name, self.model, self.tokenizer, self.source)
+
+    def encode(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Token ids of rendered prompts. A chat template writes its own special tokens; plain text gets the
+        tokenizer's (a beginning-of-text token, where it has one)."""
+        bos = self.tokenizer.bos_token
+        special = not (bos and prompts and prompts[0].startswith(str(bos)))
+        ids = self.tokenizer(list(prompts), add_special_tokens=special)["input_ids"]
+        eos = self.tokenizer.eos_token_id
+        if special and eos is not None:  # some tokenizers append end-of-text, which would end the completion
+            ids = [row[:-1] if len(row) > 1 and row[-1] == eos else row for row in ids]
+        return ids  # type: ignore[return-value]
+
+
+def location(model: str) -> str:
+    """Where `model` lies: the embedded default for `tiny`, a folder, or a Hub name, unchanged."""
+    return str(TINY) if model == "tiny" else model
+
+
+def check_location(model: str) -> None:
+    """Refuse a model folder that cannot be loaded, before anything heavy is imported.
+
+    Raises:
+        PolicyError: a path that is no model folder.
+    """
+    folder = Path(location(model))
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+            raise PolicyError(f"model {model}: the folder has no config.json; found {found}")
+    elif folder.exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise PolicyError(f"model {model}: expected a folder with config.json or a Hub name; there is no such folder")
+
+
+def load_policy(config: Config, name: str, source: str | Path | None = None) -> Policy:
+    """Load `source` (the config's model where None) in evaluation mode on the device at hand.
+
+    Raises:
+        PolicyError: nothing loadable there, no safetensors weights, or no tokenizer.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where = location(str(source or config.model))
+    check_location(where)
+    revision = config.revision if source is None else None
+    common: dict[str, Any] = {"revision": revision, "trust_remote_code": config.trust_remote_code}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **common)
+        # safetensors only: a pickle in a model folder would be executed
+        model = AutoModelForCausalLM.from_pretrained(
+            where, dtype=resolve_dtype(config.dtype), use_safetensors=True, **common
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise PolicyError(f"model {where}: cannot be loaded: {_first_line(error)}") from error
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            raise PolicyError(f"model {where}: its tokenizer has neither a pad nor an end-of-text token")
+        tokenizer.pad_token = tokenizer.eos_token
+    model.to(device()).eval()
+    return Policy(name, model, tokenizer, where)
+
+
+def device() -> torch.device:
+    """The accelerator of this process, or the CPU."""
+    from accelerate import PartialState
+
+    return PartialState().device
+
+
+def resolve_dtype(name: str) -> torch.dtype:
+    """`auto` is bfloat16 on a GPU that has it, else float32."""
+    import torch
+
+    if name != "auto":
+        return getattr(torch, name)
+    bf16 = device().type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if bf16 else torch.float32
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,105 @@
+"""A run directory: what lies where, and whose it is."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rlvr import config as configuration
+from rlvr.config import Config, ConfigError
+
+PACKAGES = ("rlvr", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "sympy", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The folder of one run; everything in it is append-only or written atomically."""
+
+    folder: Path
+
+    def rollouts(self, name: str) -> Path:
+        return self.folder / "rollouts" / f"{name}.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The tuned model. It is renamed into place when training has ended, so it is whole where it exists."""
+        return self.folder / "model"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+
+def open_run(config: Config, folder: Path) -> Run:
+    """Begin or continue the run of `config` in `folder`, whose `config.yaml` says every key.
+
+    Raises:
+        ConfigError: the folder holds a run of another configuration (it names the keys), or something else.
+    """
+    file = folder / "config.yaml"
+    if file.exists():
+        existing = configuration.load(file)
+        if existing != config:
+            differing = "\n".join(f"  {line}" for line in differences(existing, config))
+            raise ConfigError(
+                f"{folder} holds a run of another configuration (there / asked for):\n{differing}\n"
+                "Give this one a folder of its own with --output, or remove that one."
+            )
+    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ConfigError(f"{folder}: there is something else in this output folder, and no config.yaml of a run")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        header = "".join(f"# {name} {found}\n" for name, found in versions().items())
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        partial = file.with_suffix(".partial")
+        partial.write_text(f"# Every key of this run, written when it began with\n{header}{text}", encoding="utf-8")
+        partial.replace(file)
+    return Run(folder)
+
+
+def differences(there: Config, here: Config) -> list[str]:
+    """`key: value / value` for every key in which two configurations differ."""
+    a, b = _flat(there.model_dump(mode="json")), _flat(here.model_dump(mode="json"))
+    return [f"{k}: {a.get(k)!r} / {b.get(k)!r}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {prefix.removesuffix("."): value}
+    return {k: v for name, inner in value.items() for k, v in _flat(inner, f"{prefix}{name}.").items()}
+
+
+def versions() -> dict[str, str]:
+    """Python, the platform and the packages that decide a run's figures."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def read_metrics(file: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics file, a torn last line of a killed run left out."""
+    if not file.exists():
+        return []
+    rows = []
+    for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.endswith("\n"):
+            rows.append(json.loads(line))
+    return rows

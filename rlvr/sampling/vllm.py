@@ -1,0 +1,72 @@
+"""Sampling with vLLM, for evaluations on a GPU. (In training, TRL's own vLLM modes sync the weights.)
+
+Written against vLLM's documented offline API (`LLM`, `SamplingParams`, `TokensPrompt`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlvr.config import SamplingConfig
+from rlvr.policy import Policy
+from rlvr.sampling.types import Completion, Row
+
+
+@dataclass
+class VllmSampler:
+    """Loads the policy's folder or Hub name into vLLM; prefix caching shares the prompt between samples."""
+
+    policy: Policy
+    settings: SamplingConfig
+    _engine: Any = field(default=None, init=False)
+
+    def block_size(self, prompts: Sequence[Sequence[int]]) -> int:
+        return 8192  # vLLM schedules by itself; the block only bounds what a kill can lose
+
+    def generate(self, prompts: Sequence[Sequence[int]], rows: Sequence[Row]) -> list[Completion]:
+        from vllm import SamplingParams, TokensPrompt  # type: ignore[import-not-found]
+
+        settings = self.settings
+        params = [
+            SamplingParams(
+                temperature=settings.temperature,
+                top_p=settings.top_p,
+                top_k=settings.top_k or -1,
+                min_p=settings.min_p,
+                max_tokens=settings.max_new_tokens,
+                stop=settings.stop or None,
+                stop_token_ids=self.policy.stop_ids,
+                include_stop_str_in_output=True,
+                seed=row.seed,
+                logprobs=0,
+            )
+            for row in rows
+        ]
+        inputs = [TokensPrompt(prompt_token_ids=list(prompts[row.prompt])) for row in rows]
+        outputs = self._llm().generate(inputs, params, use_tqdm=False)
+        return [self._completion(output.outputs[0]) for output in outputs]
+
+    def _llm(self) -> Any:
+        if self._engine is None:
+            from vllm import LLM  # type: ignore[import-not-found]
+
+            # processed_logprobs: after the temperature, as the transformers engine gives them
+            self._engine = LLM(
+                self.policy.source,
+                dtype=str(self.policy.model.dtype).removeprefix("torch."),
+                enable_prefix_caching=True,
+                gpu_memory_utilization=0.5,  # the policy's own weights are on the same GPU
+                logprobs_mode="processed_logprobs",
+            )
+        return self._engine
+
+    def _completion(self, output: Any) -> Completion:
+        ids = list(output.token_ids)
+        return Completion(
+            token_ids=ids,
+            logprobs=[step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)],
+            text=self.policy.tokenizer.decode(ids, skip_special_tokens=True),
+            complete=output.finish_reason == "stop",
+        )

@@ -1,0 +1,108 @@
+"""What a person at the terminal sees: one line per phase, a bar with the time left, and a log file of the same."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+log = logging.getLogger("rlvr")
+
+
+class Terminal:
+    """Says what happens, on standard error and in a log file. `quiet` keeps it to the file and the summary."""
+
+    def __init__(self, quiet: bool = False, main: bool = True) -> None:
+        """`main` is False in all but one process of a distributed run: those say nothing."""
+        self.console = Console(stderr=True, highlight=False, quiet=quiet or not main)
+        self.result = Console(highlight=False, quiet=not main)
+        self.main = main
+
+    def log_to(self, file: Path) -> None:
+        """Append everything said from now on to `file`, with the time."""
+        if not self.main:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        for old in list(log.handlers):
+            log.removeHandler(old)
+            old.close()
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+
+    def say(self, text: str) -> None:
+        """One line."""
+        log.info("%s", text)
+        self.console.print(escape(text))
+
+    def show(self, text: str) -> None:
+        """A result, on standard output, also when quiet."""
+        log.info("%s", text)
+        self.result.print(escape(text), soft_wrap=True)
+
+    @contextmanager
+    def progress(self, label: str, total: int, start: int = 0) -> Iterator[Callable[..., None]]:
+        """A bar for `total` units of work, `start` of them done; yields `advance(n=1, note="")`.
+
+        Where standard error is no terminal, a line is printed for each tenth of the work instead.
+        """
+        if self.console.is_terminal and not self.console.quiet:
+            yield from self._bar(label, total, start)
+        else:
+            yield from self._lines(label, total, start)
+
+    def _bar(self, label: str, total: int, start: int) -> Iterator[Callable[..., None]]:
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task(label, total=total, completed=start, note="")
+
+            def advance(n: int = 1, note: str = "") -> None:
+                bar.update(task, advance=n, note=escape(note)) if note else bar.update(task, advance=n)
+
+            yield advance
+
+    def _lines(self, label: str, total: int, start: int) -> Iterator[Callable[..., None]]:
+        done, tenth, began = start, 10 * start // max(total, 1), time.monotonic()
+
+        def advance(n: int = 1, note: str = "") -> None:
+            nonlocal done, tenth
+            done += n
+            if 10 * done // max(total, 1) > tenth:
+                tenth = 10 * done // total
+                left = (time.monotonic() - began) / max(done - start, 1) * (total - done)
+                self.say(f"  {label}: {done}/{total}, about {left:.0f} s left  {note}".rstrip())
+
+        yield advance
+
+
+def quiet_libraries() -> None:
+    """Keep other libraries' bars and advice off the screen; their warnings go to the log."""
+    import warnings
+
+    import transformers.utils.logging as transformers_logging
+    from datasets.utils.logging import disable_progress_bar, set_verbosity_error
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    disable_progress_bar()
+    set_verbosity_error()
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        logging.captureWarnings(True)
