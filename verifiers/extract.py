@@ -1,0 +1,207 @@
+"""The one place that cuts a response into trace z and answer y.
+
+Everything here scans; nothing backtracks. A response of ten million characters, or of ten thousand opening
+braces, costs milliseconds: boxes are matched in one pass over a bounded window, phrases are looked for only
+near the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Cut", "cut"]
+
+BOX_REACH = 300_000
+"""Characters before and after the last box opening in which boxes are matched."""
+PHRASE_REACH = 20_000
+"""Characters at the end of a response in which "the answer is" is looked for."""
+BARE_LENGTH = 200
+"""A bare answer, a whole response or its last line, is at most this long (characters)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A response cut in two. `answer` is None where the response has none; `note` then says why."""
+
+    trace: str
+    answer: str | None
+    note: str = ""
+
+
+def cut(response: str, answer_format: str = "boxed") -> Cut:
+    """Cut `response` into what was thought and what is answered.
+
+    - ``"boxed"``: what stands after the last ``</think>``; there the last complete ``\\boxed{…}``, else the
+      last "the answer is …", "Answer: …", "#### …", "A: …", else a response or last line that is a bare answer.
+      A thinking block that never ends, or a box that never closes, gives no answer.
+    - ``"text"``: the whole response, stripped. ``"line"``: its last non-empty line.
+    - ``"code"``: its last program.
+
+    Raises ValueError for any other format. Never raises on any text.
+
+    >>> cut("2 + 2 = 4, so \\\\boxed{4}.").answer
+    '4'
+    """
+    try:
+        how = _formats()[answer_format]
+    except KeyError:
+        known = ", ".join(sorted(_formats()))
+        raise ValueError(f"answer_format is {answer_format!r}; expected one of {known}") from None
+    return how(response)
+
+
+def _formats() -> dict[str, Callable[[str], Cut]]:
+    formats: dict[str, Callable[[str], Cut]] = {"boxed": _boxed, "text": _text, "line": _line}
+    last_program = globals().get("last_program")
+    if last_program is not None:
+        formats["code"] = last_program
+    return formats
+
+
+def _text(response: str) -> Cut:
+    answer = response.strip()
+    return Cut("", answer) if answer else Cut("", None, "the response is empty")
+
+
+def _line(response: str) -> Cut:
+    body = response.rstrip()
+    if not body:
+        return Cut("", None, "the response is empty")
+    start = max(body.rfind("\n"), body.rfind("\r")) + 1
+    return Cut(body[:start], body[start:].strip())
+
+
+# --- boxed ------------------------------------------------------------------------------------------------
+
+_THINK = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>"))
+_BOXES = ("\\boxed", "\\fbox")
+_BRACES = re.compile(r"\\(?:boxed|fbox)[ \t]*\{|\\[\\{}]|[{}]")
+
+
+def _boxed(response: str) -> Cut:
+    start = 0
+    for opening, closing in _THINK:
+        closed = response.rfind(closing)
+        if response.rfind(opening) > closed:
+            return Cut(response, None, f"{opening} is never closed")
+        if closed >= 0:
+            start = max(start, closed + len(closing))
+    end = len(response)
+    tag_end = response.rfind("</answer>", start)
+    if tag_end >= 0:
+        tag_start = response.rfind("<answer>", start, tag_end)
+        if tag_start >= 0:
+            inside = (tag_start + len("<answer>"), tag_end)
+            if (box := _last_box(response, *inside)) is not None:
+                return _between(response, *box)
+            if _has_box(response, *inside):
+                return Cut(response, None, "a box is never closed")
+            return _between(response, *inside)
+    if (box := _last_box(response, start, end)) is not None:
+        return _between(response, *box)
+    if _has_box(response, start, end):
+        return Cut(response, None, "a box is never closed")
+    return _by_phrase(response, start) or _bare(response, start)
+
+
+def _between(response: str, start: int, end: int) -> Cut:
+    answer = response[start:end].strip()
+    return Cut(response[:start], answer) if answer else Cut(response, None, "the answer is empty")
+
+
+def _has_box(text: str, start: int, end: int) -> bool:
+    return any(text.find(box, start, end) >= 0 for box in _BOXES)
+
+
+def _last_box(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Where the content of the last complete box lies; of nested boxes the outermost counts."""
+    last = max(text.rfind(box, start, end) for box in _BOXES)
+    if last < 0:
+        return None
+    start, end = max(start, last - BOX_REACH), min(end, last + BOX_REACH)
+    open_braces: list[int] = []  # where content begins for a box, -1 for any other brace
+    best: tuple[int, int] | None = None
+    for match in _BRACES.finditer(text, start, end):
+        token = match.group()
+        if token == "}":
+            if open_braces and (content := open_braces.pop()) >= 0:
+                best = (content, match.start())
+        elif token == "{":
+            open_braces.append(-1)
+        elif len(token) > 2:
+            open_braces.append(match.end())
+    return best
+
+
+_PHRASE = re.compile(
+    r"""
+    \b(?:answer|result)\b [ ]{0,3} (?:\([a-z]\)[ ]?)? [*_]{0,3}
+        (?: [ ]{0,3} (?:(?:is|was|are|will[ ]be|should[ ]be|would[ ]be|must[ ]be|equals)\b [ ]?)? (?:therefore|thus|then|simply|just|now)?\b? )
+        [*_]{0,3} [ ]{0,3} (?P<colon>[:=])? [*_]{0,3}
+  | \#\#\#\#
+  | ^A:
+    """,
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
+_VERB = re.compile(r"\b(?:is|was|are|be|equals)\b", re.IGNORECASE)
+
+
+def _by_phrase(response: str, start: int) -> Cut | None:
+    """The answer after the last announcing phrase, or None where nothing announces one."""
+    start = max(start, len(response) - PHRASE_REACH)
+    tail = response[start:]
+    found = None
+    for match in _PHRASE.finditer(tail):
+        token = match.group()
+        if token[0] in "#A" and not token[0:2].lower() == "an":
+            found = match
+        elif match.group("colon") or _VERB.search(token) or tail[match.end() : match.end() + 1] == "\n":
+            found = match
+    if found is None:
+        return None
+    answer = _first_statement(tail[found.end() :])
+    return Cut(response[: start + found.start()], answer) if answer else None
+
+
+_FENCES = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("**", "**"), ("$", "$"))
+_STOP = re.compile(r"\n|[.!?](?=\s+[A-Z\"'(*$\\]|\s*$)|\.?\s+(?=I hope|Hope this)|<\||</")
+
+
+def _first_statement(rest: str) -> str:
+    """What is announced: fenced mathematics or bold text if it begins so, else the rest of the sentence."""
+    rest = rest.lstrip(" \t\r\n*_:#")[:2000] if not rest.startswith("**") else rest.strip()[:2000]
+    for opening, closing in _FENCES:
+        if rest.startswith(opening):
+            end = rest.find(closing, len(opening))
+            if end > 0:
+                after = rest[end + len(closing) :]
+                stop = _STOP.search(after)
+                trailing = (after[: stop.start()] if stop else after).strip(" \t*_.,;:!")
+                if not trailing:
+                    return rest[len(opening) : end].strip()
+            break
+    stop = _STOP.search(rest)
+    sentence = (rest[: stop.start()] if stop else rest).strip().strip("*_").strip()
+    verbs = list(_VERB.finditer(sentence))
+    if verbs and len(sentence.split()) > 3:
+        sentence = sentence[verbs[-1].end() :].strip(" :*_")
+    return sentence
+
+
+_LABEL = re.compile(r"[A-Za-z]{4,}")
+
+
+def _bare(response: str, start: int) -> Cut:
+    body = response[start:].strip()
+    if not body:
+        return Cut(response, None, "nothing stands after the thinking" if start else "the response is empty")
+    if len(body) <= BARE_LENGTH and "\n" not in body:
+        return Cut(response[:start], body.strip("*_ "))
+    line_start = body.rfind("\n") + 1
+    line = body[line_start:].strip()
+    if line_start and len(line) <= BARE_LENGTH and len(_LABEL.findall(line)) <= 1 and not line.endswith(("?", ":")):
+        offset = response.rfind(line)
+        return Cut(response[:offset], line.strip("*_ "))
+    return Cut(response, None, "no box, no announced answer, no bare answer")
