@@ -1,0 +1,205 @@
+"""How a problem becomes a prompt: template, system prompt, instruction, worked examples. Text only, no torch.
+
+Whatever conditions the policy besides the problem itself is evidence, and is the same before and after
+training. `plain` is for base models, `chat` for models whose tokenizer brings a chat template.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from string import Formatter
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rlvr.errors import UserError
+from rlvr.problems import normalise
+from verifiers.types import Problem
+
+Message = dict[str, str]
+
+# What `question`, `answer` and `separator` are where the config leaves them open.
+PLAIN = {"question": "Q: {prompt}\nA:", "answer": " {reference}"}
+CHAT = {"question": "{prompt}", "answer": "{reference}"}
+
+
+class EvidenceError(UserError):
+    """The evidence cannot be built or rendered. Written for a person."""
+
+
+class Tokenizer(Protocol):
+    """What rendering needs of a transformers tokenizer."""
+
+    chat_template: Any
+
+    def apply_chat_template(
+        self, conversation: list[Message], *, tokenize: bool, add_generation_prompt: bool
+    ) -> Any: ...
+
+
+class Example(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str = Field(min_length=1, description="a problem that is in no held-out set")
+    answer: str = Field(min_length=1, description="its worked answer")
+
+
+class EvidenceConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    template: Literal["plain", "chat"] = Field(
+        "plain", description="plain text, or the chat template of the model's tokenizer"
+    )
+    system: str | None = Field(None, description="system message (chat only)")
+    instruction: str | None = Field(
+        None, description="verbatim text: before everything (plain), or after every question (chat)"
+    )
+    shots: int = Field(
+        0, ge=0, description="worked examples drawn from the training problems, which lose them"
+    )
+    shots_seed: int = Field(0, ge=0, description="seed of that draw")
+    examples: tuple[Example, ...] = Field(
+        (), description="worked examples given verbatim, instead of `shots`"
+    )
+    question: str | None = Field(
+        None, description='format of a question; unset: "Q: {prompt}\\nA:" (plain), "{prompt}" (chat)'
+    )
+    answer: str | None = Field(
+        None,
+        description="format of an example's answer, from {reference} and the data set's other columns; "
+        'unset: " {reference}" (plain), "{reference}" (chat)',
+    )
+    separator: str = Field("\n\n", description="between instruction, examples and question (plain)")
+
+    @model_validator(mode="after")
+    def _coherent(self) -> EvidenceConfig:
+        if self.template == "plain" and self.system is not None:
+            raise ValueError("`system` needs template: chat; in plain text, use `instruction`")
+        if self.shots and self.examples:
+            raise ValueError("give `shots` (drawn) or `examples` (verbatim), not both")
+        for key in ("question", "answer"):
+            spec = getattr(self, key)
+            if spec is not None and (fault := _fault(spec, only_prompt=key == "question")):
+                raise ValueError(f"`{key}` {fault}")
+        return self
+
+
+def _fault(spec: str, only_prompt: bool) -> str | None:
+    """What is wrong with a format string, if anything is."""
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(spec) if name is not None}
+    except ValueError as error:
+        return f"is no format string ({error}); write {{{{ and }}}} for braces that stay: {spec!r}"
+    if not all(names):
+        return f"has empty braces; name a column, or write {{{{}}}} for braces that stay: {spec!r}"
+    if only_prompt and names != {"prompt"}:
+        return f"must hold {{prompt}} and nothing else in braces, or it would show the answer; found {spec!r}"
+    return None
+
+
+class Evidence:
+    """Turns problems into prompts, always in the same way.
+
+    >>> shots = EvidenceConfig(examples=[{"prompt": "1 + 1", "answer": "2"}])
+    >>> Evidence(shots).text(Problem("p", "2 + 2", "4"))
+    'Q: 1 + 1\\nA: 2\\n\\nQ: 2 + 2\\nA:'
+    """
+
+    def __init__(
+        self, config: EvidenceConfig, train: Sequence[Problem] = (), heldout: Iterable[Problem] = ()
+    ) -> None:
+        """Draw the examples from `train`, never from held-out problems.
+
+        Raises EvidenceError: too few training problems, an answer format that a training problem cannot fill,
+        an example that stands in `heldout`.
+        """
+        self.config = config
+        formats = PLAIN if config.template == "plain" else CHAT
+        self._question = config.question if config.question is not None else formats["question"]
+        self._answer = config.answer if config.answer is not None else formats["answer"]
+        self.shots = self._drawn(train) if config.shots else self._given()
+        self._examples = [(shot, self._answer_to(shot)) for shot in self.shots]
+        self._spent = frozenset(normalise(shot.prompt) for shot in self.shots)
+        for problem in heldout:
+            if normalise(problem.prompt) in self._spent:
+                raise EvidenceError(
+                    f"evidence: an example is the held-out problem {problem.id}: {problem.prompt!r}"
+                )
+
+    def _given(self) -> list[Problem]:
+        return [Problem(f"example-{n}", e.prompt, e.answer) for n, e in enumerate(self.config.examples)]
+
+    def _drawn(self, train: Sequence[Problem]) -> list[Problem]:
+        if len(train) <= self.config.shots:
+            raise EvidenceError(
+                f"evidence.shots = {self.config.shots} are drawn from the training problems; problems.train "
+                f"holds {len(train)}, expected more. Add problems there, or give evidence.examples."
+            )
+        return random.Random(self.config.shots_seed).sample(train, self.config.shots)
+
+    def _answer_to(self, shot: Problem) -> str:
+        columns = {**shot.meta, "prompt": shot.prompt, "reference": shot.reference}
+        named = {name for _, name, _, _ in Formatter().parse(self._answer) if name}
+        for name in sorted(named):
+            value = columns.get(name)
+            if not isinstance(value, str | int | float):
+                raise EvidenceError(
+                    f"evidence.answer: {{{name}}} of training problem {shot.id} is {value!r}; expected text. "
+                    f"It has {', '.join(sorted(columns))}; evidence.examples can be written by hand."
+                )
+        return self._answer.format_map(columns)
+
+    def without_shots(self, train: Iterable[Problem]) -> list[Problem]:
+        """The training problems that are not shown as examples, in order."""
+        return [problem for problem in train if normalise(problem.prompt) not in self._spent]
+
+    def text(self, problem: Problem) -> str:
+        """The plain prompt: instruction, examples, question, joined by the separator."""
+        head = [self.config.instruction] if self.config.instruction else []
+        examples = [self._question.format(prompt=shot.prompt) + answer for shot, answer in self._examples]
+        return self.config.separator.join([*head, *examples, self._question.format(prompt=problem.prompt)])
+
+    def messages(self, problem: Problem) -> list[Message]:
+        """The conversation up to the question: `[{"role": …, "content": …}, …]`."""
+        messages = (
+            [{"role": "system", "content": self.config.system}] if self.config.system is not None else []
+        )
+        for shot, answer in self._examples:
+            messages.append({"role": "user", "content": self._asked(shot)})
+            messages.append({"role": "assistant", "content": answer})
+        return [*messages, {"role": "user", "content": self._asked(problem)}]
+
+    def _asked(self, problem: Problem) -> str:
+        question = self._question.format(prompt=problem.prompt)
+        return f"{question}\n{self.config.instruction}" if self.config.instruction else question
+
+    def describe(self) -> dict[str, Any]:
+        """What a reader of rollouts must know of the prompts, as JSON: settings and one prompt in full."""
+        sample = Problem("", "{prompt}", "")
+        plain = self.config.template == "plain"
+        return {
+            **self.config.model_dump(mode="json"),
+            "question": self._question,
+            "answer": self._answer,
+            "shot_ids": [shot.id for shot in self.shots],
+            "rendered": self.text(sample) if plain else self.messages(sample),
+        }
+
+
+def render(evidence: Evidence, problem: Problem, tokenizer: Tokenizer) -> str:
+    """The prompt as text. A chat template writes its own special tokens: encode it without adding any.
+
+    Raises EvidenceError: `template: chat` with a tokenizer that has no chat template.
+    """
+    if evidence.config.template == "plain":
+        return evidence.text(problem)
+    if not tokenizer.chat_template:
+        raise EvidenceError(
+            "evidence.template is chat, but the model's tokenizer has no chat template (it is a base model, "
+            "perhaps); use template: plain, or a model with one"
+        )
+    text = tokenizer.apply_chat_template(
+        evidence.messages(problem), tokenize=False, add_generation_prompt=True
+    )
+    return str(text)
