@@ -1,0 +1,72 @@
+"""A verifier that does whatever the answer tells it to: the worst that text can make a verifier do."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from pathlib import Path
+
+from verifiers import Problem, Verdict
+
+
+class Naughty:
+    name = "naughty"
+    answer_format = "text"
+
+    def __init__(self, log: str | None = None) -> None:
+        self.log = log
+
+    def warm_up(self) -> None:
+        self._note("warm")
+
+    def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
+        what, _, argument = (answer or "").partition(" ")
+        if what == "hang":
+            while True:  # holds the GIL in C, so that nothing in the process can end it
+                sum(range(10**9))
+        elif what == "sleep":
+            time.sleep(float(argument))
+        elif what == "segfault":
+            ctypes.string_at(0)
+        elif what == "exit":
+            os._exit(7)
+        elif what == "once":  # dies the first time only, as a worn-out worker would
+            if not Path(argument).exists():
+                Path(argument).touch()
+                os._exit(9)
+        elif what == "memory":
+            return Verdict(1.0, "correct", str(len(bytearray(10**11))))
+        elif what == "raise":
+            raise KeyError(argument)
+        elif what == "print":
+            print("not a verdict" * 1000, flush=True)
+            sys.stdout.buffer.write(b"\0\0\0\1x")
+            sys.stdout.flush()
+        elif what == "pid":
+            return Verdict(1.0, "correct", str(os.getpid()))
+        elif what == "modules":
+            return Verdict(1.0, "correct", " ".join(sorted(sys.modules)))
+        elif what == "nonsense":
+            return 1.0  # type: ignore[return-value]
+        right = answer == problem.reference
+        return Verdict(float(right), "correct" if right else "incorrect", answer)
+
+    def close(self) -> None:
+        self._note("close")
+
+    def _note(self, word: str) -> None:
+        if self.log is not None:
+            with Path(self.log).open("a") as log:
+                log.write(f"{word} {os.getpid()}\n")
+
+
+class Unloadable(Naughty):
+    def __init__(self) -> None:
+        raise RuntimeError("no such model")
+
+
+class DiesAtBirth(Naughty):
+    def warm_up(self) -> None:
+        os._exit(3)

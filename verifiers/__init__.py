@@ -1,0 +1,60 @@
+"""Verifiers score a response: problem x, trace z and answer y go in, a `Verdict` comes out.
+
+>>> from verifiers import Problem, score
+>>> score("math", Problem(id="p1", prompt="What is 1/4 + 1/4?", reference="1/2"), "… so \\\\boxed{0.5}").score
+1.0
+
+Nothing here imports torch or `rlvr`; the package can be used alone, and importing it is cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+try:
+    from verifiers.types import STATUSES, Problem, Status, Verdict, Verifier
+except ImportError as error:  # files of the other package of this name lie over ours
+    raise ImportError(
+        "the package 'verifiers' in this environment is not the one that rlvr ships, or is mixed with it: PyPI "
+        "holds another package of this name. Keep them in separate environments: `pip uninstall verifiers`, "
+        "then `pip install --force-reinstall --no-deps rlvr`."
+    ) from error
+from verifiers.registry import BadOption, UnknownVerifier, installed, judge, load, score, shadowed
+
+if TYPE_CHECKING:
+    from verifiers.pool import PoolError, PoolStats, VerifierPool
+    from verifiers.trl_reward import as_trl_reward
+
+__all__ = [
+    "STATUSES",
+    "BadOption",
+    "PoolError",
+    "PoolStats",
+    "Problem",
+    "Status",
+    "UnknownVerifier",
+    "Verdict",
+    "Verifier",
+    "VerifierPool",
+    "as_trl_reward",
+    "installed",
+    "judge",
+    "load",
+    "score",
+    "shadowed",
+]
+
+_LAZY = {
+    "PoolError": "verifiers.pool",
+    "PoolStats": "verifiers.pool",
+    "VerifierPool": "verifiers.pool",
+    "as_trl_reward": "verifiers.trl_reward",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'verifiers' has no attribute {name!r}")

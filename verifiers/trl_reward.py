@@ -1,0 +1,72 @@
+"""A verifier as a reward function of TRL's trainers. TRL itself is not needed here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+from verifiers.pool import VerifierPool
+from verifiers.types import Problem
+
+REFERENCE_COLUMNS = ("reference", "answer", "solution")
+
+Message = dict[str, Any]
+
+
+def as_trl_reward(spec: str, **options: Any) -> Callable[..., list[float | None]]:
+    """Return a reward function `(prompts, completions, **columns) -> list[float | None]` for TRL's trainers.
+
+    Prompts and completions are strings or lists of messages. The data set has the reference in a column
+    `reference`, `answer` or `solution` (the first of these that is there), and may have an `id`. A reward is 1.0
+    or 0.0, and None where the completion could not be judged through no fault of the policy, or where the row has
+    no reference. Judging runs in a `VerifierPool` (the function's attribute `pool`; `pool.close()` ends it). Raises
+    `ValueError` where no reference column is there, and as `VerifierPool` does.
+
+    >>> GRPOTrainer(model, reward_funcs=verifiers.as_trl_reward("math"), train_dataset=dataset, …)
+    """
+    pool = VerifierPool(spec, options)
+
+    def reward(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
+        references = _references(columns)
+        prompts_text = [_text(prompt) for prompt in prompts]
+        ids = columns.get("id") or [blake2b(p.encode(errors="replace")).hexdigest()[:16] for p in prompts_text]
+        futures = [
+            None if reference is None else pool.submit(Problem(str(id_), prompt, reference), _text(completion))
+            for id_, prompt, reference, completion in zip(ids, prompts_text, references, completions, strict=True)
+        ]
+        verdicts = [None if future is None else future.result() for future in futures]
+        log_metric = columns.get("log_metric")
+        if log_metric is not None:
+            counts = Counter(verdict.status for verdict in verdicts if verdict is not None)
+            for status, number in counts.items():
+                log_metric(f"verdicts/{status}", number / len(verdicts))
+        return [None if verdict is None else verdict.score for verdict in verdicts]
+
+    reward.__name__ = reward.__qualname__ = spec.rpartition(":")[2]  # TRL logs rewards under this name
+    reward.pool = pool  # type: ignore[attr-defined]
+    return reward
+
+
+def _references(columns: dict[str, Any]) -> list[Any]:
+    for name in REFERENCE_COLUMNS:
+        if columns.get(name) is not None:
+            return columns[name]
+    raise ValueError(
+        f"the data set has no column {', '.join(map(repr, REFERENCE_COLUMNS))} to judge against; it has "
+        f"{', '.join(sorted(columns))}"
+    )
+
+
+def _text(text: str | list[Message]) -> str:
+    """The text of a plain prompt or completion, or of the messages of a conversational one."""
+    if isinstance(text, str):
+        return text
+    return "\n".join(_content(message.get("content")) for message in text)
+
+
+def _content(content: str | list[Message] | None) -> str:
+    if isinstance(content, list):  # parts of a multimodal message
+        return "".join(part.get("text", "") for part in content)
+    return content or ""

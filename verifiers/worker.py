@@ -1,0 +1,145 @@
+"""What a pool's worker process runs: load one verifier, then judge what arrives until the line closes.
+
+Items come down as pickle (from our own parent), verdicts go up as JSON: nothing that a worker says, whatever
+the text it judged has done to it, can make the parent run code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import socket
+import struct
+import sys
+from typing import Any
+
+from verifiers.registry import judge, load
+from verifiers.types import Problem, Verdict, Verifier
+
+MAX_FRAME = 1 << 30  # bytes; a longer one is a corrupted line
+_LENGTH = struct.Struct(">I")
+
+
+class Channel:
+    """Whole messages over a stream socket."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self._buffer = bytearray()
+
+    def send(self, message: bytes, timeout: float | None = None) -> None:
+        """Raises `TimeoutError` where the other side does not read for `timeout` seconds, and `OSError`."""
+        self._line.settimeout(timeout)
+        self._line.sendall(_LENGTH.pack(len(message)) + message)
+
+    def receive(self, timeout: float | None = None) -> bytes:
+        """Return the next message. `TimeoutError` loses nothing; `EOFError` where the other side is gone."""
+        while True:
+            buffer = self._buffer
+            if len(buffer) >= _LENGTH.size:
+                (length,) = _LENGTH.unpack_from(buffer)
+                if length > MAX_FRAME:
+                    raise EOFError(f"a message of {length} bytes announced: the line is corrupt")
+                end = _LENGTH.size + length
+                if len(buffer) >= end:
+                    message = bytes(buffer[_LENGTH.size : end])
+                    del buffer[:end]
+                    return message
+            self._line.settimeout(timeout)
+            try:
+                data = self._line.recv(1 << 16)
+            except ConnectionError as error:
+                raise EOFError(str(error)) from error
+            if not data:
+                raise EOFError("the other side closed the line")
+            buffer += data
+
+    def close(self) -> None:
+        self._line.close()
+
+
+def main() -> None:
+    """Entry point of the process; `argv` is sys.path (JSON), the socket's number, the parent's process id."""
+    channel = Channel(socket.socket(fileno=int(sys.argv[2])))
+    os.dup2(2, 1)  # what a verifier prints goes to standard error
+    _die_with_parent(int(sys.argv[3]))
+    with contextlib.suppress(EOFError):  # the parent closed the line: it is done with us
+        verifier = _prepare(channel)
+        try:
+            while True:
+                for payload in pickle.loads(channel.receive()):
+                    channel.send(_answer(verifier, payload))
+        finally:
+            close = getattr(verifier, "close", None)
+            if close is not None:
+                close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # nothing is left to tear down, and a verifier's stray threads must not keep us
+
+
+def _prepare(channel: Channel) -> Verifier:
+    order = pickle.loads(channel.receive())
+    try:
+        verifier = load(order["spec"], **order["options"])
+        warm_up = getattr(verifier, "warm_up", None)
+        if warm_up is not None:
+            warm_up()
+    except Exception as error:
+        channel.send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
+        raise EOFError from error
+    _limit_memory(order["memory_mb"])
+    channel.send(json.dumps({"ready": os.getpid()}).encode())
+    return verifier
+
+
+def _answer(verifier: Verifier, payload: bytes) -> bytes:
+    try:
+        id_, prompt, reference, meta, response = pickle.loads(payload)
+    except Exception as error:
+        return json.dumps({"unreadable": f"{type(error).__name__}: {error}"}).encode()
+    try:
+        verdict = judge(verifier, Problem(id_, prompt, reference, meta), response)
+    except MemoryError:
+        return b'{"memory": true}'
+    try:
+        return _encode(verdict)
+    except TypeError as error:
+        return _encode(Verdict(None, "error", detail=f"TypeError: a field of the verdict: {error}"))
+
+
+def _encode(verdict: Verdict) -> bytes:
+    row: list[Any] = [verdict.score, verdict.status, verdict.answer, verdict.detail]
+    return json.dumps([*row, verdict.answer_score, verdict.sound]).encode()
+
+
+def _limit_memory(memory_mb: int) -> None:
+    """Allow `memory_mb` on top of what the loaded verifier takes. Only the soft limit, so that a verifier that
+    runs programs of its own can give them another; a memory bomb meets a MemoryError here."""
+    import resource
+
+    try:
+        with open("/proc/self/statm") as statm:  # noqa: PTH123  (pathlib is not imported yet; start-up counts)
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+    except FileNotFoundError:  # not Linux
+        used = 0
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = used + memory_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _die_with_parent(parent: int) -> None:
+    """Have the kernel kill us when the thread that started us ends, even inside C code that holds the GIL.
+
+    Elsewhere than on Linux the closed line ends us, once the item at hand is judged.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(0)
