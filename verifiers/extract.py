@@ -135,15 +135,12 @@ def _last_box(text: str, start: int, end: int) -> tuple[int, int] | None:
     return best
 
 
-_PHRASE = re.compile(
-    r"""
-    \b(?:answer|result)\b [ ]{0,3} (?:\([a-z]\)[ ]?)? [*_]{0,3}
-        (?: [ ]{0,3} (?:(?:is|was|are|will[ ]be|should[ ]be|would[ ]be|must[ ]be|equals)\b [ ]?)? (?:therefore|thus|then|simply|just|now)?\b? )
-        [*_]{0,3} [ ]{0,3} (?P<colon>[:=])? [*_]{0,3}
-  | \#\#\#\#
-  | ^A:
-    """,
-    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+_ANCHOR = re.compile(r"\banswer\b|####|^A:", re.IGNORECASE | re.MULTILINE)
+_ANNOUNCES = re.compile(
+    r"[*_ ]{0,4}(?:(?:to|of|for) [^.\n:*]{1,80}? )?"
+    r"(?:(?:is|are|was|equals|(?:would|should|will|must) be)\b(?: (?:therefore|thus|then|simply|just)\b)?[*_ ]{0,4}:?"
+    r"|[:=]|[*_ ]{0,4}\n)",
+    re.IGNORECASE,
 )
 _VERB = re.compile(r"\b(?:is|was|are|be|equals)\b", re.IGNORECASE)
 
@@ -152,17 +149,16 @@ def _by_phrase(response: str, start: int) -> Cut | None:
     """The answer after the last announcing phrase, or None where nothing announces one."""
     start = max(start, len(response) - PHRASE_REACH)
     tail = response[start:]
-    found = None
-    for match in _PHRASE.finditer(tail):
-        token = match.group()
-        if token[0] in "#A" and not token[0:2].lower() == "an":
-            found = match
-        elif match.group("colon") or _VERB.search(token) or tail[match.end() : match.end() + 1] == "\n":
-            found = match
-    if found is None:
+    announced: tuple[int, int] | None = None
+    for anchor in _ANCHOR.finditer(tail):
+        if anchor.group()[-1] in "#:":
+            announced = anchor.span()
+        elif (phrase := _ANNOUNCES.match(tail, anchor.end())) is not None:
+            announced = anchor.start(), phrase.end()
+    if announced is None:
         return None
-    answer = _first_statement(tail[found.end() :])
-    return Cut(response[: start + found.start()], answer) if answer else None
+    answer = _first_statement(tail[announced[1] :])
+    return Cut(response[: start + announced[0]], answer or None, "" if answer else "nothing follows the last announcement")
 
 
 _FENCES = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("**", "**"), ("$", "$"))
