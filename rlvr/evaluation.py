@@ -55,6 +55,24 @@ class Examiner:
             self._draw(policy, problems, prompts, todo, into, advance)
         return into
 
+    def rescore(self, policy: Policy, problems: Sequence[Problem], file: Path) -> None:
+        """Add the log-probability under `policy` to every row of a finished evaluation of `problems`."""
+        from accelerate import PartialState
+
+        from rlvr.sampling.score import logprobs
+
+        state = PartialState()
+        if state.is_main_process:
+            prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
+            place = {problem.id: i for i, problem in enumerate(problems)}
+            rows = list(rollouts.read(file))
+            drawn = [(place[row.problem_id], row.extra["token_ids"]) for row in rows]
+            with self.terminal.progress(f"{file.stem} rows under {policy.name}", total=len(rows)) as advance:
+                nats = logprobs(policy, prompts, drawn, self.config.sampling.temperature, progress=advance)
+            both = (replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in zip(rows, nats, strict=True))
+            rollouts.rewrite(file, both)
+        state.wait_for_everyone()
+
     def _draw(
         self,
         policy: Policy,

@@ -83,8 +83,13 @@ def check_location(model: str) -> None:
         raise PolicyError(f"model {model}: expected a folder with config.json or a Hub name; there is no such folder")
 
 
-def load_policy(config: Config, name: str, source: str | Path | None = None) -> Policy:
+def load_policy(
+    config: Config, name: str, source: str | Path | None = None, for_training: bool = False
+) -> Policy:
     """Load `source` (the config's model where None) in evaluation mode on the device at hand.
+
+    Weights that are trained whole stay in float32 under `dtype: auto` (the forward pass runs under bfloat16
+    autocast on a GPU): at RLVR's learning rates, updates to bfloat16 weights round away.
 
     Raises:
         PolicyError: nothing loadable there, no safetensors weights, or no tokenizer.
@@ -94,12 +99,14 @@ def load_policy(config: Config, name: str, source: str | Path | None = None) -> 
     where = location(str(source or config.model))
     check_location(where)
     revision = config.revision if source is None else None
+    whole = for_training and config.train.lora is None
+    dtype = "float32" if config.dtype == "auto" and whole else config.dtype
     common: dict[str, Any] = {"revision": revision, "trust_remote_code": config.trust_remote_code}
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **common)
         # safetensors only: a pickle in a model folder would be executed
         model = AutoModelForCausalLM.from_pretrained(
-            where, dtype=resolve_dtype(config.dtype), use_safetensors=True, **common
+            where, dtype=resolve_dtype(dtype), use_safetensors=True, **common
         )
     except (OSError, ValueError, KeyError) as error:
         raise PolicyError(f"model {where}: cannot be loaded: {_first_line(error)}") from error

@@ -9,6 +9,9 @@ import torch
 from rlvr.policy import Policy
 from rlvr.sampling.engine import prefill
 
+LOGITS = 2**27
+"""Logits held at once: half a gigabyte in float32."""
+
 
 @torch.no_grad()
 def logprobs(
@@ -16,7 +19,6 @@ def logprobs(
     prompts: Sequence[Sequence[int]],
     rows: Sequence[tuple[int, Sequence[int]]],
     temperature: float,
-    batch_size: int = 256,
     progress: Callable[[int], None] | None = None,
 ) -> list[float]:
     """Nats of whole completions under the policy at `temperature` (1.0 for greedy sampling's 0), top-p = 1.
@@ -28,6 +30,9 @@ def logprobs(
     Returns:
         One number per row, the sum over its tokens; 0.0 for an empty completion.
     """
+    longest = max((len(ids) for _, ids in rows), default=1)
+    vocabulary = policy.model.config.get_text_config().vocab_size
+    batch_size = max(8, min(1024, LOGITS // (longest * vocabulary)))
     totals: list[float] = []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
@@ -59,5 +64,6 @@ def _batch(
             use_cache=True,
         )
         logits = torch.cat([logits, output.logits.float()], dim=1)
-    token_logprobs = (logits / temperature).log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+    logits = logits / temperature
+    token_logprobs = logits.gather(-1, ids[..., None])[..., 0] - logits.logsumexp(-1)
     return (token_logprobs * real).sum(-1).tolist()

@@ -1,0 +1,138 @@
+"""What the verbs of the command line do, each by calling the room that does it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from rlvr import config as configuration
+from rlvr.config import Config, ConfigError
+from rlvr.terminal import Terminal
+
+
+def run(args: argparse.Namespace) -> int:
+    """The whole pipeline."""
+    if args.help_config:
+        return help_config()
+    from rlvr import pipeline
+
+    config, file, folder = _read(args)
+    pipeline.run(config, folder, _terminal(args), file.parent)
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """Training alone."""
+    if args.help_config:
+        return help_config()
+    from rlvr import pipeline
+    from rlvr.run import open_run
+
+    config, file, folder = _read(args)
+    terminal = _terminal(args)
+    with pipeline.prepare(config, terminal, file.parent) as (problems, examiner):
+        here = open_run(config, folder)
+        terminal.log_to(here.log)
+        model = pipeline.train(config, problems, examiner, here)
+    terminal.show(f"Model: {model}")
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """One model on the held-out problems, and a report of that policy alone."""
+    from rlvr import pipeline
+    from rlvr import report as reports
+    from rlvr.policy import load_policy
+
+    file = configuration.find(args.config)
+    # training keys do not matter here, and must not refuse (temperature 0 is fine for an evaluation)
+    config = configuration.load(file, [f"model={args.model}", "train.steps=0", *args.overrides])
+    terminal = _terminal(args)
+    name = re.sub(r"[^\w.-]+", "-", args.model).strip("-")
+    output = args.output or Path("evals") / f"{name}-{file.stem}.jsonl"
+    with pipeline.prepare(config, terminal, file.parent) as (problems, examiner):
+        policy = load_policy(config, name)
+        examiner.evaluate(policy, problems.heldout, output)
+    result = reports.build(
+        output, None, output=output.with_suffix(""), search_budget=config.analysis.search_budget, title=name
+    )
+    terminal.show(result.summary)
+    terminal.show(f"Rollouts: {output}\nReport: {result.html}")
+    return 0
+
+
+def score(args: argparse.Namespace) -> int:
+    """Verdicts for responses that another system wrote."""
+    from verifiers.scoring import score_file
+
+    options = dict(_pair(text, "--option") for text in args.option)
+    columns = dict(_pair(text, "--map") for text in args.map)
+    score_file(args.file, args.verifier, options=options, output=args.output, columns=columns, labels=args.labels)
+    return 0
+
+
+def report(args: argparse.Namespace) -> int:
+    """Compare finished rollout files."""
+    from rlvr import report as reports
+
+    result = reports.build(
+        args.base,
+        args.tuned,
+        more=args.more,
+        output=args.output,
+        search_budget=args.search_budget,
+        allow_mismatch=args.allow_mismatch,
+    )
+    terminal = Terminal()
+    terminal.show(result.summary)
+    terminal.show(f"Report: {result.html}")
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """What this machine can do; with a config, whether that config can run here."""
+    from rlvr import machine
+
+    terminal = Terminal()
+    if args.config is None:
+        for line in machine.describe():
+            terminal.show(line)
+        return 0
+    file = configuration.find(args.config)
+    config = configuration.load(file, args.overrides)
+    for line in machine.check_config(config, file):
+        terminal.show(line)
+    return 0
+
+
+def help_config() -> int:
+    """Every key of the configuration, on standard output."""
+    for key, default, words in configuration.describe():
+        print(f"{key}{f' = {default}' if default else ''}\n    {words}")
+    return 0
+
+
+def _read(args: argparse.Namespace) -> tuple[Config, Path, Path]:
+    """The config, the file it came from, the run folder."""
+    if args.config is None:
+        raise ConfigError("a config is needed: a YAML file, or the name of a packaged recipe such as quickstart")
+    file = configuration.find(args.config)
+    folder = args.output or Path("runs") / file.stem
+    return configuration.load(file, args.overrides), file, folder
+
+
+def _terminal(args: argparse.Namespace) -> Terminal:
+    from accelerate import PartialState
+
+    from rlvr.terminal import quiet_libraries
+
+    quiet_libraries()
+    return Terminal(quiet=args.quiet, main=PartialState().is_main_process)
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"{option} {text!r}: expected key=value")
+    return key, value

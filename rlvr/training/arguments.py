@@ -1,0 +1,169 @@
+"""From our config to TRL's: sizes are derived, and every default that decides a result is explicit."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from peft import LoraConfig
+from trl import GRPOConfig
+
+from rlvr.config import Config, ConfigError, LoraSection, TrainConfig
+
+MICRO_STEP_TOKENS = 16_384
+"""Tokens (padding included) of one forward and backward, when the config does not say."""
+
+DEFAULTS: dict[str, Any] = {
+    "loss_type": "dapo",  # token mean over the step: no length bias between groups (DAPO, arXiv 2503.14476, §3.3)
+    "scale_rewards": "group",  # GRPO's own; "none" is Dr. GRPO
+    "beta": 0.0,  # no KL term, no reference model; the report measures KL(π‖p0) all the same
+    "num_iterations": 1,  # on policy: the importance ratio is 1, clipping never acts
+    "epsilon": 0.2,
+    "epsilon_high": 0.28,  # DAPO's clip-higher; acts with num_iterations > 1 only
+    "lr_scheduler_type": "constant",
+    "warmup_steps": 0,
+    "weight_decay": 0.0,
+    "max_grad_norm": 1.0,
+    "optim": "adamw_torch",
+    "gradient_checkpointing": False,  # a third more time for less memory: turn it on for long completions
+    "disable_dropout": True,
+    "report_to": "none",  # trackio, wandb, tensorboard: report_to: [wandb]
+    "logging_steps": 1,
+    "save_total_limit": 2,
+}
+
+OWNED: dict[str, str] = {
+    "output_dir": "--output",
+    "max_steps": "train.steps",
+    "num_train_epochs": "train.steps",
+    "learning_rate": "train.learning_rate",
+    "num_generations": "train.group_size",
+    "per_device_train_batch_size": "train.groups_per_micro_step",
+    "gradient_accumulation_steps": "train.groups_per_step",
+    "generation_batch_size": "train.groups_per_step",
+    "steps_per_generation": "train.groups_per_step",
+    "max_completion_length": "sampling.max_new_tokens",
+    "temperature": "sampling.temperature",
+    "top_p": "sampling.top_p",
+    "top_k": "sampling.top_k",
+    "min_p": "sampling.min_p",
+    "save_steps": "train.checkpoint_every",
+    "save_strategy": "train.checkpoint_every",
+    "eval_strategy": "train.eval_every",
+    "eval_steps": "train.eval_every",
+    "seed": "seed",
+    "trust_remote_code": "trust_remote_code",
+    "reward_weights": "train.shaping",
+    "disable_tqdm": "-q",
+}
+
+
+def check(train: TrainConfig) -> None:
+    """Refuse keys of `train.trl` that GRPOConfig does not have, or that another key of ours decides.
+
+    Raises:
+        ConfigError: names the key and the nearest known one.
+    """
+    known = {field.name for field in fields(GRPOConfig) if field.init}
+    for key in train.trl:
+        if key in OWNED:
+            raise ConfigError(f"train.trl.{key}: is set by {OWNED[key]}")
+        if key not in known:
+            near = difflib.get_close_matches(key, sorted(known), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"train.trl.{key}: TRL's GRPOConfig has no such field{hint}")
+
+
+def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig:
+    """TRL's arguments for this config on this many processes.
+
+    Args:
+        longest_prompt: tokens, for the size of a micro-step.
+
+    Raises:
+        ConfigError: the groups of a step cannot be shared out evenly, or TRL refuses a value.
+    """
+    check(config.train)
+    train, sampling = config.train, config.sampling
+    groups = groups_per_process(train.groups_per_step, PartialState().num_processes)
+    micro = groups_per_micro_step(train, groups, longest_prompt + sampling.max_new_tokens)
+    cuda = PartialState().device.type == "cuda"
+    settings = DEFAULTS | {"bf16": cuda and torch.cuda.is_bf16_supported(), "use_cpu": not cuda} | train.trl
+    if PartialState().device.type not in ("cpu", "cuda"):
+        settings["use_cpu"] = False
+    every = _at_boundary(train.checkpoint_every or train.steps, int(settings["num_iterations"]))
+    try:
+        return GRPOConfig(
+            output_dir=str(output),
+            max_steps=train.steps,
+            learning_rate=train.learning_rate,
+            num_generations=train.group_size,
+            per_device_train_batch_size=micro * train.group_size,
+            gradient_accumulation_steps=groups // micro,
+            max_completion_length=sampling.max_new_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p or None,
+            save_strategy="steps",
+            save_steps=every,
+            eval_strategy="no",
+            seed=config.seed,
+            trust_remote_code=config.trust_remote_code,
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            dataloader_num_workers=0,
+            ignore_data_skip=True,  # our problems are a function of the step, there is nothing to skip
+            **settings,
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"train.trl: TRL refuses these arguments: {error}") from error
+
+
+def lora_config(lora: LoraSection | None) -> LoraConfig | None:
+    """peft's configuration of the adapters, None for full weights."""
+    if lora is None:
+        return None
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
+        task_type="CAUSAL_LM",
+    )
+
+
+def groups_per_process(groups: int, processes: int) -> int:
+    """Whole groups for each process; a group is never split between two."""
+    share, rest = divmod(groups, processes)
+    if rest:
+        near = sorted({max(1, share) * processes, (share + 1) * processes})
+        raise ConfigError(
+            f"train.groups_per_step: {groups} problems cannot be shared out evenly over {processes} processes; "
+            f"take {' or '.join(map(str, near))}"
+        )
+    return share
+
+
+def groups_per_micro_step(train: TrainConfig, groups: int, tokens_per_row: int) -> int:
+    """Groups of one forward and backward: what the config says, or the most that stay under the token budget."""
+    if train.groups_per_micro_step:
+        if groups % train.groups_per_micro_step:
+            raise ConfigError(
+                f"train.groups_per_micro_step: {train.groups_per_micro_step} does not divide the "
+                f"{groups} groups of each process"
+            )
+        return train.groups_per_micro_step
+    fitting = [
+        n for n in range(1, groups + 1) if groups % n == 0 and n * train.group_size * tokens_per_row <= MICRO_STEP_TOKENS
+    ]
+    return max(fitting, default=1)
+
+
+def _at_boundary(every: int, num_iterations: int) -> int:
+    """Checkpoints fall where no sampled batch is half used, so that resume needs no buffer."""
+    return max(1, -(-every // num_iterations) * num_iterations)

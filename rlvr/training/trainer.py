@@ -1,0 +1,267 @@
+"""The trainer: TRL's GRPOTrainer with our problems, sampler, verdicts and advantages.
+
+TRL keeps what it does well: the loss and its variants, the reference model, accelerate, optimiser, trackers and
+checkpoints. Overridden is what decides which samples are trained on, and how they are judged:
+
+- `_prepare_inputs`: problems are a function of the step, and a group is never split between micro-steps.
+- `_tokenize_prompts`, `_generate_single_turn`: the same prompts and the same engine as in evaluations.
+- `_generate_and_score_completions`: verdicts from the verifier pool, advantages from `advantages`, truncation as
+  the engine saw it (TRL takes an end by stop string for a truncation).
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PrinterCallback
+from trl import GRPOTrainer
+from trl.models.utils import unwrap_model_for_generation
+
+from rlvr import rollouts
+from rlvr.config import Config
+from rlvr.evaluation import Examiner, judged, row_seed, unjudged
+from rlvr.evidence import render
+from rlvr.policy import Policy
+from rlvr.sampling import Completion, Row
+from rlvr.sampling.engine import TransformersSampler
+from rlvr.training import advantages, arguments, order
+from verifiers import Problem, Verdict
+
+
+@dataclass(slots=True)
+class _Sampled:
+    """One call of the engine and what the verifiers said of it, beside the tensors that TRL makes of it."""
+
+    seeds: list[int]
+    began: float = field(default_factory=time.perf_counter)
+    completions: list[Completion] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    """NaN where there was no verdict."""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Trainer(GRPOTrainer):
+    """GRPO on verified traces.
+
+    Args:
+        policy: what is trained; its model is changed in place.
+        problems: the training problems.
+        examiner: evidence and verifier pool, as the evaluations use them.
+        rollouts_to: folder of `train-000001.jsonl`, …: every sample that was trained on.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        config: Config,
+        examiner: Examiner,
+        args: Any,
+        rollouts_to: Path,
+    ) -> None:
+        self.policy, self.problems, self.examiner, self.our = policy, problems, examiner, config
+        self.rollouts_to = rollouts_to
+        self._sampled: _Sampled | None = None
+        self.sampled_metrics: dict[str, float] = {}
+        rows = max(1, config.train.steps * config.train.groups_per_step)
+        super().__init__(
+            model=policy.model,
+            reward_funcs=[self.verdict_reward],
+            args=args,
+            # rows only drive TRL's loop; the problems come from `_draw`
+            train_dataset=Dataset.from_dict({"prompt": [""] * rows}),
+            processing_class=policy.tokenizer,
+            peft_config=arguments.lora_config(config.train.lora),
+        )
+        self.remove_callback(PrinterCallback)
+        # TRL recognises truncation by the last token, which an end by stop string is not: masked below instead
+        self._mask_truncated, self.mask_truncated_completions = self.mask_truncated_completions, False
+
+    # ------------------------------------------------------------------ which samples
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        """The next micro-step's tensors; samples anew when the buffer has been used `num_iterations` times."""
+        if not self.model.training:
+            return super()._prepare_inputs(generation_batch)
+        micro_steps = self.args.steps_per_generation
+        if self._step % (micro_steps * self.num_iterations) == 0 or self._buffered_inputs is None:
+            batch = self._generate_and_score_completions(self._draw())
+            self._buffered_inputs = split_groups(batch, micro_steps)
+        return self._buffered_inputs[self._step % micro_steps]
+
+    def _draw(self) -> list[dict[str, Any]]:
+        """This process's rows of the step: G neighbouring rows per problem."""
+        groups = self.our.train.groups_per_step
+        generation = self.state.global_step // self.num_iterations
+        indices = order.draw(len(self.problems), groups, generation, self.our.seed)
+        share = groups // self.accelerator.num_processes
+        mine = indices[self.accelerator.process_index * share :][:share]
+        return [
+            {
+                "prompt": render(self.examiner.evidence, self.problems[i], self.policy.tokenizer),
+                "problem": self.problems[i],
+                "place": place,
+                "sample": sample,
+            }
+            for place, i in enumerate(mine, start=self.accelerator.process_index * share)
+            for sample in range(self.num_generations)
+        ]
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        return self.policy.encode(prompts), None, {}
+
+    # ------------------------------------------------------------------ sampling
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, **unused: Any
+    ) -> tuple[list[list[int]], list[list[float]] | None]:
+        if self.use_vllm:
+            ids, logprobs = super()._generate_single_turn(prompt_ids, images, multimodal_fields, num_generations)
+            self._keep([self._from_vllm(row) for row in ids])
+            return ids, logprobs
+        assert self._sampled is not None
+        distinct = prompt_ids[::num_generations]
+        rows = [Row(i // num_generations, seed) for i, seed in enumerate(self._sampled.seeds)]
+        with (
+            unwrap_model_for_generation(
+                self.model_wrapped,
+                self.accelerator,
+                gather_deepspeed3_params=self.args.ds3_gather_for_generation,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+            ) as model,
+            self._dist.summon_full_params(self.model_wrapped, recurse=False),
+            self.accelerator.autocast(),
+        ):
+            policy = Policy(self.policy.name, model, self.policy.tokenizer, self.policy.source)
+            model.eval()
+            completions = TransformersSampler(policy, self.our.sampling).generate(distinct, rows)
+            model.train()
+        self._keep(completions)
+        return [c.token_ids for c in completions], None
+
+    def _keep(self, completions: list[Completion]) -> None:
+        assert self._sampled is not None
+        self._sampled.completions = completions
+        self._sampled.seconds["sampling"] = time.perf_counter() - self._sampled.began
+
+    def _from_vllm(self, ids: list[int]) -> Completion:
+        text = self.policy.tokenizer.decode(ids, skip_special_tokens=True)
+        ended = bool(ids) and ids[-1] in self.eos_token_ids
+        return Completion(ids, [], str(text), ended or len(ids) < self.max_completion_length)
+
+    # ------------------------------------------------------------------ verdicts and advantages
+
+    def verdict_reward(self, completions: list[str], problem: list[Problem], **unused: Any) -> list[float]:
+        """The one reward function: the verdict, less the config's shaping terms; NaN where there is no verdict."""
+        sampled = self._sampled
+        assert sampled is not None
+        start = time.perf_counter()
+        sampled.verdicts = self.examiner.pool.score(list(zip(problem, completions, strict=True)))
+        sampled.seconds["verifying"] = time.perf_counter() - start
+        shaping = self.our.train.shaping
+        sampled.rewards = [
+            float("nan")
+            if verdict.score is None
+            else verdict.score - shaping.overlong * (not c.complete) - shaping.per_token * len(c.token_ids)
+            for verdict, c in zip(sampled.verdicts, sampled.completions, strict=True)
+        ]
+        return sampled.rewards
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        step = self.state.global_step + 1
+        seeds = [row_seed(self.our.seed, f"train-{step}-{r['place']}", r["problem"].id, r["sample"]) for r in inputs]
+        self._sampled = sampled = _Sampled(seeds)
+        batch = super()._generate_and_score_completions(inputs)
+        device = self.accelerator.device
+        rewards = self.accelerator.gather(torch.tensor(sampled.rewards, dtype=torch.float32, device=device))
+        rewards = rewards.view(-1, self.num_generations)
+        first = self.accelerator.process_index * len(inputs)
+        batch["advantages"] = advantages.grpo(rewards, self.args.scale_rewards).flatten()[first : first + len(inputs)]
+        if self._mask_truncated:
+            complete = torch.tensor([c.complete for c in sampled.completions], device=device)
+            batch["completion_mask"] = batch["completion_mask"] * complete[:, None]
+            batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+        self._write(step, inputs, sampled, batch["advantages"].tolist())
+        self.sampled_metrics = self._measure(rewards, sampled)
+        return batch
+
+    def _write(self, step: int, inputs: list[dict[str, Any]], sampled: _Sampled, advantage: list[float]) -> None:
+        """Every sample that was trained on, one file per step, written whole."""
+        verifier = self.our.verifier
+        rows = [
+            judged(unjudged(r["problem"], r["sample"], f"step-{step - 1}", c, verifier, seed), verdict)
+            for r, c, seed, verdict in zip(inputs, sampled.completions, sampled.seeds, sampled.verdicts, strict=True)
+        ]
+        for row, value in zip(rows, advantage, strict=True):
+            row.extra["advantage"] = value
+        rows = gather_object(rows)
+        if self.accelerator.is_main_process:
+            rollouts.rewrite(self.rollouts_to / f"train-{step:06d}.jsonl", rows)
+
+    def _measure(self, rewards: torch.Tensor, sampled: _Sampled) -> dict[str, float]:
+        """Figures of this batch over all processes, under the names of metrics.jsonl."""
+        completions = gather_object([(len(c.token_ids), c.complete) for c in sampled.completions])
+        statuses = Counter(gather_object([v.status for v in sampled.verdicts]))
+        seconds = gather_object([sampled.seconds])
+        tokens = sum(length for length, _ in completions)
+        sampling = max(s["sampling"] for s in seconds)
+        return {
+            "reward": rewards.nanmean().item(),
+            "frac_zero_variance": advantages.zero_variance(rewards).float().mean().item(),
+            "completion_length": tokens / len(completions),
+            "truncated_share": sum(not complete for _, complete in completions) / len(completions),
+            "samples": len(completions),
+            "tokens": tokens,
+            "tokens_per_second": tokens / sampling,
+            "seconds/sampling": sampling,
+            "seconds/verifying": max(s["verifying"] for s in seconds),
+            **{f"status/{name}": count / len(completions) for name, count in sorted(statuses.items())},
+        }
+
+
+    # ------------------------------------------------------------------ the policy, outwards
+
+    def snapshot(self, name: str) -> Policy:
+        """The policy as it is now, under a name of its own, for an evaluation between two steps."""
+        model = self.accelerator.unwrap_model(self.model)
+        return Policy(name, model, self.policy.tokenizer, self.policy.source)
+
+    def export(self, folder: Path) -> None:
+        """Write the model that transformers can load, adapters merged, and rename it into place when it is whole."""
+        model = self.accelerator.unwrap_model(self.model)
+        if isinstance(model, PeftModel):
+            model, state = model.merge_and_unload(), None
+        else:
+            state = self.accelerator.get_state_dict(self.model)  # gathers what FSDP or DeepSpeed have sharded
+        if self.accelerator.is_main_process:
+            partial = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            model.save_pretrained(partial, state_dict=state)
+            self.policy.tokenizer.save_pretrained(partial)
+            partial.rename(folder)
+        self.accelerator.wait_for_everyone()
+
+
+def split_groups(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
+    """Cut a batch of rows into `parts` of neighbouring rows, so that groups stay whole.
+
+    Entries that are not per row (a token count) go to every part.
+    """
+    rows = batch["completion_ids"].shape[0]
+
+    def part(value: Any, index: int) -> Any:
+        per_row = isinstance(value, torch.Tensor) and value.dim() > 0 and value.shape[0] == rows
+        return value.chunk(parts)[index] if per_row else value
+
+    return [{key: part(value, index) for key, value in batch.items()} for index in range(parts)]
