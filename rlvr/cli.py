@@ -62,10 +62,10 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"rlvr {__version__}")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show a traceback where something fails")
+    root.add_argument("--debug", action="store_true", help="show a traceback where something fails")
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback where something fails")
     common.add_argument("-q", "--quiet", action="store_true", help="no progress; the log file has it all")
     verbs = root.add_subparsers(title="verbs", metavar="VERB", required=True)
-    root.set_defaults(debug=False)
 
     run = verbs.add_parser("run", parents=[common], help="evaluate the base, train, evaluate the tuned, report")
     train = verbs.add_parser("train", parents=[common], help="only train")

@@ -25,6 +25,7 @@ from rlvr.testbed.enumerate import Table, Tree, pack, summary, tables, trees_of
 
 WORDS = [" carry ", " borrow ", " \\boxed{", ", "]
 VOCABULARY = ["<pad>", "<eos>", "<unk>", *WORDS, *"0123456789+-=} "]
+PAD, EOS = 0, 1
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -44,7 +45,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def build_model() -> LlamaForCausalLM:
     """Three layers of width 96, about 0.35 million parameters."""
     config = LlamaConfig(
         vocab_size=len(VOCABULARY),
@@ -56,8 +57,8 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         max_position_embeddings=128,
         tie_word_embeddings=False,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=EOS,
+        pad_token_id=PAD,
         initializer_range=0.05,
     )
     model = LlamaForCausalLM(config)
@@ -67,8 +68,8 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         top_k=0,
         top_p=1.0,
         max_new_tokens=world.MAX_NEW_TOKENS,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=EOS,
+        pad_token_id=PAD,
     )
     return model
 
@@ -101,7 +102,7 @@ def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, args: arg
     start = time.perf_counter()
     for step in range(args.steps):
         chosen = order.choice(len(trees), args.batch, replace=False)
-        batch = pack([trees[i] for i in chosen], 0)
+        batch = pack([trees[i] for i in chosen], PAD)
         batch.pop("parents")
         logp = model(**batch, use_cache=False).logits.log_softmax(-1)
         law = np.zeros(logp.shape, dtype=np.float32)
@@ -156,7 +157,7 @@ def requirements(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) ->
         "held-out pass@16 ≥ 0.5": rates["16"] >= 0.5,
         "held-out pass@64 ≥ 0.93": rates["64"] >= 0.93,
         "sound share of verified in 0.3 … 0.7": 0.3 <= figures["sound_share_of_verified"] <= 0.7,
-        "every rare problem in 1e-6 … 5e-5": 1e-6 <= min(rare_p) and max(rare_p) <= 5e-5,
+        "every rare problem in 1e-6 … 5e-5": min(rare_p) >= 1e-6 and max(rare_p) <= 5e-5,
     }
 
 
@@ -174,7 +175,7 @@ def main() -> int:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     tokenizer = build_tokenizer()
-    model = build_model(tokenizer)
+    model = build_model()
     train(model, tokenizer, args)
     missed = [name for name, met in requirements(model, tokenizer).items() if not met]
     if missed:

@@ -1,0 +1,89 @@
+"""What this machine can do, and whether a config can run on it. `rlvr check` prints it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import verifiers
+from rlvr import problems as sources
+from rlvr.config import Config
+from rlvr.errors import UserError
+from rlvr.evidence import Evidence
+from rlvr.run import versions
+
+
+def describe() -> Iterator[str]:
+    """One line per fact: packages, torch's build, devices, sandbox, verifiers, shadowed packages, disk."""
+    yield from (f"{name:<14}{found}" for name, found in versions().items())
+    yield from devices()
+    yield f"{'vllm':<14}{'installed' if find_spec('vllm') else 'not installed: evaluations sample with transformers'}"
+    yield from sandbox()
+    for name, target in sorted(verifiers.installed().items()):
+        yield f"{'verifier':<14}{name} ({target})"
+    yield f"{'shadowed':<14}{verifiers.shadowed() or 'no: the package `verifiers` is ours'}"
+    free = shutil.disk_usage(Path.cwd()).free
+    yield f"{'disk':<14}{free / 1e9:.1f} GB free in {Path.cwd()}"
+
+
+def devices() -> Iterator[str]:
+    """Torch's build and what it can compute on."""
+    import torch
+
+    build = torch.version.cuda or getattr(torch.version, "hip", None)
+    yield f"{'torch build':<14}{'CUDA/ROCm ' + build if build else 'CPU only'}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield f"{'device':<14}cpu: {cores} cores, {torch.get_num_threads()} threads, {platform.machine()}"
+    for i in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(i)
+        bf16 = "bfloat16" if torch.cuda.is_bf16_supported() else "no bfloat16"
+        yield f"{'device':<14}cuda:{i} {properties.name}, {properties.total_memory / 1e9:.0f} GB, {bf16}"
+    if torch.backends.mps.is_available():
+        yield f"{'device':<14}mps"
+
+
+def sandbox() -> Iterator[str]:
+    """Each isolation layer of the code verifier, tried in a throw-away child."""
+    from verifiers.code import sandbox as code
+
+    for layer in code.probe():
+        yield f"{'sandbox':<14}{layer.name}: {layer.state}{f' ({layer.reason})' if layer.reason else ''}"
+    yield f"{'sandbox':<14}level {code.level()}"
+
+
+def check_config(config: Config, file: Path) -> Iterator[str]:
+    """Everything that can be known of a config without loading its model.
+
+    Raises:
+        UserError and the verifiers' own errors: the first thing that would stop the run.
+    """
+    from rlvr.pipeline import check_sandbox
+    from rlvr.policy import check_location
+    from rlvr.training import arguments
+
+    yield f"{file}: keys and values are valid"
+    check_location(config.model)
+    yield f"model {config.model}: to be loaded"
+    arguments.check(config.train)
+    check_sandbox(config)
+    found = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, file.parent)
+    evidence = Evidence(config.evidence, found.train, found.heldout)
+    training = evidence.without_shots(found.train)
+    yield f"problems: {len(training)} to train on, {len(found.heldout)} held out, none of them in both"
+    yield from (f"probe {name}: {len(probed)} problems" for name, probed in found.probes.items())
+    yield from found.notes
+    yield from self_test(config, [*found.heldout, *training])
+    if config.train.steps and not training:
+        raise UserError("problems.train: needed for training, and not given")
+
+
+def self_test(config: Config, problems: list) -> Iterator[str]:
+    """Does the verifier accept each reference as its own answer, and refuse a neighbour's?"""
+    from verifiers.scoring import self_test as test
+
+    verifier = verifiers.load(config.verifier, **config.verifier_options)
+    yield f"verifier {config.verifier}: {test(problems, verifier)}"
