@@ -38,7 +38,9 @@ class ClusterBootstrap:
             rows = min(step, self.replicates - start)
             drawn = rng.integers(0, self.problems, size=(rows, self.problems))
             drawn += np.arange(rows)[:, None] * self.problems
-            out[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * self.problems).reshape(rows, -1)
+            out[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * self.problems).reshape(
+                rows, -1
+            )
         return out
 
     @property
@@ -134,7 +136,9 @@ def exact_bootstrap(n: ArrayLike, c: ArrayLike, k: int) -> dict[str, float]:
     keep = ~np.isnan(f)
     f, n, c = f[keep], n[keep], c[keep]
     if not len(f):
-        return dict.fromkeys(("estimate", "var_cluster", "var_two_stage", "var_within", "mean_within"), np.nan)
+        return dict.fromkeys(
+            ("estimate", "var_cluster", "var_two_stage", "var_within", "mean_within"), np.nan
+        )
     mean, variance = pass_moments_at_p(n, c / n, k)
     return {
         "estimate": float(f.mean()),

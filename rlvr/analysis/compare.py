@@ -105,7 +105,9 @@ def differences(pair: Pair) -> dict[str, Any]:
     base, tuned = pair.curves
     rows = keyed(pair.ks, mean_estimates(tuned - base, pair.boot))
     unpaired = paired_difference(base, tuned)["se_unpaired"]
-    fixed = np.hypot(fixed_se(pair.base.n, pair.base.c, pair.ks), fixed_se(pair.tuned.n, pair.tuned.c, pair.ks))
+    fixed = np.hypot(
+        fixed_se(pair.base.n, pair.base.c, pair.ks), fixed_se(pair.tuned.n, pair.tuned.c, pair.ks)
+    )
     p = sign_flip_p(tuned - base, seed=pair.boot.seed)
     for q, k in enumerate(pair.ks):
         for name, values in (("p_signflip", p), ("se_unpaired", unpaired), ("se_fixed", fixed)):
@@ -120,7 +122,9 @@ def roots(pair: Pair) -> dict[str, Any]:
     if not deep.any() or pair.top < 1:
         nothing = Estimate(None, status=NO_DATA, excluded=len(deep)).to_json()
         return {"k_star": nothing, "crossover": nothing}
-    boot = pair.boot if deep.all() else ClusterBootstrap(int(deep.sum()), pair.boot.replicates, pair.boot.seed)
+    boot = (
+        pair.boot if deep.all() else ClusterBootstrap(int(deep.sum()), pair.boot.replicates, pair.boot.seed)
+    )
     reach = int(counts[0].min())
     grid, _ = search_grid(reach)
     _, whole = search_grid(pair.top)
@@ -169,10 +173,18 @@ def compression(pair: Pair, parts: Decomposition) -> dict[str, Any]:
     estimates = mean_estimates(np.stack([*columns, *sums, floor], axis=1), pair.boot)
     table = {name: estimate.to_json() for name, estimate in zip(names, estimates, strict=True)}
     strict = decompose(
-        pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c, parts.search_budget, parts.alpha, simultaneous=True
+        pair.base.n,
+        pair.base.c,
+        pair.tuned.n,
+        pair.tuned.c,
+        parts.search_budget,
+        parts.alpha,
+        simultaneous=True,
     )
     depth = pair.base.n[parts.used]
-    identity = sum(np.nanmean(getattr(parts, name)) for name in COMPONENTS[:4]) if parts.used.any() else np.nan
+    identity = (
+        sum(np.nanmean(getattr(parts, name)) for name in COMPONENTS[:4]) if parts.used.any() else np.nan
+    )
     return {
         "search_budget": parts.search_budget,
         "alpha": parts.alpha,

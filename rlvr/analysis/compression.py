@@ -18,7 +18,9 @@ from rlvr.analysis.samples import Bools, Floats
 COMPONENTS = ("within", "beyond", "unresolved", "expansion", "forgetting", "headroom")
 
 
-def clopper_pearson(n: ArrayLike, c: ArrayLike, alpha: ArrayLike = 0.05, sided: int = 2) -> tuple[Floats, Floats]:
+def clopper_pearson(
+    n: ArrayLike, c: ArrayLike, alpha: ArrayLike = 0.05, sided: int = 2
+) -> tuple[Floats, Floats]:
     """Exact binomial bounds (Clopper & Pearson 1934). `sided` 2: each end at α/2; 1: each end at α on its own."""
     if sided not in (1, 2):
         raise ValueError(f"sided must be 1 or 2, got {sided}")
@@ -83,7 +85,9 @@ def gross_ratio(within: float, headroom: float) -> float:
 def safe_ratio(top: ArrayLike, bottom: ArrayLike) -> Floats:
     """top/bottom, NaN where the bottom is 0 up to rounding."""
     top, bottom = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
-    return np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=np.abs(bottom) > 1e-14)
+    return np.divide(
+        top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=np.abs(bottom) > 1e-14
+    )
 
 
 def decompose(
@@ -139,7 +143,9 @@ def churn(n: ArrayLike, c: ArrayLike, n_other: ArrayLike | None = None) -> Float
     odd = n - 2 * half
     with np.errstate(invalid="ignore", divide="ignore"):
         # An odd sample is left out at random: it is correct with probability c/n.
-        value = (1 - odd * c / n) * _split_gain(half, c) + odd * c / n * _split_gain(half, np.maximum(c - 1, 0))
+        value = (1 - odd * c / n) * _split_gain(half, c) + odd * c / n * _split_gain(
+            half, np.maximum(c - 1, 0)
+        )
         if n_other is not None:
             value = value * np.sqrt((1 / n + 1 / np.asarray(n_other, dtype=np.float64)) * half / 2)
     return np.where(n >= 2, value, np.nan)

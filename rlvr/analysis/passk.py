@@ -41,7 +41,9 @@ def _log_failure_of(n: Floats, c: Floats, k: Floats) -> Floats:
     total = np.zeros(len(n))
     longest = int(terms.max(initial=0))
     if longest > _MAX_TERMS:
-        raise ValueError(f"pass@k with min(c, k) = {longest} needs as many terms; at most {_MAX_TERMS} are summed")
+        raise ValueError(
+            f"pass@k with min(c, k) = {longest} needs as many terms; at most {_MAX_TERMS} are summed"
+        )
     start = 0
     while start < longest:
         rows = np.flatnonzero(terms > start)
@@ -61,7 +63,9 @@ def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
     n, c, k = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n, c, k)))
     value = -np.expm1(log_failure(n, c, k))
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.where((k == 1) & (n >= 1), c / n, value)  # exact, so that pass@1 is the mean and K = 1 has no headroom
+        value = np.where(
+            (k == 1) & (n >= 1), c / n, value
+        )  # exact, so that pass@1 is the mean and K = 1 has no headroom
     return value + 0.0  # no negative zero
 
 
@@ -97,10 +101,25 @@ def pass_hat_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
     return np.exp(log_failure(n, np.asarray(n) - np.asarray(c), k))
 
 
+def cot_pass_at_k(n: ArrayLike, c: ArrayLike, c_cot: ArrayLike, k: ArrayLike) -> Floats:
+    """CoT-pass@k: pass@k counting only right answers with verified reasoning, c_cot <= c (Wen et al. 2025, arXiv 2506.14245)."""
+    if np.any(np.asarray(c_cot) > np.asarray(c)):
+        raise ValueError("more sound right answers than right answers")
+    return pass_at_k(n, c_cot, k)
+
+
+def unsound_share(c: ArrayLike, c_cot: ArrayLike) -> Floats:
+    """1 - c_cot/c, the share of right answers whose reasoning is not sound; NaN where nothing is right."""
+    c, c_cot = np.broadcast_arrays(np.asarray(c, dtype=np.float64), np.asarray(c_cot, dtype=np.float64))
+    return 1 - np.divide(c_cot, c, out=np.full(c.shape, np.nan), where=c > 0)
+
+
 def g_pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike, tau: ArrayLike) -> Floats:
     """G-pass@k_τ: at least ⌈τk⌉ (and 1) of k draws correct (Liu et al. 2024, arXiv 2412.13147). k whole."""
     n, c, k, tau = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n, c, k, tau)))
-    need = np.maximum(np.ceil(tau * k - 1e-9), 1)  # 0.1·30 is 3, not the 4 that rounding up 3.0000000000000004 gives
+    need = np.maximum(
+        np.ceil(tau * k - 1e-9), 1
+    )  # 0.1·30 is 3, not the 4 that rounding up 3.0000000000000004 gives
     hits = np.arange(int(k.max(initial=0)) + 1).reshape((-1,) + (1,) * n.ndim)
     weight = np.where((hits >= need) & (hits <= k), hypergeometric_pmf(n, c, k, hits), 0.0)
     value = np.minimum(weight.sum(axis=0), 1.0)
@@ -141,7 +160,11 @@ def pass_moments_at_p(n: ArrayLike, p: ArrayLike, k: ArrayLike) -> tuple[Floats,
     inside = c <= n
     count = np.where(inside, c, 0)
     log_weight = (
-        gammaln(n + 1) - gammaln(count + 1) - gammaln(n - count + 1) + xlogy(count, p) + xlog1py(n - count, -p)
+        gammaln(n + 1)
+        - gammaln(count + 1)
+        - gammaln(n - count + 1)
+        + xlogy(count, p)
+        + xlog1py(n - count, -p)
     )
     weight = np.where(inside, np.exp(log_weight), 0.0)
     mean = -np.expm1(xlog1py(k, -p))

@@ -66,7 +66,9 @@ class LogProbs:
         position[rows] = np.arange(len(rows))
         new = position[self.problem]
         keep = new >= 0
-        return LogProbs(new[keep], self.score[keep], {name: values[keep] for name, values in self.logp.items()})
+        return LogProbs(
+            new[keep], self.score[keep], {name: values[keep] for name, values in self.logp.items()}
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,9 @@ from rlvr.analysis.samples import Floats, Ints, Samples
 
 def powers_of_two(top: int) -> list[int]:
     """1, 2, 4, … up to `top`, and `top` itself; empty if top < 1."""
-    return sorted({*(2**i for i in range(max(top, 0).bit_length()) if 2**i <= top), *([top] if top > 0 else [])})
+    return sorted(
+        {*(2**i for i in range(max(top, 0).bit_length()) if 2**i <= top), *([top] if top > 0 else [])}
+    )
 
 
 def usual_n(n: Ints) -> int:
@@ -87,7 +89,10 @@ def share(column: Ints | None, samples: Samples) -> dict[str, Any]:
         return {"count": None, **Estimate(None, status=NO_DATA).to_json()}
     total = samples.n_samples
     value = column.sum() / total if total else None
-    return {"count": int(column.sum()), **Estimate(value, status="ok" if total else NO_DATA, used=total).to_json()}
+    return {
+        "count": int(column.sum()),
+        **Estimate(value, status="ok" if total else NO_DATA, used=total).to_json(),
+    }
 
 
 def _tokens(samples: Samples, boot: ClusterBootstrap) -> dict[str, Any]:

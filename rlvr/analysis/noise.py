@@ -1,0 +1,79 @@
+"""A verifier errs: what that does to rates and to pass@k, and how far it can be undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln, xlogy
+
+from rlvr.analysis.passk import log_failure
+from rlvr.analysis.samples import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """Per problem (M,): success rate corrected for verifier errors, unclipped and clipped, and corrected pass@k.
+
+    NaN where undefined. `status` says why, or that a value is not a rate: "ok", "no_data" (n = 0 or k > n),
+    "not_identified" (a verifier no better than chance, J <= 0) or "outside_unit_interval".
+    """
+
+    rate: Floats
+    clipped: Floats
+    pass_at_k: Floats
+    status: NDArray[np.str_]
+
+
+def fpr_floor(fpr: ArrayLike, k: ArrayLike) -> Floats:
+    """pass@k that false positives alone produce: 1-(1-FPR)^k."""
+    with np.errstate(divide="ignore"):
+        return -np.expm1(np.asarray(k, dtype=np.float64) * np.log1p(-np.asarray(fpr, dtype=np.float64))) + 0.0
+
+
+def correct_for_verifier(n: ArrayLike, c: ArrayLike, fpr: float, fnr: float, k: int = 1) -> Corrected:
+    """Undo known error rates (Rogan & Gladen 1978), J = 1-FPR-FNR.
+
+    pass@k is unbiased: 1 - J^{-k} Σ_j C(k,j) (-FNR)^{k-j} F_j; its variance grows like J^{-2k}, so keep k <= 16.
+    It assumes error rates that do not depend on the problem (guessable answers) or the policy (reward hacking).
+    """
+    for name, rate in (("fpr", fpr), ("fnr", fnr)):
+        if not 0 <= rate <= 1:
+            raise ValueError(f"{name} must lie in [0, 1], got {rate}")
+    n, c = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64))
+    youden = 1 - fpr - fnr
+    nothing = np.full(n.shape, np.nan)
+    defined = (n > 0) & (k <= n)
+    if youden <= 1e-15:
+        return Corrected(nothing, nothing, nothing, np.where(defined, "not_identified", "no_data"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = np.where(defined, (c / n - fpr) / youden, np.nan)
+    value = np.where(defined, 1 - _corrected_failure(n, c, fnr, youden, k), np.nan)
+    if k == 1:
+        value = rate
+    outside = np.where((rate < 0) | (rate > 1), "outside_unit_interval", "ok")
+    return Corrected(rate, np.clip(rate, 0, 1), value, np.where(defined, outside, "no_data"))
+
+
+def _corrected_failure(n: Floats, c: Floats, fnr: float, youden: float, k: int) -> Floats:
+    j = np.arange(k + 1)
+    choose = gammaln(k + 1) - gammaln(j + 1) - gammaln(k - j + 1)
+    log_size = choose + xlogy(k - j, fnr) - k * np.log(youden)
+    sign = np.where((k - j) % 2 == 0, 1.0, -1.0)
+    fail = np.exp(log_size + log_failure(n[..., None], c[..., None], j))
+    return np.sum(sign * fail, axis=-1)
+
+
+def corrected_variance(
+    variance: ArrayLike, rate: ArrayLike, fpr: float, fnr: float, audits: tuple[int, int]
+) -> Floats:
+    """Variance of a corrected rate: sampling part/J² plus that of the error rates, audited on (wrong, right) samples.
+
+    `variance` is that of the uncorrected rate; `audits` how many truly wrong and truly right samples people checked.
+    """
+    if min(audits) < 1:
+        raise ValueError(f"error rates need audited samples, got {audits}")
+    rate, youden = np.asarray(rate, dtype=np.float64), 1 - fpr - fnr
+    of_fpr, of_fnr = fpr * (1 - fpr) / audits[0], fnr * (1 - fnr) / audits[1]
+    return (np.asarray(variance) + (1 - rate) ** 2 * of_fpr + rate**2 * of_fnr) / youden**2
