@@ -15,9 +15,9 @@ try:
     from verifiers.types import STATUSES, Problem, Status, Verdict, Verifier
 except ImportError as error:  # files of the other package of this name lie over ours
     raise ImportError(
-        "the package 'verifiers' in this environment is not the one that rlvr ships, or is mixed with it: PyPI "
-        "holds another package of this name. Keep them in separate environments: `pip uninstall verifiers`, "
-        "then `pip install --force-reinstall --no-deps rlvr`."
+        "the package 'verifiers' in this environment is not the one that rlvr ships, or is mixed with it: "
+        "PyPI holds another package of this name. Keep them in separate environments: "
+        "`pip uninstall verifiers`, then `pip install --force-reinstall --no-deps rlvr`."
     ) from error
 from verifiers.registry import BadOption, UnknownVerifier, installed, judge, load, score, shadowed
 

@@ -1,4 +1,4 @@
-"""The parent's side of a pool's workers: one thread per worker that feeds it, waits for it, and replaces it."""
+"""The parent's side of a pool's workers: a thread for each that feeds it, waits for it, and replaces it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,13 +29,13 @@ FAREWELL = 2.0  # seconds a worker may take to close its verifier
 TICK = 0.5  # seconds between looks at a worker that is judging
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from verifiers.worker import main; main()"
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 _COUNTED = {"timeout": "timeouts", "crash": "crashes", "memory": "memory"}
 
 
 class PoolError(RuntimeError):
-    """The pool cannot give verdicts: its verifier does not load, its workers do not start, or it is closed."""
+    """The pool gives no verdicts: its verifier does not load, its workers do not start, or it is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Lane(threading.Thread):
         worker = self._send(chunk)
         for self.position, item in enumerate(chunk):
             began = self.since = time.monotonic()
-            outcome = worker.outcome(self.board.settings.deadline)
+            outcome = self._outcome(worker, item)
             if not isinstance(outcome, Lost):
                 self.board.settle(item, outcome, time.monotonic() - began)
                 continue
@@ -106,18 +107,21 @@ class Lane(threading.Thread):
             return
 
     def _blame(self, item: Item, lost: Lost) -> None:
-        """Give `item` its verdict; a worker that earlier items wore out must not cost this one, so unless it hung
-        it is judged once more, alone on a fresh worker."""
+        """Give `item` its verdict; a worker that earlier items wore out must not cost this one, so unless it
+        hung it is judged once more, alone on a fresh worker."""
         outcome: Verdict | TypeError | Lost = lost
         if lost.status != "timeout":
             self.chunk, self.position, self.since = [item], 0, time.monotonic()
-            outcome = self._send([item]).outcome(self.board.settings.deadline)
+            outcome = self._outcome(self._send([item]), item)
             if isinstance(outcome, Lost):
                 self._drop()
         if isinstance(outcome, Lost):
             self.board.count(_COUNTED[outcome.status])
             outcome = Verdict(0.0, outcome.status, detail=outcome.detail)
         self.board.settle(item, outcome)
+
+    def _outcome(self, worker: Worker, item: Item) -> Verdict | TypeError | Lost:
+        return worker.outcome(self.board.settings.deadline, lambda: self.board.given_up(item))
 
     def _send(self, items: list[Item]) -> Worker:
         """Raises `PoolError` where no worker can be had."""
@@ -140,8 +144,8 @@ class Lane(threading.Thread):
                 self._drop(counts=False)
                 if last:
                     raise PoolError(
-                        f"a worker for the verifier {settings.spec!r} does not start ({how}); what it printed "
-                        "stands on standard error"
+                        f"a worker for the verifier {settings.spec!r} does not start ({how}); what it "
+                        "printed stands on standard error"
                     ) from error
         raise AssertionError("unreachable")
 
@@ -155,8 +159,8 @@ class Lane(threading.Thread):
 
 
 class Worker:
-    """A process that runs `verifiers.worker`, in a session of its own so that an interrupt at the terminal does
-    not reach it, and so that it is killed together with what it started."""
+    """A process that runs `verifiers.worker`, in a session of its own so that an interrupt at the terminal
+    does not reach it, and so that it is killed together with what it started."""
 
     def __init__(self, settings: Settings) -> None:
         ours, theirs = socket.socketpair()
@@ -182,10 +186,11 @@ class Worker:
         if "failed" in reply:
             raise PoolError(f"the verifier {settings.spec!r} does not load in a worker: {reply['failed']}")
 
-    def outcome(self, deadline: float) -> Verdict | TypeError | Lost:
-        """Wait for the next verdict; a `TypeError` is for the caller whose problem could not be read."""
+    def outcome(self, deadline: float, given_up: Callable[[], bool]) -> Verdict | TypeError | Lost:
+        """Wait for the next verdict, unless nobody waits for it any more; a `TypeError` is for the caller
+        whose problem could not be read."""
         try:
-            reply = json.loads(self._receive(deadline))
+            reply = json.loads(self._receive(deadline, given_up))
         except TimeoutError:
             return Lost("timeout", f"no verdict within {deadline:g} s")
         except EOFError:
@@ -196,7 +201,7 @@ class Worker:
             return TypeError(f"a problem cannot be read in a worker: {reply['unreadable']}")
         return Lost("memory", "judging it took more memory than the pool allows")
 
-    def _receive(self, timeout: float) -> bytes:
+    def _receive(self, timeout: float, given_up: Callable[[], bool] = lambda: False) -> bytes:
         """Time counts in ticks, so that a wait during which this very process was stopped (a suspended job, a
         frozen container) is not held against the worker, which was stopped as well."""
         waited = 0.0
@@ -207,9 +212,9 @@ class Worker:
                 return self.channel.receive(tick)
             except TimeoutError:
                 waited += min(time.monotonic() - began, 2 * TICK)
-                if waited >= timeout:
+                if waited >= timeout or given_up():
                     raise
-                if self.process.poll() is not None:  # dead, though a forked child may hold its end of the line
+                if self.process.poll() is not None:  # dead; a forked child may hold its end of the line
                     return self.channel.receive(0.001)
 
     def obituary(self) -> str:

@@ -53,15 +53,16 @@ class VerifierPool:
 
     `spec` and `options` are those of `verifiers.load`. `workers` defaults to the cores that this process may
     use, shared among the processes of one launch on this machine. `deadline` is seconds per item; `memory_mb`
-    is what judging may take on top of the loaded verifier; `cache` is how many verdicts are remembered (0: none),
-    so that a response that comes back in a later epoch is not judged again.
+    is what judging may take on top of the loaded verifier; `cache` is how many verdicts are remembered
+    (0: none), so that a response that comes back in a later epoch is not judged again.
 
-    What an item did decides its verdict: past its deadline, 0.0 "timeout"; out of memory, 0.0 "memory"; worker
-    dead twice (the second time alone on a fresh one), 0.0 "crash"; the verifier raised, None "error".
+    What an item did decides its verdict: past its deadline, 0.0 "timeout"; out of memory, 0.0 "memory"; its
+    worker dead, 0.0 "crash" (both only if it happens again, alone on a fresh worker); the verifier raised,
+    None "error".
 
     A verifier may have `warm_up()`, called once in each worker before its first item, and `close()`, called
-    when the pool closes. Any thread may call; from asyncio use `asyncio.wrap_future(pool.submit(…))`; a forked
-    child that inherits a pool starts workers of its own.
+    when the pool closes. Any thread may call; from asyncio use `asyncio.wrap_future(pool.submit(…))`; a
+    forked child that inherits a pool starts workers of its own.
 
     >>> with VerifierPool("math") as pool:
     ...     verdicts = pool.score([(problem, response) for response in responses])
@@ -80,7 +81,9 @@ class VerifierPool:
         if workers is not None and workers < 1:
             raise ValueError(f"workers is {workers}; expected at least 1")
         if deadline <= 0 or memory_mb <= 0 or cache < 0:
-            raise ValueError(f"deadline={deadline}, memory_mb={memory_mb}, cache={cache}: expected > 0, > 0, >= 0")
+            raise ValueError(
+                f"deadline={deadline}, memory_mb={memory_mb}, cache={cache}: expected > 0, > 0, >= 0"
+            )
         resolve(spec)
         self._settings = Settings(
             spec, dict(options or {}), workers or default_workers(), deadline, memory_mb, cache
@@ -96,7 +99,7 @@ class VerifierPool:
             return replace(self._board.stats)
 
     def submit(self, problem: Problem, response: str) -> Future[Verdict]:
-        """Return the verdict-to-be of one response. Raises `TypeError` for what cannot be sent to a worker and
+        """Return the verdict-to-be of one response. Raises `TypeError` for what cannot be sent to a worker,
         `PoolError` where the pool is closed or its verifier does not load."""
         return self._board.submit(_pack(problem, response))
 
@@ -210,20 +213,24 @@ class Board:
         chunk: list[Item] = []
         while self.queue and len(chunk) < size:
             item = self.queue.popleft()
-            if item.done:
-                continue
-            if all(future.cancelled() for future in item.futures):
-                item.done = True
-                self.waiting.pop(item.key, None)
-                continue
-            item.lane = lane
-            chunk.append(item)
+            if not item.done and not self.given_up(item):
+                item.lane = lane
+                chunk.append(item)
         if chunk:
             lane.chunk, lane.position, lane.since = chunk, 0, time.monotonic()
         return chunk
 
+    def given_up(self, item: Item) -> bool:
+        """Whether everybody who waited for `item` has cancelled; it is then off the board."""
+        with self.changed:
+            if not all(future.cancelled() for future in item.futures):
+                return False
+            item.done = True
+            self.waiting.pop(item.key, None)
+            return True
+
     def _reclaim(self) -> bool:
-        """Put the items that stand behind a slow one back on the queue; whoever judges them first is believed."""
+        """Put the items behind a slow one back on the queue; whoever judges them first is believed."""
         now = time.monotonic()
         found = False
         for lane in self.lanes:
@@ -245,7 +252,7 @@ class Board:
             self.changed.notify(len(items))
 
     def settle(self, item: Item, outcome: Verdict | Exception, seconds: float | None = None) -> None:
-        """Hand a verdict, or the caller's own error, to whoever waits for `item`. The first to settle counts."""
+        """Hand a verdict, or the caller's own error, to whoever waits for `item`. The first one counts."""
         with self.changed:
             if seconds is not None:
                 self.seconds_per_item += 0.05 * (min(seconds, 1.0) - self.seconds_per_item)
@@ -343,6 +350,6 @@ def _pack(problem: Problem, response: str) -> bytes:
         return pickle.dumps(fields, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
         raise TypeError(
-            f"problem {problem.id!r} cannot be sent to a worker ({type(error).__name__}: {error}); its reference is "
-            f"a {type(problem.reference).__name__}, expected JSON-like data"
+            f"problem {problem.id!r} cannot be sent to a worker ({type(error).__name__}: {error}); its "
+            f"reference is a {type(problem.reference).__name__}, expected JSON-like data"
         ) from error

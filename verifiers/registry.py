@@ -1,4 +1,4 @@
-"""Name → verifier: built in, installed as an entry point, or named by its dotted path; and judging with one."""
+"""Name → verifier: built in, installed as an entry point, or a dotted path. And judging with one."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ BUILT_IN: dict[str, str] = {
 }
 
 
-class UnknownVerifier(ValueError):
+class UnknownVerifier(ValueError):  # noqa: N818
     """No verifier goes by this name, or the one named cannot be imported."""
 
 
-class BadOption(ValueError):
+class BadOption(ValueError):  # noqa: N818
     """An option that the verifier does not take, or one that it needs and was not given."""
 
 
@@ -38,8 +38,8 @@ def load(spec: str, **options: Any) -> Verifier:
 
     `spec` is a built-in name, the name of an installed plug-in (entry point group "rlvr.verifiers"), or
     "package.module:attr" where `attr` is a class (instantiated with `options`) or an instance (taken as it
-    is). A built-in name cannot be taken over by a plug-in. Raises `UnknownVerifier`, `BadOption`, and whatever
-    the constructor raises for an option's value.
+    is). A built-in name cannot be taken over by a plug-in. Raises `UnknownVerifier`, `BadOption`,
+    `ValueError` for an unknown `answer_format`, and what the constructor raises for an option's value.
 
     >>> load("my_package.graders:MyVerifier", strict=True)
     """
@@ -59,6 +59,9 @@ def load(spec: str, **options: Any) -> Verifier:
                 "expected a class or an instance with `name`, `answer_format` and "
                 "`verify(problem, trace, answer) -> Verdict`"
             )
+    from verifiers.extract import cut
+
+    cut("", found.answer_format)  # raises where there is no such format
     return found
 
 
@@ -82,7 +85,7 @@ def judge(verifier: Verifier, problem: Problem, response: str) -> Verdict:
     What the verifier raises is a fault of ours, not of the policy: status "error", score None; except for
     `MemoryError`, which passes through (in a pool's worker it is the limit that the response ran into).
     """
-    from verifiers.extract import cut
+    from verifiers.extract import cut  # its patterns take as long to compile as all the rest to import
 
     try:
         found = cut(response, verifier.answer_format)
@@ -95,20 +98,24 @@ def judge(verifier: Verifier, problem: Problem, response: str) -> Verdict:
         return Verdict(None, "error", detail=f"{type(error).__name__}: {error}")
     if not isinstance(verdict, Verdict):
         kind = type(verdict).__name__
-        return Verdict(None, "error", detail=f"TypeError: {verifier.name} returned {kind}, expected a Verdict")
+        return Verdict(
+            None, "error", detail=f"TypeError: {verifier.name} returned {kind}, expected a Verdict"
+        )
     return verdict
 
 
 def score(verifier: str | Verifier, problem: Problem, response: str, **options: Any) -> Verdict:
     """Judge one response here and now, in this process and without a deadline.
 
-    `verifier` is a spec as for `load` (built once per thread and options) or a verifier. For model-written text
-    in bulk use `VerifierPool`, which a hang or a crash cannot stop.
+    `verifier` is a spec as for `load` (built once per thread and options) or a verifier. For model-written
+    text in bulk use `VerifierPool`, which a hang or a crash cannot stop.
     """
     if isinstance(verifier, str):
         verifier = _loaded(verifier, options)
     elif options:
-        raise BadOption(f"options ({', '.join(sorted(options))}) go with a verifier's name, not with an instance")
+        raise BadOption(
+            f"options ({', '.join(sorted(options))}) go with a verifier's name, not with an instance"
+        )
     return judge(verifier, problem, response)
 
 
@@ -125,8 +132,8 @@ def shadowed() -> str | None:
     except PackageNotFoundError:
         return None
     return (
-        f"another package named 'verifiers' ({other}) is installed in this environment; its files and those of "
-        f"rlvr share one folder. Keep them apart: `pip uninstall verifiers`, then "
+        f"another package named 'verifiers' ({other}) is installed in this environment; its files and those "
+        f"of rlvr share one folder. Keep them apart: `pip uninstall verifiers`, then "
         "`pip install --force-reinstall --no-deps rlvr`"
     )
 
@@ -187,9 +194,9 @@ def _checked(spec: str, cls: type, options: dict[str, Any]) -> dict[str, Any]:
 def _unknown(spec: str) -> str:
     known = sorted(installed())
     return (
-        f"no verifier named {spec!r}{_nearest(spec, known)}. There are three ways to name one: built in or installed "
-        f"({', '.join(known)}); an installed package with an entry point in the group {ENTRY_POINTS!r}; or a "
-        'path, "package.module:MyVerifier"'
+        f"no verifier named {spec!r}{_nearest(spec, known)}. There are three ways to name one: built in or "
+        f"installed ({', '.join(known)}); a package of your own with an entry point in the group "
+        f'{ENTRY_POINTS!r}; or a path, "package.module:MyVerifier"'
     )
 
 

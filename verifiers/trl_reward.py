@@ -19,10 +19,10 @@ def as_trl_reward(spec: str, **options: Any) -> Callable[..., list[float | None]
     """Return a reward function `(prompts, completions, **columns) -> list[float | None]` for TRL's trainers.
 
     Prompts and completions are strings or lists of messages. The data set has the reference in a column
-    `reference`, `answer` or `solution` (the first of these that is there), and may have an `id`. A reward is 1.0
-    or 0.0, and None where the completion could not be judged through no fault of the policy, or where the row has
-    no reference. Judging runs in a `VerifierPool` (the function's attribute `pool`; `pool.close()` ends it). Raises
-    `ValueError` where no reference column is there, and as `VerifierPool` does.
+    `reference`, `answer` or `solution` (the first of these that is there), and may have an `id`. A reward is
+    1.0 or 0.0, and None where the completion could not be judged through no fault of the policy, or where the
+    row has no reference. Judging runs in a `VerifierPool` (the function's attribute `pool`; `pool.close()`
+    ends it). Raises `ValueError` where no reference column is there, and as `VerifierPool` does.
 
     >>> GRPOTrainer(model, reward_funcs=verifiers.as_trl_reward("math"), train_dataset=dataset, …)
     """
@@ -31,10 +31,16 @@ def as_trl_reward(spec: str, **options: Any) -> Callable[..., list[float | None]
     def reward(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         references = _references(columns)
         prompts_text = [_text(prompt) for prompt in prompts]
-        ids = columns.get("id") or [blake2b(p.encode(errors="replace")).hexdigest()[:16] for p in prompts_text]
+        ids = columns.get("id") or [
+            blake2b(p.encode(errors="replace")).hexdigest()[:16] for p in prompts_text
+        ]
         futures = [
-            None if reference is None else pool.submit(Problem(str(id_), prompt, reference), _text(completion))
-            for id_, prompt, reference, completion in zip(ids, prompts_text, references, completions, strict=True)
+            None
+            if reference is None
+            else pool.submit(Problem(str(id_), prompt, reference), _text(completion))
+            for id_, prompt, reference, completion in zip(
+                ids, prompts_text, references, completions, strict=True
+            )
         ]
         verdicts = [None if future is None else future.result() for future in futures]
         log_metric = columns.get("log_metric")
@@ -57,6 +63,10 @@ def _references(columns: dict[str, Any]) -> list[Any]:
         f"the data set has no column {', '.join(map(repr, REFERENCE_COLUMNS))} to judge against; it has "
         f"{', '.join(sorted(columns))}"
     )
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def _text(text: str | list[Message]) -> str:

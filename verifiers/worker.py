@@ -117,8 +117,8 @@ def _encode(verdict: Verdict) -> bytes:
 
 
 def _limit_memory(memory_mb: int) -> None:
-    """Allow `memory_mb` on top of what the loaded verifier takes. Only the soft limit, so that a verifier that
-    runs programs of its own can give them another; a memory bomb meets a MemoryError here."""
+    """Allow `memory_mb` on top of what the loaded verifier takes; a memory bomb then meets a MemoryError.
+    Only the soft limit is set, so that a verifier that runs programs of its own can give them another."""
     import resource
 
     try:
@@ -128,7 +128,9 @@ def _limit_memory(memory_mb: int) -> None:
         used = 0
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = used + memory_mb * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
+    )
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 

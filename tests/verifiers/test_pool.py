@@ -1,0 +1,361 @@
+"""The pool against real hangs, segfaults, memory bombs, forks, threads and event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from verifiers import PoolError, Problem, UnknownVerifier, VerifierPool, as_trl_reward
+
+REPO = Path(__file__).resolve().parents[2]
+HERE = str(Path(__file__).resolve().parent)
+NAUGHTY = "naughty:Naughty"
+P = Problem("p", "Say a.", "a")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(HERE)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[VerifierPool]:
+    sys.path.insert(0, HERE)
+    with VerifierPool(NAUGHTY, workers=2, deadline=1.0, memory_mb=512) as pool:
+        yield pool
+    sys.path.remove(HERE)
+
+
+def judge(pool: VerifierPool, *responses: str) -> list[str]:
+    return [verdict.status for verdict in pool.score([(P, response) for response in responses])]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def start(code: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    command = [sys.executable, "-c", code]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def wait_until(true: object, seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_order_is_kept(pool: VerifierPool):
+    verdicts = pool.score([(P, f"answer {i}") for i in range(500)])
+    assert [verdict.answer for verdict in verdicts] == [f"answer {i}" for i in range(500)]
+
+
+def test_each_misdeed_costs_its_own_item_only():
+    misdeeds = {
+        "hang": (0.0, "timeout"),
+        "segfault": (0.0, "crash"),
+        "exit": (0.0, "crash"),
+        "memory": (0.0, "memory"),
+        "raise x": (None, "error"),
+        "nonsense": (None, "error"),
+    }
+    responses, expected = [], []
+    for misdeed, outcome in misdeeds.items():
+        for i in range(10):
+            responses += [f"{misdeed} before {i}".replace(misdeed, "wrong"), "a"]
+            expected += [(0.0, "incorrect"), (1.0, "correct")]
+        responses.append(misdeed)
+        expected.append(outcome)
+    with VerifierPool(NAUGHTY, workers=2, deadline=1.0, memory_mb=512, cache=0) as pool:
+        verdicts = pool.score([(P, response) for response in responses])
+        stats = pool.stats
+    assert [(verdict.score, verdict.status) for verdict in verdicts] == expected
+    assert (stats.verdicts, stats.timeouts, stats.crashes, stats.memory) == (len(responses), 1, 2, 1)
+
+
+def test_details_are_for_a_person(pool: VerifierPool):
+    details = [v.detail for v in pool.score([(P, r) for r in ("hang", "segfault", "exit", "raise x")])]
+    assert details[0] == "no verdict within 1 s"
+    assert details[1:3] == [
+        "the worker that judged it died: signal 11 (Segmentation fault)",
+        "the worker that judged it died: exit code 7",
+    ]
+    assert details[3] == "KeyError: 'x'"
+
+
+def test_a_hang_ends_at_the_deadline_and_holds_nobody_up(pool: VerifierPool):
+    judge(pool, "warm", "up")
+    began = time.monotonic()
+    hang = pool.submit(P, "hang 1")
+    others = [pool.submit(P, f"quick {i}") for i in range(50)]
+    assert {other.result().status for other in others} == {"incorrect"}
+    assert not hang.done()
+    assert hang.result().status == "timeout"
+    assert time.monotonic() - began < 3
+
+
+def test_a_worker_worn_out_by_others_does_not_cost_an_item(pool: VerifierPool, tmp_path: Path):
+    before = pool.stats
+    assert judge(pool, f"once {tmp_path / 'died'}") == ["incorrect"]
+    assert pool.stats.crashes == before.crashes and pool.stats.restarts == before.restarts + 1
+
+
+def test_prints_do_not_reach_the_protocol(pool: VerifierPool):
+    assert judge(pool, *[f"print {i}" for i in range(20)], "a") == ["incorrect"] * 20 + ["correct"]
+
+
+@pytest.mark.parametrize("text", ["\ud800 lone", "zero\0byte", "émoji 🧮", "x" * 3_000_000, "a\n" * 9])
+def test_any_text_goes_down_and_comes_back(pool: VerifierPool, text: str):
+    assert pool.score([(P, text)])[0].answer == text.strip()
+
+
+def test_equal_items_are_judged_once_and_remembered(tmp_path: Path):
+    with VerifierPool(NAUGHTY, workers=2) as pool:
+        items = [(P, "a"), (P, "b"), (Problem("other", P.prompt, "a"), "a")]
+        first = pool.score(items * 50)
+        assert pool.stats.cache_hits == 147 and pool.stats.verdicts == 150
+        assert pool.score(items) == first[:3]
+        assert pool.stats.cache_hits == 150
+
+
+def test_the_cache_forgets_the_oldest_and_never_keeps_an_error():
+    with VerifierPool(NAUGHTY, workers=1, cache=2) as pool:
+        judge(pool, "1", "2", "3", "raise x")
+        judge(pool, "1")
+        assert pool.stats.cache_hits == 0
+        judge(pool, "3", "1")
+        assert pool.stats.cache_hits == 2
+        judge(pool, "raise x")
+        assert pool.stats.cache_hits == 2
+
+
+def test_many_threads_at_once(pool: VerifierPool):
+    def work(thread: int) -> list[str]:
+        return [v.answer or "" for v in pool.score([(P, f"thread {thread} {i}") for i in range(50)])]
+
+    with ThreadPoolExecutor(8) as threads:
+        for thread, answers in enumerate(threads.map(work, range(8))):
+            assert answers == [f"thread {thread} {i}" for i in range(50)]
+
+
+def test_asyncio(pool: VerifierPool):
+    async def work() -> list[str]:
+        futures = [asyncio.wrap_future(pool.submit(P, r)) for r in ("a", "b", "exit 2")]
+        return [verdict.status for verdict in await asyncio.gather(*futures)]
+
+    assert asyncio.run(work()) == ["correct", "incorrect", "crash"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_a_forked_child_starts_workers_of_its_own(pool: VerifierPool):
+    def worker_pid(salt: str) -> int:
+        return int(pool.score([(P, f"pid {salt}")])[0].answer or 0)
+
+    ours = {worker_pid(f"before {i}") for i in range(20)}
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(write, str(worker_pid("child")).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        theirs = int(pipe.read())
+    os.waitpid(child, 0)
+    assert theirs not in ours
+    assert worker_pid("after") in ours  # the parent's workers are undisturbed
+    assert wait_until(lambda: not alive(theirs))
+
+
+def test_workers_end_when_the_parent_is_killed_even_in_a_hang():
+    code = (
+        f"import sys; sys.path.insert(0, {HERE!r})\n"
+        "from verifiers import *\n"
+        f"pool = VerifierPool({NAUGHTY!r}, workers=2, deadline=60)\n"
+        "P = Problem('p', '', 'a')\n"
+        "hangs = pool.submit(P, 'hang')\n"
+        "print(*{pool.score([(P, f'pid {i}')])[0].answer for i in range(9)}, flush=True)\n"
+        "pids = [lane.worker.process.pid for lane in pool._board.lanes]\n"
+        "print(*pids, flush=True)\n"
+        "hangs.result()\n"
+    )
+    parent = start(code)
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(pids) == 2 and all(map(alive, pids))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert wait_until(lambda: not any(map(alive, pids)))
+    parent.stdout.close()
+
+
+def test_a_worker_is_lean_and_does_not_import_the_callers_modules(pool: VerifierPool):
+    modules = set((pool.score([(P, "modules")])[0].answer or "").split())
+    assert not modules & {"torch", "numpy", "sympy", "pytest", "subprocess", "rlvr", "asyncio"}
+    assert "hypothesis" not in modules and "verifiers.worker" in modules
+
+
+def test_hooks_run_once_per_worker(tmp_path: Path):
+    log = tmp_path / "log"
+    with VerifierPool(NAUGHTY, {"log": str(log)}, workers=2) as pool:
+        judge(pool, *map(str, range(100)))
+    words = [line.split() for line in log.read_text().splitlines()]
+    pids = {pid for _, pid in words}
+    assert sorted(words) == sorted([[word, pid] for word in ("warm", "close") for pid in pids])
+
+
+def test_a_verifier_that_does_not_load_is_an_error_for_the_caller_every_time():
+    with VerifierPool("naughty:Unloadable", workers=2) as pool:
+        for _ in range(2):
+            with pytest.raises(PoolError, match=r"'naughty:Unloadable' does not load.*no such model"):
+                judge(pool, "a", "b", "c")
+    with (
+        VerifierPool("naughty:DiesAtBirth", workers=1) as pool,
+        pytest.raises(PoolError, match="exit code 3"),
+    ):
+        judge(pool, "a")
+    with VerifierPool(NAUGHTY, {"lgo": 1}) as pool, pytest.raises(PoolError, match="no option 'lgo'"):
+        judge(pool, "a")
+    with pytest.raises(UnknownVerifier, match="did you mean 'math'"):
+        VerifierPool("mathh")
+
+
+class Local:
+    """Pickles by reference to a module that a worker cannot import under this name."""
+
+
+def test_a_reference_that_cannot_be_sent_is_an_error_for_the_caller(pool: VerifierPool):
+    with pytest.raises(TypeError, match=r"problem 'bad' cannot be sent.*expected JSON-like"):
+        pool.score([(Problem("bad", "", lambda: None), "a")])
+    with pytest.raises(TypeError, match=r"expected a \(Problem, str\) pair"):
+        pool.score([(P, None)])  # type: ignore[list-item]
+    hidden = type("Hidden", (), {"__module__": "__main__", "__qualname__": "Hidden"})
+    main = sys.modules["__main__"]
+    main.Hidden = hidden  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=r"cannot be read in a worker.*Hidden"):
+        pool.score([(Problem("bad", "", hidden()), "a")])
+    assert judge(pool, "a") == ["correct"]
+
+
+def test_close_ends_what_is_running_and_refuses_what_comes():
+    pool = VerifierPool(NAUGHTY, workers=1, deadline=60)
+    judge(pool, "warm")
+    hang, queued = pool.submit(P, "hang"), pool.submit(P, "a")
+    pid = pool._board.lanes[0].worker.process.pid  # type: ignore[union-attr]
+    began = time.monotonic()
+    pool.close()
+    pool.close()
+    assert time.monotonic() - began < 3 and not alive(pid)
+    for future in (hang, queued):
+        with pytest.raises(PoolError, match="closed"):
+            future.result()
+    with pytest.raises(PoolError, match="closed"):
+        pool.submit(P, "a")
+
+
+def test_a_forgotten_pool_ends_its_workers():
+    pool = VerifierPool(NAUGHTY, workers=1)
+    pid = int(pool.score([(P, "pid")])[0].answer or 0)
+    del pool
+    assert wait_until(lambda: not alive(pid))
+
+
+def test_an_interrupt_leaves_no_work_behind():
+    with VerifierPool(NAUGHTY, workers=1, deadline=60) as pool:
+        judge(pool, "warm")
+        main = threading.get_ident()
+        threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            judge(pool, "sleep 0.6", "sleep 30", "sleep 31")
+        began = time.monotonic()
+        assert judge(pool, "a") == ["correct"]
+        assert time.monotonic() - began < 5
+
+
+def test_a_stopped_parent_does_not_blame_its_workers(tmp_path: Path):
+    """A suspended job: everything stops for longer than the deadline, then goes on."""
+    code = (
+        f"import sys; sys.path.insert(0, {HERE!r})\n"
+        "from verifiers import *\n"
+        f"pool = VerifierPool({NAUGHTY!r}, workers=1, deadline=1.5)\n"
+        "P = Problem('p', '', 'a')\n"
+        "print(pool.score([(P, 'pid')])[0].answer, flush=True)\n"
+        "print(pool.score([(P, 'sleep 0.8')])[0].status, flush=True)\n"
+    )
+    parent = start(code)
+    assert parent.stdout is not None
+    pids = [int(parent.stdout.readline()), parent.pid]
+    time.sleep(0.2)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(2)
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGCONT)
+    assert parent.stdout.read().strip() == "incorrect"
+    parent.wait()
+    parent.stdout.close()
+
+
+def test_a_pool_travels_by_pickle(pool: VerifierPool):
+    with pickle.loads(pickle.dumps(pool)) as copy:
+        assert judge(copy, "a") == ["correct"]
+
+
+def test_cheap_verdicts_pass_at_more_than_3000_a_second():
+    items = [(P, f"answer {i}") for i in range(6000)]
+    with VerifierPool(NAUGHTY, workers=2, cache=0) as pool:
+        pool.score(items[:100])
+        best = 0.0
+        for _ in range(3):  # the machine may be busy with other things
+            began = time.monotonic()
+            pool.score(items)
+            best = max(best, len(items) / (time.monotonic() - began))
+    assert best > 3000
+
+
+@pytest.mark.parametrize("column", ["reference", "answer", "solution"])
+def test_as_a_reward_function_of_trl(column: str):
+    reward = as_trl_reward(NAUGHTY)
+    metrics: dict[str, float] = {}
+    prompts = ["x", "y", "z", "w"]
+    try:
+        plain = reward(
+            prompts=prompts, completions=["a", "b", "raise x", "a"], completion_ids=[[1]] * 4,
+            trainer_state=None, log_metric=metrics.__setitem__, **{column: ["a", "a", "a", None]},
+        )  # fmt: skip
+        chat = reward(
+            prompts=[[{"role": "user", "content": "x"}]] * 2,
+            completions=[
+                [{"role": "assistant", "content": "a"}],
+                [{"role": "assistant", "content": [{"type": "text", "text": "b"}]}],
+            ],
+            **{column: ["a", "a"]},
+        )
+        with pytest.raises(ValueError, match=r"no column 'reference', 'answer', 'solution'.*gold"):
+            reward(prompts=["x"], completions=["a"], gold=["a"])
+    finally:
+        reward.pool.close()  # type: ignore[attr-defined]
+    assert plain == [1.0, 0.0, None, None]
+    assert chat == [1.0, 0.0]
+    assert metrics == {"verdicts/correct": 0.25, "verdicts/incorrect": 0.25, "verdicts/error": 0.25}
+    assert reward.__name__ == "Naughty"

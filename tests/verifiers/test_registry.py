@@ -1,0 +1,184 @@
+"""Naming a verifier (all three ways), what a bad name or option says, and what importing costs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import verifiers
+from verifiers import BadOption, Problem, UnknownVerifier, Verdict
+
+REPO = Path(__file__).resolve().parents[2]
+HERE = str(Path(__file__).resolve().parent)
+
+
+class Shout:
+    name = "shout"
+    answer_format = "text"
+
+    def __init__(self, mark: str = "!", *, times: int = 1) -> None:
+        self.ending = mark * times
+
+    def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
+        right = answer == problem.reference.upper() + self.ending
+        return Verdict(float(right), "correct" if right else "incorrect", answer)
+
+
+class Picky(Shout):
+    judges_missing_answers = True
+
+    def __init__(self, seriously: bool) -> None:
+        super().__init__()
+
+    def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
+        assert answer is None
+        return Verdict(0.0, "no_answer", detail="looked all the same")
+
+
+shout = Shout("?")
+SHOUT = f"{__name__}:Shout"
+PROBLEM = Problem("p", "Shout hello.", "hello")
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Installs a distribution with an entry point, as pip lays it out."""
+
+    def install(entry: str, distribution: str = "plugin") -> None:
+        info = tmp_path / f"{distribution}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[rlvr.verifiers]\n{entry}\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        importlib.invalidate_caches()
+
+    return install
+
+
+def test_a_path_to_a_class_is_instantiated_with_the_options():
+    assert verifiers.score(SHOUT, PROBLEM, " HELLO!").score == 1.0
+    assert verifiers.score(SHOUT, PROBLEM, "HELLO??", mark="?", times=2).score == 1.0
+    assert verifiers.score(SHOUT, PROBLEM, "HELLO").status == "incorrect"
+
+
+def test_a_path_to_an_instance_is_taken_as_it_is():
+    assert verifiers.load(f"{__name__}:shout") is shout
+    with pytest.raises(BadOption, match="takes no options"):
+        verifiers.load(f"{__name__}:shout", mark="!")
+
+
+def test_an_installed_plugin_is_found_by_its_entry_point(plugin):
+    plugin(f"shout = {SHOUT}")
+    assert verifiers.installed()["shout"] == SHOUT
+    assert verifiers.score("shout", PROBLEM, "HELLO!").score == 1.0
+    with pytest.raises(UnknownVerifier, match=r"'shot'.*did you mean 'shout'"):
+        verifiers.load("shot")
+
+
+def test_two_plugins_of_one_name_are_refused_rather_than_chosen_between(plugin):
+    plugin(f"shout = {SHOUT}", "plugin_a")
+    plugin("shout = elsewhere:Shout", "plugin_b")
+    with pytest.raises(UnknownVerifier, match="two installed plug-ins"):
+        verifiers.load("shout")
+
+
+def test_a_plugin_cannot_take_over_a_built_in_name(plugin):
+    plugin(f"math = {SHOUT}")
+    assert verifiers.installed()["math"] == "verifiers.math:MathVerifier"
+
+
+def test_an_unknown_name_teaches():
+    with pytest.raises(UnknownVerifier) as caught:
+        verifiers.load("maths")
+    for words in ("'maths'", "did you mean 'math'", "rlvr.verifiers", "package.module:MyVerifier"):
+        assert words in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "spec, words",
+    [
+        ("no_such_module:V", "No module named 'no_such_module'"),
+        (f"{__name__}:Nobody", "no attribute 'Nobody'"),
+        ("json:dumps", "no attribute 'verify'"),
+        (":V", "':V'"),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_where_it_ends(spec: str, words: str):
+    with pytest.raises(UnknownVerifier, match=words):
+        verifiers.load(spec)
+
+
+def test_options_are_checked_by_name():
+    with pytest.raises(BadOption, match=r"no option 'marks'; it takes mark, times \(did you mean 'mark'"):
+        verifiers.load(SHOUT, marks="?")
+    with pytest.raises(BadOption, match="needs the option 'seriously'"):
+        verifiers.load(f"{__name__}:Picky")
+
+
+def test_an_unknown_answer_format_is_an_error_when_the_verifier_is_loaded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Shout, "answer_format", "boxd")
+    with pytest.raises(ValueError, match="'boxd'; expected one of"):
+        verifiers.load(SHOUT)
+
+
+def test_a_missing_answer_is_judged_only_by_who_asks_for_it():
+    assert verifiers.score(SHOUT, PROBLEM, "  ").status == "no_answer"
+    assert verifiers.score(Picky(True), PROBLEM, "  ").detail == "looked all the same"
+
+
+def test_what_a_verifier_raises_is_our_fault_and_not_the_policys():
+    verdict = verifiers.score(SHOUT, Problem("p", "", reference=None), "HELLO!")
+    assert (verdict.score, verdict.status) == (None, "error")
+    assert verdict.detail == "AttributeError: 'NoneType' object has no attribute 'upper'"
+
+
+@pytest.mark.parametrize("name", sorted(verifiers.installed()))
+def test_every_built_in_name_loads_and_bears_its_name(name: str):
+    options = {"regex": {"pattern": "x"}}.get(name, {})
+    try:
+        verifier = verifiers.load(name, **options)
+    except BadOption as error:
+        pytest.fail(str(error))
+    assert verifier.name == name
+
+
+def test_importing_is_cheap_and_brings_nothing_heavy():
+    code = (
+        "import sys, time; start = time.perf_counter(); import verifiers; took = time.perf_counter()-start\n"
+        "heavy = {'torch', 'sympy', 'numpy', 'scipy', 'rlvr', 'subprocess', 'importlib.metadata'}\n"
+        "print(took, *sorted(heavy & set(sys.modules)))"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(REPO)!r}); {code}"],
+                       capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(5)
+    ]  # fmt: skip
+    assert runs[0][1:] == []
+    assert min(float(run[0]) for run in runs) < 0.05
+
+
+def test_the_other_package_named_verifiers_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert verifiers.shadowed() is None
+    info = tmp_path / "verifiers-0.1.14.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: verifiers\nVersion: 0.1.14\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "0.1.14" in (verifiers.shadowed() or "")
+
+
+def test_an_import_that_meets_files_of_the_other_package_fails_and_says_so(tmp_path: Path):
+    (tmp_path / "verifiers").mkdir()
+    ours = (REPO / "verifiers" / "__init__.py").read_text()
+    (tmp_path / "verifiers" / "__init__.py").write_text(ours)
+    (tmp_path / "verifiers" / "types.py").write_text("class Rollout: pass\n")
+    run = subprocess.run(
+        [sys.executable, "-c", "import verifiers"], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": ""},
+    )  # fmt: skip
+    assert run.returncode != 0 and "pip uninstall verifiers" in run.stderr
