@@ -114,12 +114,14 @@ def train(config: Config, problems: Problems, examiner: Examiner, here: Run) -> 
 
 def pass_rates(file: Path, search_budget: int) -> dict[str, float]:
     """Mean pass@1 and pass@K of a finished evaluation, for the training curve."""
-    from rlvr.analysis.passk import mean_pass
+    import numpy as np
+
+    from rlvr.analysis.passk import pass_at_k
     from rlvr.report.sources import read
 
     samples = read(file, file.stem)[0].samples
-    rates = {f"eval/pass@{k}": mean_pass(samples.n, samples.c, k).value for k in (1, search_budget)}
-    return {name: rate for name, rate in rates.items() if rate is not None}
+    rates = {k: pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}
+    return {f"eval/pass@{k}": float(np.nanmean(rate)) for k, rate in rates.items() if not np.isnan(rate).all()}
 
 
 def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -> None:
