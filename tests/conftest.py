@@ -14,3 +14,19 @@ def exams() -> Path:
     if not folder.is_dir():
         pytest.skip("the exams are not beside this checkout (../shared/exams)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The embedded policy, as an evaluation loads it."""
+    from rlvr.policy import load_policy
+
+    return load_policy(quickstart_config(), "base")
+
+
+def quickstart_config(**changes):
+    """The quickstart's configuration with top-level sections replaced."""
+    from rlvr import config
+
+    loaded = config.load(config.find("quickstart"))
+    return loaded.model_copy(update=changes)

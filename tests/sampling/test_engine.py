@@ -1,0 +1,122 @@
+"""The engine draws what transformers' `generate` would draw, and says with which probability."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chi2_contingency
+
+from rlvr.config import SamplingConfig
+from rlvr.evaluation import row_seed
+from rlvr.sampling import Row
+from rlvr.sampling.engine import TransformersSampler
+from rlvr.sampling.score import logprobs
+
+PROMPTS = ["37+48=", "91-58=", "25+36=", "40-17="]
+
+
+def draw(policy, rows, prompts=PROMPTS, **settings):
+    settings = SamplingConfig(**{"max_new_tokens": 32, **settings})
+    return TransformersSampler(policy, settings).generate(policy.encode(prompts), rows)
+
+
+def rows_for(prompt: int, n: int, stream: str = "test") -> list[Row]:
+    return [Row(prompt, row_seed(0, stream, str(prompt), s)) for s in range(n)]
+
+
+def reference_generate(policy, prompts, **kwargs):
+    inputs = policy.tokenizer(prompts, return_tensors="pt", padding=True)
+    with torch.no_grad():
+        out = policy.model.generate(**inputs, max_new_tokens=32, **kwargs)
+    return out[:, inputs["input_ids"].shape[1] :].tolist()
+
+
+def cut(ids: list[int], eos: int) -> tuple[int, ...]:
+    return tuple(ids[: ids.index(eos) + 1]) if eos in ids else tuple(ids)
+
+
+def test_greedy_decoding_equals_generate_token_for_token(tiny):
+    prompts = [*PROMPTS, "12+9=", "100000+1="]  # of several lengths, so that there is padding
+    ours = draw(tiny, [Row(i, 0) for i in range(len(prompts))], prompts, temperature=0)
+    theirs = reference_generate(tiny, prompts, do_sample=False)
+    eos = tiny.tokenizer.eos_token_id
+    assert [tuple(c.token_ids) for c in ours] == [cut(ids, eos) for ids in theirs]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"temperature": 0.7}, {"top_k": 3}, {"top_p": 0.8}, {"min_p": 0.2}],
+    ids=lambda s: str(s) or "plain",
+)
+def test_same_distribution_as_generate(tiny, settings):
+    """Chi-square on the commonest traces of one prompt, 2,000 draws of each."""
+    n = 2000
+    torch.manual_seed(0)
+    ours = Counter(tuple(c.token_ids) for c in draw(tiny, rows_for(0, n), **settings))
+    theirs = Counter()
+    options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} | settings
+    for ids in reference_generate(tiny, [PROMPTS[0]] * n, do_sample=True, **options):
+        theirs[cut(ids, tiny.tokenizer.eos_token_id)] += 1
+    common = [trace for trace, count in (ours + theirs).most_common(40) if count >= 20]
+    table = np.array([[counts[t] for t in common] + [n - sum(counts[t] for t in common)] for counts in (ours, theirs)])
+    table = table[:, table.sum(0) > 0]
+    assert chi2_contingency(table).pvalue > 1e-3
+
+
+def test_a_row_does_not_depend_on_its_batch(tiny):
+    together = draw(tiny, [row for p in range(4) for row in rows_for(p, 8)])
+    alone = [draw(tiny, [row])[0] for p in range(4) for row in rows_for(p, 8)]
+    small = draw(tiny, [row for p in range(4) for row in rows_for(p, 8)], batch_size=5)
+    assert [c.token_ids for c in together] == [c.token_ids for c in alone] == [c.token_ids for c in small]
+
+
+def test_other_seeds_draw_other_traces(tiny):
+    traces = {tuple(c.token_ids) for c in draw(tiny, rows_for(0, 64))}
+    assert len(traces) > 5
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_logprobs_are_those_of_a_plain_forward_pass(tiny, temperature):
+    prompts = [*PROMPTS, "9+4="]
+    rows = [row for p in range(5) for row in rows_for(p, 6)]
+    drawn = draw(tiny, rows, prompts, temperature=temperature)
+    ids = tiny.encode(prompts)
+    for row, completion in zip(rows, drawn, strict=True):
+        prompt = ids[row.prompt]
+        with torch.no_grad():
+            logits = tiny.model(torch.tensor([prompt + completion.token_ids])).logits[0, len(prompt) - 1 : -1]
+        plain = (logits / temperature).log_softmax(-1)[range(len(completion.token_ids)), completion.token_ids]
+        assert completion.logprobs == pytest.approx(plain.tolist(), abs=1e-4)
+
+
+def test_rescoring_gives_the_logprobs_of_sampling(tiny):
+    rows = [row for p in range(4) for row in rows_for(p, 10)]
+    drawn = draw(tiny, rows)
+    nats = logprobs(tiny, tiny.encode(PROMPTS), [(r.prompt, c.token_ids) for r, c in zip(rows, drawn, strict=True)], 1.0)
+    assert nats == pytest.approx([sum(c.logprobs) for c in drawn], abs=1e-4)
+
+
+def test_an_empty_completion_has_probability_one(tiny):
+    assert logprobs(tiny, tiny.encode(PROMPTS), [(0, []), (1, [5, 6])], 1.0)[0] == 0.0
+
+
+def test_a_completion_is_complete_when_it_ends_by_itself(tiny):
+    eos = tiny.tokenizer.eos_token_id
+    for completion in draw(tiny, rows_for(0, 200), max_new_tokens=14):
+        assert completion.complete == (completion.token_ids[-1] == eos)
+        assert len(completion.token_ids) <= 14
+    assert not all(c.complete for c in draw(tiny, rows_for(0, 200), max_new_tokens=3))
+
+
+def test_a_stop_string_ends_a_completion(tiny):
+    for completion in draw(tiny, rows_for(0, 100), stop=["{"]):
+        assert completion.text.count("{") <= 1
+        if "{" in completion.text:
+            assert completion.complete and completion.text.endswith("{")
+
+
+def test_texts_are_the_decoded_tokens_without_special_ones(tiny):
+    for completion in draw(tiny, rows_for(1, 50)):
+        assert completion.text == tiny.tokenizer.decode(completion.token_ids, skip_special_tokens=True)
+        assert "<" not in completion.text

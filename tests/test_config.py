@@ -1,0 +1,92 @@
+import pytest
+import yaml
+
+from rlvr import config as configuration
+from rlvr.config import ConfigError
+
+MINIMAL = {"problems": {"heldout": {"world": "heldout"}}}
+
+
+def load(tmp_path, data, *overrides):
+    file = tmp_path / "c.yaml"
+    file.write_text(data if isinstance(data, str) else yaml.safe_dump(data))
+    return configuration.load(file, overrides)
+
+
+def test_defaults_fill_what_is_not_said(tmp_path):
+    config = load(tmp_path, MINIMAL)
+    assert config.model == "tiny" and config.train.group_size == 8
+
+
+def test_overrides_reach_nested_keys_and_are_yaml(tmp_path):
+    config = load(
+        tmp_path, MINIMAL, "train.steps=7", "sampling.stop=['\\n']", "train.learning_rate=1e-5", "train.trl.beta=1e-3",
+        "train.lora.r=4",
+    )  # fmt: skip
+    assert config.train.steps == 7
+    assert config.train.learning_rate == 1e-5
+    assert config.train.trl == {"beta": 1e-3}
+    assert config.train.lora is not None and config.train.lora.r == 4
+    assert config.sampling.stop == ["\\n"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["train.stepz=3"], r"train\.stepz: unknown key; did you mean 'steps'"),
+        (["modle=x"], "modle: unknown key; did you mean 'model'"),
+        (["problems.probes.rare.wrold=x"], "did you mean 'world'"),
+        (["train.steps=many"], r"train\.steps: .*found 'many'"),
+        (["sampling.temperature=-1"], r"sampling\.temperature"),
+        (["train.group_size=1"], r"train\.group_size"),
+        (["analysis.search_budget=999"], "search_budget .999. is above sampling.samples"),
+        (["sampling.temperature=0"], "greedy"),
+        (["steps"], "expected key=value"),
+        (["model.name=x"], "holds a value, not a section"),
+    ],
+)
+def test_faults_are_named_with_the_nearest_key(tmp_path, overrides, message):
+    data = MINIMAL | {"model": "tiny"}
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, data, *overrides)
+
+
+def test_a_missing_section_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"problems: missing"):
+        load(tmp_path, {"model": "tiny"})
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "model: [", "42"])
+def test_files_that_are_no_config(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"c\.yaml"):
+        load(tmp_path, text)
+
+
+def test_an_unknown_file_lists_the_packaged_recipes():
+    with pytest.raises(ConfigError, match=r"quickstart\.yaml"):
+        configuration.find("nowhere.yaml")
+
+
+def test_packaged_recipes_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("quickstart", "quickstart.yaml", "configs/quickstart.yaml"):
+        assert configuration.find(name).is_file()
+
+
+def test_every_packaged_recipe_is_valid():
+    files = sorted(configuration.packaged_folder().glob("*.yaml"))
+    assert files
+    for file in files:
+        configuration.load(file)
+
+
+def test_every_key_is_explained():
+    keys = list(configuration.describe())
+    assert all(words and not words.endswith(".") for _, _, words in keys), [k for k, _, w in keys if not w or w.endswith(".")]
+    assert {"train.lora.r", "problems.train.dataset", "evidence.shots"} <= {key for key, _, _ in keys}
+
+
+def test_a_written_config_reads_back_equal(tmp_path):
+    config = load(tmp_path, MINIMAL, "train.steps=3")
+    again = load(tmp_path, config.model_dump(mode="json"))
+    assert again == config
