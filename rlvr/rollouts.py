@@ -151,31 +151,34 @@ def parse(line: bytes) -> Any:
         return json.loads(line)
 
 
-def read_objects(path: Path) -> Iterator[tuple[int, Any]]:
-    """(line number, decoded value) of every line; a byte-order mark, CRLF and blank lines are tolerated.
+def read_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
+    """(line number, byte offset, decoded value) of every line; a byte-order mark, CRLF and blank lines pass.
 
     A torn last line is left out with a `TornLine` warning; any other bad line raises ValueError.
     Both name file and line.
     """
     with Path(path).open("rb") as file:
+        offset = 0
         for number, line in enumerate(file, 1):
+            start, offset = offset, offset + len(line)
             if number == 1 and line.startswith(b"\xef\xbb\xbf"):
-                line = line[3:]
+                start, line = 3, line[3:]
             if line.isspace() or not line:
                 continue
             try:
-                yield number, parse(line)
+                value = parse(line)
             except ValueError as error:
                 if line.endswith(b"\n"):
                     raise ValueError(f"{path}:{number}: not a line of JSON ({error})") from None
-                warnings.warn(
-                    f"{path}:{number}: the last line is cut short and was left out", TornLine, stacklevel=2
-                )
+                message = f"{path}:{number}: the last line is cut short and was left out"
+                warnings.warn(message, TornLine, stacklevel=2)
+            else:
+                yield number, start, value
 
 
 def read(path: Path) -> Iterator[Rollout]:
     """The rows of a file, one at a time. Raises ValueError with file and line; see `read_objects`."""
-    for number, obj in read_objects(path):
+    for number, _, obj in read_objects(path):
         yield Rollout.from_json(obj, f"{path}:{number}")
 
 

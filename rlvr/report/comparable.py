@@ -1,0 +1,73 @@
+"""Whether two evaluations may be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlvr.errors import UserError
+from rlvr.report.sources import Evaluation
+from rlvr.report.text import line
+
+MUST_AGREE = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "max_new_tokens",
+    "stop",
+    "evidence",
+    "verifier",
+    "verifier_options",
+)
+
+
+def check(base: Evaluation, other: Evaluation, allow: bool = False) -> list[str]:
+    """Notes on what differs between two evaluations.
+
+    Raises:
+        UserError: they differ in problems, sampling, evidence or verifier, and `allow` is False. It names every
+            field that differs, with both values.
+    """
+    differing = [*_problems(base, other), *_settings(base.settings, other.settings)]
+    if differing and not allow:
+        shown = "\n".join(f"  {text}" for text in differing)
+        raise UserError(
+            f"{base.path} and {other.path} cannot be compared; these differ ({base.name} / {other.name}):\n{shown}\n"
+            "Where that is meant, say so with --allow-mismatch: it then stands in the report."
+        )
+    notes = [
+        f"{base.name} and {other.name} were compared although this differs: {text}" for text in differing
+    ]
+    unknown = [e.name for e in (base, other) if not e.settings]
+    if unknown:
+        held = " and ".join(unknown)
+        notes.append(
+            f"No settings beside the file of {held}: that both were sampled alike could not be checked."
+        )
+    return notes
+
+
+def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    if not a or not b:
+        return []
+    return [f"{k}: {line(a.get(k))} / {line(b.get(k))}" for k in MUST_AGREE if a.get(k) != b.get(k)]
+
+
+def _problems(a: Evaluation, b: Evaluation) -> list[str]:
+    of_a, of_b = set(a.samples.problem_ids), set(b.samples.problem_ids)
+    out = []
+    for name, only, path in ((a.name, of_a - of_b, b.path), (b.name, of_b - of_a, a.path)):
+        if only:
+            some = ", ".join(line(p, 40) for p in sorted(only)[:3]) + (", …" if len(only) > 3 else "")
+            out.append(f"problems: {len(only)} of {name} are not in {path.name} ({some})")
+    if a.columns and b.columns:
+        text_a, text_b = ({c.problems[i]: t for i, t in c.prompts.items()} for c in (a.columns, b.columns))
+        other = [p for p in text_a.keys() & text_b.keys() if text_a[p] != text_b[p]]
+        if other:
+            p = min(other)
+            out.append(
+                f"problems: {len(other)} have another text under the same id ({line(p, 40)}: "
+                f"{line(text_a[p], 60)!r} / {line(text_b[p], 60)!r})"
+            )
+    return out

@@ -1,0 +1,113 @@
+"""The report's figures and tables: each module draws one, from numbers that `rlvr.analysis` computed.
+
+A module exposes `panel(view)`. What it returns holds the drawing, the numbers in it as rows, and a sentence that
+says what to see; where the data do not exist, only a line that says what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from rlvr.report.figures import theme
+from rlvr.report.sources import Evaluation
+
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a figure may look at."""
+
+    document: Mapping[str, Any]
+    """The content of report.json."""
+    evaluations: Sequence[Evaluation]
+    """Base, tuned, then the others; one only where there is nothing to compare."""
+    training: Sequence[Mapping[str, Any]] = ()
+    """Rows of metrics.jsonl."""
+
+    @property
+    def comparison(self) -> Mapping[str, Any]:
+        return self.document.get("comparison") or {}
+
+    @property
+    def policies(self) -> Mapping[str, Any]:
+        return self.document["policies"]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.policies)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One figure or table with its numbers."""
+
+    name: str
+    short: str
+    """Its name in the page's navigation."""
+    title: str
+    see: str = ""
+    """One sentence: what to see."""
+    caption: str = ""
+    columns: Row = ()
+    rows: Sequence[Row] = ()
+    drawing: str | None = None
+    """SVG in marker colours; None for a table."""
+    missing: str = ""
+    """What is missing, where the data do not exist."""
+    points: Sequence[str] = field(default_factory=tuple)
+    """Problem ids of the elements with `data-problem`, by number."""
+
+
+def pct(value: Any) -> float:
+    """A rate as points for drawing; NaN where it is not defined."""
+    return float("nan") if value is None else 100 * float(value)
+
+
+def log2_axis(ax: Axes, top: int) -> None:
+    """k on a log₂ axis that says 1, 2, 4, …"""
+    ax.set_xscale("log", base=2)
+    ticks = [2**i for i in range(top.bit_length()) if 2**i <= top]
+    step = -(-len(ticks) // 11)
+    ax.xaxis.set_major_locator(FixedLocator(ticks[::step]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+
+
+def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Line colours: base grey, every other policy one colour; dashes tell the fifth from the first."""
+    out: dict[str, dict[str, Any]] = {}
+    others = 0
+    for name in names:
+        if name == "base":
+            out[name] = {"color": theme.colour("base")}
+            continue
+        dash = ("-", "--", "-.", ":")[others // len(theme.RUNS) % 4]
+        out[name] = {"color": theme.colour(theme.RUNS[others % len(theme.RUNS)]), "linestyle": dash}
+        others += 1
+    return out
+
+
+def sampling_caption(view: View) -> str:
+    """M, n, temperature, token limit, verifier and the share cut: what every caption owes the reader."""
+    parts = []
+    for name, policy in view.policies.items():
+        n = policy["samples_per_problem"]
+        span = f"{n['min']}" if n["min"] == n["max"] else f"{n['min']}–{n['max']}"
+        text = f"{name}: {policy['n_problems']:,} problems × {span} samples"
+        cut = (policy.get("truncated") or {}).get("value")
+        parts.append(text if cut is None else f"{text}, {100 * cut:.1f} % cut by the token limit")
+    held = view.document.get("settings", {}).get("base", {})
+    words = {
+        "temperature": "temperature {}",
+        "top_p": "top-p {}",
+        "max_new_tokens": "at most {} tokens",
+        "verifier": "verifier {}",
+    }
+    parts += [form.format(held[key]) for key, form in words.items() if held.get(key) is not None]
+    return "; ".join(parts) + "."

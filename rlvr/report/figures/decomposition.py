@@ -1,0 +1,156 @@
+"""Figure 2: of which kind the gain is, as one bar per run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from rlvr.report.figures import Panel, View, pct, theme
+from rlvr.report.text import number, points
+
+PARTS = {
+    "within": "compression within K",
+    "beyond": "compression beyond K",
+    "unresolved": "unresolved",
+    "expansion": "expansion",
+}
+COLUMNS = ("run", "part", "value", "se", "lo", "hi", "problems", "status")
+
+
+def panel(view: View) -> Panel:
+    name, short, title = "decomposition", "Decomposition", "Of which kind the gain is"
+    if not view.comparison:
+        return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
+    runs: dict[str, Mapping[str, Any]] = {
+        "tuned": view.comparison,
+        **(view.document.get("comparisons") or {}),
+    }
+    with theme.drawing(name):
+        figure, (ax,) = theme.canvas(7.4, 1.75 + 0.75 * len(runs))
+        for y, comparison in enumerate(runs.values()):
+            _bar(ax, y, comparison["compression"])
+        ax.axvline(0, color=theme.colour("ink"), linewidth=0.9)
+        ax.set_yticks(range(len(runs)), list(runs))
+        ax.set_ylim(len(runs) - 0.45, -0.6)
+        ax.grid(axis="y", visible=False)
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        ax.set_xlabel("points of pass@1 (gain to the right, forgetting to the left)")
+        figure.legend(handles=_legend(ax), loc="outside upper left", ncols=3)
+        drawing = theme.svg(figure, name)
+    parts = view.comparison["compression"]
+    return Panel(
+        name,
+        short,
+        title,
+        see=_see(parts),
+        caption=_caption(view),
+        columns=COLUMNS,
+        rows=[row for run, c in runs.items() for row in _rows(run, c)],
+        drawing=drawing,
+    )
+
+
+def _bar(ax: Axes, y: int, parts: Mapping[str, Any]) -> None:
+    right = 0.0
+    for part in PARTS:
+        value = pct(parts[part]["value"])
+        hatch = "////" if part == "unresolved" else None
+        ax.barh(y, value, left=right, height=0.5, color=theme.colour(part), hatch=hatch, linewidth=0)
+        if value > 0:
+            _whisker(ax, y, right, parts[part], part)
+        right += value
+    lost = pct(parts["forgetting"]["value"])
+    ax.barh(y, -lost, height=0.5, color=theme.colour("forgetting"), linewidth=0)
+    ends = [-pct(parts["forgetting"][end]) for end in ("lo", "hi")]
+    ax.plot(ends, [y + 0.31] * 2, color=theme.colour("forgetting"), linewidth=1.6, solid_capstyle="butt")
+    floor = pct(parts["churn_floor"]["value"])
+    for x in (floor, -floor):
+        ax.plot([x, x], [y - 0.34, y + 0.34], color=theme.colour("ink"), linewidth=1.1)
+    ax.plot(pct(parts["delta"]["value"]), y, "D", color=theme.colour("ground"), mec=theme.colour("ink"), ms=7)
+
+
+def _whisker(ax: Axes, y: int, left: float, part: Mapping[str, Any], name: str) -> None:
+    """The part's own interval, drawn under its segment, from where the segment begins."""
+    at = y + 0.31
+    ax.plot(
+        [left + pct(part["lo"]), left + pct(part["hi"])],
+        [at, at],
+        color=theme.colour(name),
+        linewidth=1.6,
+        solid_capstyle="butt",
+    )
+
+
+def _legend(ax: Axes) -> list[Any]:
+    handles: list[Any] = [
+        Patch(
+            facecolor=theme.colour(part),
+            hatch="////" if part == "unresolved" else None,
+            label=label,
+            linewidth=0,
+        )
+        for part, label in PARTS.items()
+    ]
+    handles.append(Patch(facecolor=theme.colour("forgetting"), label="forgetting", linewidth=0))
+    ground, ink = theme.colour("ground"), theme.colour("ink")
+    handles.append(
+        ax.plot([], [], "D", color=ground, mec=ink, ms=6, label="Δ pass@1; ticks: churn floor")[0],
+    )
+    return handles
+
+
+def _see(parts: Mapping[str, Any]) -> str:
+    k = parts["search_budget"]
+    text = (
+        f"Of {points(parts['delta']['value'], sign=True)} points, {points(parts['within']['value'])} "
+        f"({points(parts['within']['lo'])} to {points(parts['within']['hi'])}) are what {k} base samples already "
+        f"reach, {points(parts['beyond']['value'])} lie beyond {k} samples on problems that the base does solve"
+    )
+    if parts["base_zero"]:
+        text += (
+            f", {points(parts['unresolved']['value'])} cannot be resolved with {parts['n_base']} samples, and "
+            f"{points(parts['expansion']['value'])} are expansion"
+        )
+    lost, floor = parts["forgetting"]["value"], parts["churn_floor"]["value"]
+    if lost is None or floor is None:
+        return text + "."
+    verdict = "below" if lost <= floor else "above"
+    return (
+        text
+        + f". Forgetting, {points(lost)}, is {verdict} the churn floor of {points(floor)} that noise alone shows."
+    )
+
+
+def _caption(view: View) -> str:
+    c, parts = view.comparison, view.comparison["compression"]
+    certified = parts["certified"]["count"]
+    text = (
+        f"K = {parts['search_budget']}, n0 = {parts['n_base']}, α = {parts['alpha']:g}, "
+        f"ρ_K = {number(c['ratio_gross']['value'])}, R_K = {number(c['ratio_net']['value'])}. "
+        f"Certified expansion: {certified} of {parts['base_zero']} problems that the base never solved"
+    )
+    if parts["base_zero"]:
+        text += f" (B_U = {number(parts['reach'])})"
+    if not parts["expansion_can_be_shown"]:
+        text += (
+            f"; with fewer than {16 * parts['search_budget']} base samples per problem it can hardly be shown"
+        )
+    residual = number(parts["residual"], ".1e")
+    return (
+        text
+        + f". The parts add up to Δ pass@1 within {residual}. Lines under the bar: 95 % intervals of the parts."
+    )
+
+
+def _rows(run: str, comparison: Mapping[str, Any]) -> list[list[Any]]:
+    parts = comparison["compression"]
+    names = (*PARTS, "forgetting", "delta", "headroom", "churn_floor", "compression_low", "compression_high")
+    names = (*names, "expansion_high")
+    rows = [(name, parts[name]) for name in names]
+    rows += [(name, comparison[name]) for name in ("ratio_gross", "ratio_net", "efficiency_gap")]
+    keys = ("value", "se", "lo", "hi", "used", "status")
+    return [[run, name, *(e.get(key) for key in keys)] for name, e in rows]

@@ -1,0 +1,131 @@
+"""Figure 1: pass@k of every policy, and the paired difference below it, which carries the claim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from rlvr.report.figures import Panel, View, log2_axis, pct, sampling_caption, styles, theme
+from rlvr.report.text import number, points
+
+COLUMNS = ("series", "k", "value", "se", "lo", "hi", "se_fixed", "problems", "status")
+
+
+def panel(view: View) -> Panel:
+    name, title = "curves", "pass@k, and what training changed of it"
+    with theme.drawing(name):
+        two = bool(view.comparison)
+        figure, axes = theme.canvas(
+            7.4,
+            5.6 if two else 3.8,
+            nrows=2 if two else 1,
+            sharex=True,
+            height_ratios=[2.1, 1] if two else [1],
+        )
+        top = max(int(k) for policy in view.policies.values() for k in policy["pass_at_k"])
+        for policy, style in styles(view.names).items():
+            _curve(axes[0], view.policies[policy]["pass_at_k"], policy, style)
+        log2_axis(axes[-1], top)
+        axes[0].set_ylabel("pass@k, points")
+        axes[-1].set_xlabel("k, samples (log₂)")
+        axes[0].set_ylim(0, 103)
+        if two:
+            _marks(axes[0], view)
+            _difference(axes[1], view)
+        axes[0].legend(loc="lower right")
+        drawing = theme.svg(figure, name)
+    return Panel(
+        name,
+        "pass@k",
+        title,
+        see=_see(view),
+        caption="Bands: 95 % cluster bootstrap over problems, base and tuned of a problem kept together. "
+        + sampling_caption(view),
+        columns=COLUMNS,
+        rows=_rows(view),
+        drawing=drawing,
+    )
+
+
+def _curve(ax: Axes, curve: dict[str, Any], label: str, style: dict[str, Any]) -> None:
+    ks = [int(k) for k in curve]
+    ax.plot(ks, [pct(e["value"]) for e in curve.values()], marker="o", ms=3, label=label, **style)
+    lo, hi = ([pct(e[end]) for e in curve.values()] for end in ("lo", "hi"))
+    ax.fill_between(ks, lo, hi, color=style["color"], alpha=0.16, linewidth=0)
+
+
+def _marks(ax: Axes, view: View) -> None:
+    """k*: from tuned pass@1 across to the base's curve and down; and where the base overtakes."""
+    target = pct(view.policies["tuned"]["pass_at_k"]["1"]["value"])
+    star, cross = view.comparison["k_star"], view.comparison["crossover"]
+    line = {"color": theme.colour("muted"), "linewidth": 1, "linestyle": (0, (2, 2))}
+    text = {"color": theme.colour("ink"), "fontsize": 9}
+    if star["value"] is not None and star["value"] >= 1:
+        ax.plot([1, star["value"], star["value"]], [target, target, 0], **line)
+        ax.annotate(
+            f"k* = {number(star['value'])}", (star["value"], 0), (5, 6), textcoords="offset points", **text
+        )
+    elif star["status"] == "censored_right":
+        ax.annotate("", (star["bound"], target), (1, target), arrowprops={"arrowstyle": "->"} | line)
+        ax.annotate(
+            f"k* > {star['bound']}",
+            (star["bound"], target),
+            (-6, -12),
+            textcoords="offset points",
+            ha="right",
+            **text,
+        )
+    if cross["value"] is not None and cross["status"] != "base_ahead_at_1":
+        k = str(int(cross["value"]))
+        at = view.policies["base"]["pass_at_k"].get(k)
+        x = cross.get("k_real") or cross["value"]
+        ax.axvline(x, color=theme.colour("forgetting"), linewidth=1, linestyle=(0, (4, 3)))
+        y = pct(at["value"]) if at else 100
+        ax.annotate(f"base ahead from k = {k}", (x, min(y, 60)), (5, -2), textcoords="offset points", **text)
+
+
+def _difference(ax: Axes, view: View) -> None:
+    runs = {"tuned": view.comparison} | dict(view.document.get("comparisons") or {})
+    for name, style in styles(["base", *runs]).items():
+        if name != "base":
+            _curve(ax, runs[name]["difference"], name, style)
+    ax.axhline(0, color=theme.colour("ink"), linewidth=0.8)
+    ax.set_ylabel("tuned − base,\npoints, paired")
+
+
+def _see(view: View) -> str:
+    if not view.comparison:
+        return "One policy: the chance that at least one of k samples is right."
+    gain, star, cross = (view.comparison[key] for key in ("gain", "k_star", "crossover"))
+    text = (
+        f"One sample: {points(gain['value'], sign=True)} points "
+        f"({points(gain['lo'], sign=True)} to {points(gain['hi'], sign=True)}); the lower panel shows at which k "
+        "that lead is still there. "
+    )
+    if star["status"] == "censored_right":
+        text += f"Even {star['bound']} base samples are worth less than one tuned sample. "
+    elif star["value"] is not None:
+        text += f"The dotted line finds the base samples that one tuned sample is worth: k* = {number(star['value'])}. "
+    if cross["value"] is None:
+        where = f" up to k = {cross['bound']}" if cross.get("bound") else ""
+        return text + f"The base never overtakes{where}."
+    first = cross.get("first_significant")
+    sure = f"beyond noise from k = {first}" if first else "nowhere beyond noise"
+    return text + f"The base is ahead from k = {number(cross['value'])} on, {sure}."
+
+
+def _rows(view: View) -> list[list[Any]]:
+    rows = [_row(name, k, e) for name, p in view.policies.items() for k, e in p["pass_at_k"].items()]
+    runs = {"tuned": view.comparison} if view.comparison else {}
+    for name, comparison in (runs | dict(view.document.get("comparisons") or {})).items():
+        rows += [_row(f"{name} − base", k, e) for k, e in comparison["difference"].items()]
+    return rows
+
+
+def _row(series: str, k: str, e: dict[str, Any]) -> list[Any]:
+    return [
+        series,
+        int(k),
+        *(e.get(key) for key in ("value", "se", "lo", "hi", "se_fixed", "used", "status")),
+    ]

@@ -1,0 +1,227 @@
+"""Figure 3: every problem as a point, base rate across, tuned rate up. On the page a click opens its rollouts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from rlvr.analysis.compression import clopper_pearson
+from rlvr.analysis.passk import pass_at_k
+from rlvr.analysis.samples import align
+from rlvr.report.figures import Panel, View, theme
+from rlvr.report.text import number, points
+
+COLUMNS = (
+    "problem_id",
+    "n base",
+    "c base",
+    "n tuned",
+    "c tuned",
+    "base",
+    "base lo",
+    "base hi",
+    "tuned",
+    "tuned lo",
+    "tuned hi",
+    "kind",
+)
+KINDS = {
+    "search": ("tuned", "better, within K"),
+    "beyond": ("run4", "better, above pass@K of the base"),
+    "worse": ("forgetting", "worse"),
+    "same": ("base", "equal"),
+    "unresolved": ("base", "0 of n before, unresolved"),
+    "certified": ("expansion", "0 of n before, certified"),
+    "unsolved": ("base", "never solved"),
+}
+MOST_DRAWN = 3000
+
+
+def panel(view: View) -> Panel:
+    name, short, title = "problems", "Problems", "Every problem, before and after"
+    if not view.comparison:
+        return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
+    base, tuned = align(view.evaluations[0].samples, view.evaluations[1].samples)
+    both = (base.n > 0) & (tuned.n > 0)
+    base, tuned = base.select(np.flatnonzero(both)), tuned.select(np.flatnonzero(both))
+    K = int(view.comparison["compression"]["search_budget"])
+    x, y = base.c / base.n, tuned.c / tuned.n
+    kinds = _kinds(view, base, tuned, K)
+    with theme.drawing(name):
+        figure, axes = theme.canvas(
+            7.4,
+            6.4,
+            nrows=2,
+            ncols=2,
+            width_ratios=[5.2, 1],
+            height_ratios=[1, 5.2],
+            sharex="col",
+            sharey="row",
+        )
+        top, corner, main, side = axes
+        corner.set_visible(False)
+        floor = 0.5 / float(np.median(base.n))
+        _points(main, x, y, base.n, kinds, floor)
+        _curve(main, K, floor)
+        _axes(main, floor)
+        _margins(top, side, x, y, floor)
+        figure.legend(handles=_legend(main, kinds), loc="outside upper left", ncols=3)
+        drawing = _with_problems(theme.svg(figure, name), name, min(len(x), MOST_DRAWN))
+    return Panel(
+        name,
+        short,
+        title,
+        see=_see(view, kinds),
+        caption=f"Base rates on a logarithmic axis, tuned rates on a linear one; problems that the base never solved stand "
+        f"in the column on the left. Dashed: y = x. Solid: 1 − (1 − x)^{K}, what the best of {K} base samples "
+        "reaches. Intervals in the table: Clopper–Pearson, 95 %."
+        + (f" {MOST_DRAWN:,} of {len(x):,} problems are drawn." if len(x) > MOST_DRAWN else ""),
+        columns=COLUMNS,
+        rows=_rows(base, tuned, kinds),
+        drawing=drawing,
+        points=tuple(base.problem_ids[:MOST_DRAWN]),
+    )
+
+
+def _kinds(view: View, base: Any, tuned: Any, K: int) -> np.ndarray:
+    """What each point is, in the decomposition's terms."""
+    x, y = base.c / base.n, tuned.c / tuned.n
+    reach = np.nan_to_num(pass_at_k(base.n, base.c, K), nan=1.0)
+    kinds = np.where(y > x, np.where(y > reach + 1e-12, "beyond", "search"), np.where(y < x, "worse", "same"))
+    zero = base.c == 0
+    certified = np.isin(base.problem_ids, view.comparison["compression"]["certified"]["problems"])
+    return np.where(zero, np.where(certified, "certified", np.where(y > 0, "unresolved", "unsolved")), kinds)
+
+
+def _points(ax: Axes, x: np.ndarray, y: np.ndarray, n: np.ndarray, kinds: np.ndarray, floor: float) -> None:
+    """One collection in the order of the problems, so that the drawing's elements can be numbered.
+
+    Problems with equal counts would hide each other: a seeded jitter, smaller than one sample, spreads them.
+    """
+    rng = np.random.default_rng(0)
+    size = min(len(x), MOST_DRAWN)
+    at = np.where(x > 0, x, _column(floor)) * np.exp(rng.uniform(-1, 1, len(x)) * np.where(x > 0, 0.02, 0.22))
+    up = y + rng.uniform(-1, 1, len(y)) * 0.006
+    colours = [theme.colour(KINDS[kind][0]) for kind in kinds[:size]]
+    area = 16 + 20 * (n / max(n.max(), 1))
+    dots = ax.scatter(
+        at[:size],
+        100 * up[:size],
+        s=area[:size],
+        c=colours,
+        alpha=0.62,
+        linewidths=0,
+        clip_on=False,
+        zorder=3,
+    )
+    dots.set_gid("points")
+
+
+def _column(floor: float) -> float:
+    return floor / 2.6
+
+
+def _curve(ax: Axes, K: int, floor: float) -> None:
+    x = np.geomspace(floor, 1, 200)
+    ax.plot(x, 100 * x, color=theme.colour("muted"), linewidth=1, linestyle=(0, (4, 3)))
+    ax.plot(
+        x, 100 * -np.expm1(K * np.log1p(-np.minimum(x, 1 - 1e-12))), color=theme.colour("ink"), linewidth=1
+    )
+
+
+def _axes(ax: Axes, floor: float) -> None:
+    left = _column(floor) / 1.9
+    ax.set_xscale("log")
+    ax.set_xlim(left, 1.15)
+    ax.set_ylim(-3, 103)
+    ax.add_patch(
+        Rectangle((left, -3), floor / 1.35 - left, 106, color=theme.colour("rule"), alpha=0.35, linewidth=0)
+    )
+    ticks = [t for t in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1) if t >= floor]
+    ax.xaxis.set_major_locator(FixedLocator([_column(floor), *ticks]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: "0 of n" if v < floor else f"{100 * v:g}"))
+    ax.set_xlabel("base success rate, points")
+    ax.set_ylabel("tuned success rate, points")
+
+
+def _margins(top: Axes, side: Axes, x: np.ndarray, y: np.ndarray, floor: float) -> None:
+    bins = np.concatenate([[_column(floor) / 1.4, floor / 1.35], np.geomspace(floor, 1.0, 13)])
+    top.hist(np.where(x > 0, x, _column(floor)), bins=bins.tolist(), color=theme.colour("base"), rwidth=0.92)
+    side.hist(
+        100 * y,
+        bins=list(range(0, 101, 5)),
+        orientation="horizontal",
+        color=theme.colour("tuned"),
+        rwidth=0.9,
+    )
+    top.tick_params(axis="x", labelbottom=False, length=0)
+    side.tick_params(axis="y", labelleft=False, length=0)
+    for ax in (top, side):
+        ax.grid(visible=False)
+    top.set_ylabel("problems", fontsize=9)
+    side.set_xlabel("problems", fontsize=9)
+
+
+def _legend(ax: Axes, kinds: np.ndarray) -> list[Any]:
+    handles = []
+    for kind, (colour, label) in KINDS.items():
+        if count := int(np.sum(kinds == kind)):
+            text = f"{label} ({count})"
+            handles += ax.plot([], [], "o", ms=6, color=theme.colour(colour), label=text, alpha=0.8)
+    return handles
+
+
+def _with_problems(drawn: str, name: str, count: int) -> str:
+    """Numbers the points' elements: matplotlib writes one <use> per point, in the order of the data."""
+    start = drawn.index(f'id="{name}-points"')
+    end = drawn.index("</g>\n  </g>", start) if "</g>\n  </g>" in drawn[start:] else len(drawn)
+    number_of = iter(range(count))
+    group = re.sub(
+        r"<use ", lambda _: f'<use data-problem="{next(number_of)}" ', drawn[start:end], count=count
+    )
+    return drawn[:start] + group + drawn[end:]
+
+
+def _see(view: View, kinds: np.ndarray) -> str:
+    count = {kind: int(np.sum(kinds == kind)) for kind in KINDS}
+    zero = count["unresolved"] + count["certified"] + count["unsolved"]
+    text = (
+        f"{count['search'] + count['beyond']} problems got better among those that the base solves at times, "
+        f"{count['worse']} worse. Points between the two curves are what search within the budget explains; "
+        f"{count['beyond']} lie above it."
+    )
+    if zero:
+        opened = count["unresolved"] + count["certified"]
+        text += (
+            f" Of {zero} problems with no base success, {opened} are solved at times after training; "
+            f"expansion is certified for {count['certified']}."
+        )
+    return text + " A click on a point opens the problem's rollouts where the page holds some."
+
+
+def _rows(base: Any, tuned: Any, kinds: np.ndarray) -> list[list[Any]]:
+    lo0, hi0 = clopper_pearson(base.n, base.c)
+    lo1, hi1 = clopper_pearson(tuned.n, tuned.c)
+    return [
+        [
+            base.problem_ids[i],
+            int(base.n[i]),
+            int(base.c[i]),
+            int(tuned.n[i]),
+            int(tuned.c[i]),
+            base.c[i] / base.n[i],
+            float(lo0[i]),
+            float(hi0[i]),
+            tuned.c[i] / tuned.n[i],
+            float(lo1[i]),
+            float(hi1[i]),
+            KINDS[str(kinds[i])][1],
+        ]
+        for i in range(len(kinds))
+    ]

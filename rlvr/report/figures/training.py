@@ -1,0 +1,127 @@
+"""Figure 5: the run itself, step by step, as metrics.jsonl has it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rlvr.report.figures import Panel, View, theme
+from rlvr.report.text import number, points
+
+# Title of a small panel → keys of metrics.jsonl, and what multiplies them.
+PANELS: tuple[tuple[str, dict[str, str], float], ...] = (
+    ("train reward, points", {"reward": "tuned"}, 100),
+    ("held-out pass@k, points", {"eval/pass@*": "tuned"}, 100),
+    ("groups without a signal, %", {"frac_zero_variance": "base"}, 100),
+    ("token entropy, nats", {"entropy": "run2"}, 1),
+    ("KL to the base, nats", {"kl": "run3"}, 1),
+    ("completion length, tokens", {"completion_length": "ink"}, 1),
+    ("cut by the token limit, %", {"truncated_share": "forgetting"}, 100),
+    ("clipped ratios, %", {"clipped_share": "run4"}, 100),
+    (
+        "seconds per step",
+        {"seconds/sampling": "tuned", "seconds/verifying": "run4", "seconds/update": "run3"},
+        1,
+    ),
+    ("tokens per second", {"tokens_per_second": "run2"}, 1),
+)
+WINDOW = 10
+
+
+def panel(view: View) -> Panel:
+    name, short, title = "training", "Training", "The training run"
+    rows = [row for row in view.training if isinstance(row.get("step"), int | float)]
+    drawn = [(t, found, scale) for t, keys, scale in PANELS if (found := _found(rows, keys))]
+    if not drawn:
+        what = (
+            "Needs the run's metrics.jsonl"
+            if not rows
+            else "metrics.jsonl holds no series that is drawn here"
+        )
+        return Panel(name, short, title, missing=f"{what}; reports of a run (`rlvr run`) have it.")
+    with theme.drawing(name):
+        wide = min(3, len(drawn))
+        high = -(-len(drawn) // wide)
+        figure, axes = theme.canvas(7.4, 0.35 + 1.75 * high, nrows=high, ncols=wide, sharex=True)
+        for ax, (label, keys, scale) in zip(axes, drawn, strict=False):
+            for key, colour in keys.items():
+                _series(ax, rows, key, colour, scale, len(keys) > 1)
+            ax.set_title(label, fontsize=9, fontweight="normal")
+            ax.margins(x=0.03)
+            if len(keys) > 1:
+                ax.legend(fontsize=7.5, loc="best", handlelength=1.2, borderaxespad=0.1)
+            ax.tick_params(labelsize=8)
+        for ax in axes[len(drawn) :]:
+            ax.set_visible(False)
+        for ax in axes[max(0, len(drawn) - wide) : len(drawn)]:
+            ax.set_xlabel("step", fontsize=9)
+            ax.tick_params(labelbottom=True)
+        drawing = theme.svg(figure, name)
+    keys = [key for key in dict.fromkeys(k for row in rows for k in row) if _numeric(rows, key)]
+    return Panel(
+        name,
+        short,
+        title,
+        see=_see(rows),
+        caption=f"Thin: every step. Thick: median of {WINDOW} steps. Evaluations are points. "
+        "Training reward is measured on the problems just trained on; the held-out curve is the one to trust.",
+        columns=tuple(keys),
+        rows=[[row.get(key) for key in keys] for row in rows],
+        drawing=drawing,
+    )
+
+
+def _found(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[str, str]:
+    """The keys that the run logged; `*` stands for any k, at most the smallest and the largest."""
+    out: dict[str, str] = {}
+    for key, colour in keys.items():
+        if key.endswith("*"):
+            some = {k for row in rows for k in row if k.startswith(key[:-1]) and k[len(key) - 1 :].isdigit()}
+            ordered = sorted(some, key=lambda k: int(k[len(key) - 1 :]))
+            out |= dict(zip([*ordered[:1], *ordered[1:][-1:]], (colour, "run2"), strict=False))
+        elif _numeric(rows, key):
+            out[key] = colour
+    return out
+
+
+def _numeric(rows: Sequence[Mapping[str, Any]], key: str) -> bool:
+    return any(isinstance(row.get(key), int | float) for row in rows)
+
+
+def _series(
+    ax: Axes, rows: Sequence[Mapping[str, Any]], key: str, colour: str, scale: float, named: bool
+) -> None:
+    held = [(row["step"], row[key]) for row in rows if isinstance(row.get(key), int | float)]
+    steps, values = np.array([s for s, _ in held], float), scale * np.array([v for _, v in held], float)
+    shade, label = theme.colour(colour), key.split("/")[-1] if named else None
+    if key.startswith("eval/"):
+        ax.plot(steps, values, "o-", ms=3.5, lw=1.6, color=shade, label=label)
+        return
+    ax.plot(steps, values, color=shade, lw=0.7, alpha=0.45)
+    ax.plot(steps, _median(values), color=shade, lw=1.8, label=label)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Median of the last `WINDOW` values, fewer at the beginning."""
+    return np.array([np.nanmedian(values[max(0, i - WINDOW + 1) : i + 1]) for i in range(len(values))])
+
+
+def _see(rows: Sequence[Mapping[str, Any]]) -> str:
+    reward = [row["reward"] for row in rows if isinstance(row.get("reward"), int | float)]
+    text = f"{len({row['step'] for row in rows})} steps"
+    samples = [row["samples"] for row in rows if isinstance(row.get("samples"), int | float)]
+    if samples:
+        text += f", {max(samples):,.0f} samples drawn at the last count"
+    if reward:
+        first, last = np.median(reward[:WINDOW]), np.median(reward[-WINDOW:])
+        text += f": the training reward goes from {points(first)} to {points(last)} points (medians of {WINDOW} steps)"
+    idle = [
+        row["frac_zero_variance"] for row in rows if isinstance(row.get("frac_zero_variance"), int | float)
+    ]
+    if idle and not math.isnan(np.mean(idle)):
+        text += f"; {number(100 * float(np.mean(idle)), '.0f')} % of the groups had equal rewards and taught nothing"
+    return text + "."

@@ -1,0 +1,93 @@
+"""What the verifier said of the samples, as shares per policy."""
+
+from __future__ import annotations
+
+from rlvr.report.figures import Panel, View, theme
+from rlvr.report.text import number
+from verifiers.types import STATUSES
+
+COLOURS = {
+    "correct": "within",
+    "unsound": "run4",
+    "no_trace": "expansion",
+    "incorrect": "forgetting",
+    "no_answer": "unresolved",
+    "not given": "base",
+}
+COLUMNS = ("policy", "status", "samples", "share")
+
+
+def panel(view: View) -> Panel:
+    name, short, title = "verdicts", "Verdicts", "What the verifier said"
+    shares = {
+        policy: {
+            status: count / sum(p["statuses"].values()) for status, count in p["statuses"].items() if count
+        }
+        for policy, p in view.policies.items()
+        if set(p["statuses"]) - {"not given"}
+    }
+    if not shares:
+        return Panel(
+            name, short, title, missing="Needs rollout files with the key `status`; these hold counts only."
+        )
+    order = [s for s in (*STATUSES, "not given") if any(s in share for share in shares.values())]
+    order += sorted({s for share in shares.values() for s in share} - set(order))
+    with theme.drawing(name):
+        figure, (ax,) = theme.canvas(7.4, 0.95 + 0.42 * len(shares))
+        for y, share in enumerate(shares.values()):
+            left = 0.0
+            for at, status in enumerate(order):
+                width = 100 * share.get(status, 0)
+                rest = ("run3", "run2", "muted", "rule")[at % 4]
+                shade = theme.colour(COLOURS.get(status, rest))
+                ax.barh(
+                    y,
+                    width,
+                    left=left,
+                    height=0.55,
+                    color=shade,
+                    label=status if y == 0 else None,
+                    linewidth=0,
+                )
+                left += width
+        ax.set_yticks(range(len(shares)), list(shares))
+        ax.invert_yaxis()
+        ax.set_xlim(0, 100)
+        ax.grid(axis="y", visible=False)
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        ax.set_xlabel("% of samples")
+        figure.legend(loc="outside upper left", ncols=min(6, len(order)), handlelength=1)
+        drawing = theme.svg(figure, name)
+    return Panel(
+        name,
+        short,
+        title,
+        see=_see(view),
+        caption="Samples that could not be judged through no fault of the policy (error, unverifiable) have no score "
+        "and are in no rate; everything else that is not correct counts as wrong.",
+        columns=COLUMNS,
+        rows=[
+            [policy, status, view.policies[policy]["statuses"][status], share[status]]
+            for policy, share in shares.items()
+            for status in order
+            if status in share
+        ],
+        drawing=drawing,
+    )
+
+
+def _see(view: View) -> str:
+    parts = []
+    for name, policy in view.policies.items():
+        cut, none = policy["truncated"]["value"], policy["no_answer"]["value"]
+        said = [
+            f"{number(100 * value, '.1f')} % {what}"
+            for value, what in ((cut, "cut by the token limit"), (none, "without an answer"))
+            if value is not None
+        ]
+        if policy["excluded"]:
+            said.append(f"{policy['excluded']:,} not judged and left out")
+        if said:
+            parts.append(f"{name}: " + ", ".join(said))
+    return "; ".join(parts) + "." if parts else "Shares of each verdict, per policy."

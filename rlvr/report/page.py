@@ -1,0 +1,167 @@
+"""The page: one file that opens offline and trusts nothing that it shows.
+
+Text from models, data sets and settings is escaped by the template, or travels as JSON that the page's script
+puts into text nodes. The security policy allows the page's own script and style by their hashes and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from rlvr.report.figures import Panel, theme
+from rlvr.report.text import cell, visible
+
+ROWS_SHOWN = 200
+
+
+def render(
+    document: Mapping[str, Any],
+    panels: Sequence[Panel],
+    browser: Mapping[str, Any],
+    headline: Sequence[str],
+    tiles: Sequence[Mapping[str, str]],
+) -> str:
+    """The whole page as text."""
+    style = re.sub(r"%(light|dark)%", lambda m: theme.variables(m[1]), _template("report.css"))
+    script = _template("report.js")
+    data = {
+        "csv": {p.name: as_csv(p) for p in panels if p.rows},
+        "points": [point for p in panels for point in p.points],
+        "browser": browser,
+    }
+    environment = Environment(autoescape=True, trim_blocks=False, finalize=_finalize)
+    environment.filters["cell"] = cell
+    return environment.from_string(_template("report.html.j2")).render(
+        policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; "
+        "form-action 'none'",
+        style=Markup(style),
+        script=Markup(script),
+        data=Markup(embedded(data)),
+        version=document["version"],
+        title=document["title"],
+        headline=[sentence for sentence in headline if sentence],
+        tiles=tiles,
+        notes=document["notes"],
+        panels=[_for_template(p) for p in panels],
+        browser={"rows": bool(browser["rows"]), "see": _see(browser)},
+        settings=settings_table(document),
+        shown=ROWS_SHOWN,
+    )
+
+
+def _finalize(value: Any) -> Any:
+    """Whatever the template prints that is not our own markup cannot act on the reader's screen."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else visible(value)
+
+
+def _for_template(panel: Panel) -> dict[str, Any]:
+    svg = Markup(theme.for_page(panel.drawing, panel.title)) if panel.drawing else None
+    return {
+        **{
+            key: getattr(panel, key)
+            for key in ("name", "short", "title", "see", "caption", "columns", "rows")
+        },
+        "missing": panel.missing,
+        "svg": svg,
+    }
+
+
+@cache
+def _template(name: str) -> str:
+    return (files("rlvr.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def embedded(data: Any) -> str:
+    """JSON that can stand inside a script element whatever it holds: `</script>`, U+2028, half a surrogate pair."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda c: f"\\u{ord(c[0]):04x}", text)
+
+
+def as_csv(panel: Panel) -> str:
+    """The panel's numbers, in full precision."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(panel.columns)
+    writer.writerows(panel.rows)
+    return out.getvalue()
+
+
+def _see(browser: Mapping[str, Any]) -> str:
+    shown, total = len(browser["rows"]), browser["total"]
+    if not total:
+        return "The files hold counts only; rollout files (JSONL) can be read here, trace by trace."
+    if shown == total:
+        return f"All {total:,} rollouts. Filter them, or click a point in the figure of problems."
+    return (
+        f"A sample of {shown:,} of {total:,} rollouts that keeps the variety of problems and verdicts; the statistics "
+        "above rest on all of them."
+    )
+
+
+def settings_table(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, versions, counts and exclusions: one row per key, one column per policy."""
+    names = list(document["policies"])
+    columns = [_flat(_about(document, name)) for name in names]
+    keys = dict.fromkeys(key for column in columns for key in column)
+    rows = []
+    for key in keys:
+        values = [_shown(column.get(key)) for column in columns]
+        rows.append({"key": key, "values": values, "differs": len(set(values)) > 1})
+    return {"names": names, "rows": rows}
+
+
+def _about(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    policy, source = document["policies"][name], document["sources"][name]
+    held = document["settings"].get(name) or {"settings": "none beside the file"}
+    n = policy["samples_per_problem"]
+    about: dict[str, Any] = {
+        "file": source["file"],
+        "problems": policy["n_problems"],
+        "samples scored": policy["n_samples"],
+        "samples per problem": n["min"] if n["min"] == n["max"] else f"{n['min']}–{n['max']}",
+        "not judged (score null), left out": policy["excluded"],
+        "cut by the token limit": policy["truncated"]["count"],
+        "without an answer": policy["no_answer"]["count"],
+    }
+    lacks = [f"{key} ({use})" for key, use in source["missing"].items()]
+    if source["rows"] is None:
+        about["rows"] = "counts only"
+    elif lacks:
+        about["keys that the file lacks"] = "; ".join(lacks)
+    if comparison := document["comparison"]:
+        about["bootstrap"] = f"{comparison['replicates']} replicates, seed {comparison['seed']}"
+    return about | {key: value for key, value in held.items() if key not in about}
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and inner:
+            out |= _flat(inner, f"{prefix}{key}.")
+        else:
+            out[f"{prefix}{key}"] = inner
+    return out
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    return cell(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,59 @@
+"""Text that others wrote, made safe to show; and numbers, as a person reads them."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+# Control characters (a terminal obeys them), and those that turn the direction of a line or cannot be seen.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_LINE_ENDS = re.compile(r"[\r\n\t]+")
+
+
+def visible(text: Any) -> str:
+    """`text` with every character that acts instead of showing replaced by its code, as ⟨001B⟩."""
+    return _UNSEEN.sub(lambda c: f"⟨{ord(c[0]):04X}⟩", str(text))
+
+
+def line(text: Any, width: int = 120) -> str:
+    """As `visible`, on one line, shortened to `width` characters."""
+    flat = visible(_LINE_ENDS.sub(" ", str(text)))
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def points(value: Any, sign: bool = False) -> str:
+    """A rate as points: 0.614 → 61.4."""
+    return number(None if value is None else _float(value) * 100, "+.1f" if sign else ".1f")
+
+
+def number(value: Any, form: str = ".3g") -> str:
+    """A number for people; "–" where it is not defined, "∞" where it is infinite."""
+    value = _float(value)
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = format(value, form)
+    if re.fullmatch(r"[+-]0(\.0*)?", text):
+        text = text[1:]
+    return text.replace("-", "−")
+
+
+def cell(value: Any) -> str:
+    """A table cell."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u2009").replace("-", "−") if abs(value) >= 10_000 else str(value)
+    if value is None or isinstance(value, float):
+        return number(value, ".4g")
+    return line(value, 400)
+
+
+def _float(value: Any) -> float:
+    if value is None:
+        return math.nan
+    return float(value)

@@ -1,0 +1,207 @@
+"""What the numbers say, in plain words: the page's headline and the terminal's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rlvr.report.text import number, points, visible
+
+
+def headline(document: Mapping[str, Any]) -> list[str]:
+    """Three or four sentences that a reader takes away."""
+    policies, comparison = document["policies"], document["comparison"]
+    if not comparison:
+        curve = policies["base"]["pass_at_k"]
+        last = list(curve)[-1]
+        return [
+            f"pass@1 is {_span(curve['1'])} points; with {last} samples at least one is right on {_span(curve[last])}."
+        ]
+    gain, before, after = (
+        comparison["gain"],
+        *(policies[p]["pass_at_k"]["1"]["value"] for p in ("base", "tuned")),
+    )
+    kind = _moved(gain)
+    first = (
+        f"Training {kind} pass@1 from {points(before)} to {points(after)}: {points(gain['value'], True)} points "
+        f"({_range(gain)}, paired over {comparison['n_problems']} problems)."
+    )
+    return [f"{first} {_worth(comparison)}", _kinds(comparison["compression"]), _overtaking(comparison)]
+
+
+def _moved(gain: Mapping[str, Any]) -> str:
+    if gain["lo"] is not None and gain["lo"] > 0:
+        return "raised"
+    if gain["hi"] is not None and gain["hi"] < 0:
+        return "lowered"
+    return "did not measurably change"
+
+
+def _span(e: Mapping[str, Any]) -> str:
+    return f"{points(e['value'])} ({_range(e)})"
+
+
+def _range(e: Mapping[str, Any], scale: float = 100, form: str = ".1f") -> str:
+    if e["lo"] is None or e["hi"] is None:
+        return "no interval"
+    lo, hi = (float(e[end]) * scale for end in ("lo", "hi"))
+    return f"95 %: {number(lo, form)} to {number(hi, form)}"
+
+
+def _worth(c: Mapping[str, Any]) -> str:
+    star = c["k_star"]
+    if star["status"] == "censored_right":
+        return f"One tuned sample is worth more than {star['bound']} base samples, all there are."
+    if star["status"] == "base_all_zero":
+        return "The base solved none of these problems, so no number of its samples is worth a tuned one."
+    if star["value"] is None:
+        return ""
+    return f"One tuned sample is worth {number(star['value'])} base samples ({_range(star, 1, '.3g')})."
+
+
+def _kinds(parts: Mapping[str, Any]) -> str:
+    K = parts["search_budget"]
+    text = (
+        f"Of the {points(parts['delta']['value'], True)} points, {points(parts['within']['value'])} are search "
+        f"compression within {K} samples ({_range(parts['within'])}): traces that the base already finds when it may "
+        f"try {K} times. {points(parts['beyond']['value'])} are compression beyond that"
+    )
+    if parts["base_zero"]:
+        shown = parts["certified"]["count"]
+        text += (
+            f". On the {parts['base_zero']} problems with no base success, {points(parts['unresolved']['value'])} points "
+            f"cannot be resolved with {parts['n_base']} samples and {points(parts['expansion']['value'])} are expansion, "
+            f"certified on {shown} problem{'s' * (shown != 1)}"
+        )
+    return f"{text}. {_lost(parts)}"
+
+
+def _lost(parts: Mapping[str, Any]) -> str:
+    lost, floor = parts["forgetting"]["value"], parts["churn_floor"]["value"]
+    if lost is None or floor is None:
+        return ""
+    if lost <= floor:
+        return f"Forgetting, {points(lost)}, is below the churn floor of {points(floor)}: noise alone shows as much."
+    return f"Forgetting is {points(lost)} points, above the {points(floor)} that noise alone would show."
+
+
+def _overtaking(c: Mapping[str, Any]) -> str:
+    cross = c["crossover"]
+    if cross["status"] == "base_ahead_at_1":
+        return "The base is ahead at every k, from one sample on."
+    if cross["value"] is None:
+        return f"The base does not overtake up to k = {cross.get('bound')}." if cross.get("bound") else ""
+    first = cross.get("first_significant")
+    sure = f"and beyond noise from k = {first}" if first else "but nowhere beyond noise"
+    return f"With many samples the base is ahead, from k = {number(cross['value'], '.4g')} on {sure}."
+
+
+def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The few numbers at the top of the page."""
+    c = document["comparison"]
+    if not c:
+        curve = document["policies"]["base"]["pass_at_k"]
+        return [
+            {"label": f"pass@{k}", "value": points(e["value"]), "range": _range(e)} for k, e in curve.items()
+        ][:6]
+    star, parts = c["k_star"], c["compression"]
+    before, after = (document["policies"][p]["pass_at_k"]["1"]["value"] for p in ("base", "tuned"))
+    censored = star["status"] == "censored_right"
+    return [
+        {"label": "pass@1", "value": f"{points(before)} → {points(after)}", "range": "base → tuned, points"},
+        {"label": "gain, paired", "value": points(c["gain"]["value"], True), "range": _range(c["gain"])},
+        {
+            "label": "one tuned sample is worth",
+            "value": f"> {star['bound']}" if censored else number(star["value"]),
+            "range": "base samples"
+            + ("" if censored or star["value"] is None else f", {_range(star, 1, '.3g')}"),
+        },
+        {
+            "label": f"compression within {parts['search_budget']}",
+            "value": points(parts["within"]["value"]),
+            "range": _range(parts["within"]),
+        },
+        {
+            "label": "expansion, certified",
+            "value": str(parts["certified"]["count"]),
+            "range": f"of {parts['base_zero']} problems with no base success",
+        },
+    ]
+
+
+def summary(document: Mapping[str, Any]) -> str:
+    """About 25 lines for a terminal. Text that came from files cannot steer it."""
+    return "\n".join(visible(text) if "\n" not in text else text for text in _lines(document))
+
+
+def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+    policies, c = document["policies"], document["comparison"]
+    yield document["title"]
+    for name, p in policies.items():
+        n = p["samples_per_problem"]
+        each = n["max"] if n["min"] == n["max"] else f"{n['min']} to {n['max']}"
+        left_out = f", {p['excluded']} samples could not be judged" if p["excluded"] else ""
+        yield f"  {name}: {p['n_problems']} problems × {each} samples{_lost_samples(p)}{left_out}"
+    yield ""
+    if not c:
+        for k, e in policies["base"]["pass_at_k"].items():
+            yield f"  {f'pass@{k}':<9} {_span(e)}"
+    else:
+        yield from _comparison(document, c)
+    for probe in (document.get("probes") or {}).values():
+        yield f"  {probe['words']}"
+    for row in (document.get("exact") or {}).get("rows", ()):
+        if row["inside"] is not None:
+            where = "inside" if row["inside"] else "OUTSIDE"
+            yield (
+                f"  exact {row['quantity']}: {number(row['exact'], '.4g')}; estimated {number(row['estimate'], '.4g')}, "
+                f"{where} {number(row['lo'], '.4g')} to {number(row['hi'], '.4g')}"
+            )
+    for note in document["notes"]:
+        yield f"  Note: {note}"
+
+
+def _lost_samples(p: Mapping[str, Any]) -> str:
+    shares = (("truncated", "cut by the token limit"), ("no_answer", "without an answer"))
+    said = [(p[key]["value"], words) for key, words in shares]
+    return "".join(f", {number(100 * v, '.1f')} % {words}" for v, words in said if v is not None)
+
+
+def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[str]:
+    policies, parts = document["policies"], c["compression"]
+    ks = list(c["difference"])
+    for k in dict.fromkeys([ks[0], *[k for k in ks if k == str(parts["search_budget"])], ks[-1]]):
+        b, t = (policies[p]["pass_at_k"].get(k) for p in ("base", "tuned"))
+        if b and t:
+            d = c["difference"][k]
+            yield (
+                f"  {f'pass@{k}':<9} {points(b['value'])} → {points(t['value'])}   "
+                f"({points(d['value'], True)}, {_range(d)}, paired)"
+            )
+    yield f"  {_worth(c)}"
+    yield f"  Of which kind is the change of {points(parts['delta']['value'], True)} (search budget K = {parts['search_budget']})?"
+    zero = f" on the {parts['base_zero']} problems with no base success"
+    for key, words in (
+        ("within", f"search compression within {parts['search_budget']} samples"),
+        ("beyond", f"compression beyond {parts['search_budget']} samples"),
+        ("unresolved", f"unresolved{zero}"),
+        ("expansion", f"expansion{zero}, certified on {parts['certified']['count']}"),
+    ):
+        if parts["base_zero"] or key in ("within", "beyond"):
+            yield f"    {points(parts[key]['value'], True):>6}  {words} ({_range(parts[key])})"
+    lost = parts["forgetting"]["value"]
+    yield f"    {points(None if lost is None else -lost, True):>6}  forgetting ({_range(parts['forgetting'])}). {_lost(parts)}"
+    net = c["ratio_net"]
+    if net["value"] is not None:
+        yield (
+            f"  {number(100 * net['value'], '.0f')} % of what {parts['search_budget']} samples would add is now in one "
+            f"({_range(net, 100, '.0f')})."
+        )
+    yield f"  {_overtaking(c)}"
+    solved = c["coverage"]["solved"]
+    yield (
+        f"  Solved at least once: both {solved['both']}, base only {solved['base_only']}, tuned only "
+        f"{solved['tuned_only']}, neither {solved['neither']}."
+    )
+    if not parts["expansion_can_be_shown"]:
+        yield f"  Expansion can hardly be shown here: that takes {16 * parts['search_budget']} base samples per problem."
