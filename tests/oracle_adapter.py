@@ -25,6 +25,7 @@ from rlvr.analysis import (
     summary,
     voting,
 )
+from rlvr.analysis.samples import Answers
 from rlvr.testbed import laws
 
 Result = dict[str, Any]
@@ -74,6 +75,11 @@ def paired_comparison(n0: Any, c0: Any, n1: Any, c1: Any, k: int) -> Result:
         se_unpaired=result["se_unpaired"],
         p_signflip=paired.sign_flip_p(tuned - base),
     )
+
+
+def maj_at_k(counts: list[int], correct: int | None, invalid: int, k: int) -> Result:
+    answers = Answers(np.zeros(len(counts), int), np.array(counts), np.arange(len(counts)) == correct)
+    return {"value": number(voting.maj_at_k(answers, [sum(counts) + invalid], k)[0])}
 
 
 def cot_pass(n: int, c: int, c_cot: int, k: int) -> Result:
@@ -261,7 +267,7 @@ ADAPTER: dict[str, Callable[..., Result]] = {
     "mean_se": mean_se,
     "bootstrap_exact": bootstrap_exact,
     "paired": paired_comparison,
-    "maj_at_k": scalar(voting.maj_at_k),
+    "maj_at_k": maj_at_k,
     "maj_at_k_dist": scalar(voting.maj_at_k_known),
     "best_of_k": scalar(voting.best_of_k),
     "best_of_k_scored": scalar(voting.best_of_k_scored),

@@ -1,99 +1,146 @@
-"""Choosing one of k samples: by majority vote (maj@k) or by a verifier (best-of-k). Exact expectations, no draws."""
+"""Choosing one of k samples: by majority vote (maj@k) or by a verifier (best-of-k).
+
+Exact expectations over subsets of k samples; nothing is drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, xlog1py, xlogy
 
 from rlvr.analysis.passk import log_failure
-from rlvr.analysis.samples import Floats
+from rlvr.analysis.samples import Answers, Bools, Floats, Ints
+
+Mass = Callable[[Floats, Floats, Ints | slice], Floats]
+_CHUNK = 256  # problems convolved at once
+NEGLIGIBLE = 1e-18  # ways of winning less likely than this are left out: k of them do not reach rounding error
 
 
-def maj_at_k(counts: ArrayLike, correct: int | None, invalid: int, k: int) -> float:
-    """P(the majority of k draws is correct), one problem (Wang et al. 2022, arXiv 2203.11171); NaN if k > n.
+def maj_at_k(answers: Answers, n: ArrayLike, k: int) -> Floats:
+    """P(the majority of k draws is correct) per problem, shape (M,) like n; NaN where k > n or n = 0.
 
-    `counts` are the samples per canonical answer, `correct` the index of the right one (None: never seen),
-    `invalid` samples without an answer use up draws but cannot win. Ties are broken uniformly among the tied.
+    Wang et al. 2022, arXiv 2203.11171. Samples in no row of `answers` abstain: they use up draws but cannot win.
+    Ties are broken uniformly among the tied; a problem whose right answer was never seen has 0.
 
-    k draws without replacement are independent Binomial(count, r) draws conditioned on their sum being k, for any r.
+    Draws without replacement are independent Binomial(count, r) draws per answer, conditioned on summing to k.
     """
-    counts = np.asarray(counts, dtype=np.int64)
-    n = int(counts.sum()) + invalid
-    if k > n or n == 0 or k < 0:
-        return np.nan
-    if correct is None or counts[correct] == 0 or k == 0:
-        return 0.0
-    rivals = np.delete(counts, correct)
-    rivals = np.sort(rivals[rivals > 0])[::-1]
-    rate = min(k / n, 0.5) if k == n else k / n
-    return _plurality(
-        _binomial(int(counts[correct]), rate, k),
-        [_binomial(int(m), rate, k) for m in rivals],
-        _binomial(invalid, rate, k),
-        float(_binomial(n, rate, k)[k]),
-        k,
-    )
+    n = np.asarray(n, dtype=np.float64)
+    right, rivals = _vote_table(answers, len(n))
+    abstain = n - right - rivals.sum(axis=1)
+    if np.any(abstain < 0):
+        i = int(np.flatnonzero(abstain < 0)[0])
+        raise ValueError(f"problem row {i}: {int(n[i] - abstain[i])} answers among {int(n[i])} samples")
+    win = np.where((n >= k) & (n > 0) & (k >= 0), 0.0, np.nan)
+    rows = np.flatnonzero((win == 0) & (right > 0)) if k > 0 else np.zeros(0, dtype=int)
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        rate = k / (n[part] + 1)  # any r in (0, 1) gives the same; this one keeps the masses large
+
+        def mass(size: Floats, x: Floats, rows: Ints | slice, rate: Floats = rate) -> Floats:
+            return _binomial(size, x, rate[rows, None])
+
+        win[part] = _plurality(right[part], rivals[part], abstain[part], mass, rivals[part], k)
+    return win
 
 
 def maj_at_k_known(probs: ArrayLike, correct: int, k: int) -> float:
-    """maj@k for a known answer distribution, one problem: k independent draws, conditioned Poisson counts."""
-    probs = np.asarray(probs, dtype=np.float64)
-    if k == 0:
-        return 0.0
-    draws = [_poisson(k * p, k) for p in probs]
-    rivals = [draws[i] for i in np.argsort(-probs) if i != correct]
-    rest = max(0.0, 1.0 - float(probs.sum()))
-    return _plurality(draws[correct], rivals, _poisson(k * rest, k), float(_poisson(float(k), k)[k]), k)
+    """maj@k of one problem with a known answer distribution: k independent draws.
 
-
-def _plurality(right: Floats, rivals: Sequence[Floats], abstain: Floats, total: float, k: int) -> float:
-    """Σ_m P(right = m, every rival <= m, all sum to k)/(1 + ties at m), divided by P(sum = k).
-
-    1/(1 + ties) = ∫₀¹ u^ties du, so each rival contributes its mass below m plus u times its mass at m; the integral
-    over the polynomial in u is exact with enough Gauss-Legendre nodes (at most k/m - 1 rivals can tie).
+    Multinomial counts are Poisson(k p) counts conditioned on summing to k.
     """
-    win = 0.0
-    for m in range(1, min(k, len(right) - 1) + 1):
-        if right[m] == 0.0:
-            continue
-        ties = min(len(rivals), k // m - 1)
-        nodes, weights = np.polynomial.legendre.leggauss(ties // 2 + 1)
-        u, weights = (nodes + 1) / 2, weights / 2
-        size = k - m + 1
-        mass = np.zeros((len(u), size))
-        mass[:, : len(abstain)] = abstain[:size]
-        for rival in rivals:
-            capped = np.repeat(rival[None, : m + 1], len(u), axis=0)
-            if len(rival) > m:
-                capped[:, m] *= u
-            mass = _convolve(mass, capped)
-        win += right[m] * float(weights @ mass[:, size - 1])
-    return min(win / total, 1.0)
+    probs = np.asarray(probs, dtype=np.float64)
+    if k < 1 or not 0 <= correct < len(probs):
+        raise ValueError(f"maj@{k} with correct answer {correct} of {len(probs)}: expected k >= 1 and an index")
+    rivals = np.sort(np.delete(probs, correct))[::-1][None, :]
+    rest = np.array([max(0.0, 1.0 - float(probs.sum()))])
+    if probs[correct] == 0:
+        return 0.0
+    every = np.where(rivals > 0, k, 0)
+    win = _plurality(probs[[correct]], rivals, rest, lambda p, x, _: _poisson(k * p, x), every, k)
+    return float(win[0])
 
 
-def _convolve(mass: Floats, other: Floats) -> Floats:
-    """Distribution of the sum, row by row, cut to the width of `mass`."""
-    out = np.zeros_like(mass)
-    width = mass.shape[1]
-    for j in range(min(other.shape[1], width)):
-        out[:, j:] += other[:, j : j + 1] * mass[:, : width - j]
+def _vote_table(answers: Answers, problems: int) -> tuple[Floats, Floats]:
+    """Counts of the right answer (M,) and of its rivals (M, A), largest first, padded with 0."""
+    right = np.bincount(answers.problem[answers.correct], answers.count[answers.correct], minlength=problems)
+    wrong = ~answers.correct & (answers.count > 0)
+    problem, count = answers.problem[wrong], answers.count[wrong]
+    order = np.lexsort((-count, problem))
+    problem, count = problem[order], count[order]
+    number = np.bincount(problem, minlength=problems)
+    rank = np.arange(len(problem)) - np.repeat(np.cumsum(number) - number, number)
+    rivals = np.zeros((problems, int(number.max(initial=0))))
+    rivals[problem, rank] = count
+    return right.astype(np.float64), rivals
+
+
+def _plurality(right: Floats, rivals: Floats, abstain: Floats, mass: Mass, most: Floats, k: int) -> Floats:
+    """P(right answer wins) for P problems: Σ_m P(right = m, all rivals <= m, sum = k)/(1 + ties), over P(sum = k).
+
+    right (P,), rivals (P, A) largest first and abstain (P,) are sizes, most (P, A) the draws a rival can get at all;
+    mass(size (Q, 1), x (X,), problems) is the probability (Q, X) of x draws from a class of that size.
+    """
+    every, others = slice(None), rivals.sum(axis=1) + abstain
+    norm = mass((right + others)[:, None], np.array([float(k)]), every)[:, 0]
+    votes = np.arange(k + 1.0)
+    first = mass(right[:, None], votes, every)
+    rest = mass(others[:, None], k - votes, every)
+    win = np.sum((first * rest)[:, k // 2 + 1 :], axis=1)  # more than half of the votes: no rival can reach it
+    for m in range(1, k // 2 + 1):
+        rows = np.flatnonzero(first[:, m] > NEGLIGIBLE * norm)
+        if len(rows):
+            beaten = _rivals_at_most(rows, m, most[rows] >= m, rivals[rows], abstain[rows], mass, k)
+            win[rows] += first[rows, m] * beaten
+    return np.minimum(win / norm, 1.0)
+
+
+def _rivals_at_most(
+    rows: Ints, m: int, capped: Bools, rivals: Floats, abstain: Floats, mass: Mass, k: int
+) -> Floats:
+    """P(all others draw k - m in sum, no rival above m), each tie at m counted 1/(1 + ties); for problems `rows`.
+
+    Rivals that cannot exceed m need no cap: together with the abstaining they are one class. 1/(1 + ties) is
+    ∫₀¹ u^ties du: a rival contributes its mass below m plus u times its mass at m, and Gauss-Legendre nodes integrate
+    the polynomial in u exactly (at most k/m - 1 rivals tie).
+    """
+    depth = capped.sum(axis=1)
+    deepest = int(depth.max(initial=0))
+    free = abstain + np.where(capped, 0.0, rivals).sum(axis=1)
+    nodes, weights = np.polynomial.legendre.leggauss(min(deepest, k // m - 1) // 2 + 1)
+    u = (nodes + 1) / 2
+    start = mass(free[:, None], np.arange(k - m + 1.0), rows)
+    total = np.repeat(start[:, None, :], len(u), axis=1)
+    for a in range(deepest):
+        deep = depth > a
+        votes = mass(rivals[deep, a, None], np.arange(m + 1.0), rows[deep])
+        total[deep] = _convolve(total[deep], votes, u)
+    return total[:, :, -1] @ (weights / 2)
+
+
+def _convolve(total: Floats, votes: Floats, u: Floats) -> Floats:
+    """Distribution of the sum of total (P, U, W) and a rival's votes (P, m+1), those at m weighted by u; cut to W."""
+    out = np.zeros_like(total)
+    width = total.shape[2]
+    for j in range(min(votes.shape[1], width)):
+        factor = votes[:, j, None, None]
+        if j == votes.shape[1] - 1:
+            factor = factor * u[None, :, None]
+        out[:, :, j:] += factor * total[:, :, : width - j]
     return out
 
 
-def _binomial(size: int, rate: float, top: int) -> Floats:
-    """P(0), …, P(min(size, top)) of Binomial(size, rate)."""
-    x = np.arange(min(size, top) + 1)
-    log_p = (
-        gammaln(size + 1) - gammaln(x + 1) - gammaln(size - x + 1) + xlogy(x, rate) + xlog1py(size - x, -rate)
-    )
-    return np.exp(log_p)
+def _binomial(size: Floats, x: Floats, rate: Floats) -> Floats:
+    """P(x) of Binomial(size, rate), 0 for x > size."""
+    inside = x <= size
+    y = np.where(inside, x, 0.0)
+    log_p = gammaln(size + 1) - gammaln(y + 1) - gammaln(size - y + 1) + xlogy(y, rate) + xlog1py(size - y, -rate)
+    return np.where(inside, np.exp(log_p), 0.0)
 
 
-def _poisson(mean: float, top: int) -> Floats:
-    x = np.arange(top + 1)
+def _poisson(mean: Floats, x: Floats) -> Floats:
     return np.exp(xlogy(x, mean) - mean - gammaln(x + 1))
 
 
