@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from string import Formatter
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rlvr.errors import UserError
 from rlvr.problems import normalise
+from rlvr.sources import fields
 from verifiers.types import Problem
 
 Message = dict[str, str]
@@ -78,24 +78,16 @@ class EvidenceConfig(BaseModel):
             raise ValueError("`system` needs template: chat; in plain text, use `instruction`")
         if self.shots and self.examples:
             raise ValueError("give `shots` (drawn) or `examples` (verbatim), not both")
-        for key in ("question", "answer"):
-            spec = getattr(self, key)
-            if spec is not None and (fault := _fault(spec, only_prompt=key == "question")):
-                raise ValueError(f"`{key}` {fault}")
+        if self.answer is not None and not fields(self.answer):
+            raise ValueError(
+                f"`answer` holds no {{column}}, so that every example has the answer {self.answer!r}"
+            )
+        if self.question is not None and fields(self.question) != {"prompt"}:
+            raise ValueError(
+                f"`question` must hold {{prompt}} and no other column, which could show the answer; "
+                f"found {self.question!r}"
+            )
         return self
-
-
-def _fault(spec: str, only_prompt: bool) -> str | None:
-    """What is wrong with a format string, if anything is."""
-    try:
-        names = {name for _, name, _, _ in Formatter().parse(spec) if name is not None}
-    except ValueError as error:
-        return f"is no format string ({error}); write {{{{ and }}}} for braces that stay: {spec!r}"
-    if not all(names):
-        return f"has empty braces; name a column, or write {{{{}}}} for braces that stay: {spec!r}"
-    if only_prompt and names != {"prompt"}:
-        return f"must hold {{prompt}} and nothing else in braces, or it would show the answer; found {spec!r}"
-    return None
 
 
 class Evidence:
@@ -140,8 +132,7 @@ class Evidence:
 
     def _answer_to(self, shot: Problem) -> str:
         columns = {**shot.meta, "prompt": shot.prompt, "reference": shot.reference}
-        named = {name for _, name, _, _ in Formatter().parse(self._answer) if name}
-        for name in sorted(named):
+        for name in sorted(fields(self._answer)):
             value = columns.get(name)
             if not isinstance(value, str | int | float):
                 raise EvidenceError(
