@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Cut", "cut"]
+from .code.program import last_program
+
+__all__ = ["Cut", "cut", "last_program"]
 
 BOX_REACH = 300_000
 """Characters before and after the last box opening in which boxes are matched."""
@@ -53,11 +55,12 @@ def cut(response: str, answer_format: str = "boxed") -> Cut:
 
 
 def _formats() -> dict[str, Callable[[str], Cut]]:
-    formats: dict[str, Callable[[str], Cut]] = {"boxed": _boxed, "text": _text, "line": _line}
-    last_program = globals().get("last_program")
-    if last_program is not None:
-        formats["code"] = last_program
-    return formats
+    return {"boxed": _boxed, "text": _text, "line": _line, "code": _code}
+
+
+def _code(response: str) -> Cut:
+    program = last_program(response)
+    return Cut(response, program, "" if program is not None else "no complete program")
 
 
 def _text(response: str) -> Cut:

@@ -1,0 +1,242 @@
+"""What runs inside the sandbox: a program's functions, a program that reads stdin, or tests against a proxy.
+
+Everything here may be read, patched or broken by the program; nothing here is trusted, and nothing here knows an
+expected value of a function row. Standard library only; nothing is imported once the program has begun.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+from collections.abc import Callable
+from os import _exit
+from typing import Any
+
+from . import wire
+from .values import UnserialisableError, decode, encode
+from .wire import FrameReader, FrameWriter
+
+_MESSAGE = 300  # characters of an exception that are sent
+_ITERATE = {"iterators": True}
+
+
+def _stop(code: object = None) -> None:
+    raise SystemExit(code)
+
+
+def prepare() -> None:
+    """Put back what `python -S` leaves out and honest programs call. Once, in the zygote."""
+    builtins.exit = builtins.quit = _stop  # type: ignore[attr-defined]
+
+
+def describe(error: BaseException) -> bytes:
+    """(type name, message) of an exception, encoded; whatever its `__str__` does."""
+    try:
+        text = str(error)[:_MESSAGE]
+    except BaseException:
+        text = ""
+    return encode((type(error).__name__, text + ""))
+
+
+def load(code: str, name: str) -> types.ModuleType:
+    """Run `code` as module `name`, registered as dataclasses, enum and pickle need it."""
+    module = types.ModuleType(name)
+    module.__dict__["__builtins__"] = builtins
+    sys.modules[name] = module
+    exec(compile(code, f"{name}.py", "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def resolve(module: types.ModuleType, path: str) -> Callable:
+    """The function at `path`; of `Class.method`, the method of a new instance."""
+    try:
+        head, *rest = path.split(".")
+        target = module.__dict__[head]
+    except KeyError:
+        raise NameError(f"name {path!r} is not defined") from None
+    if rest and isinstance(target, type):
+        target = target()
+    for part in rest:
+        target = getattr(target, part)
+    return target
+
+
+def run_calls(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
+    """Load the program, then answer each call with a value, an exception, or why the value cannot be sent."""
+    options = _ITERATE if job["iterators"] else {}
+    try:
+        module = load(job["code"], "solution")
+    except BaseException as error:
+        answers.send(wire.LOAD_FAILED, describe(error))
+        return 1
+    while (request := requests.next()) is not None:
+        path, args, kwargs = decode(request[1], build=True)
+        before = encode(args) if job["in_place"] else b""
+        try:
+            result = resolve(module, path)(*args, **kwargs)
+        except BaseException as error:
+            answers.send(wire.EXCEPTION, describe(error))
+            continue
+        try:
+            if job["in_place"]:  # tests may look at what the function did to its arguments
+                result = (result, args if encode(args) != before else None)
+            answers.send(wire.VALUE, encode(result, **options))
+        except UnserialisableError as error:
+            answers.send(wire.UNSERIALISABLE, encode(str(error)))
+        except BaseException as error:
+            answers.send(wire.UNSERIALISABLE, describe(error))
+    return 0
+
+
+def run_stdin(job: dict, answers: FrameWriter) -> int:
+    """Run the program as `__main__` on descriptors 0 and 1; return its exit status."""
+    sys.argv = ["main.py"]
+    try:
+        load(job["code"], "__main__")
+        status = 0
+    except SystemExit as error:
+        status = _exit_status(error.code)
+    except BaseException as error:
+        answers.send(wire.EXCEPTION, describe(error))
+        status = 1
+    _finish()
+    return status
+
+
+def _exit_status(code: object) -> int:
+    if code is None:
+        return 0
+    return code & 0xFF if isinstance(code, int) else 1
+
+
+def _finish() -> None:
+    """What the interpreter does at its end, less freeing memory: threads, atexit, buffered output."""
+    threading, atexit = sys.modules.get("threading"), sys.modules.get("atexit")
+    if threading is not None:
+        threading._shutdown()
+    if atexit is not None:
+        atexit._run_exitfuncs()
+    stdout = sys.stdout
+    if stdout is not None:
+        stdout.flush()
+
+
+class CandidateError(Exception):
+    """An exception of the candidate whose type is not a built-in one."""
+
+
+class Proxy:
+    """Stands for a function of the candidate inside the tests: values go out, a value or an exception comes back."""
+
+    __slots__ = ("__name__", "_ask")
+
+    def __init__(self, name: str, ask: Callable) -> None:
+        self.__name__, self._ask = name, ask
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._ask(self.__name__, args, kwargs)
+
+    def __getattr__(self, name: str) -> Proxy:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Proxy(f"{self.__name__}.{name}", self._ask)
+
+
+class _Unsendable(Exception):
+    """The tests pass something that cannot cross: the data's fault, not the candidate's."""
+
+
+class _Line:
+    """The tests' side of the conversation with the candidate."""
+
+    def __init__(self, requests: FrameReader, answers: FrameWriter) -> None:
+        self.requests, self.answers, self.calls = requests, answers, 0
+
+    def ask(self, name: str, args: tuple, kwargs: dict) -> Any:
+        try:
+            question = encode((name, list(args), kwargs))
+        except UnserialisableError as error:
+            raise _Unsendable(f"the tests call {name} with {error}, which cannot cross") from None
+        self.calls += 1
+        self.answers.send(wire.ASK, question)
+        answer = self.requests.next()
+        if answer is None:
+            _exit(1)
+        kind, payload = answer
+        if kind == wire.RAISED:
+            raise _exception(*decode(payload, build=True))
+        value, changed = decode(payload, build=True)
+        for old, new in zip(args, changed or (), strict=False):
+            _update(old, new)
+        return value
+
+
+def _exception(name: str, message: str) -> Exception:
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            error: Exception = kind(message)
+        except TypeError:  # UnicodeDecodeError and its like want five arguments
+            error = CandidateError(f"{name}: {message}")
+    else:
+        error = CandidateError(f"{name}: {message}")
+    error.from_candidate = True  # type: ignore[attr-defined]
+    return error
+
+
+def _update(old: Any, new: Any) -> None:
+    if type(old) is list and type(new) is list:
+        old[:] = new
+    elif type(old) is type(new) and type(old) in (dict, set):
+        old.clear()
+        old.update(new)
+
+
+def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
+    """Run assertion-style tests; every name that they do not define themselves is the candidate's."""
+    line = _Line(requests, answers)
+    try:
+        code = compile(job["code"], "tests.py", "exec", dont_inherit=True)
+        module = types.ModuleType("tests")
+        names = {name for name in _names(code) if not hasattr(builtins, name)} | {"candidate", job["entry"]}
+        module.__dict__.update({name: Proxy(name, line.ask) for name in names if name != "check"})
+        module.__dict__["candidate"] = Proxy(job["entry"], line.ask)
+        if "." in job["entry"]:
+            module.__dict__[job["entry"].split(".")[0]] = lambda: Proxy(job["entry"].split(".")[0], line.ask)
+        module.__dict__["__builtins__"] = builtins
+        sys.modules["tests"] = module
+        exec(compile(job["setup"], "setup.py", "exec", dont_inherit=True), module.__dict__)
+    except BaseException as error:
+        answers.send(wire.BAD_TESTS, describe(error))
+        return 1
+    try:
+        exec(code, module.__dict__)
+        check = module.__dict__.get("check")
+        if line.calls == 0 and isinstance(check, types.FunctionType):  # HumanEval's tests only define it
+            check(Proxy(job["entry"], line.ask))
+    except BaseException as error:
+        ours = isinstance(error, (_Unsendable, ImportError)) and not hasattr(error, "from_candidate")
+        answers.send(wire.BAD_TESTS if ours else wire.EXCEPTION, _failure(error))
+        return 1
+    answers.send(wire.PASSED, encode(line.calls))
+    return 0
+
+
+def _names(code: types.CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names(constant)
+    return names
+
+
+def _failure(error: BaseException) -> bytes:
+    """(type name, message, line in the tests, whether the candidate raised it)."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "tests.py":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    name, message = decode(describe(error))
+    return encode((name, message, line, hasattr(error, "from_candidate")))

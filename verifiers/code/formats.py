@@ -1,0 +1,165 @@
+"""One reader for every form in which tests come: `Problem.reference` → what is to be run.
+
+References have the keys `entry, tests, time_limit, memory_mb, tol, strict`, or `test_code` with `entry` for
+assertion-style programs. Rows of public data sets become such problems here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..types import Problem
+
+TIME_LIMIT, MEMORY_MB = 10.0, 1024
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a program is judged by. Exactly one of calls, inputs and test_code is set."""
+
+    entry: str | None
+    """Function, or Class.method; None for a program that reads stdin."""
+    calls: tuple[tuple[list, dict, Any], ...] = ()
+    """(args, kwargs, expected) of each test."""
+    inputs: tuple[tuple[str, str], ...] = ()
+    """(stdin, stdout) of each test."""
+    test_code: str | None = None
+    setup: str | None = None
+    """Code that the problem itself gives: helpers that tests and program may use. None: look in the prompt."""
+    time_limit: float = TIME_LIMIT
+    """Seconds for one test, or for assertion-style tests together."""
+    memory_mb: int = MEMORY_MB
+    tol: float | None = None
+    strict: bool = False
+
+
+class BadReferenceError(ValueError):
+    """The reference is not usable; the message names the key, what was found and what was expected."""
+
+
+def read_reference(reference: Any) -> Task:
+    """The task in a problem's reference. Raises BadReferenceError."""
+    if not isinstance(reference, Mapping):
+        raise BadReferenceError(f"reference is {type(reference).__name__}; expected a mapping with `tests` or `test_code`")
+    common: dict[str, Any] = {
+        "entry": _optional(reference, "entry", str),
+        "setup": _optional(reference, "setup", str),
+        "time_limit": float(_optional(reference, "time_limit", (int, float), positive=True) or TIME_LIMIT),
+        "memory_mb": int(_optional(reference, "memory_mb", (int, float), positive=True) or MEMORY_MB),
+        "tol": _optional(reference, "tol", (int, float)),
+        "strict": bool(_optional(reference, "strict", (bool, int))),
+    }
+    test_code, tests = reference.get("test_code"), reference.get("tests")
+    if test_code is None and isinstance(tests, str):  # HumanEval's and MBPP's rows keep the program there
+        test_code = tests
+    if test_code is not None:
+        if not isinstance(test_code, str) or not test_code.strip():
+            raise BadReferenceError(f"reference['test_code'] is {type(test_code).__name__}; expected Python code")
+        if not common["entry"]:
+            raise BadReferenceError("reference['entry'] is missing; test_code needs the name of the function")
+        return Task(test_code=test_code, **common)
+    if not isinstance(tests, (list, tuple)) or not tests:
+        found = "empty" if tests == [] else type(tests).__name__
+        raise BadReferenceError(f"reference['tests'] is {found}; expected a list with at least one test")
+    if common["entry"] is None:
+        return Task(inputs=tuple(_input(test, i) for i, test in enumerate(tests)), **common)
+    return Task(calls=tuple(_call(test, i) for i, test in enumerate(tests)), **common)
+
+
+def _optional(reference: Mapping, key: str, kinds: Any, positive: bool = False) -> Any:
+    value = reference.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, kinds) or (positive and not value > 0):
+        raise BadReferenceError(f"reference[{key!r}] is {value!r}; expected {'a positive number' if positive else kinds}")
+    return value
+
+
+def _input(test: Any, index: int) -> tuple[str, str]:
+    if isinstance(test, Mapping):
+        given, expected = test.get("stdin", test.get("input")), test.get("stdout", test.get("output"))
+        if isinstance(given, list):  # APPS keeps some as lists of lines
+            given = "\n".join(map(str, given))
+        if isinstance(expected, list):
+            expected = "\n".join(map(str, expected))
+        if isinstance(given, str) and isinstance(expected, str):
+            return given, expected
+    raise BadReferenceError(f"reference['tests'][{index}] has no text under `stdin` and `stdout`, and there is no `entry`")
+
+
+def _call(test: Any, index: int) -> tuple[list, dict, Any]:
+    if isinstance(test, Mapping) and "expected" in test:
+        args, kwargs = test.get("args", []), test.get("kwargs", {})
+        if isinstance(args, (list, tuple)) and isinstance(kwargs, Mapping):
+            return list(args), dict(kwargs), test["expected"]
+    raise BadReferenceError(f"reference['tests'][{index}] has no list under `args` with a value under `expected`")
+
+
+def humaneval(row: Mapping[str, Any]) -> Problem:
+    """A row of HumanEval (`task_id, prompt, test, entry_point`) or its twin with `id` and `tests`."""
+    test_code = row.get("test") or row["tests"]
+    return Problem(
+        id=str(row.get("task_id", row.get("id"))),
+        prompt=row["prompt"],
+        reference={"entry": row["entry_point"], "test_code": test_code},
+    )
+
+
+def mbpp(row: Mapping[str, Any]) -> Problem:
+    """A row of MBPP (`task_id, text | prompt, test_list, test_imports | test_setup_code`) or of its check() form."""
+    if "entry_point" in row:
+        return humaneval(row)
+    setup = row.get("test_setup_code") or "\n".join(row.get("test_imports", ()))
+    tests = "\n".join(row["test_list"])
+    prompt = f"{row.get('text') or row['prompt']}\nYour code should pass these tests:\n{tests}"
+    entry = _called_function(tests)
+    return Problem(str(row["task_id"]), prompt, {"entry": entry, "test_code": f"{setup}\n{tests}\n"})
+
+
+def _called_function(tests: str) -> str:
+    """The function that assertions call: the first called name that is no builtin."""
+    import ast
+    import builtins
+
+    for node in ast.walk(ast.parse(tests)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(builtins, node.func.id):
+            return node.func.id
+    raise BadReferenceError("the assertions call no function")
+
+
+def apps(row: Mapping[str, Any]) -> Problem:
+    """A row of APPS or TACO: `question`, `input_output` as JSON with `inputs, outputs` and perhaps `fn_name`."""
+    tests = row["input_output"]
+    tests = json.loads(tests) if isinstance(tests, str) else tests
+    entry = tests.get("fn_name") or None
+    pairs = zip(tests["inputs"], tests["outputs"], strict=True)
+    if entry is None:
+        read = [{"stdin": i, "stdout": o} for i, o in pairs]
+    else:
+        method = "class Solution" in (row.get("starter_code") or "")
+        entry = f"Solution.{entry}" if method else entry
+        read = [{"args": i, "expected": o[0] if isinstance(o, list) and len(o) == 1 else o} for i, o in pairs]
+    identity = row.get("problem_id", row.get("id", ""))
+    return Problem(str(identity), row["question"], {"entry": entry, "tests": read})
+
+
+def livecodebench(row: Mapping[str, Any]) -> Problem:
+    """A row of LiveCodeBench: `question_content, public_test_cases` (JSON) and perhaps decoded private ones."""
+    cases = [*_cases(row.get("public_test_cases")), *_cases(row.get("private_test_cases"))]
+    metadata = row.get("metadata") or {}
+    metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
+    if cases and cases[0].get("testtype") == "functional":
+        entry = f"Solution.{metadata['func_name']}"
+        tests = [
+            {"args": [json.loads(line) for line in c["input"].split("\n")], "expected": json.loads(c["output"])} for c in cases
+        ]
+    else:
+        entry, tests = None, [{"stdin": c["input"], "stdout": c["output"]} for c in cases]
+    return Problem(str(row["question_id"]), row["question_content"], {"entry": entry, "tests": tests})
+
+
+def _cases(value: Any) -> list:
+    return json.loads(value) if isinstance(value, str) else list(value or [])

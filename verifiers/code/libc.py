@@ -1,0 +1,51 @@
+"""The few system calls that Python 3.11 does not offer, through ctypes. Linux only; importing it is safe anywhere."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+MACHINE = platform.machine()
+LIBC = ctypes.PyDLL(None, use_errno=True)  # PyDLL keeps the interpreter lock, which a raw clone needs
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 4, 38, 22
+
+# number of the system call on x86-64 and on aarch64
+_NUMBERS = {
+    "clone": (56, 220),
+    "pivot_root": (155, 41),
+    "capset": (126, 91),
+    "mount_setattr": (442, 442),
+    "landlock_create_ruleset": (444, 444),
+    "landlock_add_rule": (445, 445),
+    "landlock_restrict_self": (446, 446),
+}
+
+
+def syscall(name: str, *args: object) -> int:
+    """Make a system call by name. Raises OSError with its errno, or ENOSYS on an unknown machine."""
+    column = {"x86_64": 0, "aarch64": 1}.get(MACHINE)
+    if column is None:
+        raise OSError(38, f"no system call table for {MACHINE}", name)
+    words = [ctypes.c_long(a) if isinstance(a, int) else a for a in args]
+    return checked(LIBC.syscall(ctypes.c_long(_NUMBERS[name][column]), *words), name)
+
+
+def prctl(option: int, value: int = 0, pointer: object = None) -> None:
+    """prctl(option, value, pointer, 0, 0). Raises OSError."""
+    checked(LIBC.prctl(option, ctypes.c_ulong(value), pointer, 0, 0), f"prctl({option})")
+
+
+def checked(result: int, what: str) -> int:
+    """Turn -1 into OSError."""
+    if result == -1:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), what)
+    return result
+
+
+def drop_capabilities() -> None:
+    """Empty the effective, permitted and inheritable sets; whoever has none is not refused."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    syscall("capset", ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))

@@ -1,0 +1,116 @@
+"""The strong level: namespaces with a tree of their own. By root, or by anyone where user namespaces are allowed.
+
+The zygote enters user, mount, network, IPC and UTS namespaces once and gives itself a read-only tree with one sized
+tmpfs. Every program is then cloned as process 1 of a PID namespace of its own: when it ends, the kernel ends
+whatever else there is in it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+from .libc import LIBC, checked, syscall
+
+NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+_RDONLY, _NOSUID, _NODEV, _BIND, _REC, _PRIVATE, _DETACH = 1, 2, 4, 4096, 16384, 1 << 18, 2
+_AT_RECURSIVE = 0x8000
+SCRATCH = "/tmp"
+SCRATCH_BYTES, SCRATCH_FILES = 64 << 20, 4096
+OWN_UID = 61000  # not `nobody`, who owns things elsewhere
+
+
+def unshare() -> bool:
+    """Enter new namespaces. True when this user may drop to OWN_UID, False inside a user namespace.
+
+    Raises OSError where neither root nor user namespaces allow it.
+    """
+    spaces = NEWNS | NEWNET | NEWIPC | NEWUTS
+    if os.geteuid() == 0 and LIBC.unshare(spaces) == 0:
+        return True
+    uid, gid = os.geteuid(), os.getegid()
+    checked(LIBC.unshare(spaces | NEWUSER), "unshare")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{OWN_UID} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{OWN_UID} {gid} 1")
+    return False
+
+
+def build_tree(root: str, readable: Iterable[str]) -> None:
+    """Make `root` (an empty folder) the new /: `readable` read-only, SCRATCH writable, nothing else. Raises OSError."""
+    _mount(None, "/", None, _REC | _PRIVATE)
+    _mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "size=1m,mode=755")
+    for path in readable:
+        _show(path, root)
+    inside = root + SCRATCH
+    os.makedirs(inside, exist_ok=True)
+    attributes = (ctypes.c_uint64 * 4)(_RDONLY | _NOSUID, 0, 0, 0)
+    syscall("mount_setattr", -100, root.encode(), _AT_RECURSIVE, ctypes.byref(attributes), 32)
+    fresh_scratch(inside)
+    os.chdir(root)
+    syscall("pivot_root", b".", b".")
+    checked(LIBC.umount2(b".", _DETACH), "umount the old tree")
+    os.chdir(SCRATCH)
+
+
+def _show(path: str, root: str) -> None:
+    """Bind `path` at the same place under `root`, making the symbolic links on the way again."""
+    at = "/"
+    for part in Path(path).parts[1:]:
+        source, target = os.path.join(at, part), os.path.join(root + at, part)
+        if os.path.islink(source):
+            if not os.path.lexists(target):
+                os.symlink(os.readlink(source), target)
+            rest = os.path.relpath(path, source)
+            _show(os.path.normpath(os.path.join(os.path.realpath(source), rest)), root)
+            return
+        at = source
+        if at != path and not os.path.isdir(target):
+            os.mkdir(target, 0o755)
+    if not os.path.exists(path):
+        return
+    target = root + path
+    if os.path.isdir(path):
+        os.makedirs(target, exist_ok=True)
+    elif not os.path.lexists(target):
+        Path(target).touch()
+    _mount(path, target, None, _BIND | _REC)
+
+
+def fresh_scratch(path: str = SCRATCH) -> None:
+    """Mount an empty, sized tmpfs at `path`. Raises OSError."""
+    options = f"size={SCRATCH_BYTES},nr_inodes={SCRATCH_FILES},mode=700,uid={OWN_UID},gid={OWN_UID}"
+    _mount("tmpfs", path, "tmpfs", _NOSUID | _NODEV, options)
+
+
+def renew_scratch() -> None:
+    """Throw away what the last program left. Raises OSError."""
+    os.chdir("/")
+    checked(LIBC.umount2(SCRATCH.encode(), _DETACH), "umount the scratch folder")
+    fresh_scratch()
+    os.chdir(SCRATCH)
+
+
+def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
+    encoded = [None if x is None else x.encode() for x in (source, target, kind, options)]
+    source_, target_, kind_, options_ = encoded
+    checked(LIBC.mount(source_, target_, kind_, ctypes.c_ulong(flags), options_), f"mount {target}")
+
+
+def fork_into_pid_namespace() -> int:
+    """os.fork(), but the child is process 1 of a new PID namespace. Raises OSError."""
+    api = ctypes.pythonapi
+    api.PyOS_BeforeFork()
+    try:
+        pid = syscall("clone", NEWPID | signal.SIGCHLD, 0, 0, 0, 0)
+    except OSError:
+        api.PyOS_AfterFork_Parent()
+        raise
+    if pid == 0:
+        api.PyOS_AfterFork_Child()
+    else:
+        api.PyOS_AfterFork_Parent()
+    return pid

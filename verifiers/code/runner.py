@@ -1,0 +1,382 @@
+"""The judge's side of the sandbox: zygotes, and one sandboxed process with its frames, output and end.
+
+No comparison happens here and no expected value passes through here. Usable from several threads and after a fork
+(a child forgets its parent's zygotes and starts its own).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import wire
+
+START_SECONDS = 20.0  # for a zygote to stand, and for it to fork; past it the sandbox has failed
+END_SECONDS = 10.0  # for a killed process to be gone
+MAX_STDOUT = 32 << 20
+FILE_BYTES = 16 << 20  # RLIMIT_FSIZE
+# a package made of this folder alone, so that starting a zygote imports nothing else of ours
+_BOOT = (
+    "import sys, types; p = types.ModuleType('sandbox'); p.__path__ = [sys.argv.pop(1)]; sys.modules['sandbox'] = p;"
+    "import importlib; importlib.import_module('sandbox.' + sys.argv.pop(1)).main()"
+)
+
+
+def interpreter(module: str) -> list[str]:
+    """The command line of a fresh, bare interpreter that runs `main()` of a module of this folder."""
+    executable = getattr(sys, "_base_executable", "") or sys.executable
+    return [executable, "-s", "-S", "-P", "-B", "-X", "utf8", "-c", _BOOT, str(Path(__file__).parent), module]
+
+
+class SandboxError(Exception):
+    """The sandbox failed, through no fault of the program: no verdict can be given."""
+
+
+class DeadlineError(Exception):
+    """The process ran past its deadline."""
+
+
+class OutputError(Exception):
+    """The process wrote more than it may."""
+
+
+class ForgeryError(Exception):
+    """The process wrote something else than frames on its result channel."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one process may use."""
+
+    memory_mb: int = 512
+    cpu_seconds: int = 60
+    stdout_bytes: int = MAX_STDOUT
+
+
+@dataclass(frozen=True)
+class End:
+    """How a process ended."""
+
+    why: bytes
+    """One of wire.ENDED_ITSELF, KILLED, OVER_MEMORY, OVER_FILES."""
+    status: int
+    """As waitpid gives it."""
+    peak_bytes: int
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status, or minus the signal's number."""
+        return os.waitstatus_to_exitcode(self.status)
+
+
+class Zygote:
+    """A running zygote; one program at a time."""
+
+    def __init__(self, layers: frozenset[str]) -> None:
+        self.scratch = tempfile.mkdtemp(prefix="rlvr-sandbox-")
+        self.control, theirs = socket.socketpair()
+        self.process = subprocess.Popen(
+            [*interpreter("zygote"), str(theirs.fileno()), ",".join(sorted(layers)), self.scratch],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},  # fixed hashes: the same program, the same verdict
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            cwd="/",
+        )
+        theirs.close()
+        try:
+            self._await_ready()
+        except SandboxError:
+            self.close()
+            raise
+
+    def _await_ready(self) -> None:
+        self.control.settimeout(START_SECONDS)
+        text = b""
+        try:
+            while not text.endswith(b"\n"):
+                chunk = self.control.recv(4096)
+                if not chunk:
+                    raise SandboxError("the zygote ended before it stood")
+                text += chunk
+        except OSError as error:
+            raise SandboxError(f"the zygote did not start within {START_SECONDS:.0f} s: {error}") from None
+        if text != b"ready\n":
+            raise SandboxError(f"the zygote could not set up its layers: {text.decode(errors='replace').strip()}")
+
+    def close(self) -> None:
+        """End it and whatever it runs, and remove its folder."""
+        self.control.close()
+        try:
+            self.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def forget(self) -> None:
+        """After a fork, in the child: it is the parent's; only let go of the descriptor."""
+        self.control.close()
+        self.process.returncode = 0  # so that Popen does not wait for a process that is not ours
+
+
+class Process:
+    """One sandboxed process, from its start to its end. Use `running`."""
+
+    def __init__(self, zygote: Zygote, mode: bytes, nonce: bytes, fds: list[int], limits: Limits) -> None:
+        self.zygote, self.limits = zygote, limits
+        self.frames: deque[tuple[bytes, bytes]] = deque()
+        self.stdout = bytearray()
+        self.end: End | None = None
+        self._splitter = wire.FrameSplitter(nonce)
+        self._result, result_theirs = os.pipe()
+        self._stdout: int | None = None
+        passed = [fds[0], result_theirs]
+        stdout_theirs = None
+        if mode == wire.STDIN:
+            self._stdout, stdout_theirs = os.pipe()
+            passed += [fds[1], stdout_theirs]
+        run = wire.RUN.pack(b"r", mode, limits.memory_mb << 20, limits.cpu_seconds, FILE_BYTES)
+        try:
+            zygote.control.settimeout(START_SECONDS)
+            socket.send_fds(zygote.control, [run], passed)
+        except OSError as error:
+            self.close()
+            raise SandboxError(f"the zygote is gone: {error}") from None
+        finally:
+            os.close(result_theirs)
+            if stdout_theirs is not None:
+                os.close(stdout_theirs)
+        self._open = {fd for fd in (self._result, self._stdout) if fd is not None}
+        self._poller = select.poll()
+        for fd in (*self._open, zygote.control.fileno()):
+            self._poller.register(fd, select.POLLIN)
+
+    def started(self) -> None:
+        """Wait until every layer stands and the program's clock begins. Raises SandboxError."""
+        try:
+            first = self.frame(time.monotonic() + START_SECONDS)
+        except DeadlineError:
+            raise SandboxError(f"the sandbox did not start a program within {START_SECONDS:.0f} s") from None
+        if first is None or first[0] != wire.READY:
+            raise SandboxError("a layer failed: " + (first[1].decode(errors="replace") if first else repr(self.end)))
+
+    def frame(self, deadline: float) -> tuple[bytes, bytes] | None:
+        """The next frame, or None when the process has ended.
+
+        Raises DeadlineError, OutputError, ForgeryError, SandboxError.
+        """
+        while not self.frames and self.end is None:
+            self._pump(deadline)
+        return self.frames.popleft() if self.frames else None
+
+    def wait(self, deadline: float) -> End:
+        """Wait for the end. Raises like `frame`."""
+        while self.end is None:
+            self._pump(deadline)
+        return self.end
+
+    def kill(self) -> End:
+        """End it now, wait until the kernel says that it is gone, and return how it ended."""
+        if self.end is None:
+            try:
+                self.zygote.control.sendall(wire.KILL)
+            except OSError as error:
+                raise SandboxError(f"the zygote is gone: {error}") from None
+            deadline = time.monotonic() + END_SECONDS
+            while self.end is None:
+                self._pump(deadline, discard=True)
+        return self.end
+
+    def close(self) -> None:
+        for fd in (self._result, self._stdout):
+            if fd is not None:
+                os.close(fd)
+
+    def _pump(self, deadline: float, discard: bool = False) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineError
+        control = self.zygote.control.fileno()
+        for fd, _ in self._poller.poll(left * 1000 + 1):
+            if fd == control:
+                self._ended()
+                if not discard:
+                    self._drain()
+            elif discard or not self._read(fd):
+                self._poller.unregister(fd)
+                self._open.discard(fd)
+
+    def _ended(self) -> None:
+        message = b""
+        try:
+            while len(message) < wire.ENDED.size:
+                chunk = self.zygote.control.recv(wire.ENDED.size - len(message))
+                if not chunk:
+                    raise SandboxError("the zygote died")
+                message += chunk
+        except OSError as error:
+            raise SandboxError(f"the zygote died: {error}") from None
+        why, status, peak = wire.ENDED.unpack(message)
+        self.end = End(why, status, peak)
+
+    def _drain(self) -> None:
+        """What the ended process left in its pipes; not to their end, which something may hold open."""
+        for fd in list(self._open):
+            os.set_blocking(fd, False)
+            try:
+                while self._read(fd):
+                    pass
+            except BlockingIOError:
+                pass
+
+    def _read(self, fd: int) -> bool:
+        data = os.read(fd, 1 << 18)
+        if fd == self._stdout:
+            self.stdout += data
+            if len(self.stdout) > self.limits.stdout_bytes:
+                raise OutputError(f"more than {self.limits.stdout_bytes} bytes on standard output")
+            return bool(data)
+        try:
+            self.frames.extend(self._splitter.feed(data))
+        except OverflowError as error:
+            raise OutputError(str(error)) from None
+        except ValueError as error:
+            raise ForgeryError(str(error)) from None
+        return bool(data)
+
+
+class Sandbox:
+    """Up to `workers` zygotes with the given layers, started when first needed."""
+
+    def __init__(self, layers: frozenset[str], workers: int) -> None:
+        self.layers, self.workers = layers, workers
+        self._reset()
+        _SANDBOXES.add(self)
+
+    def _reset(self) -> None:
+        self._idle: list[Zygote] = []
+        self._all: set[Zygote] = set()
+        self._free = threading.Semaphore(self.workers)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self, mode: bytes, nonce: bytes, fds: list[int], limits: Limits) -> Iterator[Process]:
+        """A started process; killed and gone when the block ends. Raises SandboxError."""
+        with self._free:
+            zygote = self._take()
+            healthy = False
+            try:
+                process = Process(zygote, mode, nonce, fds, limits)
+                try:
+                    process.started()
+                    yield process
+                    process.kill()
+                    healthy = True
+                finally:
+                    if not healthy:
+                        healthy = self._rescue(process)
+                    process.close()
+            finally:
+                if healthy:
+                    with self._lock:
+                        self._idle.append(zygote)
+                else:
+                    self._all.discard(zygote)
+                    zygote.close()
+
+    @staticmethod
+    def _rescue(process: Process) -> bool:
+        """After an exception: whether the process could still be ended in good order."""
+        try:
+            process.kill()
+        except (SandboxError, DeadlineError):
+            return False
+        return True
+
+    def _take(self) -> Zygote:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        zygote = Zygote(self.layers)
+        with self._lock:
+            self._all.add(zygote)
+        return zygote
+
+    def close(self) -> None:
+        """End every idle zygote; busy ones end with their program."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._all.difference_update(idle)
+        for zygote in idle:
+            zygote.close()
+
+    def _after_fork(self) -> None:
+        for zygote in self._all:
+            zygote.forget()
+        self._reset()
+
+
+_SANDBOXES: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for sandbox in list(_SANDBOXES):
+        sandbox._after_fork()
+
+
+def _close_all() -> None:
+    for sandbox in list(_SANDBOXES):
+        sandbox.close()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+atexit.register(_close_all)
+
+
+def anonymous_file(data: bytes) -> int:
+    """A descriptor, at its beginning, of a file that has no name."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("rlvr")
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def write_before(fd: int, data: bytes, deadline: float) -> None:
+    """Write to a non-blocking pipe. Raises DeadlineError; a reader that is gone is not an error here."""
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    view = memoryview(data)
+    while view:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineError
+        if poller.poll(left * 1000 + 1):
+            try:
+                view = view[os.write(fd, view) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                return

@@ -1,0 +1,207 @@
+"""The one form in which values cross a process border: typed, canonical, decoded with limits.
+
+Only exact built-in types exist on the wire. A value of any other type cannot be sent, so no foreign `__eq__`,
+`__hash__` or `__reduce__` ever runs on the reading side. Subclasses of list, tuple, dict and set are sent as
+what the base class holds, whatever their own methods claim.
+
+This module also runs inside the sandbox: standard library only, nothing heavy.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any
+
+MAX_DEPTH = 60
+MAX_BYTES = 32 << 20
+MAX_ITERATED = 1_000_000
+
+_INT64, _FLOAT, _COMPLEX, _SIZE = Struct(">q"), Struct(">d"), Struct(">dd"), Struct(">I")
+
+
+class UnserialisableError(TypeError):
+    """The value has a type, depth or size that does not cross."""
+
+
+class MalformedError(ValueError):
+    """The bytes are no canonical value, or one beyond the limits."""
+
+
+class Pairs(list):
+    """A decoded dict as a list of (key, value): building the dict would run hash chains that a program chose."""
+
+
+class Items(list):
+    """A decoded set or frozenset as a list of its members, for the same reason."""
+
+
+def encode(value: object, *, iterators: bool = False) -> bytes:
+    """Encode `value`; with `iterators`, generators and views are drained and cross as iterators.
+
+    Raises UnserialisableError for other types, depth over MAX_DEPTH or more than MAX_BYTES.
+    """
+    out: list[bytes] = []
+    _put(value, out, 0, iterators)
+    data = b"".join(out)
+    if len(data) > MAX_BYTES:
+        raise UnserialisableError(f"a value of {len(data)} bytes; at most {MAX_BYTES} cross")
+    return data
+
+
+def _put(value: Any, out: list[bytes], depth: int, iterators: bool) -> None:
+    kind = type(value)
+    if value is None:
+        out.append(b"N")
+    elif kind is bool:
+        out.append(b"T" if value else b"F")
+    elif kind is int:
+        _put_int(value, out)
+    elif kind is float:
+        out.append(b"d" + _FLOAT.pack(value))
+    elif kind is str:
+        _put_raw(b"s", value.encode("utf-8", "surrogatepass"), out)
+    elif kind is bytes:
+        _put_raw(b"b", value, out)
+    elif kind is complex:
+        out.append(b"c" + _COMPLEX.pack(value.real, value.imag))
+    else:
+        _put_container(kind, value, out, depth, iterators)
+
+
+def _put_int(value: int, out: list[bytes]) -> None:
+    if -(1 << 63) <= value < 1 << 63:
+        out.append(b"q" + _INT64.pack(value))
+    else:
+        _put_raw(b"i", b"%x" % value, out)  # hexadecimal: linear time at any size
+
+
+def _put_raw(tag: bytes, raw: bytes, out: list[bytes]) -> None:
+    if len(raw) > MAX_BYTES:
+        raise UnserialisableError(f"a {len(raw)} byte item; at most {MAX_BYTES} cross")
+    out.append(tag + _SIZE.pack(len(raw)))
+    out.append(raw)
+
+
+def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterators: bool) -> None:
+    if depth >= MAX_DEPTH:
+        raise UnserialisableError(f"nested deeper than {MAX_DEPTH}")
+    if issubclass(kind, list):
+        tag, items = b"l", tuple(list.__iter__(value))
+    elif issubclass(kind, tuple):
+        tag, items = b"t", tuple(tuple.__iter__(value))
+    elif issubclass(kind, dict):
+        pairs = tuple(dict.items(value))
+        tag, items = b"m", tuple(x for pair in pairs for x in pair)
+    elif issubclass(kind, (set, frozenset)):
+        base = set if issubclass(kind, set) else frozenset
+        _put_set(b"S" if base is set else b"Z", base.__iter__(value), out, depth, iterators)
+        return
+    elif kind is range:
+        tag, items = b"r", (value.start, value.stop, value.step)
+    elif iterators and kind.__module__ in _ITERATOR_MODULES and hasattr(value, "__iter__"):
+        tag, items = b"g", _drain(value)
+    else:
+        raise UnserialisableError(f"a value of type {kind.__name__}")
+    out.append(tag + _SIZE.pack(len(items)))
+    for item in items:
+        _put(item, out, depth + 1, iterators)
+
+
+_ITERATOR_MODULES = ("builtins", "itertools", "collections")
+
+
+def _drain(value: Any) -> tuple:
+    items = []
+    for item in value:
+        items.append(item)
+        if len(items) > MAX_ITERATED:
+            raise UnserialisableError(f"an iterator of more than {MAX_ITERATED} items")
+    return tuple(items)
+
+
+def _put_set(tag: bytes, members: Any, out: list[bytes], depth: int, iterators: bool) -> None:
+    encoded = []
+    for member in members:
+        parts: list[bytes] = []
+        _put(member, parts, depth + 1, iterators)
+        encoded.append(b"".join(parts))
+    out.append(tag + _SIZE.pack(len(encoded)))
+    out.extend(sorted(encoded))
+
+
+def decode(data: bytes, *, build: bool = False, max_items: int = 10_000_000) -> Any:
+    """Decode one value. Dicts and sets come as Pairs and Items unless `build`.
+
+    Raises MalformedError for anything that `encode` does not write, and past MAX_DEPTH or `max_items` containers' items.
+    """
+    reader = _Reader(data, build, max_items)
+    try:
+        value = reader.value(0)
+    except MalformedError:
+        raise
+    except Exception as error:  # struct.error, UnicodeDecodeError, unhashable keys, int() of no number
+        raise MalformedError(f"{type(error).__name__}: {error}") from None
+    if reader.at != len(data):
+        raise MalformedError(f"{len(data) - reader.at} bytes after the value")
+    return value
+
+
+class _Reader:
+    def __init__(self, data: bytes, build: bool, max_items: int) -> None:
+        self.data, self.build, self.left, self.at = data, build, max_items, 0
+
+    def take(self, size: int) -> bytes:
+        end = self.at + size
+        if end > len(self.data):
+            raise MalformedError("cut short")
+        chunk, self.at = self.data[self.at : end], end
+        return chunk
+
+    def size(self) -> int:
+        return _SIZE.unpack(self.take(4))[0]
+
+    def value(self, depth: int) -> Any:
+        tag = self.take(1)
+        if tag == b"q":
+            return _INT64.unpack(self.take(8))[0]
+        if tag == b"s":
+            return self.take(self.size()).decode("utf-8", "surrogatepass")
+        if tag == b"d":
+            return _FLOAT.unpack(self.take(8))[0]
+        if tag in _CONSTANTS:
+            return _CONSTANTS[tag]
+        if tag == b"i":
+            return int(self.take(self.size()), 16)
+        if tag == b"b":
+            return self.take(self.size())
+        if tag == b"c":
+            return complex(*_COMPLEX.unpack(self.take(16)))
+        return self.container(tag, depth)
+
+    def container(self, tag: bytes, depth: int) -> Any:
+        if depth >= MAX_DEPTH:
+            raise MalformedError(f"nested deeper than {MAX_DEPTH}")
+        if tag not in b"ltmSZrg":
+            raise MalformedError(f"unknown tag {tag!r}")
+        count = self.size()
+        self.left -= count
+        if self.left < 0:
+            raise MalformedError("too many items")
+        if tag == b"m":
+            pairs = [(self.value(depth + 1), self.value(depth + 1)) for _ in range(count // 2)]
+            return dict(pairs) if self.build else Pairs(pairs)
+        items = [self.value(depth + 1) for _ in range(count)]
+        if tag == b"l":
+            return items
+        if tag == b"t":
+            return tuple(items)
+        if tag == b"r":
+            return range(*items)
+        if tag == b"g":
+            return iter(items)
+        if not self.build:
+            return Items(items)
+        return set(items) if tag == b"S" else frozenset(items)
+
+
+_CONSTANTS = {b"N": None, b"T": True, b"F": False}

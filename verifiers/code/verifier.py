@@ -1,0 +1,342 @@
+"""The code verifier: run the program against the problem's tests, compare here."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ..types import Problem, Verdict
+from . import sandbox, wire
+from .compare import count_items, same, same_text
+from .formats import BadReferenceError, Task, read_reference
+from .program import complete, preamble, source_problem
+from .report import Failure, show
+from .runner import (
+    DeadlineError,
+    End,
+    ForgeryError,
+    Limits,
+    OutputError,
+    Process,
+    Sandbox,
+    SandboxError,
+    anonymous_file,
+    write_before,
+)
+from .values import MalformedError, UnserialisableError, decode, encode
+
+Feedback = Literal["status", "input", "expected"]
+
+
+class CodeVerifier:
+    """Judges programs. Expected values never enter the program's process.
+
+    `level`: "auto" takes the strongest that this machine offers; a level above that gives verdicts None. Below
+    "standard" every verdict is None unless `allow_weak`. `workers`: programs that run at a time when several threads
+    call. `feedback`: what `Verdict.detail` may show of the first failing test: only which ("status"), its input and
+    what came out ("input"), or the expected value too ("expected"). `partial`: run the remaining tests after a wrong
+    one, so that the detail can say how many passed.
+
+    >>> problem = Problem("p", "Add.", {"entry": "add", "tests": [{"args": [1, 2], "expected": 3}]})
+    >>> CodeVerifier().verify(problem, "", "def add(a, b): return a + b").status
+    'correct'
+    """
+
+    name = "code"
+    answer_format = "code"
+
+    def __init__(
+        self,
+        *,
+        level: Literal["auto", "strong", "standard", "weak"] = "auto",
+        allow_weak: bool = False,
+        workers: int = 1,
+        feedback: Feedback = "input",
+        partial: bool = True,
+        total_seconds: float = 300.0,
+    ) -> None:
+        if level not in ("auto", *sandbox.LEVELS):
+            raise ValueError(f"level is {level!r}; expected auto, strong, standard or weak")
+        if feedback not in ("status", "input", "expected"):
+            raise ValueError(f"feedback is {feedback!r}; expected status, input or expected")
+        if workers < 1:
+            raise ValueError(f"workers is {workers}; expected at least 1")
+        self._options = {"level": level, "allow_weak": allow_weak, "workers": workers, "feedback": feedback}
+        self._options |= {"partial": partial, "total_seconds": total_seconds}
+        self.allow_weak, self.feedback, self.partial, self.total_seconds = allow_weak, feedback, partial, total_seconds
+        self._wanted, self._workers = level, workers
+        self._programs: Sandbox | None = None
+        self._tests: Sandbox | None = None
+
+    def __reduce__(self) -> tuple:
+        return _rebuild, (self._options,)
+
+    @property
+    def level(self) -> sandbox.Level:
+        """The level that verdicts are given at."""
+        return sandbox.level() if self._wanted == "auto" else self._wanted  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """End the sandbox's processes; the next verdict starts new ones."""
+        for box in (self._programs, self._tests):
+            if box is not None:
+                box.close()
+
+    def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
+        """Judge the program `answer`. Score None only where the sandbox or the reference is at fault."""
+        try:
+            task = read_reference(problem.reference)
+        except BadReferenceError as error:
+            return Verdict(None, "unverifiable", answer, str(error))
+        level = self.level
+        if level == "weak" and not self.allow_weak:
+            off = "; ".join(f"{x.name} {x.state}: {x.reason}" for x in sandbox.probe() if x.state != "on")
+            return Verdict(None, "error", answer, f"the sandbox is weak here ({off}); allow_weak is not set")
+        if answer is None:
+            return Verdict(0.0, "no_answer", None, "the response holds no complete program")
+        program = answer.removeprefix("\ufeff")
+        if refusal := source_problem(program):
+            return Verdict(0.0, "crash", None, refusal)
+        try:
+            failure, passed, total = self._judge(task, problem, program, level)
+        except SandboxError as error:
+            return Verdict(None, "error", answer, f"sandbox: {error}")
+        except BadReferenceError as error:
+            return Verdict(None, "unverifiable", answer, str(error))
+        if failure is None:
+            return Verdict(1.0, "correct", answer, f"passed {passed} of {total} tests" if total else "passed the tests")
+        share = f"; passed {passed} of {total}" if total else ""
+        return Verdict(0.0, failure.status, answer, failure.text(self.feedback) + share)
+
+    def _judge(
+        self, task: Task, problem: Problem, program: str, level: sandbox.Level
+    ) -> tuple[Failure | None, int, int]:
+        """(first failure, tests passed, tests in all; 0 where they cannot be counted)."""
+        if self._programs is None:
+            self._programs = Sandbox(sandbox.layers_for(level), self._workers)
+        if self._tests is None:
+            self._tests = Sandbox(sandbox.layers_for(level), self._workers)
+        if task.test_code is not None:
+            return _judge_tests(task, problem, program, self._programs, self._tests), 0, 0
+        if task.entry is not None:
+            whole = complete(program, problem.prompt, task.entry)
+            return _judge_calls(task, whole, self._programs, self.partial, self.total_seconds)
+        return _judge_stdin(task, program, self._programs, self.partial, self.total_seconds)
+
+
+def _rebuild(options: Mapping[str, Any]) -> CodeVerifier:
+    return CodeVerifier(**options)
+
+
+def _limits(task: Task, tests: int) -> Limits:
+    return Limits(memory_mb=task.memory_mb, cpu_seconds=math.ceil(task.time_limit * tests) + 2)
+
+
+def _job(**fields: Any) -> tuple[bytes, bytes]:
+    """(nonce, first frame of a request)."""
+    nonce = os.urandom(wire.NONCE_BYTES)
+    return nonce, wire.frame(wire.JOB, encode({"nonce": nonce, **fields}))
+
+
+def _judge_calls(
+    task: Task, program: str, box: Sandbox, partial: bool, total_seconds: float
+) -> tuple[Failure | None, int, int]:
+    total = len(task.calls)
+    nonce, request = _job(code=program, iterators=False, in_place=False)
+    try:
+        request += b"".join(wire.frame(wire.CALL, encode((task.entry, args, kwargs))) for args, kwargs, _ in task.calls)
+    except UnserialisableError as error:
+        raise BadReferenceError(f"reference['tests'] holds {error}, which cannot be passed") from None
+    fd = anonymous_file(request)
+    first, passed = None, 0
+    try:
+        with box.running(wire.CALLS, nonce, [fd], _limits(task, total)) as process:
+            end_of_all = time.monotonic() + total_seconds
+            for index, (args, _, expected) in enumerate(task.calls):
+                failure, goes_on = _next_value(process, task, expected, end_of_all)
+                if failure is None:
+                    passed += 1
+                    continue
+                first = first or failure.at(index, total, show(args), show(expected))
+                if not (partial and goes_on):
+                    break
+    finally:
+        os.close(fd)
+    return first, passed, total
+
+
+def _next_value(process: Process, task: Task, expected: Any, end_of_all: float) -> tuple[Failure | None, bool]:
+    """(what is wrong with the next answer, whether there may be another)."""
+    try:
+        answer = process.frame(min(time.monotonic() + task.time_limit, end_of_all))
+    except (DeadlineError, OutputError, ForgeryError) as error:
+        return _broken(error, task), False
+    if answer is None:
+        return _died(process.end, task), False
+    kind, payload = answer
+    if kind != wire.VALUE:
+        return _not_a_value(kind, payload), kind != wire.LOAD_FAILED
+    try:
+        value = decode(payload, max_items=4 * count_items(expected) + 1000)
+    except MalformedError as error:
+        return Failure("incorrect", f"the result is not readable: {error}"), True
+    if same(value, expected, task.tol, task.strict):
+        return None, True
+    return Failure("incorrect", "wrong result", got=show(value)), True
+
+
+def _judge_stdin(
+    task: Task, program: str, box: Sandbox, partial: bool, total_seconds: float
+) -> tuple[Failure | None, int, int]:
+    total = len(task.inputs)
+    end_of_all = time.monotonic() + total_seconds
+    first, passed = None, 0
+    for index, (given, expected) in enumerate(task.inputs):
+        failure = _run_once(task, program, given, expected, box, end_of_all)
+        if failure is None:
+            passed += 1
+            continue
+        first = first or failure.at(index, total, show(given), show(expected))
+        if not partial or failure.status in ("timeout", "memory", "output"):
+            break
+    return first, passed, total
+
+
+def _run_once(
+    task: Task, program: str, given: str, expected: str, box: Sandbox, end_of_all: float
+) -> Failure | None:
+    nonce, request = _job(code=program)
+    fds = [anonymous_file(request), anonymous_file(given.encode("utf-8", "surrogatepass"))]
+    try:
+        with box.running(wire.STDIN, nonce, fds, _limits(task, 1)) as process:
+            try:
+                end = process.wait(min(time.monotonic() + task.time_limit, end_of_all))
+            except (DeadlineError, OutputError, ForgeryError) as error:
+                return _broken(error, task)
+            raised = process.frames.popleft() if process.frames else None
+            if end.why != wire.ENDED_ITSELF or end.exit_code != 0:
+                if raised and raised[0] == wire.EXCEPTION:
+                    return _not_a_value(*raised)
+                return _died(end, task)
+            output = process.stdout.decode("utf-8", "replace")
+            if same_text(output, expected, task.tol):
+                return None
+            return Failure("incorrect", "wrong output", got=show(output))
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _judge_tests(task: Task, problem: Problem, program: str, programs: Sandbox, tests: Sandbox) -> Failure | None:
+    """Assertion-style tests: they run in one process, the program in another, and only values go between."""
+    entry = task.entry or ""
+    setup = preamble(problem.prompt, entry.split(".")[0]) if task.setup is None else task.setup
+    whole = complete(program, problem.prompt, entry)
+    nonce, request = _job(code=whole, iterators=True, in_place=True)
+    tests_nonce, tests_request = _job(code=task.test_code, setup=setup, entry=entry)
+    limits = _limits(task, 1)
+    pipes = [*os.pipe(), *os.pipe()]
+    read, write, tests_read, tests_write = pipes
+    try:
+        with programs.running(wire.CALLS, nonce, [read], limits) as candidate:
+            with tests.running(wire.TESTS, tests_nonce, [tests_read], limits) as tester:
+                for fd in (write, tests_write):
+                    os.set_blocking(fd, False)
+                deadline = time.monotonic() + task.time_limit
+                try:
+                    write_before(write, request, deadline)
+                    write_before(tests_write, tests_request, deadline)
+                    return _converse(task, candidate, write, tester, tests_write, deadline)
+                except (DeadlineError, OutputError, ForgeryError) as error:
+                    return _broken(error, task)
+    finally:
+        for fd in pipes:
+            os.close(fd)
+
+
+def _converse(
+    task: Task, candidate: Process, to_candidate: int, tester: Process, to_tester: int, deadline: float
+) -> Failure | None:
+    while True:
+        message = tester.frame(deadline)
+        if message is None:
+            return _died(tester.end, task)
+        kind, payload = message
+        if kind == wire.PASSED:
+            if decode(payload) == 0:
+                raise BadReferenceError("reference['test_code'] never calls the program")
+            return None
+        if kind == wire.BAD_TESTS:
+            raise BadReferenceError(f"reference['test_code'] cannot be run: {': '.join(map(str, decode(payload)[:2]))}")
+        if kind == wire.EXCEPTION:
+            return _failed_assertion(*decode(payload), task.test_code or "")
+        write_before(to_candidate, wire.frame(wire.CALL, payload), deadline)
+        answer = candidate.frame(deadline)
+        if answer is None:
+            return _died(candidate.end, task)
+        kind, payload = answer
+        if kind == wire.VALUE:
+            write_before(to_tester, wire.frame(wire.REPLY, payload), deadline)
+        elif kind == wire.EXCEPTION:
+            write_before(to_tester, wire.frame(wire.RAISED, _checked_exception(payload)), deadline)
+        else:
+            return _not_a_value(kind, payload)
+
+
+def _checked_exception(payload: bytes) -> bytes:
+    name, message = _exception(payload)
+    return encode((name, message))
+
+
+def _exception(payload: bytes) -> tuple[str, str]:
+    """(type name, message), whatever the program put there."""
+    try:
+        value = decode(payload, max_items=4)
+        name, message = value
+        return str(name)[:100], str(message)[:300]
+    except (MalformedError, TypeError, ValueError):
+        return "Exception", ""
+
+
+def _failed_assertion(name: str, message: str, line: int, from_candidate: bool, source: str) -> Failure:
+    lines = source.split("\n")
+    text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+    if from_candidate and name != "AssertionError":
+        return Failure("memory" if name == "MemoryError" else "crash", f"{name}: {message}", expected=text)
+    return Failure("incorrect", f"a test failed with {name}", expected=text)
+
+
+def _broken(error: Exception, task: Task) -> Failure:
+    if isinstance(error, DeadlineError):
+        return Failure("timeout", f"over {task.time_limit:g} s")
+    if isinstance(error, OutputError):
+        return Failure("output", str(error))
+    return Failure("incorrect", str(error))
+
+
+def _not_a_value(kind: bytes, payload: bytes) -> Failure:
+    if kind in (wire.EXCEPTION, wire.LOAD_FAILED):
+        name, message = _exception(payload)
+        return Failure("memory" if name == "MemoryError" else "crash", f"{name}: {message}")
+    if kind == wire.UNSERIALISABLE:
+        return Failure("incorrect", f"the result does not cross: {payload[:200].decode(errors='replace')}")
+    return Failure("incorrect", "a frame of an unknown kind on the result channel")
+
+
+def _died(end: End | None, task: Task) -> Failure:
+    assert end is not None
+    if end.why == wire.OVER_MEMORY:
+        return Failure("memory", f"over {task.memory_mb} MB")
+    if end.why == wire.OVER_FILES:
+        return Failure("output", "too many or too large files")
+    code = end.exit_code
+    if code == -signal.SIGXCPU:
+        return Failure("timeout", "out of CPU time")
+    if code == -signal.SIGKILL:  # not by us: the kernel, out of memory or of CPU time
+        return Failure("memory", "killed by the system")
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+    return Failure("crash", f"the program ended with {how}")

@@ -1,0 +1,107 @@
+"""Frames between the judge and a sandboxed process, and the small messages between judge and zygote.
+
+To the process: kind (1 byte), length (4), payload. From it the same with the run's nonce in front, which stops stray
+and blind writes only: forging is useless because the expected values are elsewhere.
+"""
+
+from __future__ import annotations
+
+from os import read as _read
+from os import write as _write
+from struct import Struct
+
+NONCE_BYTES = 16
+MAX_FRAME = (32 << 20) + 1024
+
+# to the process
+JOB, CALL, REPLY, RAISED = b"J", b"C", b"v", b"e"
+# from it
+BROKEN = b"!"  # a layer failed, before any untrusted code ran
+READY = b"R"  # all layers stand; the next instruction is the program's
+VALUE = b"V"
+EXCEPTION = b"E"  # (type name, message)
+UNSERIALISABLE = b"X"  # why
+LOAD_FAILED = b"L"  # the program itself raised before any call: (type name, message)
+ASK = b"C"  # the tests call the candidate: (name, args, kwargs)
+PASSED = b"P"  # the tests ran to their end: number of calls
+BAD_TESTS = b"U"  # the tests cannot be run, whatever the candidate does: why
+
+HEAD = Struct(">cI")
+RUN = Struct(">ccQIQ")  # op "r", mode, memory in bytes, CPU seconds, file bytes
+KILL = RUN.pack(b"k", b"-", 0, 0, 0)
+ENDED = Struct(">ciQ")  # why, wait status, peak resident bytes
+ENDED_ITSELF, KILLED, OVER_MEMORY, OVER_FILES = b"-", b"k", b"m", b"f"
+
+CALLS, STDIN, TESTS = b"c", b"s", b"t"
+
+
+class FrameReader:
+    """Frames from a descriptor that blocks, inside the sandbox."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def next(self) -> tuple[bytes, bytes] | None:
+        """The next (kind, payload), or None at the end."""
+        head = self._exactly(HEAD.size)
+        if len(head) < HEAD.size:
+            return None
+        kind, size = HEAD.unpack(head)
+        payload = self._exactly(size)
+        return (kind, payload) if len(payload) == size else None
+
+    def _exactly(self, size: int) -> bytes:
+        chunks = []
+        while size > 0:
+            chunk = _read(self.fd, min(size, 1 << 20))
+            if not chunk:
+                break
+            chunks.append(chunk)
+            size -= len(chunk)
+        return b"".join(chunks)
+
+
+class FrameWriter:
+    """Frames to a descriptor that blocks, inside the sandbox."""
+
+    def __init__(self, fd: int, nonce: bytes) -> None:
+        self.fd, self.nonce = fd, nonce
+
+    def send(self, kind: bytes, payload: bytes = b"") -> None:
+        data = memoryview(self.nonce + HEAD.pack(kind, len(payload)) + payload)
+        while data:
+            data = data[_write(self.fd, data) :]
+
+
+def frame(kind: bytes, payload: bytes) -> bytes:
+    """One frame to the process."""
+    return HEAD.pack(kind, len(payload)) + payload
+
+
+class FrameSplitter:
+    """Frames from a process, cut out of whatever arrives."""
+
+    def __init__(self, nonce: bytes) -> None:
+        self.nonce, self.buffer = nonce, bytearray()
+
+    def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
+        """Take `data`, return the frames that are complete now.
+
+        Raises ValueError for bytes that no frame begins with, OverflowError for a frame over MAX_FRAME.
+        """
+        self.buffer += data
+        frames, start = [], NONCE_BYTES + HEAD.size
+        while self.buffer:
+            known = min(len(self.buffer), NONCE_BYTES)
+            if self.buffer[:known] != self.nonce[:known]:
+                raise ValueError("bytes on the result channel that are no frame")
+            if len(self.buffer) < start:
+                break
+            kind, size = HEAD.unpack_from(self.buffer, NONCE_BYTES)
+            if size > MAX_FRAME:
+                raise OverflowError(f"a frame of {size} bytes")
+            if len(self.buffer) < start + size:
+                break
+            frames.append((kind, bytes(self.buffer[start : start + size])))
+            del self.buffer[: start + size]
+        return frames

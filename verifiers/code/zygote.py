@@ -1,0 +1,259 @@
+"""The process that programs are forked from: small, without environment, data or descriptors worth stealing.
+
+It is started by `runner` as a fresh interpreter, builds filters and trees once, then forks one child per request.
+It never reads a request itself, so nothing of one program is there for the next. When its control socket closes,
+because the judge closed it or died, it kills its child and ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from . import candidate, landlock, libc, namespaces, seccomp, wire
+from .values import decode, encode
+
+# the modules that nearly every program imports; more would make every fork dearer
+import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, typing  # noqa: E401, F401, I001  # isort: skip
+
+LINUX = sys.platform == "linux"
+MAX_THREAD_MEMORY = 600 << 20  # address space beyond the limit, for thread stacks
+SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
+TICK_MS = 50
+_STACK, _DESCRIPTORS = 120 << 20, 64
+
+
+def readable_paths() -> list[str]:
+    """What a program may read: the interpreter, shared libraries, time zones, a few devices."""
+    library = os.path.dirname(os.__file__)
+    places = [library, os.path.join(sys.base_prefix, "lib"), "/lib", "/lib64", "/usr/lib", "/usr/lib64"]
+    places += [os.path.dirname(p) for p in sys.path if p.endswith("lib-dynload")]
+    places += ["/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"]
+    places += ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
+    return [place for place in dict.fromkeys(places) if os.path.exists(place)]
+
+
+class Zygote:
+    """`layers` (of sandbox.LAYERS) are switched on; any that fails here ends the zygote with the reason."""
+
+    def __init__(self, control: socket.socket, layers: set[str], scratch: str) -> None:
+        self.control, self.layers, self.scratch = control, layers, scratch
+        self.null = os.open(os.devnull, os.O_RDWR)
+        self.proc = os.open("/proc", os.O_RDONLY) if LINUX and os.path.isdir("/proc/self") else None
+        self.drop_uid = False
+        paths = readable_paths()
+        if "namespaces" in layers:
+            self.drop_uid = namespaces.unshare()
+            namespaces.build_tree(scratch, paths)
+            self.scratch = namespaces.SCRATCH
+        self.ruleset = None
+        if "landlock" in layers:
+            self.ruleset = landlock.ruleset([p for p in paths if p != "/dev/null"], [self.scratch, "/dev/null"])
+        self.filter = seccomp.Filter() if "seccomp" in layers else None
+        os.chdir(self.scratch)
+        os.environ["TMPDIR"] = os.environ["HOME"] = self.scratch
+        candidate.prepare()
+
+    def serve(self) -> None:
+        """Fork one child per request until the control socket closes."""
+        gc.collect()
+        gc.freeze()
+        while True:
+            message, fds, _, _ = socket.recv_fds(self.control, wire.RUN.size, 4)
+            if not message:
+                return
+            op, mode, memory, cpu, files = wire.RUN.unpack(message)
+            if op != b"r":  # a kill that came after its program had ended
+                continue
+            pid = self._fork()
+            if pid == 0:
+                self._child(mode, memory, cpu, files, fds)
+            for fd in fds:
+                os.close(fd)
+            if not self._watch(pid, memory):
+                return
+
+    def _fork(self) -> int:
+        return namespaces.fork_into_pid_namespace() if "namespaces" in self.layers else os.fork()
+
+    def _watch(self, pid: int, memory: int) -> bool:
+        """Wait for the child, kill it on demand or over its limits, report. False once the control is closed."""
+        why, open_ = wire.ENDED_ITSELF, True
+        poller = select.poll()
+        poller.register(self.control, select.POLLIN)
+        pidfd = os.pidfd_open(pid) if LINUX else None
+        if pidfd is not None:
+            poller.register(pidfd, select.POLLIN)
+        while not _ended(pid):
+            events = dict(poller.poll(TICK_MS if LINUX else 5))
+            if self.control.fileno() in events:
+                why, open_ = wire.KILLED, bool(self.control.recv(wire.RUN.size))
+            elif not events:
+                why = self._over_limits(pid, memory) or why
+            if why != wire.ENDED_ITSELF:
+                os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+                break
+        _, status, usage = os.wait4(pid, 0)
+        if pidfd is not None:
+            os.close(pidfd)
+        self._clean(pid)
+        peak = usage.ru_maxrss * (1024 if LINUX else 1)
+        if open_:
+            self.control.sendall(wire.ENDED.pack(why, status, peak))
+        return open_
+
+    def _over_limits(self, pid: int, memory: int) -> bytes | None:
+        try:
+            if self.proc is not None:
+                fd = os.open(f"{pid}/statm", os.O_RDONLY, dir_fd=self.proc)
+                resident = int(os.read(fd, 200).split()[1]) * resource.getpagesize()
+                os.close(fd)
+                if resident > memory:
+                    return wire.OVER_MEMORY
+        except (FileNotFoundError, ProcessLookupError, IndexError):  # it has just ended
+            return None
+        size = entries = 0
+        for folder, _, names in os.walk(self.scratch):
+            for name in names:
+                entries += 1
+                try:
+                    size += os.lstat(os.path.join(folder, name)).st_blocks * 512
+                except FileNotFoundError:
+                    pass
+            if size > SCRATCH_BYTES or entries > SCRATCH_ENTRIES:
+                return wire.OVER_FILES
+        return None
+
+    def _clean(self, pid: int) -> None:
+        if not self.layers & {"seccomp", "namespaces"}:  # it may have started others
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        if not os.listdir(self.scratch):
+            return
+        if "namespaces" in self.layers:
+            namespaces.renew_scratch()
+            if "landlock" in self.layers:  # the rules name the folder that is gone
+                os.close(self.ruleset)  # type: ignore[arg-type]
+                readable = [p for p in readable_paths() if p != "/dev/null"]
+                self.ruleset = landlock.ruleset(readable, [self.scratch, "/dev/null"])
+            return
+        for entry in os.scandir(self.scratch):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+    def _child(self, mode: bytes, memory: int, cpu: int, files: int, fds: list[int]) -> None:
+        """Never returns: read the job, put on every layer, run."""
+        status = 1
+        try:
+            parent = os.getppid()
+            os.setsid()
+            standard = [fds[2], fds[3]] if len(fds) == 4 else [self.null, self.null]
+            requests, result = _place(fds[0], fds[1], standard[0], standard[1], self.null)
+            reader = wire.FrameReader(requests)
+            first = reader.next()
+            job = decode(first[1], build=True) if first else {}
+            answers = wire.FrameWriter(result, job["nonce"])
+            try:
+                self._confine(memory, cpu, files, parent)
+            except Exception as error:
+                answers.send(wire.BROKEN, encode(f"{type(error).__name__}: {error}"))
+                os._exit(1)
+            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123
+            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123
+            sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123
+            random.seed(0)
+            gc.enable()
+            answers.send(wire.READY)
+            if mode == wire.CALLS:
+                status = candidate.run_calls(job, reader, answers)
+            elif mode == wire.STDIN:
+                status = candidate.run_stdin(job, answers)
+            else:
+                status = candidate.run_tests(job, reader, answers)
+        finally:
+            os._exit(status)
+
+    def _confine(self, memory: int, cpu: int, files: int, parent: int) -> None:
+        if self.drop_uid:
+            os.setgroups([])
+            os.setresgid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
+            os.setresuid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
+        _limit("RLIMIT_AS", memory + MAX_THREAD_MEMORY)
+        _limit("RLIMIT_CPU", cpu)
+        _limit("RLIMIT_FSIZE", files)
+        _limit("RLIMIT_CORE", 0)
+        _limit("RLIMIT_NOFILE", _DESCRIPTORS)
+        _limit("RLIMIT_STACK", min(memory, _STACK))
+        if LINUX:
+            self._confine_linux(parent)
+        else:
+            os.closerange(5, 256)
+
+    def _confine_linux(self, parent: int) -> None:
+        if self.ruleset is not None or self.filter is not None or "namespaces" in self.layers:
+            libc.drop_capabilities()
+        libc.prctl(libc.PR_SET_DUMPABLE, 0)
+        libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+        libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+        if self.ruleset is not None:
+            landlock.enforce(self.ruleset)
+        os.closerange(5, 256)
+        if self.filter is not None:
+            self.filter.enforce()
+
+
+def _limit(name: str, value: int) -> None:
+    which = getattr(resource, name, None)
+    if which is None:
+        return
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def _place(*sources: int) -> tuple[int, int]:
+    """Move (requests, result, stdin, stdout, stderr) to descriptors 3, 4, 0, 1, 2; return the first two."""
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in sources]
+    for fd, place in zip(high, (3, 4, 0, 1, 2), strict=True):
+        os.dup2(fd, place, inheritable=place < 3)
+    return 3, 4
+
+
+def _ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def main() -> None:
+    """`python … main(CONTROL_FD, LAYERS, SCRATCH)`: set up, say "ready" or why not, serve."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    layers, scratch = set(filter(None, sys.argv[2].split(","))), sys.argv[3]
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        zygote = Zygote(control, layers, scratch)
+    except Exception as error:
+        control.sendall(f"failed {type(error).__name__}: {error}\n".encode())
+        return
+    control.sendall(b"ready\n")
+    try:
+        zygote.serve()
+    except ConnectionError:  # the judge died while we reported
+        pass
+    finally:
+        if "namespaces" not in layers:
+            shutil.rmtree(scratch, ignore_errors=True)
+        os._exit(0)
