@@ -121,7 +121,7 @@ class Lane(threading.Thread):
         self.board.settle(item, outcome)
 
     def _outcome(self, worker: Worker, item: Item) -> Verdict | TypeError | Lost:
-        return worker.outcome(self.board.settings.deadline, lambda: self.board.given_up(item))
+        return worker.outcome(lambda: self.board.given_up(item))
 
     def _send(self, items: list[Item]) -> Worker:
         """Raises `PoolError` where no worker can be had."""
@@ -176,6 +176,7 @@ class Worker:
                 env=os.environ | _ONE_THREAD | {"PYTHONHASHSEED": "0"},  # the same verdicts in every worker
             )
         self.channel = Channel(ours)
+        self.deadline = settings.deadline
 
     def prepare(self, settings: Settings) -> None:
         """Have it load the verifier. Raises `PoolError` with the reason where it cannot, `EOFError` where the
@@ -185,14 +186,15 @@ class Worker:
         reply = json.loads(self._receive(START_UP))
         if "failed" in reply:
             raise PoolError(f"the verifier {settings.spec!r} does not load in a worker: {reply['failed']}")
+        self.deadline = max(settings.deadline, reply["deadline"])
 
-    def outcome(self, deadline: float, given_up: Callable[[], bool]) -> Verdict | TypeError | Lost:
+    def outcome(self, given_up: Callable[[], bool]) -> Verdict | TypeError | Lost:
         """Wait for the next verdict, unless nobody waits for it any more; a `TypeError` is for the caller
         whose problem could not be read."""
         try:
-            reply = json.loads(self._receive(deadline, given_up))
+            reply = json.loads(self._receive(self.deadline, given_up))
         except TimeoutError:
-            return Lost("timeout", f"no verdict within {deadline:g} s")
+            return Lost("timeout", f"no verdict within {self.deadline:g} s")
         except EOFError:
             return Lost("crash", f"the worker that judged it died: {self.obituary()}")
         if isinstance(reply, list):

@@ -60,9 +60,11 @@ class VerifierPool:
     worker dead, 0.0 "crash" (both only if it happens again, alone on a fresh worker); the verifier raised,
     None "error".
 
-    A verifier may have `warm_up()`, called once in each worker before its first item, and `close()`, called
-    when the pool closes. Any thread may call; from asyncio use `asyncio.wrap_future(pool.submit(…))`; a
-    forked child that inherits a pool starts workers of its own.
+    A verifier may have `warm_up()`, called once in each worker before its first item, `close()`, called when
+    the pool closes, and `deadline`, the seconds that it needs at least because it keeps deadlines itself.
+
+    Any thread may call; from asyncio use `asyncio.wrap_future(pool.submit(…))`; a forked child that inherits
+    a pool starts workers of its own.
 
     >>> with VerifierPool("math") as pool:
     ...     verdicts = pool.score([(problem, response) for response in responses])

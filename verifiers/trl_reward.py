@@ -30,17 +30,14 @@ def as_trl_reward(spec: str, **options: Any) -> Callable[..., list[float | None]
 
     def reward(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         references = _references(columns)
-        prompts_text = [_text(prompt) for prompt in prompts]
-        ids = columns.get("id") or [
-            blake2b(p.encode(errors="replace")).hexdigest()[:16] for p in prompts_text
-        ]
+        texts = [text_of(prompt) for prompt in prompts]
+        ids = columns.get("id") or [_digest(text) for text in texts]
+        rows = zip(ids, texts, references, completions, strict=True)
         futures = [
             None
             if reference is None
-            else pool.submit(Problem(str(id_), prompt, reference), _text(completion))
-            for id_, prompt, reference, completion in zip(
-                ids, prompts_text, references, completions, strict=True
-            )
+            else pool.submit(Problem(str(id_), text, reference), text_of(completion))
+            for id_, text, reference, completion in rows
         ]
         verdicts = [None if future is None else future.result() for future in futures]
         log_metric = columns.get("log_metric")
@@ -69,7 +66,7 @@ def _digest(text: str) -> str:
     return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 
-def _text(text: str | list[Message]) -> str:
+def text_of(text: str | list[Message]) -> str:
     """The text of a plain prompt or completion, or of the messages of a conversational one."""
     if isinstance(text, str):
         return text

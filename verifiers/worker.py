@@ -92,7 +92,7 @@ def _prepare(channel: Channel) -> Verifier:
         channel.send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
         raise EOFError from error
     _limit_memory(order["memory_mb"])
-    channel.send(json.dumps({"ready": os.getpid()}).encode())
+    channel.send(json.dumps({"deadline": float(getattr(verifier, "deadline", 0.0))}).encode())
     return verifier
 
 

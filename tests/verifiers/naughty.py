@@ -67,6 +67,10 @@ class Unloadable(Naughty):
         raise RuntimeError("no such model")
 
 
+class Patient(Naughty):
+    deadline = 1.0  # keeps its own time, and needs this much
+
+
 class DiesAtBirth(Naughty):
     def warm_up(self) -> None:
         os._exit(3)

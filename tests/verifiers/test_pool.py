@@ -209,6 +209,11 @@ def test_workers_end_when_the_parent_is_killed_even_in_a_hang():
     parent.stdout.close()
 
 
+def test_a_verifier_that_keeps_its_own_time_is_given_it():
+    with VerifierPool("naughty:Patient", workers=1, deadline=0.2) as pool:
+        assert judge(pool, "sleep 0.5", "hang") == ["incorrect", "timeout"]
+
+
 def test_a_worker_is_lean_and_does_not_import_the_callers_modules(pool: VerifierPool):
     modules = set((pool.score([(P, "modules")])[0].answer or "").split())
     assert not modules & {"torch", "numpy", "sympy", "pytest", "subprocess", "rlvr", "asyncio"}
@@ -238,10 +243,6 @@ def test_a_verifier_that_does_not_load_is_an_error_for_the_caller_every_time():
         judge(pool, "a")
     with pytest.raises(UnknownVerifier, match="did you mean 'math'"):
         VerifierPool("mathh")
-
-
-class Local:
-    """Pickles by reference to a module that a worker cannot import under this name."""
 
 
 def test_a_reference_that_cannot_be_sent_is_an_error_for_the_caller(pool: VerifierPool):

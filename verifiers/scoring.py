@@ -1,0 +1,255 @@
+"""Verdicts for responses that another system wrote: JSONL in, JSONL out, in order, in constant memory.
+
+With a column of labels the same pass audits the verifier (`verifiers.audit`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from verifiers.audit import Audit, SelfTest, read_label, self_test
+from verifiers.pool import VerifierPool, default_workers
+from verifiers.trl_reward import text_of
+from verifiers.types import Problem, Verdict
+
+__all__ = ["RowError", "SelfTest", "Summary", "score_file", "self_test"]
+
+COLUMNS = ("response", "reference", "id", "prompt", "kind")
+"""What a row may hold for us; the first two it must."""
+VERDICT_KEYS = ("score", "status", "answer", "detail")
+AHEAD = 256  # rows per worker that are read before the first of them is written
+
+
+class RowError(ValueError):
+    """A file of rows that cannot be scored. The message names file, line and key: all a person needs."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came of a file. `str(summary)` is for a person."""
+
+    verifier: str
+    rows: int = 0
+    seconds: float = 0.0
+    statuses: Counter[str] = field(default_factory=Counter)
+    scores: Counter[float | None] = field(default_factory=Counter)
+    audit: Audit | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the judged rows that are right; None where none could be judged."""
+        judged = self.scores[1.0] + self.scores[0.0]
+        return self.scores[1.0] / judged if judged else None
+
+    def add(self, verdict: Verdict) -> None:
+        self.rows += 1
+        self.statuses[verdict.status] += 1
+        self.scores[verdict.score] += 1
+
+    def __str__(self) -> str:
+        rate = f", {self.rows / self.seconds:,.0f} a second" if self.seconds else ""
+        lines = [f"{self.verifier}: {self.rows:,} rows in {self.seconds:.1f} s{rate}"]
+        lines += [
+            f"  {status:<13}{n:>10,}  {n / self.rows:7.2%}" for status, n in self.statuses.most_common()
+        ]
+        if self.accuracy is not None:
+            lines.append(f"  accuracy {self.accuracy:.2%} of the {self.rows - self.scores[None]:,} judged")
+        if self.scores[None]:
+            lines.append(f"  {self.scores[None]:,} could not be judged, through no fault of the responses")
+        if self.audit is not None:
+            lines += ["", str(self.audit)]
+        return "\n".join(lines)
+
+
+def score_file(
+    file: str | Path,
+    verifier: str,
+    *,
+    options: Mapping[str, Any] | None = None,
+    output: str | Path = "-",
+    columns: Mapping[str, str] | None = None,
+    labels: str | None = None,
+    workers: int | None = None,
+    deadline: float = 10.0,
+    memory_mb: int = 2048,
+) -> Summary:
+    """Judge every row of a JSONL file and write it with `score, status, answer, detail` added.
+
+    Args:
+        file: JSONL, one object a line; "-" is standard input.
+        verifier, options: as for `verifiers.load`.
+        output: where rows go, in their order; "-" is standard output. A file appears when complete.
+        columns: our name → the file's: {"response": "output", "reference": "gold"}. A row must have `response`
+            (text or messages) and `reference`; `id`, `prompt` and `kind` are read where there are. What a
+            verdict's key would overwrite (a gold in a column `answer`) is kept under our name.
+        labels: a column that says whether the response is right (true/false, 1/0, "correct"/"incorrect"): the
+            verifier is audited against it.
+        workers, deadline, memory_mb: as for `VerifierPool`.
+
+    The summary is written to standard error and returned. Raises `RowError` for a file or row that cannot be
+    read, and what `VerifierPool` raises.
+    """
+    names = _column_names(columns or {})
+    summary = Summary(verifier, audit=Audit() if labels else None)
+    began = time.monotonic()
+    workers = workers or default_workers()
+    waiting: deque[tuple[_Row, Future[Verdict]]] = deque()
+    with (
+        VerifierPool(verifier, options, workers=workers, deadline=deadline, memory_mb=memory_mb) as pool,
+        _reading(file) as lines,
+        _writing(output) as out,
+    ):
+
+        def write_first() -> None:
+            row, future = waiting.popleft()
+            verdict = future.result()
+            summary.add(verdict)
+            if summary.audit is not None:
+                summary.audit.add(row.label, verdict, row.line, row.problem, row.kind)
+            out.write(row.with_verdict(verdict, names))
+
+        for row in _rows(lines, str(file), names, labels):
+            waiting.append((row, pool.submit(row.problem, row.response)))
+            if len(waiting) > AHEAD * workers:
+                write_first()
+        while waiting:
+            write_first()
+        if not summary.rows:
+            raise RowError(f"{file}: no rows; expected JSON objects, one a line")
+    summary.seconds = time.monotonic() - began
+    print(summary, file=sys.stderr)
+    return summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    content: dict[str, Any]
+    problem: Problem
+    response: str
+    kind: str | None
+    label: bool
+
+    def with_verdict(self, verdict: Verdict, names: Mapping[str, str]) -> bytes:
+        kept = {ours: self.content[theirs] for ours, theirs in names.items() if theirs in VERDICT_KEYS}
+        added = {key: getattr(verdict, key) for key in VERDICT_KEYS}
+        row = self.content | kept | added
+        try:
+            return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
+            return (json.dumps(row) + "\n").encode()
+
+
+def _column_names(columns: Mapping[str, str]) -> dict[str, str]:
+    for ours in columns:
+        if ours not in COLUMNS:
+            raise RowError(
+                f"column mapping {ours}={columns[ours]}: expected one of {', '.join(COLUMNS)} on the left"
+            )
+    return {name: name for name in COLUMNS} | dict(columns)
+
+
+def _rows(lines: IO[bytes], file: str, names: Mapping[str, str], labels: str | None) -> Iterator[_Row]:
+    for number, raw in enumerate(lines, 1):
+        if not raw.strip():
+            continue
+        where = f"{file}, line {number}"
+        content = _parse(raw, where, first=number == 1)
+        response, reference = (_required(content, ours, names, where) for ours in ("response", "reference"))
+        if not (isinstance(response, str) or _are_messages(response)):
+            found = f"{type(response).__name__} {str(response)[:40]!r}"
+            raise RowError(
+                f"{where}, key {names['response']!r}: found {found}, expected text or a list of messages"
+            )
+        prompt = content.get(names["prompt"]) or ""
+        problem = Problem(
+            str(content.get(names["id"], number)),
+            text_of(prompt) if isinstance(prompt, str) or _are_messages(prompt) else str(prompt),
+            reference,
+        )
+        label = True
+        if labels is not None:
+            if labels not in content:
+                raise RowError(f"{where}: no key {labels!r} (labels); found {', '.join(map(repr, content))}")
+            label = read_label(content[labels])
+            if label is None:
+                found = repr(content[labels])[:60]
+                raise RowError(
+                    f"{where}, key {labels!r}: found {found}, expected true/false, 1/0 or correct/incorrect"
+                )
+        kind = content.get(names["kind"])
+        yield _Row(number, content, problem, text_of(response), None if kind is None else str(kind), label)
+
+
+def _parse(raw: bytes, where: str, first: bool) -> dict[str, Any]:
+    try:
+        content = json.loads(raw.decode("utf-8-sig" if first else "utf-8"))
+    except UnicodeDecodeError as error:
+        raise RowError(f"{where}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except (ValueError, RecursionError) as error:
+        raise RowError(f"{where}: not JSON ({error}); found {raw[:60]!r}") from None
+    if not isinstance(content, dict):
+        raise RowError(f"{where}: found {type(content).__name__}, expected a JSON object")
+    return content
+
+
+def _required(content: Mapping[str, Any], ours: str, names: Mapping[str, str], where: str) -> Any:
+    if names[ours] in content:
+        return content[names[ours]]
+    likely = {"response": ("output", "completion", "generation"), "reference": ("gold", "answer", "solution")}
+    hints = [name for name in likely[ours] if name in content]
+    hint = f"; is it `--map {ours}={hints[0]}`?" if hints else ""
+    raise RowError(
+        f"{where}: no key {names[ours]!r}; found {', '.join(map(repr, content)) or 'no keys'}{hint}"
+    )
+
+
+def _are_messages(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(part, dict) and "content" in part for part in value)
+
+
+@contextlib.contextmanager
+def _reading(file: str | Path) -> Iterator[IO[bytes]]:
+    if str(file) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        lines = Path(file).open("rb")  # noqa: SIM115  (closed below; only opening it is guarded)
+    except OSError as error:
+        raise RowError(f"{file}: cannot be read ({error.strerror})") from error
+    with lines:
+        yield lines
+
+
+@contextlib.contextmanager
+def _writing(output: str | Path) -> Iterator[IO[bytes]]:
+    """A file is written beside its place and moved there when complete; a pipe or device is not."""
+    if str(output) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(output)
+    direct = path.exists() and not path.is_file()
+    partial = path if direct else path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        out = partial.open("wb")
+    except OSError as error:
+        raise RowError(f"{output}: cannot be written ({error.strerror})") from error
+    try:
+        with out:
+            yield out
+        if not direct:
+            partial.replace(path)
+    finally:
+        if not direct:
+            partial.unlink(missing_ok=True)
