@@ -1,0 +1,343 @@
+"""Is one relation `left = right` true? Exact where it can be, fair where notation is loose.
+
+A relation is false only if every reading of both sides makes it false. Rounding counts as true where the notation
+shows it (≈, 33.33 for 100/3) or the text announces it ("about"); percentages and units convert.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from verifiers.reasoning.grammar import (
+    Expression,
+    Number,
+    Reading,
+    Unreadable,
+    close,
+    evaluate,
+    point,
+    readings,
+)
+from verifiers.reasoning.statements import Chain, Side
+from verifiers.reasoning.tokens import Token
+
+__all__ = ["Context", "judge", "same_value"]
+
+PI_TOLERANCE = 2e-3
+"""Relative error allowed between a side with π and a side without: covers 3.14 and 22/7."""
+_PI_NUMERALS = {"3.1", "3.14", "3.142", "3.1416", "3.14159", "3.141592", "3.1415926", "3.14159265"}
+_TRIALS = 3
+
+_ROUNDING = frozenset(
+    "about approximately approx around roughly nearly almost round rounded rounding rounds nearest estimate "
+    "estimated whole integer full complete least most truncate truncated floor ceiling up down".split()
+)
+_REMAINDERS = frozenset({"remainder", "r", "rem", "carry", "carrying", "borrow", "borrowing", "c"})
+_MULTIPLIERS = frozenset(
+    "half twice double triple thrice third thirds quarter quarters fourth fifth sixth eighth tenth dozen dozens pair "
+    "hundred thousand million billion trillion two three four five six seven eight nine ten twelve twenty than square "
+    "squared cube cubed root k".split()
+)
+"""Words that change the value of the number beside them in ways that are not read."""
+# Units of one dimension, in their smallest: a step may change unit between its two sides.
+_DIMENSIONS: tuple[dict[str, Fraction], ...] = tuple(
+    {name: Fraction(size) for names, size in group for name in names.split()}
+    for group in (
+        (("cent cents penny pennies ¢ c", 1), ("nickel nickels", 5), ("dime dimes", 10), ("quarter quarters", 25),
+         ("$ dollar dollars buck bucks", 100)),
+        (("second seconds sec secs s", 1), ("minute minutes min mins", 60), ("hour hours hr hrs h", 3600),
+         ("day days", 86400), ("week weeks", 604800)),
+        (("month months", 1), ("year years yr yrs", 12), ("decade decades", 120), ("century centuries", 1200)),
+        (("week weeks", 1), ("year years", 52), ("month months", 4)),
+        (("day days", 1), ("month months", 30), ("year years", 365)),
+        (("inch inches in", 1), ("foot feet ft", 12), ("yard yards yd", 36), ("mile miles", 63360)),
+        (("mm millimeter millimeters", 1), ("cm centimeter centimeters", 10), ("m meter meters metre metres", 1000),
+         ("km kilometer kilometers", 1000000)),
+        (("ml milliliter milliliters", 1), ("l liter liters litre litres", 1000)),
+        (("mg", 1), ("g gram grams", 1000), ("kg kilogram kilograms kilo kilos", 1000000), ("ton tons tonne tonnes", 1000000000)),
+        (("ounce ounces oz", 1), ("pound pounds lb lbs", 16), ("ton tons", 32000)),
+        (("ounce ounces oz", 1), ("cup cups", 8), ("pint pints", 16), ("quart quarts", 32), ("gallon gallons", 128)),
+        (("one ones each", 1), ("pair pairs", 2), ("dozen dozens", 12), ("hundred hundreds", 100),
+         ("thousand thousands k", 1000), ("million millions", 10**6), ("billion billions", 10**9)),
+    )
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Context:
+    """What the trace has said so far."""
+
+    rounded: set[str] = field(default_factory=set)
+    """Numerals that stand for a rounded value."""
+    hypothetical: bool = False
+    """Whether the trace argues from assumptions, so that congruences may be meant to fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    true: bool | None
+    """None: the relation could not be read."""
+    truth: Number | None = None
+    """The value of the left side where it is constant."""
+    claim: Number | None = None
+    """The value of the right side where it is constant."""
+
+
+UNREAD = Judgement(None)
+
+
+def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context: Context) -> Judgement:
+    """Judge `left relation right` of `chain`; `at` is the position of the relation in it."""
+    if relation not in "=~%" or chain.question or not left.ending or not right.opening:
+        return UNREAD
+    longest, target = left.ending[0], right.opening[0]
+    if not (longest.operations or target.operations):
+        return _literals(chain, left, right, context)
+    if not longest.operations and (left.before or left.inside) and at == 0:
+        return UNREAD  # a label: "3 shirts = 3 * 4"
+    if chain.modular:
+        return _congruent(longest, target, chain, context)
+    words = _Words(chain, left, right, relation)
+    verdicts: list[Judgement] = []
+    for a in left.ending:
+        options = [*right.opening, right.first] if right.first is not None else right.opening
+        for b in options:
+            verdict = _equal(a, b, words, context)
+            if verdict.true:
+                if _is_rounded(verdict, b):
+                    assert b.literal is not None
+                    context.rounded.add(b.literal.text)
+                return verdict
+            verdicts.append(verdict)
+    if any(v.true is None for v in verdicts):
+        return UNREAD
+    first = verdicts[0]
+    if words.loose or words.special(longest, target, right, first):
+        return UNREAD if words.loose else Judgement(True, first.truth, first.claim)
+    return first
+
+
+def _is_rounded(verdict: Judgement, b: Expression) -> bool:
+    if b.literal is None or verdict.truth is None or verdict.claim is None:
+        return False
+    return not close(verdict.truth, verdict.claim)
+
+
+class _Words:
+    """What the words around a relation allow."""
+
+    def __init__(self, chain: Chain, left: Side, right: Side, relation: str) -> None:
+        self.all = frozenset(chain.words)
+        self.announced = relation == "~" or not self.all.isdisjoint(_ROUNDING)
+        self.relation = relation
+        near = {*left.before[-2:], *left.inside, *right.after[:1]}
+        self.loose = not near.isdisjoint(_MULTIPLIERS)
+        self.left, self.right = left, right
+
+    def special(self, a: Expression, b: Expression, right: Side, verdict: Judgement) -> bool:
+        """Quotient and remainder, a carried digit, a change of unit."""
+        if verdict.truth is None or verdict.claim is None:
+            return False
+        if right.second is not None and not _REMAINDERS.isdisjoint(right.after[:2]):
+            return _with_rest(a, verdict, right.second)
+        ratio_words = [*self.left.before, *self.left.inside, *self.left.after, *right.after, *right.inside]
+        return any(close(verdict.truth * ratio, verdict.claim) for ratio in _ratios(ratio_words, a, b))
+
+
+def _with_rest(a: Expression, verdict: Judgement, rest: Token) -> bool:
+    """63 : 5 = 12 remainder 3; 7 + 8 = 5 carry 1; 3 - 7 = 6 borrow 1."""
+    truth, claim, extra = verdict.truth, verdict.claim, rest.value
+    if extra is None or not isinstance(truth, Fraction) or not isinstance(claim, Fraction):
+        return False
+    if a.node[0] in ("/", "frac"):
+        try:
+            bottom = evaluate(Expression(a.node[2], a.variables, 0, a.features, None), {})
+        except Unreadable:
+            return False
+        return isinstance(bottom, Fraction) and truth == claim + extra / bottom
+    return truth in (claim + 10 * extra, claim - 10 * extra)
+
+
+def _ratios(words: Iterable[str], *sides: Expression) -> set[Fraction]:
+    present = set(words)
+    ratios: set[Fraction] = set()
+    if present & {"percent", "percentage", "pct"} or any("percent" in side.features for side in sides):
+        ratios |= {Fraction(100), Fraction(1, 100)}
+    for units in _DIMENSIONS:
+        sizes = {units[w] for w in present if w in units}
+        ratios |= {a / b for a in sizes for b in sizes}
+        if "cent" in units and sizes:
+            ratios |= {Fraction(100), Fraction(1, 100)}
+    return ratios - {Fraction(1)}
+
+
+def _unit(words: list[str]) -> str | None:
+    return words[0] if words else None
+
+
+def _literals(chain: Chain, left: Side, right: Side, context: Context) -> Judgement:
+    """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other bare numbers side by side are labels."""
+    a, b = left.ending[0], right.opening[0]
+    if a.variables or b.variables:
+        return UNREAD
+    words = _Words(chain, left, right, "=" if "~" not in chain.relations else "~")
+    verdict = _equal(a, b, words, context)
+    if verdict.true:
+        return Judgement(True, verdict.truth, verdict.claim)
+    before = left.after[:1]
+    after = right.after[:1]
+    for units in _DIMENSIONS:
+        if before and after and before[0] in units and after[0] in units and not left.before:
+            ratio = units[before[0]] / units[after[0]]
+            assert verdict.truth is not None and verdict.claim is not None
+            return Judgement(
+                close(verdict.truth * ratio, verdict.claim) or None, verdict.truth, verdict.claim
+            )
+    return UNREAD
+
+
+def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> Judgement:
+    if chain.modulus is None or a.variables or b.variables:
+        return UNREAD
+    try:
+        x, y = evaluate(a, {}), evaluate(b, {})
+    except Unreadable:
+        return UNREAD
+    if not (isinstance(x, Fraction) and isinstance(y, Fraction) and x.denominator == y.denominator == 1):
+        return UNREAD
+    holds = (x - y) % chain.modulus == 0
+    return Judgement(holds if holds or not context.hypothetical else None, x, y)
+
+
+# --- two expressions --------------------------------------------------------------------------------------
+
+
+def values_at(expression: Expression, k: int) -> dict[str, Number]:
+    """Trial values of the variables; `i` is the imaginary unit."""
+    return {name: 1j if name == "i" else point(name, k) for name in expression.variables}
+
+
+def free(expression: Expression) -> frozenset[str]:
+    """Variables other than the imaginary unit."""
+    return expression.variables - {"i"}
+
+
+def _equal(a: Expression, b: Expression, words: _Words, context: Context) -> Judgement:
+    first: Judgement | None = None
+    for how_a in readings(a.features):
+        for how_b in readings(b.features):
+            verdict = _equal_read(a, b, how_a, how_b, words, context)
+            if verdict.true:
+                return verdict
+            first = first or verdict
+    assert first is not None
+    return first
+
+
+def _equal_read(
+    a: Expression, b: Expression, how_a: Reading, how_b: Reading, words: _Words, context: Context
+) -> Judgement:
+    try:
+        if free(a) or free(b):
+            return _identical(a, b, how_a, how_b)
+        x = evaluate(a, values_at(a, 0), how_a)
+        y = evaluate(b, values_at(b, 0), how_b)
+        rounded = context.rounded | _PI_NUMERALS if words.relation == "~" else context.rounded
+        slack = _slack(a, how_a, x, rounded) + _slack(b, how_b, y, rounded)
+    except Unreadable:
+        return UNREAD
+    if close(x, y):
+        return Judgement(True, x, y)
+    if isinstance(x, complex) or isinstance(y, complex):
+        return Judgement(False, x, y)
+    if ("pi" in a.features) != ("pi" in b.features):
+        slack += PI_TOLERANCE * abs(float(x))
+    if slack and abs(float(x) - float(y)) <= slack * (1 + 1e-9):
+        return Judgement(True, x, y)
+    percent = "percent" in b.features and how_b.percent
+    if b.literal is not None and rounds_to(
+        x * 100 if percent else x, b.literal, y * 100 if percent else y, words.announced, slack
+    ):
+        return Judgement(True, x, y)
+    if (
+        a.literal is not None
+        and b.literal is None
+        and rounds_to(y, a.literal, x, words.relation == "~", slack)
+    ):
+        return Judgement(True, x, y)
+    if words.relation == "~" and b.literal is None and abs(float(x) - float(y)) <= 0.05 * abs(float(x)):
+        return Judgement(True, x, y)
+    return Judgement(False, x, y)
+
+
+def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> float:
+    """How far the value may be off because numbers in it are rounded (first order)."""
+    total = 0.0
+    for token in e.numbers[:20]:
+        if not token.extra.get("cut") and token.text not in rounded:
+            continue
+        moved = evaluate(e, values_at(e, 0), how, {token.start: ulp(token.text)})
+        total += abs(complex(moved) - complex(value))
+    return total
+
+
+def ulp(numeral: str) -> Fraction:
+    """The place value of the last digit shown."""
+    return Fraction(1, 10 ** len(numeral.partition(".")[2]))
+
+
+def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, slack: float = 0.0) -> bool:
+    """Whether `literal` (with value `shown`) is `exact` rounded, half up or cut, to the digits it shows.
+
+    Without an announcement only decimals may be rounded, and only to what is not `exact` itself.
+    """
+    if isinstance(exact, complex) or isinstance(shown, complex):
+        return False
+    unit = ulp(literal.text)
+    if unit == 1:
+        if not announced:
+            return False
+        digits = len(literal.text) - len(literal.text.rstrip("0"))
+        limit = Fraction(1) if digits == 0 else Fraction(10**digits, 2)
+    else:
+        limit = unit
+    error = abs(Fraction(exact) - Fraction(shown))
+    if announced:
+        return error < limit + Fraction(slack)
+    scaled = abs(Fraction(exact)) / unit
+    wanted = abs(Fraction(shown)) / unit
+    if (Fraction(exact) < 0) != (Fraction(shown) < 0) and shown != 0:
+        return False
+    return wanted in (math.floor(scaled), math.floor(scaled + Fraction(1, 2))) or error <= Fraction(
+        slack
+    ) + unit / 2 * bool(slack)
+
+
+def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> Judgement:
+    """Algebra: identical, plainly not (they differ by a constant, or by a factor), or an equation (unread)."""
+    pairs: list[tuple[Number, Number]] = []
+    for k in range(_TRIALS):
+        values = values_at(a, k) | values_at(b, k)
+        pairs.append((evaluate(a, values, how_a), evaluate(b, values, how_b)))
+    if all(close(x, y) for x, y in pairs):
+        return Judgement(True)
+    if free(a) != free(b) or not (a.operations and b.operations) or "pi" in a.features ^ b.features:
+        return UNREAD
+    if close(pairs[0][0], pairs[1][0]) or close(pairs[0][1], pairs[1][1]):
+        return UNREAD  # constant after all
+    differences = [x - y for x, y in pairs]
+    if all(close(d, differences[0]) for d in differences):
+        return Judgement(False)
+    if all(x != 0 and y != 0 for x, y in pairs):
+        factors = [x / y for x, y in pairs]
+        if all(close(f, factors[0]) for f in factors):
+            return Judgement(False)
+    return UNREAD
+
+
+def same_value(x: Number, y: Number) -> bool:
+    """Equal, or equal as percentage and share."""
+    return close(x, y) or close(x * 100, y) or close(x, y * 100)

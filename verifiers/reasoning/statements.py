@@ -1,0 +1,358 @@
+"""Tokens to clauses, clauses to chains `a = b = c` whose sides are expressions.
+
+In prose an expression stands among words: "There are 34 kids – 22 girls = 12 boys". Words between a number and
+an operator are units and are dropped; two numbers with words between them are the end of one expression and the
+beginning of another. Where that leaves a choice, every reading is kept: a step is false only if all are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from verifiers.reasoning.grammar import Expression, Unreadable, parse
+from verifiers.reasoning.tokens import Token
+
+__all__ = ["Chain", "Side", "chains"]
+
+_VALUE_END = frozenset({"num", "var", "rp", "pct", "deg", "bang", "opaque"})
+_VALUE_START = frozenset({"num", "var", "lp", "func", "bar", "opaque"})
+_MAX_READINGS = 5
+
+
+@dataclass(slots=True)
+class Side:
+    """What stands between two relations (or a border of the clause and a relation)."""
+
+    ending: list[Expression] = field(default_factory=list)
+    """Readings of what its end says, the longest first: the left side of the relation after it."""
+    opening: list[Expression] = field(default_factory=list)
+    """Readings of what its beginning says: the right side of the relation before it."""
+    first: Expression | None = None
+    """The first operand of `opening[0]` where that is a sum or product: 12 in `12 - 2`."""
+    before: list[str] = field(default_factory=list)
+    """Words before the expression that ends it, nearest last."""
+    inside: list[str] = field(default_factory=list)
+    """Words within it."""
+    after: list[str] = field(default_factory=list)
+    """Words after the expression that opens it, nearest first."""
+    second: Token | None = None
+    """The first number after the opening expression: 3 in `12 remainder 3`."""
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(slots=True)
+class Chain:
+    sides: list[Side]
+    relations: list[str]
+    words: list[str]
+    modulus: int | None
+    modular: bool
+    start: int
+    end: int
+    link: str
+    """The break before it: ⟹, a newline, a comma, …"""
+    question: bool = False
+
+
+def chains(tokens: list[Token]) -> Iterator[Chain]:
+    """Every clause with a relation in it, in order."""
+    for link, clause, closing in _clauses(_ungroup(tokens)):
+        if any(t.kind == "rel" for t in clause):
+            yield _chain(link, clause, closing)
+
+
+def _ungroup(tokens: list[Token]) -> list[Token]:
+    """Brackets around whole statements become breaks; commas inside other brackets make them unreadable."""
+    tokens = list(tokens)
+    stack: list[tuple[int, bool]] = []
+    commas: list[list[int]] = []
+    for i, token in enumerate(tokens):
+        if token.kind == "lp":
+            stack.append((i, False))
+            commas.append([])
+        elif token.kind == "rp" and stack:
+            opening, related = stack.pop()
+            inner = commas.pop()
+            if related:
+                for j in (opening, i):
+                    tokens[j] = Token("brk", tokens[j].text, tokens[j].start, tokens[j].end)
+                if stack:
+                    stack[-1] = (stack[-1][0], stack[-1][1] or tokens[opening].text == "{")
+            else:
+                for j in inner:
+                    tokens[j] = Token("opaque", ",", tokens[j].start, tokens[j].end)
+        elif token.kind == "rel" and stack:
+            stack[-1] = (stack[-1][0], True)
+        elif token.kind == "brk":
+            if token.text in ("\n\n", "\\\\", "⟹") or token.text == "\n":
+                stack.clear()
+                commas.clear()
+            elif token.text == "," and commas:
+                commas[-1].append(i)
+    return tokens
+
+
+def _clauses(tokens: list[Token]) -> Iterator[tuple[str, list[Token], str]]:
+    """(break before, tokens, break after)."""
+    clause: list[Token] = []
+    link = "\n\n"
+    for i, token in enumerate(tokens):
+        if token.kind == "brk":
+            if token.text in ("\n", "\\\\", " ") and _continues(clause, tokens, i):
+                continue
+            if clause:
+                yield link, clause, token.text
+                clause = []
+                link = token.text
+            elif token.text != "," or link not in ("⟹", "\n\n"):
+                link = "⟹" if "⟹" in (link, token.text) else token.text
+        else:
+            clause.append(token)
+    if clause:
+        yield link, clause, "\n\n"
+
+
+def _continues(clause: list[Token], tokens: list[Token], at: int) -> bool:
+    """Whether a line break falls within a statement: before or after a relation or, in formulas, an operator."""
+    text = tokens[at].text
+    if clause and (clause[-1].kind == "rel" or clause[-1].kind == "op" and tokens[at].math):
+        return True
+    for token in tokens[at + 1 : at + 4]:
+        if token.kind == "brk" and token.text == " " and text == "\\\\":
+            continue
+        if token.kind == "rel":
+            return bool(clause)
+        return bool(clause) and text == "\\\\" and token.kind == "op" and token.text in "+-*"
+    return False
+
+
+def _chain(link: str, clause: list[Token], closing: str) -> Chain:
+    clause, modulus, modular = _modulus(clause)
+    parts: list[list[Token]] = [[]]
+    relations: list[str] = []
+    for token in clause:
+        if token.kind == "rel":
+            relations.append(token.text)
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    words = [t.text.lower() for t in clause if t.kind == "word"]
+    modular = modular or "%" in relations
+    sides = [_side(part) for part in parts]
+    return Chain(
+        sides, relations, words, modulus, modular, clause[0].start, clause[-1].end, link, closing == "?"
+    )
+
+
+def _modulus(clause: list[Token]) -> tuple[list[Token], int | None, bool]:
+    """Take `\\pmod 7` out of a clause."""
+    for i, token in enumerate(clause):
+        if token.text == "mod" or token.kind == "word" and token.text.lower() in ("mod", "modulo"):
+            j = i + 1
+            while j < len(clause) and clause[j].kind in ("lp", "edge"):
+                j += 1
+            value = clause[j].value if j < len(clause) else None
+            if value is None or value.denominator != 1 or value <= 0:
+                return clause, None, True
+            k = j + 1
+            while k < len(clause) and clause[k].kind == "rp":
+                k += 1
+            head = clause[:i]
+            if head and head[-1].kind == "lp":
+                head = head[:-1]
+            return head + clause[k:], int(value), True
+    return clause, None, False
+
+
+# --- one side ---------------------------------------------------------------------------------------------
+
+_WORD_OPERATORS = {"times": "*", "plus": "+", "minus": "-"}
+
+
+def _side(tokens: list[Token]) -> Side:
+    side = Side()
+    if tokens:
+        side.start, side.end = tokens[0].start, tokens[-1].end
+    items, gaps, words = _items(tokens)
+    runs = _runs(items, gaps)
+    if not runs:
+        return side
+    lo, hi = runs[0]
+    side.opening = _readings([(lo, k) for k in _cuts(items, gaps, lo, hi, opening=True)], items)
+    side.after = [w for i in range(hi, len(gaps)) for w in words[i]]
+    if len(runs) > 1 and items[runs[1][0]].kind == "num":
+        side.second = items[runs[1][0]]
+    if side.opening and side.opening[0].operations:
+        side.first = _first_operand(items, lo, hi)
+    lo, hi = runs[-1]
+    side.ending = _readings([(k, hi) for k in _cuts(items, gaps, lo, hi, opening=False)], items)
+    side.before = [w for i in range(lo + 1) for w in words[i]]
+    side.inside = [w for i in range(lo + 1, hi) for w in words[i]]
+    return side
+
+
+def _items(tokens: list[Token]) -> tuple[list[Token], list[int], list[list[str]]]:
+    """Tokens without words; before each (and at the end) how wide the gap is: 1 a border, 2 words; and the words."""
+    items: list[Token] = []
+    gaps: list[int] = []
+    words: list[list[str]] = [[]]
+    gap = 0
+    for i, token in enumerate(tokens):
+        following = tokens[i + 1] if i + 1 < len(tokens) else None
+        if (
+            token.text == "/"
+            and following is not None
+            and following.kind == "word"
+            and _names_a_unit(tokens, i + 1)
+        ):
+            token = following
+        token = _meaning(token, items, gap, following, tokens[i - 1] if i else None)
+        if token.kind in ("word", "edge"):
+            gap = max(gap, 2 if token.kind == "word" else 1)
+            if token.kind == "word":
+                words[-1].append(token.text.lower())
+            continue
+        if (
+            token.kind == "op"
+            and (gap == 2 or not items)
+            and token.text in "+-*/^"
+            and (not items or items[-1].kind == "op")
+        ):
+            if items or words[-1] or token.text not in "+-":
+                items.append(Token("opaque", "?", token.start, token.start))  # the operand is a word
+                gaps.append(gap)
+                words.append([])
+                gap = 0
+        items.append(token)
+        gaps.append(gap)
+        words.append([])
+        gap = 0
+    gaps.append(gap)
+    return items, gaps, words
+
+
+def _meaning(
+    token: Token, items: list[Token], gap: int, following: Token | None, before: Token | None
+) -> Token:
+    """What a word, letter or slash in prose stands for."""
+
+    def become(kind: str, text: str) -> Token:
+        return Token(kind, text, token.start, token.end, token.gap, None, token.math)
+
+    valued = bool(items) and items[-1].kind in _VALUE_END
+    numeric = following is not None and (
+        following.kind in ("num", "lp", "edge") or following.text in ("frac", "sqrt")
+    )
+    if token.kind == "var" and token.text in "xX" and valued and following is not None:
+        if (following.kind in ("num", "edge") or following.text == "(" and following.gap) and (
+            not token.math or following.kind == "num"
+        ):
+            return become("op", "*")
+    if token.kind == "var" and not token.math and len(token.text) == 1 and token.text != "π":
+        attached = before is not None and before.kind in ("num", "rp") and not token.gap
+        free = (before is None or before.kind in ("op", "lp")) and (
+            following is None
+            or following.kind in ("op", "rp", "lp")
+            and not (following.text == "/" and not numeric)
+        )
+        if not (attached or free) or following is not None and following.kind == "word" and not following.gap:
+            return become("word", token.text)
+    if token.kind == "op" and token.text in "/-" and following is not None and following.kind == "word":
+        if not following.gap and not token.gap:
+            return become("word", token.text)  # $18/bag, 5-day
+    if (
+        token.kind == "op"
+        and token.text == "-"
+        and before is not None
+        and before.kind == "word"
+        and not token.gap
+    ):
+        if following is not None and not following.gap:
+            return become("word", "-")
+    if token.kind == "word":
+        name = token.text.lower()
+        if name in ("percent", "pct") and items and items[-1].kind == "num" and not gap:
+            return become("pct", "%")
+        if name in _WORD_OPERATORS and valued and numeric:
+            return become("op", _WORD_OPERATORS[name])
+        if name == "by" and valued and numeric and before is not None and before.kind == "word":
+            verb = before.text.lower()
+            if verb in ("divided", "multiplied"):
+                return become("op", "/" if verb == "divided" else "*")
+        if name == "of" and items and not gap and _is_share(items):
+            return become("op", "*")
+    return token
+
+
+def _names_a_unit(tokens: list[Token], at: int) -> bool:
+    """Whether the words from `at` on are what something is divided by: `12 cookies / box`."""
+    for token in tokens[at : at + 4]:
+        if token.kind not in ("word", "edge"):
+            return token.kind == "op"
+    return at + 4 >= len(tokens)
+
+
+def _is_share(items: list[Token]) -> bool:
+    """Whether the last items are a percentage or a fraction, so that "of" multiplies."""
+    if items[-1].kind == "pct":
+        return True
+    if items[-1].kind == "num" and len(items) > 1 and items[-2].text == "/":
+        return True
+    value = items[-1].value
+    return items[-1].kind == "num" and value is not None and value.denominator > 1 or items[-1].text == "}"
+
+
+def _runs(items: list[Token], gaps: list[int]) -> list[tuple[int, int]]:
+    """Stretches that may be one expression: no value follows a value across words."""
+    runs: list[tuple[int, int]] = []
+    start = 0
+    for i in range(1, len(items) + 1):
+        if i == len(items) or gaps[i] and items[i - 1].kind in _VALUE_END and items[i].kind in _VALUE_START:
+            runs.append((start, i))
+            start = i
+    return runs if items else []
+
+
+def _cuts(items: list[Token], gaps: list[int], lo: int, hi: int, *, opening: bool) -> list[int]:
+    """Where an expression may end (or begin) besides the border of its run: at operators next to words."""
+    cuts = [hi if opening else lo]
+    for k in range(lo + 1, hi):
+        if items[k].kind == "op" and (gaps[k] == 2 or gaps[k + 1] == 2) and items[k].text != "^":
+            cut = k if opening else k + 1
+            if not opening and items[k].text != "-" and not any(t.kind == "op" for t in items[cut:hi]):
+                continue
+            cuts.append(cut)
+            if len(cuts) == _MAX_READINGS:
+                break
+    return cuts
+
+
+def _readings(spans: list[tuple[int, int]], items: list[Token]) -> list[Expression]:
+    readings: list[Expression] = []
+    for k, (lo, hi) in enumerate(spans):
+        try:
+            readings.append(parse(items[lo:hi]))
+        except Unreadable:
+            if k == 0:
+                return []
+    return readings
+
+
+def _first_operand(items: list[Token], lo: int, hi: int) -> Expression | None:
+    for k in range(lo, hi):
+        if items[k].math or items[k].kind == "lp":
+            return None
+        if items[k].kind == "op" and k > lo:
+            try:
+                return parse(items[lo:k])
+            except Unreadable:
+                return None
+    return None
+
+
+def number(value: Fraction | int) -> Expression:
+    """A constant as an expression."""
+    return Expression(("const", Fraction(value)), frozenset(), 0, frozenset(), None)

@@ -1,0 +1,397 @@
+"""Text to tokens: one scanner for prose with arithmetic in it, plain formulas and LaTeX.
+
+The scanner never fails. What it does not know becomes an `opaque` token, which makes the expression it stands
+in unreadable and nothing else. Positions are those of the text given, so that a step can be quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+__all__ = ["Token", "scan"]
+
+
+@dataclass(slots=True)
+class Token:
+    """One token. `kind` is one of
+
+    num, var, op (+ - * / ^ _), rel (= ~ < % for equal, approximate, other order relation, congruent), lp, rp,
+    bar, func, pct, deg, bang, word, edge (a border of a formula), brk (nothing is read across it), opaque.
+    """
+
+    kind: str
+    text: str
+    start: int
+    end: int
+    gap: bool = False
+    """Whether white space stands before it."""
+    value: Fraction | None = None
+    math: bool = False
+    """Whether it stands in a formula (then letters are variables)."""
+    extra: dict[str, object] = field(default_factory=dict)
+
+
+MAX_DIGITS = 60
+"""A number of more digits is not read."""
+
+_SUPERSCRIPTS = {c: str(i) for i, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+_FRACTIONS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5),
+              "⅗": (3, 5), "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8)}  # fmt: skip
+_CHARS: dict[str, tuple[str, str]] = {
+    "+": ("op", "+"), "-": ("op", "-"), "−": ("op", "-"), "–": ("op", "-"), "‐": ("op", "-"), "‑": ("op", "-"),
+    "*": ("op", "*"), "×": ("op", "*"), "✕": ("op", "*"), "·": ("op", "*"), "⋅": ("op", "*"), "∗": ("op", "*"),
+    "•": ("op", "*"), "∙": ("op", "*"), "/": ("op", "/"), "÷": ("op", "/"), "∕": ("op", "/"), "^": ("op", "^"),
+    "_": ("op", "_"), "=": ("rel", "="), "≈": ("rel", "~"), "≃": ("rel", "~"), "≅": ("rel", "~"),
+    "<": ("rel", "<"), ">": ("rel", "<"), "≤": ("rel", "<"), "≥": ("rel", "<"), "≠": ("rel", "<"),
+    "≡": ("rel", "%"), "(": ("lp", "("), "[": ("lp", "["), ")": ("rp", ")"), "]": ("rp", "]"), "{": ("lp", "{"),
+    "}": ("rp", "}"), "|": ("bar", "|"), "%": ("pct", "%"), "°": ("deg", "°"), "√": ("func", "sqrt"),
+    "π": ("var", "π"), ";": ("brk", ";"), "—": ("brk", "—"), "→": ("brk", "⟹"), "⇒": ("brk", "⟹"),
+    "⟹": ("brk", "⟹"), "⇔": ("brk", "⟹"), "⟺": ("brk", "⟹"), "…": ("opaque", "…"),
+}  # fmt: skip
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "times": ("op", "*"), "cdot": ("op", "*"), "ast": ("op", "*"), "div": ("op", "/"), "approx": ("rel", "~"),
+    "simeq": ("rel", "~"), "sim": ("rel", "<"), "le": ("rel", "<"), "leq": ("rel", "<"), "ge": ("rel", "<"),
+    "geq": ("rel", "<"), "lt": ("rel", "<"), "gt": ("rel", "<"), "ne": ("rel", "<"), "neq": ("rel", "<"),
+    "leqslant": ("rel", "<"), "geqslant": ("rel", "<"), "equiv": ("rel", "%"), "frac": ("func", "frac"),
+    "dfrac": ("func", "frac"), "tfrac": ("func", "frac"), "cfrac": ("func", "frac"), "binom": ("func", "binom"),
+    "dbinom": ("func", "binom"), "tbinom": ("func", "binom"), "sqrt": ("func", "sqrt"), "pi": ("var", "π"),
+    "circ": ("deg", "°"), "degree": ("deg", "°"), "lfloor": ("lp", "⌊"), "rfloor": ("rp", "⌋"),
+    "lceil": ("lp", "⌈"), "rceil": ("rp", "⌉"), "vert": ("bar", "|"), "lvert": ("bar", "|"),
+    "rvert": ("bar", "|"), "mid": ("opaque", "|"), "sin": ("func", "sin"), "cos": ("func", "cos"),
+    "tan": ("func", "tan"), "ln": ("func", "ln"), "log": ("func", "log"), "pmod": ("func", "mod"),
+    "bmod": ("func", "mod"), "mod": ("func", "mod"), "overline": ("func", "overline"), "implies": ("brk", "⟹"),
+    "Rightarrow": ("brk", "⟹"), "Longrightarrow": ("brk", "⟹"), "rightarrow": ("brk", "⟹"), "to": ("brk", "⟹"),
+    "longrightarrow": ("brk", "⟹"), "iff": ("brk", "⟹"), "Leftrightarrow": ("brk", "⟹"),
+    "Longleftrightarrow": ("brk", "⟹"), "therefore": ("brk", "⟹"), "qquad": ("brk", " "), "quad": ("brk", " "),
+    "hline": ("brk", "\n"), "item": ("brk", "\n"), "par": ("brk", "\n"), "langle": ("opaque", "("),
+}  # fmt: skip
+_SKIPPED = frozenset(
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits cancel bcancel xcancel "
+    "limits boxed fbox underline color mathstrut strut hfill hspace vspace nonumber notag".split()
+)
+_TEXT = frozenset(
+    "text textbf textit textrm textnormal mathrm mathbf mathit mathsf mbox operatorname emph hbox".split()
+)
+_GREEK = frozenset(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
+    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell".split()
+)
+_STRUCTURES = frozenset(
+    "array matrix pmatrix bmatrix vmatrix Vmatrix Bmatrix smallmatrix tabular asy tikzpicture picture".split()
+)
+
+_LEX = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<num>\d{1,3}(?:\{?,\}?\d{3}|\\,\d{3})+(?![\d,]\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"|(?P<cmd>\\(?:[A-Za-z]+\*?|.|\Z))"
+    r"|(?P<word>[^\W\d_]+(?:['’]?[^\W\d_]+)*(?:-[^\W\d_]+)*)"
+    r"|(?P<arrow>(?:[=-]|--|==)>|<=>|<-+>)"
+    r"|(?P<order><=|>=|!=|=<|==|\*\*|~=|=~)"
+    r"|(?P<dots>\.{2,})"
+    r"|(?P<other>.)",
+    re.DOTALL,
+)
+_ANNOTATION = re.compile(r"<<([^<>\n]{0,300})>>")
+_BULLET = re.compile(r"^[ \t]*(?:#+[ \t]+)?(?:[-*•+][ \t]+)?(?:\*\*)?(?:(?:step|case|part)[ \t]+)?(?:\(?\d{1,2}[.):](?=\s|\*|$))?", re.I | re.M)  # fmt: skip
+_HIDDEN = re.compile("[\u200b-\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff\u00ad]")
+
+
+def scan(text: str) -> list[Token]:
+    """All tokens of `text`, in order, after GSM8K's `<<…>>` notes have been read apart (they come last)."""
+    notes: list[tuple[int, str]] = []
+
+    def lift(note: re.Match[str]) -> str:
+        notes.append((note.start(1), note.group(1)))
+        return " " * len(note.group())
+
+    text = _HIDDEN.sub(" ", _ANNOTATION.sub(lift, text))
+    text = _BULLET.sub(lambda m: " " * len(m.group()), text)
+    tokens = _Scanner(text).run()
+    for offset, note in notes:
+        tokens.append(Token("brk", "\n\n", offset, offset))
+        for token in _Scanner(note).run():
+            token.start += offset
+            token.end += offset
+            tokens.append(token)
+    return tokens
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens: list[Token] = []
+        self.math: str | None = None  # what closes the formula that is open
+        self.gap = False
+        self.single = 0  # arguments of \frac and its like that may be one bare digit each
+        self.depth = 0
+
+    def run(self) -> list[Token]:
+        text, at, size = self.text, 0, len(self.text)
+        match = _LEX.match
+        while at < size:
+            found = match(text, at)
+            assert found is not None  # the last alternative takes any character
+            kind = found.lastgroup or "other"
+            at = getattr(self, "_" + kind)(found.group(), at, found.end())
+        return self.tokens
+
+    def add(self, kind: str, text: str, start: int, end: int, value: Fraction | None = None) -> int:
+        self.tokens.append(Token(kind, text, start, end, self.gap, value, self.math is not None))
+        self.gap = False
+        return end
+
+    def _space(self, text: str, start: int, end: int) -> int:
+        self.gap = True
+        if "\n" in text:
+            if text.count("\n") > 1 and self.math != "env":
+                if self.math == "$":
+                    self.math = None
+                self.add("brk", "\n\n", start, end)
+            elif self.math is None:
+                self.add("brk", "\n", start, end)
+        return end
+
+    def _num(self, text: str, start: int, end: int) -> int:
+        if self.single and text[0] != ".":
+            self.single -= 1
+            text, end = text[0], start + 1
+        digits = re.sub(r"[{},\\]", "", text)
+        if len(digits) > MAX_DIGITS or not digits.isascii():
+            return self.add("opaque", text, start, end)
+        return self.add("num", digits, start, end, Fraction(digits))
+
+    def _word(self, text: str, start: int, end: int) -> int:
+        if self.math is None and (len(text) > 1 or not text.isascii()):
+            if text == "π":
+                return self.add("var", "π", start, end)
+            return self.add("word", text, start, end)
+        for i, letter in enumerate(text):  # in a formula every letter is a name
+            if not letter.isalpha():
+                continue
+            kind = "var" if letter.isascii() or letter in "πθαβγδφλμρστω" else "opaque"
+            self.add(kind, letter, start + i, start + i + 1)
+        return end
+
+    def _arrow(self, text: str, start: int, end: int) -> int:
+        return self.add("brk", "⟹", start, end)
+
+    def _order(self, text: str, start: int, end: int) -> int:
+        kind = {"==": ("rel", "="), "**": ("op", "^"), "~=": ("rel", "~"), "=~": ("rel", "~")}.get(
+            text, ("rel", "<")
+        )
+        if text == "**" and self.math is None and not self._power_ahead(start, end):
+            return end  # bold markers
+        return self.add(*kind, start, end)
+
+    def _power_ahead(self, start: int, end: int) -> bool:
+        before = self.tokens[-1] if self.tokens else None
+        return (
+            before is not None
+            and before.kind in ("num", "var", "rp")
+            and self.text[end : end + 2].strip()[:1].isdigit()
+        )
+
+    def _dots(self, text: str, start: int, end: int) -> int:
+        if (
+            self.tokens
+            and self.tokens[-1].kind == "num"
+            and self.tokens[-1].end == start
+            and "." in self.tokens[-1].text
+        ):
+            self.tokens[-1].extra["cut"] = True  # 0.333…
+            return end
+        return self.add("opaque", "…", start, end)
+
+    def _other(self, text: str, start: int, end: int) -> int:
+        if text == "$":
+            return self._dollar(start, end)
+        if text in _CHARS:
+            kind, name = _CHARS[text]
+            if text == "{":
+                self.single = 0
+            if text == "…":
+                return self._dots(text, start, end)
+            if text == "~" and self.math is None:
+                return end
+            return self.add(kind, name, start, end)
+        if text in _SUPERSCRIPTS:
+            power = ""
+            while end <= len(self.text) and (digit := _SUPERSCRIPTS.get(self.text[end - 1 : end])):
+                power += digit
+                end += 1
+            self.add("op", "^", start, start)
+            return self.add("num", power, start, end - 1, Fraction(power[:MAX_DIGITS]))
+        if text in _FRACTIONS:
+            return self.add("num", text, start, end, Fraction(*_FRACTIONS[text]))
+        if text in "€£¥":
+            return self.add("edge", "$", start, end)
+        if text == "~":
+            self.gap = True
+            return end
+        if text in ".?!:,'\"&`":
+            return self._punctuation(text, start, end)
+        return self.add("opaque", text, start, end)
+
+    def _punctuation(self, text: str, start: int, end: int) -> int:
+        following = self.text[end : end + 1]
+        if text in "&`":
+            self.gap = True
+            return end
+        if text == "!":
+            if (
+                self.tokens
+                and self.tokens[-1].kind in ("num", "var", "rp")
+                and not self.gap
+                and self.math is not None
+            ):
+                return self.add("bang", "!", start, end)
+            return self.add("brk", "!", start, end)
+        if text in "'\"":
+            if self.math is not None and self.tokens and self.tokens[-1].kind == "var":
+                self.tokens[-1].text += "'"
+                return end
+            return self.add("edge", text, start, end)
+        if (
+            text == ":"
+            and following.isdigit()
+            and self.tokens
+            and self.tokens[-1].kind == "num"
+            and not self.gap
+        ):
+            return self.add("opaque", ":", start, end)  # 6:30, or a ratio
+        if text == "." and self.math is None and self._abbreviates(end):
+            return self.add("edge", ".", start, end)
+        return self.add("brk", text, start, end)
+
+    def _abbreviates(self, end: int) -> bool:
+        """Whether a full stop is that of "sq. ft." and not the end of a sentence."""
+        ahead = self.text[end : end + 3].lstrip(" ")[:1]
+        if self.text[end : end + 1] not in (" ", "=") or not self.tokens or self.tokens[-1].kind != "word":
+            return False
+        return ahead.islower() or ahead in tuple("=+*/×-")
+
+    def _dollar(self, start: int, end: int) -> int:
+        if self.text.startswith("$$", start):
+            self.math = None if self.math == "$$" else "$$"
+            return self.add("brk", " ", start, start + 2)
+        if self.math == "$":
+            self.math = None
+            return self.add("edge", "$", start, end)
+        if self.math is None and _opens_formula(self.text, end):
+            self.add("edge", "$", start, end)
+            self.math = "$"
+            return end
+        return self.add("edge", "$", start, end)
+
+    def _cmd(self, text: str, start: int, end: int) -> int:
+        name = text[1:].rstrip("*")
+        if name in ("(", "["):
+            self.math = {"(": "\\)", "[": "\\]"}[name]
+            return self.add("edge" if name == "(" else "brk", " ", start, end)
+        if name in (")", "]"):
+            self.math = None
+            return self.add("edge" if name == ")" else "brk", " ", start, end)
+        if name in ("begin", "end"):
+            return self._environment(name, start, end)
+        if name in _COMMANDS:
+            kind, what = _COMMANDS[name]
+            if what in ("frac", "binom"):
+                self.single = 2 if self.text[end : end + 2].strip()[:1].isdigit() else 0
+            return self.add(kind, what, start, end)
+        if name in _GREEK:
+            return self.add("var", "\\" + name, start, end)
+        if name in _TEXT:
+            return self._text_group(start, end)
+        if name in ("ldots", "cdots", "dots", "dotsc", "dotsb"):
+            return self._dots("…", start, end)
+        if name in _SKIPPED:
+            return end
+        if name in ("%",):
+            return self.add("pct", "%", start, end)
+        if name == "\\":
+            return self.add("brk", "\\\\", start, end)
+        if name in ("$",):
+            return self.add("edge", "$", start, end)
+        if name in (",", ";", ":", "!", " ", ">", "\n"):
+            self.gap = self.gap or name != "!"
+            return end
+        if name in ("{", "}"):
+            return self.add("opaque", name, start, end)
+        if name in ("|",):
+            return self.add("bar", "‖", start, end)
+        if name == "tag":
+            return self._text_group(start, end)
+        if name in ("angle", "triangle", "measuredangle"):
+            return self._name_after(name, start, end)
+        return self.add("opaque", text, start, end)
+
+    def _name_after(self, name: str, start: int, end: int) -> int:
+        """\\angle ABC is one name."""
+        found = re.compile(r"\s*\{?([A-Z0-9]{1,3}'?)(?![A-Za-z])\}?").match(self.text, end)
+        if found is None:
+            return self.add("opaque", name, start, end)
+        return self.add("var", f"\\{name} {found.group(1)}", start, found.end())
+
+    def _text_group(self, start: int, end: int) -> int:
+        opening = re.compile(r"\s*\{").match(self.text, end)
+        if opening is None:
+            return end
+        closing = self.text.find("}", opening.end(), opening.end() + 300)
+        if closing < 0:
+            return self.add("opaque", "\\text", start, end)
+        inside = self.text[opening.end() : closing]
+        words = re.findall(r"[^\W\d_]+|[,.;]", inside)
+        if not words and inside.strip():
+            return self.add("opaque", inside, start, closing + 1)
+        for word in words:
+            self.add(
+                "brk" if word in ("or", "and", "if", "so", "when", "for", ",", ";") else "word",
+                word,
+                start,
+                closing + 1,
+            )
+        self.gap = True
+        return closing + 1
+
+    def _environment(self, name: str, start: int, end: int) -> int:
+        found = re.compile(r"\s*\{([A-Za-z]+)\*?\}").match(self.text, end)
+        if found is None:
+            return self.add("opaque", name, start, end)
+        which = found.group(1)
+        if name == "begin" and which in _STRUCTURES:
+            closing = self.text.find("\\end{" + which, found.end(), found.end() + 20_000)
+            stop = found.end() if closing < 0 else self.text.find("}", closing) + 1
+            return self.add("opaque", which, start, max(stop, found.end()))
+        if name == "begin" and self.math is None:
+            self.math = "env"
+        elif name == "end" and self.math == "env":
+            self.math = None
+        return self.add("brk", " ", start, found.end())
+
+
+_FORMULA_REACH = 400
+
+
+def _opens_formula(text: str, start: int) -> bool:
+    """Whether the dollar sign before `start` opens a formula, or is money.
+
+    Pandoc's rule (a closing dollar has no digit after it and no space before it), and no prose words or
+    dangling operator inside.
+    """
+    closing = text.find("$", start, start + _FORMULA_REACH)
+    while closing > 0 and text[closing - 1] == "\\":
+        closing = text.find("$", closing + 1, start + _FORMULA_REACH)
+    if closing < 0 or text[closing + 1 : closing + 2].isdigit():
+        return False
+    inside = text[start:closing]
+    if "\n\n" in inside or not inside.strip():
+        return False
+    core = inside.strip()
+    if core[-1] in "+-*/=×÷−,(":
+        return False
+    if "\\" not in core and inside[-1].isspace() and core[0].isdigit():
+        return False
+    bare = re.sub(r"\\(?:text\w*|mathrm|mbox|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+", " ", core)
+    return re.search(r"[^\W\d_]{4,}", bare) is None or "\\" in core and " " not in bare.strip()
