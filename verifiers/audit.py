@@ -160,7 +160,13 @@ class Audit:
                 answer = "–" if miss.verdict.answer is None else miss.verdict.answer[:80]
                 detail = f" ({miss.verdict.detail[:80]})" if miss.verdict.detail else ""
                 said = f"{miss.verdict.status}{detail}; {answer!r} against {miss.reference!r}"
-                lines.append(f"    line {miss.line}, {miss.id}{kind}: {said}") Share(right, right + cells[True, 0.0] + cells[False, 1.0])
+                lines.append(f"    line {miss.line}, {miss.id}{kind}: {said}")
+        return lines
+
+
+def _accuracy(cells: Counter[tuple[bool, float | None]]) -> Share:
+    right = cells[True, 1.0] + cells[False, 0.0]
+    return Share(right, right + cells[True, 0.0] + cells[False, 1.0])
 
 
 def _false_positives(cells: Counter[tuple[bool, float | None]]) -> Share:
