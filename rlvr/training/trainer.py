@@ -34,7 +34,8 @@ from rlvr.evidence import render
 from rlvr.policy import Policy
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
-from rlvr.training import advantages, arguments, order
+from rlvr.training import advantages, arguments, order, packing
+from rlvr.training.packing import add_selected_head, pack
 from verifiers import Problem, Verdict
 
 
@@ -87,6 +88,13 @@ class Trainer(GRPOTrainer):
         self.remove_callback(PrinterCallback)
         # TRL recognises truncation by the last token, which an end by stop string is not: masked below instead
         self._mask_truncated, self.mask_truncated_completions = self.mask_truncated_completions, False
+        self.why_padded = why_not_packed(self)
+        if self.why_padded is None:
+            for model in (self.model, self.ref_model):
+                if model is not None:
+                    add_selected_head(base_of(self.accelerator.unwrap_model(model)), self.temperature)
+        else:
+            examiner.terminal.say(f"The update runs padded, one row per completion: {self.why_padded}")
 
     # ------------------------------------------------------------------ which samples
 
@@ -230,6 +238,67 @@ class Trainer(GRPOTrainer):
         }
 
 
+    # ------------------------------------------------------------------ the update
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        **others: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """(rows, T) log-probabilities and entropies of the completions, by groups: see `packing`."""
+        if self.why_padded is not None:
+            return super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, **others
+            )
+        size = max(self.num_generations, (batch_size or len(input_ids)) // self.num_generations * self.num_generations)
+        parts = []
+        for ids, mask in zip(input_ids.split(size), attention_mask.split(size), strict=True):
+            cut = ids.shape[1] - logits_to_keep
+            packed = pack(ids[:, :cut], mask[:, :cut], ids[:, cut:], mask[:, cut:], self.num_generations)
+            with self.accelerator.autocast():
+                answer = model(
+                    input_ids=packed.input_ids,
+                    attention_mask=packed.attention_mask,
+                    position_ids=packed.position_ids,
+                    select=packed.select,
+                    targets=packed.targets,
+                )
+            blank = ids.new_zeros(ids.shape[0] * logits_to_keep, dtype=torch.float32)
+            parts.append([blank.index_put((packed.place,), v.float()).view(-1, logits_to_keep) for v in answer])
+        logprobs, entropies = (torch.cat(values) for values in zip(*parts, strict=True))
+        return logprobs, entropies, None
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """TRL's loss on the groups that teach something.
+
+        A group whose advantages are all zero has no gradient where nothing else in the loss needs it. It is left
+        out of the forward pass, and still counts in every denominator.
+        """
+        if not self.model.training or self._loss_needs_all_groups:
+            return super()._compute_loss(model, inputs)
+        rows = inputs["advantages"].shape[0]
+        groups = inputs["advantages"].view(-1, self.num_generations)
+        live = (groups != 0).any(dim=1)
+        if live.all():
+            return super()._compute_loss(model, inputs)
+        if not live.any():
+            live[0] = True  # a gradient of zero, so that every process takes part in the reduction
+        keep = live.repeat_interleave(self.num_generations)
+        kept = {k: v[keep] if _per_row(v, rows) else v for k, v in inputs.items()}
+        loss = super()._compute_loss(model, kept)
+        if self.loss_type in ("dapo", "cispo", "vespo"):  # divided by the tokens of the whole step already
+            return loss
+        counted = (kept["completion_mask"], inputs["completion_mask"]) if self.loss_type == "bnpo" else (keep, keep >= 0)
+        return loss * (counted[0].sum() / counted[1].sum().clamp(min=1))
+
+    @property
+    def _loss_needs_all_groups(self) -> bool:
+        return self.beta != 0.0 or self._entropy_bonus_enabled or self.aux_loss_enabled or self.top_entropy_quantile < 1
+
     # ------------------------------------------------------------------ the policy, outwards
 
     def snapshot(self, name: str) -> Policy:
@@ -261,7 +330,22 @@ def split_groups(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
     rows = batch["completion_ids"].shape[0]
 
     def part(value: Any, index: int) -> Any:
-        per_row = isinstance(value, torch.Tensor) and value.dim() > 0 and value.shape[0] == rows
-        return value.chunk(parts)[index] if per_row else value
+        return value.chunk(parts)[index] if _per_row(value, rows) else value
 
     return [{key: part(value, index) for key, value in batch.items()} for index in range(parts)]
+
+
+def _per_row(value: Any, rows: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.dim() > 0 and value.shape[0] == rows
+
+
+def base_of(model: Any) -> Any:
+    """The transformers model inside a peft model, or the model itself."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def why_not_packed(trainer: Trainer) -> str | None:
+    """The reason why the packed update cannot be used, None where it can."""
+    if trainer.aux_loss_enabled:
+        return "the router's auxiliary loss is defined on padded rows"
+    return packing.why_not(base_of(trainer.accelerator.unwrap_model(trainer.model)))
