@@ -1,0 +1,107 @@
+"""One text for an answer, whatever its notation: the key of majority votes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from verifiers.math import evaluate
+from verifiers.math.equality import POINTS
+from verifiers.math.parse import Node
+from verifiers.math.values import Based, Choice, Clock, Matrix, Piece, Ratio, Region, Relation, Scalar, Sequence, Text, Value
+
+__all__ = ["describe"]
+
+DIGITS = 20
+
+
+def describe(value: Value) -> str:
+    """A text that equal values share: fractions in lowest terms, sets in order, expressions by their values."""
+    match value:
+        case Scalar():
+            node = Node("percent", (value.node,)) if value.percent else value.node
+            return _tree(node) + (f" {value.unit}" if value.unit else "")
+        case Sequence():
+            items = [describe(item) for item in value.items]
+            if value.ordered:
+                return f"{value.brackets[0]}{', '.join(items)}{value.brackets[1]}" if value.brackets else ", ".join(items)
+            kept = sorted(set(items)) if value.brackets == "{}" else sorted(items)
+            return kept[0] if len(kept) == 1 else "{" + ", ".join(kept) + "}"
+        case Region():
+            from verifiers.math import regions
+
+            pieces = regions.merged(value)
+            return " ∪ ".join(map(_piece, pieces)) or "∅"
+        case Matrix():
+            return "[" + "; ".join(", ".join(map(_tree, row)) for row in value.rows) + "]"
+        case Ratio():
+            first = Node("inv", (value.parts[0],))
+            return " : ".join(["1", *(_tree(Node("mul", (part, first))) for part in value.parts[1:])])
+        case Relation():
+            return f"{_tree(value.left)} {value.op} {_tree(value.right)}"
+        case Text():
+            return value.words
+        case Choice():
+            return value.letter
+        case Based():
+            return f"{value.digits}_{value.base}"
+        case Clock():
+            return f"{value.hour}:{value.minute:02}" + (f":{value.second:02}" if value.second else "") + f" {value.half}"
+
+
+def _piece(piece: Piece) -> str:
+    if piece.low is not None and piece.low == piece.high:
+        return "{" + _tree(piece.low) + "}"
+    low = "-∞" if piece.low is None else _tree(piece.low)
+    high = "∞" if piece.high is None else _tree(piece.high)
+    return f"{'[' if piece.low_closed else '('}{low}, {high}{']' if piece.high_closed else ')'}"
+
+
+def _tree(node: Node) -> str:
+    names = sorted(evaluate.free_symbols(node))
+    if node.op == "sym":
+        return node.args[0]
+    if not names:
+        return _number(node)
+    values = [_at(node, {name: Fraction(7 + 4 * place + 2 * turn, 3) for place, name in enumerate(names)}) for turn in range(POINTS)]
+    if all(value == "?" for value in values):
+        values = [_at(node, {name: Fraction(3 + place + turn) for place, name in enumerate(names)}) for turn in range(POINTS)]
+    if all(value == "?" for value in values):
+        return written(node)
+    return f"f({', '.join(names)}) = {', '.join(values)}, …"
+
+
+def _at(node: Node, point: dict[str, Fraction]) -> str:
+    try:
+        return str(evaluate.exact(node, point))
+    except evaluate.Undefined:
+        return "?"
+    except evaluate.Undecided:
+        return _digits(node, point)
+
+
+def _number(node: Node) -> str:
+    try:
+        value = evaluate.exact(node, {})
+    except (evaluate.Undecided, evaluate.Undefined):
+        digits = _digits(node, {})
+        return written(node) if digits == "?" else "≈" + digits
+    text = str(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < 4_000 else ""
+    return text or written(node)
+
+
+def _digits(node: Node, point: dict[str, Fraction]) -> str:
+    digits = 50 + evaluate.size(node)
+    if digits > 3_000:
+        return "?"
+    try:
+        value = evaluate.numeric(node, point, digits)
+    except (evaluate.Undecided, evaluate.Undefined):
+        return "?"
+    from mpmath import nstr
+
+    return nstr(value, DIGITS)
+
+
+def written(node: Node) -> str:
+    """The tree itself, for what has no value that we can compute."""
+    return f"{node.op}({', '.join(written(part) if isinstance(part, Node) else str(part) for part in node.args)})"

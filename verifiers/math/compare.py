@@ -1,0 +1,296 @@
+"""Whether two values are the same answer. Each type equals its own kind only; nothing here widens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from verifiers.math import regions
+from verifiers.math.equality import equal_trees, proportional
+from verifiers.math.parse import Node, num, sym
+from verifiers.math.values import Based, Choice, Clock, Matrix, Ratio, Region, Relation, Scalar, Sequence, Text, Value
+
+__all__ = ["Rules", "same"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The conventions that data sets differ in. Defaults are those of the common benchmarks.
+
+    `percent`: "gold": a bare number equals a percentage only where the reference has the sign; "free": also the
+    other way round (the problem asks for a percentage); "strict": 50 never equals 50 %.
+    `units`: "optional": one side may omit them; "required": both must name the same; "ignored": not compared.
+    `rounding`: "gold": a reference that is a decimal of three figures or more accepts what rounds to it;
+    "never": decimals are exact.
+    """
+
+    percent: str = "gold"
+    units: str = "optional"
+    rounding: str = "gold"
+
+
+DEFAULT = Rules()
+
+
+def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
+    """Whether `answer` states what `gold` does."""
+    if isinstance(gold, Choice) or isinstance(answer, Choice):
+        return _same_choice(gold, answer, rules)
+    first, second = getattr(gold, "label", None), getattr(answer, "label", None)
+    if first is not None and second is not None and not _same_label(first, second):
+        if not (isinstance(gold, Scalar) and isinstance(answer, Scalar)):
+            return False
+        return "call" not in (first.op, second.op) and _has_symbols(gold.node) and proportional(_difference(gold), _difference(answer))
+    if isinstance(gold, Relation) or isinstance(answer, Relation):
+        return _same_relation(gold, answer)
+    if isinstance(gold, Sequence) and len(gold.items) == 1 and gold.brackets == "{}" and isinstance(answer, Scalar):
+        gold = gold.items[0]  # {2} is 2
+    elif isinstance(answer, Sequence) and len(answer.items) == 1 and answer.brackets == "{}" and isinstance(gold, Scalar):
+        answer = answer.items[0]
+    if isinstance(gold, Scalar) and isinstance(answer, Scalar):
+        return _same_scalar(gold, answer, rules)
+    if isinstance(gold, Region) or isinstance(answer, Region):
+        left, right = regions.as_region(gold), regions.as_region(answer)
+        return left is not None and right is not None and regions.same_region(left, right, equal_trees)
+    if isinstance(gold, Sequence) and isinstance(answer, Sequence):
+        return _same_sequence(gold, answer, rules)
+    if isinstance(gold, Matrix | Sequence) and isinstance(answer, Matrix | Sequence):
+        left, right = _rows(gold), _rows(answer)
+        return left is not None and right is not None and _same_rows(left, right)
+    if isinstance(gold, Ratio) or isinstance(answer, Ratio):
+        return _same_ratio(gold, answer)
+    if isinstance(gold, Text) and isinstance(answer, Text):
+        return gold.words == answer.words != ""
+    if isinstance(gold, Based) and isinstance(answer, Based):
+        return gold == answer
+    if isinstance(gold, Clock) and isinstance(answer, Clock):
+        return gold == answer
+    return False
+
+
+def _same_label(first: Node, second: Node) -> bool:
+    return first == second or "word" in (first.args[0], second.args[0]) or {first.op, second.op} & {"abs", "fn", "ratio"} != set()
+
+
+def _has_symbols(node: Node) -> bool:
+    from verifiers.math.evaluate import free_symbols
+
+    return bool(free_symbols(node))
+
+
+# --- numbers and expressions ------------------------------------------------------------------------------
+
+
+def _percent_of(node: Node) -> Node:
+    return Node("percent", (node,))
+
+
+def _same_scalar(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
+    if not _same_unit(gold, answer, rules):
+        return False
+    left, right = gold, answer
+    if bool(gold.unit) != bool(answer.unit):  # 5 m beside 5\text{ m}
+        if gold.unit and answer.phrase == gold.unit:
+            right = replace(answer, node=answer.node.args[0])
+        elif answer.unit and gold.phrase == answer.unit:
+            left = replace(gold, node=gold.node.args[0])
+        elif (answer if gold.unit else gold).phrase:
+            return False
+    if left.percent != right.percent:
+        if left.percent:
+            return rules.percent != "strict" and _same_number(left, right, rules) or _same_number(replace(left, node=_percent_of(left.node), decimal=None), right, rules)
+        return rules.percent == "free" and _same_number(left, right, rules) or _same_number(left, replace(right, node=_percent_of(right.node)), rules)
+    return _same_number(left, right, rules)
+
+
+def _same_unit(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
+    if rules.units == "ignored" or gold.unit == answer.unit:
+        return True
+    if gold.percent and answer.unit or answer.percent and gold.unit:
+        return False
+    if not gold.unit or not answer.unit:
+        return rules.units == "optional" or gold.phrase == answer.unit or answer.phrase == gold.unit
+    first, second = set(gold.unit.split()), set(answer.unit.split())
+    from verifiers.math.units import is_unit
+
+    if any(is_unit(word.split("^")[0]) for word in first | second):
+        return False
+    return first <= second or second <= first  # apples and red apples
+
+
+def _same_number(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
+    if equal_trees(gold.node, answer.node):
+        return True
+    if rules.rounding != "gold" or gold.decimal is None or gold.decimal.figures < 3:
+        return False
+    if answer.decimal is not None and answer.decimal.places <= gold.decimal.places:
+        return False
+    return _rounds_to(gold.node, answer.node, gold.decimal.places)
+
+
+def _rounds_to(gold: Node, answer: Node, places: int) -> bool:
+    """Whether `answer`, rounded half away from zero to `places` decimals, is `gold`."""
+    from verifiers.math import evaluate
+
+    if evaluate.free_symbols(answer):
+        return False
+    target = evaluate.exact(gold, {})
+    half = Fraction(1, 2 * 10**places)
+    try:
+        value: Any = evaluate.exact(answer, {})
+    except evaluate.Undecided:
+        try:
+            found = evaluate.numeric(answer, {}, 50 + places)
+        except (evaluate.Undecided, evaluate.Undefined):
+            return False
+        if getattr(found, "imag", 0) != 0:
+            return False
+        return abs(found - target.numerator / (found * 0 + target.denominator)) <= half.numerator / (found * 0 + half.denominator)
+    except evaluate.Undefined:
+        return False
+    magnitude, goal = abs(value), abs(target)
+    return (value >= 0) == (target >= 0) and goal - half <= magnitude < goal + half
+
+
+# --- equations --------------------------------------------------------------------------------------------
+
+
+def _difference(value: Value) -> Node:
+    """left - right of an equation, or of a labelled value read as one."""
+    if isinstance(value, Relation):
+        return Node("add", (value.left, Node("neg", (value.right,))))
+    assert isinstance(value, Scalar) and value.label is not None
+    return Node("add", (value.label, Node("neg", (value.node,))))
+
+
+def _same_relation(gold: Value, answer: Value) -> bool:
+    ops = [value.op if isinstance(value, Relation) else "=" for value in (gold, answer)]
+    if ops[0] != ops[1]:
+        return False
+    for value in (gold, answer):
+        if not isinstance(value, Relation) and not (isinstance(value, Scalar) and value.label is not None and value.label.op in ("sym", "call")):
+            return False
+    return proportional(_difference(gold), _difference(answer), positive=ops[0] != "=")
+
+
+# --- several values ---------------------------------------------------------------------------------------
+
+
+def _same_sequence(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
+    if gold.ordered != answer.ordered and not (_named(gold) and _named(answer)):
+        return _same_assignments(gold, answer, rules)
+    if gold.ordered:
+        if gold.brackets != answer.brackets or len(gold.items) != len(answer.items):
+            return False
+        return all(same(one, two, rules) for one, two in zip(gold.items, answer.items, strict=True))
+    left, right = list(gold.items), list(answer.items)
+    if "{}" in (gold.brackets, answer.brackets):
+        left, right = _distinct(left), _distinct(right)
+    if len(left) != len(right):
+        return False
+    for one in left:
+        at = next((position for position, two in enumerate(right) if same(one, two, rules)), None)
+        if at is None:
+            return False
+        del right[at]
+    return True
+
+
+def _distinct(items: list[Value]) -> list[Value]:
+    found: list[Value] = []
+    for item in items:
+        if not any(same(item, other) for other in found):
+            found.append(item)
+    return found
+
+
+def _named(value: Sequence) -> bool:
+    labels = [getattr(item, "label", None) for item in value.items]
+    return all(label is not None for label in labels) and len(set(labels)) == len(labels)
+
+
+def _same_assignments(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
+    """x = 1, y = 2 beside (1, 2): the names give the order, where the tuple names its places they must agree."""
+    names, places = (gold, answer) if _named(gold) else (answer, gold)
+    if not _named(names) or places.brackets != "()" or len(names.items) != len(places.items):
+        return False
+    items = [replace(item, label=None) for item in names.items if isinstance(item, Scalar)]
+    if len(items) != len(names.items):
+        return False
+    if places.label is not None and places.label.op == "tuple":
+        order = {getattr(item, "label", None): stripped for item, stripped in zip(names.items, items, strict=True)}
+        if set(order) != set(places.label.args):
+            return False
+        items = [order[name] for name in places.label.args]
+    pairs = zip(items, places.items, strict=True)
+    return all(same(two, one, rules) if names is answer else same(one, two, rules) for one, two in pairs)
+
+
+def _rows(value: Matrix | Sequence) -> tuple[tuple[Node, ...], ...] | None:
+    """A matrix, or a tuple as a column."""
+    if isinstance(value, Matrix):
+        return value.rows
+    if value.brackets == "()" and all(isinstance(item, Scalar) and not item.unit for item in value.items):
+        return tuple((item.node,) for item in value.items if isinstance(item, Scalar))
+    return None
+
+
+def _same_rows(left: tuple[tuple[Node, ...], ...], right: tuple[tuple[Node, ...], ...]) -> bool:
+    if len(left) != len(right) or len(left[0]) != len(right[0]):
+        return False
+    return all(equal_trees(one, two) for row, other in zip(left, right, strict=True) for one, two in zip(row, other, strict=True))
+
+
+def _same_ratio(gold: Value, answer: Value) -> bool:
+    if isinstance(gold, Ratio) and isinstance(answer, Ratio):
+        if len(gold.parts) != len(answer.parts):
+            return False
+        products = zip(gold.parts, answer.parts, strict=True)
+        first, second = gold.parts[0], answer.parts[0]
+        return all(equal_trees(Node("mul", (one, second)), Node("mul", (two, first))) for one, two in products)
+    if isinstance(gold, Clock) or isinstance(answer, Clock):
+        clock, ratio = (gold, answer) if isinstance(gold, Clock) else (answer, gold)
+        return isinstance(clock, Clock) and isinstance(ratio, Ratio) and _same_time(clock, ratio)
+    ratio, scalar = (gold, answer) if isinstance(gold, Ratio) else (answer, gold)
+    if not isinstance(ratio, Ratio) or not isinstance(scalar, Scalar) or len(ratio.parts) != 2 or scalar.unit or scalar.percent:
+        return False
+    return equal_trees(Node("mul", (ratio.parts[0], Node("inv", (ratio.parts[1],)))), scalar.node)
+
+
+def _same_time(clock: Clock, ratio: Ratio) -> bool:
+    parts = [part.args[0] for part in ratio.parts if part.op == "num"]
+    if len(parts) != len(ratio.parts) or len(parts) not in (2, 3):
+        return False
+    late = clock.hour % 12 + (12 if clock.half == "pm" else 0)
+    return parts[0] in (clock.hour, late) and [*parts[1:], Fraction(0)][:2] == [clock.minute, clock.second]
+
+
+# --- choices ----------------------------------------------------------------------------------------------
+
+
+def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
+    from verifiers.math.normalise import Unreadable
+    from verifiers.math.read import read
+
+    if isinstance(gold, Choice) and isinstance(answer, Choice):
+        return gold.letter == answer.letter
+    choice, other = (gold, answer) if isinstance(gold, Choice) else (answer, gold)
+    assert isinstance(choice, Choice)
+    if isinstance(other, Scalar) and other.node.op == "sym" and other.unit is None:
+        name = other.node.args[0]
+        if choice.bare and name == choice.letter:
+            return True
+        return choice is gold and choice.letter in "ABCDE" and name.upper() == choice.letter
+    if choice.bare and isinstance(other, Scalar):
+        return _same_scalar(*((Scalar(sym(choice.letter)), other) if choice is gold else (other, Scalar(sym(choice.letter)))), rules)
+    if choice.text:
+        try:
+            carried = read(choice.text)
+        except Unreadable:
+            return False
+        return not isinstance(carried, Choice) and (same(carried, other, rules) if choice is gold else same(other, carried, rules))
+    return False
+
+
+ONE = num(1)

@@ -1,0 +1,285 @@
+"""Normalised text → tokens. Nothing here nests or backtracks; the number of tokens is capped."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+from verifiers.math.normalise import GROUP, Unreadable
+from verifiers.math.units import CURRENCY_SIGNS, is_unit
+
+__all__ = ["Token", "lex"]
+
+MAX_TOKENS = 1_200
+MAX_DEPTH = 40
+MAX_EXPONENT = 4_000
+"""Largest power of ten, either way, of a number in e-notation."""
+
+
+class Token(NamedTuple):
+    """`kind` is num, sym, word, fn, op, open, close, rel, sep, cmd or end; `text` is its one spelling."""
+
+    kind: str
+    text: str
+    spaced: bool = False
+    """Whether white space stands before it."""
+    value: Fraction | None = None
+    places: int = -1
+    """Digits after the point of a number written as a decimal; -1 for any other token."""
+    figures: int = 0
+    """Significant digits of such a number."""
+
+
+FUNCTIONS = frozenset(
+    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh arccosh "
+    "arctanh ln log lg exp sqrt abs max min gcd lcm det floor ceil sgn sign Re Im deg arg".split()
+)
+_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "arctg": "arctan", "cosec": "csc", "sign": "sgn"}  # fmt: skip
+_GREEK = frozenset(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
+    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar aleph".split()
+)
+_RELATIONS = {
+    "=": "=", "<": "<", ">": ">", "\\lt": "<", "\\gt": ">", "\\le": "<=", "\\leq": "<=", "\\leqslant": "<=", "\\leqq": "<=", "\\ge": ">=",
+    "\\geq": ">=", "\\geqslant": ">=", "\\geqq": ">=", "\\ne": "!=", "\\neq": "!=", "\\in": "in", "\\approx": "=", "\\equiv": "≡", "\\notin": "notin",
+    "\\sim": "~", "\\simeq": "=", "\\cong": "=", "\\to": "→", "\\rightarrow": "→", "\\Rightarrow": "⇒", "\\implies": "⇒", "\\mapsto": "→",
+    "\\subset": "⊂", "\\subseteq": "⊆", "\\mid": "|", "\\ll": "<<", "\\gg": ">>", "\\perp": "⊥", "\\parallel": "∥", "\\doteq": "=",
+}  # fmt: skip
+_OPERATORS = {
+    "\\cdot": "*", "\\times": "*", "\\ast": "*", "\\div": "/", "\\pm": "±", "\\mp": "∓", "\\cup": "∪", "\\cap": "∩", "\\setminus": "∖",
+    "\\backslash": "∖", "\\bigcup": "∪", "\\over": "over", "\\choose": "choose", "\\colon": ":", "\\%": "%", "\\prime": "'", "\\bullet": "*",
+    "\\circ": "∘", "\\star": "*", "\\&": "&", "\\#": "#", "\\_": "_",
+}  # fmt: skip
+_OPENERS = {"\\{": "set", "\\lbrace": "set", "\\langle": "<", "\\lfloor": "floor", "\\lceil": "ceil", "\\lvert": "|", "\\lbrack": "[", "\\lVert": "‖"}  # fmt: skip
+_CLOSERS = {"\\}": "set", "\\rbrace": "set", "\\rangle": "<", "\\rfloor": "floor", "\\rceil": "ceil", "\\rvert": "|", "\\rbrack": "]", "\\rVert": "‖"}  # fmt: skip
+_SYMBOLS = {"\\infty": "∞", "\\emptyset": "∅", "\\varnothing": "∅", "\\pi": "π", "\\ldots": "…", "\\cdots": "…", "\\dots": "…", "\\dotsc": "…", "\\dotsb": "…", "\\vdots": "…", "\\ddots": "…", "\\imath": "i", "\\jmath": "j", "\\i": "i", "\\e": "e", "\\R": "ℝ", "\\Z": "ℤ", "\\N": "ℕ"}  # fmt: skip
+_TEXT = frozenset("text textrm textbf textit textsf texttt textnormal mbox hbox mathrm operatorname operatorname* rm".split())
+_STYLE = frozenset("mathbf boldsymbol bm mathit mathsf mathtt pmb emph underline overline vec mathcal mathscr mathfrak bf it".split())  # fmt: skip
+_ACCENTS = frozenset("bar hat tilde overline widehat widetilde dot ddot".split())
+_LETTER = re.compile(r"\s?\{\s?([A-Za-z])\s?\}|\s([A-Za-z])")
+_DROPPED = frozenset(
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits quad qquad angle triangle "
+    "therefore because qed square blacksquare checkmark mathop mathbin mathrel hline phantom tag label Box".split()
+)
+_WORD_SYMBOLS = {"pi": "π", "infinity": "∞", "infty": "∞", "inf": "∞", "oo": "∞", "emptyset": "∅"}
+_BLACKBOARD = {"R": "ℝ", "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ"}
+
+_SCAN = re.compile(
+    rf"""
+    (?P<space>\s+)
+  | (?P<num>(?:\d+(?:{GROUP}\d+)+|\d+)(?:\.\d*)?|\.\d+)(?P<exp>[eE][+-]?\d+(?![\d.]))?
+  | (?P<cmd>\\[A-Za-z]+\*?|\\.)
+  | (?P<letters>[A-Za-z]+)
+  | (?P<two>\*\*|<=|>=|!=|=>|->|<>|==|\\\\)
+  | (?P<one>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_SPACED_THOUSANDS = re.compile(r"(?<![\d.,/])\d{1,3}(?: \d{3})+(?![\d,/])")
+
+
+def lex(text: str, thousands: bool = True) -> list[Token]:
+    """Tokens of a normalised text; `thousands` joins `1,234` outside brackets. Raises Unreadable."""
+    if thousands and "," in text:
+        text = _join_thousands(text)
+    if " " in text:
+        text = _SPACED_THOUSANDS.sub(lambda m: m.group().replace(" ", ""), text)
+    out: list[Token] = []
+    groups: list[str] = []  # what each open brace is: "{" a group, "text" or "style" that leave no token
+    spaced = False
+    position, end = 0, len(text)
+    while position < end:
+        match = _SCAN.match(text, position)
+        assert match is not None
+        position = match.end()
+        kind, raw = match.lastgroup, match.group()
+        if kind == "space":
+            spaced = True
+            continue
+        if len(out) > MAX_TOKENS:
+            raise Unreadable(f"more than {MAX_TOKENS} symbols")
+        if kind in ("num", "exp"):
+            out.append(_number(raw, spaced))
+        elif kind == "letters":
+            _letters(raw, spaced, "text" in groups, out)
+        elif kind == "cmd":
+            position = _command(raw, text, position, spaced, groups, out)
+        elif raw == "{":
+            groups.append("{")
+            out.append(Token("open", "{", spaced))
+        elif raw == "}":
+            if not groups:
+                raise Unreadable("a brace closes that was never opened")
+            if groups.pop() == "{":
+                out.append(Token("close", "}", spaced))
+        else:
+            _sign(raw, spaced, out)
+        if len(groups) > MAX_DEPTH:
+            raise Unreadable("nested too deeply")
+        spaced = False
+    if groups:
+        raise Unreadable("a brace is never closed")
+    return out
+
+
+def _join_thousands(text: str) -> str:
+    """Drop the commas of `1,234,567` where no bracket is open, for in brackets a comma separates."""
+    out, depth, last = [], 0, 0
+    for match in re.finditer(r"[(\[]|\\\{|[)\]]|\\\}|" + _THOUSANDS.pattern, text):
+        token = match.group()
+        if token[0].isdigit():
+            if depth <= 0:
+                out.append(text[last : match.start()] + token.replace(",", ""))
+                last = match.end()
+        else:
+            depth += 1 if token in ("(", "[", "\\{") else -1
+    return "".join(out) + text[last:]
+
+
+def _number(raw: str, spaced: bool) -> Token:
+    if GROUP in raw:
+        head, *groups = re.split(GROUP, raw)
+        if len(groups[0].split(".")[0]) != 3 and len(groups) == 1 and "." not in raw:
+            raw = f"{head}.{groups[0]}"  # a decimal comma
+        elif len(head) <= 3 and all(len(group) == 3 for group in [*groups[:-1], groups[-1].split(".")[0]]):
+            raw = head + "".join(groups)
+        else:
+            raise Unreadable("digit groups that are not of three")
+    mantissa, _, exponent = raw.lower().partition("e")
+    if exponent and (len(exponent) > 6 or abs(int(exponent)) > MAX_EXPONENT):
+        raise Unreadable("an exponent out of reach")
+    value = Fraction(mantissa.rstrip(".") + ("e" + exponent if exponent else ""))
+    places = len(mantissa.partition(".")[2]) if "." in mantissa.rstrip(".") else -1
+    figures = len(mantissa.replace(".", "").lstrip("0"))
+    if exponent:
+        places = -1
+    return Token("num", raw, spaced, value, places, figures)
+
+
+def _sign(raw: str, spaced: bool, out: list[Token]) -> None:
+    relation = {"<=": "<=", ">=": ">=", "!=": "!=", "=>": "⇒", "->": "→", "<>": "!=", "==": "="}.get(raw) or _RELATIONS.get(raw)
+    if relation:
+        out.append(Token("rel", relation, spaced))
+    elif raw == "**":
+        out.append(Token("op", "^", spaced))
+    elif raw in "([":
+        out.append(Token("open", raw, spaced))
+    elif raw in ")]":
+        out.append(Token("close", raw, spaced))
+    elif raw in ",;":
+        out.append(Token("sep", raw, spaced))
+    elif raw in CURRENCY_SIGNS:
+        out.append(Token("money", CURRENCY_SIGNS[raw], spaced))
+    elif raw == "\\\\":
+        out.append(Token("op", "row", spaced))
+    elif raw in "+-*/^_!|:%°&'":
+        out.append(Token("op", raw, spaced))
+    else:
+        raise Unreadable(f"the sign {raw!r} is not read")
+
+
+def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token]) -> None:
+    lower = raw.lower()
+    before = out[-1] if out else None
+    if lower in ("or", "and"):
+        out.append(Token("sep", lower, spaced))
+    elif raw in FUNCTIONS or raw in _ALIASES:
+        out.append(Token("fn", _ALIASES.get(raw, raw), spaced))
+    elif raw in _WORD_SYMBOLS:
+        out.append(Token("sym", _WORD_SYMBOLS[raw], spaced))
+    elif raw in ("cup", "U") and spaced and before is not None and before.kind == "close":
+        out.append(Token("op", "∪", spaced))
+    elif in_text:
+        # `\text{x}` is a symbol unless it follows a value, where it is a unit
+        after_value = before is not None and (before.kind in ("num", "close", "word") or before.text in ("π", "°", "/"))
+        out.append(Token("sym" if len(raw) == 1 and not after_value else "word", raw, spaced))
+    elif len(raw) == 1:
+        if raw in "CF" and before is not None and before.text == "°":
+            out.append(Token("word", "celsius" if raw == "C" else "fahrenheit", spaced))
+        else:
+            out.append(Token("sym", raw, spaced))
+    elif before is not None and before.kind in ("num", "close", "word") and is_unit(raw) and len(raw) > 1:
+        out.append(Token("word", raw, spaced))
+    elif (split := _function_prefix(raw)) is not None:
+        name, rest = split
+        out.append(Token("sym" if name == "π" else "fn", name, spaced))
+        out.extend(Token("sym", letter) for letter in rest)
+    elif len(raw) == 2 or raw.isupper() and len(raw) <= 3 or _alphabetical(raw):
+        out.append(Token("run", raw, spaced))
+    else:
+        out.append(Token("word", raw, spaced))
+
+
+def _alphabetical(raw: str) -> bool:
+    """Whether letters look like variables side by side: abc, xyz, pqrs."""
+    return len(raw) <= 4 and list(raw) == sorted(set(raw)) and ord(raw[-1]) - ord(raw[0]) <= 6
+
+
+def _function_prefix(raw: str) -> tuple[str, str] | None:
+    for name in ("arcsin", "arccos", "arctan", "sqrt", "sin", "cos", "tan", "log", "ln", "pi"):
+        if raw.startswith(name) and len(raw) - len(name) == 1:
+            return ("π" if name == "pi" else name), raw[len(name) :]
+    return None
+
+
+def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str], out: list[Token]) -> int:
+    """Append what a LaTeX command stands for; return where to read on."""
+    name = raw[1:]
+    if raw in _RELATIONS:
+        out.append(Token("rel", _RELATIONS[raw], spaced))
+    elif raw in _OPERATORS:
+        out.append(Token("op", _OPERATORS[raw], spaced))
+    elif raw in _OPENERS:
+        out.append(Token("open", _OPENERS[raw], spaced))
+    elif raw in _CLOSERS:
+        out.append(Token("close", _CLOSERS[raw], spaced))
+    elif raw in _SYMBOLS:
+        out.append(Token("sym", _SYMBOLS[raw], spaced))
+    elif raw == "\\\\":
+        out.append(Token("op", "row", spaced))
+    elif name in FUNCTIONS or name in _ALIASES:
+        out.append(Token("fn", _ALIASES.get(name, name), spaced))
+    elif name in _GREEK:
+        out.append(Token("sym", name.removeprefix("var"), spaced))
+    elif name in ("dfrac", "tfrac", "cfrac", "frac", "nicefrac", "sfrac"):
+        out.append(Token("cmd", "frac", spaced))
+    elif name in ("binom", "dbinom", "tbinom"):
+        out.append(Token("cmd", "binom", spaced))
+    elif name in ("sum", "prod", "int", "lim", "iint", "oint"):
+        out.append(Token("cmd", name, spaced))
+    elif name in ("begin", "end"):
+        match = re.compile(r"\s?\{([a-zA-Z]+\*?)\}(?:\s?\{[|lcr ]*\})?").match(text, position)
+        if match is None:
+            raise Unreadable("an environment without a name")
+        out.append(Token(name, match.group(1), spaced))
+        return match.end()
+    elif name == "mathbb":
+        match = re.compile(r"\s?\{?([A-Z])\}?").match(text, position)
+        if match is None:
+            raise Unreadable("\\mathbb of no letter")
+        out.append(Token("sym", _BLACKBOARD.get(match.group(1), match.group(1)), spaced))
+        return match.end()
+    elif name in _ACCENTS and (match := _LETTER.match(text, position)) is not None:
+        out.append(Token("sym", f"{match.group(1) or match.group(2)}_{name}", spaced))
+        return match.end()
+    elif name in _TEXT or name in _STYLE:
+        rest = position
+        while rest < len(text) and text[rest] == " ":
+            rest += 1
+        if rest < len(text) and text[rest] == "{":
+            single = re.compile(r"\{\s?([A-Za-z])\s?\}").match(text, rest)
+            if single is not None and name in ("mathrm", "operatorname", "rm") and not (out and out[-1].kind == "num" and single[1] not in "ei"):
+                out.append(Token("sym", single.group(1), spaced))
+                return single.end()
+            groups.append("text" if name in _TEXT else "style")
+            return rest + 1
+        return position
+    elif name in _DROPPED or raw in ("\\ ", "\\,", "\\;", "\\:", "\\!", "\\>"):
+        pass
+    elif name == "|":
+        out.append(Token("op", "‖", spaced))
+    else:
+        raise Unreadable(f"the command {raw} is not read")
+    return position

@@ -1,0 +1,135 @@
+"""One spelling for mathematics: Unicode, LaTeX spacing and number formats, before anything is parsed.
+
+Characters that show something else than they are (direction overrides, invisible characters inside a word or a
+number) make a text unreadable. Digits and letters of other scripts that look like ours are left as they are,
+and so never equal ours.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise"]
+
+MAX_LENGTH = 2_000
+"""An answer longer than this (characters) is compared as text only."""
+GROUP = "\ue001"
+"""Stands for an explicit digit-group mark: `{,}`, `,\\!` or `\\,` between digits."""
+
+
+class Unreadable(ValueError):
+    """This text is not mathematics that we read."""
+
+
+_OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_INVISIBLE = set("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2063\u2064\ufeff\ufe0e\ufe0f")
+
+_MAP: dict[str, str] = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "×": r"\times ", "✕": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ",
+    "∙": r"\cdot ", "•": r"\cdot ", "∗": "*", "÷": r"\div ", "∕": "/", "⁄": "/", "\u2062": r"\cdot ", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]",
+    "±": r"\pm ", "∓": r"\mp ", "≤": r"\le ", "≦": r"\le ", "⩽": r"\le ", "≥": r"\ge ", "≧": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ",
+    "≈": r"\approx ", "≡": r"\equiv ", "∈": r"\in ", "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ", "∅": r"\emptyset ",
+    "∞": r"\infty ", "°": "^{\\circ}", "º": "^{\\circ}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "…": r"\ldots ", "⋯": r"\ldots ",
+    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ",
+    "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
+    "∶": ":", "→": r"\to ", "∠": r"\angle ", "△": r"\triangle ", "∣": "|", "∨": r"\vee ", "∧": r"\wedge ", "＄": r"\$", "ⅈ": "i", "ⅇ": "e",
+    "µ": r"\mu ", "Ω": r"\Omega ", "ϵ": r"\epsilon ", "ϕ": r"\phi ", "。": ".", "，": ",", "、": ",", "（": "(", "）": ")", "：": ":",
+}  # fmt: skip
+_GREEK = dict(zip("αβγδεζηθικλμνξπρςστυφχψω", "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma sigma tau upsilon phi chi psi omega".split(), strict=True))  # fmt: skip
+_GREEK |= dict(zip("ΓΔΘΛΞΠΣΥΦΨΩ", "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split(), strict=True))  # fmt: skip
+_MAP |= {char: f"\\{name} " for char, name in _GREEK.items()}
+_SUPER = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ", "0123456789+-=()nix", strict=True))
+_SUB = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₙₖᵢⱼₓ", "0123456789+-=()nkijx", strict=True))
+_RAISED = re.compile(f"[{''.join(map(re.escape, _SUPER))}]+")
+_LOWERED = re.compile(f"[{''.join(map(re.escape, _SUB))}]+")
+
+
+def _ascii(text: str) -> str:
+    """Unicode mathematics in LaTeX spelling; raises Unreadable where characters deceive."""
+    text = text.strip().strip("".join(_INVISIBLE)).strip()
+    out: list[str] = []
+    for position, char in enumerate(text):
+        if char < "\x80":
+            out.append(char)
+        elif char in _OVERRIDES or "\ue000" <= char <= "\uf8ff" or "\ud800" <= char <= "\udfff":
+            raise Unreadable("direction overrides, private or broken characters")
+        elif char in _INVISIBLE:
+            if text[position - 1].isalnum() and text[position + 1].isalnum():
+                raise Unreadable("an invisible character inside a word or number")
+        elif (known := _MAP.get(char)) is not None:
+            out.append(known)
+        elif char in _SUPER or char in _SUB:
+            out.append(char)
+        elif char.isspace():
+            out.append(" ")
+        elif unicodedata.decomposition(char).startswith("<fraction>"):
+            top, bottom = unicodedata.normalize("NFKC", char).split("\u2044")
+            out.append(f"\\tfrac{{{top}}}{{{bottom}}}")
+        elif "\uff01" <= char <= "\uff5e" or "\U0001d400" <= char <= "\U0001d7ff" or "\u2100" <= char <= "\u214f":
+            out.append("".join(_MAP.get(c, c) for c in unicodedata.normalize("NFKC", char)))
+        else:
+            out.append(unicodedata.normalize("NFC", char))
+    joined = "".join(out)
+    if joined.isascii():
+        return joined
+    joined = _RAISED.sub(lambda m: "^{" + "".join(map(_SUPER.__getitem__, m.group())) + "}", joined)
+    return _LOWERED.sub(lambda m: "_{" + "".join(map(_SUB.__getitem__, m.group())) + "}", joined)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SPACING = re.compile(
+    r"(?<!\\)\\(?:[;:>! ]|(?:q?quad|hspace\*?\{[^{}]{0,20}\}|displaystyle|textstyle|scriptstyle|limits|nolimits|left|right|middle"
+    r"|[bB]igg?[lrm]?|hfill|newline|noindent|thinspace|medspace|thickspace|negthinspace|enspace|smallskip|bigskip)(?![A-Za-z])\.?)"
+)
+_THIN = re.compile(r"(?<=\d)(?:\{,\}|,\s?\\!\s?|\\,)\s?(?=\d)")
+_CIRC = re.compile(r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![A-Za-z]))|\\degrees?(?![A-Za-z])|\\textdegree(?![A-Za-z])")
+_TRAILING = re.compile(r"(?:\\[\\,;]|[.;,]|\s)+$")
+_FENCES = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
+_BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
+
+
+def normalise(text: str) -> str:
+    """`text` in one spelling, without fences, spacing commands and closing punctuation.
+
+    Raises Unreadable for text that is too long, deceptive, or empty.
+    """
+    if len(text) > MAX_LENGTH:
+        raise Unreadable(f"longer than {MAX_LENGTH} characters")
+    if not text.isascii():
+        text = _ascii(text)
+    if _CONTROL.search(text):
+        raise Unreadable("control characters")
+    text = text.strip()
+    for _ in range(3):
+        before = text
+        for opening, closing in _FENCES:
+            if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) + len(closing):
+                inner = text[len(opening) : -len(closing)]
+                if opening not in inner.replace("\\$", "") and closing not in inner.replace("\\$", "") and not inner.endswith("\\"):
+                    text = inner.strip()
+        if (box := _BOX.match(text)) and text.endswith("}") and "\\boxed" not in text[box.end() :]:
+            text = text[box.end() : -1].strip()
+        if text == before:
+            break
+    text = text.replace("\\$", "\ue010")
+    if "$" in text:
+        text = _dollars(text)
+    if "\\" in text or "{" in text:
+        text = _THIN.sub(GROUP, text)
+        text = _CIRC.sub("°", text)
+        text = text.replace("\\,", " ").replace("~", " ")
+        text = _SPACING.sub(" ", text)
+    if text.endswith("\\%"):
+        return text.strip()
+    text = _TRAILING.sub("", text.replace("\n", " ").replace("\r", " ").replace("\t", " ")).strip()
+    if not text:
+        raise Unreadable("empty")
+    return text
+
+
+def _dollars(text: str) -> str:
+    """Bare dollar signs: pairs fence mathematics, a single one before a number is money."""
+    if text.count("$") % 2 == 0:
+        return text.replace("$", " ")
+    return re.sub(r"\$(?=\s?-?[\d.])", "\ue010", text, count=1).replace("$", " ")

@@ -1,0 +1,406 @@
+"""Tokens → tree, by recursive descent with a depth limit. The tree is the only thing later stages see."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from verifiers.math.lex import Token
+from verifiers.math.normalise import Unreadable
+
+__all__ = ["Node", "Parser", "num", "sym"]
+
+MAX_DEPTH = 45
+
+
+class Node(NamedTuple):
+    """A tree: `op` and its arguments. Leaves are ``num`` (a Fraction) and ``sym`` (a name)."""
+
+    op: str
+    args: tuple[Any, ...]
+
+
+def num(value: int | Fraction) -> Node:
+    return Node("num", (Fraction(value),))
+
+
+def sym(name: str) -> Node:
+    return Node("sym", (name,))
+
+
+_END = Token("end", "")
+_CLOSING = {"(": ")", "[": "]", "{": "}", "set": "set", "<": "<", "floor": "floor", "ceil": "ceil", "|": "|"}
+_OPERANDS = frozenset(("num", "sym", "fn", "cmd", "open", "begin"))
+_CALLED = frozenset("fgh")
+_INVERSES = {name: "arc" + name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")}
+
+
+class Parser:
+    """Reads one expression from `tokens[start:]`; `at` is where it stopped.
+
+    >>> Parser(lex("2x+1")).expression().op
+    'add'
+    """
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens: list[Token] = []
+        for token in tokens:
+            if token.kind == "run":
+                self.tokens += [Token("sym", c, token.spaced and i == 0) for i, c in enumerate(token.text)]
+            else:
+                self.tokens.append(token)
+        self.at = 0
+        self.depth = 0
+        self.bars = 0
+        self.integrals = 0
+
+    # --- tokens
+
+    def peek(self, ahead: int = 0) -> Token:
+        at = self.at + ahead
+        return self.tokens[at] if at < len(self.tokens) else _END
+
+    def take(self) -> Token:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def next_is(self, kind: str, *texts: str) -> bool:
+        token = self.peek()
+        return token.kind == kind and (not texts or token.text in texts)
+
+    def expect(self, kind: str, text: str) -> None:
+        token = self.take()
+        if token.kind != kind or token.text != text:
+            raise Unreadable(f"expected {text!r}, found {token.text!r}")
+
+    # --- grammar
+
+    def expression(self) -> Node:
+        """sums of terms"""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable("nested too deeply")
+        terms = [self.signed_term()]
+        while self.next_is("op", "+", "-", "±", "∓"):
+            terms.append(self.signed_term())
+        self.depth -= 1
+        return terms[0] if len(terms) == 1 else Node("add", tuple(terms))
+
+    def whole(self) -> Node:
+        """an expression that may be split by \\over or \\choose"""
+        left = self.expression()
+        if self.next_is("op", "over"):
+            self.take()
+            return Node("mul", (left, Node("inv", (self.expression(),))))
+        if self.next_is("op", "choose"):
+            self.take()
+            return Node("binom", (left, self.expression()))
+        return left
+
+    def signed_term(self) -> Node:
+        sign = ""
+        while self.next_is("op", "+", "-", "±", "∓"):
+            text = self.take().text
+            if text == "-":
+                sign = {"": "-", "-": "", "±": "±", "∓": "∓"}[sign]
+            elif text != "+":
+                sign = text
+        term = self.term()
+        if sign == "-":
+            return num(-term.args[0]) if term.op == "num" else Node("neg", (term,))
+        return Node("pm", (term, 1 if sign == "±" else -1)) if sign else term
+
+    def term(self) -> Node:
+        """products and quotients, read from left to right"""
+        factors = [self.factor()]
+        while True:
+            token = self.peek()
+            if token.kind == "op" and token.text in "*/" and token.text:
+                self.take()
+                factor = self.signed_factor()
+                factors.append(Node("inv", (factor,)) if token.text == "/" else factor)
+            elif self.starts_operand(token):
+                if token.kind == "num":
+                    raise Unreadable("two numbers side by side")
+                factors.append(self.factor())
+            else:
+                break
+        return factors[0] if len(factors) == 1 else Node("mul", tuple(factors))
+
+    def starts_operand(self, token: Token) -> bool:
+        if token.kind == "op" and token.text == "|":
+            return self.bars == 0
+        if self.integrals and token.kind == "sym" and token.text == "d" and self.peek(1).kind == "sym":
+            return False
+        return token.kind in _OPERANDS and not (token.kind == "open" and token.text in ("set", "<", "["))
+
+    def signed_factor(self) -> Node:
+        negative = False
+        while self.next_is("op", "+", "-"):
+            negative ^= self.take().text == "-"
+        factor = self.factor()
+        return Node("neg", (factor,)) if negative else factor
+
+    def factor(self) -> Node:
+        """an operand with its powers, factorials, degrees and percents"""
+        base = self.operand()
+        while True:
+            if self.next_is("op", "^"):
+                self.take()
+                base = Node("pow", (base, self.exponent()))
+            elif self.next_is("op", "!"):
+                self.take()
+                if self.next_is("op", "!"):
+                    raise Unreadable("repeated factorial signs")
+                base = Node("fact", (base,))
+            elif self.next_is("op", "°"):
+                self.take()
+                base = Node("deg", (base,))
+            elif self.next_is("op", "%"):
+                self.take()
+                base = Node("percent", (base,))
+            else:
+                return base
+
+    def exponent(self) -> Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable("nested too deeply")
+        negative = False
+        while self.next_is("op", "+", "-"):
+            negative ^= self.take().text == "-"
+        power = self.operand()
+        if self.next_is("op", "^"):
+            self.take()
+            power = Node("pow", (power, self.exponent()))
+        elif self.next_is("op", "!"):
+            self.take()
+            power = Node("fact", (power,))
+        self.depth -= 1
+        return (num(-power.args[0]) if power.op == "num" else Node("neg", (power,))) if negative else power
+
+    def operand(self) -> Node:
+        token = self.take()
+        kind = token.kind
+        if kind == "num":
+            return self.number(token)
+        if kind == "sym":
+            return self.symbol(token.text)
+        if kind == "fn":
+            return self.function(token.text)
+        if kind == "cmd":
+            return getattr(self, "_" + token.text)()
+        if kind == "open":
+            return self.group(token.text)
+        if kind == "begin":
+            return self.matrix(token.text)
+        if kind == "op" and token.text == "|":
+            self.bars += 1
+            inner = self.expression()
+            self.bars -= 1
+            self.expect("op", "|")
+            return Node("fn", ("abs", inner))
+        raise Unreadable(f"expected a value, found {token.text!r}")
+
+    def number(self, token: Token) -> Node:
+        assert token.value is not None
+        value = token.value
+        if token.places < 0 and token.text.isdigit():  # 3 1/4 and 3\frac{1}{4}
+            if self.next_is("num") and self.peek().spaced and self.peek(1)[:2] == ("op", "/") and self.peek(2).kind == "num":
+                top, bottom = self.peek().value, self.peek(2).value
+                if top is not None and bottom is not None and _proper(top, bottom):
+                    self.at += 3
+                    return num(value + top / bottom)
+            if self.next_is("cmd", "frac"):
+                start = self.at
+                self.take()
+                fraction = self._frac()
+                parts = fraction.args if fraction.op == "mul" else ()
+                if len(parts) == 2 and parts[0].op == "num" and parts[1].args[0].op == "num" and _proper(parts[0].args[0], parts[1].args[0].args[0]):
+                    return num(value + parts[0].args[0] / parts[1].args[0].args[0])
+                self.at = start
+        return num(value)
+
+    def symbol(self, name: str) -> Node:
+        while self.next_is("op", "'"):
+            self.take()
+            name += "'"
+        if self.next_is("op", "_"):
+            self.take()
+            if self.next_is("word"):
+                name += "_" + self.take().text
+            else:
+                index = self.argument() if not self.next_is("num") else self.operand()
+                if index.op == "num" or index.op == "sym" and len(index.args[0]) > 1:
+                    name += f"_{index.args[0]}"
+                else:
+                    return Node("call", (name + "_", index))
+            while self.next_is("op", "'"):
+                self.take()
+                name += "'"
+        if name[0] in _CALLED and self.next_is("open", "(") and not self.peek().spaced:
+            self.take()
+            return Node("call", (name, *self.arguments()))
+        return sym(name)
+
+    def group(self, opening: str) -> Node:
+        if opening in ("(", "[", "{"):
+            bars, self.bars = self.bars, 0
+            inner = self.whole()
+            self.bars = bars
+            self.expect("close", _CLOSING[opening])
+            return inner
+        if opening in ("floor", "ceil", "|"):
+            inner = self.expression()
+            self.expect("close", opening)
+            return Node("fn", ("abs" if opening == "|" else opening, inner))
+        raise Unreadable(f"{opening!r} does not open a value")
+
+    def arguments(self) -> list[Node]:
+        """comma-separated expressions up to the closing round bracket"""
+        found = [self.expression()]
+        while self.next_is("sep", ","):
+            self.take()
+            found.append(self.expression())
+        self.expect("close", ")")
+        return found
+
+    def argument(self) -> Node:
+        """what LaTeX takes as one argument: a group, or a single digit, letter or command"""
+        token = self.peek()
+        if token.kind == "num" and token.text.isdigit() and len(token.text) > 1:
+            rest = token.text[1:]
+            self.tokens[self.at] = Token("num", rest, False, Fraction(int(rest)), -1, len(rest))
+            return num(int(token.text[0]))
+        if token.kind == "op":
+            raise Unreadable(f"expected an argument, found {token.text!r}")
+        return self.operand()
+
+    def function(self, name: str) -> Node:
+        if name == "sqrt":
+            return self._sqrt()
+        power = base = None
+        for _ in range(2):
+            if self.next_is("op", "^") and power is None:
+                self.take()
+                power = self.exponent()
+            elif self.next_is("op", "_") and base is None:
+                self.take()
+                base = self.argument()
+        if power == num(-1) and name in _INVERSES:
+            name, power = _INVERSES[name], None
+        if self.next_is("open", "("):
+            self.take()
+            args = self.arguments()
+        elif self.next_is("open", "{"):
+            self.take()
+            args = [self.group("{")]
+        else:
+            args = [self.bare_argument()]
+        if name in ("log", "lg") and len(args) == 2 and base is None:
+            base = args.pop()
+        node = Node("fn", (name, *args) if base is None else (name, *args, base))
+        return node if power is None else Node("pow", (node, power))
+
+    def bare_argument(self) -> Node:
+        """the argument of a function without brackets: a product up to the next function, sign or fence"""
+        factors = [self.signed_factor()]
+        while self.starts_operand(self.peek()) and self.peek().kind not in ("fn", "num"):
+            factors.append(self.factor())
+        whole = factors[0] if len(factors) == 1 else Node("mul", tuple(factors))
+        if self.next_is("op", "/") and self.peek(1).kind == "num" and sym("π") in factors:
+            self.take()
+            whole = Node("mul", (*factors, Node("inv", (self.factor(),))))
+        return whole
+
+    def _sqrt(self) -> Node:
+        index = num(2)
+        if self.next_is("open", "["):
+            self.take()
+            index = self.expression()
+            self.expect("close", "]")
+        return Node("root", (self.argument(), index))
+
+    def _frac(self) -> Node:
+        top = self.argument()
+        return Node("mul", (top, Node("inv", (self.argument(),))))
+
+    def _binom(self) -> Node:
+        top = self.argument()
+        return Node("binom", (top, self.argument()))
+
+    def _bounds(self) -> tuple[str, Node, Node]:
+        """variable, lower and upper bound of a sum or product"""
+        self.expect("op", "_")
+        self.expect("open", "{")
+        variable = self.take()
+        self.expect("rel", "=")
+        low = self.expression()
+        self.expect("close", "}")
+        self.expect("op", "^")
+        if variable.kind != "sym":
+            raise Unreadable("a sum over no variable")
+        return variable.text, low, self.exponent()
+
+    def _sum(self) -> Node:
+        return Node("sum", (*self._bounds(), self.term()))
+
+    def _prod(self) -> Node:
+        return Node("prod", (*self._bounds(), self.term()))
+
+    def _int(self) -> Node:
+        low = high = None
+        if self.next_is("op", "_"):
+            self.take()
+            low = self.argument()
+            self.expect("op", "^")
+            high = self.exponent()
+        self.integrals += 1
+        body = self.expression()
+        self.integrals -= 1
+        self.expect("sym", "d")
+        variable = self.take()
+        if variable.kind != "sym" or low is None or high is None:
+            raise Unreadable("an integral without bounds or variable")
+        return Node("int", (variable.text, low, high, body))
+
+    def _lim(self) -> Node:
+        self.expect("op", "_")
+        self.expect("open", "{")
+        variable = self.take()
+        self.expect("rel", "→")
+        to = self.expression()
+        self.expect("close", "}")
+        return Node("lim", (variable.text, to, self.term()))
+
+    def _iint(self) -> Node:
+        raise Unreadable("multiple integrals are not read")
+
+    _oint = _iint
+
+    def matrix(self, name: str) -> Node:
+        """the environment `name` as rows of expressions"""
+        if name not in ("pmatrix", "bmatrix", "matrix", "array", "smallmatrix", "vmatrix", "Bmatrix"):
+            raise Unreadable(f"the environment {name} is not read")
+        rows: list[list[Node]] = [[]]
+        while not self.next_is("end"):
+            if self.next_is("op", "row"):
+                self.take()
+                rows.append([])
+            elif self.next_is("op", "&"):
+                self.take()
+            else:
+                rows[-1].append(self.expression())
+        if self.peek() is _END:
+            raise Unreadable("an environment never ends")
+        self.take()
+        if rows and not rows[-1]:
+            rows.pop()
+        if not rows or len({len(row) for row in rows}) != 1:
+            raise Unreadable("rows of different lengths")
+        return Node("det" if name == "vmatrix" else "matrix", tuple(tuple(row) for row in rows))
+
+
+def _proper(top: Fraction, bottom: Fraction) -> bool:
+    return top.denominator == bottom.denominator == 1 and 0 < top < bottom

@@ -1,0 +1,394 @@
+"""Text → value: which type an answer is, and its parts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from verifiers.math import regions
+from verifiers.math.lex import Token, lex
+from verifiers.math.normalise import Unreadable, normalise
+from verifiers.math.parse import Node, Parser, num, sym
+from verifiers.math.special import plain, special
+from verifiers.math.units import unit_name
+from verifiers.math.values import Decimal, Matrix, Ratio, Region, Relation, Scalar, Sequence, Text, Value
+
+__all__ = ["read"]
+
+_MATCHING = {"(": ")", "[": "]", "{": "}", "set": "set", "<": "<", "floor": "floor", "ceil": "ceil", "|": "|"}
+_INEQUALITIES = ("<", "<=", ">", ">=")
+
+
+def read(text: str, thousands: bool = True) -> Value:
+    """The value that `text` states; what is no mathematics that we read is Text.
+
+    Raises Unreadable for text that is empty, too long or deceptive.
+    """
+    spelled = normalise(text)
+    found = special(spelled)
+    if found is not None:
+        return found
+    try:
+        return _statement(lex(spelled, thousands))
+    except (Unreadable, RecursionError):
+        return Text(plain(spelled))
+
+
+# --- splitting --------------------------------------------------------------------------------------------
+
+
+def _split(tokens: list[Token], kind: str, texts: tuple[str, ...] = ()) -> tuple[list[list[Token]], list[str]]:
+    """`tokens` cut at the tokens of `kind` that stand outside all brackets, and what those tokens were."""
+    parts: list[list[Token]] = [[]]
+    cuts: list[str] = []
+    depth = 0
+    for token in tokens:
+        if token.kind in ("open", "begin"):
+            depth += 1
+        elif token.kind in ("close", "end"):
+            depth -= 1
+            if depth < 0:
+                raise Unreadable("a bracket closes that was never opened")
+        if depth == 0 and token.kind == kind and (not texts or token.text in texts):
+            parts.append([])
+            cuts.append(token.text)
+        else:
+            parts[-1].append(token)
+    return parts, cuts
+
+
+def _wrapped(tokens: list[Token]) -> tuple[str, str] | None:
+    """The bracket pair that holds all of `tokens`, or None."""
+    if len(tokens) < 2 or tokens[0].kind != "open" or tokens[-1].kind != "close":
+        return None
+    depth = 0
+    for position, token in enumerate(tokens):
+        depth += (token.kind in ("open", "begin")) - (token.kind in ("close", "end"))
+        if depth == 0 and position < len(tokens) - 1:
+            return None
+    return tokens[0].text, tokens[-1].text
+
+
+def _statement(tokens: list[Token]) -> Value:
+    while (pair := _wrapped(tokens)) == ("{", "}"):
+        tokens = tokens[1:-1]
+    if not tokens:
+        raise Unreadable("empty")
+    parts, cuts = _split(tokens, "sep")
+    if not cuts:
+        return _item(tokens)
+    items: list[list[Token]] = []
+    for position, part in enumerate(parts):
+        if part:
+            items.append(part)
+        elif not (0 < position < len(parts) - 1 and {cuts[position - 1], cuts[position]} & {"and", "or"}):
+            raise Unreadable("a separator with nothing on one side")
+    return _several([_item(part) for part in items], cuts)
+
+
+def _several(values: list[Value], cuts: list[str]) -> Value:
+    if len(values) == 1:
+        return values[0]
+    if all(isinstance(value, Region) and value.label is not None for value in values):
+        pieces = [value for value in values if isinstance(value, Region)]
+        if len({piece.label for piece in pieces}) == 1:
+            return regions.joined(pieces, conjunction="or" not in cuts)
+    flat: list[Value] = []
+    for value in values:
+        if isinstance(value, Sequence) and value.brackets == "" and value.label is None:
+            flat.extend(value.items)
+        else:
+            flat.append(value)
+    first = flat[0]
+    label = getattr(first, "label", None)
+    others = [getattr(value, "label", None) for value in flat[1:]]
+    if label is not None and not any(others) and not isinstance(first, Sequence):  # a = 4, -8, -10
+        return Sequence((replace(first, label=None), *flat[1:]), "", label)  # type: ignore[arg-type]
+    if label is not None and all(other == label for other in others):  # x = 1, x = 2
+        return Sequence(tuple(replace(value, label=None) for value in flat), "", label)  # type: ignore[arg-type]
+    return Sequence(tuple(flat), "")
+
+
+# --- relations --------------------------------------------------------------------------------------------
+
+
+def _item(tokens: list[Token]) -> Value:
+    while _wrapped(tokens) == ("{", "}"):
+        tokens = tokens[1:-1]
+    sides, ops = _split(tokens, "rel")
+    if not ops:
+        return _side(tokens)
+    if sides[0] == [] and ops == ["="]:  # "= 5", "≈ 5"
+        return _side(sides[1])
+    if any(not side for side in sides):
+        raise Unreadable("a relation with nothing on one side")
+    if set(ops) == {"="}:
+        return _equation(sides)
+    if ops == ["in"]:
+        label, value = _label(sides[0]), _side(sides[1])
+        if label is None:
+            raise Unreadable("membership of what is no variable")
+        region = regions.as_region(value)
+        return replace(region, label=label) if region is not None else replace(value, label=label)  # type: ignore[call-arg]
+    if all(op in (*_INEQUALITIES, "!=") for op in ops):
+        return regions.inequality([_expression(side) for side in sides], ops)
+    raise Unreadable("a relation that is not read")
+
+
+def _equation(sides: list[list[Token]]) -> Value:
+    label = None
+    if (found := _label(sides[0])) is not None:
+        label, sides = found, sides[1:]
+    elif len(sides) == 2 and (found := _label(sides[1])) is not None and found != sym("word"):
+        label, sides = found, sides[:1]
+    values = [_side(side) for side in sides]
+    if len(values) == 1:
+        return _labelled(values[0], label)
+    if label is None and len(values) == 2 and all(isinstance(value, Scalar) for value in values):
+        left, right = (value.node for value in values if isinstance(value, Scalar))
+        from verifiers.math.evaluate import free_symbols
+
+        if free_symbols(left) | free_symbols(right):
+            return Relation("=", left, right)
+    from verifiers.math.compare import same
+
+    if all(same(values[-1], value) for value in values[:-1]):  # S = 2 + 3 = 5
+        return _labelled(values[-1], label)
+    raise Unreadable("an equality that does not hold")
+
+
+def _labelled(value: Value, label: Node | None) -> Value:
+    if label is None or isinstance(value, Relation | Text) or not hasattr(value, "label"):
+        return value
+    return replace(value, label=label if label != sym("word") else None)  # type: ignore[call-arg]
+
+
+def _label(tokens: list[Token]) -> Node | None:
+    """What may stand before an equals sign as a mere name: x, f(x), |AB|, (p,q), S_1:S, or words."""
+    if all(token.kind == "word" or token.kind == "sym" for token in tokens) and any(token.kind == "word" for token in tokens):
+        return sym("word")
+    if all(token.kind in ("sym", "run") and token.text.replace("'", "").isalpha() for token in tokens):
+        name = "".join(token.text for token in tokens)
+        if len(tokens) == 1 or name.isupper() and len(name) <= 4:
+            return None if name in ("e", "i", "π", "∞") else sym(name)
+    if tokens[0].kind == "fn" and len(tokens) <= 6 and not any(token.kind == "num" for token in tokens):
+        return _expression(tokens)
+    if len(tokens) > 14:
+        return None
+    pair = _wrapped(tokens)
+    if pair is not None and pair[0] in ("(", "<"):
+        parts, cuts = _split(tokens[1:-1], "sep")
+        labels = [_label(part) if part else None for part in parts]
+        return Node("tuple", tuple(labels)) if cuts and all(labels) else None
+    parts, cuts = _split(tokens, "op", (":",))
+    if cuts:
+        labels = [_label(part) if part else None for part in parts]
+        return Node("ratio", tuple(labels)) if all(labels) else None
+    if tokens[0].kind == "op" and tokens[0].text == "|" or tokens[0].text in ("|", "("):
+        inner = tokens[1:-1]
+        return Node("abs", (found,)) if inner and (found := _label(inner)) is not None else None
+    if tokens[0].kind == "sym":
+        if len(tokens) > 3 and tokens[1].text == "(" and _wrapped(tokens[1:]) is not None and not tokens[1].spaced:
+            parts, _ = _split(tokens[2:-1], "sep")
+            try:
+                return Node("call", (tokens[0].text, *(_expression(part) for part in parts)))
+            except Unreadable:
+                return Node("call", (tokens[0].text, *(token.text for token in tokens[2:-1])))
+        if len(tokens) > 1 and tokens[1].text in ("_", "'"):
+            node = _expression(tokens)
+            return node if node.op in ("sym", "call") else None
+    return None
+
+
+# --- one side ---------------------------------------------------------------------------------------------
+
+
+def _expression(tokens: list[Token]) -> Node:
+    parser = Parser(tokens)
+    node = parser.whole()
+    if parser.at != len(parser.tokens):
+        raise Unreadable(f"expected the end, found {parser.peek().text!r}")
+    return node
+
+
+def _side(tokens: list[Token]) -> Value:
+    if all(token.kind == "word" for token in tokens):
+        raise Unreadable("words")
+    parts, cuts = _split(tokens, "op", ("∪", "∩", "∖"))
+    if cuts:
+        return regions.combined([_side(part) for part in parts], cuts)
+    if (pair := _wrapped(tokens)) is not None and pair[0] in ("(", "[", "set", "<"):
+        inner = tokens[1:-1]
+        if pair == ("set", "set"):
+            return _set(inner)
+        parts, cuts = _split(inner, "sep")
+        if cuts:
+            if any(cut in ("and", "or") for cut in cuts) or any(not part for part in parts):
+                raise Unreadable("words between the parts of a tuple")
+            brackets = pair[0] + {"<": ">"}.get(pair[1], pair[1])
+            if brackets not in ("()", "[]", "(]", "[)", "<>"):
+                raise Unreadable("brackets that do not match")
+            return Sequence(tuple(_item(part) for part in parts), "()" if brackets == "<>" else brackets)
+        if pair == ("(", ")") and any(token.kind in ("rel", "money", "word") for token in inner):
+            return _item(inner)
+        if pair == ("[", "]"):
+            held = _item(inner)
+            return held if isinstance(held, Matrix) else Sequence((held,), "[]")
+    parts, cuts = _split(tokens, "op", (":",))
+    if cuts:
+        return Ratio(tuple(_expression(part) for part in parts))
+    return _scalar(tokens)
+
+
+def _set(inner: list[Token]) -> Value:
+    if not inner:
+        return Region(())
+    for bar in (("op", ("|", ":")), ("rel", ("|",))):
+        parts, cuts = _split(inner, *bar)
+        if len(cuts) == 1 and any(token.kind == "rel" for token in parts[1]):  # {x : x > 3}
+            name = _split(parts[0], "rel")[0][0]
+            condition, label = _statement(parts[1]), _label(name)
+            region = regions.as_region(condition)
+            if region is None or label is None or region.label != label:
+                raise Unreadable("a set by a condition that is not read")
+            return replace(region, label=None)
+    parts, cuts = _split(inner, "sep")
+    if any(not part for part in parts):
+        raise Unreadable("an empty place in a set")
+    items: list[Value] = []
+    for part in parts:
+        value = _item(part)
+        items.extend(value.items if isinstance(value, Sequence) and value.brackets == "" else (value,))
+    return Sequence(tuple(items), "{}")
+
+
+_PREFIXES = frozenset("approximately approx about exactly roughly".split())
+
+
+def _scalar(tokens: list[Token]) -> Value:
+    start = 0
+    while start < len(tokens) and tokens[start].kind == "word" and tokens[start].text.lower() in _PREFIXES:
+        start += 1
+    tokens = tokens[start:]
+    unit: str | None = None
+    if len(tokens) > 1 and tokens[0].kind == "op" and tokens[0].text in "+-" and tokens[1].kind == "money":
+        tokens, unit = [tokens[0], *tokens[2:]], tokens[1].text
+    elif len(tokens) > 1 and tokens[0].kind == "money":
+        tokens, unit = tokens[1:], tokens[0].text
+    if not tokens:
+        raise Unreadable("nothing beside a currency sign")
+    parser = Parser(tokens)
+    node = parser.whole()
+    rest = parser.tokens[parser.at :]
+    percent = False
+    if rest and rest[0].kind == "money" and unit is None:
+        unit, rest = rest[0].text, rest[1:]
+    if rest:
+        name = unit_name(_unit_words(rest))
+        if name is None or unit and name not in ("", unit):
+            raise Unreadable("words after a value that are no unit")
+        if name == "percent":
+            percent = True
+        else:
+            unit = unit or name or None
+    if node.op == "percent":
+        node, percent = node.args[0], True
+    elif node.op == "neg" and node.args[0].op == "percent":
+        node, percent = Node("neg", (node.args[0].args[0],)), True
+    if node.op == "deg" or node.op == "neg" and node.args[0].op == "deg":
+        if unit is not None:
+            raise Unreadable("degrees and another unit")
+        node = node.args[0] if node.op == "deg" else Node("neg", (node.args[0].args[0],))
+        unit = "degree"
+    elif node.op == "mul" and node.args[-1].op == "deg" and unit is None:  # \frac{45}{2} \pi^\circ
+        node, unit = Node("mul", (*node.args[:-1], node.args[-1].args[0])), "degree"
+    return _typed(node, unit, percent, parser.tokens[: parser.at])
+
+
+def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
+    words: list[tuple[str, int]] = []
+    position = 0
+    while position < len(rest):
+        token = rest[position]
+        following = rest[position + 1 : position + 6]
+        if token.kind == "word" or token.kind == "sym" and words and len(token.text) == 1:
+            power = 1
+            if following and following[0].text == "^" and len(following) > 1:
+                exponent = following[1:]
+                if exponent[0].text == "{":
+                    exponent = exponent[1:]
+                    position += 2
+                sign = -1 if exponent and exponent[0].text == "-" else 1
+                if sign < 0:
+                    exponent = exponent[1:]
+                    position += 1
+                if not exponent or exponent[0].kind != "num" or exponent[0].value is None:
+                    raise Unreadable("a unit to a power that is no number")
+                power = sign * int(exponent[0].value)
+                position += 2
+            words.append((token.text, power))
+        elif token.text in ("/", "*", ".") or token.kind == "op" and token.text == "'":
+            if token.text == "/":
+                words.append(("per", 1))
+        else:
+            raise Unreadable(f"{token.text!r} after a value")
+        position += 1
+    return words
+
+
+def _typed(node: Node, unit: str | None, percent: bool, tokens: list[Token]) -> Value:
+    if node == sym("∅"):
+        return Region(())
+    if node == sym("ℝ"):
+        return regions.ALL
+    if node.op == "matrix":
+        return Matrix(node.args)
+    if node.op == "mul" and sum(factor.op == "matrix" for factor in node.args) == 1:
+        matrix = next(factor for factor in node.args if factor.op == "matrix")
+        scale = tuple(factor for factor in node.args if factor is not matrix)
+        return Matrix(tuple(tuple(Node("mul", (*scale, entry)) for entry in row) for row in matrix.args))
+    signs = _count_signs(node)
+    if signs:
+        if signs > 3:
+            raise Unreadable("more than three ± signs")
+        return Sequence(tuple(Scalar(chosen, unit, percent) for chosen in _choose_signs(node)), "")
+    written = [token for token in tokens if not (token.kind == "op" and token.text in "+-")]
+    decimal = None
+    if len(written) == 1 and written[0].kind == "num" and written[0].places >= 0:
+        decimal = Decimal(written[0].places, written[0].figures)
+    return Scalar(node, unit, percent, decimal, phrase=_letters_as_unit(tokens) if unit is None else "")
+
+
+def _letters_as_unit(tokens: list[Token]) -> str:
+    """For `5 m`: "meter", should the other side have a unit."""
+    if len(tokens) == 2 and tokens[0].kind == "num" and tokens[1].kind == "sym" and len(tokens[1].text) == 1:
+        return unit_name([(tokens[1].text, 1)]) or ""
+    return ""
+
+
+# --- ± ----------------------------------------------------------------------------------------------------
+
+
+def _count_signs(node: Node) -> int:
+    return (node.op == "pm") + sum(_count_signs(part) for part in node.args if isinstance(part, Node))
+
+
+def _choose_signs(node: Node) -> list[Node]:
+    """The values of an expression with ± signs: ∓ is the opposite of every ±, several ± without ∓ are free."""
+    if _has_opposite(node):
+        return [_fixed(node, iter([sign] * 8)) for sign in (1, -1)]
+    count = _count_signs(node)
+    choices = [[1 if number >> bit & 1 == 0 else -1 for bit in range(count)] for number in range(2**count)]
+    return [_fixed(node, iter(choice)) for choice in choices]
+
+
+def _has_opposite(node: Node) -> bool:
+    return node.op == "pm" and node.args[1] == -1 or any(_has_opposite(part) for part in node.args if isinstance(part, Node))
+
+
+def _fixed(node: Node, signs: object) -> Node:
+    if node.op == "pm":
+        sign = next(signs) * node.args[1]  # type: ignore[call-overload]
+        inner = _fixed(node.args[0], signs)
+        return inner if sign > 0 else Node("mul", (num(-1), inner))
+    return Node(node.op, tuple(_fixed(part, signs) if isinstance(part, Node) else part for part in node.args))

@@ -1,0 +1,113 @@
+"""Answers that are no expressions: choice letters, times of day, dates, digits in a base, set phrases, words."""
+
+from __future__ import annotations
+
+import re
+
+from verifiers.math import regions
+from verifiers.math.normalise import Unreadable
+from verifiers.math.values import Based, Choice, Clock, Region, Text, Value
+
+__all__ = ["plain", "special"]
+
+_STYLE = re.compile(
+    r"\\(?:text(?:rm|bf|it|sf|tt|normal)?|mbox|hbox|math(?:rm|bf|sf|it|tt|cal)|boldsymbol|bm|operatorname\*?|rm|bf|it|emph|underline)(?![A-Za-z])\s?"
+)
+_SPACE = re.compile(r"\s+")
+_FOLDABLE = re.compile(r"[^\W\d_]+(?:[\s'’.,!/&-]*[^\W_]+)*")
+
+
+def plain(text: str) -> str:
+    """`text` without styles and braces; words alone in one case."""
+    bare = _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "")).strip(" .,;:!*\"'`")
+    if _FOLDABLE.fullmatch(bare):
+        words = _ALIASES.get(folded := re.sub(r"[\s-]+", " ", bare.replace(".", "").replace("'", "")).casefold(), folded)
+        return _date(words) or words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
+    return bare.replace(" ", "")
+
+
+_ALIASES = {
+    "dne": "does not exist", "doesnt exist": "does not exist", "the limit does not exist": "does not exist", "limit does not exist": "does not exist",
+    "not defined": "undefined", "is undefined": "undefined", "no limit": "does not exist",
+}  # fmt: skip
+_NONE = frozenset(
+    "no solution|no solutions|no real solution|no real solutions|there is no solution|there are no solutions|empty set|the empty set|"
+    "there is no real solution|there are no real solutions|no such solution|no real roots|null set".split("|")
+)
+_ALL = frozenset(
+    "all real numbers|all reals|all real|any real number|the set of all real numbers|the real numbers|real numbers|every real number|all real values|reals|the reals".split("|")
+)
+_MONTHS = "january february march april may june july august september october november december".split()
+_MONTH = {name[:length]: at + 1 for at, name in enumerate(_MONTHS) for length in (3, len(name))} | {"sept": 9}
+_MONTH_FIRST = re.compile(r"([a-z]+),? (\d{1,2})(?:st|nd|rd|th)?(?:,? (\d{4}))?")
+_DAY_FIRST = re.compile(r"(?:the )?(\d{1,2})(?:st|nd|rd|th)?(?: of)? ([a-z]+)(?:,? (\d{4}))?")
+
+
+def _date(words: str) -> str | None:
+    """One spelling of a month and day, with or without the year."""
+    if (match := _MONTH_FIRST.fullmatch(words)) and match[1] in _MONTH:
+        month, day, year = match[1], match[2], match[3]
+    elif (match := _DAY_FIRST.fullmatch(words)) and match[2] in _MONTH:
+        day, month, year = match[1], match[2], match[3]
+    else:
+        return None
+    return f"{_MONTHS[_MONTH[month] - 1]} {int(day)}" + (f" {year}" if year else "")
+
+
+_CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?(?::(\d{2}))?\s?([ap])\.?\s?m\.?", re.IGNORECASE)
+_LETTER = re.compile(r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Za-z])\s?\)|([A-Z])(?:\s?[.):])?)[.:]?", re.IGNORECASE)
+_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])\s?[).]|([A-Z]):\s)[.:]?\s?(\S.*)")
+_NUMBERS = {name: at for at, name in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split())}  # fmt: skip
+_BASES = _NUMBERS | {"binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16, "hex": 16}
+_BASED = re.compile(
+    r"(-?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\s?(?:_\s?\(?\s?(?:base\s?)?(\d{1,2}|[a-z]+)\s?\)?|\(?(?:in )?base[ -]?(\d{1,2}|[a-z]+)\)?)"
+)
+_DAY = re.compile(r"(?:the )?\d{1,2}(?:st|nd|rd|th)?(?: of)? [A-Za-z]+(?:,? \d{4})?")
+
+
+def special(text: str) -> Value | None:
+    """What `text` is, if it is one of the types that have no expression in them; else None."""
+    first = text[0]
+    bare = _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "").replace("\\ ", " ")).strip()
+    if not bare:
+        raise Unreadable("empty")
+    if "_" in bare or "base" in bare:
+        if (match := _BASED.fullmatch(bare)) is not None:
+            return _based(match[1], match[2] or match[3])
+    if first.isdigit() or bare[0].isdigit():
+        if bare[-1] in "mM." and (match := _CLOCK.fullmatch(bare)) is not None:
+            return _clock(*match.groups())
+        return Text(plain(text)) if _DAY.fullmatch(bare) and _date(bare.casefold()) else None
+    if len(bare) > 200 or not (bare[0].isalpha() or bare[0] == "("):
+        return None
+    if (match := _LETTER.fullmatch(bare)) is not None and ((match[1] or "").isupper() or (match[1] or "~") in "abcdefgh" or (match[2] or "").isupper()):
+        return Choice((match[1] or match[2]).upper(), bare=match[2] is not None and len(bare) == 1)
+    if (match := _LETTER_AND_TEXT.fullmatch(bare)) is not None:
+        return Choice(match[1] or match[2] or match[3], bare=False, text=match[4])
+    if not bare[0].isalpha():
+        return None
+    folded = re.sub(r"[\s-]+", " ", bare).casefold().strip(" .,;:!")
+    if folded in _NONE:
+        return Region(())
+    if folded in _ALL:
+        return regions.ALL
+    if folded in ("no", "none", "so", "up", "on", "off", "if", "true", "false", "odd", "even") or _date(folded):
+        return Text(plain(text))
+    return None
+
+
+def _based(digits: str, base: str) -> Based | None:
+    number = int(base) if base.isdigit() else _BASES.get(base, 0)
+    if not 2 <= number <= 36 or not (any(digit.isdigit() for digit in digits) or len(digits) > 1 and digits.isupper()):
+        return None
+    if not digits.lstrip("-")[0].isdigit() and (not digits.lstrip("-").isupper() or any(int(digit, 36) >= number for digit in digits.strip("-."))):
+        return None
+    sign = "-" if digits.startswith("-") else ""
+    whole, _, part = digits.lstrip("-").upper().partition(".")
+    part = part.rstrip("0")
+    return Based(sign + (whole.lstrip("0") or "0") + ("." + part if part else ""), number)
+
+
+def _clock(hour: str, minute: str | None, second: str | None, half: str) -> Clock | None:
+    found = Clock(int(hour), int(minute or 0), int(second or 0), half.lower() + "m")
+    return found if 1 <= found.hour <= 12 and found.minute < 60 and found.second < 60 else None

@@ -1,0 +1,235 @@
+"""The last step: sympy, on trees that our own parser built, in a small helper process that can be killed.
+
+sympy can loop for ever, and neither threads nor signals stop it. So this process never runs it: one helper
+(`python -m verifiers.math.symbolic`, started when first needed) answers one question at a time, is killed at
+the deadline and started again at the next question. The helper also ends itself: at its own alarm, at its
+memory limit, and when its parent goes. A forked child starts a helper of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from verifiers.math.evaluate import weight
+from verifiers.math.parse import Node
+
+__all__ = ["equal"]
+
+DEADLINE = 0.6
+"""Seconds that the helper has for one question."""
+START = 1.2
+"""Seconds that a question waits for a helper that is still importing sympy."""
+MEMORY = 2**30
+"""Bytes of address space that the helper may take on top of what it starts with."""
+MAX_WEIGHT = 300
+"""Nodes of both trees together that sympy is asked about."""
+
+
+_OPERATIONS = ("sum", "prod", "int", "lim")
+
+
+def equal(left: Node, right: Node) -> bool | None:
+    """Whether sympy can show that two trees are equal: True, False, or None where it cannot tell in time.
+
+    It is asked only about limits, integrals, and sums and products that are too long or unbounded; the rest is
+    decided before, or too large for sympy too. Never raises, whatever becomes of the helper; what it says is
+    cached by the pair.
+    """
+    if not (_has_operation(left) or _has_operation(right)) or weight(left) + weight(right) > MAX_WEIGHT:
+        return None
+    try:
+        return _cached(left, right)
+    except _NotYet:
+        return None
+
+
+class _NotYet(Exception):
+    """The helper is still importing sympy."""
+
+
+@lru_cache(maxsize=4_096)
+def _cached(left: Node, right: Node) -> bool | None:
+    return _helper.ask(pickle.dumps((left, right)))
+
+
+def _has_operation(node: Node) -> bool:
+    return node.op in _OPERATIONS or any(_has_operation(part) for part in node.args if isinstance(part, Node))
+
+
+class _Helper:
+    """The helper process of this process; one question at a time, from any thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.line: socket.socket | None = None
+        self.ready = False
+
+    def ask(self, question: bytes) -> bool | None:
+        with self.lock:
+            try:
+                if self.process is None or self.process.poll() is not None:
+                    self.start()
+                assert self.line is not None
+                if not self.ready:
+                    self.line.settimeout(START)
+                    try:
+                        self.ready = self.line.recv(1) == b"r"
+                    except TimeoutError:  # leave it be: the next question finds it ready
+                        raise _NotYet from None
+                self.line.settimeout(DEADLINE)
+                self.line.sendall(len(question).to_bytes(4, "big") + question)
+                answer = self.line.recv(1)
+                if answer == b"":
+                    self.stop()
+                return {b"y": True, b"n": False}.get(answer)
+            except OSError:  # the deadline, or a helper that died
+                self.stop()
+                return None
+
+    def start(self) -> None:
+        self.stop()
+        ours, theirs = socket.socketpair()
+        root = str(Path(__file__).resolve().parents[2])
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "verifiers.math.symbolic", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=root,
+                env=environment,
+            )
+        self.line, self.ready = ours, False
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        if self.line is not None:
+            self.line.close()
+        self.process = self.line = None
+
+
+_helper = _Helper()
+
+
+def _forget() -> None:
+    """In a forked child: the parent's helper is not ours to use or to kill."""
+    global _helper
+    if _helper.line is not None:
+        _helper.line.close()
+    _helper = _Helper()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+# --- in the helper ----------------------------------------------------------------------------------------
+
+
+def _sympy(node: Node, names: dict[str, Any]) -> Any:
+    """The sympy expression of a tree."""
+    import sympy as sp
+
+    op, args = node
+    if op == "num":
+        return sp.Rational(args[0].numerator, args[0].denominator)
+    if op == "sym":
+        known = {"π": sp.pi, "e": sp.E, "i": sp.I, "∞": sp.oo}.get(args[0])
+        return known if known is not None else names.setdefault(args[0], sp.Symbol(args[0], positive=True))
+    if op in _OPERATIONS:
+        variable = sp.Dummy(args[0], **({"integer": True} if op in ("sum", "prod") else {"real": True}))
+        inner = {**names, args[0]: variable}
+        *bounds, body = args[1:]
+        limits = [_sympy(bound, names) for bound in bounds]
+        expression = _sympy(body, inner)
+        names.update({name: symbol for name, symbol in inner.items() if name != args[0]})
+        if op == "lim":
+            return sp.limit(expression, variable, limits[0])
+        return {"sum": sp.Sum, "prod": sp.Product, "int": sp.Integral}[op](expression, (variable, *limits)).doit()
+    if op in ("call", "fn"):
+        parts = [_sympy(part, names) for part in args[1:]]
+        if op == "call":
+            return sp.Function(args[0])(*parts)
+        name = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "abs": "Abs", "ceil": "ceiling", "lg": "log", "max": "Max", "min": "Min"}.get(args[0], args[0])  # fmt: skip
+        if name not in ("log", "exp", "sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "acot", "sinh", "cosh", "tanh", "Abs", "floor", "ceiling", "Max", "Min"):  # fmt: skip
+            raise ValueError(name)
+        return getattr(sp, name)(*parts)
+    parts = [_sympy(part, names) for part in args]
+    if op == "add":
+        return sp.Add(*parts)
+    if op == "mul":
+        return sp.Mul(*parts)
+    if op == "neg":
+        return -parts[0]
+    if op == "inv":
+        return 1 / parts[0]
+    if op == "pow":
+        return sp.Pow(*parts)
+    if op == "root":
+        return sp.Pow(parts[0], 1 / parts[1])
+    if op == "percent":
+        return parts[0] / 100
+    if op == "deg":
+        return parts[0] * sp.pi / 180
+    if op == "fact":
+        return sp.factorial(parts[0])
+    if op == "binom":
+        return sp.binomial(*parts)
+    raise ValueError(op)
+
+
+def _decide(left: Node, right: Node) -> bytes:
+    import sympy as sp
+
+    names: dict[str, Any] = {}
+    difference = _sympy(left, names) - _sympy(right, names)
+    if difference == 0:
+        return b"y"
+    if difference.has(sp.Integral, sp.Sum, sp.Product, sp.Limit, sp.nan, sp.zoo):
+        return b"?"
+    return b"y" if sp.simplify(difference) == 0 else b"n"
+
+
+def _serve(line: socket.socket, parent: int) -> None:
+    import resource
+    import signal
+
+    with suppress(OSError, ValueError):  # where the system has it: go when the parent goes
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    import sympy
+
+    sympy.simplify(sympy.Symbol("x") + 1)
+    with suppress(OSError, ValueError):
+        limit = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY * 2, limit))
+    line.sendall(b"r")
+    while len(head := line.recv(4, socket.MSG_WAITALL)) == 4:
+        left, right = pickle.loads(line.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
+        signal.alarm(int(DEADLINE) + 2)  # the default action ends the process
+        try:
+            answer = _decide(left, right)
+        except Exception:  # sympy raises anything at all; the question stays undecided
+            answer = b"?"
+        signal.alarm(0)
+        line.sendall(answer)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))

@@ -1,0 +1,129 @@
+"""Units and currencies: synonyms to one name. Quantities are not converted: 500 cm is not read as 5 m."""
+
+from __future__ import annotations
+
+__all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "unit_name"]
+
+CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "pound£", "¥": "yen", "₹": "rupee", "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
+
+_SYNONYMS = """
+dollar: dollars usd bucks
+euro: euros eur
+cent: cents
+pound£: gbp quid
+yen: jpy
+rupee: rupees rs inr
+percent: percents pct percentage percentages
+degree: degrees deg
+radian: radians rad
+celsius: degc
+fahrenheit: degf
+meter: m meters metre metres
+centimeter: cm centimeters centimetre centimetres cms
+millimeter: mm millimeters millimetre millimetres
+kilometer: km kilometers kilometre kilometres kms
+micrometer: micrometers micron microns
+inch: in inches
+foot: ft feet
+yard: yd yards yds
+mile: mi miles
+gram: g grams gramme grammes gm gms
+kilogram: kg kilograms kilo kilos kgs
+milligram: mg milligrams
+pound: lb lbs pounds
+ounce: oz ounces
+ton: tons tonne tonnes
+liter: l L liters litre litres
+milliliter: ml mL milliliters millilitre millilitres
+gallon: gal gallons
+quart: qt quarts
+pint: pints pt
+second: s sec secs seconds
+minute: min mins minutes
+hour: h hr hrs hours
+day: days d
+week: weeks wk wks
+month: months mo
+year: years yr yrs
+kilometer/hour: kph kmh
+mile/hour: mph
+newton: newtons N
+joule: joules J
+watt: watts W
+kilowatt: kw kW kilowatts
+volt: volts V
+ampere: amperes amps amp A
+ohm: ohms
+hertz: hz Hz
+pascal: pascals Pa
+mole: mol mols moles
+kelvin: K kelvins
+acre: acres
+hectare: hectares ha
+person: persons people
+man: men
+woman: women
+child: children
+""".strip()
+_NAMES: dict[str, str] = {}
+for _line in _SYNONYMS.splitlines():
+    _name, _, _others = _line.partition(": ")
+    for _word in (_name, *_others.split()):
+        _NAMES[_word] = _name
+_POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
+_GENERIC = frozenset("unit units total altogether each more left remaining exactly approximately about".split())
+_FILLERS = frozenset("of the a an in all per".split())
+NEGATIONS = frozenset(
+    "or and not is are was were be been wrong incorrect either neither nor no except but maybe perhaps if unless "
+    "than otherwise then when where who how that this these those answer however actually instead never nan "
+    "correct right true false because since so i you we they he she it do does did can cannot could should would".split()
+)
+"""Words with which a trailing phrase is a statement and not a unit."""
+
+
+def is_unit(word: str) -> bool:
+    """Whether a bare run of letters is read as a unit when it follows a number."""
+    return word in _NAMES or (len(word) > 2 and word.lower() in _NAMES)
+
+
+def unit_name(parts: list[tuple[str, int]]) -> str | None:
+    """One name for a unit phrase given as (word, power) pairs; "" for a generic one, None where it is none.
+
+    >>> unit_name([("square", 1), ("inches", 1)]) == unit_name([("inches", 2)]) == "inch^2"
+    True
+    """
+    powers: dict[str, int] = {}
+    pending, sign = 1, 1
+    last: str | None = None
+    for word, power in parts:
+        lower = word.lower()
+        if lower in NEGATIONS:
+            return None
+        if lower in ("per", "/", "an", "every") and lower != "an":
+            sign = -1
+        elif lower in _POWERS:
+            if lower in ("squared", "cubed") and last is not None:
+                powers[last] += sign * (_POWERS[lower] - 1)
+            else:
+                pending = _POWERS[lower]
+        elif lower not in _FILLERS:
+            name = _NAMES.get(word) or _NAMES.get(lower) or _singular(lower)
+            if lower in _GENERIC:
+                pending = 1
+                continue
+            if "/" in name:
+                top, bottom = name.split("/")
+                powers[top] = powers.get(top, 0) + 1
+                powers[bottom] = powers.get(bottom, 0) - 1
+                continue
+            powers[name] = powers.get(name, 0) + sign * pending * power
+            last, pending = name, 1
+    return " ".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(powers.items()))
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("ses", "xes", "ches", "shes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
