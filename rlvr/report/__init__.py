@@ -1,4 +1,4 @@
-"""Two files of scored samples in, a report that can be believed out: terminal summary, report.json, report.html."""
+"""Two files of scored samples in, a report that can be believed out: terminal, report.json, report.html."""
 
 from __future__ import annotations
 

@@ -19,9 +19,11 @@ from rlvr.report.figures import (
     frontier,
     passk,
     scatter,
+    steps,
     tables,
     theme,
     training,
+    variants,
     verdicts,
 )
 from rlvr.report.sources import Evaluation, read, renamed
@@ -29,10 +31,12 @@ from rlvr.rollouts import read_objects
 
 PANELS = (
     passk.panel,
+    variants.panel,
     decomposition.panel,
     scatter.panel,
     frontier.panel,
     training.panel,
+    steps.panel,
     tables.evidence,
     tables.probes,
     tables.exact,
@@ -153,7 +157,7 @@ def _beside(panels: Sequence[Panel]) -> Iterator[tuple[str, str]]:
 
 
 def _put(path: Path, text: str) -> None:
-    """Atomic: a reader sees the old file or the new one. Half a surrogate pair, which UTF-8 cannot hold, becomes '?'."""
+    """Atomic: a reader sees the old file or the new one. Half a surrogate pair, not UTF-8, becomes "?"."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(text.encode("utf-8", "replace"))

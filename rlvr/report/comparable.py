@@ -26,14 +26,15 @@ def check(base: Evaluation, other: Evaluation, allow: bool = False) -> list[str]
     """Notes on what differs between two evaluations.
 
     Raises:
-        UserError: they differ in problems, sampling, evidence or verifier, and `allow` is False. It names every
-            field that differs, with both values.
+        UserError: they differ in problems, sampling, evidence or verifier, and `allow` is False. It names
+            every field that differs, with both values.
     """
     differing = [*_problems(base, other), *_settings(base.settings, other.settings)]
     if differing and not allow:
         shown = "\n".join(f"  {text}" for text in differing)
         raise UserError(
-            f"{base.path} and {other.path} cannot be compared; these differ ({base.name} / {other.name}):\n{shown}\n"
+            f"{base.path} and {other.path} cannot be compared; these differ ({base.name} / "
+            f"{other.name}):\n{shown}\n"
             "Where that is meant, say so with --allow-mismatch: it then stands in the report."
         )
     notes = [

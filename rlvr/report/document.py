@@ -1,4 +1,4 @@
-"""report.json: every number of the page, with its interval and its n. All of them come from `rlvr.analysis`."""
+"""report.json: every number of the page, with its interval and its n, all of them from `rlvr.analysis`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def assemble(
     exact: Mapping[str, Any] | None,
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """The document of base, tuned and further evaluations, in this order; of one alone where there is only one."""
+    """The document of base, tuned and further evaluations, in this order, or of one alone."""
     base, *others = evaluations
     document: dict[str, Any] = {
         "schema": SCHEMA,
@@ -87,14 +87,18 @@ def probe_words(name: str, probe: Mapping[str, Any]) -> str:
     if before == after == 0:
         bound = number(100 * max(bounds.values()), ".2g")
         return (
-            f"{name}: 0 of {each}, before and after. The success rate per problem is at most {bound} % (95 %): it was "
-            "out of reach for this many samples and training did not open it. That is not a proof that it is 0."
+            f"{name}: 0 of {each}, before and after. The success rate per problem is at most {bound} % (95 "
+            "%): it was "
+            "out of reach for this many samples and training did not open it. That is not a proof that it "
+            "is 0."
         )
     text = f"{name}: {before:,} right before and {after:,} after, of {each}."
     if before == 0 and certified == 0:
         text += (
-            f" Training found right answers where {n['max']} base samples hold none, but the base may solve them at "
-            f"a rate of up to {number(100 * bounds['base'], '.2g')} % (95 %): this is not shown to be expansion."
+            f" Training found right answers where {n['max']} base samples hold none, but the base may "
+            "solve them at "
+            f"a rate of up to {number(100 * bounds['base'], '.2g')} % (95 %): this is not shown to be "
+            "expansion."
         )
     if certified:
         text += f" Expansion beyond the search budget is certified on {certified} of {problems} problems."
@@ -104,8 +108,8 @@ def probe_words(name: str, probe: Mapping[str, Any]) -> str:
 def _beside(exact: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Exact values of an enumerable world, each beside its estimate.
 
-    The world's values hold for these very problems, so the interval that must cover them is the one for a fixed
-    benchmark (sampling noise alone), not the wider one for a population of problems.
+    The world's values hold for these very problems, so the interval that must cover them is the one for a
+    fixed benchmark (sampling noise alone), not the wider one for a population of problems.
     """
     for policy in ("base", "tuned"):
         for k, value in exact.get(policy, {}).get("pass_at_k", {}).items():

@@ -1,7 +1,7 @@
 """The page: one file that opens offline and trusts nothing that it shows.
 
 Text from models, data sets and settings is escaped by the template, or travels as JSON that the page's script
-puts into text nodes. The security policy allows the page's own script and style by their hashes and nothing else.
+puts into text nodes. The security policy allows the page's own script and style by their hashes, nothing else.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def render(
         headline=[sentence for sentence in headline if sentence],
         tiles=tiles,
         notes=document["notes"],
-        panels=[_for_template(p) for p in panels],
+        panels=[_for_template(p) for p in panels if not p.missing],
+        missing=[p for p in panels if p.missing],
         browser={"rows": bool(browser["rows"]), "see": _see(browser)},
         settings=settings_table(document),
         shown=ROWS_SHOWN,
@@ -73,7 +74,6 @@ def _for_template(panel: Panel) -> dict[str, Any]:
             key: getattr(panel, key)
             for key in ("name", "short", "title", "see", "caption", "columns", "rows")
         },
-        "missing": panel.missing,
         "svg": svg,
     }
 
@@ -88,7 +88,7 @@ def _hash(text: str) -> str:
 
 
 def embedded(data: Any) -> str:
-    """JSON that can stand inside a script element whatever it holds: `</script>`, U+2028, half a surrogate pair."""
+    """JSON that can stand inside a script element whatever it holds: `</script>`, U+2028, half a surrogate."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda c: f"\\u{ord(c[0]):04x}", text)
 
@@ -109,7 +109,8 @@ def _see(browser: Mapping[str, Any]) -> str:
     if shown == total:
         return f"All {total:,} rollouts. Filter them, or click a point in the figure of problems."
     return (
-        f"A sample of {shown:,} of {total:,} rollouts that keeps the variety of problems and verdicts; the statistics "
+        f"A sample of {shown:,} of {total:,} rollouts that keeps the variety of problems and verdicts; the "
+        "statistics "
         "above rest on all of them."
     )
 

@@ -15,7 +15,8 @@ def headline(document: Mapping[str, Any]) -> list[str]:
         curve = policies["base"]["pass_at_k"]
         last = list(curve)[-1]
         return [
-            f"pass@1 is {_span(curve['1'])} points; with {last} samples at least one is right on {_span(curve[last])}."
+            f"pass@1 is {_span(curve['1'])} points; with {last} samples at least one is right on "
+            f"{_span(curve[last])}."
         ]
     gain, before, after = (
         comparison["gain"],
@@ -23,7 +24,8 @@ def headline(document: Mapping[str, Any]) -> list[str]:
     )
     kind = _moved(gain)
     first = (
-        f"Training {kind} pass@1 from {points(before)} to {points(after)}: {points(gain['value'], True)} points "
+        f"Training {kind} pass@1 from {points(before)} to {points(after)}: {points(gain['value'], True)} "
+        "points "
         f"({_range(gain)}, paired over {comparison['n_problems']} problems)."
     )
     return [f"{first} {_worth(comparison)}", _kinds(comparison["compression"]), _overtaking(comparison)]
@@ -62,15 +64,19 @@ def _worth(c: Mapping[str, Any]) -> str:
 def _kinds(parts: Mapping[str, Any]) -> str:
     K = parts["search_budget"]
     text = (
-        f"Of the {points(parts['delta']['value'], True)} points, {points(parts['within']['value'])} are search "
-        f"compression within {K} samples ({_range(parts['within'])}): traces that the base already finds when it may "
+        f"Of the {points(parts['delta']['value'], True)} points, {points(parts['within']['value'])} are "
+        "search "
+        f"compression within {K} samples ({_range(parts['within'])}): traces that the base already finds "
+        "when it may "
         f"try {K} times. {points(parts['beyond']['value'])} are compression beyond that"
     )
     if parts["base_zero"]:
         shown = parts["certified"]["count"]
         text += (
-            f". On the {parts['base_zero']} problems with no base success, {points(parts['unresolved']['value'])} points "
-            f"cannot be resolved with {parts['n_base']} samples and {points(parts['expansion']['value'])} are expansion, "
+            f". On the {parts['base_zero']} problems with no base success, "
+            f"{points(parts['unresolved']['value'])} points "
+            f"cannot be resolved with {parts['n_base']} samples and {points(parts['expansion']['value'])} "
+            "are expansion, "
             f"certified on {shown} problem{'s' * (shown != 1)}"
         )
     return f"{text}. {_lost(parts)}"
@@ -81,7 +87,10 @@ def _lost(parts: Mapping[str, Any]) -> str:
     if lost is None or floor is None:
         return ""
     if lost <= floor:
-        return f"Forgetting, {points(lost)}, is below the churn floor of {points(floor)}: noise alone shows as much."
+        return (
+            f"Forgetting, {points(lost)}, is below the churn floor of {points(floor)}: noise alone shows as "
+            "much."
+        )
     return f"Forgetting is {points(lost)} points, above the {points(floor)} that noise alone would show."
 
 
@@ -109,9 +118,13 @@ def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
     censored = star["status"] == "censored_right"
     return [
         {"label": "pass@1", "value": f"{points(before)} → {points(after)}", "range": "base → tuned, points"},
-        {"label": "gain, paired", "value": points(c["gain"]["value"], True), "range": _range(c["gain"])},
         {
-            "label": "one tuned sample is worth",
+            "label": "gain, points",
+            "value": points(c["gain"]["value"], True),
+            "range": f"{_range(c['gain'])}, paired",
+        },
+        {
+            "label": "one tuned sample",
             "value": f"> {star['bound']}" if censored else number(star["value"]),
             "range": "base samples"
             + ("" if censored or star["value"] is None else f", {_range(star, 1, '.3g')}"),
@@ -137,7 +150,8 @@ def summary(document: Mapping[str, Any]) -> str:
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     policies, c = document["policies"], document["comparison"]
     yield document["title"]
-    for name, p in policies.items():
+    for name in ("base", "tuned") if c else ("base",):
+        p = policies[name]
         n = p["samples_per_problem"]
         each = n["max"] if n["min"] == n["max"] else f"{n['min']} to {n['max']}"
         left_out = f", {p['excluded']} samples could not be judged" if p["excluded"] else ""
@@ -154,7 +168,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         if row["inside"] is not None:
             where = "inside" if row["inside"] else "OUTSIDE"
             yield (
-                f"  exact {row['quantity']}: {number(row['exact'], '.4g')}; estimated {number(row['estimate'], '.4g')}, "
+                f"  exact {row['quantity']}: {number(row['exact'], '.4g')}; estimated "
+                f"{number(row['estimate'], '.4g')}, "
                 f"{where} {number(row['lo'], '.4g')} to {number(row['hi'], '.4g')}"
             )
     for note in document["notes"]:
@@ -179,7 +194,10 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
                 f"({points(d['value'], True)}, {_range(d)}, paired)"
             )
     yield f"  {_worth(c)}"
-    yield f"  Of which kind is the change of {points(parts['delta']['value'], True)} (search budget K = {parts['search_budget']})?"
+    yield (
+        f"  Of which kind is the change of {points(parts['delta']['value'], True)} (search budget K = "
+        f"{parts['search_budget']})?"
+    )
     zero = f" on the {parts['base_zero']} problems with no base success"
     for key, words in (
         ("within", f"search compression within {parts['search_budget']} samples"),
@@ -190,11 +208,15 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
         if parts["base_zero"] or key in ("within", "beyond"):
             yield f"    {points(parts[key]['value'], True):>6}  {words} ({_range(parts[key])})"
     lost = parts["forgetting"]["value"]
-    yield f"    {points(None if lost is None else -lost, True):>6}  forgetting ({_range(parts['forgetting'])}). {_lost(parts)}"
+    yield (
+        f"    {points(None if lost is None else -lost, True):>6}  forgetting "
+        f"({_range(parts['forgetting'])}). {_lost(parts)}"
+    )
     net = c["ratio_net"]
     if net["value"] is not None:
         yield (
-            f"  {number(100 * net['value'], '.0f')} % of what {parts['search_budget']} samples would add is now in one "
+            f"  {number(100 * net['value'], '.0f')} % of what {parts['search_budget']} samples would add "
+            "is now in one "
             f"({_range(net, 100, '.0f')})."
         )
     yield f"  {_overtaking(c)}"
@@ -204,4 +226,7 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
         f"{solved['tuned_only']}, neither {solved['neither']}."
     )
     if not parts["expansion_can_be_shown"]:
-        yield f"  Expansion can hardly be shown here: that takes {16 * parts['search_budget']} base samples per problem."
+        yield (
+            f"  Expansion can hardly be shown here: that takes {16 * parts['search_budget']} base samples "
+            "per problem."
+        )

@@ -77,3 +77,49 @@ def row(rng, policy, problem, sample, rate, p, q):
         "verifier": "math+reasoning",
         "seed": 7,
     }
+
+
+def write_run(folder: Path, steps: int = 40, seed: int = 0) -> dict:
+    """The arguments of `rlvr.report.build` for a whole run: checkpoints, metrics and a set out of reach."""
+    base, tuned = write_pair(folder, seed=seed)
+    more = []
+    for step, sharpen in ((10, 1.3), (20, 2.0), (30, 2.6)):
+        part = folder / f"at-{step}"
+        part.mkdir()
+        _, path = write_pair(part, samples=16, sharpen=sharpen, seed=seed)
+        more.append(path.rename(folder / f"step-{step}.jsonl"))
+        path.with_suffix(".settings.json").rename(more[-1].with_suffix(".settings.json"))
+    apart = folder / "apart"
+    apart.mkdir()
+    probes = write_pair(apart, problems=16, samples=256, seed=seed, score=0.0, answer_score=0.0, sound=None)
+    rng = np.random.default_rng(seed)
+    with (folder / "metrics.jsonl").open("w") as file:
+        for step in range(1, steps + 1):
+            reward = 0.2 + 0.5 * step / steps + float(rng.normal(0, 0.05))
+            line = {
+                "step": step,
+                "reward": reward,
+                "frac_zero_variance": float(rng.random() * 0.4),
+                "completion_length": 30 + float(rng.normal()),
+                "truncated_share": float(rng.random() * 0.05),
+                "samples": 64,
+                "tokens": 1900,
+                "tokens_per_second": 900.0,
+                "seconds/sampling": 2.0 + float(rng.random()),
+                "seconds/verifying": 0.3,
+                "seconds/update": 1.0 + float(rng.random()),
+                "status/correct": reward,
+                "status/incorrect": 1 - reward,
+                "entropy": 0.9 - 0.5 * step / steps,
+                "clipped_share": 0.01,
+            }
+            if step % 10 == 0:
+                line |= {"eval/pass@1": reward, "eval/pass@4": min(1.0, reward + 0.2)}
+            file.write(json.dumps(line) + "\n")
+    return {
+        "base": base,
+        "tuned": tuned,
+        "more": more,
+        "metrics": folder / "metrics.jsonl",
+        "probes": {"unreachable": tuple(probes)},
+    }

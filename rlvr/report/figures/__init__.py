@@ -1,7 +1,7 @@
 """The report's figures and tables: each module draws one, from numbers that `rlvr.analysis` computed.
 
-A module exposes `panel(view)`. What it returns holds the drawing, the numbers in it as rows, and a sentence that
-says what to see; where the data do not exist, only a line that says what is missing.
+A module exposes `panel(view)`. What it returns holds the drawing, the numbers in it as rows, and a sentence
+that says what to see; where the data do not exist, only a line that says what is missing.
 """
 
 from __future__ import annotations
@@ -69,12 +69,11 @@ def pct(value: Any) -> float:
     return float("nan") if value is None else 100 * float(value)
 
 
-def log2_axis(ax: Axes, top: int) -> None:
-    """k on a log₂ axis that says 1, 2, 4, …"""
+def log2_axis(ax: Axes, top: int, ticks: int = 11) -> None:
+    """k on a log₂ axis that says 1, 2, 4, …, at most `ticks` of them."""
     ax.set_xscale("log", base=2)
-    ticks = [2**i for i in range(top.bit_length()) if 2**i <= top]
-    step = -(-len(ticks) // 11)
-    ax.xaxis.set_major_locator(FixedLocator(ticks[::step]))
+    powers = [2**i for i in range(top.bit_length()) if 2**i <= top]
+    ax.xaxis.set_major_locator(FixedLocator(powers[:: -(-len(powers) // ticks)]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
 

@@ -54,14 +54,19 @@ def panel(view: View) -> Panel:
     )
 
 
+_INSIDE: dict[str, Any] = {"color": theme.colour("ground"), "fontsize": 10, "fontweight": "bold"}
+
+
 def _bar(ax: Axes, y: int, parts: Mapping[str, Any]) -> None:
-    right = 0.0
+    right, whole = 0.0, sum(pct(parts[part]["value"]) for part in PARTS)
     for part in PARTS:
         value = pct(parts[part]["value"])
         hatch = "////" if part == "unresolved" else None
         ax.barh(y, value, left=right, height=0.5, color=theme.colour(part), hatch=hatch, linewidth=0)
         if value > 0:
             _whisker(ax, y, right, parts[part], part)
+        if value > 0.12 * whole and part != "unresolved":
+            ax.text(right + value / 2, y, points(parts[part]["value"]), ha="center", va="center", **_INSIDE)
         right += value
     lost = pct(parts["forgetting"]["value"])
     ax.barh(y, -lost, height=0.5, color=theme.colour("forgetting"), linewidth=0)
@@ -107,12 +112,15 @@ def _see(parts: Mapping[str, Any]) -> str:
     k = parts["search_budget"]
     text = (
         f"Of {points(parts['delta']['value'], sign=True)} points, {points(parts['within']['value'])} "
-        f"({points(parts['within']['lo'])} to {points(parts['within']['hi'])}) are what {k} base samples already "
-        f"reach, {points(parts['beyond']['value'])} lie beyond {k} samples on problems that the base does solve"
+        f"({points(parts['within']['lo'])} to {points(parts['within']['hi'])}) are what {k} base samples "
+        "already "
+        f"reach, {points(parts['beyond']['value'])} lie beyond {k} samples on problems that the base does "
+        "solve"
     )
     if parts["base_zero"]:
         text += (
-            f", {points(parts['unresolved']['value'])} cannot be resolved with {parts['n_base']} samples, and "
+            f", {points(parts['unresolved']['value'])} cannot be resolved with {parts['n_base']} samples, "
+            "and "
             f"{points(parts['expansion']['value'])} are expansion"
         )
     lost, floor = parts["forgetting"]["value"], parts["churn_floor"]["value"]
@@ -121,7 +129,8 @@ def _see(parts: Mapping[str, Any]) -> str:
     verdict = "below" if lost <= floor else "above"
     return (
         text
-        + f". Forgetting, {points(lost)}, is {verdict} the churn floor of {points(floor)} that noise alone shows."
+        + f". Forgetting, {points(lost)}, is {verdict} the churn floor of {points(floor)} that noise alone "
+        "shows."
     )
 
 
@@ -142,7 +151,8 @@ def _caption(view: View) -> str:
     residual = number(parts["residual"], ".1e")
     return (
         text
-        + f". The parts add up to Δ pass@1 within {residual}. Lines under the bar: 95 % intervals of the parts."
+        + f". The parts add up to Δ pass@1 within {residual}. Lines under the bar: 95 % intervals of the "
+        "parts."
     )
 
 

@@ -29,7 +29,7 @@ def panel(view: View) -> Panel:
         log2_axis(axes[-1], top)
         axes[0].set_ylabel("pass@k, points")
         axes[-1].set_xlabel("k, samples (log₂)")
-        axes[0].set_ylim(0, 103)
+        axes[0].set_ylim(_floor(view), 102)
         if two:
             _marks(axes[0], view)
             _difference(axes[1], view)
@@ -48,6 +48,12 @@ def panel(view: View) -> Panel:
     )
 
 
+def _floor(view: View) -> float:
+    """Where the axis begins: 0, unless everything lies far above."""
+    lowest = min(pct(e["value"]) for policy in view.policies.values() for e in policy["pass_at_k"].values())
+    return 0 if lowest < 45 else 10 * (lowest // 10) - 10
+
+
 def _curve(ax: Axes, curve: dict[str, Any], label: str, style: dict[str, Any]) -> None:
     ks = [int(k) for k in curve]
     ax.plot(ks, [pct(e["value"]) for e in curve.values()], marker="o", ms=3, label=label, **style)
@@ -62,9 +68,13 @@ def _marks(ax: Axes, view: View) -> None:
     line = {"color": theme.colour("muted"), "linewidth": 1, "linestyle": (0, (2, 2))}
     text = {"color": theme.colour("ink"), "fontsize": 9}
     if star["value"] is not None and star["value"] >= 1:
-        ax.plot([1, star["value"], star["value"]], [target, target, 0], **line)
+        ax.plot([1, star["value"], star["value"]], [target, target, ax.get_ylim()[0]], **line)
         ax.annotate(
-            f"k* = {number(star['value'])}", (star["value"], 0), (5, 6), textcoords="offset points", **text
+            f"k* = {number(star['value'])}",
+            (star["value"], ax.get_ylim()[0]),
+            (5, 6),
+            textcoords="offset points",
+            **text,
         )
     elif star["status"] == "censored_right":
         ax.annotate("", (star["bound"], target), (1, target), arrowprops={"arrowstyle": "->"} | line)
@@ -78,11 +88,11 @@ def _marks(ax: Axes, view: View) -> None:
         )
     if cross["value"] is not None and cross["status"] != "base_ahead_at_1":
         k = str(int(cross["value"]))
-        at = view.policies["base"]["pass_at_k"].get(k)
         x = cross.get("k_real") or cross["value"]
         ax.axvline(x, color=theme.colour("forgetting"), linewidth=1, linestyle=(0, (4, 3)))
-        y = pct(at["value"]) if at else 100
-        ax.annotate(f"base ahead from k = {k}", (x, min(y, 60)), (5, -2), textcoords="offset points", **text)
+        ax.annotate(
+            f"base ahead from k = {k}", (x, ax.get_ylim()[0]), (5, 6), textcoords="offset points", **text
+        )
 
 
 def _difference(ax: Axes, view: View) -> None:
@@ -100,13 +110,17 @@ def _see(view: View) -> str:
     gain, star, cross = (view.comparison[key] for key in ("gain", "k_star", "crossover"))
     text = (
         f"One sample: {points(gain['value'], sign=True)} points "
-        f"({points(gain['lo'], sign=True)} to {points(gain['hi'], sign=True)}); the lower panel shows at which k "
+        f"({points(gain['lo'], sign=True)} to {points(gain['hi'], sign=True)}); the lower panel shows at "
+        "which k "
         "that lead is still there. "
     )
     if star["status"] == "censored_right":
         text += f"Even {star['bound']} base samples are worth less than one tuned sample. "
     elif star["value"] is not None:
-        text += f"The dotted line finds the base samples that one tuned sample is worth: k* = {number(star['value'])}. "
+        text += (
+            "The dotted line finds the base samples that one tuned sample is worth: k* = "
+            f"{number(star['value'])}. "
+        )
     if cross["value"] is None:
         where = f" up to k = {cross['bound']}" if cross.get("bound") else ""
         return text + f"The base never overtakes{where}."

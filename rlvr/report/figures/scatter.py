@@ -1,4 +1,4 @@
-"""Figure 3: every problem as a point, base rate across, tuned rate up. On the page a click opens its rollouts."""
+"""Figure 3: every problem as a point, base rate across, tuned rate up. A click opens its rollouts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from rlvr.analysis.compression import clopper_pearson
 from rlvr.analysis.passk import pass_at_k
 from rlvr.analysis.samples import align
 from rlvr.report.figures import Panel, View, theme
-from rlvr.report.text import number, points
 
 COLUMNS = (
     "problem_id",
@@ -31,13 +30,13 @@ COLUMNS = (
     "kind",
 )
 KINDS = {
-    "search": ("tuned", "better, within K"),
-    "beyond": ("run4", "better, above pass@K of the base"),
+    "search": ("tuned", "better"),
+    "beyond": ("run4", "better, clearly beyond K"),
     "worse": ("forgetting", "worse"),
     "same": ("base", "equal"),
-    "unresolved": ("base", "0 of n before, unresolved"),
-    "certified": ("expansion", "0 of n before, certified"),
-    "unsolved": ("base", "never solved"),
+    "unresolved": ("run3", "first solved, unresolved"),
+    "certified": ("run2", "first solved, certified"),
+    "unsolved": ("muted", "never solved"),
 }
 MOST_DRAWN = 3000
 
@@ -70,15 +69,22 @@ def panel(view: View) -> Panel:
         _curve(main, K, floor)
         _axes(main, floor)
         _margins(top, side, x, y, floor)
-        figure.legend(handles=_legend(main, kinds), loc="outside upper left", ncols=3)
+        figure.legend(
+            handles=_legend(main, kinds),
+            loc="outside upper left",
+            ncols=4,
+            columnspacing=1.2,
+            handletextpad=0.2,
+        )
         drawing = _with_problems(theme.svg(figure, name), name, min(len(x), MOST_DRAWN))
     return Panel(
         name,
         short,
         title,
         see=_see(view, kinds),
-        caption=f"Base rates on a logarithmic axis, tuned rates on a linear one; problems that the base never solved stand "
-        f"in the column on the left. Dashed: y = x. Solid: 1 − (1 − x)^{K}, what the best of {K} base samples "
+        caption="Base rates on a logarithmic axis, tuned rates on a linear one; problems that the base never "
+        f"solved stand in the column on the left. Dashed: y = x. Solid: 1 − (1 − x)^{K}, what the best of {K} "
+        "base samples "
         "reaches. Intervals in the table: Clopper–Pearson, 95 %."
         + (f" {MOST_DRAWN:,} of {len(x):,} problems are drawn." if len(x) > MOST_DRAWN else ""),
         columns=COLUMNS,
@@ -89,13 +95,14 @@ def panel(view: View) -> Panel:
 
 
 def _kinds(view: View, base: Any, tuned: Any, K: int) -> np.ndarray:
-    """What each point is, in the decomposition's terms."""
+    """What each point is. "Beyond" only where the tuned rate's 95 % interval lies above the base's pass@K."""
     x, y = base.c / base.n, tuned.c / tuned.n
     reach = np.nan_to_num(pass_at_k(base.n, base.c, K), nan=1.0)
-    kinds = np.where(y > x, np.where(y > reach + 1e-12, "beyond", "search"), np.where(y < x, "worse", "same"))
-    zero = base.c == 0
+    clearly = clopper_pearson(tuned.n, tuned.c)[0] > reach
+    kinds = np.where(y > x, np.where(clearly, "beyond", "search"), np.where(y < x, "worse", "same"))
     certified = np.isin(base.problem_ids, view.comparison["compression"]["certified"]["problems"])
-    return np.where(zero, np.where(certified, "certified", np.where(y > 0, "unresolved", "unsolved")), kinds)
+    first = np.where(certified, "certified", np.where(y > 0, "unresolved", "unsolved"))
+    return np.where(base.c == 0, first, kinds)
 
 
 def _points(ax: Axes, x: np.ndarray, y: np.ndarray, n: np.ndarray, kinds: np.ndarray, floor: float) -> None:
@@ -180,12 +187,9 @@ def _legend(ax: Axes, kinds: np.ndarray) -> list[Any]:
 def _with_problems(drawn: str, name: str, count: int) -> str:
     """Numbers the points' elements: matplotlib writes one <use> per point, in the order of the data."""
     start = drawn.index(f'id="{name}-points"')
-    end = drawn.index("</g>\n  </g>", start) if "</g>\n  </g>" in drawn[start:] else len(drawn)
-    number_of = iter(range(count))
-    group = re.sub(
-        r"<use ", lambda _: f'<use data-problem="{next(number_of)}" ', drawn[start:end], count=count
-    )
-    return drawn[:start] + group + drawn[end:]
+    numbers = iter(range(count))
+    numbered = re.sub("<use ", lambda _: f'<use data-problem="{next(numbers)}" ', drawn[start:], count=count)
+    return drawn[:start] + numbered
 
 
 def _see(view: View, kinds: np.ndarray) -> str:
@@ -193,8 +197,8 @@ def _see(view: View, kinds: np.ndarray) -> str:
     zero = count["unresolved"] + count["certified"] + count["unsolved"]
     text = (
         f"{count['search'] + count['beyond']} problems got better among those that the base solves at times, "
-        f"{count['worse']} worse. Points between the two curves are what search within the budget explains; "
-        f"{count['beyond']} lie above it."
+        f"{count['worse']} worse. Between the two curves lies what search within the budget explains; "
+        f"{count['beyond']} problems lie above it beyond noise."
     )
     if zero:
         opened = count["unresolved"] + count["certified"]

@@ -70,8 +70,8 @@ def summary(view: View) -> Panel:
             if runs
             else ""
         ),
-        caption="False positives and negatives of the verifier: not audited by hand here, so no rate is corrected for "
-        "them. One training run supports statements about that run, not about the method.",
+        caption="False positives and negatives of the verifier: not audited by hand here, so no rate is corrected "
+        "for them. One training run supports statements about that run, not about the method.",
         columns=("quantity", "base", *runs),
         rows=rows,
     )
@@ -119,8 +119,8 @@ def limits(view: View) -> Panel:
         short,
         title,
         see="Problems by how often the base solves them: what was already reachable, and what was not.",
-        caption="Strata are defined on half of the base's samples and scored on the other half; on the same half, "
-        "regression to the mean would read as forgetting.",
+        caption="Strata are defined on half of the base's samples and scored on the other half; on the same "
+        "half, regression to the mean would read as forgetting.",
         columns=columns,
         rows=[[_flat(row.get(key)) for key in columns] for row in rows],
     )
@@ -162,8 +162,8 @@ def probes(view: View) -> Panel:
         short,
         title,
         see=" ".join(probe["words"] for probe in sets.values()),
-        caption="Upper bound: 1 − α^{1/n}, the largest success rate per problem that 0 correct of n samples leaves "
-        "possible at 95 %. Never 0: a finite number of samples cannot show that a problem cannot be solved.",
+        caption="Upper bound: 1 − α^{1/n}, the largest success rate per problem that 0 correct of n samples "
+        "leaves possible at 95 %. Never 0: a finite number of samples cannot show that a problem cannot be solved.",
         columns=(
             "set",
             "policy",
@@ -212,6 +212,3 @@ def evidence(view: View) -> Panel:
         title,
         missing="Needs evaluations of the base at several numbers of shots or with hints; none was given.",
     )
-
-
-

@@ -68,7 +68,8 @@ def panel(view: View) -> Panel:
         title,
         see=_see(rows),
         caption=f"Thin: every step. Thick: median of {WINDOW} steps. Evaluations are points. "
-        "Training reward is measured on the problems just trained on; the held-out curve is the one to trust.",
+        "Training reward is measured on the problems just trained on; the held-out curve is the one to "
+        "trust.",
         columns=tuple(keys),
         rows=[[row.get(key) for key in keys] for row in rows],
         drawing=drawing,
@@ -115,13 +116,19 @@ def _see(rows: Sequence[Mapping[str, Any]]) -> str:
     text = f"{len({row['step'] for row in rows})} steps"
     samples = [row["samples"] for row in rows if isinstance(row.get("samples"), int | float)]
     if samples:
-        text += f", {max(samples):,.0f} samples drawn at the last count"
+        text += f", {sum(samples):,.0f} samples drawn"
     if reward:
         first, last = np.median(reward[:WINDOW]), np.median(reward[-WINDOW:])
-        text += f": the training reward goes from {points(first)} to {points(last)} points (medians of {WINDOW} steps)"
+        text += (
+            f": the training reward goes from {points(first)} to {points(last)} points (medians of {WINDOW} "
+            "steps)"
+        )
     idle = [
         row["frac_zero_variance"] for row in rows if isinstance(row.get("frac_zero_variance"), int | float)
     ]
     if idle and not math.isnan(np.mean(idle)):
-        text += f"; {number(100 * float(np.mean(idle)), '.0f')} % of the groups had equal rewards and taught nothing"
+        text += (
+            f"; {number(100 * float(np.mean(idle)), '.0f')} % of the groups had equal rewards and taught "
+            "nothing"
+        )
     return text + "."

@@ -46,7 +46,7 @@
   const form = byId("filters");
   const fields = form.elements;
   byId("filters").hidden = byId("browser").hidden = false;
-  for (const problem of problems) byId("problems").append(make("option", undefined, { value: problem.id }));
+  for (const problem of problems) byId("problem-ids").append(make("option", undefined, { value: problem.id }));
   policies.forEach((name, i) => fields.policy.append(make("option", name, { value: i })));
   statuses.forEach((name, i) => fields.verdict.append(make("option", name, { value: i })));
   const lowered = rows.map((row) => (row[TRACE] + "\n" + (row[ANSWER] ?? "") + "\n" + row[DETAIL]).toLowerCase());
