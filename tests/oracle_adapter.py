@@ -1,4 +1,6 @@
-"""The oracle's function names (ORACLE.md beside the exams) mapped onto rlvr.analysis; arguments and results reshaped only."""
+"""The oracle's function names (ORACLE.md beside the exams) mapped onto rlvr.analysis; arguments and results
+reshaped only.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from rlvr.analysis import (
     alignment,
     bootstrap,
     compression,
+    curves,
     diversity,
     evidence,
     frontier,
@@ -22,7 +25,6 @@ from rlvr.analysis import (
     posterior,
     search,
     sizing,
-    summary,
     voting,
 )
 from rlvr.analysis.samples import Answers
@@ -58,7 +60,7 @@ def mean_pass(n: list[int], c: list[int], k: float) -> Result:
 
 def mean_se(n: list[int], c: list[int], k: int) -> Result:
     mean, population = bootstrap.mean_and_se(passk.pass_at_k(n, c, k))
-    fixed = summary.fixed_se(np.array(n), np.array(c), [k])[0]
+    fixed = curves.fixed_se(np.array(n), np.array(c), [k])[0]
     return numbers(mean=mean, se_fixed=fixed, se_population=population)
 
 

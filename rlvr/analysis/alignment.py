@@ -1,7 +1,7 @@
 """How close the tuned policy π is to the verified posterior π* = p0(z) V(z)/p, in nats.
 
-KL(π‖π*) is infinite unless π never fails. What can be measured is the chain rule
-KL(π‖p0) = kl(q‖p) + q KL(π_V‖π*) + (1-q) KL(π_¬V‖p0_¬V), with π_V = π(· | V = 1) and kl the Bernoulli divergence.
+KL(π‖π*) is infinite unless π never fails. What can be measured is the chain rule KL(π‖p0) = kl(q‖p) + q
+KL(π_V‖π*) + (1-q) KL(π_¬V‖p0_¬V), with π_V = π(· | V = 1) and kl the Bernoulli divergence.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def _normalise(logs: Floats) -> Floats:
 
 
 def _kl(log_a: Floats, log_b: Floats) -> Floats:
-    """Σ a (ln a - ln b) over normalised tables; 0·ln 0 = 0, inf where a has mass and b none, NaN if either is empty."""
+    """Σ a (ln a - ln b) over normalised tables; 0·ln 0 = 0, inf where a has mass and b none, NaN if either is
+    empty.
+    """
     empty = np.isnan(log_a).any(axis=-1) | np.isnan(log_b).any(axis=-1)
     mass = ~np.isneginf(log_a) & ~np.isnan(log_a)
     missing = (mass & np.isneginf(log_b)).any(axis=-1)
@@ -89,7 +91,9 @@ def _kl(log_a: Floats, log_b: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class SampledAlignment:
-    """Importance-sampling estimates per problem (M,) from samples of π; weights w = p0/π. NaN where undefined."""
+    """Importance-sampling estimates per problem (M,) from samples of π; weights w = p0/π. NaN where
+    undefined.
+    """
 
     samples: Floats
     verified: Floats
@@ -115,10 +119,11 @@ def sampled_alignment(
     problem: ArrayLike | None = None,
     problems: int = 1,
 ) -> SampledAlignment:
-    """From samples z ~ π, arrays (N,) of normalised log probabilities; `problem` (N,) assigns them to problems.
+    """From samples z ~ π, arrays (N,) of normalised log probabilities; `problem` (N,) assigns them to
+    problems.
 
-    ESS cannot see missing support: p̂_IS counts only traces that π still visits, so for a collapsed π it is too
-    small, and the forward KL with it.
+    ESS cannot see missing support: p̂_IS counts only traces that π still visits, so for a collapsed π it is
+    too small, and the forward KL with it.
     """
     log_p0, log_pi = np.asarray(log_p0, dtype=np.float64), np.asarray(log_pi, dtype=np.float64)
     verified = np.asarray(verified, dtype=bool)
@@ -133,7 +138,7 @@ def sampled_alignment(
 
     def total(values: Floats, among: Bools | None = None) -> Floats:
         values = values if among is None else np.where(among, values, 0.0)
-        return np.bincount(row, weights=values, minlength=problems)
+        return np.bincount(row, weights=values, minlength=problems).astype(np.float64)
 
     n, right = total(np.ones(len(row))), total(verified.astype(float))
     log_right = np.where(verified, log_w, -np.inf)

@@ -1,7 +1,7 @@
 """Cluster bootstrap: problems are resampled whole, base and tuned counts of a problem stay together.
 
-A replicate is a vector of M counts that sum to M (how often each problem was drawn); the mean of anything over
-the drawn problems is then a matrix product, so that a whole curve costs as much as one number.
+A replicate is a vector of M counts that sum to M (how often each problem was drawn); the mean of anything
+over the drawn problems is then a matrix product, so that a whole curve costs as much as one number.
 """
 
 from __future__ import annotations
@@ -61,17 +61,21 @@ class ClusterBootstrap:
         columns = np.asarray(columns, dtype=np.float64)
         if self.problems == 0:
             return np.full((self.replicates, *columns.shape[1:]), np.nan)
-        missing = np.isnan(columns)
-        total = self.sums(np.where(missing, 0.0, columns))
+        missing, infinite = np.isnan(columns), np.isposinf(columns)
+        total = self.sums(np.where(missing | infinite, 0.0, columns))
+        if infinite.any():  # 0 times inf is not 0 in a matrix product
+            total[self.sums(infinite.astype(np.float64)) > 0] = np.inf
         if not missing.any():
             return total / self.problems
         used = self.sums((~missing).astype(np.float64))
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(used > 0, total / used, np.nan)
 
 
 def percentile_interval(replicates: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Percentile interval along the first axis. Infinite replicates (censored) are ordered like numbers; NaN is left out."""
+    """Percentile interval along the first axis. Infinite replicates (censored) are ordered like numbers; NaN
+    is left out.
+    """
     tail = (1 - level) / 2
     ordered = np.sort(replicates, axis=0)  # NaN sorts last
     number = np.sum(~np.isnan(replicates), axis=0)
@@ -93,8 +97,8 @@ def trust(problems: int) -> str:
 def mean_estimates(columns: ArrayLike, boot: ClusterBootstrap) -> list[Estimate]:
     """Mean over problems of each column of an (M, Q) array, NaN where a problem is excluded.
 
-    The standard error is the population one, sd/√M (Miller 2024, arXiv 2411.00640): the problems are a sample of
-    those that could have been asked. The interval is the percentile interval of the cluster bootstrap.
+    The standard error is the population one, sd/√M (Miller 2024, arXiv 2411.00640): the problems are a sample
+    of those that could have been asked. The interval is the percentile interval of the cluster bootstrap.
     """
     columns = np.asarray(columns, dtype=np.float64)
     used = np.sum(~np.isnan(columns), axis=0)
@@ -115,7 +119,9 @@ def mean_estimates(columns: ArrayLike, boot: ClusterBootstrap) -> list[Estimate]
 
 
 def mean_and_se(columns: Floats) -> tuple[Floats, Floats]:
-    """Mean and population standard error over the first axis, NaN entries left out; SE is NaN for one problem."""
+    """Mean and population standard error over the first axis, NaN entries left out; SE is NaN for one
+    problem.
+    """
     used = np.sum(~np.isnan(columns), axis=0)
     filled = np.where(np.isnan(columns), 0.0, columns)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -126,10 +132,12 @@ def mean_and_se(columns: Floats) -> tuple[Floats, Floats]:
 
 
 def exact_bootstrap(n: ArrayLike, c: ArrayLike, k: int) -> dict[str, float]:
-    """The variances of mean pass@k that a bootstrap of infinitely many replicates reaches, without simulating it.
+    """The variances of mean pass@k that a bootstrap of infinitely many replicates reaches, without simulating
+    it.
 
-    `var_cluster` resamples problems, `var_within` the samples of each problem, `var_two_stage` both, which counts
-    sampling noise twice. `mean_within` shows that resampling samples biases pass@k downwards: 1-(1-c/n)^k.
+    `var_cluster` resamples problems, `var_within` the samples of each problem, `var_two_stage` both, which
+    counts sampling noise twice. `mean_within` shows that resampling samples biases pass@k downwards:
+    1-(1-c/n)^k.
     """
     n, c = np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64)
     f = pass_at_k(n, c, k)

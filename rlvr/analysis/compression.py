@@ -1,7 +1,9 @@
-"""Of which kind a gain in pass@1 is: search compression, beyond the budget, unresolved, expansion; and forgetting.
+"""Of which kind a gain in pass@1 is: search compression, beyond the budget, unresolved, expansion; and
+forgetting.
 
-Definitions and the reasons for them are METRICS section 3. With b, t the base and tuned success rates of a problem,
-g = (t-b)⁺ and K the search budget, the identity Δpass@1 = C + X + U + E - F holds per problem and on average.
+Definitions and the reasons for them are METRICS section 3. With b, t the base and tuned success rates of a
+problem, g = (t-b)⁺ and K the search budget, the identity Δpass@1 = C + X + U + E - F holds per problem and on
+average.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ COMPONENTS = ("within", "beyond", "unresolved", "expansion", "forgetting", "head
 def clopper_pearson(
     n: ArrayLike, c: ArrayLike, alpha: ArrayLike = 0.05, sided: int = 2
 ) -> tuple[Floats, Floats]:
-    """Exact binomial bounds (Clopper & Pearson 1934). `sided` 2: each end at α/2; 1: each end at α on its own."""
+    """Exact binomial bounds (Clopper & Pearson 1934). `sided` 2: each end at α/2; 1: each end at α on its
+    own.
+    """
     if sided not in (1, 2):
         raise ValueError(f"sided must be 1 or 2, got {sided}")
     n, c = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64))
@@ -42,7 +46,8 @@ class Decomposition:
     """The parts per problem, arrays (M,) in units of success rate; NaN for problems that are not `used`.
 
     A problem is used if it has n0 >= K base samples and at least one tuned sample. `certified` marks problems
-    without any base success whose tuned rate is shown to lie above what K base samples could reach, `reach` (B_U).
+    without any base success whose tuned rate is shown to lie above what K base samples could reach, `reach`
+    (B_U).
     """
 
     search_budget: int
@@ -133,7 +138,8 @@ def decompose(
 
 
 def churn(n: ArrayLike, c: ArrayLike, n_other: ArrayLike | None = None) -> Floats:
-    """The gain, and forgetting, that noise alone would show: E (x_A - x_B)⁺ per problem (M,), NaN where n < 2.
+    """The gain, and forgetting, that noise alone would show: E (x_A - x_B)⁺ per problem (M,), NaN where n <
+    2.
 
     A and B are random halves of the samples, h = ⌊n/2⌋ each (exact expectation, no halves are drawn). With
     `n_other`, scaled by √((1/n + 1/n_other)/(2/h)) to a comparison of n samples with n_other.

@@ -1,4 +1,6 @@
-"""How many different answers a policy gives: entropies, distinct answers, unseen mass, from counts per answer."""
+"""How many different answers a policy gives: entropies, distinct answers, unseen mass, from counts per
+answer.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from rlvr.analysis.samples import Answers, Floats
 
 @dataclass(frozen=True, eq=False)
 class Diversity:
-    """Per problem (M,), NaN where there is no sample (or, for `rarefied`, where k > n; `collision`, where n < 2)."""
+    """Per problem (M,), NaN where there is no sample (or, for `rarefied`, where k > n; `collision`, where n <
+    2).
+    """
 
     entropy: Floats  # plug-in, nats; biased down
     entropy_mm: Floats  # with the Miller-Madow correction (A-1)/(2n)
@@ -26,13 +30,15 @@ class Diversity:
 
 
 def diversity(counts: ArrayLike, k: int, problem: ArrayLike | None = None, problems: int = 1) -> Diversity:
-    """From counts per answer (A,). `problem` (A,) says to which of `problems` problems each belongs; default one."""
+    """From counts per answer (A,). `problem` (A,) says to which of `problems` problems each belongs; default
+    one.
+    """
     m = np.asarray(counts, dtype=np.float64)
     row = np.zeros(len(m), dtype=np.int64) if problem is None else np.asarray(problem, dtype=np.int64)
     m, row = m[m > 0], row[m > 0]
 
     def total(values: Floats) -> Floats:
-        return np.bincount(row, weights=values, minlength=problems)
+        return np.bincount(row, weights=values, minlength=problems).astype(np.float64)
 
     n, distinct = total(m), total(np.ones(len(m)))
     share = m / n[row] if len(m) else m

@@ -30,8 +30,8 @@ def plain(number: float | None) -> float | str | None:
 class Estimate:
     """`value` with standard error and 95 % interval `lo..hi`, over `used` problems, `excluded` left out.
 
-    `status` is "ok", or says why the value is missing or not to be trusted. `extra` holds what belongs to this
-    quantity alone (a bound, a p-value, a second standard error) and is written beside the others.
+    `status` is "ok", or says why the value is missing or not to be trusted. `extra` holds what belongs to
+    this quantity alone (a bound, a p-value, a second standard error) and is written beside the others.
     """
 
     value: float | None

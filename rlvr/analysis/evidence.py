@@ -44,7 +44,9 @@ def evidence(n0: ArrayLike, c0: ArrayLike, n1: ArrayLike, c1: ArrayLike) -> Evid
 
 
 def mantel_haenszel(n0: ArrayLike, c0: ArrayLike, n1: ArrayLike, c1: ArrayLike) -> float:
-    """Pooled log odds ratio over problems (Mantel & Haenszel 1959); ±inf if one side never occurs, NaN for 0/0."""
+    """Pooled log odds ratio over problems (Mantel & Haenszel 1959); ±inf if one side never occurs, NaN for
+    0/0.
+    """
     n0, c0, n1, c1 = (np.asarray(x, dtype=np.float64) for x in (n0, c0, n1, c1))
     up, down = mantel_haenszel_terms(n0, c0, n1, c1)
     with np.errstate(divide="ignore"):

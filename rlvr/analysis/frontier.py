@@ -78,8 +78,8 @@ def kl_inverse(p: ArrayLike, budget: ArrayLike) -> Floats:
 def kl_efficiency(p: ArrayLike, q: ArrayLike, kl: ArrayLike) -> float:
     """η = Σ kl(q_i‖p_i)/Σ KL(π_i‖p0,i) over problems; NaN where no KL was spent or it is infinite.
 
-    At most 1 for exact values (data processing); 1-η was spent on style or on lost diversity. Says nothing of the
-    direction: look at the sign of q-p as well.
+    At most 1 for exact values (data processing); 1-η was spent on style or on lost diversity. Says nothing of
+    the direction: look at the sign of q-p as well.
     """
     spent = float(np.sum(kl))
     if not np.isfinite(spent) or spent <= 0:
@@ -95,7 +95,9 @@ def effective_temperature(p: ArrayLike, q: ArrayLike) -> Floats:
 
 
 def group_signal(p: ArrayLike, G: ArrayLike) -> Floats:
-    """P(a group of G samples has both outcomes), 1 - p^G - (1-p)^G: where group-relative advantages are not all 0."""
+    """P(a group of G samples has both outcomes), 1 - p^G - (1-p)^G: where group-relative advantages are not
+    all 0.
+    """
     p, G = np.asarray(p, dtype=np.float64), np.asarray(G, dtype=np.float64)
     with np.errstate(divide="ignore"):
         value = -np.expm1(G * np.log1p(-p)) - p**G
@@ -116,9 +118,11 @@ def grpo_iterates(p: ArrayLike, beta: float, eps: float, steps: int) -> Floats:
 
 
 def policy_gradient(probs: ArrayLike, verified: ArrayLike, eta: float, steps: int) -> Floats:
-    """Exact softmax policy gradient on E[V], step size eta on the logits; (Z,) probabilities, normalised first.
+    """Exact softmax policy gradient on E[V], step size eta on the logits; (Z,) probabilities, normalised
+    first.
 
-    The gradient π_z (V_z - q) favours traces that are already likely, so it reweights within the verified set too.
+    The gradient π_z (V_z - q) favours traces that are already likely, so it reweights within the verified set
+    too.
     """
     pi = np.asarray(probs, dtype=np.float64)
     if np.any(pi < 0) or pi.sum() <= 0:

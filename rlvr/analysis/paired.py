@@ -13,10 +13,12 @@ _CHUNK = 1 << 23
 
 
 def sign_flip_p(differences: ArrayLike, flips: int = 100_000, seed: int = 0) -> Floats:
-    """Two-sided sign-flip p-value of mean difference 0: (M, Q) -> (Q,), rows with NaN left out of that column.
+    """Two-sided sign-flip p-value of mean difference 0: (M, Q) -> (Q,), rows with NaN left out of that
+    column.
 
-    If tuning did nothing, each problem's difference is as likely to have the other sign. All 2^M sign patterns are
-    counted up to 14 problems, else `flips` random ones with (hits+1)/(flips+1). Patterns that tie count as hits.
+    If tuning did nothing, each problem's difference is as likely to have the other sign. All 2^M sign
+    patterns are counted up to 14 problems, else `flips` random ones with (hits+1)/(flips+1). Patterns that
+    tie count as hits.
     """
     columns = np.asarray(differences, dtype=np.float64)
     if columns.ndim == 1:

@@ -1,8 +1,8 @@
 """pass@k and its relatives, from counts: n samples of a problem, c of them correct.
 
-All functions broadcast over arrays, are vectorised over problems, and give NaN where the quantity is undefined
-(n = 0, k < 0, k > n). F_k = C(n-c, k)/C(n, k) is the probability that k of the n samples, drawn without
-replacement, are all wrong.
+All functions broadcast over arrays, are vectorised over problems, and give NaN where the quantity is
+undefined (n = 0, k < 0, k > n). F_k = C(n-c, k)/C(n, k) is the probability that k of the n samples, drawn
+without replacement, are all wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ def log_failure(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
     """ln F_k, exact to a few units in the last place; -inf where k draws cannot all be wrong.
 
     F_k = Π_{j<c} (1 - k/(n-j)), and for whole k also Π_{j<k} (1 - c/(n-j)); the shorter product is taken. The
-    first is the Gamma continuation to real k. Neither forms large factorials, whose logarithms lose n·ln n digits.
+    first is the Gamma continuation to real k. Neither forms large factorials, whose logarithms lose n·ln n
+    digits.
     """
     n, c, k = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n, c, k)))
     shape = n.shape
@@ -59,7 +60,9 @@ def _log_failure_of(n: Floats, c: Floats, k: Floats) -> Floats:
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
-    """P(at least one of k draws is correct), unbiased: 1 - F_k (Chen et al. 2021, arXiv 2107.03374). k may be real."""
+    """P(at least one of k draws is correct), unbiased: 1 - F_k (Chen et al. 2021, arXiv 2107.03374). k may be
+    real.
+    """
     n, c, k = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n, c, k)))
     value = -np.expm1(log_failure(n, c, k))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -102,7 +105,9 @@ def pass_hat_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
 
 
 def cot_pass_at_k(n: ArrayLike, c: ArrayLike, c_cot: ArrayLike, k: ArrayLike) -> Floats:
-    """CoT-pass@k: pass@k counting only right answers with verified reasoning, c_cot <= c (Wen et al. 2025, arXiv 2506.14245)."""
+    """CoT-pass@k: pass@k counting only right answers with verified reasoning, c_cot <= c (Wen et al. 2025,
+    arXiv 2506.14245).
+    """
     if np.any(np.asarray(c_cot) > np.asarray(c)):
         raise ValueError("more sound right answers than right answers")
     return pass_at_k(n, c_cot, k)
@@ -142,8 +147,8 @@ def hypergeometric_pmf(n: ArrayLike, c: ArrayLike, k: ArrayLike, hits: ArrayLike
 def pass_variance(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
     """Unbiased estimate of the sampling variance of pass@k of one problem: F_k² - F_{2k}. NaN unless 2k <= n.
 
-    E F_k² - E F_{2k} = E F_k² - (1-p)^{2k} = Var F_k, because F_{2k} is unbiased for (1-p)^{2k}. It is 0 at c = 0
-    and c = n, where the posterior must speak instead.
+    E F_k² - E F_{2k} = E F_k² - (1-p)^{2k} = Var F_k, because F_{2k} is unbiased for (1-p)^{2k}. It is 0 at c
+    = 0 and c = n, where the posterior must speak instead.
     """
     n, c, k = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n, c, k)))
     log_k, log_2k = log_failure(n, c, k), log_failure(n, c, 2 * k)
@@ -153,7 +158,9 @@ def pass_variance(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
 
 
 def pass_moments_at_p(n: ArrayLike, p: ArrayLike, k: ArrayLike) -> tuple[Floats, Floats]:
-    """Mean and variance of the estimator pass@k when c ~ Binomial(n, p). The mean is 1-(1-p)^k: it is unbiased."""
+    """Mean and variance of the estimator pass@k when c ~ Binomial(n, p). The mean is 1-(1-p)^k: it is
+    unbiased.
+    """
     n, p, k = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (n, p, k)))
     size = int(n.max(initial=0))
     c = np.arange(size + 1).reshape((-1,) + (1,) * n.ndim)
@@ -176,7 +183,8 @@ def pass_moments_at_p(n: ArrayLike, p: ArrayLike, k: ArrayLike) -> tuple[Floats,
 
 
 def jensen_bound(p: ArrayLike, k: float) -> float:
-    """Upper bound on mean pass@k from mean and variance of the success rates p (M,): 1 - ((1-E p)² + Var p)^{k/2}.
+    """Upper bound on mean pass@k from mean and variance of the success rates p (M,): 1 - ((1-E p)² + Var
+    p)^{k/2}.
 
     Jensen's inequality on E (1-p)^k for k >= 2 (Dang et al. 2025, as quoted by ProRL, arXiv 2505.24864).
     """

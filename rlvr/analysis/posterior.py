@@ -1,4 +1,6 @@
-"""Beta posteriors of success rates, the population they come from, and careful extrapolation beyond n samples."""
+"""Beta posteriors of success rates, the population they come from, and careful extrapolation beyond n
+samples.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class BetaPosterior:
 def beta_posterior(
     n: ArrayLike, c: ArrayLike, prior: tuple[float, float] = JEFFREYS, level: float = 0.95
 ) -> BetaPosterior:
-    """Posterior of the success rate. The lower end is 0 where nothing was solved, the upper 1 where everything was."""
+    """Posterior of the success rate. The lower end is 0 where nothing was solved, the upper 1 where
+    everything was.
+    """
     n, c = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64))
     alpha, beta = prior[0] + c, prior[1] + n - c
     total, tail = alpha + beta, (1 - level) / 2
@@ -40,7 +44,9 @@ def beta_posterior(
 
 
 def beta_pass_at_k(alpha: ArrayLike, beta: ArrayLike, k: ArrayLike) -> Floats:
-    """E[1-(1-p)^k] under Beta(alpha, beta): 1 - B(alpha, beta+k)/B(alpha, beta). k may be real; NaN for k < 0."""
+    """E[1-(1-p)^k] under Beta(alpha, beta): 1 - B(alpha, beta+k)/B(alpha, beta). k may be real; NaN for k <
+    0.
+    """
     alpha, beta, k = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (alpha, beta, k)))
     if np.any((alpha <= 0) | (beta <= 0)):
         raise ValueError("both parameters of a Beta distribution must be positive")
@@ -62,8 +68,8 @@ class BetaFit:
 def fit_moments(n: ArrayLike, c: ArrayLike) -> BetaFit:
     """Method of moments over problems with n >= 2, from unbiased first and second moments of the rates.
 
-    status: "ok", "no_data", "all_zero", "all_one", "no_overdispersion" (one shared rate explains the counts) or
-    "saturated" (every problem is always or never solved).
+    status: "ok", "no_data", "all_zero", "all_one", "no_overdispersion" (one shared rate explains the counts)
+    or "saturated" (every problem is always or never solved).
     """
     n, c = np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64)
     n, c = n[n >= 2], c[n >= 2]
@@ -83,7 +89,8 @@ def fit_moments(n: ArrayLike, c: ArrayLike) -> BetaFit:
 
 
 def fit_likelihood(n: ArrayLike, c: ArrayLike) -> BetaFit:
-    """Maximum likelihood of the beta-binomial, started at the moments; `loglik` includes binomial coefficients.
+    """Maximum likelihood of the beta-binomial, started at the moments; `loglik` includes binomial
+    coefficients.
 
     Where the moments have no answer, their status is returned; "no_overdispersion" also where the likelihood
     has its maximum at infinity.
@@ -95,15 +102,15 @@ def fit_likelihood(n: ArrayLike, c: ArrayLike) -> BetaFit:
         return BetaFit(None, None, start.status, "likelihood")
     n, c = np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64)
     pairs, weight = np.unique(np.stack([n[n > 0], c[n > 0]], axis=1), axis=0, return_counts=True)
-    n, c = pairs.T
-    choose = gammaln(n + 1) - gammaln(c + 1) - gammaln(n - c + 1)
+    size, hits = pairs[:, 0], pairs[:, 1]
+    choose = gammaln(size + 1) - gammaln(hits + 1) - gammaln(size - hits + 1)
 
     def loss(logs: Floats) -> tuple[float, Floats]:
         a, b = np.exp(logs)
-        value = weight @ (betaln(a + c, b + n - c) - betaln(a, b) + choose)
-        both = digamma(a + b) - digamma(a + b + n)
-        slope_a = weight @ (digamma(a + c) - digamma(a) + both)
-        slope_b = weight @ (digamma(b + n - c) - digamma(b) + both)
+        value = weight @ (betaln(a + hits, b + size - hits) - betaln(a, b) + choose)
+        both = digamma(a + b) - digamma(a + b + size)
+        slope_a = weight @ (digamma(a + hits) - digamma(a) + both)
+        slope_b = weight @ (digamma(b + size - hits) - digamma(b) + both)
         return -float(value), -np.array([a * slope_a, b * slope_b])
 
     limits = [(-14.0, 14.0), (-14.0, 14.0)]
@@ -124,9 +131,10 @@ def fit_population(n: ArrayLike, c: ArrayLike) -> BetaFit:
 def extrapolate(n: ArrayLike, c: ArrayLike, k: float, fit: BetaFit) -> tuple[float, float, float]:
     """Mean posterior pass@k beyond n, and its sensitivity bracket (lower, upper).
 
-    The tail of pass@k is set by mass near p = 0 that n samples cannot see (Brown et al. 2024, arXiv 2407.21787;
-    Schaeffer et al. 2025, arXiv 2502.17578). So: lower is the observed pass@n, upper what the 95 % Clopper-Pearson
-    upper bounds allow. Raises ValueError beyond 10 n, or where there is no fitted population.
+    The tail of pass@k is set by mass near p = 0 that n samples cannot see (Brown et al. 2024, arXiv
+    2407.21787; Schaeffer et al. 2025, arXiv 2502.17578). So: lower is the observed pass@n, upper what the 95
+    % Clopper-Pearson upper bounds allow. Raises ValueError beyond 10 n, or where there is no fitted
+    population.
     """
     n, c = np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64)
     n, c = n[n > 0], c[n > 0]

@@ -17,9 +17,9 @@ Bools = NDArray[np.bool_]
 class Answers:
     """Canonical answers, one row per problem and distinct answer (three arrays of one length).
 
-    `problem` is the row in `Samples.problem_ids`, `count` how many samples gave this answer, `correct` whether
-    the verifier accepts it. All accepted spellings of a problem are one class, so at most one row of a problem
-    is correct. Samples without an answer are in no row: they abstain (`n` minus the sum of counts).
+    `problem` is the row in `Samples.problem_ids`, `count` how many samples gave this answer, `correct`
+    whether the verifier accepts it. All accepted spellings of a problem are one class, so at most one row of
+    a problem is correct. Samples without an answer are in no row: they abstain (`n` minus the sum of counts).
     """
 
     problem: Ints
@@ -77,9 +77,11 @@ class Samples:
 
     `n` counts scored samples and `c` the correct ones. Samples that could not be judged (score None) are in
     neither; `excluded` counts them. Truncated and unparsable samples are in `n` as wrong, and are counted
-    separately in `truncated` and `no_answer`. `c_answer` counts right answers whatever the reasoning, `c_sound`
-    right answers with sound reasoning; NaN for problems whose reasoning nobody looked at, None where nobody
-    looked at all. `tokens` is the mean completion length of a problem's samples (NaN: unknown).
+    separately in `truncated` and `no_answer`. `c_answer` counts right answers whatever the reasoning,
+    `c_sound` right answers with sound reasoning; NaN for problems whose reasoning nobody looked at, None
+    where nobody looked at all. `tokens` is the mean completion length of a problem's samples (NaN: unknown).
+    `traces` counts distinct whole traces as `answers` counts answers, where any number of a problem's traces
+    may be correct.
     """
 
     policy: str
@@ -94,6 +96,7 @@ class Samples:
     tokens: Floats | None = None
     statuses: Mapping[str, int] = field(default_factory=dict)
     answers: Answers | None = None
+    traces: Answers | None = None
     logprobs: LogProbs | None = None
 
     def __post_init__(self) -> None:
@@ -120,7 +123,8 @@ class Samples:
             if bad.any():
                 i = int(np.flatnonzero(bad)[0])
                 raise ValueError(
-                    f"policy {self.policy!r}, problem {self.problem_ids[i]!r}: {self.c_sound[i]:.0f} sound right "
+                    f"policy {self.policy!r}, problem {self.problem_ids[i]!r}: {self.c_sound[i]:.0f} sound "
+                    "right "
                     f"answers among {self.c_answer[i]:.0f} right answers"
                 )
 
@@ -164,6 +168,7 @@ class Samples:
             no_answer=cut(self.no_answer),
             tokens=cut(self.tokens),
             answers=None if self.answers is None else self.answers.select(index, self.n_problems),
+            traces=None if self.traces is None else self.traces.select(index, self.n_problems),
             logprobs=None if self.logprobs is None else self.logprobs.select(index, self.n_problems),
         )
 

@@ -1,7 +1,7 @@
 """How much search one tuned sample replaces (k*), and where the base overtakes (the crossover).
 
-Both are roots of mean pass@k curves. The curves are compared through their failures F = 1 - pass@k, which keep
-their digits where pass@k rounds to 1, and the Gamma continuation makes k real.
+Both are roots of mean pass@k curves. The curves are compared through their failures F = 1 - pass@k, which
+keep their digits where pass@k rounds to 1, and the Gamma continuation makes k real.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def shared(n0: ArrayLike, c0: ArrayLike, n1: ArrayLike, c1: ArrayLike) -> tuple[
 
 
 def k_star(n0: ArrayLike, c0: ArrayLike, n1: ArrayLike, c1: ArrayLike) -> Root:
-    """Effective search budget: the smallest real k at which mean base pass@k reaches tuned pass@1 (METRICS 3).
+    """Effective search budget: the smallest real k at which mean base pass@k reaches tuned pass@1 (METRICS
+    3).
 
     Arguments are counts per problem, shape (M,). k is searched up to the smallest n0.
     """
@@ -78,7 +79,8 @@ def crossover(n0: ArrayLike, c0: ArrayLike, n1: ArrayLike, c1: ArrayLike) -> Roo
     top = int(min(n0.min(), n1.min()))
     types, weight = np.unique(np.stack([n0, c0, n1, c1], axis=1), axis=0, return_counts=True)
     m0, d0, m1, d1 = types.T.astype(np.float64)
-    first = _first_whole(m0, d0, m1, d1, weight.astype(np.float64), top)
+    weight = weight.astype(np.float64)
+    first = _first_whole(m0, d0, m1, d1, weight, top)
     if first is None:
         return Root(None, "censored_right", top)
     if first == 1:
@@ -120,8 +122,10 @@ def _bisect(too_small, lo: float, hi: float) -> float:
     return hi
 
 
-def _lead(fail0: Floats, fail1: Floats, weight: Floats, k: Floats | float) -> Floats:
-    """Sign of base minus tuned pass@k, summed over problems (first axis); 0 where they differ by rounding only."""
+def _lead(fail0: Floats, fail1: Floats, weight: Floats, k: ArrayLike) -> Floats:
+    """Sign of base minus tuned pass@k, summed over problems (first axis); 0 where they differ by rounding
+    only.
+    """
     weight = weight.reshape((-1,) + (1,) * (fail0.ndim - 1))
     difference = np.sum(weight * (fail1 - fail0), axis=0)
     size = np.sum(weight * np.where(fail0 != fail1, fail0 + fail1, 0.0), axis=0)
@@ -153,7 +157,8 @@ def _log_step(n: Floats, c: Floats, draws: Ints) -> Floats:
 
 
 def search_grid(top: int) -> tuple[Floats, Ints]:
-    """Values of k on which bootstrap replicates of the two roots are found by interpolation, and its whole ones.
+    """Values of k on which bootstrap replicates of the two roots are found by interpolation, and its whole
+    ones.
 
     Fractions below 8, all whole numbers to 256, then steps of 2 %: linear interpolation between them errs by
     less than one part in a thousand, far below the width of any interval.
@@ -166,7 +171,9 @@ def search_grid(top: int) -> tuple[Floats, Ints]:
 
 
 def replicate_k_star(curves: Floats, grid: Floats, target: Floats) -> Floats:
-    """k* of each replicate: curves (R, Q) of mean base pass@k on grid (Q,), target (R,). +inf where never reached."""
+    """k* of each replicate: curves (R, Q) of mean base pass@k on grid (Q,), target (R,). +inf where never
+    reached.
+    """
     reached = curves >= target[:, None] - 1e-12
     first = np.argmax(reached, axis=1)
     none = ~reached.any(axis=1) | (curves[:, -1] <= 0)
@@ -175,7 +182,9 @@ def replicate_k_star(curves: Floats, grid: Floats, target: Floats) -> Floats:
 
 
 def replicate_crossover(difference: Floats, whole: Ints) -> Floats:
-    """Whole-k crossover of each replicate: tuned minus base (R, Q) on whole k (Q,). +inf where base never leads."""
+    """Whole-k crossover of each replicate: tuned minus base (R, Q) on whole k (Q,). +inf where base never
+    leads.
+    """
     ahead = difference < -1e-12
     first = np.argmax(ahead, axis=1)
     value = np.floor(_interpolate(-difference, whole.astype(float), first) + 1e-9) + 1
@@ -192,6 +201,8 @@ def _interpolate(values: Floats, grid: Floats, first: Ints) -> Floats:
 
 
 def coverage(n0: ArrayLike, c0: ArrayLike, n1: ArrayLike, c1: ArrayLike, K: int) -> tuple[Floats, Floats]:
-    """Per problem (M,): pass@K lost by tuning and pass@K gained, (base-tuned)⁺ and (tuned-base)⁺; NaN where n < K."""
+    """Per problem (M,): pass@K lost by tuning and pass@K gained, (base-tuned)⁺ and (tuned-base)⁺; NaN where n
+    < K.
+    """
     change = pass_at_k(n1, c1, K) - pass_at_k(n0, c0, K)
     return np.maximum(-change, 0.0), np.maximum(change, 0.0)

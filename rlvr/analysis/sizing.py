@@ -8,7 +8,8 @@ Z = 1.959963984540054  # two-sided 95 %
 
 
 def sample_size(half_width: float, between_var: float, mean_pq: float, n: int) -> tuple[int, int]:
-    """(total samples on a fixed benchmark, problems from a population at n samples each) for value ± half_width.
+    """(total samples on a fixed benchmark, problems from a population at n samples each) for value ±
+    half_width.
 
     `between_var` is the variance of success rates between problems, `mean_pq` the mean of p(1-p).
     """
@@ -25,6 +26,8 @@ def half_width(between_var: float, mean_pq: float, problems: int, n: int) -> tup
 
 
 def planning_inputs(pass_1: float, pass_2: float) -> tuple[float, float]:
-    """(between_var, mean_pq) from any published curve: mean(pq) = pass@2 - pass@1, exact for the unbiased estimators."""
+    """(between_var, mean_pq) from any published curve: mean(pq) = pass@2 - pass@1, exact for the unbiased
+    estimators.
+    """
     mean_pq = pass_2 - pass_1
     return max(pass_1 - mean_pq - pass_1**2, 0.0), mean_pq

@@ -3,99 +3,154 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates
+from rlvr.analysis.curves import cot_curve, fixed_se, g_pass_curve, pass_hat_curve, vote_curve, vote_ks
+from rlvr.analysis.diversity import diversity
 from rlvr.analysis.estimate import NO_DATA, Estimate, plain
-from rlvr.analysis.passk import pass_curve, pass_hat_k, pass_variance
-from rlvr.analysis.samples import Floats, Ints, Samples
+from rlvr.analysis.pair import Pair, both_defined, keyed, means, powers_of_two, ratio_estimate, usual_n
+from rlvr.analysis.passk import jensen_bound, pass_curve
+from rlvr.analysis.posterior import extrapolate, fit_population
+from rlvr.analysis.samples import Answers, Floats, Ints, Samples
 
-
-def powers_of_two(top: int) -> list[int]:
-    """1, 2, 4, … up to `top`, and `top` itself; empty if top < 1."""
-    return sorted(
-        {*(2**i for i in range(max(top, 0).bit_length()) if 2**i <= top), *([top] if top > 0 else [])}
-    )
-
-
-def usual_n(n: Ints) -> int:
-    """The number of samples that a problem of this evaluation usually has: the smallest above half the median.
-
-    Curves end here. A few problems that lost most of their samples should not shorten everybody's curve; they are
-    left out beyond their own n and counted as excluded.
-    """
-    some = n[n > 0]
-    return int(some[some >= np.median(some) / 2].min()) if len(some) else 0
-
-
-def keyed(ks: Sequence[int], estimates: Sequence[Estimate]) -> dict[str, dict[str, Any]]:
-    """{"1": estimate, "2": …}, as report.json has it."""
-    return {str(k): estimate.to_json() for k, estimate in zip(ks, estimates, strict=True)}
+DIVERSITY_K = 16
+"""Rarefied distinct answers are those expected among this many samples; problems with fewer are excluded."""
 
 
 def summarise(
     samples: Samples, ks: Sequence[int] | None = None, replicates: int = 2000, seed: int = 0
 ) -> dict[str, Any]:
-    """Every quantity of one policy alone. `ks` defaults to the powers of two up to the usual number of samples."""
+    """Every quantity of one policy alone. `ks` defaults to the powers of two up to the usual number of
+    samples.
+    """
     ks = powers_of_two(usual_n(samples.n)) if ks is None else list(ks)
     boot = ClusterBootstrap(samples.n_problems, replicates, seed)
     n, c = samples.n, samples.c
+    votes, sound = vote_curve(samples, ks), cot_curve(samples, ks)
     return {
         "policy": samples.policy,
         "n_problems": samples.n_problems,
         "n_samples": samples.n_samples,
-        "samples_per_problem": {"min": int(n.min(initial=0)) if len(n) else 0, "max": int(n.max(initial=0))},
-        "excluded": _total(samples.excluded),
+        "samples_per_problem": {"min": int(n.min()) if len(n) else 0, "max": int(n.max(initial=0))},
+        "excluded": None if samples.excluded is None else int(samples.excluded.sum()),
         "truncated": share(samples.truncated, samples),
         "no_answer": share(samples.no_answer, samples),
         "statuses": dict(samples.statuses),
-        "tokens": _tokens(samples, boot),
-        "pass_at_k": _curve_with_fixed_se(n, c, ks, boot),
-        "pass_hat_k": keyed(ks, mean_estimates(_columns(pass_hat_k, n, c, ks), boot)),
+        "tokens": nothing(samples)
+        if samples.tokens is None
+        else means({"tokens": samples.tokens}, boot)["tokens"],
         "solved": int(np.sum(c > 0)),
+        "pass_at_k": pass_at_k_estimates(n, c, ks, boot),
+        "pass_hat_k": keyed(ks, mean_estimates(pass_hat_curve(n, c, ks), boot)),
+        "g_pass_at_k": {
+            str(tau): keyed(ks, mean_estimates(g_pass_curve(n, c, ks, tau), boot)) for tau in (0.5, 0.75)
+        },
+        "maj_at_k": {} if votes is None else keyed(vote_ks(ks), mean_estimates(votes, boot)),
+        "cot_pass_at_k": {} if sound is None else keyed(ks, mean_estimates(sound, boot)),
+        "unsound_share": unsound(samples, boot),
+        "diversity": {
+            "answers": diversity_means(samples.answers, samples, boot),
+            "correct_traces": diversity_means(samples.traces, samples, boot, correct=True),
+        },
+        "population": population(n, c),
     }
 
 
-def _columns(function: Any, n: Ints, c: Ints, ks: Sequence[int]) -> Floats:
-    return np.asarray(function(n[:, None], c[:, None], np.asarray(ks)[None, :])).reshape(len(n), len(ks))
-
-
-def _curve_with_fixed_se(n: Ints, c: Ints, ks: Sequence[int], boot: ClusterBootstrap) -> dict[str, Any]:
-    """pass@k with the population SE, and beside it the SE for these problems only (NaN where 2k > n)."""
+def pass_at_k_estimates(n: Ints, c: Ints, ks: Sequence[int], boot: ClusterBootstrap) -> dict[str, Any]:
+    """pass@k with the population SE, and beside it the SE for these problems only (null where some n < 2k)."""
     rows = keyed(ks, mean_estimates(pass_curve(n, c, np.asarray(ks)), boot))
     for k, fixed in zip(ks, fixed_se(n, c, ks), strict=True):
         rows[str(k)]["se_fixed"] = plain(float(fixed))
     return rows
 
 
-def fixed_se(n: Ints, c: Ints, ks: Sequence[int]) -> Floats:
-    """√(Σ v̂)/M over problems with n >= k: the error for a fixed benchmark. NaN unless all of these have n >= 2k."""
-    variance = _columns(pass_variance, n, c, ks)
-    used = (n[:, None] >= np.asarray(ks)[None, :]) & (n[:, None] > 0)
-    total = np.where(used, variance, 0.0).sum(axis=0)  # NaN stays where a used problem is too shallow
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(used.any(axis=0), np.sqrt(total) / used.sum(axis=0), np.nan)
-
-
-def _total(column: Ints | None) -> int | None:
-    return None if column is None else int(column.sum())
+def nothing(samples: Samples, status: str = NO_DATA) -> dict[str, Any]:
+    return Estimate(None, status=status, excluded=samples.n_problems).to_json()
 
 
 def share(column: Ints | None, samples: Samples) -> dict[str, Any]:
     """A count of samples and its share of the scored ones."""
-    if column is None:
-        return {"count": None, **Estimate(None, status=NO_DATA).to_json()}
-    total = samples.n_samples
-    value = column.sum() / total if total else None
+    if column is None or samples.n_samples == 0:
+        return {"count": None, **nothing(samples)}
+    count = int(column.sum())
+    return {"count": count, **Estimate(count / samples.n_samples, used=samples.n_problems).to_json()}
+
+
+def unsound(samples: Samples, boot: ClusterBootstrap) -> dict[str, Any]:
+    """Share of right answers whose reasoning is not sound: a ratio of sums, with its bootstrap interval."""
+    if samples.c_sound is None or samples.c_answer is None:
+        return nothing(samples)
+    looked = ~np.isnan(samples.c_sound) & ~np.isnan(samples.c_answer)
+    right = np.where(looked, samples.c_answer, 0.0)
+    wrong_reason = np.where(looked, samples.c_answer - samples.c_sound, 0.0)
+    sums = boot.sums(np.stack([wrong_reason, right], axis=1))
+    return ratio_estimate(
+        float(wrong_reason.sum()), float(right.sum()), sums[:, 0], sums[:, 1], int(looked.sum()), len(looked)
+    )
+
+
+def diversity_means(
+    counts: Answers | None, samples: Samples, boot: ClusterBootstrap, correct: bool = False
+) -> dict[str, Any]:
+    """Each diversity measure averaged over problems; with `correct`, among the verified samples only."""
+    if counts is None:
+        return {"status": NO_DATA}
     return {
-        "count": int(column.sum()),
-        **Estimate(value, status="ok" if total else NO_DATA, used=total).to_json(),
+        "status": "ok",
+        "rarefied_k": DIVERSITY_K,
+        **means(diversity_columns(counts, samples, correct), boot),
     }
 
 
-def _tokens(samples: Samples, boot: ClusterBootstrap) -> dict[str, Any]:
-    if samples.tokens is None:
-        return Estimate(None, status=NO_DATA, excluded=samples.n_problems).to_json()
-    return mean_estimates(samples.tokens[:, None], boot)[0].to_json()
+def diversity_columns(counts: Answers, samples: Samples, correct: bool) -> dict[str, Floats]:
+    """Each diversity measure per problem; NaN where a problem has no such sample."""
+    keep = counts.correct if correct else np.ones(len(counts.count), dtype=bool)
+    n = np.bincount(counts.problem[keep], counts.count[keep], minlength=samples.n_problems)
+    table = diversity(counts.count[keep], DIVERSITY_K, counts.problem[keep], samples.n_problems)
+    return {field.name: np.where(n > 0, getattr(table, field.name), np.nan) for field in fields(table)}
+
+
+def diversity_change(pair: Pair) -> dict[str, Any]:
+    """Paired tuned - base of every diversity measure, on problems where both are defined."""
+    result: dict[str, Any] = {}
+    for name, kind, correct in (("answers", "answers", False), ("correct_traces", "traces", True)):
+        base, tuned = getattr(pair.base, kind), getattr(pair.tuned, kind)
+        if base is None or tuned is None:
+            result[name] = {"status": NO_DATA}
+            continue
+        before = diversity_columns(base, pair.base, correct)
+        after = diversity_columns(tuned, pair.tuned, correct)
+        change = {key: np.subtract(*both_defined(after[key], before[key])) for key in before}
+        result[name] = {"status": "ok", "rarefied_k": DIVERSITY_K, **means(change, pair.boot)}
+    return result
+
+
+def population(n: Ints, c: Ints) -> dict[str, Any]:
+    """The fitted Beta population, its extrapolation (flagged, bracketed, to 8 n at most) and Jensen's bound."""
+    fit = fit_population(n, c)
+    top = usual_n(n)
+    deep = n >= max(top, 1)
+    beyond = {}
+    for k in [top * 2, top * 4, top * 8] if fit.status == "ok" and top else []:
+        value, lower, upper = extrapolate(n[deep], c[deep], k, fit)
+        beyond[str(k)] = {
+            **Estimate(
+                value, lo=lower, hi=upper, used=int(deep.sum()), excluded=int((~deep).sum())
+            ).to_json(),
+            "extrapolated": True,
+            "interval": "sensitivity bracket",
+        }
+    rates = c[n > 0] / n[n > 0]
+    bound = {str(k): jensen_bound(rates, k) for k in powers_of_two(top) if k >= 2} if len(rates) else {}
+    return {
+        "a": plain(fit.a),
+        "b": plain(fit.b),
+        "status": fit.status,
+        "method": fit.method,
+        "pass_at_k": beyond,
+        "jensen_bound": bound,
+    }

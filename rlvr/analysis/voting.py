@@ -16,16 +16,19 @@ from rlvr.analysis.samples import Answers, Bools, Floats, Ints
 
 Mass = Callable[[Floats, Floats, Ints | slice], Floats]
 _CHUNK = 256  # problems convolved at once
-NEGLIGIBLE = 1e-18  # ways of winning less likely than this are left out: k of them do not reach rounding error
+NEGLIGIBLE = (
+    1e-18  # ways of winning less likely than this are left out: k of them do not reach rounding error
+)
 
 
 def maj_at_k(answers: Answers, n: ArrayLike, k: int) -> Floats:
     """P(the majority of k draws is correct) per problem, shape (M,) like n; NaN where k > n or n = 0.
 
-    Wang et al. 2022, arXiv 2203.11171. Samples in no row of `answers` abstain: they use up draws but cannot win.
-    Ties are broken uniformly among the tied; a problem whose right answer was never seen has 0.
+    Wang et al. 2022, arXiv 2203.11171. Samples in no row of `answers` abstain: they use up draws but cannot
+    win. Ties are broken uniformly among the tied; a problem whose right answer was never seen has 0.
 
-    Draws without replacement are independent Binomial(count, r) draws per answer, conditioned on summing to k.
+    Draws without replacement are independent Binomial(count, r) draws per answer, conditioned on summing to
+    k.
     """
     n = np.asarray(n, dtype=np.float64)
     right, rivals = _vote_table(answers, len(n))
@@ -53,7 +56,9 @@ def maj_at_k_known(probs: ArrayLike, correct: int, k: int) -> float:
     """
     probs = np.asarray(probs, dtype=np.float64)
     if k < 1 or not 0 <= correct < len(probs):
-        raise ValueError(f"maj@{k} with correct answer {correct} of {len(probs)}: expected k >= 1 and an index")
+        raise ValueError(
+            f"maj@{k} with correct answer {correct} of {len(probs)}: expected k >= 1 and an index"
+        )
     rivals = np.sort(np.delete(probs, correct))[::-1][None, :]
     rest = np.array([max(0.0, 1.0 - float(probs.sum()))])
     if probs[correct] == 0:
@@ -78,17 +83,21 @@ def _vote_table(answers: Answers, problems: int) -> tuple[Floats, Floats]:
 
 
 def _plurality(right: Floats, rivals: Floats, abstain: Floats, mass: Mass, most: Floats, k: int) -> Floats:
-    """P(right answer wins) for P problems: Σ_m P(right = m, all rivals <= m, sum = k)/(1 + ties), over P(sum = k).
+    """P(right answer wins) for P problems: Σ_m P(right = m, all rivals <= m, sum = k)/(1 + ties), over P(sum
+    = k).
 
-    right (P,), rivals (P, A) largest first and abstain (P,) are sizes, most (P, A) the draws a rival can get at all;
-    mass(size (Q, 1), x (X,), problems) is the probability (Q, X) of x draws from a class of that size.
+    right (P,), rivals (P, A) largest first and abstain (P,) are sizes, most (P, A) the draws a rival can get
+    at all; mass(size (Q, 1), x (X,), problems) is the probability (Q, X) of x draws from a class of that
+    size.
     """
     every, others = slice(None), rivals.sum(axis=1) + abstain
     norm = mass((right + others)[:, None], np.array([float(k)]), every)[:, 0]
     votes = np.arange(k + 1.0)
     first = mass(right[:, None], votes, every)
     rest = mass(others[:, None], k - votes, every)
-    win = np.sum((first * rest)[:, k // 2 + 1 :], axis=1)  # more than half of the votes: no rival can reach it
+    win = np.sum(
+        (first * rest)[:, k // 2 + 1 :], axis=1
+    )  # more than half of the votes: no rival can reach it
     for m in range(1, k // 2 + 1):
         rows = np.flatnonzero(first[:, m] > NEGLIGIBLE * norm)
         if len(rows):
@@ -100,11 +109,12 @@ def _plurality(right: Floats, rivals: Floats, abstain: Floats, mass: Mass, most:
 def _rivals_at_most(
     rows: Ints, m: int, capped: Bools, rivals: Floats, abstain: Floats, mass: Mass, k: int
 ) -> Floats:
-    """P(all others draw k - m in sum, no rival above m), each tie at m counted 1/(1 + ties); for problems `rows`.
+    """P(all others draw k - m in sum, no rival above m), each tie at m counted 1/(1 + ties); for problems
+    `rows`.
 
     Rivals that cannot exceed m need no cap: together with the abstaining they are one class. 1/(1 + ties) is
-    ∫₀¹ u^ties du: a rival contributes its mass below m plus u times its mass at m, and Gauss-Legendre nodes integrate
-    the polynomial in u exactly (at most k/m - 1 rivals tie).
+    ∫₀¹ u^ties du: a rival contributes its mass below m plus u times its mass at m, and Gauss-Legendre nodes
+    integrate the polynomial in u exactly (at most k/m - 1 rivals tie).
     """
     depth = capped.sum(axis=1)
     deepest = int(depth.max(initial=0))
@@ -121,7 +131,9 @@ def _rivals_at_most(
 
 
 def _convolve(total: Floats, votes: Floats, u: Floats) -> Floats:
-    """Distribution of the sum of total (P, U, W) and a rival's votes (P, m+1), those at m weighted by u; cut to W."""
+    """Distribution of the sum of total (P, U, W) and a rival's votes (P, m+1), those at m weighted by u; cut
+    to W.
+    """
     out = np.zeros_like(total)
     width = total.shape[2]
     for j in range(min(votes.shape[1], width)):
@@ -136,7 +148,9 @@ def _binomial(size: Floats, x: Floats, rate: Floats) -> Floats:
     """P(x) of Binomial(size, rate), 0 for x > size."""
     inside = x <= size
     y = np.where(inside, x, 0.0)
-    log_p = gammaln(size + 1) - gammaln(y + 1) - gammaln(size - y + 1) + xlogy(y, rate) + xlog1py(size - y, -rate)
+    log_p = (
+        gammaln(size + 1) - gammaln(y + 1) - gammaln(size - y + 1) + xlogy(y, rate) + xlog1py(size - y, -rate)
+    )
     return np.where(inside, np.exp(log_p), 0.0)
 
 
@@ -147,10 +161,11 @@ def _poisson(mean: Floats, x: Floats) -> Floats:
 def best_of_k(
     tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, tn: ArrayLike, k: ArrayLike, fallback: str = "random"
 ) -> Floats:
-    """P(the returned sample is correct) when an accept/reject verifier picks among k draws; broadcasts over problems.
+    """P(the returned sample is correct) when an accept/reject verifier picks among k draws; broadcasts over
+    problems.
 
-    One accepted draw is returned at random; if none is accepted, one at random (`fallback` "random") or nothing
-    ("abstain"). NaN where k > n.
+    One accepted draw is returned at random; if none is accepted, one at random (`fallback` "random") or
+    nothing ("abstain"). NaN where k > n.
     """
     if fallback not in ("random", "abstain"):
         raise ValueError(f"fallback must be 'random' or 'abstain', got {fallback!r}")

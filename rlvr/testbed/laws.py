@@ -18,7 +18,9 @@ Floats = NDArray[np.float64]
 def coin_mixture(
     thetas: ArrayLike, prior: ArrayLike, heads: int, tails: int
 ) -> tuple[Floats | None, float | None, float]:
-    """(posterior over coins, P(next is heads), ln P(this sequence of flips)); None where the flips are impossible."""
+    """(posterior over coins, P(next is heads), ln P(this sequence of flips)); None where the flips are
+    impossible.
+    """
     thetas, prior = np.asarray(thetas, dtype=np.float64), np.asarray(prior, dtype=np.float64)
     log_joint = _log(prior) + _times(heads, _log(thetas)) + _times(tails, _log(1 - thetas))
     top = float(log_joint.max())
@@ -51,7 +53,9 @@ class Hmm:
 def hmm_mixture(
     concepts: Sequence[Hmm], prior: ArrayLike, observed: Sequence[int]
 ) -> tuple[Floats | None, Floats | None, float]:
-    """(posterior over concepts, next-symbol probabilities, ln P(observed)); None where the observations are impossible."""
+    """(posterior over concepts, next-symbol probabilities, ln P(observed)); None where the observations are
+    impossible.
+    """
     prior = np.asarray(prior, dtype=np.float64)
     passes = [_forward(concept, observed) for concept in concepts]
     log_joint = _log(prior) + np.array([log_likelihood for _, log_likelihood in passes])
@@ -67,7 +71,9 @@ def hmm_mixture(
 
 
 def _forward(hmm: Hmm, observed: Sequence[int]) -> tuple[Floats, float]:
-    """Belief over the hidden state of the next symbol, and the log likelihood so far (scaled forward algorithm)."""
+    """Belief over the hidden state of the next symbol, and the log likelihood so far (scaled forward
+    algorithm).
+    """
     belief, log_likelihood = hmm.start, 0.0
     for symbol in observed:
         joint = belief * hmm.emit[:, symbol]
@@ -96,7 +102,9 @@ class StrategyWorld:
 
 
 def strategy_world(prior: ArrayLike, accuracy: ArrayLike, beta: float) -> StrategyWorld:
-    """Strategy s is chosen with prior[s] and right with accuracy[s]; β is the price of KL in the regularised optimum."""
+    """Strategy s is chosen with prior[s] and right with accuracy[s]; β is the price of KL in the regularised
+    optimum.
+    """
     prior, accuracy = np.asarray(prior, dtype=np.float64), np.asarray(accuracy, dtype=np.float64)
     joint = prior * accuracy
     p = float(joint.sum())

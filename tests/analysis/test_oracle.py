@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 _spec = importlib.util.spec_from_file_location(
     "oracle_adapter", Path(__file__).parents[1] / "oracle_adapter.py"
 )

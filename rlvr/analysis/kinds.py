@@ -1,0 +1,152 @@
+"""Section 3 of the metrics for a pair of evaluations: k*, crossover, decomposition, ratios, coverage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, percentile_interval, trust
+from rlvr.analysis.compression import COMPONENTS, Decomposition, churn, decompose
+from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.pair import Pair, means, ratio_estimate
+from rlvr.analysis.passk import pass_curve
+from rlvr.analysis.samples import Bools, Floats
+from rlvr.analysis.search import (
+    Root,
+    coverage,
+    crossover,
+    k_star,
+    replicate_crossover,
+    replicate_k_star,
+    search_grid,
+)
+
+
+def roots(pair: Pair) -> dict[str, Any]:
+    """k* and the crossover, on the problems deep enough for the whole curve."""
+    deep = (pair.base.n >= pair.top) & (pair.tuned.n >= pair.top)
+    counts = [x[deep] for x in (pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c)]
+    if not deep.any() or pair.top < 1:
+        nothing = Estimate(None, status=NO_DATA, excluded=len(deep)).to_json()
+        return {"k_star": nothing, "crossover": nothing}
+    boot = (
+        pair.boot if deep.all() else ClusterBootstrap(int(deep.sum()), pair.boot.replicates, pair.boot.seed)
+    )
+    reach = int(counts[0].min())
+    grid, _ = search_grid(reach)
+    _, whole = search_grid(pair.top)
+    base = boot.means(pass_curve(counts[0], counts[1], grid))
+    target = boot.means(counts[3] / counts[2])
+    on_whole = base[:, np.searchsorted(grid, whole)]
+    change = boot.means(pass_curve(counts[2], counts[3], whole)) - on_whole
+    _, upper = percentile_interval(change)
+    ahead = np.flatnonzero(upper < 0)
+    star, cross = k_star(*counts), crossover(*counts)
+    return {
+        "k_star": _root(star, star.value, replicate_k_star(base, grid, target), deep)
+        | {"log2": None if not star.value else float(np.log2(star.value))},
+        "crossover": _root(cross, cross.whole, replicate_crossover(change, whole), deep)
+        | {"k_real": cross.value, "first_significant": int(whole[ahead[0]]) if len(ahead) else None},
+    }
+
+
+def _root(root: Root, value: float | None, replicates: Floats, deep: Bools) -> dict[str, Any]:
+    lo, hi = percentile_interval(replicates)
+    finite = np.isfinite(replicates).all()
+    status = root.status if root.status != "ok" else trust(int(deep.sum()))
+    return Estimate(
+        value=value,
+        se=float(replicates.std(ddof=1)) if finite else None,
+        lo=float(lo),
+        hi=float(hi),
+        status=status,
+        used=int(deep.sum()),
+        excluded=int((~deep).sum()),
+        extra={"bound": root.bound, "share_censored": float(np.mean(np.isinf(replicates)))},
+    ).to_json()
+
+
+def compression(pair: Pair, parts: Decomposition) -> dict[str, Any]:
+    """The five parts of the gain, their intervals, the churn floor under them, and what is certified."""
+    columns = {name: getattr(parts, name) for name in COMPONENTS} | {
+        "compression_low": parts.within + parts.beyond,
+        "compression_high": parts.within + parts.beyond + parts.unresolved,
+        "expansion_high": parts.expansion + parts.unresolved,
+        "delta": parts.tuned - parts.base,
+        "churn_floor": np.where(parts.used, churn(pair.base.n, pair.base.c, pair.tuned.n), np.nan),
+    }
+    table = means(columns, pair.boot)
+    strict = decompose(
+        pair.base.n,
+        pair.base.c,
+        pair.tuned.n,
+        pair.tuned.c,
+        parts.search_budget,
+        parts.alpha,
+        simultaneous=True,
+    )
+    depth = pair.base.n[parts.used]
+    return {
+        "search_budget": parts.search_budget,
+        "alpha": parts.alpha,
+        "n_base": int(depth.min()) if len(depth) else None,
+        "expansion_can_be_shown": bool(len(depth) and depth.min() >= 16 * parts.search_budget),
+        **table,
+        "residual": residual(parts),
+        "base_zero": int(parts.base_zero.sum()),
+        "reach": float(np.nanmax(parts.reach)) if parts.used.any() else None,
+        "certified": _certified(pair, parts),
+        "certified_simultaneous": _certified(pair, strict),
+    }
+
+
+def residual(parts: Decomposition) -> float | None:
+    """C + X + U + E - F minus the gain, averaged: 0 up to rounding, or something is broken."""
+    if not parts.used.any():
+        return None
+    total = parts.within + parts.beyond + parts.unresolved + parts.expansion - parts.forgetting
+    return float(np.nanmean(total - (parts.tuned - parts.base)))
+
+
+def _certified(pair: Pair, parts: Decomposition) -> dict[str, Any]:
+    rows = np.flatnonzero(parts.certified)
+    return {
+        "count": len(rows),
+        "alpha_per_problem": parts.alpha_used,
+        "problems": [pair.base.problem_ids[int(i)] for i in rows],
+    }
+
+
+def ratios(pair: Pair, parts: Decomposition) -> dict[str, Any]:
+    """ρ_K, R_K and Yue et al.'s sampling-efficiency gap; null where the headroom's interval contains 0."""
+    used, problems = int(parts.used.sum()), len(parts.used)
+    gap = mean_estimates((parts.base_at_k - parts.tuned)[:, None], pair.boot)[0].to_json()
+    columns = np.stack([parts.within, parts.tuned - parts.base, parts.headroom], axis=1)
+    columns = np.where(parts.used[:, None], columns, 0.0)
+    sums, drawn = columns.sum(axis=0), pair.boot.sums(columns)
+    if percentile_interval(drawn[:, 2])[0] <= 0:
+        none = Estimate(None, status="no_headroom" if used else NO_DATA, used=used, excluded=problems - used)
+        return {"ratio_gross": none.to_json(), "ratio_net": none.to_json(), "efficiency_gap": gap}
+
+    def ratio(column: int) -> dict[str, Any]:
+        return ratio_estimate(sums[column], sums[2], drawn[:, column], drawn[:, 2], used, problems)
+
+    return {"ratio_gross": ratio(0), "ratio_net": ratio(1), "efficiency_gap": gap}
+
+
+def coverage_change(pair: Pair, budget: int) -> dict[str, Any]:
+    """pass@K lost and gained problem by problem, and who solved what at all."""
+    loss, gain = coverage(pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c, budget)
+    both = (pair.base.n > 0) & (pair.tuned.n > 0)
+    b, t = pair.base.c[both] > 0, pair.tuned.c[both] > 0
+    return {
+        "search_budget": budget,
+        **means({"loss": loss, "gain": gain, "net": loss - gain}, pair.boot),
+        "solved": {
+            "both": int(np.sum(b & t)),
+            "base_only": int(np.sum(b & ~t)),
+            "tuned_only": int(np.sum(~b & t)),
+            "neither": int(np.sum(~b & ~t)),
+        },
+    }

@@ -1,0 +1,99 @@
+"""Two evaluations on their shared problems, with the bootstrap replicates that all their intervals share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, percentile_interval, trust
+from rlvr.analysis.compression import safe_ratio
+from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.passk import pass_curve
+from rlvr.analysis.samples import Floats, Ints, Samples, align
+
+
+def usual_n(n: Ints) -> int:
+    """The smallest number of samples above half the median: how deep the curves of this evaluation go.
+
+    A few problems that lost most of their samples should not shorten everybody's curve; beyond their own n
+    they are left out and counted as excluded.
+    """
+    some = n[n > 0]
+    return int(some[some >= np.median(some) / 2].min()) if len(some) else 0
+
+
+def powers_of_two(top: int) -> list[int]:
+    """1, 2, 4, … up to `top`, and `top` itself; empty if top < 1."""
+    return sorted(
+        {*(2**i for i in range(max(top, 0).bit_length()) if 2**i <= top), *([top] if top > 0 else [])}
+    )
+
+
+def keyed(ks: Sequence[int], estimates: Sequence[Estimate]) -> dict[str, dict[str, Any]]:
+    """{"1": estimate, "2": …}, as report.json has it."""
+    return {str(k): estimate.to_json() for k, estimate in zip(ks, estimates, strict=True)}
+
+
+def means(columns: dict[str, Floats], boot: ClusterBootstrap) -> dict[str, dict[str, Any]]:
+    """Named columns of one value per problem -> named estimates of their means."""
+    table = mean_estimates(np.stack(list(columns.values()), axis=1), boot)
+    return {name: estimate.to_json() for name, estimate in zip(columns, table, strict=True)}
+
+
+def ratio_estimate(
+    top: float, bottom: float, tops: Floats, bottoms: Floats, used: int, problems: int, empty: str = NO_DATA
+) -> dict[str, Any]:
+    """top/bottom with the percentile interval of the replicates' ratios; undefined (status `empty`) if bottom
+    is 0.
+    """
+    value = float(safe_ratio(top, bottom))
+    if np.isnan(value):
+        return Estimate(None, status=empty, used=used, excluded=problems - used).to_json()
+    replicates = safe_ratio(tops, bottoms)
+    lo, hi = percentile_interval(replicates)
+    se = float(np.nanstd(replicates, ddof=1))
+    return Estimate(value, se, float(lo), float(hi), trust(used), used, problems - used).to_json()
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """`base` and `tuned` restricted to shared problems, in the same order."""
+
+    base: Samples
+    tuned: Samples
+    boot: ClusterBootstrap
+
+    @classmethod
+    def of(cls, base: Samples, tuned: Samples, replicates: int, seed: int) -> Pair:
+        """Raises ValueError if they share no problem."""
+        shared_base, shared_tuned = align(base, tuned)
+        if not shared_base.n_problems:
+            raise ValueError(f"{base.policy!r} and {tuned.policy!r} share no problem: nothing to compare")
+        return cls(shared_base, shared_tuned, ClusterBootstrap(shared_base.n_problems, replicates, seed))
+
+    @cached_property
+    def top(self) -> int:
+        """The largest k that both policies usually reach."""
+        return min(usual_n(self.base.n), usual_n(self.tuned.n))
+
+    @cached_property
+    def ks(self) -> list[int]:
+        return powers_of_two(self.top)
+
+    @cached_property
+    def curves(self) -> tuple[Floats, Floats]:
+        """pass@k per problem at `ks`, (M, Q) each; NaN in both where either is undefined."""
+        ks = np.asarray(self.ks)
+        return both_defined(
+            pass_curve(self.base.n, self.base.c, ks), pass_curve(self.tuned.n, self.tuned.c, ks)
+        )
+
+
+def both_defined(base: Floats, tuned: Floats) -> tuple[Floats, Floats]:
+    """Both arrays with NaN wherever either has it, so that their means rest on the same problems."""
+    missing = np.isnan(base) | np.isnan(tuned)
+    return np.where(missing, np.nan, base), np.where(missing, np.nan, tuned)

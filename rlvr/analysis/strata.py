@@ -1,0 +1,81 @@
+"""Where the gain comes from: problems grouped by how often the base solves them (the limits of the claim)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rlvr.analysis.bootstrap import MIN_PROBLEMS, mean_and_se
+from rlvr.analysis.compression import decompose, safe_ratio
+from rlvr.analysis.estimate import FEW_PROBLEMS, NO_DATA, OK, Estimate, plain
+from rlvr.analysis.pair import Pair
+from rlvr.analysis.passk import pass_at_k
+from rlvr.analysis.samples import Bools, Floats, Ints
+from rlvr.analysis.sizing import Z
+
+
+def limits(pair: Pair, budget: int, alpha: float) -> list[dict[str, Any]]:
+    """One row per stratum of base success rate: 0, (0, 1/K], (1/K, ½], (½, 1].
+
+    Strata are defined on a random half of the base samples and scored on the other half: with the same
+    samples, regression to the mean would be read as forgetting of easy and discovery of hard problems.
+    """
+    half = pair.base.n // 2
+    first = np.random.default_rng(pair.boot.seed).hypergeometric(pair.base.c, pair.base.n - pair.base.c, half)
+    rate = safe_ratio(first, half)
+    n0, c0 = pair.base.n - half, pair.base.c - first
+    edges = (
+        ("0", -1.0, 0.0),
+        ("(0, 1/K]", 0.0, 1 / budget),
+        ("(1/K, 1/2]", 1 / budget, 0.5),
+        ("(1/2, 1]", 0.5, 1.0),
+    )
+    base, tuned = pass_at_k(n0, c0, 1), pass_at_k(pair.tuned.n, pair.tuned.c, 1)
+    total = float(np.nansum(np.where(np.isnan(rate), np.nan, tuned - base)))
+    certified = decompose(pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c, budget, alpha).certified
+    rows = []
+    for name, low, high in edges:
+        rows.append(
+            {"stratum": name, **_row(pair, (rate > low) & (rate <= high), n0, c0, budget, total, certified)}
+        )
+    return rows
+
+
+def _row(
+    pair: Pair, inside: Bools, n0: Ints, c0: Ints, budget: int, total: float, certified: Bools
+) -> dict[str, Any]:
+    n1, c1 = pair.tuned.n[inside], pair.tuned.c[inside]
+    n0, c0 = n0[inside], c0[inside]
+    base, tuned = pass_at_k(n0, c0, 1), pass_at_k(n1, c1, 1)
+    mean_base = float(c0.sum() / n0.sum()) if n0.sum() else np.nan
+    return {
+        "problems": int(inside.sum()),
+        "base_pass_1": _mean(base),
+        "base_pass_k": _mean(pass_at_k(n0, c0, budget)),
+        "tuned_pass_1": _mean(tuned),
+        "tuned_pass_k": _mean(pass_at_k(n1, c1, budget)),
+        "gain": _mean(tuned - base),
+        "share_of_gain": plain(float(safe_ratio(np.nansum(tuned - base), total))),
+        "certified": int(certified[inside].sum()),
+        "unsound_share": _unsound(pair, inside),
+        "samples_to_first_hit": plain(1 / mean_base if mean_base > 0 else np.nan),
+    }
+
+
+def _mean(values: Floats) -> dict[str, Any]:
+    used = int(np.sum(~np.isnan(values)))
+    mean, se = mean_and_se(values)
+    status = NO_DATA if not used else OK if used >= MIN_PROBLEMS else FEW_PROBLEMS
+    width = Z * float(se)
+    return Estimate(
+        float(mean), float(se), float(mean) - width, float(mean) + width, status, used, len(values) - used
+    ).to_json()
+
+
+def _unsound(pair: Pair, inside: Bools) -> float | str | None:
+    sound, answer = pair.tuned.c_sound, pair.tuned.c_answer
+    if sound is None or answer is None:
+        return None
+    looked = inside & ~np.isnan(sound) & ~np.isnan(answer)
+    return plain(float(safe_ratio((answer - sound)[looked].sum(), answer[looked].sum())))
