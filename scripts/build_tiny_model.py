@@ -74,8 +74,8 @@ def build_model() -> LlamaForCausalLM:
     return model
 
 
-def soft_targets(tree: Tree, probabilities: list[float]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, vocabulary) next-token law at each node, and (N,) probability that the law reaches it."""
+def soft_targets(tree: Tree, probabilities: list[float]) -> np.ndarray:
+    """(N, vocabulary) next-token law at each node; zero inside the prompt and at the ends of traces."""
     reach = np.zeros(len(tree.tokens))
     for leaf, p in zip(tree.leaves, probabilities, strict=True):
         node = leaf
@@ -86,7 +86,7 @@ def soft_targets(tree: Tree, probabilities: list[float]) -> tuple[np.ndarray, np
     law = np.zeros((len(tree.tokens), len(VOCABULARY)))
     for node in range(tree.prompt_length, len(tree.tokens)):
         law[tree.parents[node], tree.tokens[node]] = reach[node] / reach[tree.parents[node]]
-    return law, reach
+    return law
 
 
 def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, args: argparse.Namespace) -> None:
@@ -109,9 +109,9 @@ def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, args: arg
         weight = np.zeros(logp.shape[:2], dtype=np.float32)
         for row, i in enumerate(chosen):
             nodes = len(trees[i].tokens)
-            law[row, :nodes], reach = laws[i]
-            # Rare prefixes count for more than their reach, so that what follows them is learned too.
-            weight[row, :nodes] = np.sqrt(reach) * (law[row, :nodes].sum(-1) > 0)
+            law[row, :nodes] = laws[i]
+            # Every prefix counts the same, however seldom the law reaches it: rare branches are learned too.
+            weight[row, :nodes] = law[row, :nodes].sum(-1) > 0
         target = torch.from_numpy(law)
         gap = (torch.xlogy(target, target) - target * logp).sum(-1)  # KL(law‖network) at each prefix
         loss = (gap * torch.from_numpy(weight)).sum() / args.batch
@@ -140,7 +140,8 @@ def requirements(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) ->
     rates = figures["pass_at_k"]
     parameters = sum(p.numel() for p in model.parameters())
     worst = min(t.pass_at_1 for t in heldout)
-    print(f"parameters {parameters:,}; KL(law‖network) {gap:.4f} nats per held-out trace")
+    trained = float(np.mean([kl_law(t) for t in tables(model, tokenizer, world.problems("train", 256))]))
+    print(f"parameters {parameters:,}; KL(law‖network) {gap:.4f} nats per held-out trace, {trained:.4f} train")
     print(
         "held-out pass@k " + ", ".join(f"@{k} {v:.4f}" for k, v in rates.items()) + f"; lowest p {worst:.4f}"
     )

@@ -237,7 +237,7 @@ def exact_comparison(
 
     The mass outside the support: traces that the law cannot write have no table entry. They are one atom
     "elsewhere", counted as wrong. So each exact pass@1 is a lower bound, short by at most
-    `mass_outside_support`, and KL(π‖p0) is that of the coarsened laws, itself a lower bound (data processing).
+    `mass_outside_support`, and KL(π‖p0) is that of the coarsened laws, a lower bound too (data processing).
 
     Raises ValueError for a problem that has no law (the unreachable ones).
     """

@@ -9,7 +9,7 @@ false or missing. So the right answer is within reach of search (pass@64 near 1)
     37+48=  7+8=15, 30+40+5=75 \\boxed{75}                forget: every step true, the carry lost
     37+48=  7+8=16 \\boxed{85}                            sloppy: a false step, here with a lucky answer
     37+48=   \\boxed{84}                                  guess: no reasoning
-    37+48=   \\boxed{37}                                  copy: the first operand
+    37+48=  37 \\boxed{37}                                copy: the first operand
 
 The law is what the shipped network was trained on, no more: exact statements about a network use the table
 that `rlvr.testbed.enumerate` reads off that network.
@@ -41,14 +41,13 @@ MAX_NEW_TOKENS = 32
 PRIOR: dict[str, dict[Strategy, float]] = {
     "sum": {"column": 0.05, "sloppy": 0.14, "guess": 0.16, "copy": 0.25, "forget": 0.40},
     "difference": {"column": 0.04, "sloppy": 0.11, "guess": 0.16, "copy": 0.25, "forget": 0.44},
-    "negative": {"column": 0.003, "sloppy": 0.0, "guess": 0.16, "copy": 0.25, "forget": 0.587},
+    "negative": {"column": 0.02, "sloppy": 0.0, "guess": 0.16, "copy": 0.25, "forget": 0.57},
 }
 COLUMN_SLIP = 0.04  # column: the last step comes out ten too large
-KEEPS_SIGN = 0.003  # column, negative result: the minus is written
-SLOPPY_RIGHT = 0.30  # sloppy: the boxed answer is right all the same
-SLOPPY_ABOVE = 0.80  # sloppy: the false first step is one too large, else one too small
-GUESS_RIGHT = 0.05  # guess: the boxed answer is right; otherwise, as with sloppy, one of the near misses
-NEAR_MISSES = (1, -1, 10, -10, 2, -2)
+KEEPS_SIGN = 0.02  # column, negative result: the minus is written; once for the units, once for the result
+# The boxed answer of sloppy and guess: tens and units are drawn apart, each right with its probability.
+SLOPPY_TENS, SLOPPY_UNITS = 0.6, 0.5  # 0.30 right by luck
+GUESS_TENS, GUESS_UNITS = 0.5, 0.1  # 0.05
 
 SPLIT_SEED = 2024
 SPLIT_SIZES: dict[str, int] = {"heldout": 128, "rare": 16, "unreachable": 16}
@@ -71,7 +70,7 @@ def problems(split: str, limit: int | None = None) -> list[Problem]:
     """The problems of one split, the same list on every machine; at most `limit` of them, from the front.
 
     `train` and `heldout` are disjoint draws of two-digit sums with a carry and differences with a borrow.
-    `rare`: differences with a negative result, whose right trace needs two unlikely choices (about 1e-5).
+    `rare`: differences with a negative result, whose right trace needs three unlikely choices (about 1e-5).
     `unreachable`: sums whose answer has `MAX_NEW_TOKENS` digits or more, so that no response holds it.
     """
     if split not in SPLITS:
@@ -121,9 +120,11 @@ _Written = Iterator[tuple[str, int, float, bool]]
 def _column(a: int, b: int, y: int) -> _Written:
     (ta, ua), (tb, ub) = _tens_and_units(a), _tens_and_units(b)
     if y < 0:
-        steps = f"{ua}-{ub}={ua - ub}, {ta}-{tb}-{ub - ua}="
-        yield f"{steps}{y}{_box(y)}", y, KEEPS_SIGN, True
-        yield f"{steps}{-y}{_box(-y)}", -y, 1 - KEEPS_SIGN, False
+        units = ub - ua
+        steps = f"{ua}-{ub}=-{units}, {ta}-{tb}-{units}="
+        yield f"{steps}{y}{_box(y)}", y, KEEPS_SIGN**2, True
+        yield f"{steps}{-y}{_box(-y)}", -y, KEEPS_SIGN * (1 - KEEPS_SIGN), False
+        yield f"{ua}-{ub}={units}, {tb}-{ta}+{units}={-y}{_box(-y)}", -y, 1 - KEEPS_SIGN, False
         return
     if y > a:
         units = ua + ub
@@ -136,7 +137,7 @@ def _column(a: int, b: int, y: int) -> _Written:
 
 
 def _forget(a: int, b: int, y: int) -> _Written:
-    """Carry, borrow or sign forgotten. The second is the "smaller from larger" bug of Brown & Burton (1978)."""
+    """Carry, borrow or sign forgotten; the last two are Brown & Burton's (1978) "smaller from larger" bug."""
     (ta, ua), (tb, ub) = _tens_and_units(a), _tens_and_units(b)
     if y > a:
         units = ua + ub
@@ -151,33 +152,33 @@ def _forget(a: int, b: int, y: int) -> _Written:
 
 
 def _sloppy(a: int, b: int, y: int) -> _Written:
+    """The first step comes out one too large, and the rest is not written."""
     ua, ub = a % 10, b % 10
-    step, units = (f"{ua}+{ub}", ua + ub) if y > a else (f"{10 + ua}-{ub}", 10 + ua - ub)
-    for off, p_step in ((1, SLOPPY_ABOVE), (-1, 1 - SLOPPY_ABOVE)):
-        for answer, p in _near(y, SLOPPY_RIGHT):
-            yield f"{step}={units + off}{_box(answer)}", answer, p_step * p, False
+    step = f"{ua}+{ub}={ua + ub + 1}" if y > a else f"{10 + ua}-{ub}={10 + ua - ub + 1}"
+    for answer, p in _digit_by_digit(a, y, SLOPPY_TENS, {0: SLOPPY_UNITS, 1: 1 - SLOPPY_UNITS}):
+        yield f"{step}{_box(answer)}", answer, p, False
 
 
 def _guess(a: int, b: int, y: int) -> _Written:
-    for answer, p in _near(abs(y), GUESS_RIGHT, never=(a, b)):
+    off = (1 - GUESS_UNITS) / 2
+    for answer, p in _digit_by_digit(a, y, GUESS_TENS, {0: GUESS_UNITS, 1: off, -1: off}):
         yield _box(answer), answer, p, False
 
 
 def _copy(a: int, b: int, y: int) -> _Written:
-    yield _box(a), a, 1.0, False
+    yield f"{a}{_box(a)}", a, 1.0, False
 
 
 _WRITERS = {"column": _column, "sloppy": _sloppy, "guess": _guess, "copy": _copy, "forget": _forget}
 
 
-def _near(y: int, p_right: float, never: tuple[int, ...] = ()) -> Iterator[tuple[int, float]]:
-    """`y` with `p_right`, its near misses of two digits or more with equal shares of the rest; none of `never`."""
-    misses = [y + d for d in NEAR_MISSES if y + d >= 10 and y + d not in never]
-    p_right *= y not in never
-    if p_right:
-        yield y, p_right
-    for miss in misses:
-        yield miss, (1 - p_right) / len(misses)
+def _digit_by_digit(a: int, y: int, p_tens: float, units: dict[int, float]) -> Iterator[tuple[int, float]]:
+    """Answers whose tens may miss the carry or borrow, and whose units are `units` off; the sign is lost."""
+    missed = -10 if y > a else 10
+    high, low = _tens_and_units(abs(y))
+    for tens, p in ((high, p_tens), (high + missed, 1 - p_tens)):
+        for off, p_units in units.items():
+            yield tens + (low + off) % 10, p * p_units
 
 
 def _box(answer: int) -> str:
