@@ -34,7 +34,9 @@ Result = dict[str, Any]
 
 
 def number(value: Any) -> float | str | None:
-    """NaN is null, infinities are strings, and so is what the oracle's 60 digits call too large for a float."""
+    """NaN is null, infinities are strings, and so is what the oracle's 60 digits call too large
+    for a float.
+    """
     if value is None or math.isnan(value := float(value)):
         return None
     return value if abs(value) <= 1e300 else ("inf" if value > 0 else "-inf")

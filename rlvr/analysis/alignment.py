@@ -21,7 +21,9 @@ MIN_ESS_SHARE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class ExactAlignment:
-    """All terms for enumerable policies; NaN where undefined (an empty class), inf where support is missing."""
+    """All terms for enumerable policies; NaN where undefined (an empty class), inf where support
+    is missing.
+    """
 
     log_p: Floats
     log_q: Floats

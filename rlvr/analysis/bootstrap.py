@@ -22,7 +22,9 @@ _CHUNK = 1 << 23  # numbers of the weight matrix held as floats at once
 
 @dataclass(frozen=True, eq=False)
 class ClusterBootstrap:
-    """Seeded resampling of `problems` problems; the same object keeps every quantity on the same replicates."""
+    """Seeded resampling of `problems` problems; the same object keeps every quantity on the same
+    replicates.
+    """
 
     problems: int
     replicates: int = 2000

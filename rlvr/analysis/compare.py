@@ -82,7 +82,9 @@ def compare(
 
 
 def differences(pair: Pair) -> dict[str, Any]:
-    """Paired tuned - base at every k, with the sign-flip p-value and what separate intervals would suggest."""
+    """Paired tuned - base at every k, with the sign-flip p-value and what separate intervals
+    would suggest.
+    """
     base, tuned = pair.curves
     rows = keyed(pair.ks, mean_estimates(tuned - base, pair.boot))
     unpaired = paired_difference(base, tuned)["se_unpaired"]
@@ -141,7 +143,9 @@ def pooled_evidence(pair: Pair) -> dict[str, Any]:
 
 
 def noise_section(pair: Pair, audits: Mapping[str, Audit]) -> dict[str, Any]:
-    """pass@k that false positives alone would give, and pass@1 corrected by hand audits where there are any."""
+    """pass@k that false positives alone would give, and pass@1 corrected by hand audits where
+    there are any.
+    """
     floor = {str(rate): {str(k): float(fpr_floor(rate, k)) for k in pair.ks} for rate in ASSUMED_FPR}
     corrected = {
         samples.policy: audited_rate(samples.n, samples.c, audits[samples.policy]).to_json()

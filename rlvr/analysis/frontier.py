@@ -33,7 +33,9 @@ def bernoulli_kl_logs(
 
 
 def tilt(p: ArrayLike, beta: ArrayLike) -> tuple[Floats, Floats]:
-    """(q, KL) of the KL-regularised optimum π_β ∝ p0 e^{V/β}. A rate of exactly 0 or 1 is not moved by any β."""
+    """(q, KL) of the KL-regularised optimum π_β ∝ p0 e^{V/β}. A rate of exactly 0 or 1 is not
+    moved by any β.
+    """
     p, beta = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(beta, dtype=np.float64))
     inside = (p > 0) & (p < 1)
     with np.errstate(divide="ignore", over="ignore"):
@@ -61,7 +63,9 @@ def _tilt_kl(p: Floats, q: Floats, log_odds: Floats, shift: Floats) -> Floats:
 
 
 def kl_inverse(p: ArrayLike, budget: ArrayLike) -> Floats:
-    """The largest q with kl(q‖p) <= budget nats. 1 from ln(1/p) nats on; 0 at p = 0, which no budget moves."""
+    """The largest q with kl(q‖p) <= budget nats. 1 from ln(1/p) nats on; 0 at p = 0, which no
+    budget moves.
+    """
     p, budget = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(budget, dtype=np.float64))
     if np.any(budget < 0):
         raise ValueError("a KL budget cannot be negative")

@@ -17,7 +17,9 @@ from rlvr.analysis.sizing import Z
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """A hand audit of one policy's samples: how many truly wrong and right ones were checked, and misjudged."""
+    """A hand audit of one policy's samples: how many truly wrong and right ones were checked, and
+    misjudged.
+    """
 
     wrong: int
     false_positives: int
@@ -105,7 +107,9 @@ def corrected_variance(variance: ArrayLike, rate: ArrayLike, audit: Audit) -> Fl
 
 
 def audited_rate(n: ArrayLike, c: ArrayLike, audit: Audit) -> Estimate:
-    """Mean pass@1 over problems corrected by an audit; population SE widened by the audit's own uncertainty."""
+    """Mean pass@1 over problems corrected by an audit; population SE widened by the audit's own
+    uncertainty.
+    """
     found = correct_for_verifier(n, c, audit.fpr, audit.fnr)
     used = int(np.sum(~np.isnan(found.rate)))
     extra = {"fpr": audit.fpr, "fnr": audit.fnr, "audited_wrong": audit.wrong, "audited_right": audit.right}

@@ -1,4 +1,6 @@
-"""What the analysis knows of one policy's evaluation: counts per problem, and more where the file had more."""
+"""What the analysis knows of one policy's evaluation: counts per problem, and more where the file
+had more.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Answers:
 
     @classmethod
     def from_dicts(cls, counts: Sequence[Mapping[str, int]], correct: Sequence[str | None]) -> Answers:
-        """One dictionary {answer: count} per problem, and which of its keys is correct (None: none was seen)."""
+        """One dictionary {answer: count} per problem, and which of its keys is correct (None:
+        none was seen).
+        """
         if len(counts) != len(correct):
             raise ValueError(f"{len(counts)} dictionaries of answers but {len(correct)} correct answers")
         rows = [
@@ -132,7 +136,9 @@ class Samples:
     def from_counts(
         cls, problem_ids: Sequence[str], n: ArrayLike, c: ArrayLike, policy: str = "policy"
     ) -> Samples:
-        """From a table of counts. Raises ValueError where a count is not a whole number or c is not in 0..n."""
+        """From a table of counts. Raises ValueError where a count is not a whole number or c is
+        not in 0..n.
+        """
         columns = []
         for name, values in (("n", n), ("c", c)):
             column = np.asarray(values, dtype=np.float64)

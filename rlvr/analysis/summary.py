@@ -61,7 +61,9 @@ def summarise(
 
 
 def pass_at_k_estimates(n: Ints, c: Ints, ks: Sequence[int], boot: ClusterBootstrap) -> dict[str, Any]:
-    """pass@k with the population SE, and beside it the SE for these problems only (null where some n < 2k)."""
+    """pass@k with the population SE, and beside it the SE for these problems only (null where
+    some n < 2k).
+    """
     rows = keyed(ks, mean_estimates(pass_curve(n, c, np.asarray(ks)), boot))
     for k, fixed in zip(ks, fixed_se(n, c, ks), strict=True):
         rows[str(k)]["se_fixed"] = plain(float(fixed))
@@ -130,7 +132,9 @@ def diversity_change(pair: Pair) -> dict[str, Any]:
 
 
 def population(n: Ints, c: Ints) -> dict[str, Any]:
-    """The fitted Beta population, its extrapolation (flagged, bracketed, to 8 n at most) and Jensen's bound."""
+    """The fitted Beta population, its extrapolation (flagged, bracketed, to 8 n at most) and
+    Jensen's bound.
+    """
     fit = fit_population(n, c)
     top = usual_n(n)
     deep = n >= max(top, 1)

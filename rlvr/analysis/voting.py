@@ -179,7 +179,9 @@ def best_of_k(
 
 
 def best_of_k_scored(scores: ArrayLike, correct: ArrayLike, k: int) -> float:
-    """P(the best-scored of k draws is correct), one problem; equal scores are broken at random. NaN if k > n."""
+    """P(the best-scored of k draws is correct), one problem; equal scores are broken at random.
+    NaN if k > n.
+    """
     scores, correct = np.asarray(scores, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     n = len(scores)
     if not 0 < k <= n:
