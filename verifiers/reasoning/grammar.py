@@ -126,6 +126,9 @@ class _Parser:
             if token.kind == "op" and token.text in "*/":
                 self.next()
                 self.operations += 1
+                if token.text == "/" and (fraction := self.slashed()) is not None:
+                    left = ("slashes", left, *fraction)
+                    continue
                 right = self.signed(depth)
                 divided = token.text == "/"
                 left = (token.text, left, right)
@@ -142,6 +145,18 @@ class _Parser:
             else:
                 return left
 
+    def slashed(self) -> tuple[Node, Node] | None:
+        """The `1/5` of `2 / 1/5`, which spacing shows to be one number."""
+        ahead = self.tokens[self.at : self.at + 3]
+        if len(ahead) < 3 or [t.kind for t in ahead] != ["num", "op", "num"] or ahead[1].text != "/":
+            return None
+        if not ahead[0].gap or ahead[1].gap or ahead[2].gap:
+            return None
+        self.at += 3
+        self.operations += 1
+        self.features.add("tight")
+        return ("num", ahead[0]), ("num", ahead[2])
+
     def starts_operand(self, token: Token) -> bool:
         if token.kind == "bar":
             return False
@@ -150,7 +165,7 @@ class _Parser:
     def signed(self, depth: int) -> Node:
         if self.is_op("+-"):
             sign = self.next()
-            if depth > MAX_DEPTH:
+            if depth > MAX_DEPTH or sign.text == "+" and self.at > 1 and self.tokens[self.at - 2].kind == "op":
                 raise Unreadable
             inner = self.signed(depth + 1)
             return ("neg", inner) if sign.text == "-" else inner
@@ -208,6 +223,7 @@ class _Parser:
             case "lp":
                 return self.group(token, depth)
             case "bar":
+                self.features.add("abs")
                 inside = self.sum(depth + 1)
                 if self.next().kind != "bar":
                     raise Unreadable
@@ -383,7 +399,7 @@ def close(a: Number, b: Number) -> bool:
         return a == b
     try:
         x, y = complex(a), complex(b)
-        return abs(x - y) <= 1e-9 * max(abs(x), abs(y), 1e-3)
+        return abs(x - y) <= 1e-9 * max(abs(x), abs(y)) + 1e-13
     except OverflowError:
         return False
 
@@ -448,6 +464,9 @@ def _value(node: Node, values: Mapping[str, Number], how: Reading, shifts: Mappi
         case "tight":
             top, bottom, tail = of(node[1]), of(node[2]), of(node[3])
             return top / (bottom * tail) if how.tight else top / bottom * tail
+        case "slashes":
+            left, top, bottom = of(node[1]), of(node[2]), of(node[3])
+            return left / (top / bottom) if how.tight else left / top / bottom
         case "mixed":
             return of(node[1]) + of(node[2]) if how.mixed else of(node[1]) * of(node[2])
         case "neg":

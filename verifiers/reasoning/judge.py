@@ -35,6 +35,7 @@ _ROUNDING = frozenset(
     "about approximately approx around roughly nearly almost round rounded rounding rounds nearest estimate "
     "estimated whole integer full complete least most truncate truncated floor ceiling up down".split()
 )
+_VERBS = frozenset("is are was were gives give gets get equals makes means yields has have we then so".split())
 _REMAINDERS = frozenset({"remainder", "r", "rem", "carry", "carrying", "borrow", "borrowing", "c"})
 _MULTIPLIERS = frozenset(
     "half twice double triple thrice third thirds quarter quarters fourth fifth sixth eighth tenth dozen dozens pair "
@@ -96,10 +97,12 @@ def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context
     longest, target = left.ending[0], right.opening[0]
     if not (longest.operations or target.operations):
         return _literals(chain, left, right, context)
-    if not longest.operations and (left.before or left.inside) and at == 0:
+    if not longest.operations and (left.before or left.inside or left.trailing) and at == 0:
         return UNREAD  # a label: "3 shirts = 3 * 4"
     if chain.modular:
         return _congruent(longest, target, chain, context)
+    if _is_aside(longest, left):
+        return UNREAD
     words = _Words(chain, left, right, relation)
     verdicts: list[Judgement] = []
     for a in left.ending:
@@ -120,6 +123,13 @@ def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context
     return first
 
 
+def _is_aside(a: Expression, left: Side) -> bool:
+    """Whether `a` is not what the relation speaks of: "multiplying by 1/3 gives b = …"."""
+    if any(len(word) == 1 and word.isalpha() for word in left.trailing):
+        return True
+    return a.operations <= 1 and a.node[0] in ("/", "frac") and not _VERBS.isdisjoint(left.trailing)
+
+
 def _is_rounded(verdict: Judgement, b: Expression) -> bool:
     if b.literal is None or verdict.truth is None or verdict.claim is None:
         return False
@@ -133,24 +143,32 @@ class _Words:
         self.all = frozenset(chain.words)
         self.announced = relation == "~" or not self.all.isdisjoint(_ROUNDING)
         self.relation = relation
-        near = {*left.before[-2:], *left.inside, *right.after[:1]}
-        self.loose = not near.isdisjoint(_MULTIPLIERS)
+        near = {*left.before[-1:], *left.inside}
+        if left.before[-1:] == ["of"]:
+            near.update(left.before[-2:])
+        self.loose = not near.isdisjoint(_MULTIPLIERS) or left.crowded
+        if len(set(left.inside) | set(right.inside)) > 1 and chain.formula:
+            self.loose = True  # fractions of units
         self.left, self.right = left, right
 
     def special(self, a: Expression, b: Expression, right: Side, verdict: Judgement) -> bool:
         """Quotient and remainder, a carried digit, a change of unit."""
         if verdict.truth is None or verdict.claim is None:
             return False
+        if right.second is not None and "and" in right.after[:2] and verdict.true is False:
+            rest = evaluate(right.second, values_at(right.second, 0))
+            if close(verdict.claim + rest, verdict.truth):
+                return True  # 5 and 2/3
         if right.second is not None and not _REMAINDERS.isdisjoint(right.after[:2]):
             return _with_rest(a, verdict, right.second)
         ratio_words = [*self.left.before, *self.left.inside, *self.left.after, *right.after, *right.inside]
         return any(close(verdict.truth * ratio, verdict.claim) for ratio in _ratios(ratio_words, a, b))
 
 
-def _with_rest(a: Expression, verdict: Judgement, rest: Token) -> bool:
+def _with_rest(a: Expression, verdict: Judgement, rest: Expression) -> bool:
     """63 : 5 = 12 remainder 3; 7 + 8 = 5 carry 1; 3 - 7 = 6 borrow 1."""
-    truth, claim, extra = verdict.truth, verdict.claim, rest.value
-    if extra is None or not isinstance(truth, Fraction) or not isinstance(claim, Fraction):
+    truth, claim, extra = verdict.truth, verdict.claim, evaluate(rest, values_at(rest, 0))
+    if not all(isinstance(x, Fraction) for x in (truth, claim, extra)):
         return False
     if a.node[0] in ("/", "frac"):
         try:
@@ -253,6 +271,8 @@ def _equal_read(
         return Judgement(True, x, y)
     if isinstance(x, complex) or isinstance(y, complex):
         return Judgement(False, x, y)
+    if ("deg" in a.features) != ("deg" in b.features) and "pi" in a.features | b.features:
+        return UNREAD
     if ("pi" in a.features) != ("pi" in b.features):
         slack += PI_TOLERANCE * abs(float(x))
     if slack and abs(float(x) - float(y)) <= slack * (1 + 1e-9):
@@ -328,14 +348,19 @@ def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> 
         return UNREAD
     if close(pairs[0][0], pairs[1][0]) or close(pairs[0][1], pairs[1][1]):
         return UNREAD  # constant after all
-    differences = [x - y for x, y in pairs]
-    if all(close(d, differences[0]) for d in differences):
+    if "abs" in a.features | b.features:
+        return UNREAD  # right in some cases
+    scale = max(abs(complex(x)) for x, _ in pairs)
+    differences = [complex(x) - complex(y) for x, y in pairs]
+    if abs(differences[0]) > 1e-9 * scale and _constant(differences):
         return Judgement(False)
-    if all(x != 0 and y != 0 for x, y in pairs):
-        factors = [x / y for x, y in pairs]
-        if all(close(f, factors[0]) for f in factors):
-            return Judgement(False)
+    if a.operations + b.operations > 2 and all(x != 0 and y != 0 for x, y in pairs):
+        return UNREAD if not _constant([complex(x) / complex(y) for x, y in pairs]) else Judgement(False)
     return UNREAD
+
+
+def _constant(values: list[complex]) -> bool:
+    return all(abs(v - values[0]) <= 1e-9 * abs(values[0]) for v in values)
 
 
 def same_value(x: Number, y: Number) -> bool:

@@ -37,8 +37,12 @@ class Side:
     """Words within it."""
     after: list[str] = field(default_factory=list)
     """Words after the expression that opens it, nearest first."""
-    second: Token | None = None
-    """The first number after the opening expression: 3 in `12 remainder 3`."""
+    second: Expression | None = None
+    """The expression after the opening one: 3 in `12 remainder 3`."""
+    trailing: list[str] = field(default_factory=list)
+    """Words between the expression that ends it and the relation."""
+    crowded: bool = False
+    """Whether one expression is added "to" another."""
     start: int = 0
     end: int = 0
 
@@ -55,6 +59,8 @@ class Chain:
     link: str
     """The break before it: ⟹, a newline, a comma, …"""
     question: bool = False
+    formula: bool = False
+    """Whether it stands in a formula, and not in prose."""
 
 
 def chains(tokens: list[Token]) -> Iterator[Chain]:
@@ -125,7 +131,10 @@ def _continues(clause: list[Token], tokens: list[Token], at: int) -> bool:
             continue
         if token.kind == "rel":
             return bool(clause)
-        return bool(clause) and text == "\\\\" and token.kind == "op" and token.text in "+-*"
+        if not clause or text != "\\\\" or token.kind != "op" or token.text not in "+-*":
+            return False
+        line = next((t for t in tokens[at + 2 : at + 60] if t.kind == "rel" or t.text == "\\\\"), None)
+        return line is None or line.kind != "rel"  # a line with its own relation is a statement
     return False
 
 
@@ -143,7 +152,16 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
     modular = modular or "%" in relations
     sides = [_side(part) for part in parts]
     return Chain(
-        sides, relations, words, modulus, modular, clause[0].start, clause[-1].end, link, closing == "?"
+        sides,
+        relations,
+        words,
+        modulus,
+        modular,
+        start=clause[0].start,
+        end=clause[-1].end,
+        link=link,
+        question=closing == "?",
+        formula=clause[0].math,
     )
 
 
@@ -183,12 +201,15 @@ def _side(tokens: list[Token]) -> Side:
     lo, hi = runs[0]
     side.opening = _readings([(lo, k) for k in _cuts(items, gaps, lo, hi, opening=True)], items)
     side.after = [w for i in range(hi, len(gaps)) for w in words[i]]
-    if len(runs) > 1 and items[runs[1][0]].kind == "num":
-        side.second = items[runs[1][0]]
+    if len(runs) > 1:
+        side.second = next(iter(_readings([runs[1]], items)), None)
+        between = {w for i in range(runs[-2][1], runs[-1][0] + 1) for w in words[i]}
+        side.crowded = "to" in between and all(any(t.kind == "op" for t in items[a:b]) for a, b in runs[-2:])
     if side.opening and side.opening[0].operations:
         side.first = _first_operand(items, lo, hi)
     lo, hi = runs[-1]
     side.ending = _readings([(k, hi) for k in _cuts(items, gaps, lo, hi, opening=False)], items)
+    side.trailing = words[hi]
     side.before = [w for i in range(lo + 1) for w in words[i]]
     side.inside = [w for i in range(lo + 1, hi) for w in words[i]]
     return side
@@ -199,7 +220,7 @@ def _items(tokens: list[Token]) -> tuple[list[Token], list[int], list[list[str]]
     items: list[Token] = []
     gaps: list[int] = []
     words: list[list[str]] = [[]]
-    gap = 0
+    gap = skip = 0
     for i, token in enumerate(tokens):
         following = tokens[i + 1] if i + 1 < len(tokens) else None
         if (
@@ -209,18 +230,19 @@ def _items(tokens: list[Token]) -> tuple[list[Token], list[int], list[list[str]]
             and _names_a_unit(tokens, i + 1)
         ):
             token = following
+        if token.kind == "word" and token.text.lower() == "of" and not _value_ahead(tokens, i + 1):
+            following = None
         token = _meaning(token, items, gap, following, tokens[i - 1] if i else None)
+        if i < skip:
+            continue
         if token.kind in ("word", "edge"):
-            gap = max(gap, 2 if token.kind == "word" else 1)
+            gap = max(gap, 2 if token.kind == "word" else 3 if token.text == "(" and items else 1)
+            if token.kind == "word" and following is not None and following.text == "^":
+                skip = _past_power(tokens, i + 2)  # cm^2
             if token.kind == "word":
                 words[-1].append(token.text.lower())
             continue
-        if (
-            token.kind == "op"
-            and (gap == 2 or not items)
-            and token.text in "+-*/^"
-            and (not items or items[-1].kind == "op")
-        ):
+        if token.kind == "op" and (gap == 2 or not items) and (not items or items[-1].kind in ("op", "lp")):
             if items or words[-1] or token.text not in "+-":
                 items.append(Token("opaque", "?", token.start, token.start))  # the operand is a word
                 gaps.append(gap)
@@ -282,9 +304,23 @@ def _meaning(
             verb = before.text.lower()
             if verb in ("divided", "multiplied"):
                 return become("op", "/" if verb == "divided" else "*")
-        if name == "of" and items and not gap and _is_share(items):
+        if name == "of" and following is not None and items and not gap and _is_share(items):
             return become("op", "*")
     return token
+
+
+def _value_ahead(tokens: list[Token], at: int) -> bool:
+    """Whether the words from `at` on name a quantity: "of the 20 …"."""
+    ahead = next((t for t in tokens[at : at + 5] if t.kind not in ("word", "edge")), None)
+    return ahead is not None and ahead.kind in _VALUE_START
+
+
+def _past_power(tokens: list[Token], at: int) -> int:
+    """Past the exponent that begins at `at`."""
+    if at < len(tokens) and tokens[at].text == "{":
+        while at < len(tokens) and tokens[at].text != "}":
+            at += 1
+    return at + 1
 
 
 def _names_a_unit(tokens: list[Token], at: int) -> bool:
@@ -310,10 +346,16 @@ def _runs(items: list[Token], gaps: list[int]) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
     start = 0
     for i in range(1, len(items) + 1):
-        if i == len(items) or gaps[i] and items[i - 1].kind in _VALUE_END and items[i].kind in _VALUE_START:
+        if i == len(items) or _parted(items[i - 1], gaps[i], items[i]):
             runs.append((start, i))
             start = i
     return runs if items else []
+
+
+def _parted(before: Token, gap: int, after: Token) -> bool:
+    if not gap or before.kind not in _VALUE_END:
+        return False
+    return after.kind in _VALUE_START or gap == 3 and after.text == "-" and after.math
 
 
 def _cuts(items: list[Token], gaps: list[int], lo: int, hi: int, *, opening: bool) -> list[int]:
@@ -324,8 +366,10 @@ def _cuts(items: list[Token], gaps: list[int], lo: int, hi: int, *, opening: boo
             cut = k if opening else k + 1
             if not opening and items[k].text != "-" and not any(t.kind == "op" for t in items[cut:hi]):
                 continue
+            if not opening and items[k].text == "-" and gaps[k] == 2:
+                cuts.append(k)  # a sign
             cuts.append(cut)
-            if len(cuts) == _MAX_READINGS:
+            if len(cuts) >= _MAX_READINGS:
                 break
     return cuts
 

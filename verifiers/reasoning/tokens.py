@@ -61,7 +61,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "lceil": ("lp", "⌈"), "rceil": ("rp", "⌉"), "vert": ("bar", "|"), "lvert": ("bar", "|"),
     "rvert": ("bar", "|"), "mid": ("opaque", "|"), "sin": ("func", "sin"), "cos": ("func", "cos"),
     "tan": ("func", "tan"), "ln": ("func", "ln"), "log": ("func", "log"), "pmod": ("func", "mod"),
-    "bmod": ("func", "mod"), "mod": ("func", "mod"), "overline": ("func", "overline"), "implies": ("brk", "⟹"),
+    "bmod": ("func", "mod"), "mod": ("func", "mod"), "overline": ("func", "overline"), "bar": ("func", "overline"), "implies": ("brk", "⟹"),
     "Rightarrow": ("brk", "⟹"), "Longrightarrow": ("brk", "⟹"), "rightarrow": ("brk", "⟹"), "to": ("brk", "⟹"),
     "longrightarrow": ("brk", "⟹"), "iff": ("brk", "⟹"), "Leftrightarrow": ("brk", "⟹"),
     "Longleftrightarrow": ("brk", "⟹"), "therefore": ("brk", "⟹"), "qquad": ("brk", " "), "quad": ("brk", " "),
@@ -72,7 +72,7 @@ _SKIPPED = frozenset(
     "limits boxed fbox underline color mathstrut strut hfill hspace vspace nonumber notag".split()
 )
 _TEXT = frozenset(
-    "text textbf textit textrm textnormal mathrm mathbf mathit mathsf mbox operatorname emph hbox".split()
+    "text textbf textit textrm textnormal mathrm mathbf mathit mathsf mbox emph hbox".split()
 )
 _GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
@@ -84,7 +84,7 @@ _STRUCTURES = frozenset(
 
 _LEX = re.compile(
     r"(?P<space>\s+)"
-    r"|(?P<num>\d{1,3}(?:\{?,\}?\d{3}|\\,\d{3})+(?![\d,]\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"|(?P<num>\d{1,3}(?:(?:\{?,\}?|\\,|,\\!|\{,\}\\!)\d{3})+(?![\d,]\d)(?:\.\d+)?|\d+(?:\.\d+|\.(?=\s*\\(?:overline|bar|dot)))?|\.\d+)"
     r"|(?P<cmd>\\(?:[A-Za-z]+\*?|.|\Z))"
     r"|(?P<word>[^\W\d_]+(?:['’]?[^\W\d_]+)*(?:-[^\W\d_]+)*)"
     r"|(?P<arrow>(?:[=-]|--|==)>|<=>|<-+>)"
@@ -157,7 +157,7 @@ class _Scanner:
         if self.single and text[0] != ".":
             self.single -= 1
             text, end = text[0], start + 1
-        digits = re.sub(r"[{},\\]", "", text)
+        digits = re.sub(r"[{},\\!]|\.$", "", text)
         if len(digits) > MAX_DIGITS or not digits.isascii():
             return self.add("opaque", text, start, end)
         return self.add("num", digits, start, end, Fraction(digits))
@@ -169,7 +169,7 @@ class _Scanner:
             return self.add("word", text, start, end)
         for i, letter in enumerate(text):  # in a formula every letter is a name
             if not letter.isalpha():
-                continue
+                return start + i
             kind = "var" if letter.isascii() or letter in "πθαβγδφλμρστω" else "opaque"
             self.add(kind, letter, start + i, start + i + 1)
         return end
@@ -181,6 +181,9 @@ class _Scanner:
         kind = {"==": ("rel", "="), "**": ("op", "^"), "~=": ("rel", "~"), "=~": ("rel", "~")}.get(
             text, ("rel", "<")
         )
+        if text == "!=" and self.tokens and self.tokens[-1].kind in ("num", "rp") and not self.gap:
+            self.add("bang", "!", start, start + 1)
+            return self.add("rel", "=", start + 1, end)
         if text == "**" and self.math is None and not self._power_ahead(start, end):
             return end  # bold markers
         return self.add(*kind, start, end)
@@ -280,7 +283,7 @@ class _Scanner:
             self.math = None
             return self.add("edge", "$", start, end)
         if self.math is None and _opens_formula(self.text, end):
-            self.add("edge", "$", start, end)
+            self.add("edge", "(", start, end)
             self.math = "$"
             return end
         return self.add("edge", "$", start, end)
@@ -289,7 +292,7 @@ class _Scanner:
         name = text[1:].rstrip("*")
         if name in ("(", "["):
             self.math = {"(": "\\)", "[": "\\]"}[name]
-            return self.add("edge" if name == "(" else "brk", " ", start, end)
+            return self.add("edge" if name == "(" else "brk", "(" if name == "(" else " ", start, end)
         if name in (")", "]"):
             self.math = None
             return self.add("edge" if name == ")" else "brk", " ", start, end)
@@ -389,9 +392,9 @@ def _opens_formula(text: str, start: int) -> bool:
     if "\n\n" in inside or not inside.strip():
         return False
     core = inside.strip()
-    if core[-1] in "+-*/=×÷−,(":
+    if core[-1] in "+-*/=×÷−(":
         return False
     if "\\" not in core and inside[-1].isspace() and core[0].isdigit():
         return False
     bare = re.sub(r"\\(?:text\w*|mathrm|mbox|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+", " ", core)
-    return re.search(r"[^\W\d_]{4,}", bare) is None or "\\" in core and " " not in bare.strip()
+    return re.search(r"(?<=\s)[^\W\d_]{3,}(?=\s)", bare) is None
