@@ -43,6 +43,8 @@ class Columns:
     status: np.ndarray
     answer: np.ndarray
     """Hash of the canonical answer: equality is all that is asked of it. 0 where there is none."""
+    trace: np.ndarray
+    """Hash of the whole trace; 0 where the row has none."""
     logprobs: dict[str, np.ndarray]
     """Policy → nats per row, NaN where the row does not say."""
     offset: np.ndarray
@@ -80,6 +82,7 @@ class _Builder:
     tokens: array = field(default_factory=lambda: array("i"))
     status: array = field(default_factory=lambda: array("h"))
     answer: array = field(default_factory=lambda: array("q"))
+    trace: array = field(default_factory=lambda: array("q"))
     offset: array = field(default_factory=lambda: array("q"))
     line: array = field(default_factory=lambda: array("i"))
     logprobs: dict[str, array] = field(default_factory=dict)
@@ -128,6 +131,7 @@ def read_columns(path: Path) -> Columns:
                 status = get("status") or "not given"
                 b.status.append(statuses.setdefault(status, len(statuses)))
                 b.answer.append(0 if (answer := get("answer")) is None else hash(answer) or 1)
+                b.trace.append(0 if (trace := get("trace")) is None else hash(trace) or 1)
             except (KeyError, TypeError, OverflowError):
                 raise UserError(f"{path}:{number}: {_what_is_wrong(obj)}") from None
             b.offset.append(offset)
@@ -161,6 +165,7 @@ def read_columns(path: Path) -> Columns:
         tokens=np.asarray(b.tokens),
         status=np.asarray(b.status),
         answer=np.asarray(b.answer),
+        trace=np.asarray(b.trace),
         logprobs={k: np.asarray(v) for k, v in b.logprobs.items()},
         offset=np.asarray(b.offset),
         prompts=prompts,

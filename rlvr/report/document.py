@@ -116,12 +116,12 @@ def _beside(exact: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[d
             if estimate := document["policies"][policy]["pass_at_k"].get(k):
                 yield _pair(f"{policy} pass@{k}", value, estimate)
     alignment = document["comparison"].get("alignment") or {} if document["comparison"] else {}
-    for key, words in _DIVERGENCES.items():
-        value = exact.get("divergence", {}).get(key, exact.get(key))
+    for key, (words, estimated) in _DIVERGENCES.items():
+        value = exact.get("divergence", {}).get(key)
         if value is not None:
-            yield _pair(words, value, alignment.get(key) or {})
+            yield _pair(words, value, alignment.get(estimated) or {})
     if (value := exact.get("kl_efficiency")) is not None:
-        yield _pair("KL efficiency η", value, alignment.get("kl_efficiency") or {})
+        yield _pair("KL efficiency η", value, alignment.get("efficiency") or {})
     for policy in ("base", "tuned"):
         outside = exact.get(policy, {}).get("mass_outside_support")
         if outside is not None:
@@ -129,11 +129,10 @@ def _beside(exact: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[d
 
 
 _DIVERGENCES = {
-    "kl_base": "KL(π‖p0), nats",
-    "kl_success": "kl(q‖p), nats",
-    "kl_forward": "KL(π_V‖π*), nats",
-    "kl_reverse": "KL(π*‖π), nats",
-    "kl_wrong": "KL(π_¬V‖p0_¬V), nats",
+    "kl_base": ("KL(π‖p0), nats", "kl_pi_p0"),
+    "kl_success": ("kl(q‖p), nats", "kl_bernoulli"),
+    "kl_forward": ("KL(π_V‖π*), nats", "kl_verified"),
+    "kl_reverse": ("KL(π*‖π), nats", "kl_target_pi"),
 }
 
 

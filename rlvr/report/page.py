@@ -1,7 +1,7 @@
 """The page: one file that opens offline and trusts nothing that it shows.
 
 Text from models, data sets and settings is escaped by the template, or travels as JSON that the page's script
-puts into text nodes. The security policy allows the page's own script and style by their hashes, nothing else.
+puts into text nodes. The security policy allows the page's own script and style by their hashes only.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _hash(text: str) -> str:
 
 
 def embedded(data: Any) -> str:
-    """JSON that can stand inside a script element whatever it holds: `</script>`, U+2028, half a surrogate."""
+    """JSON that can stand inside a script element whatever it holds: `</script>`, U+2028, half a pair."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda c: f"\\u{ord(c[0]):04x}", text)
 

@@ -171,6 +171,7 @@ def _samples(columns: Columns, name: str) -> Samples:
             )
         ),
         answers=_answers(columns, answered, scored) if columns.answer.any() else None,
+        traces=_tallied(columns, columns.trace, right, scored) if columns.trace.any() else None,
         logprobs=_logprobs(columns, right, scored),
     )
 
@@ -185,9 +186,22 @@ def _without_answer(columns: Columns, count: Callable[[np.ndarray], np.ndarray],
 def _answers(columns: Columns, answered: np.ndarray, scored: np.ndarray) -> Answers:
     """How often each answer was given; whatever the verifier accepts is one class per problem."""
     given = scored & ((columns.answer != 0) | answered)
-    kind = np.where(answered, 0, columns.answer)[given]
-    pairs, count = np.unique(np.stack([columns.problem[given], kind], axis=1), axis=0, return_counts=True)
-    return Answers(pairs[:, 0].astype(np.int64), count.astype(np.int64), pairs[:, 1] == 0)
+    return _tallied(columns, np.where(answered, 0, columns.answer), answered, given)
+
+
+def _tallied(columns: Columns, text: np.ndarray, right: np.ndarray, among: np.ndarray) -> Answers:
+    """One row per problem and text, in the order of their first occurrence: hashes differ from run to run."""
+    problem, text, right = columns.problem[among].astype(np.int64), text[among], right[among]
+    order = np.lexsort((right, text, problem))
+    if not len(order):
+        return Answers(problem, problem, right)
+    keys = [key[order] for key in (problem, text, right)]
+    new = np.concatenate([[True], np.any([key[1:] != key[:-1] for key in keys], axis=0)])
+    start = np.flatnonzero(new)
+    count = np.diff(start, append=len(order))
+    by_occurrence = np.argsort(order[start])  # lexsort is stable: a run begins with its earliest row
+    first = order[start][by_occurrence]
+    return Answers(problem[first], count[by_occurrence].astype(np.int64), right[first])
 
 
 def _logprobs(columns: Columns, right: np.ndarray, scored: np.ndarray) -> LogProbs | None:

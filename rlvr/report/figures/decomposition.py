@@ -25,8 +25,8 @@ def panel(view: View) -> Panel:
     if not view.comparison:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
     runs: dict[str, Mapping[str, Any]] = {
-        "tuned": view.comparison,
         **(view.document.get("comparisons") or {}),
+        "tuned": view.comparison,
     }
     with theme.drawing(name):
         figure, (ax,) = theme.canvas(7.4, 1.75 + 0.75 * len(runs))
@@ -148,11 +148,10 @@ def _caption(view: View) -> str:
         text += (
             f"; with fewer than {16 * parts['search_budget']} base samples per problem it can hardly be shown"
         )
-    residual = number(parts["residual"], ".1e")
+    residual = abs(parts["residual"] or 0)
+    exactly = "exactly" if residual == 0 else f"to {number(residual, '.0e')}"
     return (
-        text
-        + f". The parts add up to Δ pass@1 within {residual}. Lines under the bar: 95 % intervals of the "
-        "parts."
+        f"{text}. The parts add up to Δ pass@1 {exactly}. Lines under the bar: 95 % intervals of the parts."
     )
 
 

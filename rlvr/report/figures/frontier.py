@@ -2,15 +2,149 @@
 
 from __future__ import annotations
 
-from rlvr.report.figures import Panel, View
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from rlvr.report.figures import Panel, View, pct, styles, theme
+from rlvr.report.figures.tables import interval
+from rlvr.report.text import number
+
+CHAIN = {
+    "kl_bernoulli": ("success: kl(q‖p)", "within"),
+    "kl_within_verified": ("among verified: q · KL(π_V‖π*)", "expansion"),
+    "kl_within_unverified": ("among failures: (1 − q) · KL", "unresolved"),
+}
+COLUMNS = ("run", "quantity", "value", "se", "lo", "hi", "status")
+QUANTITIES = (
+    "kl_pi_p0",
+    "kl_pi_p0_k3",
+    *CHAIN,
+    "kl_verified",
+    "kl_target_pi",
+    "efficiency",
+    "ess",
+    "ess_verified",
+)
 
 
 def panel(view: View) -> Panel:
     name, short, title = "frontier", "Frontier", "Distance from the base, and what it bought"
+    runs = {"tuned": view.comparison, **(view.document.get("comparisons") or {})} if view.comparison else {}
+    runs = {run: c for run, c in runs.items() if (c.get("alignment") or {}).get("status") == "ok"}
+    if "tuned" not in runs:
+        why = (
+            "Needs each completion's log-probability under base and tuned policy (key logprobs), sampled at "
+        )
+        return Panel(name, short, title, missing=why + "top-p 1; a run of this pipeline writes them.")
+    with theme.drawing(name):
+        figure, axes = theme.canvas(7.4, 3.7, ncols=2, width_ratios=[1.9, 1])
+        _frontier(axes[0], view, runs)
+        _chain(axes[1], runs)
+        figure.legend(loc="outside upper left", ncols=3, handlelength=1.4, columnspacing=1.2)
+        drawing = theme.svg(figure, name)
     return Panel(
         name,
         short,
         title,
-        missing="Needs log-probabilities of each completion under base and tuned policy (key logprobs), sampled at "
-        "top-p 1; a run of this pipeline writes them.",
+        see=_see(view.comparison["alignment"]),
+        caption="Left: mean over problems; the curve is the family π_β ∝ p0 exp(V/β), β shared by all problems, the "
+        "most success that a distance can buy. Right: the chain rule splits the distance; a part estimated "
+        "below 0 is noise around 0. Intervals: cluster bootstrap over problems. Log-probabilities are "
+        "those of the "
+        "the sampling distribution.",
+        columns=COLUMNS,
+        rows=_rows(runs),
+        drawing=drawing,
     )
+
+
+def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
+    curve = view.comparison["alignment"]["frontier"]
+    far = max(_number(c["alignment"]["kl_pi_p0"], end) for c in runs.values() for end in ("value", "hi"))
+    inside = [point for point in curve if point["kl"] <= max(1.6 * far, 0.1)]
+    ax.plot(
+        [point["kl"] for point in inside],
+        [pct(point["q"]) for point in inside],
+        color=theme.colour("ink"),
+        linewidth=1.4,
+        label="best reachable",
+    )
+    base = pct(view.policies["base"]["pass_at_k"]["1"]["value"])
+    ax.plot(0, base, "o", color=theme.colour("base"), label="base")
+    for run, style in styles(["base", *runs]).items():
+        if run == "base":
+            continue
+        kl, rate = runs[run]["alignment"]["kl_pi_p0"], view.policies[run]["pass_at_k"]["1"]
+        x, y = _number(kl, "value"), pct(rate["value"])
+        ax.plot([_number(kl, "lo"), _number(kl, "hi")], [y, y], color=style["color"], linewidth=1)
+        ax.plot([x, x], [pct(rate["lo"]), pct(rate["hi"])], color=style["color"], linewidth=1)
+        ax.plot(x, y, "o", color=style["color"], label=run)
+        eta = runs[run]["alignment"]["efficiency"]["value"]
+        if eta is not None:
+            ax.annotate(f"η = {number(eta, '.2f')}", (x, y), (7, -12), textcoords="offset points", fontsize=9)
+    ax.set_xlabel("KL(π‖p0), nats per problem")
+    ax.set_ylabel("pass@1, points")
+    ax.set_ylim(0, 102)
+
+
+def _chain(ax: Axes, runs: Mapping[str, Any]) -> None:
+    for x, comparison in enumerate(runs.values()):
+        up = down = 0.0
+        for key, (label, colour) in CHAIN.items():
+            value = _number(comparison["alignment"][key], "value")
+            if value != value:
+                continue
+            start = up if value >= 0 else down
+            ax.bar(
+                x,
+                value,
+                bottom=start,
+                width=0.55,
+                color=theme.colour(colour),
+                label=label if x == 0 else None,
+                linewidth=0,
+            )
+            up, down = (up + value, down) if value >= 0 else (up, down + value)
+    ax.axhline(0, color=theme.colour("ink"), linewidth=0.8)
+    ax.set_xticks(range(len(runs)), [run.replace("step-", "") for run in runs])
+    ax.set_xlim(-0.8, max(len(runs), 2) - 0.2)
+    ax.grid(axis="x", visible=False)
+    ax.set_ylabel("nats per problem")
+
+
+def _number(e: Mapping[str, Any], key: str) -> float:
+    value = e.get(key)
+    return float("nan") if value is None else float(value)
+
+
+def _see(a: Mapping[str, Any]) -> str:
+    text = f"The tuned policy lies {interval(a['kl_pi_p0'], 1, '.2f')} nats from the base. "
+    if a["efficiency"]["value"] is not None:
+        text += (
+            f"KL efficiency η = {interval(a['efficiency'], 1, '.2f')}: that share of the distance went "
+            "into success, "
+            "the rest into style or lost variety. "
+        )
+    forward = a["kl_verified"]
+    if forward["value"] is None:
+        return text + "Its distance from the verified posterior cannot be estimated from these samples."
+    return text + (
+        "Among its verified traces it is "
+        f"{interval(forward, 1, '.2f')} nats from the base's verified posterior, KL(π_V‖π*), with an "
+        "effective "
+        f"sample size of {number(a['ess_verified']['value'], '.0f')} per problem"
+        + (f" (too small on {a['low_ess']} problems, left out)." if a["low_ess"] else ".")
+    )
+
+
+def _rows(runs: Mapping[str, Any]) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    for run, comparison in runs.items():
+        a = comparison["alignment"]
+        for quantity in QUANTITIES:
+            rows.append([run, quantity, *(a[quantity].get(f) for f in ("value", "se", "lo", "hi", "status"))])
+        rows += [[run, f"frontier at β = {p['beta']}: KL", p["kl"], *[None] * 4] for p in a["frontier"]]
+        rows += [[run, f"frontier at β = {p['beta']}: q", p["q"], *[None] * 4] for p in a["frontier"]]
+    return rows

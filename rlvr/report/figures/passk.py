@@ -26,6 +26,7 @@ def panel(view: View) -> Panel:
         top = max(int(k) for policy in view.policies.values() for k in policy["pass_at_k"])
         for policy, style in styles(view.names).items():
             _curve(axes[0], view.policies[policy]["pass_at_k"], policy, style)
+        _false_positives(axes[0], view)
         log2_axis(axes[-1], top)
         axes[0].set_ylabel("pass@k, points")
         axes[-1].set_xlabel("k, samples (log₂)")
@@ -56,7 +57,11 @@ def _floor(view: View) -> float:
 
 def _curve(ax: Axes, curve: dict[str, Any], label: str, style: dict[str, Any]) -> None:
     ks = [int(k) for k in curve]
-    ax.plot(ks, [pct(e["value"]) for e in curve.values()], marker="o", ms=3, label=label, **style)
+    main = label in ("base", "tuned")
+    values, width = [pct(e["value"]) for e in curve.values()], 2 if main else 1.2
+    ax.plot(ks, values, marker="o", ms=3 if main else 2, lw=width, label=label, **style)
+    if not main:  # bands of every checkpoint would hide each other; their intervals are in the table
+        return
     lo, hi = ([pct(e[end]) for e in curve.values()] for end in ("lo", "hi"))
     ax.fill_between(ks, lo, hi, color=style["color"], alpha=0.16, linewidth=0)
 
@@ -92,6 +97,16 @@ def _marks(ax: Axes, view: View) -> None:
         ax.axvline(x, color=theme.colour("forgetting"), linewidth=1, linestyle=(0, (4, 3)))
         ax.annotate(
             f"base ahead from k = {k}", (x, ax.get_ylim()[0]), (5, 6), textcoords="offset points", **text
+        )
+
+
+def _false_positives(ax: Axes, view: View) -> None:
+    """What a policy that is never right would show if one wrong answer in a thousand were accepted."""
+    floor = (view.comparison.get("noise") or {}).get("fpr_floor", {}).get("0.001")
+    if floor and 100 * max(floor.values()) > ax.get_ylim()[0]:
+        ks, values = [int(k) for k in floor], [pct(v) for v in floor.values()]
+        ax.plot(
+            ks, values, ":", lw=1, color=theme.colour("muted"), label="never right, 0.1 % false positives"
         )
 
 

@@ -82,8 +82,9 @@ def panel(view: View) -> Panel:
         short,
         title,
         see=_see(view, kinds),
-        caption="Base rates on a logarithmic axis, tuned rates on a linear one; problems that the base never "
-        f"solved stand in the column on the left. Dashed: y = x. Solid: 1 − (1 − x)^{K}, what the best of {K} "
+        caption="Base rates on a logarithmic axis, tuned rates on a linear one; problems that the base "
+        f"never solved stand in the column on the left. Dashed: y = x. Solid: 1 − (1 − x)^{K}, what the "
+        f"best of {K} "
         "base samples "
         "reaches. Intervals in the table: Clopper–Pearson, 95 %."
         + (f" {MOST_DRAWN:,} of {len(x):,} problems are drawn." if len(x) > MOST_DRAWN else ""),
@@ -198,7 +199,7 @@ def _see(view: View, kinds: np.ndarray) -> str:
     text = (
         f"{count['search'] + count['beyond']} problems got better among those that the base solves at times, "
         f"{count['worse']} worse. Between the two curves lies what search within the budget explains; "
-        f"{count['beyond']} problems lie above it beyond noise."
+        f"{count['beyond'] or 'none'} of them lie above it beyond noise."
     )
     if zero:
         opened = count["unresolved"] + count["certified"]

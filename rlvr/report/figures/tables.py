@@ -70,11 +70,15 @@ def summary(view: View) -> Panel:
             if runs
             else ""
         ),
-        caption="False positives and negatives of the verifier: not audited by hand here, so no rate is corrected "
-        "for them. One training run supports statements about that run, not about the method.",
+        caption="False positives and negatives of the verifier: not audited by hand here, so no rate is "
+        "corrected for them. One training run supports statements about that run, not about the method.",
         columns=("quantity", "base", *runs),
         rows=rows,
     )
+
+
+def _in(comparison: Mapping[str, Any], section: str, key: str) -> Mapping[str, Any] | None:
+    return (comparison.get(section) or {}).get(key)
 
 
 def _part(key: str) -> Any:
@@ -100,6 +104,18 @@ _ROWS: tuple[tuple[str, Any], ...] = (
     ),
     ("base overtakes at k", lambda c: interval(c["crossover"], 1, ".4g")),
     ("… beyond noise from k", lambda c: number(c["crossover"].get("first_significant"), "g")),
+    (
+        "log-odds of success, tuned against base, nats",
+        lambda c: interval(_in(c, "evidence", "pooled"), 1, ".2f"),
+    ),
+    ("KL(π‖p0), nats", lambda c: interval(_in(c, "alignment", "kl_pi_p0"), 1, ".2f")),
+    ("KL(π_V‖π*), nats", lambda c: interval(_in(c, "alignment", "kl_verified"), 1, ".2f")),
+    ("KL(π*‖π), nats", lambda c: interval(_in(c, "alignment", "kl_target_pi"), 1, ".2f")),
+    ("η, KL efficiency", lambda c: interval(_in(c, "alignment", "efficiency"), 1, ".2f")),
+    (
+        "effective sample size among verified",
+        lambda c: interval(_in(c, "alignment", "ess_verified"), 1, ".0f"),
+    ),
     ("pass@K lost, problem by problem", lambda c: interval(c["coverage"]["loss"])),
     ("pass@K gained, problem by problem", lambda c: interval(c["coverage"]["gain"])),
 )
@@ -108,12 +124,11 @@ _ROWS: tuple[tuple[str, Any], ...] = (
 def limits(view: View) -> Panel:
     """Table 7, from the strata that the analysis cut on half of the base's samples."""
     name, short, title = "limits", "Limits", "Where the gain lies, and where it ends"
-    strata = view.comparison.get("strata")
-    if not strata:
+    rows = view.comparison.get("limits")
+    if not rows:
         why = "Needs base and tuned samples of each problem, enough of them to define strata on one half."
         return Panel(name, short, title, missing=why)
-    rows = strata["rows"] if isinstance(strata, Mapping) else strata
-    columns = tuple(dict.fromkeys(key for row in rows for key in row))
+    K = view.comparison["compression"]["search_budget"]
     return Panel(
         name,
         short,
@@ -121,13 +136,32 @@ def limits(view: View) -> Panel:
         see="Problems by how often the base solves them: what was already reachable, and what was not.",
         caption="Strata are defined on half of the base's samples and scored on the other half; on the same "
         "half, regression to the mean would read as forgetting.",
-        columns=columns,
-        rows=[[_flat(row.get(key)) for key in columns] for row in rows],
+        columns=tuple(words.format(K=K) for words in _LIMITS.values()),
+        rows=[[_stratum(key, row.get(key)) for key in _LIMITS] for row in rows],
     )
 
 
-def _flat(value: Any) -> Any:
-    return interval(value) if isinstance(value, Mapping) else value
+_LIMITS = {
+    "stratum": "base success rate",
+    "problems": "problems",
+    "base_pass_1": "base pass@1",
+    "base_pass_k": "base pass@{K}",
+    "tuned_pass_1": "tuned pass@1",
+    "tuned_pass_k": "tuned pass@{K}",
+    "gain": "Δ pass@1",
+    "share_of_gain": "share of Δ, %",
+    "certified": "certified expansion",
+    "unsound_share": "unsound, %",
+    "samples_to_first_hit": "base samples to the first hit, 1/p",
+}
+
+
+def _stratum(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return interval(value, form=".0f") if value.get("used") else "–"
+    if key in ("share_of_gain", "unsound_share"):
+        return number(None if value is None else 100 * float(value), ".0f")
+    return number(value, ".3g") if key == "samples_to_first_hit" else value
 
 
 def probes(view: View) -> Panel:
@@ -162,8 +196,9 @@ def probes(view: View) -> Panel:
         short,
         title,
         see=" ".join(probe["words"] for probe in sets.values()),
-        caption="Upper bound: 1 − α^{1/n}, the largest success rate per problem that 0 correct of n samples "
-        "leaves possible at 95 %. Never 0: a finite number of samples cannot show that a problem cannot be solved.",
+        caption="Upper bound: 1 − α^{1/n}, the largest success rate per problem that 0 correct of n "
+        "samples leaves possible at 95 %. Never 0: a finite number of samples cannot show that a problem "
+        "cannot be solved.",
         columns=(
             "set",
             "policy",

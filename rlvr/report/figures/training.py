@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rlvr.report.figures import Panel, View, theme
+from rlvr.report.figures.verdicts import COLOURS
 from rlvr.report.text import number, points
 
 # Title of a small panel → keys of metrics.jsonl, and what multiplies them.
@@ -21,6 +22,7 @@ PANELS: tuple[tuple[str, dict[str, str], float], ...] = (
     ("KL to the base, nats", {"kl": "run3"}, 1),
     ("completion length, tokens", {"completion_length": "ink"}, 1),
     ("cut by the token limit, %", {"truncated_share": "forgetting"}, 100),
+    ("verdicts, %", {"status/*": "within"}, 100),
     ("clipped ratios, %", {"clipped_share": "run4"}, 100),
     (
         "seconds per step",
@@ -51,7 +53,9 @@ def panel(view: View) -> Panel:
             for key, colour in keys.items():
                 _series(ax, rows, key, colour, scale, len(keys) > 1)
             ax.set_title(label, fontsize=9, fontweight="normal")
-            ax.margins(x=0.03)
+            ax.margins(x=0.03, y=0.25 if len(keys) > 1 else 0.08)
+            if scale == 100:
+                ax.set_ylim(0, max(ax.get_ylim()[1], 1))
             if len(keys) > 1:
                 ax.legend(fontsize=7.5, loc="best", handlelength=1.2, borderaxespad=0.1)
             ax.tick_params(labelsize=8)
@@ -77,11 +81,18 @@ def panel(view: View) -> Panel:
 
 
 def _found(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[str, str]:
-    """The keys that the run logged; `*` stands for any k, at most the smallest and the largest."""
+    """The keys that the run logged. `eval/pass@*` stands for the smallest and the largest k, `status/*` for
+    the four most frequent verdicts."""
     out: dict[str, str] = {}
+    logged = {k for row in rows for k in row}
     for key, colour in keys.items():
-        if key.endswith("*"):
-            some = {k for row in rows for k in row if k.startswith(key[:-1]) and k[len(key) - 1 :].isdigit()}
+        if key == "status/*":
+            total = {k: sum(row.get(k) or 0 for row in rows) for k in logged if k.startswith(key[:-1])}
+            most = sorted(total, key=lambda k: -total[k])[:4]
+            rest = iter(("run3", "run2", "muted", "ink"))
+            out |= {k: COLOURS.get(k[len(key) - 1 :]) or next(rest) for k in most}
+        elif key.endswith("*"):
+            some = {k for k in logged if k.startswith(key[:-1]) and k[len(key) - 1 :].isdigit()}
             ordered = sorted(some, key=lambda k: int(k[len(key) - 1 :]))
             out |= dict(zip([*ordered[:1], *ordered[1:][-1:]], (colour, "run2"), strict=False))
         elif _numeric(rows, key):
@@ -107,8 +118,9 @@ def _series(
 
 
 def _median(values: np.ndarray) -> np.ndarray:
-    """Median of the last `WINDOW` values, fewer at the beginning."""
-    return np.array([np.nanmedian(values[max(0, i - WINDOW + 1) : i + 1]) for i in range(len(values))])
+    """Median of the `WINDOW` values around each, fewer at both ends."""
+    half = WINDOW // 2
+    return np.array([np.nanmedian(values[max(0, i - half) : i + half]) for i in range(1, len(values) + 1)])
 
 
 def _see(rows: Sequence[Mapping[str, Any]]) -> str:

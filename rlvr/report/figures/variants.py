@@ -30,6 +30,8 @@ def panel(view: View) -> Panel:
                 ax.plot(
                     ks, [pct(e["value"]) for e in curve.values()], marker="o", ms=2.5, lw=1.7, **style[policy]
                 )
+                if policy not in ("base", "tuned"):
+                    continue
                 lo, hi = ([pct(e[end]) for e in curve.values()] for end in ("lo", "hi"))
                 ax.fill_between(ks, lo, hi, color=style[policy]["color"], alpha=0.14, linewidth=0)
             log2_axis(ax, max(int(k) for curve in curves.values() for k in curve), ticks=5)

@@ -64,8 +64,8 @@ def panel(view: View) -> Panel:
         short,
         title,
         see=_see(view),
-        caption="Samples that could not be judged through no fault of the policy (error, unverifiable) have no "
-        "score and are in no rate; everything else that is not correct counts as wrong.",
+        caption="Samples that could not be judged through no fault of the policy (error, unverifiable) have "
+        "no score and are in no rate; everything else that is not correct counts as wrong.",
         columns=COLUMNS,
         rows=[
             [policy, status, view.policies[policy]["statuses"][status], share[status]]
