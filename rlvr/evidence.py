@@ -49,28 +49,28 @@ class EvidenceConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     template: Literal["plain", "chat"] = Field(
-        "plain", description="plain text, or the chat template of the model's tokenizer"
+        default="plain", description="plain text, or the chat template of the model's tokenizer"
     )
-    system: str | None = Field(None, description="system message (chat only)")
+    system: str | None = Field(default=None, description="system message (chat only)")
     instruction: str | None = Field(
-        None, description="verbatim text: before everything (plain), or after every question (chat)"
+        default=None, description="verbatim text: before everything (plain), or after every question (chat)"
     )
     shots: int = Field(
-        0, ge=0, description="worked examples drawn from the training problems, which lose them"
+        default=0, ge=0, description="worked examples drawn from the training problems, which lose them"
     )
-    shots_seed: int = Field(0, ge=0, description="seed of that draw")
+    shots_seed: int = Field(default=0, ge=0, description="seed of that draw")
     examples: tuple[Example, ...] = Field(
-        (), description="worked examples given verbatim, instead of `shots`"
+        default=(), description="worked examples given verbatim, instead of `shots`"
     )
     question: str | None = Field(
-        None, description='format of a question; unset: "Q: {prompt}\\nA:" (plain), "{prompt}" (chat)'
+        default=None, description='format of a question; unset: "Q: {prompt}\\nA:" (plain), "{prompt}" (chat)'
     )
     answer: str | None = Field(
-        None,
+        default=None,
         description="format of an example's answer, from {reference} and the data set's other columns; "
         'unset: " {reference}" (plain), "{reference}" (chat)',
     )
-    separator: str = Field("\n\n", description="between instruction, examples and question (plain)")
+    separator: str = Field(default="\n\n", description="between instruction, examples and question (plain)")
 
     @model_validator(mode="after")
     def _coherent(self) -> EvidenceConfig:

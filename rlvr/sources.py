@@ -44,29 +44,29 @@ class SourceConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str | None = Field(None, description="name of a data set on the Hub")
-    subset: str | None = Field(None, description="its configuration, where it has several")
-    split: str | None = Field(None, description='its split; slices such as "test[:200]" work')
-    revision: str | None = Field(None, description="its commit, tag or branch")
+    dataset: str | None = Field(default=None, description="name of a data set on the Hub")
+    subset: str | None = Field(default=None, description="its configuration, where it has several")
+    split: str | None = Field(default=None, description='its split; slices such as "test[:200]" work')
+    revision: str | None = Field(default=None, description="its commit, tag or branch")
     file: str | None = Field(
-        None, description="local .jsonl, .json, .parquet or .csv; beside `dataset`, its copy"
+        default=None, description="local .jsonl, .json, .parquet or .csv; beside `dataset`, its copy"
     )
-    generator: str | None = Field(None, description="name of a reasoning_gym task")
-    parameters: dict[str, Any] = Field({}, description="the task's own parameters")
-    size: int = Field(1000, ge=1, description="how many distinct problems to generate")
-    seed: int = Field(0, ge=0, description="seed of the generator")
-    world: str | None = Field(None, description="a split of the tiny world")
-    prompt: str = Field("prompt", description="column, or a format string with {columns}")
+    generator: str | None = Field(default=None, description="name of a reasoning_gym task")
+    parameters: dict[str, Any] = Field(default={}, description="the task's own parameters")
+    size: int = Field(default=1000, ge=1, description="how many distinct problems to generate")
+    seed: int = Field(default=0, ge=0, description="seed of the generator")
+    world: str | None = Field(default=None, description="a split of the tiny world")
+    prompt: str = Field(default="prompt", description="column, or a format string with {columns}")
     reference: str | dict[str, str] = Field(
-        "reference",
+        default="reference",
         description="column or format string; or a mapping of keys to such (`key?`: where the row has it)",
     )
-    id: str | None = Field(None, description="column; unset: the source's name and the row's number")
+    id: str | None = Field(default=None, description="column; unset: the source's name and the row's number")
     where: dict[str, Any] = Field(
-        {}, description="keep rows whose column has this value (a list: any of these)"
+        default={}, description="keep rows whose column has this value (a list: any of these)"
     )
-    shuffle_seed: int | None = Field(None, description="shuffle with this seed before `limit`")
-    limit: int | None = Field(None, ge=1, description="at most this many problems")
+    shuffle_seed: int | None = Field(default=None, description="shuffle with this seed before `limit`")
+    limit: int | None = Field(default=None, ge=1, description="at most this many problems")
 
     @model_validator(mode="after")
     def _one_kind(self) -> SourceConfig:

