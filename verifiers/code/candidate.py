@@ -82,8 +82,6 @@ def run_calls(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
             if job["in_place"]:  # tests may look at what the function did to its arguments
                 result = (result, args if encode(args) != before else None)
             answers.send(wire.VALUE, encode(result, **options))
-        except UnserialisableError as error:
-            answers.send(wire.UNSERIALISABLE, encode(str(error)))
         except BaseException as error:
             answers.send(wire.UNSERIALISABLE, describe(error))
     return 0

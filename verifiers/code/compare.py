@@ -54,7 +54,11 @@ def close(got: float, expected: float, tol: float) -> bool:
         got, expected = float(got), float(expected)
     except OverflowError:  # an int beyond any float
         return False
-    return math.isfinite(got) and math.isfinite(expected) and abs(got - expected) <= tol * max(1.0, abs(expected))
+    return (
+        math.isfinite(got)
+        and math.isfinite(expected)
+        and abs(got - expected) <= tol * max(1.0, abs(expected))
+    )
 
 
 def _same_dict(got: Pairs | dict, expected: dict, tol: float | None, strict: bool) -> bool:
@@ -98,7 +102,8 @@ def same_text(got: str, expected: str, tol: float | None = None) -> bool:
     if len(got_lines) != len(expected_lines):
         return False
     return all(
-        g == e or (tol is not None and _same_line(g, e, tol)) for g, e in zip(got_lines, expected_lines, strict=True)
+        g == e or (tol is not None and _same_line(g, e, tol))
+        for g, e in zip(got_lines, expected_lines, strict=True)
     )
 
 

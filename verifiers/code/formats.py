@@ -43,7 +43,9 @@ class BadReferenceError(ValueError):
 def read_reference(reference: Any) -> Task:
     """The task in a problem's reference. Raises BadReferenceError."""
     if not isinstance(reference, Mapping):
-        raise BadReferenceError(f"reference is {type(reference).__name__}; expected a mapping with `tests` or `test_code`")
+        raise BadReferenceError(
+            f"reference is {type(reference).__name__}; expected a mapping with `tests` or `test_code`"
+        )
     common: dict[str, Any] = {
         "entry": _optional(reference, "entry", str),
         "setup": _optional(reference, "setup", str),
@@ -57,7 +59,9 @@ def read_reference(reference: Any) -> Task:
         test_code = tests
     if test_code is not None:
         if not isinstance(test_code, str) or not test_code.strip():
-            raise BadReferenceError(f"reference['test_code'] is {type(test_code).__name__}; expected Python code")
+            raise BadReferenceError(
+                f"reference['test_code'] is {type(test_code).__name__}; expected Python code"
+            )
         if not common["entry"]:
             raise BadReferenceError("reference['entry'] is missing; test_code needs the name of the function")
         return Task(test_code=test_code, **common)
@@ -74,7 +78,9 @@ def _optional(reference: Mapping, key: str, kinds: Any, positive: bool = False) 
     if value is None:
         return None
     if not isinstance(value, kinds) or (positive and not value > 0):
-        raise BadReferenceError(f"reference[{key!r}] is {value!r}; expected {'a positive number' if positive else kinds}")
+        raise BadReferenceError(
+            f"reference[{key!r}] is {value!r}; expected {'a positive number' if positive else kinds}"
+        )
     return value
 
 
@@ -87,7 +93,9 @@ def _input(test: Any, index: int) -> tuple[str, str]:
             expected = "\n".join(map(str, expected))
         if isinstance(given, str) and isinstance(expected, str):
             return given, expected
-    raise BadReferenceError(f"reference['tests'][{index}] has no text under `stdin` and `stdout`, and there is no `entry`")
+    raise BadReferenceError(
+        f"reference['tests'][{index}] has no text under `stdin` and `stdout`, and there is no `entry`"
+    )
 
 
 def _call(test: Any, index: int) -> tuple[list, dict, Any]:
@@ -95,7 +103,9 @@ def _call(test: Any, index: int) -> tuple[list, dict, Any]:
         args, kwargs = test.get("args", []), test.get("kwargs", {})
         if isinstance(args, (list, tuple)) and isinstance(kwargs, Mapping):
             return list(args), dict(kwargs), test["expected"]
-    raise BadReferenceError(f"reference['tests'][{index}] has no list under `args` with a value under `expected`")
+    raise BadReferenceError(
+        f"reference['tests'][{index}] has no list under `args` with a value under `expected`"
+    )
 
 
 def humaneval(row: Mapping[str, Any]) -> Problem:
@@ -125,7 +135,11 @@ def _called_function(tests: str) -> str:
     import builtins
 
     for node in ast.walk(ast.parse(tests)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(builtins, node.func.id):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and not hasattr(builtins, node.func.id)
+        ):
             return node.func.id
     raise BadReferenceError("the assertions call no function")
 
@@ -154,7 +168,11 @@ def livecodebench(row: Mapping[str, Any]) -> Problem:
     if cases and cases[0].get("testtype") == "functional":
         entry = f"Solution.{metadata['func_name']}"
         tests = [
-            {"args": [json.loads(line) for line in c["input"].split("\n")], "expected": json.loads(c["output"])} for c in cases
+            {
+                "args": [json.loads(line) for line in c["input"].split("\n")],
+                "expected": json.loads(c["output"]),
+            }
+            for c in cases
         ]
     else:
         entry, tests = None, [{"stdin": c["input"], "stdout": c["output"]} for c in cases]

@@ -16,7 +16,12 @@ from .libc import syscall
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_SYM = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 12
 REFER, TRUNCATE = 1 << 13, 1 << 14
-_HANDLED_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}  # from 5: ioctl too
+_HANDLED_BY_ABI = {
+    1: (1 << 13) - 1,
+    2: (1 << 14) - 1,
+    3: (1 << 15) - 1,
+    4: (1 << 15) - 1,
+}  # from 5: ioctl too
 _ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
 READ = READ_FILE | READ_DIR
 WRITE = READ | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_SYM | REFER | TRUNCATE
@@ -41,7 +46,9 @@ def ruleset(readable: Iterable[str], writable: Iterable[str]) -> int:
     """A ruleset descriptor; build it once, enforce it in many children. Raises OSError."""
     version = abi()
     handled = _HANDLED_BY_ABI.get(version, (1 << 16) - 1)
-    attr = _RulesetAttr(handled, 3 if version >= 4 else 0, 3 if version >= 6 else 0)  # TCP; signals, abstract sockets
+    attr = _RulesetAttr(
+        handled, 3 if version >= 4 else 0, 3 if version >= 6 else 0
+    )  # TCP; signals, abstract sockets
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     fd = syscall("landlock_create_ruleset", ctypes.byref(attr), size, 0)
     for path in readable:

@@ -15,7 +15,15 @@ from pathlib import Path
 from . import landlock, libc, namespaces, seccomp
 from .zygote import LINUX, readable_paths
 
-_ABSENT = {errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSPC, errno.EUSERS}
+_ABSENT = {
+    errno.ENOSYS,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EOPNOTSUPP,
+    errno.EINVAL,
+    errno.ENOSPC,
+    errno.EUSERS,
+}
 
 
 class DidNotHoldError(Exception):

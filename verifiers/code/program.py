@@ -125,7 +125,9 @@ def preamble(prompt: str, entry: str) -> str:
     names = {getattr(node, "name", None) for node in tree.body}
     if entry not in names:
         return ""
-    kept = [node for node in tree.body if getattr(node, "name", None) != entry and not isinstance(node, ast.Expr)]
+    kept = [
+        node for node in tree.body if getattr(node, "name", None) != entry and not isinstance(node, ast.Expr)
+    ]
     return "".join(ast.unparse(node) + "\n" for node in kept)
 
 

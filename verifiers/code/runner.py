@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import wire
+from .values import decode
 
 START_SECONDS = 20.0  # for a zygote to stand, and for it to fork; past it the sandbox has failed
 END_SECONDS = 10.0  # for a killed process to be gone
@@ -94,7 +95,10 @@ class Zygote:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},  # fixed hashes: the same program, the same verdict
+            env={
+                "PYTHONHASHSEED": "0",
+                "LC_ALL": "C.UTF-8",
+            },  # fixed hashes: the same program, the same verdict
             pass_fds=[theirs.fileno()],
             start_new_session=True,
             cwd="/",
@@ -118,7 +122,9 @@ class Zygote:
         except OSError as error:
             raise SandboxError(f"the zygote did not start within {START_SECONDS:.0f} s: {error}") from None
         if text != b"ready\n":
-            raise SandboxError(f"the zygote could not set up its layers: {text.decode(errors='replace').strip()}")
+            raise SandboxError(
+                f"the zygote could not set up its layers: {text.decode(errors='replace').strip()}"
+            )
 
     def close(self) -> None:
         """End it and whatever it runs, and remove its folder."""
@@ -148,10 +154,11 @@ class Process:
         self._result, result_theirs = os.pipe()
         self._stdout: int | None = None
         passed = [fds[0], result_theirs]
+        passed += fds[1:]
         stdout_theirs = None
         if mode == wire.STDIN:
             self._stdout, stdout_theirs = os.pipe()
-            passed += [fds[1], stdout_theirs]
+            passed.append(stdout_theirs)
         run = wire.RUN.pack(b"r", mode, limits.memory_mb << 20, limits.cpu_seconds, FILE_BYTES)
         try:
             zygote.control.settimeout(START_SECONDS)
@@ -175,7 +182,10 @@ class Process:
         except DeadlineError:
             raise SandboxError(f"the sandbox did not start a program within {START_SECONDS:.0f} s") from None
         if first is None or first[0] != wire.READY:
-            raise SandboxError("a layer failed: " + (first[1].decode(errors="replace") if first else repr(self.end)))
+            why = (
+                decode(first[1]) if first and first[0] == wire.BROKEN else f"the process ended as {self.end}"
+            )
+            raise SandboxError(f"a layer failed: {why}")
 
     def frame(self, deadline: float) -> tuple[bytes, bytes] | None:
         """The next frame, or None when the process has ended.
@@ -278,7 +288,10 @@ class Sandbox:
 
     @contextmanager
     def running(self, mode: bytes, nonce: bytes, fds: list[int], limits: Limits) -> Iterator[Process]:
-        """A started process; killed and gone when the block ends. Raises SandboxError."""
+        """A started process; killed and gone when the block ends. Raises SandboxError.
+
+        `fds`: the job's file, then its stdin for wire.STDIN, or a pipe that more frames come from.
+        """
         with self._free:
             zygote = self._take()
             healthy = False

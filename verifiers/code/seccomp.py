@@ -62,7 +62,14 @@ _NUMBERS = {  # calls that depend on their arguments: x86-64, aarch64
     "socketpair": (53, 199),
 }
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032, 1033, 1034)  # not F_SETOWN, F_SETSIG, leases
-_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, window size, FIONREAD, FIONBIO, close-on-exec
+_IOCTL = (
+    0x5401,
+    0x5413,
+    0x541B,
+    0x5421,
+    0x5450,
+    0x5451,
+)  # TCGETS, window size, FIONREAD, FIONBIO, close-on-exec
 _PRCTL = (2, 3, 15, 16, 21, 39, 0x53564D41)  # read-only ones, thread names; never PDEATHSIG
 _CLONE_THREAD, _O_ACCMODE, _AF_UNIX, _SOCK_STREAM, _SOCK_TYPES = 0x10000, 3, 1, 1, 0xF
 _O_TRUNC = 0o1000

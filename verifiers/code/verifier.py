@@ -67,7 +67,12 @@ class CodeVerifier:
             raise ValueError(f"workers is {workers}; expected at least 1")
         self._options = {"level": level, "allow_weak": allow_weak, "workers": workers, "feedback": feedback}
         self._options |= {"partial": partial, "total_seconds": total_seconds}
-        self.allow_weak, self.feedback, self.partial, self.total_seconds = allow_weak, feedback, partial, total_seconds
+        self.allow_weak, self.feedback, self.partial, self.total_seconds = (
+            allow_weak,
+            feedback,
+            partial,
+            total_seconds,
+        )
         self._wanted, self._workers = level, workers
         self._programs: Sandbox | None = None
         self._tests: Sandbox | None = None
@@ -108,7 +113,9 @@ class CodeVerifier:
         except BadReferenceError as error:
             return Verdict(None, "unverifiable", answer, str(error))
         if failure is None:
-            return Verdict(1.0, "correct", answer, f"passed {passed} of {total} tests" if total else "passed the tests")
+            return Verdict(
+                1.0, "correct", answer, f"passed {passed} of {total} tests" if total else "passed the tests"
+            )
         share = f"; passed {passed} of {total}" if total else ""
         return Verdict(0.0, failure.status, answer, failure.text(self.feedback) + share)
 
@@ -148,7 +155,9 @@ def _judge_calls(
     total = len(task.calls)
     nonce, request = _job(code=program, iterators=False, in_place=False)
     try:
-        request += b"".join(wire.frame(wire.CALL, encode((task.entry, args, kwargs))) for args, kwargs, _ in task.calls)
+        request += b"".join(
+            wire.frame(wire.CALL, encode((task.entry, args, kwargs))) for args, kwargs, _ in task.calls
+        )
     except UnserialisableError as error:
         raise BadReferenceError(f"reference['tests'] holds {error}, which cannot be passed") from None
     fd = anonymous_file(request)
@@ -169,7 +178,9 @@ def _judge_calls(
     return first, passed, total
 
 
-def _next_value(process: Process, task: Task, expected: Any, end_of_all: float) -> tuple[Failure | None, bool]:
+def _next_value(
+    process: Process, task: Task, expected: Any, end_of_all: float
+) -> tuple[Failure | None, bool]:
     """(what is wrong with the next answer, whether there may be another)."""
     try:
         answer = process.frame(min(time.monotonic() + task.time_limit, end_of_all))
@@ -231,7 +242,9 @@ def _run_once(
             os.close(fd)
 
 
-def _judge_tests(task: Task, problem: Problem, program: str, programs: Sandbox, tests: Sandbox) -> Failure | None:
+def _judge_tests(
+    task: Task, problem: Problem, program: str, programs: Sandbox, tests: Sandbox
+) -> Failure | None:
     """Assertion-style tests: they run in one process, the program in another, and only values go between."""
     entry = task.entry or ""
     setup = preamble(problem.prompt, entry.split(".")[0]) if task.setup is None else task.setup
@@ -239,22 +252,23 @@ def _judge_tests(task: Task, problem: Problem, program: str, programs: Sandbox, 
     nonce, request = _job(code=whole, iterators=True, in_place=True)
     tests_nonce, tests_request = _job(code=task.test_code, setup=setup, entry=entry)
     limits = _limits(task, 1)
-    pipes = [*os.pipe(), *os.pipe()]
-    read, write, tests_read, tests_write = pipes
+    read, write = os.pipe()
+    tests_read, tests_write = os.pipe()
+    fds = [anonymous_file(request), read, anonymous_file(tests_request), tests_read, write, tests_write]
+    os.set_blocking(write, False)
+    os.set_blocking(tests_write, False)
     try:
-        with programs.running(wire.CALLS, nonce, [read], limits) as candidate:
-            with tests.running(wire.TESTS, tests_nonce, [tests_read], limits) as tester:
-                for fd in (write, tests_write):
-                    os.set_blocking(fd, False)
-                deadline = time.monotonic() + task.time_limit
-                try:
-                    write_before(write, request, deadline)
-                    write_before(tests_write, tests_request, deadline)
-                    return _converse(task, candidate, write, tester, tests_write, deadline)
-                except (DeadlineError, OutputError, ForgeryError) as error:
-                    return _broken(error, task)
+        with (
+            programs.running(wire.CALLS, nonce, fds[0:2], limits) as candidate,
+            tests.running(wire.TESTS, tests_nonce, fds[2:4], limits) as tester,
+        ):
+            deadline = time.monotonic() + task.time_limit
+            try:
+                return _converse(task, candidate, write, tester, tests_write, deadline)
+            except (DeadlineError, OutputError, ForgeryError) as error:
+                return _broken(error, task)
     finally:
-        for fd in pipes:
+        for fd in fds:
             os.close(fd)
 
 
@@ -271,7 +285,9 @@ def _converse(
                 raise BadReferenceError("reference['test_code'] never calls the program")
             return None
         if kind == wire.BAD_TESTS:
-            raise BadReferenceError(f"reference['test_code'] cannot be run: {': '.join(map(str, decode(payload)[:2]))}")
+            raise BadReferenceError(
+                f"reference['test_code'] cannot be run: {': '.join(map(str, decode(payload)[:2]))}"
+            )
         if kind == wire.EXCEPTION:
             return _failed_assertion(*decode(payload), task.test_code or "")
         write_before(to_candidate, wire.frame(wire.CALL, payload), deadline)
@@ -323,7 +339,7 @@ def _not_a_value(kind: bytes, payload: bytes) -> Failure:
         name, message = _exception(payload)
         return Failure("memory" if name == "MemoryError" else "crash", f"{name}: {message}")
     if kind == wire.UNSERIALISABLE:
-        return Failure("incorrect", f"the result does not cross: {payload[:200].decode(errors='replace')}")
+        return Failure("incorrect", f"the result cannot be compared: {_exception(payload)[1]}")
     return Failure("incorrect", "a frame of an unknown kind on the result channel")
 
 

@@ -20,11 +20,11 @@ BROKEN = b"!"  # a layer failed, before any untrusted code ran
 READY = b"R"  # all layers stand; the next instruction is the program's
 VALUE = b"V"
 EXCEPTION = b"E"  # (type name, message)
-UNSERIALISABLE = b"X"  # why
+UNSERIALISABLE = b"X"  # (type name, why)
 LOAD_FAILED = b"L"  # the program itself raised before any call: (type name, message)
 ASK = b"C"  # the tests call the candidate: (name, args, kwargs)
 PASSED = b"P"  # the tests ran to their end: number of calls
-BAD_TESTS = b"U"  # the tests cannot be run, whatever the candidate does: why
+BAD_TESTS = b"U"  # the tests cannot be run, whatever the candidate does: (type name, message, …)
 
 HEAD = Struct(">cI")
 RUN = Struct(">ccQIQ")  # op "r", mode, memory in bytes, CPU seconds, file bytes
@@ -36,10 +36,10 @@ CALLS, STDIN, TESTS = b"c", b"s", b"t"
 
 
 class FrameReader:
-    """Frames from a descriptor that blocks, inside the sandbox."""
+    """Frames from descriptors that block, one after the other, inside the sandbox."""
 
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
+    def __init__(self, *fds: int) -> None:
+        self.fds = list(fds)
 
     def next(self) -> tuple[bytes, bytes] | None:
         """The next (kind, payload), or None at the end."""
@@ -52,10 +52,10 @@ class FrameReader:
 
     def _exactly(self, size: int) -> bytes:
         chunks = []
-        while size > 0:
-            chunk = _read(self.fd, min(size, 1 << 20))
+        while size > 0 and self.fds:
+            chunk = _read(self.fds[0], min(size, 1 << 20))
             if not chunk:
-                break
+                self.fds.pop(0)
             chunks.append(chunk)
             size -= len(chunk)
         return b"".join(chunks)

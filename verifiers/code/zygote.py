@@ -22,13 +22,14 @@ from . import candidate, landlock, libc, namespaces, seccomp, wire
 from .values import decode, encode
 
 # the modules that nearly every program imports; more would make every fork dearer
-import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, typing  # noqa: E401, F401, I001  # isort: skip
+import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, typing  # noqa: E401, F401  # isort: skip
 
 LINUX = sys.platform == "linux"
 MAX_THREAD_MEMORY = 600 << 20  # address space beyond the limit, for thread stacks
 SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
 TICK_MS = 50
 _STACK, _DESCRIPTORS = 120 << 20, 64
+_JOB, _RESULT, _MORE, _FIRST_FREE = 3, 4, 5, 6
 
 
 def readable_paths() -> list[str]:
@@ -54,13 +55,18 @@ class Zygote:
             self.drop_uid = namespaces.unshare()
             namespaces.build_tree(scratch, paths)
             self.scratch = namespaces.SCRATCH
-        self.ruleset = None
-        if "landlock" in layers:
-            self.ruleset = landlock.ruleset([p for p in paths if p != "/dev/null"], [self.scratch, "/dev/null"])
+        self.ruleset = self._rules() if "landlock" in layers else None
         self.filter = seccomp.Filter() if "seccomp" in layers else None
         os.chdir(self.scratch)
         os.environ["TMPDIR"] = os.environ["HOME"] = self.scratch
         candidate.prepare()
+
+    def _rules(self) -> int:
+        readable = [path for path in readable_paths() if path != os.devnull]
+        fd = landlock.ruleset(readable, [self.scratch, os.devnull])
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64)  # out of the way of what a child puts below
+        os.close(fd)
+        return high
 
     def serve(self) -> None:
         """Fork one child per request until the control socket closes."""
@@ -142,10 +148,9 @@ class Zygote:
             return
         if "namespaces" in self.layers:
             namespaces.renew_scratch()
-            if "landlock" in self.layers:  # the rules name the folder that is gone
-                os.close(self.ruleset)  # type: ignore[arg-type]
-                readable = [p for p in readable_paths() if p != "/dev/null"]
-                self.ruleset = landlock.ruleset(readable, [self.scratch, "/dev/null"])
+            if self.ruleset is not None:  # the rules name the folder that is gone
+                os.close(self.ruleset)
+                self.ruleset = self._rules()
             return
         for entry in os.scandir(self.scratch):
             if entry.is_dir(follow_symlinks=False):
@@ -159,20 +164,18 @@ class Zygote:
         try:
             parent = os.getppid()
             os.setsid()
-            standard = [fds[2], fds[3]] if len(fds) == 4 else [self.null, self.null]
-            requests, result = _place(fds[0], fds[1], standard[0], standard[1], self.null)
-            reader = wire.FrameReader(requests)
+            reader = wire.FrameReader(*_place(mode, fds, self.null))
             first = reader.next()
             job = decode(first[1], build=True) if first else {}
-            answers = wire.FrameWriter(result, job["nonce"])
+            answers = wire.FrameWriter(_RESULT, job["nonce"])
             try:
                 self._confine(memory, cpu, files, parent)
             except Exception as error:
                 answers.send(wire.BROKEN, encode(f"{type(error).__name__}: {error}"))
                 os._exit(1)
-            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123
-            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123
-            sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123
+            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
             random.seed(0)
             gc.enable()
             answers.send(wire.READY)
@@ -199,7 +202,7 @@ class Zygote:
         if LINUX:
             self._confine_linux(parent)
         else:
-            os.closerange(5, 256)
+            os.closerange(_FIRST_FREE, 256)
 
     def _confine_linux(self, parent: int) -> None:
         if self.ruleset is not None or self.filter is not None or "namespaces" in self.layers:
@@ -211,7 +214,7 @@ class Zygote:
         libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
         if self.ruleset is not None:
             landlock.enforce(self.ruleset)
-        os.closerange(5, 256)
+        os.closerange(_FIRST_FREE, 256)
         if self.filter is not None:
             self.filter.enforce()
 
@@ -226,12 +229,19 @@ def _limit(name: str, value: int) -> None:
     resource.setrlimit(which, (value, value))
 
 
-def _place(*sources: int) -> tuple[int, int]:
-    """Move (requests, result, stdin, stdout, stderr) to descriptors 3, 4, 0, 1, 2; return the first two."""
-    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in sources]
-    for fd, place in zip(high, (3, 4, 0, 1, 2), strict=True):
+def _place(mode: bytes, fds: list[int], null: int) -> list[int]:
+    """Put the descriptors of a request where the program expects them; return those that frames come from.
+
+    `fds` is [job, result], then [stdin, stdout] for a program that reads stdin, [more frames] for a conversation.
+    """
+    job, result, *rest = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in fds]
+    standard = rest if mode == wire.STDIN else [null, null]
+    places = [(job, _JOB), (result, _RESULT), (standard[0], 0), (standard[1], 1), (null, 2)]
+    more = [_MORE] if rest and mode != wire.STDIN else []
+    places += [(rest[0], _MORE)] if more else []
+    for fd, place in places:
         os.dup2(fd, place, inheritable=place < 3)
-    return 3, 4
+    return [_JOB, *more]
 
 
 def _ended(pid: int) -> bool:
