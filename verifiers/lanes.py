@@ -89,6 +89,9 @@ class Lane(threading.Thread):
                 self._judge(chunk)
             except PoolError as error:
                 self.board.fail(error)
+            except Exception as error:  # nobody must wait for ever because of a fault of ours
+                self.board.fail(PoolError(f"a lane of the pool failed: {type(error).__name__}: {error}"))
+                raise
         if self.worker is not None:
             self.worker.end()
 
@@ -132,9 +135,9 @@ class Lane(threading.Thread):
 
     def _start(self) -> Worker:
         settings = self.board.settings
-        if self.board.closed:
-            raise PoolError("the pool is closed")
         for last in (False, True):
+            if self.board.closed:
+                raise PoolError("the pool is closed")
             try:
                 self.worker = Worker(settings)
                 self.worker.prepare(settings)
@@ -192,15 +195,19 @@ class Worker:
         """Wait for the next verdict, unless nobody waits for it any more; a `TypeError` is for the caller
         whose problem could not be read."""
         try:
-            reply = json.loads(self._receive(self.deadline, given_up))
+            message = self._receive(self.deadline, given_up)
         except TimeoutError:
             return Lost("timeout", f"no verdict within {self.deadline:g} s")
         except EOFError:
             return Lost("crash", f"the worker that judged it died: {self.obituary()}")
-        if isinstance(reply, list):
-            return Verdict(*reply)
-        if "unreadable" in reply:
-            return TypeError(f"a problem cannot be read in a worker: {reply['unreadable']}")
+        try:
+            reply = json.loads(message)
+            if isinstance(reply, list):
+                return Verdict(*reply)
+            if "unreadable" in reply:
+                return TypeError(f"a problem cannot be read in a worker: {reply['unreadable']}")
+        except (ValueError, TypeError):
+            return Lost("crash", "the worker that judged it wrote something that is no verdict")
         return Lost("memory", "judging it took more memory than the pool allows")
 
     def _receive(self, timeout: float, given_up: Callable[[], bool] = lambda: False) -> bytes:

@@ -44,6 +44,8 @@ class Naughty:
             print("not a verdict" * 1000, flush=True)
             sys.stdout.buffer.write(b"\0\0\0\1x")
             sys.stdout.flush()
+        elif what == "garble":
+            os.write(int(sys.argv[2]), b"\0\0\0\1x")  # the socket to the parent
         elif what == "pid":
             return Verdict(1.0, "correct", str(os.getpid()))
         elif what == "modules":

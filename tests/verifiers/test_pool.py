@@ -73,6 +73,7 @@ def test_each_misdeed_costs_its_own_item_only():
         "hang": (0.0, "timeout"),
         "segfault": (0.0, "crash"),
         "exit": (0.0, "crash"),
+        "garble": (0.0, "crash"),
         "memory": (0.0, "memory"),
         "raise x": (None, "error"),
         "nonsense": (None, "error"),
@@ -80,7 +81,7 @@ def test_each_misdeed_costs_its_own_item_only():
     responses, expected = [], []
     for misdeed, outcome in misdeeds.items():
         for i in range(10):
-            responses += [f"{misdeed} before {i}".replace(misdeed, "wrong"), "a"]
+            responses += [f"wrong {misdeed} {i}", "a"]
             expected += [(0.0, "incorrect"), (1.0, "correct")]
         responses.append(misdeed)
         expected.append(outcome)
@@ -88,7 +89,7 @@ def test_each_misdeed_costs_its_own_item_only():
         verdicts = pool.score([(P, response) for response in responses])
         stats = pool.stats
     assert [(verdict.score, verdict.status) for verdict in verdicts] == expected
-    assert (stats.verdicts, stats.timeouts, stats.crashes, stats.memory) == (len(responses), 1, 2, 1)
+    assert (stats.verdicts, stats.timeouts, stats.crashes, stats.memory) == (len(responses), 1, 3, 1)
 
 
 def test_details_are_for_a_person(pool: VerifierPool):
