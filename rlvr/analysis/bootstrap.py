@@ -13,6 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlvr.analysis.estimate import FEW_PROBLEMS, NO_DATA, OK, Estimate
+from rlvr.analysis.intervals import (
+    bca_interval,
+    percentile_interval,
+    rare_difference_interval,
+    rare_share_interval,
+)
 from rlvr.analysis.passk import pass_at_k, pass_moments_at_p
 from rlvr.analysis.samples import Floats
 
@@ -74,21 +80,6 @@ class ClusterBootstrap:
             return np.where(used > 0, total / used, np.nan)
 
 
-def percentile_interval(replicates: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Percentile interval along the first axis. Infinite replicates (censored) are ordered like numbers; NaN
-    is left out.
-    """
-    tail = (1 - level) / 2
-    ordered = np.sort(replicates, axis=0)  # NaN sorts last
-    number = np.sum(~np.isnan(replicates), axis=0)
-    ends = []
-    for quantile in (tail, 1 - tail):
-        # Nearest rank rather than interpolation: inf - inf has no meaning between two censored replicates.
-        rank = np.clip(np.rint(quantile * (number - 1)), 0, None).astype(int)
-        ends.append(np.take_along_axis(ordered, np.expand_dims(rank, 0), axis=0)[0])
-    return ends[0], ends[1]
-
-
 def trust(problems: int) -> str:
     """The status of an interval over so many problems."""
     if problems == 0:
@@ -96,16 +87,19 @@ def trust(problems: int) -> str:
     return OK if problems >= MIN_PROBLEMS else FEW_PROBLEMS
 
 
-def mean_estimates(columns: ArrayLike, boot: ClusterBootstrap) -> list[Estimate]:
+def mean_estimates(columns: ArrayLike, boot: ClusterBootstrap, signed: ArrayLike = False) -> list[Estimate]:
     """Mean over problems of each column of an (M, Q) array, NaN where a problem is excluded.
 
     The standard error is the population one, sd/√M (Miller 2024, arXiv 2411.00640): the problems are a sample
-    of those that could have been asked. The interval is the percentile interval of the cluster bootstrap.
+    of those that could have been asked. The interval comes from the cluster bootstrap: BCa for rates,
+    percentile for columns that may have either sign (`signed`, one flag or one per column), gamma where few
+    problems carry the mean; `interval` in the estimate says which.
     """
     columns = np.asarray(columns, dtype=np.float64)
+    signed = np.broadcast_to(np.asarray(signed, dtype=bool), columns.shape[1:])
     used = np.sum(~np.isnan(columns), axis=0)
     mean, se = mean_and_se(columns)
-    lo, hi = percentile_interval(boot.means(columns))
+    lo, hi, kind = _interval(columns, mean, used, signed, boot.means(columns))
     return [
         Estimate(
             value=mean[q],
@@ -115,9 +109,27 @@ def mean_estimates(columns: ArrayLike, boot: ClusterBootstrap) -> list[Estimate]
             status=trust(int(used[q])),
             used=int(used[q]),
             excluded=int(len(columns) - used[q]),
+            extra={"interval": str(kind[q])},
         )
         for q in range(columns.shape[1])
     ]
+
+
+def _interval(
+    columns: Floats, mean: Floats, used: Floats, signed: NDArray[np.bool_], replicates: Floats
+) -> tuple[Floats, Floats, NDArray[np.str_]]:
+    finite = np.isfinite(mean)
+    safe = np.where(finite, columns, np.nan)
+    problems = np.maximum(used, 1)
+    lo, hi = percentile_interval(replicates, problems)
+    low, high = bca_interval(replicates, mean, safe - np.where(finite, mean, 0.0), problems)
+    lo, hi = np.where(signed | ~finite, lo, low), np.where(signed | ~finite, hi, high)
+    low, high, rare = rare_difference_interval(safe, problems, lo, hi)
+    lo, hi, gamma = np.where(signed, low, lo), np.where(signed, high, hi), signed & rare
+    low, high, rare = rare_share_interval(safe, problems, lo, hi)
+    lo, hi = np.where(signed, lo, low), np.where(signed, hi, high)
+    gamma = gamma | (~signed & rare)
+    return lo, hi, np.where(gamma, "gamma", np.where(signed, "percentile", "bca"))
 
 
 def mean_and_se(columns: Floats) -> tuple[Floats, Floats]:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from rlvr.analysis.bootstrap import mean_estimates, percentile_interval, trust
+from rlvr.analysis.bootstrap import mean_estimates, trust
 from rlvr.analysis.compression import decompose
 from rlvr.analysis.curves import cot_curve, fixed_se, pass_hat_curve, vote_curve, vote_ks
 from rlvr.analysis.distance import distance
 from rlvr.analysis.estimate import NO_DATA, Estimate, plain
 from rlvr.analysis.evidence import log_odds_of, mantel_haenszel_terms
+from rlvr.analysis.intervals import percentile_interval
 from rlvr.analysis.kinds import compression, coverage_change, ratios, roots
 from rlvr.analysis.noise import Audit, audited_rate, fpr_floor
 from rlvr.analysis.pair import Pair, both_defined, keyed, usual_n
@@ -86,7 +87,7 @@ def differences(pair: Pair) -> dict[str, Any]:
     would suggest.
     """
     base, tuned = pair.curves
-    rows = keyed(pair.ks, mean_estimates(tuned - base, pair.boot))
+    rows = keyed(pair.ks, mean_estimates(tuned - base, pair.boot, signed=True))
     unpaired = paired_difference(base, tuned)["se_unpaired"]
     fixed = np.hypot(
         fixed_se(pair.base.n, pair.base.c, pair.ks), fixed_se(pair.tuned.n, pair.tuned.c, pair.ks)
@@ -112,7 +113,7 @@ def other_differences(pair: Pair) -> dict[str, Any]:
         result[name] = {}
         if base is not None and tuned is not None and len(grid):
             base, tuned = both_defined(base, tuned)
-            result[name] = keyed(grid, mean_estimates(tuned - base, pair.boot))
+            result[name] = keyed(grid, mean_estimates(tuned - base, pair.boot, signed=True))
     return result
 
 
@@ -126,9 +127,9 @@ def pooled_evidence(pair: Pair) -> dict[str, Any]:
     value = float(log_odds_of(*terms.sum(axis=0)))
     drawn = pair.boot.sums(terms)
     replicates = log_odds_of(drawn[:, 0], drawn[:, 1])
-    lo, hi = percentile_interval(replicates)
-    finite = np.isfinite(replicates).all()
     used = int(seen.sum())
+    lo, hi = percentile_interval(replicates, used)
+    finite = np.isfinite(replicates).all()
     pooled = Estimate(
         value=value,
         se=float(replicates.std(ddof=1)) if finite else None,

@@ -75,7 +75,7 @@ def distance(pair: Pair) -> dict[str, Any]:
             "ess": seen.ess,
             "ess_verified": np.where(seen.verified > 0, seen.ess_verified, np.nan),
         }
-    table = means(columns, pair.boot)
+    table = means(columns, pair.boot, signed=columns)
     table["kl_verified"]["se_fixed"] = _fixed(forward_se)
     table["kl_pi_p0"]["se_fixed"] = _fixed(k1_se)
     return {
@@ -152,12 +152,8 @@ def reverse_kl(pair: Pair, base: Drawn | None, seen: SampledAlignment) -> Floats
 def efficiency(bernoulli: Floats, kl: Floats, pair: Pair) -> dict[str, Any]:
     """η = Σ kl(q‖p)/Σ KL(π‖p0) over problems where both are known and finite."""
     known = np.isfinite(bernoulli) & np.isfinite(kl)
-    columns = np.where(known[:, None], np.stack([bernoulli, kl], axis=1), 0.0)
-    sums, drawn = columns.sum(axis=0), pair.boot.sums(columns)
-    used = int(known.sum())
-    return ratio_estimate(
-        sums[0], sums[1], drawn[:, 0], drawn[:, 1], used, len(known), "no_kl" if used else NO_DATA
-    )
+    top, bottom = np.where(known, bernoulli, np.nan), np.where(known, kl, np.nan)
+    return ratio_estimate(top, bottom, pair.boot, empty="no_kl" if known.any() else NO_DATA)
 
 
 def frontier_curve(p: Floats, points: int = 41) -> list[dict[str, float | str | None]]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, percentile_interval, trust
+from rlvr.analysis.bootstrap import ClusterBootstrap, trust
 from rlvr.analysis.compression import COMPONENTS, Decomposition, churn, decompose
 from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.intervals import percentile_interval
 from rlvr.analysis.pair import Pair, means, ratio_estimate
 from rlvr.analysis.passk import pass_curve
 from rlvr.analysis.samples import Bools, Floats
@@ -40,7 +41,7 @@ def roots(pair: Pair) -> dict[str, Any]:
     target = boot.means(counts[3] / counts[2])
     on_whole = base[:, np.searchsorted(grid, whole)]
     change = boot.means(pass_curve(counts[2], counts[3], whole)) - on_whole
-    _, upper = percentile_interval(change)
+    _, upper = percentile_interval(change, len(counts[0]))
     ahead = np.flatnonzero(upper < 0)
     star, cross = k_star(*counts), crossover(*counts)
     return {
@@ -52,7 +53,7 @@ def roots(pair: Pair) -> dict[str, Any]:
 
 
 def _root(root: Root, value: float | None, replicates: Floats, deep: Bools) -> dict[str, Any]:
-    lo, hi = percentile_interval(replicates)
+    lo, hi = percentile_interval(replicates, int(deep.sum()))
     finite = np.isfinite(replicates).all()
     status = root.status if root.status != "ok" else trust(int(deep.sum()))
     return Estimate(
@@ -76,7 +77,7 @@ def compression(pair: Pair, parts: Decomposition) -> dict[str, Any]:
         "delta": parts.tuned - parts.base,
         "churn_floor": np.where(parts.used, churn(pair.base.n, pair.base.c, pair.tuned.n), np.nan),
     }
-    table = means(columns, pair.boot)
+    table = means(columns, pair.boot, signed=["delta"])
     strict = decompose(
         pair.base.n,
         pair.base.c,
@@ -120,19 +121,20 @@ def _certified(pair: Pair, parts: Decomposition) -> dict[str, Any]:
 
 def ratios(pair: Pair, parts: Decomposition) -> dict[str, Any]:
     """ρ_K, R_K and Yue et al.'s sampling-efficiency gap; null where the headroom's interval contains 0."""
-    used, problems = int(parts.used.sum()), len(parts.used)
-    gap = mean_estimates((parts.base_at_k - parts.tuned)[:, None], pair.boot)[0].to_json()
-    columns = np.stack([parts.within, parts.tuned - parts.base, parts.headroom], axis=1)
-    columns = np.where(parts.used[:, None], columns, 0.0)
-    sums, drawn = columns.sum(axis=0), pair.boot.sums(columns)
-    if percentile_interval(drawn[:, 2])[0] <= 0:
-        none = Estimate(None, status="no_headroom" if used else NO_DATA, used=used, excluded=problems - used)
-        return {"ratio_gross": none.to_json(), "ratio_net": none.to_json(), "efficiency_gap": gap}
-
-    def ratio(column: int) -> dict[str, Any]:
-        return ratio_estimate(sums[column], sums[2], drawn[:, column], drawn[:, 2], used, problems)
-
-    return {"ratio_gross": ratio(0), "ratio_net": ratio(1), "efficiency_gap": gap}
+    gain = parts.tuned - parts.base
+    table = means(
+        {"headroom": parts.headroom, "gap": parts.base_at_k - parts.tuned}, pair.boot, signed=["gap"]
+    )
+    low = table["headroom"]["lo"]
+    if low is None or low <= 0:
+        used, status = int(parts.used.sum()), "no_headroom" if parts.used.any() else NO_DATA
+        none = Estimate(None, status=status, used=used, excluded=len(parts.used) - used).to_json()
+        return {"ratio_gross": none, "ratio_net": none, "efficiency_gap": table["gap"]}
+    return {
+        "ratio_gross": ratio_estimate(parts.within, parts.headroom, pair.boot),
+        "ratio_net": ratio_estimate(gain, parts.headroom, pair.boot, signed=True),
+        "efficiency_gap": table["gap"],
+    }
 
 
 def coverage_change(pair: Pair, budget: int) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def coverage_change(pair: Pair, budget: int) -> dict[str, Any]:
     b, t = pair.base.c[both] > 0, pair.tuned.c[both] > 0
     return {
         "search_budget": budget,
-        **means({"loss": loss, "gain": gain, "net": loss - gain}, pair.boot),
+        **means({"loss": loss, "gain": gain, "net": loss - gain}, pair.boot, signed=["net"]),
         "solved": {
             "both": int(np.sum(b & t)),
             "base_only": int(np.sum(b & ~t)),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, percentile_interval, trust
+from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, trust
 from rlvr.analysis.compression import safe_ratio
 from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.intervals import bca_interval, percentile_interval
 from rlvr.analysis.passk import pass_curve
 from rlvr.analysis.samples import Floats, Ints, Samples, align
 
@@ -38,25 +39,41 @@ def keyed(ks: Sequence[int], estimates: Sequence[Estimate]) -> dict[str, dict[st
     return {str(k): estimate.to_json() for k, estimate in zip(ks, estimates, strict=True)}
 
 
-def means(columns: dict[str, Floats], boot: ClusterBootstrap) -> dict[str, dict[str, Any]]:
-    """Named columns of one value per problem -> named estimates of their means."""
-    table = mean_estimates(np.stack(list(columns.values()), axis=1), boot)
+def means(
+    columns: dict[str, Floats], boot: ClusterBootstrap, signed: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Named columns of one value per problem -> named estimates of their means; `signed` may have
+    either sign.
+    """
+    table = mean_estimates(
+        np.stack(list(columns.values()), axis=1), boot, [name in signed for name in columns]
+    )
     return {name: estimate.to_json() for name, estimate in zip(columns, table, strict=True)}
 
 
 def ratio_estimate(
-    top: float, bottom: float, tops: Floats, bottoms: Floats, used: int, problems: int, empty: str = NO_DATA
+    top: Floats, bottom: Floats, boot: ClusterBootstrap, signed: bool = False, empty: str = NO_DATA
 ) -> dict[str, Any]:
-    """top/bottom with the percentile interval of the replicates' ratios; undefined (status `empty`) if bottom
-    is 0.
+    """Σ top/Σ bottom over problems (M,), NaN left out, with its bootstrap interval; status `empty` if Σ
+    bottom is 0.
+
+    BCa for shares; the percentile interval for ratios that may have either sign.
     """
-    value = float(safe_ratio(top, bottom))
+    known = ~np.isnan(top) & ~np.isnan(bottom)
+    columns = np.where(known[:, None], np.stack([top, bottom], axis=1), 0.0)
+    used, excluded = int(known.sum()), int((~known).sum())
+    value = float(safe_ratio(*columns.sum(axis=0)))
     if np.isnan(value):
-        return Estimate(None, status=empty, used=used, excluded=problems - used).to_json()
-    replicates = safe_ratio(tops, bottoms)
-    lo, hi = percentile_interval(replicates)
+        return Estimate(None, status=empty, used=used, excluded=excluded).to_json()
+    drawn = boot.sums(columns)
+    replicates = safe_ratio(drawn[:, 0], drawn[:, 1])
+    if signed:
+        lo, hi = percentile_interval(replicates, used)
+    else:
+        influence = columns[:, 0] - value * columns[:, 1]
+        lo, hi = bca_interval(replicates, value, influence, used)
     se = float(np.nanstd(replicates, ddof=1))
-    return Estimate(value, se, float(lo), float(hi), trust(used), used, problems - used).to_json()
+    return Estimate(value, se, float(lo), float(hi), trust(used), used, excluded).to_json()
 
 
 @dataclass(frozen=True, eq=False)

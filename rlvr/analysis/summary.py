@@ -86,13 +86,7 @@ def unsound(samples: Samples, boot: ClusterBootstrap) -> dict[str, Any]:
     """Share of right answers whose reasoning is not sound: a ratio of sums, with its bootstrap interval."""
     if samples.c_sound is None or samples.c_answer is None:
         return nothing(samples)
-    looked = ~np.isnan(samples.c_sound) & ~np.isnan(samples.c_answer)
-    right = np.where(looked, samples.c_answer, 0.0)
-    wrong_reason = np.where(looked, samples.c_answer - samples.c_sound, 0.0)
-    sums = boot.sums(np.stack([wrong_reason, right], axis=1))
-    return ratio_estimate(
-        float(wrong_reason.sum()), float(right.sum()), sums[:, 0], sums[:, 1], int(looked.sum()), len(looked)
-    )
+    return ratio_estimate(samples.c_answer - samples.c_sound, samples.c_answer, boot)
 
 
 def diversity_means(
@@ -127,7 +121,7 @@ def diversity_change(pair: Pair) -> dict[str, Any]:
         before = diversity_columns(base, pair.base, correct)
         after = diversity_columns(tuned, pair.tuned, correct)
         change = {key: np.subtract(*both_defined(after[key], before[key])) for key in before}
-        result[name] = {"status": "ok", "rarefied_k": DIVERSITY_K, **means(change, pair.boot)}
+        result[name] = {"status": "ok", "rarefied_k": DIVERSITY_K, **means(change, pair.boot, signed=change)}
     return result
 
 
