@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
 
-from verifiers.reasoning.grammar import Number
-from verifiers.reasoning.judge import Context, judge
-from verifiers.reasoning.statements import chains
-from verifiers.reasoning.tokens import scan
+from verifiers.reasoning.conclusion import announced, appears, is_conclusive, last_result, target
+from verifiers.reasoning.equations import Ledger
+from verifiers.reasoning.grammar import Number, Unreadable, close, evaluate
+from verifiers.reasoning.judge import Context, free, judge, values_at
+from verifiers.reasoning.statements import Chain, Side, chains
+from verifiers.reasoning.tokens import Token, scan
 
 __all__ = ["Consistency", "check"]
 
@@ -29,33 +33,170 @@ class Consistency:
 class Failure:
     start: int
     end: int
-    truth: Number | None
-    claim: Number | None
+    reason: str
+    truth: Number | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What one pass over the statements collects."""
+
+    read: int = 0
+    unread: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    true_values: list[tuple[int, Number]] = field(default_factory=list)
+    """(where, value) of every constant side of a true relation."""
+    results: list[tuple[Chain, Number]] = field(default_factory=list)
+    """What each chain comes to."""
+    steps: list[Chain] = field(default_factory=list)
+
+
+_HYPOTHETICAL = re.compile(r"\b(?:suppose|assum|contradict|impossible|no solution)", re.IGNORECASE)
 
 
 def check(trace: str, answer: str | None) -> Consistency:
     """Whether the arithmetic of `trace` holds and leads to `answer`. Total: any text gives a result."""
-    context = Context()
-    read = unread = 0
-    failures: list[Failure] = []
-    for chain in chains(scan(trace)):
+    text = _closed(trace, answer)
+    tokens = scan(text)
+    found = _read(text, tokens)
+    failures = [
+        f for f in found.failures if not _excused(text, f) and not _taken_back(text, f, tokens, found)
+    ]
+    if not failures:
+        failures = _wrong_conclusion(text, len(trace), answer, tokens, found)
+    first = min(failures, key=lambda f: f.start, default=None)
+    return Consistency(first is None, first and quote(text, first), found.read, found.unread)
+
+
+def _closed(trace: str, answer: str | None) -> str:
+    """The trace with its answer put back where the cut left an open box or a dangling relation."""
+    tail = trace.rstrip()
+    if answer is None:
+        return trace
+    if tail.endswith("{") and re.search(r"\\(?:boxed|fbox)\s*\{$", tail):
+        paragraph = tail[tail.rfind("\n\n") + 1 :].replace("\\$", "")
+        return tail + answer + ("}$" if paragraph.count("$") % 2 else "}")
+    return tail + " " + answer if tail.endswith(("=", "\\approx", "≈")) else trace
+
+
+def _read(text: str, tokens: list[Token]) -> _Reading:
+    found = _Reading()
+    context = Context(hypothetical=_HYPOTHETICAL.search(text) is not None)
+    ledger = Ledger(text)
+    for chain in chains(tokens):
+        if chain.relations and set(chain.relations) == {"<"} and ledger.enter_bounds(chain):
+            found.failures.append(
+                Failure(chain.start, chain.end, "does not follow from the bounds before it")
+            )
         for k, relation in enumerate(chain.relations):
             left, right = chain.sides[k], chain.sides[k + 1]
             verdict = judge(chain, k, left, right, relation, context)
-            if verdict.true is None:
-                unread += relation in "=~%"
+            if verdict.true is False:
+                reason = "does not hold" + _worth(verdict.truth)
+                found.failures.append(Failure(left.start, right.end, reason, verdict.truth))
+            elif verdict.true is None and (wrong := ledger.enter(chain, k)) is not None:
+                reason = "does not follow from the equation before it"
+                found.failures.append(Failure(wrong.start, wrong.end, reason, None))
+                verdict = None
+            if verdict is not None and verdict.true is None:
+                found.unread += relation in "=~%"
                 continue
-            read += 1
-            if not verdict.true:
-                failures.append(Failure(left.start, right.end, verdict.truth, verdict.claim))
-    first = min(failures, key=lambda f: f.start, default=None)
-    quoted = None if first is None else quote(trace, first)
-    return Consistency(first is None, quoted, read, unread)
+            found.read += 1
+            if verdict is not None and verdict.true and verdict.truth is not None:
+                found.true_values.append((left.start, verdict.truth))
+                if verdict.claim is not None:
+                    found.true_values.append((right.start, verdict.claim))
+        found.steps.append(chain)
+        value = _worth_of(chain.sides[-1])
+        if value is not None and chain.relations[-1] in "=~":
+            found.results.append((chain, value))
+    return found
 
 
-def quote(trace: str, failure: Failure) -> str:
-    """The step as it stands, shortened, and what its left side is worth."""
-    step = " ".join(trace[failure.start : failure.end].split())
+def _worth_of(side: Side) -> Number | None:
+    if not side.opening or free(side.opening[0]):
+        return None
+    try:
+        return evaluate(side.opening[0], values_at(side.opening[0], 0))
+    except Unreadable:
+        return None
+
+
+def _worth(value: Number | None) -> str:
+    if value is None:
+        return ""
+    shown = str(value) if len(str(value)) <= 12 else f"{complex(value).real:.6g}"
+    return f" (left side: {shown})"
+
+
+# --- what the text takes back -----------------------------------------------------------------------------
+
+_CORRECTION = re.compile(
+    r"\b(?:wait|hold on|actually|correction|oops|scratch that|sorry|mistake|miscalculat\w*|recomput\w*|recalculat\w*|redo"
+    r"|re-?do|let me fix|let me correct|(?:that|this)(?:'s| is| was|,)? (?:is )?(?:not right|wrong|incorrect|not correct)"
+    r"|made an error|an error|in fact|should (?:actually )?be|instead of|no,|not \d)",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"\bimpossible|\bcontradict|\b(?:is|are) (?:false|not true|wrong|incorrect|absurd)|\bnot (?:true|right|correct|equal|hold"
+    r"|valid|possible)|\bcan(?:no|')t (?:be|hold|happen)|\bdoes(?:n't| not) (?:hold|work|equal)|\bno (?:real )?solution"
+    r"|\bnever\b|\bfails?\b|\bnot a solution|\binconsistent|\bextraneous|≠|\\neq?\b",
+    re.IGNORECASE,
+)
+CORRECTION_REACH = 800
+"""Characters after a false step within which the trace may announce its correction."""
+DENIAL_REACH = 80
+"""Characters after a statement within which the trace may deny it."""
+
+
+def _excused(text: str, failure: Failure) -> bool:
+    """Whether the text itself says that the statement is false."""
+    after = text[failure.end : failure.end + DENIAL_REACH]
+    return _DENIED.search(after) is not None
+
+
+def _taken_back(text: str, failure: Failure, tokens: list[Token], found: _Reading) -> bool:
+    """Whether a correction is announced after the failure, and the right value then stated."""
+    cue = _CORRECTION.search(text, failure.end, failure.end + CORRECTION_REACH)
+    if cue is None:
+        return False
+    if failure.truth is None:
+        return cue.start() - failure.end < DENIAL_REACH
+    truth = failure.truth
+    if any(start > cue.start() and close(value, truth) for start, value in found.true_values):
+        return True
+    near = range(cue.start(), cue.end() + DENIAL_REACH)
+    return any(t.value is not None and t.start in near and close(t.value, truth) for t in tokens)
+
+
+# --- the conclusion ---------------------------------------------------------------------------------------
+
+
+def _wrong_conclusion(
+    text: str, end: int, answer: str | None, tokens: list[Token], found: _Reading
+) -> list[Failure]:
+    goal = target(answer)
+    if goal is None:
+        return []
+    said = announced(text[:end], goal)
+    if said is not None and not _CORRECTION.search(text, said[1], said[1] + CORRECTION_REACH):
+        return [Failure(*said, f"is not the answer given, {answer}")]
+    results = [(chain, value) for chain, value in found.results if chain.end <= end]
+    last = last_result(results)
+    if last is None or goal.is_near(last[1]) or not is_conclusive(text, last[0], end, found.steps):
+        return []
+    body = [t for t in tokens if t.start < end]
+    values = [v for _, v in results] + [v for _, v in found.true_values]
+    if any(not isinstance(v, Fraction) for v in goal.values) or appears(goal, body, values):
+        return []
+    if answer and answer.strip() in text[:end]:
+        return []
+    return [Failure(last[0].start, last[0].end, f"is the last result, and not the answer given, {answer}")]
+
+
+def quote(text: str, failure: Failure) -> str:
+    """The step as it stands, shortened, and what is wrong with it."""
+    step = " ".join(text[failure.start : failure.end].split())
     if len(step) > 120:
         step = step[:80] + " … " + step[-35:]
-    return f"“{step}” does not hold"
+    return f"“{step}” {failure.reason}"

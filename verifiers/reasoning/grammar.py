@@ -81,7 +81,7 @@ def parse(tokens: list[Token]) -> Expression:
     )
 
 
-_APPLIED = frozenset("fghFGPpqQEVTNSφψϕ")
+_APPLIED = frozenset("fghFGPpqQEVTNSφψϕ") | {"phi", "psi", "varphi", "sigma", "tau", "Gamma", "zeta", "mu"}
 
 
 class _Parser:
@@ -165,7 +165,12 @@ class _Parser:
     def signed(self, depth: int) -> Node:
         if self.is_op("+-"):
             sign = self.next()
-            if depth > MAX_DEPTH or sign.text == "+" and self.at > 1 and self.tokens[self.at - 2].kind == "op":
+            if (
+                depth > MAX_DEPTH
+                or sign.text == "+"
+                and self.at > 1
+                and self.tokens[self.at - 2].kind == "op"
+            ):
                 raise Unreadable
             inner = self.signed(depth + 1)
             return ("neg", inner) if sign.text == "-" else inner
@@ -300,10 +305,16 @@ class _Parser:
             if (after := self.peek()) is not None and after.text == "_":
                 raise Unreadable
         following = self.peek()
-        if following is not None and following.text == "(" and not following.gap:
+        if following is not None and following.text == "(" and (token.math or not following.gap):
             inside = self.tokens[self.at + 1 : self.at + 3]
             lone = len(inside) == 2 and inside[1].text == ")"
-            if name[0] in _APPLIED or "'" in name or lone and inside[0].kind in ("num", "var"):
+            if (
+                name.lstrip("\\") in _APPLIED
+                or name[0] in _APPLIED
+                or "'" in name
+                or lone
+                and inside[0].kind in ("num", "var")
+            ):
                 raise Unreadable  # a function's value
         if name == "i":
             self.features.add("imaginary")
@@ -347,11 +358,11 @@ class _Parser:
             case "sin" | "cos" | "tan":
                 return self.trigonometric(token.text, depth)
             case "ln":
-                return ("ln", self.argument(depth))
+                return ("ln", self.operand(depth))
             case "log" if self.is_op("_"):
                 self.next()
                 base = self.argument(depth)
-                return ("log", base, self.argument(depth))
+                return ("log", base, self.operand(depth))
         raise Unreadable
 
     def trigonometric(self, name: str, depth: int) -> Node:
@@ -363,14 +374,7 @@ class _Parser:
                 raise Unreadable
         before = "deg" in self.features
         self.features.discard("deg")
-        inside = self.postfix(self.argument(depth))
-        if self.is_op("^"):
-            self.next()
-            if self.next().kind != "deg" and not (
-                self.tokens[self.at].kind == "deg" and self.is_closed_degree()
-            ):
-                raise Unreadable
-            self.features.add("deg")
+        inside = self.operand(depth)
         degrees = "deg" in self.features
         if before:
             self.features.add("deg")
@@ -379,9 +383,17 @@ class _Parser:
         node: Node = (name, inside, degrees)
         return node if exponent is None else ("^", node, exponent)
 
-    def is_closed_degree(self) -> bool:
-        self.at += 2
-        return self.at <= len(self.tokens)
+    def operand(self, depth: int) -> Node:
+        """What a function without brackets applies to: `\\sin 3x`, `\\log_5 5^4`."""
+        if depth > MAX_DEPTH:
+            raise Unreadable
+        bracketed = (token := self.peek()) is not None and token.kind == "lp"
+        node = self.power(depth + 1)
+        while not bracketed and (token := self.peek()) is not None:
+            if token.kind not in ("num", "var") and token.text != "frac":
+                break
+            node = ("implied", node, self.power(depth + 1))
+        return node
 
 
 # --- values -----------------------------------------------------------------------------------------------

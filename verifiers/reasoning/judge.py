@@ -35,7 +35,9 @@ _ROUNDING = frozenset(
     "about approximately approx around roughly nearly almost round rounded rounding rounds nearest estimate "
     "estimated whole integer full complete least most truncate truncated floor ceiling up down".split()
 )
-_VERBS = frozenset("is are was were gives give gets get equals makes means yields has have we then so".split())
+_VERBS = frozenset(
+    "is are was were gives give gets get equals makes means yields has have we then so".split()
+)
 _REMAINDERS = frozenset({"remainder", "r", "rem", "carry", "carrying", "borrow", "borrowing", "c"})
 _MULTIPLIERS = frozenset(
     "half twice double triple thrice third thirds quarter quarters fourth fifth sixth eighth tenth dozen dozens pair "
@@ -141,15 +143,18 @@ class _Words:
 
     def __init__(self, chain: Chain, left: Side, right: Side, relation: str) -> None:
         self.all = frozenset(chain.words)
-        self.announced = relation == "~" or not self.all.isdisjoint(_ROUNDING)
+        self.announced = relation == "~" or chain.rounding or not self.all.isdisjoint(_ROUNDING)
         self.relation = relation
+        self.zero = any(
+            e.literal is not None and not e.literal.value for s in chain.sides for e in s.opening[:1]
+        )
         near = {*left.before[-1:], *left.inside}
         if left.before[-1:] == ["of"]:
             near.update(left.before[-2:])
         self.loose = not near.isdisjoint(_MULTIPLIERS) or left.crowded
         if len(set(left.inside) | set(right.inside)) > 1 and chain.formula:
             self.loose = True  # fractions of units
-        self.left, self.right = left, right
+        self.left, self.right, self.chain = left, right, chain
 
     def special(self, a: Expression, b: Expression, right: Side, verdict: Judgement) -> bool:
         """Quotient and remainder, a carried digit, a change of unit."""
@@ -161,7 +166,8 @@ class _Words:
                 return True  # 5 and 2/3
         if right.second is not None and not _REMAINDERS.isdisjoint(right.after[:2]):
             return _with_rest(a, verdict, right.second)
-        ratio_words = [*self.left.before, *self.left.inside, *self.left.after, *right.after, *right.inside]
+        ratio_words = ["$"] if self.chain.money else []
+        ratio_words += [*self.left.before, *self.left.inside, *self.left.after, *right.after, *right.inside]
         return any(close(verdict.truth * ratio, verdict.claim) for ratio in _ratios(ratio_words, a, b))
 
 
@@ -260,7 +266,7 @@ def _equal_read(
 ) -> Judgement:
     try:
         if free(a) or free(b):
-            return _identical(a, b, how_a, how_b)
+            return _identical(a, b, how_a, how_b, words)
         x = evaluate(a, values_at(a, 0), how_a)
         y = evaluate(b, values_at(b, 0), how_b)
         rounded = context.rounded | _PI_NUMERALS if words.relation == "~" else context.rounded
@@ -336,7 +342,7 @@ def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, sla
     ) + unit / 2 * bool(slack)
 
 
-def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> Judgement:
+def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, words: _Words) -> Judgement:
     """Algebra: identical, plainly not (they differ by a constant, or by a factor), or an equation (unread)."""
     pairs: list[tuple[Number, Number]] = []
     for k in range(_TRIALS):
@@ -352,6 +358,8 @@ def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> 
         return UNREAD  # right in some cases
     scale = max(abs(complex(x)) for x, _ in pairs)
     differences = [complex(x) - complex(y) for x, y in pairs]
+    if words.zero:
+        return UNREAD  # an equation may be scaled
     if abs(differences[0]) > 1e-9 * scale and _constant(differences):
         return Judgement(False)
     if a.operations + b.operations > 2 and all(x != 0 and y != 0 for x, y in pairs):

@@ -19,6 +19,9 @@ __all__ = ["Chain", "Side", "chains"]
 _VALUE_END = frozenset({"num", "var", "rp", "pct", "deg", "bang", "opaque"})
 _VALUE_START = frozenset({"num", "var", "lp", "func", "bar", "opaque"})
 _MAX_READINGS = 5
+_ROUNDS = frozenset(
+    "round rounded rounding rounds nearest approximately approx about estimate estimated".split()
+)
 
 
 @dataclass(slots=True)
@@ -45,6 +48,10 @@ class Side:
     """Whether one expression is added "to" another."""
     start: int = 0
     end: int = 0
+    tail: int = 0
+    """Where the expression that ends it begins."""
+    head: int = 0
+    """Where the expression that opens it ends."""
 
 
 @dataclass(slots=True)
@@ -61,13 +68,23 @@ class Chain:
     question: bool = False
     formula: bool = False
     """Whether it stands in a formula, and not in prose."""
+    money: bool = False
+    rounding: bool = False
+    """Whether the clause after it announces rounding."""
 
 
 def chains(tokens: list[Token]) -> Iterator[Chain]:
     """Every clause with a relation in it, in order."""
+    held: Chain | None = None
     for link, clause, closing in _clauses(_ungroup(tokens)):
+        if held is not None:
+            held.rounding = not _ROUNDS.isdisjoint(t.text.lower() for t in clause if t.kind == "word")
+            yield held
+            held = None
         if any(t.kind == "rel" for t in clause):
-            yield _chain(link, clause, closing)
+            held = _chain(link, clause, closing)
+    if held is not None:
+        yield held
 
 
 def _ungroup(tokens: list[Token]) -> list[Token]:
@@ -162,6 +179,7 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
         link=link,
         question=closing == "?",
         formula=clause[0].math,
+        money=any(t.kind == "edge" and t.text == "$" for t in clause),
     )
 
 
@@ -199,6 +217,7 @@ def _side(tokens: list[Token]) -> Side:
     if not runs:
         return side
     lo, hi = runs[0]
+    side.head = items[hi - 1].end
     side.opening = _readings([(lo, k) for k in _cuts(items, gaps, lo, hi, opening=True)], items)
     side.after = [w for i in range(hi, len(gaps)) for w in words[i]]
     if len(runs) > 1:
@@ -208,6 +227,7 @@ def _side(tokens: list[Token]) -> Side:
     if side.opening and side.opening[0].operations:
         side.first = _first_operand(items, lo, hi)
     lo, hi = runs[-1]
+    side.tail = items[lo].start
     side.ending = _readings([(k, hi) for k in _cuts(items, gaps, lo, hi, opening=False)], items)
     side.trailing = words[hi]
     side.before = [w for i in range(lo + 1) for w in words[i]]
@@ -218,6 +238,11 @@ def _side(tokens: list[Token]) -> Side:
 def _items(tokens: list[Token]) -> tuple[list[Token], list[int], list[list[str]]]:
     """Tokens without words; before each (and at the end) how wide the gap is: 1 a border, 2 words; and the words."""
     items: list[Token] = []
+    names = {
+        t.text
+        for a, t in zip(tokens, tokens[1:], strict=False)
+        if a.kind == "num" and t.kind == "var" and not t.gap
+    }
     gaps: list[int] = []
     words: list[list[str]] = [[]]
     gap = skip = 0
@@ -232,7 +257,8 @@ def _items(tokens: list[Token]) -> tuple[list[Token], list[int], list[list[str]]
             token = following
         if token.kind == "word" and token.text.lower() == "of" and not _value_ahead(tokens, i + 1):
             following = None
-        token = _meaning(token, items, gap, following, tokens[i - 1] if i else None)
+        if not (token.kind == "var" and token.text in names and token.text not in "xX"):
+            token = _meaning(token, items, gap, following, tokens[i - 1] if i else None)
         if i < skip:
             continue
         if token.kind in ("word", "edge"):

@@ -71,9 +71,7 @@ _SKIPPED = frozenset(
     "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits cancel bcancel xcancel "
     "limits boxed fbox underline color mathstrut strut hfill hspace vspace nonumber notag".split()
 )
-_TEXT = frozenset(
-    "text textbf textit textrm textnormal mathrm mathbf mathit mathsf mbox emph hbox".split()
-)
+_TEXT = frozenset("text textbf textit textrm textnormal mathrm mathbf mathit mathsf mbox emph hbox".split())
 _GREEK = frozenset(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
     "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell".split()
@@ -345,6 +343,8 @@ class _Scanner:
         if closing < 0:
             return self.add("opaque", "\\text", start, end)
         inside = self.text[opening.end() : closing]
+        if any(t.text == "_" for t in self.tokens[-2:]):  # the name of a subscript
+            return self.add("var", inside.strip(), start, closing + 1)
         words = re.findall(r"[^\W\d_]+|[,.;]", inside)
         if not words and inside.strip():
             return self.add("opaque", inside, start, closing + 1)

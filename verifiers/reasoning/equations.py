@@ -1,0 +1,195 @@
+"""Algebra from one statement to the next: an equation that follows from another must share its solution.
+
+Only neighbours are compared, and only where the text between them says that one is derived from the other; a new
+case, assumption or equation breaks the link. Equations in one unknown are compared through their roots, which
+evaluation at trial points finds when they are linear; definitions of one quantity through its values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from verifiers.reasoning.grammar import Expression, Number, Unreadable, close, evaluate, point
+from verifiers.reasoning.judge import free, ulp
+from verifiers.reasoning.statements import Chain
+
+__all__ = ["Equation", "Ledger"]
+
+MAX_BETWEEN = 260
+"""Characters of text between two equations over which one may be derived from the other."""
+
+_DERIVES = re.compile(
+    r"simplif|divid|subtract|\badd|multipl|both sides|solv|\bget|\bgives?\b|\bhave\b|becomes|\bequation|\bso\b|\bthus\b"
+    r"|therefore|square root|rearrang|combin|collect|isolat|distribut|yields?|reduces|\bthen\b|\bwhich\b|means|hence"
+    r"|\bor\s*$|cancel|mov(?:e|ing)|equals?",
+    re.IGNORECASE,
+)
+_BREAKS = re.compile(
+    r"\bcases?\b|\bor\b|\beither\b|\bother\b|\bsecond\b|\banother\b|similar|likewise|\blet\b|suppose|\bif\b|\bwhen\b|assum"
+    r"|\btry|instead|alternativ|\bfirst\b|\bnext,? (?:consider|find)|\bsubstitut|\bplug|\bcheck|verif|\bwhile\b|\bwait\b"
+    r"|\bactually\b|\bbut\b|\bnew\b|original|\bfor\b|\bboth (?:equations|solutions|cases)|\bsystem|integer|greatest|largest"
+    r"|smallest|\bless\b|\bmore\b|round|\bnumber of\b|\bassert|contradict|\bvalues?\b.{0,20}\bare\b|\bpart\b|\bsolutions? (?:to|of)\b|\bstep \d",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"\s*(?:and|or)\s*$", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"\\(?:text\w*|quad|qquad|begin|end|tag)\b\*?(?:\{[^{}]*\})?|\\[\[\]()]|[$&\\*.,:;]+|\d+\.|\s+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """`left relation right` in one unknown, or a definition of something (`unknown` is then its text)."""
+
+    left: Expression
+    right: Expression
+    unknown: str
+    start: int
+    end: int
+    definition: bool = False
+
+    def at(self, value: Number) -> Number:
+        """Left minus right where the unknown has `value`. Raises Unreadable."""
+        if self.definition:
+            return evaluate(self.right, {}) - value
+        values = {self.unknown: value}
+        return evaluate(self.left, values) - evaluate(self.right, values)
+
+    def root(self) -> Number | None:
+        """The solution, where the equation is linear in its unknown."""
+        if self.definition:
+            return evaluate(self.right, {})
+        p, q, r = (point(self.unknown, k) for k in range(3))
+        at_p, at_q = self.at(p), self.at(q)
+        slope = (at_q - at_p) / (q - p)
+        if abs(complex(slope)) < 1e-12 or not close(self.at(r), at_p + slope * (r - p)):
+            return None
+        return p - at_p / slope
+
+    def shown(self) -> float:
+        """The coarsest last digit of its decimals; 0 where it has none."""
+        sides = (self.left, self.right)
+        return float(max((ulp(t.text) for side in sides for t in side.numbers if "." in t.text), default=0))
+
+    def is_solution(self, value: Number, slack: float = 0.0) -> bool:
+        """Whether `value`, which may be off by `slack`, solves it up to the digits that its numbers show."""
+        try:
+            miss = abs(complex(self.at(value)))
+            size = max(
+                abs(complex(evaluate(side, {self.unknown: value}))) for side in (self.left, self.right)
+            )
+        except Unreadable:
+            return True
+        return miss <= 1e-9 * max(size, 1e-3) + 2 * self.shown() + slack * max(size, 1)
+
+
+class Ledger:
+    """The last equation, and whether the next one contradicts it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.last: Equation | None = None
+        self.bounds: tuple[Chain, list[Equation | None]] | None = None
+
+    def enter(self, chain: Chain, k: int) -> Equation | None:
+        """Enter relation `k` of `chain`; returns the equation if it contradicts what it is derived from."""
+        if chain.relations[k] != "=" or chain.modular or chain.question:
+            self.last = None
+            return None
+        found = self.equation(chain, k)
+        if found is None:
+            if k == 0:
+                self.last = None
+            return None
+        last, self.last = self.last, found
+        if last is None or last.unknown != found.unknown or not self.derived(last, found, chain):
+            return None
+        return found if contradicts(last, found) else None
+
+    def equation(self, chain: Chain, k: int) -> Equation | None:
+        left, right = chain.sides[k], chain.sides[k + 1]
+        if not right.opening:
+            return None
+        b = right.opening[0]
+        if left.inside or right.inside:
+            return None  # units
+        if left.ending:
+            a = left.ending[0]
+            unknowns = free(a) | free(b)
+            if (
+                "i" not in a.variables | b.variables
+                and len(unknowns) == 1
+                and not {"abs"} & (a.features | b.features)
+            ):
+                return Equation(a, b, next(iter(unknowns)), left.tail, right.head)
+        if k or b.variables:
+            return None
+        name = "".join(self.text[left.tail : left.end].split())
+        if len(name) > 80 or not re.search(r"[A-Za-z]", name):
+            return None
+        return Equation(b, b, name, left.tail, right.head, definition=True)
+
+    def derived(self, last: Equation, found: Equation, chain: Chain) -> bool:
+        between = self.text[last.end : found.start]
+        if chain.link == "⟹" and len(between) < 60:
+            return True
+        if len(between) > MAX_BETWEEN:
+            return False
+        words = _MARKUP.sub(" ", between)
+        if _BREAKS.search(words) or _LISTED.match(words):
+            return False
+        if is_literal(last) and is_literal(found):
+            return False  # two values, not one step
+        if not words.strip():
+            return True
+        return _DERIVES.search(words) is not None
+
+    def enter_bounds(self, chain: Chain) -> bool:
+        """Enter a chain of inequalities in one unknown; whether it contradicts the one it is derived from."""
+        bounds: list[Equation | None] = []
+        for left, right in zip(chain.sides, chain.sides[1:], strict=False):
+            found = None
+            if left.ending and right.opening:
+                a, b = left.ending[0], right.opening[0]
+                unknowns = free(a) | free(b)
+                if (
+                    len(unknowns) == 1
+                    and "i" not in a.variables | b.variables
+                    and not {"abs"} & (a.features | b.features)
+                ):
+                    found = Equation(a, b, next(iter(unknowns)), left.start, right.end)
+            bounds.append(found)
+        last, self.bounds = self.bounds, (chain, bounds)
+        if (
+            last is None
+            or chain.link != "⟹"
+            or len(last[1]) != len(bounds)
+            or len(bounds) < 2
+            or chain.start - last[0].end > 60
+        ):
+            return False
+        pairs = [(a, b) for a, b in zip(last[1], bounds, strict=False) if a and b and a.unknown == b.unknown]
+        return len(pairs) == len(bounds) and any(contradicts(a, b) for a, b in pairs)
+
+
+def is_literal(equation: Equation) -> bool:
+    """Whether it is `x = 3`."""
+    return equation.right.literal is not None and (equation.definition or not equation.left.operations)
+
+
+def contradicts(first: Equation, second: Equation) -> bool:
+    """Whether two equations, one of them linear, have no solution in common."""
+    for one, other in ((second, first), (first, second)):
+        root = _try(one.root)
+        if root is not None:
+            return not other.is_solution(root, 2 * one.shown())
+    return False
+
+
+def _try(compute: Callable[[], Number | None]) -> Number | None:
+    try:
+        return compute()
+    except (Unreadable, ZeroDivisionError, OverflowError):
+        return None
