@@ -44,7 +44,7 @@ PRIOR: dict[str, dict[Strategy, float]] = {
     "negative": {"column": 0.02, "sloppy": 0.0, "guess": 0.16, "copy": 0.25, "forget": 0.57},
 }
 COLUMN_SLIP = 0.04  # column: the last step comes out ten too large
-KEEPS_SIGN = 0.02  # column, negative result: the minus is written; once for the units, once for the result
+KEEPS_SIGN = 0.025  # column, negative result: the minus is written; once for the units, once for the result
 # The boxed answer of sloppy and guess: tens and units are drawn apart, each right with its probability.
 SLOPPY_TENS, SLOPPY_UNITS = 0.6, 0.5  # 0.30 right by luck
 GUESS_TENS, GUESS_UNITS = 0.5, 0.1  # 0.05
