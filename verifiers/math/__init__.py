@@ -135,7 +135,7 @@ _DOTTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d+(?![\d.,])")
 def _decimal_comma(text: str) -> str | None:
     """`text` with the only comma in it, a decimal one, as a point; None where it is no such."""
     spelled = normalise(text)
-    if spelled.count(",") != 1 or any(bracket in spelled for bracket in "([<>="):
+    if spelled.count(",") != 1 or any(bracket in spelled for bracket in "([<>"):
         return None
     if _DOTTED.search(spelled):
         return spelled.replace(".", "").replace(",", ".")

@@ -7,6 +7,7 @@ from fractions import Fraction
 from verifiers.math import evaluate
 from verifiers.math.equality import POINTS
 from verifiers.math.parse import Node
+from verifiers.math.polynomial import as_text
 from verifiers.math.values import Based, Choice, Clock, Matrix, Piece, Ratio, Region, Relation, Scalar, Sequence, Text, Value
 
 __all__ = ["describe"]
@@ -62,6 +63,8 @@ def _tree(node: Node) -> str:
         return node.args[0]
     if not names:
         return _number(node)
+    if (polynomial := as_text(node)) is not None:
+        return polynomial
     values = [_at(node, {name: Fraction(7 + 4 * place + 2 * turn, 3) for place, name in enumerate(names)}) for turn in range(POINTS)]
     if all(value == "?" for value in values):
         values = [_at(node, {name: Fraction(3 + place + turn) for place, name in enumerate(names)}) for turn in range(POINTS)]

@@ -51,7 +51,7 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
     if isinstance(gold, Scalar) and isinstance(answer, Scalar):
         return _same_scalar(gold, answer, rules)
     if isinstance(gold, Region) or isinstance(answer, Region):
-        left, right = regions.as_region(gold), regions.as_region(answer)
+        left, right = (regions.as_region(value) or regions.as_union(value) for value in (gold, answer))
         return left is not None and right is not None and regions.same_region(left, right, equal_trees)
     if isinstance(gold, Sequence) and isinstance(answer, Sequence):
         return _same_sequence(gold, answer, rules)
@@ -87,16 +87,13 @@ def _percent_of(node: Node) -> Node:
 
 
 def _same_scalar(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
+    left, right = gold, answer
+    if gold.unit and answer.measure is not None:  # 5 m beside 5\text{ m}
+        return _same_scalar(gold, answer.measure, rules)
+    if answer.unit and gold.measure is not None:
+        return _same_scalar(gold.measure, answer, rules)
     if not _same_unit(gold, answer, rules):
         return False
-    left, right = gold, answer
-    if bool(gold.unit) != bool(answer.unit):  # 5 m beside 5\text{ m}
-        if gold.unit and answer.phrase == gold.unit:
-            right = replace(answer, node=answer.node.args[0])
-        elif answer.unit and gold.phrase == answer.unit:
-            left = replace(gold, node=gold.node.args[0])
-        elif (answer if gold.unit else gold).phrase:
-            return False
     if left.percent != right.percent:
         if left.percent:
             return rules.percent != "strict" and _same_number(left, right, rules) or _same_number(replace(left, node=_percent_of(left.node), decimal=None), right, rules)
@@ -110,7 +107,9 @@ def _same_unit(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
     if gold.percent and answer.unit or answer.percent and gold.unit:
         return False
     if not gold.unit or not answer.unit:
-        return rules.units == "optional" or gold.phrase == answer.unit or answer.phrase == gold.unit
+        return rules.units == "optional"
+    if "pound" in (gold.unit, answer.unit) and {gold.unit, answer.unit} & {"lb", "gbp"}:
+        return True
     first, second = set(gold.unit.split()), set(answer.unit.split())
     from verifiers.math.units import is_unit
 
@@ -171,7 +170,7 @@ def _same_relation(gold: Value, answer: Value) -> bool:
     for value in (gold, answer):
         if not isinstance(value, Relation) and not (isinstance(value, Scalar) and value.label is not None and value.label.op in ("sym", "call")):
             return False
-    return proportional(_difference(gold), _difference(answer), positive=ops[0] != "=")
+    return proportional(_difference(gold), _difference(answer), positive=ops[0][0] == "<")
 
 
 # --- several values ---------------------------------------------------------------------------------------
@@ -231,6 +230,9 @@ def _rows(value: Matrix | Sequence) -> tuple[tuple[Node, ...], ...] | None:
     """A matrix, or a tuple as a column."""
     if isinstance(value, Matrix):
         return value.rows
+    if value.brackets == "[]" and all(isinstance(item, Sequence) and item.brackets == "[]" for item in value.items):  # [[1, 2], [3, 4]]
+        rows = [[entry.node for entry in item.items if isinstance(entry, Scalar)] for item in value.items if isinstance(item, Sequence)]
+        return tuple(map(tuple, rows)) if len({len(row) for row in rows}) == 1 and rows[0] else None
     if value.brackets == "()" and all(isinstance(item, Scalar) and not item.unit for item in value.items):
         return tuple((item.node,) for item in value.items if isinstance(item, Scalar))
     return None

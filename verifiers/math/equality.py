@@ -9,7 +9,8 @@ from typing import Any
 
 from verifiers.math import evaluate
 from verifiers.math.evaluate import Undecided, Undefined
-from verifiers.math.parse import Node, num
+from verifiers.math.parse import Node
+from verifiers.math.polynomial import same_zeros
 
 __all__ = ["equal_trees", "proportional"]
 
@@ -182,6 +183,8 @@ def proportional(left: Node, right: Node, positive: bool = False) -> bool:
 
     With `positive` the constant must be above zero, as two inequalities need it.
     """
+    if not positive and same_zeros(left, right):
+        return True
     names = sorted(evaluate.free_symbols(left) | evaluate.free_symbols(right))
     ratio: Any = None
     agreed = 0
@@ -213,4 +216,4 @@ def proportional(left: Node, right: Node, positive: bool = False) -> bool:
         agreed += 1
         if agreed == POINTS:
             return not positive or getattr(ratio, "real", ratio) > 0
-    return _sorted(left) == _sorted(right) and left != num(0)
+    return False

@@ -23,7 +23,7 @@ MAX_BITS = 60_000
 """Bits of a rational that the exact evaluator may make."""
 MAX_WORK = 20_000
 """Nodes evaluated in all finite sums and products of one tree together."""
-CONSTANTS = frozenset(("π", "e", "i"))
+CONSTANTS = frozenset(("π", "e", "i", "∞", "…", "∅", "ℝ", "ℤ", "ℕ", "ℚ", "ℂ"))
 _BINDERS = ("sum", "prod", "int", "lim")
 
 Point = Mapping[str, Fraction]

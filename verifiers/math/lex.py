@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from verifiers.math.normalise import GROUP, Unreadable
-from verifiers.math.units import CURRENCY_SIGNS, is_unit
+from verifiers.math.units import CURRENCY_SIGNS, NEGATIONS, is_unit
 
 __all__ = ["Token", "lex"]
 
@@ -33,36 +33,49 @@ class Token(NamedTuple):
 
 FUNCTIONS = frozenset(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh arccosh "
-    "arctanh ln log lg exp sqrt abs max min gcd lcm det floor ceil sgn sign Re Im deg arg".split()
+    "arctanh ln log lg exp sqrt abs max min gcd lcm det floor ceil sgn sign Re Im arg cis".split()
 )
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "arctg": "arctan", "cosec": "csc", "sign": "sgn"}  # fmt: skip
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
-    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar aleph".split()
-)
-_RELATIONS = {
-    "=": "=", "<": "<", ">": ">", "\\lt": "<", "\\gt": ">", "\\le": "<=", "\\leq": "<=", "\\leqslant": "<=", "\\leqq": "<=", "\\ge": ">=",
-    "\\geq": ">=", "\\geqslant": ">=", "\\geqq": ">=", "\\ne": "!=", "\\neq": "!=", "\\in": "in", "\\approx": "=", "\\equiv": "≡", "\\notin": "notin",
-    "\\sim": "~", "\\simeq": "=", "\\cong": "=", "\\to": "→", "\\rightarrow": "→", "\\Rightarrow": "⇒", "\\implies": "⇒", "\\mapsto": "→",
-    "\\subset": "⊂", "\\subseteq": "⊆", "\\mid": "|", "\\ll": "<<", "\\gg": ">>", "\\perp": "⊥", "\\parallel": "∥", "\\doteq": "=",
-}  # fmt: skip
-_OPERATORS = {
-    "\\cdot": "*", "\\times": "*", "\\ast": "*", "\\div": "/", "\\pm": "±", "\\mp": "∓", "\\cup": "∪", "\\cap": "∩", "\\setminus": "∖",
-    "\\backslash": "∖", "\\bigcup": "∪", "\\over": "over", "\\choose": "choose", "\\colon": ":", "\\%": "%", "\\prime": "'", "\\bullet": "*",
-    "\\circ": "∘", "\\star": "*", "\\&": "&", "\\#": "#", "\\_": "_",
-}  # fmt: skip
-_OPENERS = {"\\{": "set", "\\lbrace": "set", "\\langle": "<", "\\lfloor": "floor", "\\lceil": "ceil", "\\lvert": "|", "\\lbrack": "[", "\\lVert": "‖"}  # fmt: skip
-_CLOSERS = {"\\}": "set", "\\rbrace": "set", "\\rangle": "<", "\\rfloor": "floor", "\\rceil": "ceil", "\\rvert": "|", "\\rbrack": "]", "\\rVert": "‖"}  # fmt: skip
-_SYMBOLS = {"\\infty": "∞", "\\emptyset": "∅", "\\varnothing": "∅", "\\pi": "π", "\\ldots": "…", "\\cdots": "…", "\\dots": "…", "\\dotsc": "…", "\\dotsb": "…", "\\vdots": "…", "\\ddots": "…", "\\imath": "i", "\\jmath": "j", "\\i": "i", "\\e": "e", "\\R": "ℝ", "\\Z": "ℤ", "\\N": "ℕ"}  # fmt: skip
+_RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=", "=>": "⇒", "->": "→", "<>": "!=", "==": "=", ":=": "="}
+
+_COMMANDS: dict[str, tuple[str, str]] = {}
+"""What a LaTeX command without arguments of its own stands for: a token's kind and text."""
+
+
+def _commands(kind: str, table: str) -> None:
+    """Enter `name:text` pairs, or bare names that stand for themselves."""
+    for entry in table.split():
+        name, colon, text = entry.partition(":")
+        _COMMANDS[name] = (kind, text if colon else name)
+
+
+_commands("rel", "lt:< gt:> le:<= leq:<= leqslant:<= leqq:<= ge:>= geq:>= geqslant:>= geqq:>= ne:!= neq:!= in:in approx:= equiv:≡")
+_commands("rel", "notin:notin sim:~ simeq:= cong:= doteq:= to:→ rightarrow:→ mapsto:→ Rightarrow:⇒ implies:⇒ subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫")
+_commands("op", "cdot:* times:* ast:* star:* bullet:* div:/ pm:± mp:∓ cup:∪ bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose")
+_commands("op", "%:% prime:' circ:∘ _:_ |:‖ \\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|")
+_COMMANDS |= {"colon": ("op", ":"), "\\": ("op", "row"), "vee": ("sep", "or"), "lor": ("sep", "or"), "wedge": ("sep", "and"), "land": ("sep", "and"), "&": ("sep", "and")}
+_commands("open", "{:set lbrace:set langle:< lfloor:floor lceil:ceil lvert:| lbrack:[")
+_commands("close", "}:set rbrace:set rangle:< rfloor:floor rceil:ceil rvert:| rbrack:]")
+_commands("sym", "infty:∞ emptyset:∅ varnothing:∅ pi:π ldots:… cdots:… dots:… dotsc:… dotsb:… vdots:… ddots:… imath:i jmath:j")
+_commands("sym", "alpha beta gamma delta epsilon varepsilon:epsilon zeta eta theta vartheta:theta iota kappa lambda mu nu xi rho sigma tau")
+_commands("sym", "upsilon phi varphi:phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar Pi")
+_commands("cmd", "frac dfrac:frac tfrac:frac cfrac:frac nicefrac:frac sfrac:frac binom dbinom:binom tbinom:binom sum prod int lim")
+_commands("money", "pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent")
+_commands("fn", " ".join(sorted(FUNCTIONS)))
+_commands("fn", " ".join(f"{alias}:{name}" for alias, name in _ALIASES.items()))
+
 _TEXT = frozenset("text textrm textbf textit textsf texttt textnormal mbox hbox mathrm operatorname operatorname* rm".split())
-_STYLE = frozenset("mathbf boldsymbol bm mathit mathsf mathtt pmb emph underline overline vec mathcal mathscr mathfrak bf it".split())  # fmt: skip
+_STYLE = frozenset("mathbf boldsymbol bm mathit mathsf mathtt pmb emph underline vec mathcal mathscr mathfrak bf it ensuremath".split())
 _ACCENTS = frozenset("bar hat tilde overline widehat widetilde dot ddot".split())
-_LETTER = re.compile(r"\s?\{\s?([A-Za-z])\s?\}|\s([A-Za-z])")
 _DROPPED = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits quad qquad angle triangle "
-    "therefore because qed square blacksquare checkmark mathop mathbin mathrel hline phantom tag label Box".split()
-)
-_WORD_SYMBOLS = {"pi": "π", "infinity": "∞", "infty": "∞", "inf": "∞", "oo": "∞", "emptyset": "∅"}
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits quad qquad triangle large Large LARGE huge Huge "
+    "small normalsize therefore because qed square blacksquare checkmark mathop mathbin mathrel hline phantom Box , ; : ! >".split()
+) | {" "}
+_LETTER = re.compile(r"\s?\{\s?([A-Za-z])\s?\}|\s([A-Za-z])")
+_ENVIRONMENT = re.compile(r"\s?\{([a-zA-Z]+\*?)\}(?:\s?\{[|lcr ]*\})?")
+_BLACKBOARD_LETTER = re.compile(r"\s?\{?([A-Z])\}?")
+_COLOUR = re.compile(r"\s?\{[A-Za-z]{1,20}\}")
+_WORD_SYMBOLS = {"pi": "π", "infinity": "∞", "Infinity": "∞", "infty": "∞", "inf": "∞", "oo": "∞", "emptyset": "∅"}
 _BLACKBOARD = {"R": "ℝ", "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ"}
 
 _SCAN = re.compile(
@@ -71,13 +84,13 @@ _SCAN = re.compile(
   | (?P<num>(?:\d+(?:{GROUP}\d+)+|\d+)(?:\.\d*)?|\.\d+)(?P<exp>[eE][+-]?\d+(?![\d.]))?
   | (?P<cmd>\\[A-Za-z]+\*?|\\.)
   | (?P<letters>[A-Za-z]+)
-  | (?P<two>\*\*|<=|>=|!=|=>|->|<>|==|\\\\)
+  | (?P<two>\*\*|<=|>=|!=|=>|->|<>|==|:=)
   | (?P<one>.)
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
-_SPACED_THOUSANDS = re.compile(r"(?<![\d.,/])\d{1,3}(?: \d{3})+(?![\d,/])")
+_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])", re.ASCII)
+_SPACED_THOUSANDS = re.compile(r"(?<![\d.,/])[1-9]\d{0,2}(?: \d{3})+(?![\d,/])", re.ASCII)
 
 
 def lex(text: str, thousands: bool = True) -> list[Token]:
@@ -103,7 +116,7 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
         if kind in ("num", "exp"):
             out.append(_number(raw, spaced))
         elif kind == "letters":
-            _letters(raw, spaced, "text" in groups, out)
+            _letters(raw, spaced, "text" in groups, out, text[position : position + 4].lstrip())
         elif kind == "cmd":
             position = _command(raw, text, position, spaced, groups, out)
         elif raw == "{":
@@ -115,7 +128,8 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
             if groups.pop() == "{":
                 out.append(Token("close", "}", spaced))
         else:
-            _sign(raw, spaced, out)
+            if not (raw == "." and ("text" in groups or out and out[-1].kind == "word")):  # an abbreviation
+                _sign(raw, spaced, out)
         if len(groups) > MAX_DEPTH:
             raise Unreadable("nested too deeply")
         spaced = False
@@ -127,7 +141,7 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
 def _join_thousands(text: str) -> str:
     """Drop the commas of `1,234,567` where no bracket is open, for in brackets a comma separates."""
     out, depth, last = [], 0, 0
-    for match in re.finditer(r"[(\[]|\\\{|[)\]]|\\\}|" + _THOUSANDS.pattern, text):
+    for match in re.finditer(r"[(\[]|\\\{|[)\]]|\\\}|" + _THOUSANDS.pattern, text, re.ASCII):
         token = match.group()
         if token[0].isdigit():
             if depth <= 0:
@@ -141,7 +155,7 @@ def _join_thousands(text: str) -> str:
 def _number(raw: str, spaced: bool) -> Token:
     if GROUP in raw:
         head, *groups = re.split(GROUP, raw)
-        if len(groups[0].split(".")[0]) != 3 and len(groups) == 1 and "." not in raw:
+        if len(groups) == 1 and "." not in raw and (len(groups[0]) != 3 or head.startswith("0")):
             raw = f"{head}.{groups[0]}"  # a decimal comma
         elif len(head) <= 3 and all(len(group) == 3 for group in [*groups[:-1], groups[-1].split(".")[0]]):
             raw = head + "".join(groups)
@@ -159,8 +173,7 @@ def _number(raw: str, spaced: bool) -> Token:
 
 
 def _sign(raw: str, spaced: bool, out: list[Token]) -> None:
-    relation = {"<=": "<=", ">=": ">=", "!=": "!=", "=>": "⇒", "->": "→", "<>": "!=", "==": "="}.get(raw) or _RELATIONS.get(raw)
-    if relation:
+    if (relation := _RELATIONS.get(raw)) is not None:
         out.append(Token("rel", relation, spaced))
     elif raw == "**":
         out.append(Token("op", "^", spaced))
@@ -172,34 +185,37 @@ def _sign(raw: str, spaced: bool, out: list[Token]) -> None:
         out.append(Token("sep", raw, spaced))
     elif raw in CURRENCY_SIGNS:
         out.append(Token("money", CURRENCY_SIGNS[raw], spaced))
-    elif raw == "\\\\":
-        out.append(Token("op", "row", spaced))
     elif raw in "+-*/^_!|:%°&'":
         out.append(Token("op", raw, spaced))
     else:
         raise Unreadable(f"the sign {raw!r} is not read")
 
 
-def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token]) -> None:
+def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following: str) -> None:
     lower = raw.lower()
     before = out[-1] if out else None
     if lower in ("or", "and"):
         out.append(Token("sep", lower, spaced))
+    elif lower in NEGATIONS and len(raw) > 1:
+        out.append(Token("word", raw, spaced))
+    elif raw in "CF" and before is not None and before.text == "°":
+        out.append(Token("word", "celsius" if raw == "C" else "fahrenheit", spaced))
+    elif lower == "to" and before is not None and before.kind in ("num", "close", "sym"):
+        out.append(Token("op", ":", spaced))  # 3 to 4
+    elif lower == "x" and not in_text and before is not None and before.kind == "num" and following[:1].isdigit():
+        out.append(Token("op", "*", spaced))  # 3 x 10^8
     elif raw in FUNCTIONS or raw in _ALIASES:
         out.append(Token("fn", _ALIASES.get(raw, raw), spaced))
     elif raw in _WORD_SYMBOLS:
         out.append(Token("sym", _WORD_SYMBOLS[raw], spaced))
-    elif raw in ("cup", "U") and spaced and before is not None and before.kind == "close":
+    elif raw in ("cup", "U") and following[:1] in ("(", "[", "\\") and before is not None and before.kind == "close":
         out.append(Token("op", "∪", spaced))
     elif in_text:
         # `\text{x}` is a symbol unless it follows a value, where it is a unit
         after_value = before is not None and (before.kind in ("num", "close", "word") or before.text in ("π", "°", "/"))
         out.append(Token("sym" if len(raw) == 1 and not after_value else "word", raw, spaced))
     elif len(raw) == 1:
-        if raw in "CF" and before is not None and before.text == "°":
-            out.append(Token("word", "celsius" if raw == "C" else "fahrenheit", spaced))
-        else:
-            out.append(Token("sym", raw, spaced))
+        out.append(Token("sym", raw, spaced))
     elif before is not None and before.kind in ("num", "close", "word") and is_unit(raw) and len(raw) > 1:
         out.append(Token("word", raw, spaced))
     elif (split := _function_prefix(raw)) is not None:
@@ -214,7 +230,7 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token]) -> None:
 
 def _alphabetical(raw: str) -> bool:
     """Whether letters look like variables side by side: abc, xyz, pqrs."""
-    return len(raw) <= 4 and list(raw) == sorted(set(raw)) and ord(raw[-1]) - ord(raw[0]) <= 6
+    return set(raw) <= set("uvwxyz") or len(raw) <= 4 and list(raw) == sorted(set(raw)) and ord(raw[-1]) - ord(raw[0]) <= 6
 
 
 def _function_prefix(raw: str) -> tuple[str, str] | None:
@@ -227,36 +243,16 @@ def _function_prefix(raw: str) -> tuple[str, str] | None:
 def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str], out: list[Token]) -> int:
     """Append what a LaTeX command stands for; return where to read on."""
     name = raw[1:]
-    if raw in _RELATIONS:
-        out.append(Token("rel", _RELATIONS[raw], spaced))
-    elif raw in _OPERATORS:
-        out.append(Token("op", _OPERATORS[raw], spaced))
-    elif raw in _OPENERS:
-        out.append(Token("open", _OPENERS[raw], spaced))
-    elif raw in _CLOSERS:
-        out.append(Token("close", _CLOSERS[raw], spaced))
-    elif raw in _SYMBOLS:
-        out.append(Token("sym", _SYMBOLS[raw], spaced))
-    elif raw == "\\\\":
-        out.append(Token("op", "row", spaced))
-    elif name in FUNCTIONS or name in _ALIASES:
-        out.append(Token("fn", _ALIASES.get(name, name), spaced))
-    elif name in _GREEK:
-        out.append(Token("sym", name.removeprefix("var"), spaced))
-    elif name in ("dfrac", "tfrac", "cfrac", "frac", "nicefrac", "sfrac"):
-        out.append(Token("cmd", "frac", spaced))
-    elif name in ("binom", "dbinom", "tbinom"):
-        out.append(Token("cmd", "binom", spaced))
-    elif name in ("sum", "prod", "int", "lim", "iint", "oint"):
-        out.append(Token("cmd", name, spaced))
+    if (known := _COMMANDS.get(name)) is not None:
+        out.append(Token(*known, spaced))
     elif name in ("begin", "end"):
-        match = re.compile(r"\s?\{([a-zA-Z]+\*?)\}(?:\s?\{[|lcr ]*\})?").match(text, position)
+        match = _ENVIRONMENT.match(text, position)
         if match is None:
             raise Unreadable("an environment without a name")
         out.append(Token(name, match.group(1), spaced))
         return match.end()
     elif name == "mathbb":
-        match = re.compile(r"\s?\{?([A-Z])\}?").match(text, position)
+        match = _BLACKBOARD_LETTER.match(text, position)
         if match is None:
             raise Unreadable("\\mathbb of no letter")
         out.append(Token("sym", _BLACKBOARD.get(match.group(1), match.group(1)), spaced))
@@ -264,22 +260,30 @@ def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str]
     elif name in _ACCENTS and (match := _LETTER.match(text, position)) is not None:
         out.append(Token("sym", f"{match.group(1) or match.group(2)}_{name}", spaced))
         return match.end()
-    elif name in _TEXT or name in _STYLE:
-        rest = position
-        while rest < len(text) and text[rest] == " ":
-            rest += 1
-        if rest < len(text) and text[rest] == "{":
-            single = re.compile(r"\{\s?([A-Za-z])\s?\}").match(text, rest)
-            if single is not None and name in ("mathrm", "operatorname", "rm") and not (out and out[-1].kind == "num" and single[1] not in "ei"):
-                out.append(Token("sym", single.group(1), spaced))
-                return single.end()
-            groups.append("text" if name in _TEXT else "style")
-            return rest + 1
-        return position
-    elif name in _DROPPED or raw in ("\\ ", "\\,", "\\;", "\\:", "\\!", "\\>"):
-        pass
-    elif name == "|":
-        out.append(Token("op", "‖", spaced))
-    else:
+    elif name in _TEXT or name in _STYLE or name in _ACCENTS:
+        return _styled(name, text, position, spaced, groups, out)
+    elif name in ("color", "textcolor"):
+        match = _COLOUR.match(text, position)
+        return match.end() if match is not None else position
+    elif name == "angle":
+        if out and out[-1][:2] == ("sym", "m"):  # m\angle A
+            out.pop()
+    elif name not in _DROPPED:
         raise Unreadable(f"the command {raw} is not read")
     return position
+
+
+def _styled(name: str, text: str, position: int, spaced: bool, groups: list[str], out: list[Token]) -> int:
+    """Open a group that changes how letters are read, or read the single letter that it holds."""
+    while position < len(text) and text[position] == " ":
+        position += 1
+    if position == len(text) or text[position] != "{":
+        return position
+    single = _LETTER.match(text, position)
+    if single is not None and name in ("mathrm", "operatorname", "rm"):
+        letter, before = single.group(1), out[-1] if out else None
+        if before is None or before.kind != "num" and before.text not in ("°", "π") or letter in "ei":
+            out.append(Token("sym", letter, spaced))
+            return single.end()
+    groups.append("text" if name in _TEXT else "style")
+    return position + 1

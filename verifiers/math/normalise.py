@@ -82,9 +82,18 @@ _SPACING = re.compile(
     r"(?<!\\)\\(?:[;:>! ]|(?:q?quad|hspace\*?\{[^{}]{0,20}\}|displaystyle|textstyle|scriptstyle|limits|nolimits|left|right|middle"
     r"|[bB]igg?[lrm]?|hfill|newline|noindent|thinspace|medspace|thickspace|negthinspace|enspace|smallskip|bigskip)(?![A-Za-z])\.?)"
 )
-_THIN = re.compile(r"(?<=\d)(?:\{,\}|,\s?\\!\s?|\\,)\s?(?=\d)")
+_THIN = re.compile(r"(?<=[0-9])(?:\{,\}|,\s?\\!\s?|\\,)\s?(?=[0-9])")
 _CIRC = re.compile(r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![A-Za-z]))|\\degrees?(?![A-Za-z])|\\textdegree(?![A-Za-z])")
-_TRAILING = re.compile(r"(?:\\[\\,;]|[.;,]|\s)+$")
+_RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (  # (what must stand in the text, what is replaced, by what)
+    ("[", re.compile(r"\\\\\[\d*\.?\d+(?:ex|em|pt|mm|cm)\]"), r"\\\\"),
+    ("\\tag", re.compile(r"\\tag\s?\{[^{}]{0,20}\}"), " "),
+    ("^", re.compile(r"(?<=\d)\s?\^\s?(?:\{o\}|o(?![A-Za-z]))"), "°"),
+    ("\\angle", re.compile(r"\\measuredangle|m\s?\\angle"), r"\\angle"),
+    ("er cent", re.compile(r"\bper cent\b"), "percent"),
+    ("[", re.compile(r"\](?=[^\[\]()]{1,60}[,;][^\[\]()]{1,60}[\[\]])"), "("),  # ]a, b[ is (a, b)
+    ("[", re.compile(r"(?<=[^\s([{,;])\s?\[(?=\s*$|\s*\\cup)"), ")"),
+)
+_ANNOUNCED = re.compile(r"(?:\\text\s?\{)?\s?(?:the )?(?:final )?answer(?: is\b|\s?[:=])(?: is|:)?\s*\}?\s*", re.IGNORECASE)
 _FENCES = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
 _BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
 
@@ -112,17 +121,23 @@ def normalise(text: str) -> str:
             text = text[box.end() : -1].strip()
         if text == before:
             break
-    text = text.replace("\\$", "\ue010")
+    text = text.replace("\\$", "\ue010").replace("~", " ")
     if "$" in text:
         text = _dollars(text)
     if "\\" in text or "{" in text:
         text = _THIN.sub(GROUP, text)
         text = _CIRC.sub("°", text)
-        text = text.replace("\\,", " ").replace("~", " ")
+        text = text.replace("\\,", " ")
         text = _SPACING.sub(" ", text)
-    if text.endswith("\\%"):
-        return text.strip()
-    text = _TRAILING.sub("", text.replace("\n", " ").replace("\r", " ").replace("\t", " ")).strip()
+    text = text.replace("\n", " ").replace("\r", " ").replace("\t", " ").replace("...", "\\ldots ")
+    text = text.rstrip(" .,;\\").lstrip(" ,;")
+    for sign, pattern, replacement in _RULES:
+        if sign in text:
+            text = pattern.sub(replacement, text)
+    if text[:1] in "tTfFaA\\" and (announced := _ANNOUNCED.match(text)) is not None:
+        start = announced.end()
+        if announced.group().count("{") == announced.group().count("}") and start < len(text):
+            text = text[start:]
     if not text:
         raise Unreadable("empty")
     return text

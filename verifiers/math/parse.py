@@ -121,7 +121,7 @@ class Parser:
                 factor = self.signed_factor()
                 factors.append(Node("inv", (factor,)) if token.text == "/" else factor)
             elif self.starts_operand(token):
-                if token.kind == "num":
+                if token.kind == "num" and factors[-1] != sym("i"):
                     raise Unreadable("two numbers side by side")
                 factors.append(self.factor())
             else:
@@ -132,6 +132,8 @@ class Parser:
         if token.kind == "op" and token.text == "|":
             return self.bars == 0
         if self.integrals and token.kind == "sym" and token.text == "d" and self.peek(1).kind == "sym":
+            return False
+        if token[:2] == ("cmd", "frac") and self.peek(2).kind == "word":  # \frac{\text{m}}{\text{s}} is a unit
             return False
         return token.kind in _OPERANDS and not (token.kind == "open" and token.text in ("set", "<", "["))
 
@@ -230,6 +232,9 @@ class Parser:
             self.take()
             if self.next_is("word"):
                 name += "_" + self.take().text
+            elif self.next_is("open", "{") and self.peek(1).kind in ("word", "fn") and self.peek(2)[:2] == ("close", "}"):
+                name += "_" + self.peek(1).text
+                self.at += 3
             else:
                 index = self.argument() if not self.next_is("num") else self.operand()
                 if index.op == "num" or index.op == "sym" and len(index.args[0]) > 1:
@@ -300,6 +305,9 @@ class Parser:
             args = [self.bare_argument()]
         if name in ("log", "lg") and len(args) == 2 and base is None:
             base = args.pop()
+        if name == "cis":
+            node = Node("add", (Node("fn", ("cos", args[0])), Node("mul", (sym("i"), Node("fn", ("sin", args[0]))))))
+            return node if power is None else Node("pow", (node, power))
         node = Node("fn", (name, *args) if base is None else (name, *args, base))
         return node if power is None else Node("pow", (node, power))
 

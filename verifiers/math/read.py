@@ -10,7 +10,7 @@ from verifiers.math.lex import Token, lex
 from verifiers.math.normalise import Unreadable, normalise
 from verifiers.math.parse import Node, Parser, num, sym
 from verifiers.math.special import plain, special
-from verifiers.math.units import unit_name
+from verifiers.math.units import is_unit, unit_name
 from verifiers.math.values import Decimal, Matrix, Ratio, Region, Relation, Scalar, Sequence, Text, Value
 
 __all__ = ["read"]
@@ -76,7 +76,10 @@ def _statement(tokens: list[Token]) -> Value:
         raise Unreadable("empty")
     parts, cuts = _split(tokens, "sep")
     if not cuts:
-        return _item(tokens)
+        parts, cuts = _split(tokens, "op", ("∪",))
+        if not cuts or not all(any(token.kind == "rel" for token in part) for part in parts):
+            return _item(tokens)
+        cuts = ["or"] * len(cuts)  # x < 1 ∪ x > 2
     items: list[list[Token]] = []
     for position, part in enumerate(parts):
         if part:
@@ -128,7 +131,7 @@ def _item(tokens: list[Token]) -> Value:
         label, value = _label(sides[0]), _side(sides[1])
         if label is None:
             raise Unreadable("membership of what is no variable")
-        region = regions.as_region(value)
+        region = None if isinstance(value, Sequence) and value.brackets == "{}" else regions.as_region(value)
         return replace(region, label=label) if region is not None else replace(value, label=label)  # type: ignore[call-arg]
     if all(op in (*_INEQUALITIES, "!=") for op in ops):
         return regions.inequality([_expression(side) for side in sides], ops)
@@ -169,7 +172,7 @@ def _label(tokens: list[Token]) -> Node | None:
         return sym("word")
     if all(token.kind in ("sym", "run") and token.text.replace("'", "").isalpha() for token in tokens):
         name = "".join(token.text for token in tokens)
-        if len(tokens) == 1 or name.isupper() and len(name) <= 4:
+        if len(tokens) == 1 and tokens[0].kind == "sym" or name.isupper() and len(name) <= 4:
             return None if name in ("e", "i", "π", "∞") else sym(name)
     if tokens[0].kind == "fn" and len(tokens) <= 6 and not any(token.kind == "num" for token in tokens):
         return _expression(tokens)
@@ -184,7 +187,7 @@ def _label(tokens: list[Token]) -> Node | None:
     if cuts:
         labels = [_label(part) if part else None for part in parts]
         return Node("ratio", tuple(labels)) if all(labels) else None
-    if tokens[0].kind == "op" and tokens[0].text == "|" or tokens[0].text in ("|", "("):
+    if tokens[0].text == "|" == tokens[-1].text:
         inner = tokens[1:-1]
         return Node("abs", (found,)) if inner and (found := _label(inner)) is not None else None
     if tokens[0].kind == "sym":
@@ -214,6 +217,11 @@ def _expression(tokens: list[Token]) -> Node:
 def _side(tokens: list[Token]) -> Value:
     if all(token.kind == "word" for token in tokens):
         raise Unreadable("words")
+    if len(tokens) > 3 and tokens[0].text == "ℝ" and tokens[1].text == "-" and tokens[2].kind == "open":  # ℝ - {2}
+        tokens = [tokens[0], tokens[1]._replace(text="∖"), *tokens[2:]]
+    if len(tokens) > 4 and tokens[0].kind == "sym" and tokens[0].text.isupper() and tokens[1].text == "(":  # P(3, -4)
+        if _wrapped(tokens[1:]) is not None and any(token.text in (",", ";") for token in tokens):
+            return _labelled(_side(tokens[1:]), sym(tokens[0].text))
     parts, cuts = _split(tokens, "op", ("∪", "∩", "∖"))
     if cuts:
         return regions.combined([_side(part) for part in parts], cuts)
@@ -262,6 +270,7 @@ def _set(inner: list[Token]) -> Value:
     return Sequence(tuple(items), "{}")
 
 
+_CURRENCIES = frozenset("dollar euro gbp yen rupee".split())
 _PREFIXES = frozenset("approximately approx about exactly roughly".split())
 
 
@@ -271,6 +280,10 @@ def _scalar(tokens: list[Token]) -> Value:
         start += 1
     tokens = tokens[start:]
     unit: str | None = None
+    if len(tokens) > 1 and tokens[0].kind in ("word", "run") and tokens[1].kind in ("num", "money"):  # USD 5, US$5
+        if tokens[1].kind == "num" and (unit := unit_name([(tokens[0].text, 1)])) not in _CURRENCIES:
+            raise Unreadable("a word before a number")
+        tokens = tokens[1:]
     if len(tokens) > 1 and tokens[0].kind == "op" and tokens[0].text in "+-" and tokens[1].kind == "money":
         tokens, unit = [tokens[0], *tokens[2:]], tokens[1].text
     elif len(tokens) > 1 and tokens[0].kind == "money":
@@ -296,10 +309,10 @@ def _scalar(tokens: list[Token]) -> Value:
     elif node.op == "neg" and node.args[0].op == "percent":
         node, percent = Node("neg", (node.args[0].args[0],)), True
     if node.op == "deg" or node.op == "neg" and node.args[0].op == "deg":
-        if unit is not None:
+        if unit not in (None, "celsius", "fahrenheit"):
             raise Unreadable("degrees and another unit")
         node = node.args[0] if node.op == "deg" else Node("neg", (node.args[0].args[0],))
-        unit = "degree"
+        unit = unit or "degree"
     elif node.op == "mul" and node.args[-1].op == "deg" and unit is None:  # \frac{45}{2} \pi^\circ
         node, unit = Node("mul", (*node.args[:-1], node.args[-1].args[0])), "degree"
     return _typed(node, unit, percent, parser.tokens[: parser.at])
@@ -327,6 +340,12 @@ def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
                 power = sign * int(exponent[0].value)
                 position += 2
             words.append((token.text, power))
+        elif token[:2] == ("cmd", "frac") and position == 0:  # \frac{\text{m}}{\text{s}^2}
+            closes = [at for at in range(1, len(rest)) if rest[at].text == "}" and rest[min(at + 1, len(rest) - 1)].text in "{}"]
+            if not closes or rest[1].text != "{" or rest[-1].text != "}":
+                raise Unreadable("a fraction after a value")
+            middle = next((at for at in closes if rest[at + 1].text == "{"), len(rest) - 1) if len(rest) > closes[0] + 1 else 0
+            return [*_unit_words(rest[2:middle]), ("per", 1), *_unit_words(rest[middle + 2 : -1])]
         elif token.text in ("/", "*", ".") or token.kind == "op" and token.text == "'":
             if token.text == "/":
                 words.append(("per", 1))
@@ -356,14 +375,21 @@ def _typed(node: Node, unit: str | None, percent: bool, tokens: list[Token]) -> 
     decimal = None
     if len(written) == 1 and written[0].kind == "num" and written[0].places >= 0:
         decimal = Decimal(written[0].places, written[0].figures)
-    return Scalar(node, unit, percent, decimal, phrase=_letters_as_unit(tokens) if unit is None else "")
+    return Scalar(node, unit, percent, decimal, measure=_measure(tokens) if unit is None else None)
 
 
-def _letters_as_unit(tokens: list[Token]) -> str:
-    """For `5 m`: "meter", should the other side have a unit."""
-    if len(tokens) == 2 and tokens[0].kind == "num" and tokens[1].kind == "sym" and len(tokens[1].text) == 1:
-        return unit_name([(tokens[1].text, 1)]) or ""
-    return ""
+def _measure(tokens: list[Token]) -> Scalar | None:
+    """`5 m` and `9.8 m/s^2` as a number with a unit, should the other side have one."""
+    if not (2 <= len(tokens) <= 12 and tokens[0].kind == "num" and tokens[1].kind == "sym"):
+        return None
+    if not all(token.kind != "sym" or is_unit(token.text) for token in tokens[1:]) or tokens[0].value is None:
+        return None
+    try:
+        unit = unit_name(_unit_words([token._replace(kind="word") if token.kind == "sym" else token for token in tokens[1:]]))
+    except Unreadable:
+        return None
+    number = tokens[0]
+    return Scalar(num(tokens[0].value), unit, decimal=Decimal(number.places, number.figures) if number.places >= 0 else None)
 
 
 # --- ± ----------------------------------------------------------------------------------------------------

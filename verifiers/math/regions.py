@@ -13,7 +13,7 @@ from verifiers.math.normalise import Unreadable
 from verifiers.math.parse import Node, num, sym
 from verifiers.math.values import Piece, Region, Relation, Scalar, Sequence, Value
 
-__all__ = ["ALL", "as_region", "combined", "inequality", "joined", "merged", "same_region"]
+__all__ = ["ALL", "as_points", "as_region", "as_union", "combined", "inequality", "joined", "merged", "same_region"]
 
 ALL = Region((Piece(None, None, False, False),))
 _FLIP = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "!=": "!="}
@@ -54,6 +54,21 @@ def as_region(value: Value) -> Region | None:
     return None
 
 
+def as_points(value: Value) -> Region | None:
+    """One number, or a list or set of numbers, as a region of points."""
+    items = value.items if isinstance(value, Sequence) and value.brackets in ("", "{}") else (value,)
+    return as_region(Sequence(tuple(items), "{}"))
+
+
+def as_union(value: Value) -> Region | None:
+    """A bare list of intervals as their union: `(-∞, -1] or [3, ∞)`."""
+    if not isinstance(value, Sequence) or value.brackets != "" or any(isinstance(item, Scalar) for item in value.items):
+        return None
+    parts = [as_region(item) for item in value.items]
+    known = [part for part in parts if part is not None]
+    return Region(tuple(piece for part in known for piece in part.pieces)) if len(known) == len(parts) else None
+
+
 # --- inequalities -----------------------------------------------------------------------------------------
 
 
@@ -73,7 +88,9 @@ def inequality(sides: list[Node], ops: list[str]) -> Value:
             other = sides[position + 1 if at == position else position]
             region = _meet(region, _solve(sides[at], op if at == position else _FLIP[op], other, name))
         return Region(region.pieces, sym(name))
-    if len(sides) == 2 and ops[0] != "!=":
+    if len(sides) == 2 and ops[0] == "!=":
+        return Relation("!=", *sides)
+    if len(sides) == 2:
         left, right = (sides[0], sides[1]) if ops[0][0] == "<" else (sides[1], sides[0])
         return Relation(ops[0].replace(">", "<"), left, right)
     if len(sides) == 3 and len({op[0] for op in ops}) == 1 and "!=" not in ops:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 __all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "unit_name"]
 
-CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "pound£", "¥": "yen", "₹": "rupee", "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
+CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee", "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
 
 _SYNONYMS = """
 dollar: dollars usd bucks
 euro: euros eur
 cent: cents
-pound£: gbp quid
+gbp: quid £
 yen: jpy
 rupee: rupees rs inr
 percent: percents pct percentage percentages
@@ -30,7 +30,8 @@ mile: mi miles
 gram: g grams gramme grammes gm gms
 kilogram: kg kilograms kilo kilos kgs
 milligram: mg milligrams
-pound: lb lbs pounds
+pound: pounds
+lb: lbs
 ounce: oz ounces
 ton: tons tonne tonnes
 liter: l L liters litre litres
@@ -71,7 +72,7 @@ for _line in _SYNONYMS.splitlines():
     for _word in (_name, *_others.split()):
         _NAMES[_word] = _name
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
-_GENERIC = frozenset("unit units total altogether each more left remaining exactly approximately about".split())
+_GENERIC = frozenset("unit units total altogether each more left th st nd rd remaining exactly approximately about".split())
 _FILLERS = frozenset("of the a an in all per".split())
 NEGATIONS = frozenset(
     "or and not is are was were be been wrong incorrect either neither nor no except but maybe perhaps if unless "

@@ -28,8 +28,8 @@ class Scalar:
     decimal: Decimal | None = None
     label: Node | None = None
     """The lone symbol, f(x) or |AB| that an equals sign set before it."""
-    phrase: str = ""
-    """The same text with its last letters read as a unit, where that is possible: `5 m`."""
+    measure: Scalar | None = None
+    """The same text with its letters read as a unit, where that is possible: `5 m`, `9.8 m/s^2`."""
 
 
 @dataclass(frozen=True, slots=True)
