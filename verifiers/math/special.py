@@ -15,7 +15,7 @@ _STYLE = re.compile(
     r"\\(?:text(?:rm|bf|it|sf|tt|normal)?|mbox|hbox|math(?:rm|bf|sf|it|tt|cal)|boldsymbol|bm|operatorname\*?|rm|bf|it|emph|underline)(?![A-Za-z])\s?"
 )
 _SPACE = re.compile(r"\s+")
-_FOLDABLE = re.compile(r"[^\W\d_]+(?:[\s'’.,!/&-]*[^\W_]+)*")
+_FOLDABLE = re.compile(r"[^\W\d_]+[^\W_]*(?:[\s'’.,!/&-]+[^\W_]+)*")
 
 
 def plain(text: str) -> str:
@@ -59,7 +59,7 @@ def _date(words: str) -> str | None:
 
 _CLOCK = re.compile(r"([0-9]{1,2})(?:\s?:\s?([0-9]{2}))?(?:\s?:\s?([0-9]{2}))?\s?([ap])\.?\s?m\.?", re.IGNORECASE)
 _LETTER = re.compile(r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Za-z])\s?\)|([A-Z])(?:\s?[.):])?|([a-h])\))[.:]?", re.IGNORECASE)
-_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])\s?[).]|([A-Z]):\s)[.:]?\s?(\S.*)")
+_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])(?:\s?\)|\.\s)|([A-Z]):\s)[.:]?\s?(\S.*)")
 _NUMBERS = {name: at for at, name in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split())}  # fmt: skip
 _BASES = _NUMBERS | {"binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16, "hex": 16}
 _BASED = re.compile(

@@ -166,7 +166,7 @@ class _Scanner:
                 return self.add("var", "π", start, end)
             return self.add("word", text, start, end)
         for i, letter in enumerate(text):  # in a formula every letter is a name
-            if not letter.isalpha():
+            if i and not letter.isalpha():  # the first is taken whatever it is, or nothing would move on
                 return start + i
             kind = "var" if letter.isascii() or letter in "πθαβγδφλμρστω" else "opaque"
             self.add(kind, letter, start + i, start + i + 1)
