@@ -40,19 +40,24 @@ def check(base: Evaluation, other: Evaluation, allow: bool = False) -> list[str]
     notes = [
         f"{base.name} and {other.name} were compared although this differs: {text}" for text in differing
     ]
-    unknown = [e.name for e in (base, other) if not e.settings]
-    if unknown:
-        held = " and ".join(unknown)
-        notes.append(
-            f"No settings beside the file of {held}: that both were sampled alike could not be checked."
-        )
-    return notes
+    return [*notes, *_unknown(base, other)]
 
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    if not a or not b:
-        return []
-    return [f"{k}: {line(a.get(k))} / {line(b.get(k))}" for k in MUST_AGREE if a.get(k) != b.get(k)]
+    return [f"{k}: {line(a[k])} / {line(b[k])}" for k in MUST_AGREE if k in a and k in b and a[k] != b[k]]
+
+
+def _unknown(base: Evaluation, other: Evaluation) -> list[str]:
+    """What could not be compared because nobody wrote it down."""
+    sampled = [key for key in MUST_AGREE if not key.startswith("verifier")]
+    if not any(key in e.settings for e in (base, other) for key in sampled):
+        files = " and ".join(dict.fromkeys((base.path.name, other.path.name)))
+        return [f"No settings beside {files}: that both policies were sampled alike could not be checked."]
+    return [
+        f"{b.path.name} does not say its {', '.join(lacks)}: could not be checked against {a.name}."
+        for a, b in ((base, other), (other, base))
+        if (lacks := [key for key in MUST_AGREE if key in a.settings and key not in b.settings])
+    ]
 
 
 def _problems(a: Evaluation, b: Evaluation) -> list[str]:

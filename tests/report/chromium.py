@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +26,15 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 
+# The browser listens on file descriptor 3 and answers on 4; both may be taken when it is started.
+LAUNCH = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:3]]
+for place, fd in zip((3, 4), ends):
+    os.dup2(fd, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 
 def find() -> str | None:
     """The browser's program, where one is installed."""
@@ -41,9 +51,8 @@ class Browser:
         program = find()
         assert program is not None
         command = [program, *FLAGS, f"--user-data-dir={self.profile.name}", f"--window-size={width},{height}"]
-        quoted = " ".join(f"'{part}'" for part in command)
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {quoted} about:blank 3<&{to_read} 4>&{to_write}"],
+            [sys.executable, "-c", LAUNCH, str(to_read), str(to_write), *command, "about:blank"],
             pass_fds=(to_read, to_write),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -49,11 +49,10 @@ def panel(view: View) -> Panel:
         short,
         title,
         see=_see(view.comparison["alignment"]),
-        caption="Left: mean over problems; the curve is the family π_β ∝ p0 exp(V/β), β shared by all problems, the "
-        "most success that a distance can buy. Right: the chain rule splits the distance; a part estimated "
-        "below 0 is noise around 0. Intervals: cluster bootstrap over problems. Log-probabilities are "
-        "those of the "
-        "the sampling distribution.",
+        caption="Left: mean over problems; the curve is the family π_β ∝ p0 exp(V/β), β shared by all "
+        "problems, the most success that a distance can buy. Right: the chain rule splits the distance; a "
+        "part estimated below 0 is noise around 0. Intervals: cluster bootstrap over problems. "
+        "Log-probabilities are those of the sampling distribution.",
         columns=COLUMNS,
         rows=_rows(runs),
         drawing=drawing,
@@ -61,12 +60,12 @@ def panel(view: View) -> Panel:
 
 
 def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
-    curve = view.comparison["alignment"]["frontier"]
+    curve = _curve(view.comparison["alignment"])
     far = max(_number(c["alignment"]["kl_pi_p0"], end) for c in runs.values() for end in ("value", "hi"))
-    inside = [point for point in curve if point["kl"] <= max(1.6 * far, 0.1)]
+    inside = [(kl, q) for kl, q in curve if kl <= max(1.6 * far, 0.1)]
     ax.plot(
-        [point["kl"] for point in inside],
-        [pct(point["q"]) for point in inside],
+        [kl for kl, _ in inside],
+        [pct(q) for _, q in inside],
         color=theme.colour("ink"),
         linewidth=1.4,
         label="best reachable",
@@ -87,6 +86,14 @@ def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
     ax.set_xlabel("KL(π‖p0), nats per problem")
     ax.set_ylabel("pass@1, points")
     ax.set_ylim(0, 102)
+
+
+def _curve(alignment: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """(mean KL, mean success) over all problems: those whose base rate is 0 as far as anybody knows are moved
+    by no β and spend nothing."""
+    sources = alignment["base_rate_from"]
+    known = 1 - sources["none"] / sum(sources.values())
+    return [(known * point["kl"], known * point["q"]) for point in alignment["frontier"]]
 
 
 def _chain(ax: Axes, runs: Mapping[str, Any]) -> None:

@@ -187,7 +187,7 @@ def probes(view: View) -> Panel:
                     p["solved"],
                     interval(curve["1"]),
                     f"pass@{last}: {interval(curve[last])}",
-                    probe["upper_bound"][policy],
+                    _percent(probe["upper_bound"][policy]),
                     probe["comparison"]["compression"]["certified"]["count"] if policy == "tuned" else None,
                 ]
             )
@@ -213,6 +213,10 @@ def probes(view: View) -> Panel:
         ),
         rows=rows,
     )
+
+
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{number(100 * rate, '.2g')} %"
 
 
 def exact(view: View) -> Panel:

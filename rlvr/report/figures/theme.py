@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -73,6 +74,7 @@ _STYLE = {
     "legend.fontsize": 9,
     "lines.linewidth": 2.0,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a policy's name may hold a dollar sign
 }
 
 
@@ -94,7 +96,10 @@ def canvas(width: float, height: float, **grid) -> tuple[Canvas, list[Axes]]:
 def svg(figure: Canvas, name: str) -> str:
     """The drawing as SVG in marker colours, without ids that another figure on the page may use too."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # The drawing's text stays text, set in the reader's fonts; that ours lacks a glyph does not matter.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)

@@ -29,7 +29,6 @@ PANELS: tuple[tuple[str, dict[str, str], float], ...] = (
         {"seconds/sampling": "tuned", "seconds/verifying": "run4", "seconds/update": "run3"},
         1,
     ),
-    ("tokens per second", {"tokens_per_second": "run2"}, 1),
 )
 WINDOW = 10
 
@@ -53,11 +52,19 @@ def panel(view: View) -> Panel:
             for key, colour in keys.items():
                 _series(ax, rows, key, colour, scale, len(keys) > 1)
             ax.set_title(label, fontsize=9, fontweight="normal")
-            ax.margins(x=0.03, y=0.25 if len(keys) > 1 else 0.08)
-            if scale == 100:
-                ax.set_ylim(0, max(ax.get_ylim()[1], 1))
+            ax.margins(x=0.03)
+            room = 1.3 if len(keys) > 1 else 1.0  # for the legend
+            if scale == 100 or len(keys) > 1:
+                ax.set_ylim(0, room * max(ax.get_ylim()[1], 1))
             if len(keys) > 1:
-                ax.legend(fontsize=7.5, loc="best", handlelength=1.2, borderaxespad=0.1)
+                ax.legend(
+                    fontsize=7,
+                    loc="upper left",
+                    ncols=3,
+                    handlelength=0.8,
+                    columnspacing=0.8,
+                    borderaxespad=0,
+                )
             ax.tick_params(labelsize=8)
         for ax in axes[len(drawn) :]:
             ax.set_visible(False)

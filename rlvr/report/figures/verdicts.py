@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rlvr.report.figures import Panel, View, theme
-from rlvr.report.text import number
+from rlvr.report.text import line, number
 from verifiers.types import STATUSES
 
 COLOURS = {
@@ -46,7 +46,7 @@ def panel(view: View) -> Panel:
                     left=left,
                     height=0.55,
                     color=shade,
-                    label=status if y == 0 else None,
+                    label=line(status, 24) if y == 0 else None,
                     linewidth=0,
                 )
                 left += width

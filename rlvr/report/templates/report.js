@@ -147,7 +147,7 @@
   }
   let waiting = 0;
   form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 60); });
-  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("submit", (event) => { event.preventDefault(); filter(); });
 
   for (const name of ["problem", "text"]) if (state.has(name)) fields[name].value = state.get(name);
   if (state.has("policy")) fields.policy.value = policies.indexOf(state.get("policy"));

@@ -1,0 +1,198 @@
+"""The report as a whole: what it writes, what it refuses, what it says."""
+
+import csv
+import html
+import json
+import re
+
+import pytest
+import simulate
+
+from rlvr.errors import UserError
+from rlvr.report import build
+from rlvr.report.browser import choose, collect
+from rlvr.report.columns import read_columns
+from rlvr.report.sources import read
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A whole simulated run and its report."""
+    folder = tmp_path_factory.mktemp("run")
+    arguments = simulate.write_run(folder)
+    exact = {
+        "base": {"pass_at_k": {"1": 0.19}, "mass_outside_support": 0.001},
+        "tuned": {"pass_at_k": {"1": 0.9}},
+        "divergence": {"kl_base": 0.1},
+        "kl_efficiency": 0.8,
+    }
+    return build(**arguments, exact=exact, output=folder / "report", title="A run", notes=["A note."])
+
+
+def test_report_json_keeps_the_contract(run):
+    document = json.loads(
+        run.json.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in report.json")
+    )
+    for policy in ("base", "tuned"):
+        first = document["policies"][policy]["pass_at_k"]["1"]
+        assert {"value", "status", "se", "lo", "hi"} <= first.keys()
+        assert first["lo"] <= first["value"] <= first["hi"]
+        assert document["policies"][policy]["n_problems"] == 24
+        assert document["policies"][policy]["n_samples"] == 24 * 64
+    comparison = document["comparison"]
+    assert {"gain", "k_star", "crossover", "compression", "ratio_gross", "ratio_net"} <= comparison.keys()
+    parts = comparison["compression"]
+    assert {
+        "within",
+        "beyond",
+        "unresolved",
+        "expansion",
+        "forgetting",
+        "churn_floor",
+        "search_budget",
+    } <= set(parts)
+    whole = sum(parts[k]["value"] for k in ("within", "beyond", "unresolved", "expansion"))
+    assert whole - parts["forgetting"]["value"] == pytest.approx(comparison["gain"]["value"], abs=1e-12)
+    assert document["settings"]["base"]["temperature"] == 1.0
+    assert list(document["comparisons"]) == ["step-10", "step-20", "step-30"]
+
+
+def test_every_panel_has_its_numbers_beside_it(run):
+    files = {p.name for p in (run.html.parent / "figures").iterdir()}
+    drawn = {"curves", "readings", "decomposition", "problems", "frontier", "training", "steps", "verdicts"}
+    tables = {"probes", "limits", "summary", "exact"}
+    assert files == {f"{n}.csv" for n in drawn | tables} | {f"{n}.svg" for n in drawn}
+    with (run.html.parent / "figures" / "curves.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    first = run.document["policies"]["base"]["pass_at_k"]["1"]["value"]
+    assert float(rows[0]["value"]) == first
+
+
+def test_drawings_use_no_colour_of_their_own(run):
+    """Marker colours that are left over would be near black on both themes."""
+    page = run.html.read_text()
+    assert not re.search(r"#0[0-9a-e]0[0-9a-e]0[0-9a-e]\b", page)
+    assert 'style="' not in page, "the security policy allows no inline style"
+    assert "var(--tuned)" in page
+    svg = (run.html.parent / "figures" / "curves.svg").read_text()
+    assert "var(" not in svg and "#0072b2" in svg
+
+
+def test_the_page_asks_for_nothing_from_outside(run):
+    page = run.html.read_text()
+    assert not re.search(r'(src|href)="(?!#)', page.replace('xmlns:xlink="http://www.w3.org/1999/xlink"', ""))
+    assert "default-src 'none'" in html.unescape(page) and "unsafe" not in page
+
+
+def test_the_report_is_the_same_each_time(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=8, samples=16)
+    one, two = (build(base, tuned, output=tmp_path / name).html.read_text() for name in ("one", "two"))
+    assert one == two
+
+
+def test_probes_say_what_zero_of_n_means(run):
+    words = run.document["probes"]["unreachable"]["words"]
+    assert "0 of 256 samples on each of 16 problems, before and after" in words
+    assert "at most 1.2 % (95 %)" in words
+    assert words in run.summary
+
+
+def test_exact_values_stand_beside_the_estimates(run):
+    rows = {row["quantity"]: row for row in run.document["exact"]["rows"]}
+    assert rows["base pass@1"]["inside"] is True
+    assert rows["tuned pass@1"]["inside"] is False
+    fixed = run.document["policies"]["base"]["pass_at_k"]["1"]["se_fixed"]
+    assert rows["base pass@1"]["hi"] - rows["base pass@1"]["lo"] == pytest.approx(2 * 1.96 * fixed)
+    assert rows["KL(π‖p0), nats"]["estimate"] is not None
+    assert "OUTSIDE" in run.summary
+
+
+def test_the_summary_fits_a_screen(run):
+    lines = run.summary.splitlines()
+    assert 15 <= len(lines) <= 30
+    assert "search compression within 4 samples" in run.summary
+    assert re.search(r"pass@1 +\d+\.\d → \d+\.\d +\(\+\d+\.\d, 95 %: .* paired\)", run.summary)
+
+
+def test_the_real_pair(exams, tmp_path):
+    """Qwen2.5-7B on MATH-500: counts published with the reproduction of arXiv 2504.13837, Figure 2."""
+    path = exams / "analysis" / "limit_of_rlvr_qwen7b_math500.csv"
+    report = build(path, output=tmp_path)
+    curve = report.document["policies"]["base"]["pass_at_k"]
+    assert curve["1"]["value"] == pytest.approx(39291 / 64000, abs=1e-9)
+    assert curve["128"]["value"] == pytest.approx(481 / 500, abs=1e-9)
+    assert report.document["policies"]["tuned"]["pass_at_k"]["128"]["value"] == pytest.approx(
+        465 / 500, abs=1e-9
+    )
+    assert report.document["comparison"]["coverage"]["solved"] == {
+        "both": 462,
+        "base_only": 19,
+        "tuned_only": 3,
+        "neither": 16,
+    }
+    assert "Training raised pass@1 from 61.4 to 77.9" in report.html.read_text()
+
+
+def test_a_single_evaluation_is_a_report_too(tmp_path):
+    base, _ = simulate.write_pair(tmp_path, problems=5, samples=8)
+    report = build(base, output=tmp_path / "out")
+    assert report.document["comparison"] is None
+    assert "pass@8" in report.summary
+    assert "Needs two evaluations" in report.html.read_text()
+
+
+def change_settings(path, **changes):
+    beside = path.with_suffix(".settings.json")
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temperature", 0.6),
+        ("top_p", 0.95),
+        ("max_new_tokens", 128),
+        ("stop", ["\n"]),
+        ("evidence", {"shots": 4}),
+    ],
+)
+def test_what_was_sampled_differently_is_not_compared(tmp_path, field, value):
+    base, tuned = simulate.write_pair(tmp_path, problems=4, samples=8)
+    change_settings(tuned, **{field: value})
+    here = re.escape(str(value).replace("\n", "\\n"))
+    with pytest.raises(UserError, match=rf"(?s)cannot be compared.*{field}: .* / {here}"):
+        build(base, tuned, output=tmp_path / "out")
+    report = build(base, tuned, output=tmp_path / "out", allow_mismatch=True)
+    assert any(field in note for note in report.document["notes"])
+    assert field in report.summary
+
+
+def test_other_problems_and_other_texts_are_not_compared(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=4, samples=8)
+    text = tuned.read_text()
+    tuned.write_text(text.replace("sum-003", "sum-777"))
+    with pytest.raises(UserError, match=r"problems: 1 of base are not in tuned\.jsonl \(sum-003\)"):
+        build(base, tuned, output=tmp_path / "out")
+    tuned.write_text(text.replace("What is 13 + 20?", "What is 13 + 21?"))
+    with pytest.raises(UserError, match=r"another text under the same id \(sum-003"):
+        build(base, tuned, output=tmp_path / "out")
+
+
+def test_files_without_settings_are_compared_with_a_note(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=4, samples=8)
+    tuned.with_suffix(".settings.json").unlink()
+    report = build(base, tuned, output=tmp_path / "out")
+    assert any("could not be checked" in note for note in report.document["notes"])
+
+
+def test_the_browser_keeps_every_verdict_of_every_problem(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=24, samples=64)
+    columns = read_columns(base)
+    chosen = choose(columns, 200)
+    assert len(chosen) == 200
+    cells = {(int(columns.problem[i]), int(columns.status[i])) for i in range(len(columns))}
+    assert {(int(columns.problem[i]), int(columns.status[i])) for i in chosen} == cells
+    few = [set(read_columns(p).problem[choose(read_columns(p), 10)].tolist()) for p in (base, tuned)]
+    assert few[0] == few[1], "where problems are left out, both files keep the same ones"
+    shown = collect([*read(base, "base"), *read(tuned, "tuned")], rows=100)
+    assert len(shown["rows"]) == 100 and shown["total"] == 2 * 24 * 64
