@@ -69,10 +69,13 @@ class ClusterBootstrap:
         columns = np.asarray(columns, dtype=np.float64)
         if self.problems == 0:
             return np.full((self.replicates, *columns.shape[1:]), np.nan)
-        missing, infinite = np.isnan(columns), np.isposinf(columns)
+        missing, infinite = np.isnan(columns), np.isinf(columns)
         total = self.sums(np.where(missing | infinite, 0.0, columns))
         if infinite.any():  # 0 times inf is not 0 in a matrix product
-            total[self.sums(infinite.astype(np.float64)) > 0] = np.inf
+            with np.errstate(divide="ignore", invalid="ignore"):
+                for sign in (1.0, -1.0):
+                    drawn = self.sums((columns == sign * np.inf).astype(np.float64)) > 0
+                    total = np.where(drawn, total + sign * np.inf, total)
         if not missing.any():
             return total / self.problems
         used = self.sums((~missing).astype(np.float64))

@@ -108,7 +108,7 @@ def other_differences(pair: Pair) -> dict[str, Any]:
     for name, (base, tuned), grid in (
         ("cot_pass_at_k", sound, ks),
         ("pass_hat_k", pass_hat, ks),
-        ("maj_at_k", votes, vote_ks(ks)),
+        ("maj_at_k", votes, vote_ks(ks, pair.base.n_problems)),
     ):
         result[name] = {}
         if base is not None and tuned is not None and len(grid):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -11,8 +12,12 @@ from rlvr.analysis.passk import g_pass_at_k, pass_curve, pass_hat_k, pass_varian
 from rlvr.analysis.samples import Floats, Ints, Samples
 from rlvr.analysis.voting import maj_at_k
 
-VOTE_LIMIT = 64
-"""Largest k for maj@k: the exact expectation costs about k³ per problem."""
+VOTE_WORK = 1_000_000_000
+"""maj@k is exact and costs about k³ per problem: k ends where k³ times the problems exceeds this
+(some seconds).
+"""
+
+_votes: WeakKeyDictionary[Samples, dict[int, Floats]] = WeakKeyDictionary()
 
 
 def by_counts(function: Callable[..., Any], n: Ints, c: Ints, ks: Sequence[int]) -> Floats:
@@ -30,15 +35,23 @@ def g_pass_curve(n: Ints, c: Ints, ks: Sequence[int], tau: float) -> Floats:
     return by_counts(lambda n, c, k: g_pass_at_k(n, c, k, tau), n, c, ks)
 
 
-def vote_ks(ks: Sequence[int]) -> list[int]:
-    return [k for k in ks if k <= VOTE_LIMIT]
+def vote_ks(ks: Sequence[int], problems: int) -> list[int]:
+    """The k for which maj@k is computed."""
+    return [k for k in ks if k**3 * problems <= VOTE_WORK]
 
 
 def vote_curve(samples: Samples, ks: Sequence[int]) -> Floats | None:
-    """maj@k (M, Q) for k in vote_ks; None where the answers are not known."""
-    if samples.answers is None:
+    """maj@k (M, Q) for k in vote_ks; None where the answers are not known. Computed once per
+    evaluation and k.
+    """
+    ks = vote_ks(ks, samples.n_problems)
+    if samples.answers is None or not ks:
         return None
-    return np.stack([maj_at_k(samples.answers, samples.n, k) for k in vote_ks(ks)], axis=1)
+    known = _votes.setdefault(samples, {})
+    for k in ks:
+        if k not in known:
+            known[k] = maj_at_k(samples.answers, samples.n, k)
+    return np.stack([known[k] for k in ks], axis=1)
 
 
 def cot_curve(samples: Samples, ks: Sequence[int]) -> Floats | None:

@@ -60,7 +60,7 @@ def distance(pair: Pair) -> dict[str, Any]:
     forward, forward_se = forward_kl(drawn, seen, p, source, pair)
     reverse = reverse_kl(pair, Drawn.of(pair.base.logprobs, *names), seen)
     k1_se = _sampling_se(drawn.log_pi - drawn.log_p0, drawn.row, seen.k1, seen.samples)
-    bernoulli = np.where(np.isnan(p) | np.isnan(q), np.nan, bernoulli_kl(np.nan_to_num(q), np.nan_to_num(p)))
+    bernoulli = bernoulli_part(q, p, source, pair)
     with np.errstate(invalid="ignore"):
         inside = np.where(q > 0, q * forward, 0.0 * q)
         columns = {
@@ -71,7 +71,7 @@ def distance(pair: Pair) -> dict[str, Any]:
             "kl_target_pi_verified": reverse + np.log(np.where(q > 0, q, np.nan)),
             "kl_bernoulli": bernoulli,
             "kl_within_verified": inside,
-            "kl_within_unverified": seen.k1 - bernoulli - inside,
+            "kl_within_unverified": np.where(np.isfinite(seen.k1), seen.k1, np.nan) - bernoulli - inside,
             "ess": seen.ess,
             "ess_verified": np.where(seen.verified > 0, seen.ess_verified, np.nan),
         }
@@ -97,7 +97,8 @@ def distance(pair: Pair) -> dict[str, Any]:
 def base_rate(pair: Pair, seen: SampledAlignment) -> tuple[Floats, np.ndarray]:
     """p per problem and where it comes from: counts, importance sampling, few counts, or nowhere (NaN)."""
     counts = safe_ratio(pair.base.c, pair.base.n)
-    importance = np.minimum(np.exp(seen.log_p_is), 1.0)
+    with np.errstate(over="ignore"):
+        importance = np.minimum(np.exp(seen.log_p_is), (pair.base.n + 0.5) / (pair.base.n + 1))
     usable = ~seen.low_ess & ~np.isnan(importance)
     choices = [
         (pair.base.c >= MIN_BASE_HITS, "counts"),
@@ -106,6 +107,18 @@ def base_rate(pair: Pair, seen: SampledAlignment) -> tuple[Floats, np.ndarray]:
     ]
     source = np.select([test for test, _ in choices], [name for _, name in choices], "none")
     return np.select([source == "importance", source != "none"], [importance, counts], np.nan), source
+
+
+def bernoulli_part(q: Floats, p: Floats, source: np.ndarray, pair: Pair) -> Floats:
+    """kl(q‖p) per problem. Counts get ½ added: a base that was never wrong in n samples is not one that
+    cannot be.
+
+    The ½ also removes the first-order bias -(1-p)/(2np) of ln(c/n).
+    """
+    smooth = (pair.base.c + 0.5) / (pair.base.n + 1)
+    p = np.where((source == "counts") | (source == "few_counts"), smooth, p)
+    known = ~np.isnan(p) & ~np.isnan(q)
+    return np.where(known, bernoulli_kl(np.where(known, q, 0.5), np.where(known, p, 0.5)), np.nan)
 
 
 def forward_kl(

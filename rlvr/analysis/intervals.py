@@ -60,6 +60,7 @@ def bca_interval(
     """
     value, influence = np.asarray(value, dtype=np.float64), np.nan_to_num(influence)
     z = t_quantile(problems, level)
+    value = np.where(np.isfinite(value), value, 0.0)
     slack = 1e-12 * np.maximum(np.abs(value), 1e-3)
     below = np.mean(replicates < value - slack, axis=0) + 0.5 * np.mean(
         np.abs(replicates - value) <= slack, axis=0
@@ -138,3 +139,20 @@ def rare_difference_interval(
     low = a - b - np.hypot(a - low_a, high_b - b)
     high = a - b + np.hypot(high_a - a, b - low_b)
     return np.where(rare, np.minimum(low, lo), lo), np.where(rare, np.maximum(high, hi), hi), rare
+
+
+def rare_ratio_interval(top: Floats, bottom: Floats, lo: Floats, hi: Floats) -> tuple[Floats, Floats]:
+    """Widen lo..hi of Σ top/Σ bottom (M,), parts 0 <= top <= bottom <= 1, where few problems
+    carry Σ top, or the rest.
+    """
+    if np.any(top < 0) or np.any(top > bottom + 1e-12) or np.any(bottom > 1):
+        return lo, hi
+    scale = bottom.mean()
+    if is_rare(top, len(top)):
+        low, high = gamma_interval(top, len(top))
+        lo, hi = np.minimum(lo, low / scale), np.minimum(np.maximum(hi, high / scale), 1)
+    rest = np.maximum(bottom - top, 0)
+    if is_rare(rest, len(top)):
+        low, high = gamma_interval(rest, len(top))
+        lo, hi = np.maximum(np.minimum(lo, 1 - high / scale), 0), np.maximum(hi, 1 - low / scale)
+    return lo, hi

@@ -12,7 +12,7 @@ import numpy as np
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, trust
 from rlvr.analysis.compression import safe_ratio
 from rlvr.analysis.estimate import NO_DATA, Estimate
-from rlvr.analysis.intervals import bca_interval, percentile_interval
+from rlvr.analysis.intervals import bca_interval, percentile_interval, rare_ratio_interval
 from rlvr.analysis.passk import pass_curve
 from rlvr.analysis.samples import Floats, Ints, Samples, align
 
@@ -72,6 +72,7 @@ def ratio_estimate(
     else:
         influence = columns[:, 0] - value * columns[:, 1]
         lo, hi = bca_interval(replicates, value, influence, used)
+        lo, hi = rare_ratio_interval(columns[known, 0], columns[known, 1], lo, hi)
     se = float(np.nanstd(replicates, ddof=1))
     return Estimate(value, se, float(lo), float(hi), trust(used), used, excluded).to_json()
 

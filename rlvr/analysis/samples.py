@@ -183,4 +183,6 @@ def align(base: Samples, tuned: Samples) -> tuple[Samples, Samples]:
     """Both evaluations restricted to their shared problems, in the base's order."""
     row = {identity: i for i, identity in enumerate(tuned.problem_ids)}
     pairs = [(i, row[identity]) for i, identity in enumerate(base.problem_ids) if identity in row]
+    if len(pairs) == base.n_problems == tuned.n_problems and all(i == j for i, j in pairs):
+        return base, tuned
     return base.select([i for i, _ in pairs]), tuned.select([j for _, j in pairs])

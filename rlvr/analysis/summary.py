@@ -49,7 +49,7 @@ def summarise(
         "g_pass_at_k": {
             str(tau): keyed(ks, mean_estimates(g_pass_curve(n, c, ks, tau), boot)) for tau in (0.5, 0.75)
         },
-        "maj_at_k": {} if votes is None else keyed(vote_ks(ks), mean_estimates(votes, boot)),
+        "maj_at_k": {} if votes is None else keyed(vote_ks(ks, len(n)), mean_estimates(votes, boot)),
         "cot_pass_at_k": {} if sound is None else keyed(ks, mean_estimates(sound, boot)),
         "unsound_share": unsound(samples, boot),
         "diversity": {
