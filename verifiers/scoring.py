@@ -28,6 +28,7 @@ COLUMNS = ("response", "reference", "id", "prompt", "kind")
 """What a row may hold for us; the first two it must."""
 VERDICT_KEYS = ("score", "status", "answer", "detail")
 AHEAD = 256  # rows per worker that are read before the first of them is written
+CACHE = 2000  # verdicts remembered: the samples of one problem tend to stand together
 
 
 class RowError(ValueError):
@@ -105,7 +106,9 @@ def score_file(
     workers = workers or default_workers()
     waiting: deque[tuple[_Row, Future[Verdict]]] = deque()
     with (
-        VerifierPool(verifier, options, workers=workers, deadline=deadline, memory_mb=memory_mb) as pool,
+        VerifierPool(
+            verifier, options, workers=workers, deadline=deadline, memory_mb=memory_mb, cache=CACHE
+        ) as pool,
         _reading(file) as lines,
         _writing(output) as out,
     ):

@@ -95,8 +95,7 @@ class Shares(Good):
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         self.answer = answer
-        for _ in range(200):
-            pass
+        time.sleep(0.0005)
         return super().verify(problem, trace, self.answer)
 
 

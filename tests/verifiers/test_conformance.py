@@ -96,6 +96,19 @@ def test_fuzzed_texts_are_many_different_and_always_the_same():
     assert list(fuzz.texts(5)) == fuzz.BOMBS[:5]
 
 
+@pytest.mark.parametrize("name", ["math", "math+reasoning", "reasoning"])
+def test_built_in_verifiers_conform(name: str):
+    answers = (
+        ("7", "7", "8"),
+        ("1/2", "0.5", "0.25"),
+        ("x^2+1", "1+x^2", "x^2"),
+        ("(1,2)", "(1, 2)", "(2,1)"),
+    )
+    examples = [] if name == "reasoning" else [Example(*example) for example in answers]
+    report = check(name, examples=examples, fuzz=2500)
+    assert report.ok, str(report)
+
+
 class TestGood(ConformanceTests):
     verifier = "specimens:Good"
     fuzz = 300

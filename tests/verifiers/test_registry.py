@@ -140,17 +140,12 @@ def test_what_a_verifier_raises_is_our_fault_and_not_the_policys():
 
 @pytest.mark.parametrize("name", sorted(verifiers.installed()))
 def test_every_built_in_name_loads_and_bears_its_name(name: str):
-    options = {"regex": {"pattern": "x"}}.get(name, {})
-    try:
-        verifier = verifiers.load(name, **options)
-    except BadOption as error:
-        pytest.fail(str(error))
-    assert verifier.name == name
+    assert verifiers.load(name).name == name
 
 
 def test_importing_is_cheap_and_brings_nothing_heavy():
     code = (
-        "import sys, time; start = time.perf_counter(); import verifiers; took = time.perf_counter()-start\n"
+        "import sys, time; start = time.process_time(); import verifiers; took = time.process_time()-start\n"
         "heavy = {'torch', 'sympy', 'numpy', 'scipy', 'rlvr', 'subprocess', 'importlib.metadata'}\n"
         "print(took, *sorted(heavy & set(sys.modules)))"
     )

@@ -75,7 +75,9 @@ def _tree(node: Node) -> str:
 
 def _at(node: Node, point: dict[str, Fraction]) -> str:
     try:
-        return str(evaluate.exact(node, point))
+        value = evaluate.exact(node, point)
+        small = max(value.numerator.bit_length(), value.denominator.bit_length()) < 4_000
+        return str(value) if small else _digits(node, point)
     except evaluate.Undefined:
         return "?"
     except evaluate.Undecided:
