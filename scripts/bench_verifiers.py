@@ -121,12 +121,11 @@ def batch_rate(rows: list[dict[str, Any]], workers: int) -> dict[str, float]:
     """Verdicts per second of the pool, start-up of the workers not counted."""
     from verifiers import Problem, VerifierPool
 
-    problems = [Problem(str(at), row.get("prompt", ""), row["gold"]) for at, row in enumerate(rows)]
-    responses = [row["response"] for row in rows]
+    items = [(Problem(str(at), row.get("prompt", ""), row["gold"]), row["response"]) for at, row in enumerate(rows)]
     with VerifierPool("math", workers=workers, cache=0) as pool:
-        pool.score(problems[:8], responses[:8])
+        pool.score(items[:8])
         start = time.perf_counter()
-        verdicts = pool.score(problems, responses)
+        verdicts = pool.score(items)
         took = time.perf_counter() - start
     agreed = sum((verdict.score == 1.0) == row["label"] for verdict, row in zip(verdicts, rows, strict=True))
     return {"workers": workers, "rows": len(rows), "verdicts_per_s": len(rows) / took, "agreement": agreed / len(rows)}

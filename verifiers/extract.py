@@ -109,36 +109,37 @@ def _boxed(response: str) -> Cut:
     return _by_phrase(response, start) or _bare(response, start)
 
 
-def _between(response: str, start: int, end: int) -> Cut:
+def _between(response: str, start: int, end: int, before: int | None = None) -> Cut:
+    """The answer in response[start:end], and as trace what stands before it, or before `before`."""
     answer = response[start:end].strip()
-    return Cut(response[:start], answer) if answer else Cut(response, None, "the answer is empty")
+    return Cut(response[: start if before is None else before].rstrip(), answer) if answer else Cut(response, None, "the answer is empty")
 
 
 def _has_box(text: str, start: int, end: int) -> bool:
     return any(text.find(box, start, end) >= 0 for box in _BOXES)
 
 
-def _last_box(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Where the content of the last complete box lies; of nested boxes the outermost counts."""
+def _last_box(text: str, start: int, end: int) -> tuple[int, int, int] | None:
+    """Where the content of the last complete box begins and ends, and where the box begins; of nested boxes the outermost counts."""
     last = max(text.rfind(box, start, end) for box in _BOXES)
     if last < 0:
         return None
     start, end = max(start, last - BOX_REACH), min(end, last + BOX_REACH)
-    open_braces: list[int] = []  # where content begins for a box, -1 for any other brace
-    best: tuple[int, int] | None = None
+    open_braces: list[tuple[int, int]] = []  # where a box and its content begin; (-1, -1) for any other brace
+    best: tuple[int, int, int] | None = None
     for match in _BRACES.finditer(text, start, end):
         token = match.group()
         if token == "}":
-            if open_braces and (content := open_braces.pop()) >= 0:
-                best = (content, match.start())
+            if open_braces and (opened := open_braces.pop())[0] >= 0:
+                best = (opened[1], match.start(), opened[0])
         elif token == "{":
-            open_braces.append(-1)
+            open_braces.append((-1, -1))
         elif len(token) > 2:
-            open_braces.append(match.end())
+            open_braces.append((match.start(), match.end()))
     return best
 
 
-_ANCHOR = re.compile(r"\banswer\b|####|^A:", re.IGNORECASE | re.MULTILINE)
+_ANCHOR = re.compile(r"\bans(?:wer)?\b|####|(?-i:^A:)", re.IGNORECASE | re.MULTILINE)
 _ANNOUNCES = re.compile(
     r"[*_ ]{0,4}(?:(?:to|of|for) [^.\n:*]{1,80}? )?"
     r"(?:(?:is|are|was|equals|(?:would|should|will|must) be)\b(?: (?:therefore|thus|then|simply|just)\b)?[*_ ]{0,4}:?"
@@ -161,10 +162,11 @@ def _by_phrase(response: str, start: int) -> Cut | None:
     if announced is None:
         return None
     answer = _first_statement(tail[announced[1] :])
-    return Cut(response[: start + announced[0]], answer or None, "" if answer else "nothing follows the last announcement")
+    return Cut(response[: start + announced[0]].rstrip(), answer or None, "" if answer else "nothing follows the last announcement")
 
 
 _FENCES = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("**", "**"), ("$", "$"))
+_REASON = re.compile(r",? (?:because|since|which|where|as) ")
 _STOP = re.compile(r"\n|[.!?](?=\s+[A-Z\"'(*$\\]|\s*$)|\.?\s+(?=I hope|Hope this)|<\||</")
 
 
@@ -182,25 +184,27 @@ def _first_statement(rest: str) -> str:
                     return rest[len(opening) : end].strip()
             break
     stop = _STOP.search(rest)
-    sentence = (rest[: stop.start()] if stop else rest).strip().strip("*_").strip()
+    sentence = (rest[: stop.start()] if stop else rest).replace("**", "").strip(" \t*_")
+    if (reason := _REASON.search(sentence)) is not None:
+        sentence = sentence[: reason.start()]
     verbs = list(_VERB.finditer(sentence))
-    if verbs and len(sentence.split()) > 3:
+    if verbs and len(sentence.split()) > 3 and not any(char.isdigit() for char in sentence[: verbs[-1].start()]):
         sentence = sentence[verbs[-1].end() :].strip(" :*_")
     return sentence
 
 
-_LABEL = re.compile(r"[A-Za-z]{4,}")
+_LONG_WORD = re.compile(r"[A-Za-z]{4,}")
 
 
 def _bare(response: str, start: int) -> Cut:
+    """A whole response, or a last line, that is short enough and has too few words to be a sentence."""
     body = response[start:].strip()
     if not body:
         return Cut(response, None, "nothing stands after the thinking" if start else "the response is empty")
-    if len(body) <= BARE_LENGTH and "\n" not in body:
-        return Cut(response[:start], body.strip("*_ "))
-    line_start = body.rfind("\n") + 1
-    line = body[line_start:].strip()
-    if line_start and len(line) <= BARE_LENGTH and len(_LABEL.findall(line)) <= 1 and not line.endswith(("?", ":")):
-        offset = response.rfind(line)
-        return Cut(response[:offset], line.strip("*_ "))
-    return Cut(response, None, "no box, no announced answer, no bare answer")
+    line = body[body.rfind("\n") + 1 :].strip()
+    alone = line == body
+    sentence = len(_LONG_WORD.findall(line)) > 1 or line.endswith(("?", ":"))
+    answer = line.strip("*_ ")
+    if len(line) > BARE_LENGTH or sentence and not alone or not answer:
+        return Cut(response, None, "no box, no announced answer, no bare answer")
+    return Cut(response[: response.rfind(line)].rstrip(), answer)

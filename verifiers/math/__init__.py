@@ -39,6 +39,10 @@ class MathVerifier:
     def __init__(self, **options: Any) -> None:
         self.rules = Rules(**options)
 
+    def warm_up(self) -> None:
+        """Import what the first irrational answer would import."""
+        self.verify(Problem("warm-up", "", "\\sqrt{2}"), "", "2/\\sqrt{2}")
+
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         """Judge `answer` against `problem.reference`: a string, an int or a float, or a solution that holds its
         answer in a box or after ####. Never raises on any text."""

@@ -14,6 +14,9 @@ from verifiers.math.values import Based, Choice, Clock, Matrix, Ratio, Region, R
 __all__ = ["Rules", "same"]
 
 
+_KNOWN = {"percent": ("gold", "free", "strict"), "units": ("optional", "required", "ignored"), "rounding": ("gold", "never")}
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The conventions that data sets differ in. Defaults are those of the common benchmarks.
@@ -29,12 +32,19 @@ class Rules:
     units: str = "optional"
     rounding: str = "gold"
 
+    def __post_init__(self) -> None:
+        for option, known in _KNOWN.items():
+            if getattr(self, option) not in known:
+                raise ValueError(f"{option} is {getattr(self, option)!r}; expected one of {', '.join(known)}")
+
 
 DEFAULT = Rules()
 
 
 def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
     """Whether `answer` states what `gold` does."""
+    if gold == answer:
+        return True
     if isinstance(gold, Choice) or isinstance(answer, Choice):
         return _same_choice(gold, answer, rules)
     first, second = getattr(gold, "label", None), getattr(answer, "label", None)

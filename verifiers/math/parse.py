@@ -214,7 +214,7 @@ class Parser:
                 if top is not None and bottom is not None and _proper(top, bottom):
                     self.at += 3
                     return num(value + top / bottom)
-            if self.next_is("cmd", "frac"):
+            if self.next_is("cmd", "frac") and "word" not in (self.peek(1).kind, self.peek(2).kind):
                 start = self.at
                 self.take()
                 fraction = self._frac()
@@ -328,7 +328,8 @@ class Parser:
             self.take()
             index = self.expression()
             self.expect("close", "]")
-        return Node("root", (self.argument(), index))
+        # \sqrt10 shows as √1 0, but whoever writes it, or √10, means the number
+        return Node("root", (self.operand() if self.next_is("num") else self.argument(), index))
 
     def _frac(self) -> Node:
         top = self.argument()

@@ -31,7 +31,10 @@ def read(text: str, thousands: bool = True) -> Value:
     try:
         return _statement(lex(spelled, thousands))
     except (Unreadable, RecursionError):
-        return Text(plain(spelled))
+        words = plain(spelled)
+        if not words:
+            raise Unreadable("neither words nor mathematics") from None
+        return Text(words)
 
 
 # --- splitting --------------------------------------------------------------------------------------------
