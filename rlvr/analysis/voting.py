@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln, xlog1py, xlogy
+from scipy.special import gammaln, xlogy
 
 from rlvr.analysis.passk import log_failure
 from rlvr.analysis.samples import Answers, Bools, Floats, Ints
@@ -37,13 +37,14 @@ def maj_at_k(answers: Answers, n: ArrayLike, k: int) -> Floats:
         i = int(np.flatnonzero(abstain < 0)[0])
         raise ValueError(f"problem row {i}: {int(n[i] - abstain[i])} answers among {int(n[i])} samples")
     win = np.where((n >= k) & (n > 0) & (k >= 0), 0.0, np.nan)
+    table = gammaln(np.arange(int(n.max(initial=0)) + 1) + 1.0)
     rows = np.flatnonzero((win == 0) & (right > 0)) if k > 0 else np.zeros(0, dtype=int)
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
         rate = k / (n[part] + 1)  # any r in (0, 1) gives the same; this one keeps the masses large
 
         def mass(size: Floats, x: Floats, rows: Ints | slice, rate: Floats = rate) -> Floats:
-            return _binomial(size, x, rate[rows, None])
+            return _binomial(size, x, rate[rows, None], table)
 
         win[part] = _plurality(right[part], rivals[part], abstain[part], mass, rivals[part], k)
     return win
@@ -144,12 +145,16 @@ def _convolve(total: Floats, votes: Floats, u: Floats) -> Floats:
     return out
 
 
-def _binomial(size: Floats, x: Floats, rate: Floats) -> Floats:
-    """P(x) of Binomial(size, rate), 0 for x > size."""
+def _binomial(size: Floats, x: Floats, rate: Floats, log_factorial: Floats) -> Floats:
+    """P(x) of Binomial(size, rate), 0 for x > size; sizes and x are whole numbers up to the table's length."""
     inside = x <= size
-    y = np.where(inside, x, 0.0)
+    n, y = size.astype(np.intp), np.where(inside, x, 0.0).astype(np.intp)
     log_p = (
-        gammaln(size + 1) - gammaln(y + 1) - gammaln(size - y + 1) + xlogy(y, rate) + xlog1py(size - y, -rate)
+        log_factorial[n]
+        - log_factorial[y]
+        - log_factorial[n - y]
+        + y * np.log(rate)
+        + (n - y) * np.log1p(-rate)
     )
     return np.where(inside, np.exp(log_p), 0.0)
 
