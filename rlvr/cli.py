@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return getattr(commands, args.verb)(args) or 0
     except KeyboardInterrupt:
         words = " ".join(map(shlex.quote, sys.argv[1:] if argv is None else argv))
-        print(f"\nInterrupted; what is on disk stays. To go on where it stopped: rlvr {words}", file=sys.stderr)
+        print(
+            f"\nInterrupted; what is on disk stays. To go on where it stopped: rlvr {words}", file=sys.stderr
+        )
         return INTERRUPTED
     except BrokenPipeError:  # `rlvr … | head`: the reader has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (closed by the interpreter's exit)
@@ -43,7 +45,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args, rest = root.parse_known_args(argv)
     late = [word for word in rest if "=" in word and not word.startswith("-")]
     if len(late) < len(rest) or (late and not hasattr(args, "overrides")):
-        root.error(f"unrecognized arguments: {' '.join(word for word in rest if word not in late) or ' '.join(late)}")
+        root.error(
+            f"unrecognized arguments: {' '.join(word for word in rest if word not in late) or ' '.join(late)}"
+        )
     if late:
         args.overrides += late
     return args
@@ -58,32 +62,46 @@ def expected(error: Exception) -> bool:
 
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
-        prog="rlvr", description="Reinforcement learning with verifiable rewards, and a truthful account of it."
+        prog="rlvr",
+        description="Reinforcement learning with verifiable rewards, and a truthful account of it.",
     )
     root.add_argument("--version", action="version", version=f"rlvr {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     root.add_argument("--debug", action="store_true", help="show a traceback where something fails")
-    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback where something fails")
+    common.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show a traceback where something fails",
+    )
     common.add_argument("-q", "--quiet", action="store_true", help="no progress; the log file has it all")
     verbs = root.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    run = verbs.add_parser("run", parents=[common], help="evaluate the base, train, evaluate the tuned, report")
+    run = verbs.add_parser(
+        "run", parents=[common], help="evaluate the base, train, evaluate the tuned, report"
+    )
     train = verbs.add_parser("train", parents=[common], help="only train")
     for verb, name in ((run, "run"), (train, "train")):
         _add_config(verb)
         verb.set_defaults(verb=name)
 
-    evaluate = verbs.add_parser("eval", parents=[common], help="only evaluate a model on the held-out problems")
+    evaluate = verbs.add_parser(
+        "eval", parents=[common], help="only evaluate a model on the held-out problems"
+    )
     evaluate.add_argument("model", help="`tiny`, a folder, or a Hub name")
     evaluate.add_argument("--config", default="quickstart", help="problems, evidence, sampling and verifier")
     evaluate.add_argument("overrides", nargs="*", metavar="key=value")
-    evaluate.add_argument("--output", type=Path, help="rollout file to write (default: evals/MODEL-CONFIG.jsonl)")
+    evaluate.add_argument(
+        "--output", type=Path, help="rollout file to write (default: evals/MODEL-CONFIG.jsonl)"
+    )
     evaluate.set_defaults(verb="evaluate")
 
     score = verbs.add_parser("score", parents=[common], help="judge responses that another system wrote")
     score.add_argument("file", help="JSONL with `response` and `reference`; `-` for standard input")
     score.add_argument("--verifier", required=True, help="built-in name, plug-in, or package.module:attr")
-    score.add_argument("--option", action="append", default=[], metavar="key=value", help="option of the verifier")
+    score.add_argument(
+        "--option", action="append", default=[], metavar="key=value", help="option of the verifier"
+    )
     score.add_argument("--output", default="-", help="JSONL with verdicts added; `-` for standard output")
     score.add_argument("--map", action="append", default=[], metavar="ours=theirs", help="column names")
     score.add_argument("--labels", metavar="COLUMN", help="audit the verifier against these labels")
@@ -93,12 +111,16 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("base", type=Path)
     report.add_argument("tuned", type=Path, nargs="?")
     report.add_argument("more", type=Path, nargs="*")
-    report.add_argument("--output", type=Path, default=Path("report"), help="folder for report.html, report.json")
+    report.add_argument(
+        "--output", type=Path, default=Path("report"), help="folder for report.html, report.json"
+    )
     report.add_argument("--search-budget", type=int, metavar="K")
     report.add_argument("--allow-mismatch", action="store_true", help="compare what was sampled differently")
     report.set_defaults(verb="report")
 
-    check = verbs.add_parser("check", parents=[common], help="what this machine can do; with CONFIG, validate it")
+    check = verbs.add_parser(
+        "check", parents=[common], help="what this machine can do; with CONFIG, validate it"
+    )
     check.add_argument("config", nargs="?")
     check.add_argument("overrides", nargs="*", metavar="key=value")
     check.set_defaults(verb="check")

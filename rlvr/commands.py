@@ -68,7 +68,9 @@ def score(args: argparse.Namespace) -> int:
 
     options = dict(_pair(text, "--option") for text in args.option)
     columns = dict(_pair(text, "--map") for text in args.map)
-    score_file(args.file, args.verifier, options=options, output=args.output, columns=columns, labels=args.labels)
+    score_file(
+        args.file, args.verifier, options=options, output=args.output, columns=columns, labels=args.labels
+    )
     return 0
 
 
@@ -116,7 +118,9 @@ def help_config() -> int:
 def _read(args: argparse.Namespace) -> tuple[Config, Path, Path]:
     """The config, the file it came from, the run folder."""
     if args.config is None:
-        raise ConfigError("a config is needed: a YAML file, or the name of a packaged recipe such as quickstart")
+        raise ConfigError(
+            "a config is needed: a YAML file, or the name of a packaged recipe such as quickstart"
+        )
     file = configuration.find(args.config)
     folder = args.output or Path("runs") / file.stem
     return configuration.load(file, args.overrides), file, folder

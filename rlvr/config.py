@@ -27,7 +27,9 @@ class Section(BaseModel):
 
 
 class ProblemsConfig(Section):
-    train: SourceConfig | None = Field(None, description="problems to train on; not needed by `rlvr eval`")
+    train: SourceConfig | None = Field(
+        default=None, description="problems to train on; not needed by `rlvr eval`"
+    )
     heldout: SourceConfig = Field(description="problems that every figure of the report is measured on")
     probes: dict[str, SourceConfig] = Field(
         default_factory=dict,
@@ -37,44 +39,69 @@ class ProblemsConfig(Section):
 
 class SamplingConfig(Section):
     engine: Literal["auto", "transformers", "vllm"] = Field(
-        "auto", description="who samples evaluations: vllm where it is installed and there is a GPU, else transformers"
+        default="auto",
+        description="who samples evaluations: vllm where it is installed and there is a GPU, else transformers",
     )
-    samples: int = Field(64, ge=1, description="samples n per held-out problem (at least 2 K; 16 K to show expansion)")
-    temperature: float = Field(1.0, ge=0, description="softmax temperature of training and evaluation; 0 is greedy")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus; the posterior figures need 1.0")
-    top_k: int = Field(0, ge=0, description="keep the k likeliest tokens; 0 keeps all")
-    min_p: float = Field(0.0, ge=0, le=1, description="drop tokens below this share of the likeliest one; 0 keeps all")
-    max_new_tokens: int = Field(512, ge=1, description="token limit of a completion; reaching it means truncated")
-    stop: list[str] = Field(default_factory=list, description="strings that end a completion, besides end-of-text")
-    batch_size: int = Field(0, ge=0, description="rows decoded at once; 0 derives it from the model's size")
+    samples: int = Field(
+        default=64, ge=1, description="samples n per held-out problem (at least 2 K; 16 K to show expansion)"
+    )
+    temperature: float = Field(
+        default=1.0, ge=0, description="softmax temperature of training and evaluation; 0 is greedy"
+    )
+    top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus; the posterior figures need 1.0")
+    top_k: int = Field(default=0, ge=0, description="keep the k likeliest tokens; 0 keeps all")
+    min_p: float = Field(
+        default=0.0, ge=0, le=1, description="drop tokens below this share of the likeliest one; 0 keeps all"
+    )
+    max_new_tokens: int = Field(
+        default=512, ge=1, description="token limit of a completion; reaching it means truncated"
+    )
+    stop: list[str] = Field(
+        default_factory=list, description="strings that end a completion, besides end-of-text"
+    )
+    batch_size: int = Field(
+        default=0, ge=0, description="rows decoded at once; 0 derives it from the model's size"
+    )
 
 
 class LoraSection(Section):
-    r: int = Field(16, ge=1, description="rank")
-    alpha: int = Field(32, ge=1, description="scale; the update is alpha / r times B A")
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout on the adapter's input")
-    target_modules: str | list[str] = Field("all-linear", description="which modules get an adapter")
+    r: int = Field(default=16, ge=1, description="rank")
+    alpha: int = Field(default=32, ge=1, description="scale; the update is alpha / r times B A")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout on the adapter's input")
+    target_modules: str | list[str] = Field(default="all-linear", description="which modules get an adapter")
 
 
 class ShapingConfig(Section):
     """Reward terms that are not verdicts. They never reach the analysis."""
 
-    overlong: float = Field(0.0, ge=0, description="taken from the reward of a truncated completion")
-    per_token: float = Field(0.0, ge=0, description="taken from the reward for each completion token")
+    overlong: float = Field(default=0.0, ge=0, description="taken from the reward of a truncated completion")
+    per_token: float = Field(default=0.0, ge=0, description="taken from the reward for each completion token")
 
 
 class TrainConfig(Section):
-    algorithm: Literal["grpo"] = Field("grpo", description="how verdicts become advantages")
-    steps: int = Field(100, ge=0, description="optimiser steps; each draws fresh problems and samples")
-    groups_per_step: int = Field(8, ge=1, description="problems per step, over all processes")
-    group_size: int = Field(8, ge=2, description="samples per problem and step (G)")
-    groups_per_micro_step: int = Field(0, ge=0, description="groups per forward and backward; 0 derives it")
-    eval_every: int = Field(0, ge=0, description="evaluate on held-out problems every so many steps; 0 never")
-    eval_samples: int = Field(16, ge=1, description="samples per problem in these evaluations")
-    checkpoint_every: int = Field(50, ge=0, description="steps between checkpoints; 0 keeps none but the last")
-    learning_rate: float = Field(1e-6, gt=0, description="peak learning rate of AdamW")
-    shaping: ShapingConfig = Field(ShapingConfig(), description="length terms of the reward; none by default")
-    lora: LoraSection | None = Field(None, description="train adapters through peft instead of all weights")
+    algorithm: Literal["grpo"] = Field(default="grpo", description="how verdicts become advantages")
+    steps: int = Field(
+        default=100, ge=0, description="optimiser steps; each draws fresh problems and samples"
+    )
+    groups_per_step: int = Field(default=8, ge=1, description="problems per step, over all processes")
+    group_size: int = Field(default=8, ge=2, description="samples per problem and step (G)")
+    groups_per_micro_step: int = Field(
+        default=0, ge=0, description="groups per forward and backward; 0 derives it"
+    )
+    eval_every: int = Field(
+        default=0, ge=0, description="evaluate on held-out problems every so many steps; 0 never"
+    )
+    eval_samples: int = Field(default=16, ge=1, description="samples per problem in these evaluations")
+    checkpoint_every: int = Field(
+        default=50, ge=0, description="steps between checkpoints; 0 keeps none but the last"
+    )
+    learning_rate: float = Field(default=1e-6, gt=0, description="peak learning rate of AdamW")
+    shaping: ShapingConfig = Field(
+        default=ShapingConfig(), description="length terms of the reward; none by default"
+    )
+    lora: LoraSection | None = Field(
+        default=None, description="train adapters through peft instead of all weights"
+    )
     trl: dict[str, Any] = Field(
         default_factory=dict,
         description="any further field of TRL's GRPOConfig (beta, loss_type, epsilon, report_to, …)",
@@ -82,39 +109,60 @@ class TrainConfig(Section):
 
 
 class VerificationConfig(Section):
-    workers: int = Field(0, ge=0, description="verifier processes; 0 means one per core, at most 8")
-    deadline: float = Field(10.0, gt=0, description="seconds for one verdict before its worker is killed")
-    memory_mb: int = Field(2048, ge=64, description="memory of one worker")
+    workers: int = Field(default=0, ge=0, description="verifier processes; 0 means one per core, at most 8")
+    deadline: float = Field(
+        default=10.0, gt=0, description="seconds for one verdict before its worker is killed"
+    )
+    memory_mb: int = Field(default=2048, ge=64, description="memory of one worker")
 
 
 class AnalysisConfig(Section):
-    search_budget: int = Field(16, ge=1, description="K: gains within K base samples count as search compression")
-    replicates: int = Field(2000, ge=100, description="cluster-bootstrap replicates behind the intervals")
+    search_budget: int = Field(
+        default=16, ge=1, description="K: gains within K base samples count as search compression"
+    )
+    replicates: int = Field(
+        default=2000, ge=100, description="cluster-bootstrap replicates behind the intervals"
+    )
 
 
 class SandboxConfig(Section):
-    allow_weak: bool = Field(False, description="run the code verifier below isolation level `standard`")
+    allow_weak: bool = Field(
+        default=False, description="run the code verifier below isolation level `standard`"
+    )
 
 
 class Config(Section):
     model: str = Field(
-        "tiny", description="`tiny` (embedded), a folder, or a Hub name such as Qwen/Qwen2.5-0.5B-Instruct"
+        default="tiny",
+        description="`tiny` (embedded), a folder, or a Hub name such as Qwen/Qwen2.5-0.5B-Instruct",
     )
-    revision: str | None = Field(None, description="Hub revision of the model")
+    revision: str | None = Field(default=None, description="Hub revision of the model")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="weights in memory; auto is float32 on CPU, bfloat16 on a GPU that has it"
+        default="auto", description="weights in memory; auto is float32 on CPU, bfloat16 on a GPU that has it"
     )
-    trust_remote_code: bool = Field(False, description="run code that comes with the model")
+    trust_remote_code: bool = Field(default=False, description="run code that comes with the model")
     problems: ProblemsConfig = Field(description="where problems come from")
-    evidence: EvidenceConfig = Field(EvidenceConfig(), description="how a problem becomes a prompt")
-    verifier: str = Field("math", description="a built-in name, an installed plug-in, or package.module:attr")
-    verifier_options: dict[str, Any] = Field(default_factory=dict, description="keyword options of the verifier")
-    verification: VerificationConfig = Field(VerificationConfig(), description="the pool of verifier processes")
-    sampling: SamplingConfig = Field(SamplingConfig(), description="how traces are drawn, in training and evaluation")
-    train: TrainConfig = Field(TrainConfig(), description="the training run")
-    analysis: AnalysisConfig = Field(AnalysisConfig(), description="what the report claims, decided before looking")
-    sandbox: SandboxConfig = Field(SandboxConfig(), description="isolation of untrusted programs")
-    seed: int = Field(0, ge=0, description="seed of data order, training samples and, offset, of the evaluations")
+    evidence: EvidenceConfig = Field(default=EvidenceConfig(), description="how a problem becomes a prompt")
+    verifier: str = Field(
+        default="math", description="a built-in name, an installed plug-in, or package.module:attr"
+    )
+    verifier_options: dict[str, Any] = Field(
+        default_factory=dict, description="keyword options of the verifier"
+    )
+    verification: VerificationConfig = Field(
+        default=VerificationConfig(), description="the pool of verifier processes"
+    )
+    sampling: SamplingConfig = Field(
+        default=SamplingConfig(), description="how traces are drawn, in training and evaluation"
+    )
+    train: TrainConfig = Field(default=TrainConfig(), description="the training run")
+    analysis: AnalysisConfig = Field(
+        default=AnalysisConfig(), description="what the report claims, decided before looking"
+    )
+    sandbox: SandboxConfig = Field(default=SandboxConfig(), description="isolation of untrusted programs")
+    seed: int = Field(
+        default=0, ge=0, description="seed of data order, training samples and, offset, of the evaluations"
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Config:
@@ -131,7 +179,9 @@ class Config(Section):
 
     def digest(self) -> str:
         """A short fingerprint: two runs with equal digests do the same work."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[
+            :16
+        ]
 
 
 def find(name: str | Path) -> Path:
@@ -185,7 +235,9 @@ def validate(data: dict[str, Any], where: str) -> Config:
         return Config.model_validate(data)
     except ValidationError as error:
         faults = "\n".join(f"  {line}" for line in _explain(error))
-        raise ConfigError(f"{where}: the configuration has {error.error_count()} fault(s):\n{faults}") from None
+        raise ConfigError(
+            f"{where}: the configuration has {error.error_count()} fault(s):\n{faults}"
+        ) from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -230,7 +282,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
         elif fault["type"] == "missing":
             yield f"{path}: missing"
         elif fault["type"] == "value_error":
-            yield f"{path + ': ' if path else ''}{fault['ctx']['error']}"
+            yield f"{path + ': ' if path else ''}{fault.get('ctx', {}).get('error', fault['msg'])}"
         else:
             yield f"{path}: {fault['msg']}; found {fault['input']!r}"
 
@@ -257,7 +309,9 @@ def describe(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tupl
     for name, found in model.model_fields.items():
         key = f"{prefix}{name}"
         inner = _section(found.annotation)
-        default = "required" if found.is_required() else _default_text(found.get_default(call_default_factory=True))
+        default = (
+            "required" if found.is_required() else _default_text(found.get_default(call_default_factory=True))
+        )
         yield key, "" if inner else default, found.description or ""
         if inner:
             many = str(found.annotation).startswith("dict")

@@ -34,7 +34,12 @@ class Examiner:
     terminal: Terminal
 
     def evaluate(
-        self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int | None = None, label: str = ""
+        self,
+        policy: Policy,
+        problems: Sequence[Problem],
+        into: Path,
+        samples: int | None = None,
+        label: str = "",
     ) -> Path:
         """Draw and judge `samples` completions of each problem; rows that `into` already holds are kept.
 
@@ -69,7 +74,9 @@ class Examiner:
             drawn = [(place[row.problem_id], row.extra["token_ids"]) for row in rows]
             with self.terminal.progress(f"{file.stem} rows under {policy.name}", total=len(rows)) as advance:
                 nats = logprobs(policy, prompts, drawn, self.config.sampling.temperature, progress=advance)
-            both = (replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in zip(rows, nats, strict=True))
+            both = (
+                replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in zip(rows, nats, strict=True)
+            )
             rollouts.rewrite(file, both)
         state.wait_for_everyone()
 
@@ -100,7 +107,8 @@ class Examiner:
         judging: list[tuple[Rollout, Future[Verdict]]] | None = None
         for start in range(0, len(todo), size):
             block = list(todo[start : start + size])
-            with state.split_between_processes(block) as mine:
+            with state.split_between_processes(block) as share:
+                mine: list[tuple[int, int]] = list(share)  # type: ignore[arg-type]
                 seeds = [row_seed(self.config.seed, into.stem, problems[i].id, s) for i, s in mine]
                 rows = [Row(i, seed) for (i, _), seed in zip(mine, seeds, strict=True)]
                 completions = draw.generate(prompts, rows) if rows else []
@@ -126,8 +134,12 @@ class Examiner:
         there = rollouts.read_settings(into)
         differing = sorted(k for k in settings.keys() | there.keys() if settings.get(k) != there.get(k))
         if there and (differing := [k for k in differing if k != "versions"]):
-            shown = "; ".join(f"{k}: {there.get(k)!r} there, {settings.get(k)!r} asked for" for k in differing)
-            raise UserError(f"{into}: was drawn under other settings ({shown}). Give this evaluation another file.")
+            shown = "; ".join(
+                f"{k}: {there.get(k)!r} there, {settings.get(k)!r} asked for" for k in differing
+            )
+            raise UserError(
+                f"{into}: was drawn under other settings ({shown}). Give this evaluation another file."
+            )
         done = {(row.problem_id, row.sample) for row in rollouts.read(into)} if into.exists() else set()
         state = PartialState()
         state.wait_for_everyone()

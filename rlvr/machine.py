@@ -70,7 +70,9 @@ def check_config(config: Config, file: Path) -> Iterator[str]:
     yield f"model {config.model}: to be loaded"
     arguments.check(config.train)
     check_sandbox(config)
-    found = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, file.parent)
+    found = sources.load_all(
+        config.problems.train, config.problems.heldout, config.problems.probes, file.parent
+    )
     evidence = Evidence(config.evidence, found.train, found.heldout)
     training = evidence.without_shots(found.train)
     yield f"problems: {len(training)} to train on, {len(found.heldout)} held out, none of them in both"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,14 +42,17 @@ def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = No
 
 
 @contextmanager
-def prepare(config: Config, terminal: Terminal, base: Path | None = None) -> Iterator[tuple[Problems, Examiner]]:
+def prepare(
+    config: Config, terminal: Terminal, base: Path | None = None
+) -> Iterator[tuple[Problems, Examiner]]:
     """Problems, evidence and verifiers: all that can be wrong before a model is loaded."""
     from rlvr.policy import check_location
 
     check_location(config.model)
     check_sandbox(config)
     problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
-    evidence = Evidence(config.evidence, problems.train, problems.heldout)
+    examined = [*problems.heldout, *chain.from_iterable(problems.probes.values())]
+    evidence = Evidence(config.evidence, problems.train, examined)
     problems = replace(problems, train=evidence.without_shots(problems.train))
     for note in problems.notes:
         terminal.say(note)
@@ -103,7 +107,6 @@ def train(config: Config, problems: Problems, examiner: Examiner, here: Run) -> 
     def on_the_way(policy: Policy, step: int) -> dict[str, float] | None:
         if not every or step % every or step == config.train.steps:
             return None
-        policy.model.eval()
         file = examiner.evaluate(policy, problems.heldout, here.rollouts(policy.name), samples)
         return pass_rates(file, min(config.analysis.search_budget, samples))
 
@@ -121,7 +124,9 @@ def pass_rates(file: Path, search_budget: int) -> dict[str, float]:
 
     samples = read(file, file.stem)[0].samples
     rates = {k: pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}
-    return {f"eval/pass@{k}": float(np.nanmean(rate)) for k, rate in rates.items() if not np.isnan(rate).all()}
+    return {
+        f"eval/pass@{k}": float(np.nanmean(rate)) for k, rate in rates.items() if not np.isnan(rate).all()
+    }
 
 
 def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -> None:
@@ -156,7 +161,8 @@ def report(config: Config, problems: Problems, here: Run, terminal: Terminal) ->
         search_budget=config.analysis.search_budget,
         metrics=here.metrics,
         probes={
-            probe: (here.rollouts(f"base.{probe}"), here.rollouts(f"tuned.{probe}")) for probe in problems.probes
+            probe: (here.rollouts(f"base.{probe}"), here.rollouts(f"tuned.{probe}"))
+            for probe in problems.probes
         },
         exact=exact_values(config, problems, here),
         title=here.folder.name,

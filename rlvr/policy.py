@@ -80,7 +80,9 @@ def check_location(model: str) -> None:
             found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
             raise PolicyError(f"model {model}: the folder has no config.json; found {found}")
     elif folder.exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise PolicyError(f"model {model}: expected a folder with config.json or a Hub name; there is no such folder")
+        raise PolicyError(
+            f"model {model}: expected a folder with config.json or a Hub name; there is no such folder"
+        )
 
 
 def load_policy(
@@ -114,7 +116,8 @@ def load_policy(
         if tokenizer.eos_token_id is None:
             raise PolicyError(f"model {where}: its tokenizer has neither a pad nor an end-of-text token")
         tokenizer.pad_token = tokenizer.eos_token
-    model.to(device()).eval()
+    model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
+    model.eval()
     return Policy(name, model, tokenizer, where)
 
 
@@ -122,7 +125,9 @@ def device() -> torch.device:
     """The accelerator of this process, or the CPU."""
     from accelerate import PartialState
 
-    return PartialState().device
+    found = PartialState().device
+    assert found is not None  # None only before a state is initialised
+    return found
 
 
 def resolve_dtype(name: str) -> torch.dtype:

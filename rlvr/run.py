@@ -60,13 +60,17 @@ def open_run(config: Config, folder: Path) -> Run:
                 "Give this one a folder of its own with --output, or remove that one."
             )
     elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise ConfigError(f"{folder}: there is something else in this output folder, and no config.yaml of a run")
+        raise ConfigError(
+            f"{folder}: there is something else in this output folder, and no config.yaml of a run"
+        )
     else:
         folder.mkdir(parents=True, exist_ok=True)
         header = "".join(f"# {name} {found}\n" for name, found in versions().items())
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         partial = file.with_suffix(".partial")
-        partial.write_text(f"# Every key of this run, written when it began with\n{header}{text}", encoding="utf-8")
+        partial.write_text(
+            f"# Every key of this run, written when it began with\n{header}{text}", encoding="utf-8"
+        )
         partial.replace(file)
     return Run(folder)
 

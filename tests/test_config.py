@@ -82,7 +82,9 @@ def test_every_packaged_recipe_is_valid():
 
 def test_every_key_is_explained():
     keys = list(configuration.describe())
-    assert all(words and not words.endswith(".") for _, _, words in keys), [k for k, _, w in keys if not w or w.endswith(".")]
+    assert all(words and not words.endswith(".") for _, _, words in keys), [
+        k for k, _, w in keys if not w or w.endswith(".")
+    ]
     assert {"train.lora.r", "problems.train.dataset", "evidence.shots"} <= {key for key, _, _ in keys}
 
 

@@ -24,7 +24,12 @@ SHORT = [
 
 def rlvr(*words: str, **kwargs) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "rlvr", *words], capture_output=True, text=True, timeout=300, check=False, **kwargs
+        [sys.executable, "-m", "rlvr", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **kwargs,
     )
 
 
@@ -51,7 +56,15 @@ def finished(tmp_path_factory) -> Path:
 
 
 def test_a_run_folder_holds_what_the_contract_says(finished):
-    for name in ("config.yaml", "metrics.jsonl", "report.html", "report.json", "log.txt", "checkpoints", "model"):
+    for name in (
+        "config.yaml",
+        "metrics.jsonl",
+        "report.html",
+        "report.json",
+        "log.txt",
+        "checkpoints",
+        "model",
+    ):
         assert (finished / name).exists(), name
     expected = ["base", "tuned", "step-2", "base.rare", "tuned.rare", "base.unreachable", "tuned.unreachable"]
     for name in [*expected, *(f"train-{step:06d}" for step in range(1, 5))]:
@@ -72,7 +85,12 @@ def test_metrics_have_a_line_per_step(finished):
     for row in rows:
         shares = [v for k, v in row.items() if k.startswith("status/")]
         assert sum(shares) == pytest.approx(1)
-        assert row["samples"] == 16 and row["seconds/sampling"] > 0 and "entropy" in row and "clipped_share" in row
+        assert (
+            row["samples"] == 16
+            and row["seconds/sampling"] > 0
+            and "entropy" in row
+            and "clipped_share" in row
+        )
     assert "eval/pass@1" in rows[1] and "eval/pass@1" not in rows[0]
 
 
@@ -83,7 +101,7 @@ def test_the_report_says_what_the_rollouts_say(finished):
     assert report["policies"]["base"]["pass_at_k"]["1"]["value"] == pytest.approx(mean)
     assert report["comparison"]["compression"]["search_budget"] == 8
     page = (finished / "report.html").read_text()
-    assert "<script src=" not in page and "http-equiv=\"Content-Security-Policy\"" in page
+    assert "<script src=" not in page and 'http-equiv="Content-Security-Policy"' in page
     assert str(finished / "report.html") in (finished.parent / "stdout").read_text()
 
 
@@ -109,7 +127,9 @@ def test_another_configuration_in_the_same_folder_is_refused(finished, capsys):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
-@pytest.mark.parametrize("moment", ["rollouts/base.jsonl", "rollouts/train-000003.jsonl", "rollouts/tuned.jsonl"])
+@pytest.mark.parametrize(
+    "moment", ["rollouts/base.jsonl", "rollouts/train-000003.jsonl", "rollouts/tuned.jsonl"]
+)
 def test_a_stopped_run_goes_on_and_ends_the_same(finished, tmp_path, sign, moment):
     command = ["run", "quickstart", "--output", str(tmp_path / "run"), *SHORT]
     process = subprocess.Popen([sys.executable, "-m", "rlvr", *command], stderr=subprocess.PIPE, text=True)
@@ -134,9 +154,15 @@ BAD = {
     "no such option": (["run", "quickstart", "verifier_options={strictness: 3}"], "strictness"),
     "no such model folder": (["run", "quickstart", "model=./nowhere"], "./nowhere"),
     "not a model folder": (["run", "quickstart", "model=HERE"], "config.json"),
-    "missing column": (["run", "quickstart", "problems.heldout={file: HERE/rows.jsonl, prompt: question}"], "question"),
+    "missing column": (
+        ["run", "quickstart", "problems.heldout={file: HERE/rows.jsonl, prompt: question}"],
+        "question",
+    ),
     "empty split": (["run", "quickstart", "problems.heldout={file: HERE/empty.jsonl}"], "empty.jsonl"),
-    "duplicate ids": (["run", "quickstart", "problems.heldout={file: HERE/twice.jsonl, id: id}"], "twice.jsonl"),
+    "duplicate ids": (
+        ["run", "quickstart", "problems.heldout={file: HERE/twice.jsonl, id: id}"],
+        "twice.jsonl",
+    ),
     "no such file": (["run", "quickstart", "problems.heldout={file: HERE/none.jsonl}"], "none.jsonl"),
     "overlap": (["run", "quickstart", "problems.heldout={world: train, limit: 3}"], "3"),
     "foreign folder": (["run", "quickstart", "--output", "HERE"], "something else in this output folder"),
@@ -197,7 +223,16 @@ def test_eval_alone(tmp_path, capsys):
 
 
 def test_train_alone(tmp_path):
-    words = ["train", "quickstart", "--output", str(tmp_path / "run"), *SHORT, "train.eval_every=0", "train.steps=1", "-q"]
+    words = [
+        "train",
+        "quickstart",
+        "--output",
+        str(tmp_path / "run"),
+        *SHORT,
+        "train.eval_every=0",
+        "train.steps=1",
+        "-q",
+    ]
     assert main(words) == 0
     assert (tmp_path / "run" / "model" / "model.safetensors").exists()
 
@@ -210,7 +245,10 @@ def test_lora_trains_adapters_and_exports_a_merged_model(tmp_path):
 
     from rlvr.testbed.world import TINY
 
-    before, after = load_file(TINY / "model.safetensors"), load_file(tmp_path / "run" / "model" / "model.safetensors")
+    before, after = (
+        load_file(TINY / "model.safetensors"),
+        load_file(tmp_path / "run" / "model" / "model.safetensors"),
+    )
     assert before.keys() == after.keys()
     assert any((before[k] != after[k]).any() for k in before)
     assert "kl" in read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]

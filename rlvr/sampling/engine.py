@@ -34,7 +34,9 @@ class TransformersSampler:
         """One completion per row, in order; rows of the same prompt share its prefill."""
         size = self.block_size(prompts)
         batches = (rows[start : start + size] for start in range(0, len(rows), size))
-        return [done for batch in batches for done in _Batch(self.policy, prompts, batch, self.settings).run()]
+        return [
+            done for batch in batches for done in _Batch(self.policy, prompts, batch, self.settings).run()
+        ]
 
 
 def default_batch_size(policy: Policy, prompts: Sequence[Sequence[int]], settings: SamplingConfig) -> int:
@@ -44,11 +46,11 @@ def default_batch_size(policy: Policy, prompts: Sequence[Sequence[int]], setting
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     bytes_per_token = 2 * config.num_hidden_layers * heads * width * policy.model.dtype.itemsize
     longest = max(map(len, prompts), default=0) + settings.max_new_tokens
-    bytes_per_row = 2 * bytes_per_token * longest + 24 * config.vocab_size  # twice: dropping rows copies the cache
-    if policy.device.type == "cuda":
-        budget = int(0.4 * torch.cuda.mem_get_info(policy.device)[0])
-    else:
-        budget = 2 * 1024**3
+    bytes_per_row = (
+        2 * bytes_per_token * longest + 24 * config.vocab_size
+    )  # twice: dropping rows copies the cache
+    on_gpu = policy.device.type == "cuda"
+    budget = int(0.4 * torch.cuda.mem_get_info(policy.device)[0]) if on_gpu else 2 * 1024**3
     return max(16, min(1024, budget // bytes_per_row // 16 * 16))
 
 
@@ -101,7 +103,12 @@ class _Batch:
         self.completions = [Completion() for _ in rows]
         self.live = list(self.completions)
         self.uniforms = torch.from_numpy(
-            np.stack([np.random.Generator(np.random.Philox(row.seed)).random(settings.max_new_tokens) for row in rows])
+            np.stack(
+                [
+                    np.random.Generator(np.random.Philox(row.seed)).random(settings.max_new_tokens)
+                    for row in rows
+                ]
+            )
         ).to(policy.device)
         self.stop_ids = set(policy.stop_ids)
         self.warpers = _warpers(settings)
@@ -123,7 +130,9 @@ class _Batch:
             self._advance(tokens)
         decode = self.policy.tokenizer.batch_decode
         for done, text in zip(
-            self.completions, decode([c.token_ids for c in self.completions], skip_special_tokens=True), strict=True
+            self.completions,
+            decode([c.token_ids for c in self.completions], skip_special_tokens=True),
+            strict=True,
         ):
             done.text = text
         return self.completions

@@ -43,7 +43,10 @@ def logprobs(
 
 
 def _batch(
-    policy: Policy, prompts: Sequence[Sequence[int]], rows: Sequence[tuple[int, Sequence[int]]], temperature: float
+    policy: Policy,
+    prompts: Sequence[Sequence[int]],
+    rows: Sequence[tuple[int, Sequence[int]]],
+    temperature: float,
 ) -> list[float]:
     distinct = list(dict.fromkeys(prompt for prompt, _ in rows))
     place = {prompt: i for i, prompt in enumerate(distinct)}
@@ -52,7 +55,9 @@ def _batch(
     longest = max(1, *(len(ids) for _, ids in rows))
     pad = policy.tokenizer.pad_token_id
     ids = torch.tensor([[*ids, *[pad] * (longest - len(ids))] for _, ids in rows], device=policy.device)
-    real = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for _, ids in rows], device=policy.device)
+    real = torch.tensor(
+        [[1] * len(ids) + [0] * (longest - len(ids)) for _, ids in rows], device=policy.device
+    )
     logits = prefix.logits[:, None]
     if longest > 1:  # the last token predicts nothing that is asked for
         lengths = prefix.mask.sum(-1, keepdim=True)

@@ -67,6 +67,6 @@ class VllmSampler:
         return Completion(
             token_ids=ids,
             logprobs=[step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)],
-            text=self.policy.tokenizer.decode(ids, skip_special_tokens=True),
+            text=str(self.policy.tokenizer.decode(ids, skip_special_tokens=True)),
             complete=output.finish_reason == "stop",
         )

@@ -55,14 +55,12 @@ def train(
         rewind(run.metrics, run.rollouts("train").parent, done)
     with examiner.terminal.progress("training", total=config.train.steps, start=done) as advance:
         trainer = Trainer(policy, problems, config, examiner, args, run.rollouts("train").parent)
-        trainer.add_callback(
-            Journal(
-                run.metrics,
-                lambda: trainer.sampled_metrics,
-                advance,
-                lambda step: evaluate(trainer.snapshot(f"step-{step}"), step),
-            )
-        )
+
+        def evaluate_now(step: int) -> dict[str, float]:
+            with trainer.snapshot(f"step-{step}") as snapshot:
+                return evaluate(snapshot, step) or {}
+
+        trainer.add_callback(Journal(run.metrics, lambda: trainer.sampled_metrics, advance, evaluate_now))
         if config.train.steps > done:
             trainer.train(resume_from_checkpoint=checkpoint)
     trainer.export(run.model)

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from peft import LoraConfig
-from trl import GRPOConfig
+from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import Config, ConfigError, LoraSection, TrainConfig
+from rlvr.policy import device
 
 MICRO_STEP_TOKENS = 16_384
 """Tokens (padding included) of one forward and backward, when the config does not say."""
@@ -91,10 +92,11 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
     train, sampling = config.train, config.sampling
     groups = groups_per_process(train.groups_per_step, PartialState().num_processes)
     micro = groups_per_micro_step(train, groups, longest_prompt + sampling.max_new_tokens)
-    cuda = PartialState().device.type == "cuda"
-    settings = DEFAULTS | {"bf16": cuda and torch.cuda.is_bf16_supported(), "use_cpu": not cuda} | train.trl
-    if PartialState().device.type not in ("cpu", "cuda"):
-        settings["use_cpu"] = False
+    kind = device().type
+    cuda = kind == "cuda"
+    settings: dict[str, Any] = (
+        DEFAULTS | {"bf16": cuda and torch.cuda.is_bf16_supported(), "use_cpu": kind == "cpu"} | train.trl
+    )
     every = _at_boundary(train.checkpoint_every or train.steps, int(settings["num_iterations"]))
     try:
         return GRPOConfig(
@@ -159,7 +161,9 @@ def groups_per_micro_step(train: TrainConfig, groups: int, tokens_per_row: int) 
             )
         return train.groups_per_micro_step
     fitting = [
-        n for n in range(1, groups + 1) if groups % n == 0 and n * train.group_size * tokens_per_row <= MICRO_STEP_TOKENS
+        n
+        for n in range(1, groups + 1)
+        if groups % n == 0 and n * train.group_size * tokens_per_row <= MICRO_STEP_TOKENS
     ]
     return max(fitting, default=1)
 

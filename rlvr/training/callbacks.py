@@ -29,7 +29,7 @@ class Journal(TrainerCallback):
 
     Args:
         sampled: gives the figures of the batch that the step trained on.
-        evaluate: called with the step's number, returns what to add to its line; None between evaluations.
+        evaluate: called with the step's number, returns what to add to its line.
     """
 
     def __init__(
@@ -37,18 +37,22 @@ class Journal(TrainerCallback):
         file: Path,
         sampled: Callable[[], dict[str, float]],
         advance: Callable[..., None],
-        evaluate: Callable[[int], dict[str, float] | None],
+        evaluate: Callable[[int], dict[str, float]],
     ) -> None:
         self.file, self.sampled, self.advance, self.evaluate = file, sampled, advance, evaluate
         self.began = 0.0
         self.evaluated: dict[str, float] = {}
 
-    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         self.began = time.perf_counter()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         self.took = time.perf_counter() - self.began
-        self.evaluated = self.evaluate(state.global_step) or {}
+        self.evaluated = self.evaluate(state.global_step)
 
     def on_log(
         self,

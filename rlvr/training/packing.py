@@ -72,7 +72,9 @@ def pack(
     device = completion_ids.device
 
     def padded(part: int, fill: int) -> torch.Tensor:
-        return torch.tensor([row[part] + [fill] * (longest - len(row[part])) for row in packed], device=device)
+        return torch.tensor(
+            [row[part] + [fill] * (longest - len(row[part])) for row in packed], device=device
+        )
 
     index = torch.tensor(place, dtype=torch.long, device=device)
     return Packed(
@@ -112,6 +114,16 @@ def why_not(model: PreTrainedModel) -> str | None:
     return None
 
 
+def logit_transform(config: Any) -> tuple[float, float | None]:
+    """(factor, softcap) between the head's product and the logits, which models name in several ways."""
+    for name in ("logit_scale", "output_multiplier", "lm_head_multiplier"):
+        if (factor := getattr(config, name, None)) is not None:
+            return factor, getattr(config, "final_logit_softcapping", None)
+    divisor = getattr(config, "logits_scaling", None) or 1.0
+    factor = divisor if config.model_type == "hyperclovax" else 1 / divisor
+    return factor, getattr(config, "final_logit_softcapping", None)
+
+
 def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
     """Teach `model` to answer `model(…, select=…, targets=…)` with (log-probabilities, entropies) of those positions.
 
@@ -119,22 +131,30 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
     Without `select` the forward is the one that was there.
     """
     original = model.forward
-    config = model.config.get_text_config()
-    scale = next((v for name in ("logit_scale", "output_multiplier", "lm_head_multiplier") if (v := getattr(config, name, None)) is not None), 1.0)  # fmt: skip
-    if (scaling := getattr(config, "logits_scaling", None)) is not None and scale == 1.0:
-        scale = 1 / scaling
-    softcap = getattr(config, "final_logit_softcapping", None)
+    scale, softcap = logit_transform(model.config.get_text_config())
 
     @wraps(type(model).forward)  # `generate` reads the signature
     def forward(
-        self: Any, *args: Any, select: torch.Tensor | None = None, targets: torch.Tensor | None = None, **kwargs: Any
+        self: Any,
+        *args: Any,
+        select: torch.Tensor | None = None,
+        targets: torch.Tensor | None = None,
+        **kwargs: Any,
     ) -> Any:
         if select is None:
             return original(*args, **kwargs)
         hidden = self.base_model(*args, use_cache=False, **kwargs).last_hidden_state.flatten(0, 1)[select]
         head = self.get_output_embeddings()
         logprobs, entropies, *_ = ChunkedLogProbFunction.apply(
-            hidden, head.weight, head.bias, targets, temperature, VOCABULARY_TILE, softcap, scale, ("entropy",)
+            hidden,
+            head.weight,
+            head.bias,
+            targets,
+            temperature,
+            VOCABULARY_TILE,
+            softcap,
+            scale,
+            ("entropy",),
         )  # type: ignore[misc]
         return logprobs, entropies
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import PeftModel
 from transformers import PrinterCallback
-from trl import GRPOTrainer
 from trl.models.utils import unwrap_model_for_generation
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rlvr import rollouts
 from rlvr.config import Config
@@ -68,11 +70,13 @@ class Trainer(GRPOTrainer):
         problems: Sequence[Problem],
         config: Config,
         examiner: Examiner,
-        args: Any,
+        args: GRPOConfig,
         rollouts_to: Path,
     ) -> None:
         self.policy, self.problems, self.examiner, self.our = policy, problems, examiner, config
+        self.group_size = config.train.group_size
         self.rollouts_to = rollouts_to
+        self.args: GRPOConfig = args
         self._sampled: _Sampled | None = None
         self.sampled_metrics: dict[str, float] = {}
         rows = max(1, config.train.steps * config.train.groups_per_step)
@@ -100,9 +104,10 @@ class Trainer(GRPOTrainer):
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         """The next micro-step's tensors; samples anew when the buffer has been used `num_iterations` times."""
+        assert self.model is not None
         if not self.model.training:
             return super()._prepare_inputs(generation_batch)
-        micro_steps = self.args.steps_per_generation
+        micro_steps = self.args.steps_per_generation or 1
         if self._step % (micro_steps * self.num_iterations) == 0 or self._buffered_inputs is None:
             batch = self._generate_and_score_completions(self._draw())
             self._buffered_inputs = split_groups(batch, micro_steps)
@@ -123,7 +128,7 @@ class Trainer(GRPOTrainer):
                 "sample": sample,
             }
             for place, i in enumerate(mine, start=self.accelerator.process_index * share)
-            for sample in range(self.num_generations)
+            for sample in range(self.group_size)
         ]
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
@@ -132,10 +137,17 @@ class Trainer(GRPOTrainer):
     # ------------------------------------------------------------------ sampling
 
     def _generate_single_turn(
-        self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, **unused: Any
+        self,
+        prompt_ids: list[list[int]],
+        images: Any,
+        multimodal_fields: Any,
+        num_generations: int,
+        has_tool_images: bool = False,
     ) -> tuple[list[list[int]], list[list[float]] | None]:
         if self.use_vllm:
-            ids, logprobs = super()._generate_single_turn(prompt_ids, images, multimodal_fields, num_generations)
+            ids, logprobs = super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations
+            )
             self._keep([self._from_vllm(row) for row in ids])
             return ids, logprobs
         assert self._sampled is not None
@@ -146,7 +158,7 @@ class Trainer(GRPOTrainer):
                 self.model_wrapped,
                 self.accelerator,
                 gather_deepspeed3_params=self.args.ds3_gather_for_generation,
-                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,  # type: ignore[arg-type]
             ) as model,
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
             self.accelerator.autocast(),
@@ -166,11 +178,13 @@ class Trainer(GRPOTrainer):
     def _from_vllm(self, ids: list[int]) -> Completion:
         text = self.policy.tokenizer.decode(ids, skip_special_tokens=True)
         ended = bool(ids) and ids[-1] in self.eos_token_ids
-        return Completion(ids, [], str(text), ended or len(ids) < self.max_completion_length)
+        return Completion(ids, [], str(text), ended or len(ids) < self.our.sampling.max_new_tokens)
 
     # ------------------------------------------------------------------ verdicts and advantages
 
-    def verdict_reward(self, completions: list[str], problem: list[Problem], **unused: Any) -> list[float]:
+    def verdict_reward(
+        self, completions: list[str], problem: list[Problem], **unused: Any
+    ) -> list[float | None]:
         """The one reward function: the verdict, less the config's shaping terms; NaN where there is no verdict."""
         sampled = self._sampled
         assert sampled is not None
@@ -184,32 +198,42 @@ class Trainer(GRPOTrainer):
             else verdict.score - shaping.overlong * (not c.complete) - shaping.per_token * len(c.token_ids)
             for verdict, c in zip(sampled.verdicts, sampled.completions, strict=True)
         ]
-        return sampled.rewards
+        return list(sampled.rewards)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         step = self.state.global_step + 1
-        seeds = [row_seed(self.our.seed, f"train-{step}-{r['place']}", r["problem"].id, r["sample"]) for r in inputs]
+        seeds = [
+            row_seed(self.our.seed, f"train-{step}-{r['place']}", r["problem"].id, r["sample"])
+            for r in inputs
+        ]
         self._sampled = sampled = _Sampled(seeds)
         batch = super()._generate_and_score_completions(inputs)
         device = self.accelerator.device
-        rewards = self.accelerator.gather(torch.tensor(sampled.rewards, dtype=torch.float32, device=device))
-        rewards = rewards.view(-1, self.num_generations)
+        local = torch.tensor(sampled.rewards, dtype=torch.float32, device=device)
+        rewards = torch.as_tensor(self.accelerator.gather(local)).view(-1, self.group_size)
         first = self.accelerator.process_index * len(inputs)
-        batch["advantages"] = advantages.grpo(rewards, self.args.scale_rewards).flatten()[first : first + len(inputs)]
+        batch["advantages"] = advantages.grpo(rewards, self.scale_rewards).flatten()[
+            first : first + len(inputs)
+        ]
         if self._mask_truncated:
             complete = torch.tensor([c.complete for c in sampled.completions], device=device)
             batch["completion_mask"] = batch["completion_mask"] * complete[:, None]
-            batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+            tokens: torch.Tensor = batch["completion_mask"].sum()
+            batch["num_items_in_batch"] = self.accelerator.reduce(tokens)
         self._write(step, inputs, sampled, batch["advantages"].tolist())
         self.sampled_metrics = self._measure(rewards, sampled)
         return batch
 
-    def _write(self, step: int, inputs: list[dict[str, Any]], sampled: _Sampled, advantage: list[float]) -> None:
+    def _write(
+        self, step: int, inputs: list[dict[str, Any]], sampled: _Sampled, advantage: list[float]
+    ) -> None:
         """Every sample that was trained on, one file per step, written whole."""
         verifier = self.our.verifier
         rows = [
             judged(unjudged(r["problem"], r["sample"], f"step-{step - 1}", c, verifier, seed), verdict)
-            for r, c, seed, verdict in zip(inputs, sampled.completions, sampled.seeds, sampled.verdicts, strict=True)
+            for r, c, seed, verdict in zip(
+                inputs, sampled.completions, sampled.seeds, sampled.verdicts, strict=True
+            )
         ]
         for row, value in zip(rows, advantage, strict=True):
             row.extra["advantage"] = value
@@ -237,7 +261,6 @@ class Trainer(GRPOTrainer):
             **{f"status/{name}": count / len(completions) for name, count in sorted(statuses.items())},
         }
 
-
     # ------------------------------------------------------------------ the update
 
     def _get_per_token_logps_and_entropies(
@@ -254,11 +277,14 @@ class Trainer(GRPOTrainer):
             return super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, **others
             )
-        size = max(self.num_generations, (batch_size or len(input_ids)) // self.num_generations * self.num_generations)
+        size = max(
+            self.group_size,
+            (batch_size or len(input_ids)) // self.group_size * self.group_size,
+        )
         parts = []
         for ids, mask in zip(input_ids.split(size), attention_mask.split(size), strict=True):
             cut = ids.shape[1] - logits_to_keep
-            packed = pack(ids[:, :cut], mask[:, :cut], ids[:, cut:], mask[:, cut:], self.num_generations)
+            packed = pack(ids[:, :cut], mask[:, :cut], ids[:, cut:], mask[:, cut:], self.group_size)
             with self.accelerator.autocast():
                 answer = model(
                     input_ids=packed.input_ids,
@@ -268,7 +294,9 @@ class Trainer(GRPOTrainer):
                     targets=packed.targets,
                 )
             blank = ids.new_zeros(ids.shape[0] * logits_to_keep, dtype=torch.float32)
-            parts.append([blank.index_put((packed.place,), v.float()).view(-1, logits_to_keep) for v in answer])
+            parts.append(
+                [blank.index_put((packed.place,), v.float()).view(-1, logits_to_keep) for v in answer]
+            )
         logprobs, entropies = (torch.cat(values) for values in zip(*parts, strict=True))
         return logprobs, entropies, None
 
@@ -278,33 +306,47 @@ class Trainer(GRPOTrainer):
         A group whose advantages are all zero has no gradient where nothing else in the loss needs it. It is left
         out of the forward pass, and still counts in every denominator.
         """
-        if not self.model.training or self._loss_needs_all_groups:
+        if self._loss_needs_all_groups or not model.training:
             return super()._compute_loss(model, inputs)
         rows = inputs["advantages"].shape[0]
-        groups = inputs["advantages"].view(-1, self.num_generations)
+        groups = inputs["advantages"].view(-1, self.group_size)
         live = (groups != 0).any(dim=1)
         if live.all():
             return super()._compute_loss(model, inputs)
         if not live.any():
             live[0] = True  # a gradient of zero, so that every process takes part in the reduction
-        keep = live.repeat_interleave(self.num_generations)
+        keep = live.repeat_interleave(self.group_size)
         kept = {k: v[keep] if _per_row(v, rows) else v for k, v in inputs.items()}
         loss = super()._compute_loss(model, kept)
         if self.loss_type in ("dapo", "cispo", "vespo"):  # divided by the tokens of the whole step already
             return loss
-        counted = (kept["completion_mask"], inputs["completion_mask"]) if self.loss_type == "bnpo" else (keep, keep >= 0)
+        counted = (
+            (kept["completion_mask"], inputs["completion_mask"])
+            if self.loss_type == "bnpo"
+            else (keep, keep >= 0)
+        )
         return loss * (counted[0].sum() / counted[1].sum().clamp(min=1))
 
     @property
     def _loss_needs_all_groups(self) -> bool:
-        return self.beta != 0.0 or self._entropy_bonus_enabled or self.aux_loss_enabled or self.top_entropy_quantile < 1
+        return (
+            self.beta != 0.0
+            or self._entropy_bonus_enabled
+            or self.aux_loss_enabled
+            or self.top_entropy_quantile < 1
+        )
 
     # ------------------------------------------------------------------ the policy, outwards
 
-    def snapshot(self, name: str) -> Policy:
+    @contextmanager
+    def snapshot(self, name: str) -> Iterator[Policy]:
         """The policy as it is now, under a name of its own, for an evaluation between two steps."""
         model = self.accelerator.unwrap_model(self.model)
-        return Policy(name, model, self.policy.tokenizer, self.policy.source)
+        model.eval()
+        try:
+            yield Policy(name, model, self.policy.tokenizer, self.policy.source)
+        finally:
+            model.train()  # TRL files its metrics by this flag
 
     def export(self, folder: Path) -> None:
         """Write the model that transformers can load, adapters merged, and rename it into place when it is whole."""

@@ -6,7 +6,9 @@ from tests.conftest import quickstart_config
 
 
 def test_sizes_are_derived(tmp_path):
-    config = quickstart_config(train=TrainConfig(steps=3, groups_per_step=6, group_size=4, groups_per_micro_step=2))
+    config = quickstart_config(
+        train=TrainConfig(steps=3, groups_per_step=6, group_size=4, groups_per_micro_step=2)
+    )
     args = grpo_config(config, tmp_path, longest_prompt=20)
     assert args.per_device_train_batch_size == 8
     assert args.gradient_accumulation_steps == args.steps_per_generation == 3
@@ -38,7 +40,7 @@ def test_groups_are_shared_out_whole():
     assert groups_per_process(8, 4) == 2
     with pytest.raises(ConfigError, match="take 6 or 9"):
         groups_per_process(8, 3)
-    with pytest.raises(ConfigError, match="take 4 or 8|take 4"):
+    with pytest.raises(ConfigError, match="take 4 or 8"):
         groups_per_process(2, 4)
 
 
@@ -56,6 +58,8 @@ def test_keys_that_cannot_be_are_refused(trl, message):
 
 
 def test_values_that_trl_refuses_are_named(tmp_path):
-    train = TrainConfig(trl={"vllm_importance_sampling_clip_min": 3.0, "vllm_importance_sampling_clip_max": 1.0})
+    train = TrainConfig(
+        trl={"vllm_importance_sampling_clip_min": 3.0, "vllm_importance_sampling_clip_max": 1.0}
+    )
     with pytest.raises(ConfigError, match=r"train\.trl: TRL refuses"):
         grpo_config(quickstart_config(train=train), tmp_path, longest_prompt=20)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from trl import GRPOTrainer
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rlvr import problems as sources
 from rlvr.config import TrainConfig
@@ -27,6 +27,11 @@ def pool():
         yield pool
 
 
+def model_of(trainer: Trainer) -> torch.nn.Module:
+    assert trainer.model is not None
+    return trainer.model
+
+
 def build(tmp_path, pool, **trl) -> Trainer:
     train = TrainConfig(steps=1, groups_per_step=GROUPS, group_size=G, trl=trl)
     config = quickstart_config(train=train, verifier="math", verifier_options={})
@@ -35,7 +40,7 @@ def build(tmp_path, pool, **trl) -> Trainer:
     examiner = Examiner(config, Evidence(config.evidence), pool, Terminal(quiet=True))
     args = arguments.grpo_config(config, tmp_path / "c", longest_prompt=10)
     trainer = Trainer(policy, problems, config, examiner, args, tmp_path / "rollouts")
-    trainer.model.train()
+    model_of(trainer).train()
     trainer.current_gradient_accumulation_steps = 1
     return trainer
 
@@ -51,9 +56,9 @@ def sampled(trainer: Trainer) -> dict:
 
 
 def gradient(trainer: Trainer, loss: torch.Tensor) -> torch.Tensor:
-    trainer.model.zero_grad()
+    model_of(trainer).zero_grad()
     loss.backward()
-    return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])
+    return torch.cat([p.grad.flatten() for p in model_of(trainer).parameters() if p.grad is not None])
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.1])
@@ -101,10 +106,10 @@ def test_accumulating_micro_steps_changes_nothing(tmp_path, pool):
     trainer = build(tmp_path, pool)
     batch = sampled(trainer)
     whole = gradient(trainer, trainer._compute_loss(trainer.model, batch))
-    trainer.model.zero_grad()
+    model_of(trainer).zero_grad()
     for part in split_groups(batch, 2):
         trainer._compute_loss(trainer.model, part).backward()
-    parts = torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])
+    parts = torch.cat([p.grad.flatten() for p in model_of(trainer).parameters() if p.grad is not None])
     assert (whole - parts).norm() / whole.norm() < 1e-5
 
 
@@ -118,6 +123,7 @@ def test_the_engines_logprobs_are_the_trainers(tmp_path, pool):
         torch.cat([batch["prompt_mask"], batch["completion_mask"]], 1),
         batch["completion_ids"].shape[1],
     )
+    assert trainer._sampled is not None
     for row, completion in zip(logprobs, trainer._sampled.completions, strict=True):
         assert row[: len(completion.logprobs)].tolist() == pytest.approx(completion.logprobs, abs=1e-4)
 
