@@ -20,6 +20,7 @@ from rlvr.report.figures import (
     passk,
     scatter,
     steps,
+    summary,
     tables,
     theme,
     training,
@@ -42,7 +43,7 @@ PANELS = (
     tables.exact,
     tables.limits,
     verdicts.panel,
-    tables.summary,
+    summary.panel,
 )
 
 
@@ -72,7 +73,7 @@ class Inputs:
             notes += comparable.check(held[0], other, allow)
         apart = {}
         for name, (before, after) in probes.items():
-            apart[name] = _paired(read(before, "base", allow)[0], read(after, "tuned", allow)[0])
+            apart[name] = _named([read(before, "base", allow)[0], read(after, "tuned", allow)[0]])
             notes += comparable.check(apart[name][0], apart[name][1], allow)
         return cls(held, apart, _metrics(metrics), list(dict.fromkeys(notes)))
 
@@ -90,23 +91,26 @@ def _evaluations(base: Path, tuned: Path | None, more: Sequence[Path], allow: bo
     second = read(tuned, "tuned", allow)
     if len(second) == 2:
         raise UserError(f"{tuned}: holds base and tuned; give it alone")
-    held = _paired(first[0], second[0])
+    held = [first[0], second[0]]
     for path in more:
         name = path.stem
         if name in (e.name for e in held):
             name = f"{path.parent.name}/{name}"
         held += read(path, name, allow)
-    return held
+    return _named(held)
 
 
-def _paired(base: Evaluation, tuned: Evaluation) -> list[Evaluation]:
-    """Both under the report's names for the two policies, in their log-probabilities too."""
-    names = {}
-    for evaluation in (base, tuned):
-        own = evaluation.columns.policies if evaluation.columns else ()
-        if len(own) == 1:
-            names[own[0]] = evaluation.name
-    return [renamed(base, names), renamed(tuned, names)]
+def _named(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The same, with the report's names for the policies in their log-probabilities too.
+
+    A file has its own name for its policy ("my-run") and may hold log-probabilities under the others' names.
+    """
+    own = [e.columns.policies if e.columns else () for e in evaluations]
+    first = {p[0]: e.name for e, p in zip(evaluations[:2], own[:2], strict=True) if len(p) == 1}
+    return [
+        renamed(e, first | ({p[0]: e.name} if len(p) == 1 else {}))
+        for e, p in zip(evaluations, own, strict=True)
+    ]
 
 
 def _metrics(path: Path | None) -> list[dict[str, Any]]:

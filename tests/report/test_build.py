@@ -196,3 +196,28 @@ def test_the_browser_keeps_every_verdict_of_every_problem(tmp_path):
     assert few[0] == few[1], "where problems are left out, both files keep the same ones"
     shown = collect([*read(base, "base"), *read(tuned, "tuned")], rows=100)
     assert len(shown["rows"]) == 100 and shown["total"] == 2 * 24 * 64
+
+
+def test_other_names_for_the_policies_do_not_hide_the_distance(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=12, samples=32)
+    expected = build(base, tuned, output=tmp_path / "one").document["comparison"]["alignment"]
+    for path in (base, tuned):
+        text = path.read_text()
+        path.write_text(text.replace('"base"', '"Qwen"').replace('"tuned"', '"Qwen-RL"'))
+    document = build(base, tuned, output=tmp_path / "two").document
+    assert expected["status"] == "ok"
+    assert document["comparison"]["alignment"]["kl_pi_p0"] == expected["kl_pi_p0"]
+
+
+def test_several_runs_stand_beside_each_other(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=12, samples=32)
+    other = tmp_path / "seed-2"
+    other.mkdir()
+    _, again = simulate.write_pair(other, problems=12, samples=32, sharpen=5.0)
+    report = build(base, tuned, [again], output=tmp_path / "out")
+    assert list(report.document["comparisons"]) == ["seed-2/tuned"]
+    with (tmp_path / "out" / "figures" / "summary.csv").open() as file:
+        rows = {row["quantity"]: row for row in csv.DictReader(file)}
+    gains = [report.document["comparison"]["gain"], report.document["comparisons"]["seed-2/tuned"]["gain"]]
+    low, high = sorted(100 * gain["value"] for gain in gains)
+    assert rows["Δ pass@1, paired"]["lowest to highest run"] == f"{low:.1f} to {high:.1f}"

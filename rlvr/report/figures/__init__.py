@@ -6,6 +6,7 @@ that says what to see; where the data do not exist, only a line that says what i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,11 @@ def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         out[name] = {"color": theme.colour(theme.RUNS[others % len(theme.RUNS)]), "linestyle": dash}
         others += 1
     return out
+
+
+def is_step(name: str) -> bool:
+    """The evaluation is one during training (`step-20`), not a run of its own."""
+    return re.search(r"step-\d+$", name) is not None
 
 
 def sampling_caption(view: View) -> str:

@@ -1,4 +1,4 @@
-"""The tables: the summary with its audit, the limits of the claim, further problem sets, exact values."""
+"""The smaller tables: the limits of the claim, further problem sets, exact values."""
 
 from __future__ import annotations
 
@@ -25,100 +25,6 @@ def interval(e: Mapping[str, Any] | None, scale: float = 100, form: str = ".1f")
 
 def _scaled(value: Any, scale: float) -> float | None:
     return None if value is None else float(value) * scale
-
-
-def at_k(policy: Mapping[str, Any], series: str, k: int) -> Mapping[str, Any] | None:
-    return (policy.get(series) or {}).get(str(k))
-
-
-def summary(view: View) -> Panel:
-    """Table 8: one row per quantity, one column per run."""
-    name, short, title = "summary", "Summary", "All of it in one table"
-    runs = {"tuned": view.comparison} if view.comparison else {}
-    runs |= dict(view.document.get("comparisons") or {})
-    rows: list[list[Any]] = []
-    base = view.policies["base"]
-    K = runs["tuned"]["compression"]["search_budget"] if runs else None
-    ks = [k for k in (1, 4, 16, 64, 256) if str(k) in base["pass_at_k"]]
-    if K and K not in ks and str(K) in base["pass_at_k"]:
-        ks = sorted([*ks, K])
-    series = {
-        "pass_at_k": "pass@{}",
-        "maj_at_k": "maj@{}",
-        "pass_hat_k": "pass^{}",
-        "cot_pass_at_k": "CoT-pass@{}",
-    }
-    for key, form in series.items():
-        for k in ks if key == "pass_at_k" else [k for k in ks if k == 4] if key == "pass_hat_k" else ks:
-            if at_k(base, key, k):
-                rows.append([form.format(k), interval(at_k(base, key, k))])
-                rows[-1] += [interval(at_k(view.policies[run], key, k)) for run in runs]
-    for label, read in _ROWS:
-        values = [read(c) for c in runs.values()]
-        if any(v != "–" for v in values):
-            rows.append([label, "", *values])
-    for label, key in (("cut by the token limit, %", "truncated"), ("without an answer, %", "no_answer")):
-        if any((view.policies[n].get(key) or {}).get("value") is not None for n in ("base", *runs)):
-            rows.append([label, *(interval(view.policies[n].get(key)) for n in ("base", *runs))])
-    return Panel(
-        name,
-        short,
-        title,
-        see="Rates in points, each with its 95 % interval. "
-        + (
-            "The intervals of the comparison are paired: both policies answered the same problems."
-            if runs
-            else ""
-        ),
-        caption="False positives and negatives of the verifier: not audited by hand here, so no rate is "
-        "corrected for them. One training run supports statements about that run, not about the method.",
-        columns=("quantity", "base", *runs),
-        rows=rows,
-    )
-
-
-def _in(comparison: Mapping[str, Any], section: str, key: str) -> Mapping[str, Any] | None:
-    return (comparison.get(section) or {}).get(key)
-
-
-def _part(key: str) -> Any:
-    return lambda c: interval(c["compression"].get(key))
-
-
-_ROWS: tuple[tuple[str, Any], ...] = (
-    ("Δ pass@1, paired", lambda c: interval(c["gain"])),
-    ("p, sign flips", lambda c: number(c["gain"].get("p_signflip"), ".2g")),
-    ("k*, base samples worth one tuned sample", lambda c: interval(c["k_star"], 1, ".3g")),
-    ("log₂ k*, bits of search", lambda c: number(c["k_star"].get("log2"), ".2f")),
-    ("R_K, net compression ratio", lambda c: interval(c["ratio_net"], 1, ".2f")),
-    ("ρ_K, gross compression ratio", lambda c: interval(c["ratio_gross"], 1, ".2f")),
-    ("C, compression within K", _part("within")),
-    ("X, compression beyond K", _part("beyond")),
-    ("U, unresolved", _part("unresolved")),
-    ("E, expansion", _part("expansion")),
-    ("F, forgetting", _part("forgetting")),
-    ("churn floor of gain and forgetting", _part("churn_floor")),
-    (
-        "certified expansion, problems",
-        lambda c: f"{c['compression']['certified']['count']} of {c['compression']['base_zero']}",
-    ),
-    ("base overtakes at k", lambda c: interval(c["crossover"], 1, ".4g")),
-    ("… beyond noise from k", lambda c: number(c["crossover"].get("first_significant"), "g")),
-    (
-        "log-odds of success, tuned against base, nats",
-        lambda c: interval(_in(c, "evidence", "pooled"), 1, ".2f"),
-    ),
-    ("KL(π‖p0), nats", lambda c: interval(_in(c, "alignment", "kl_pi_p0"), 1, ".2f")),
-    ("KL(π_V‖π*), nats", lambda c: interval(_in(c, "alignment", "kl_verified"), 1, ".2f")),
-    ("KL(π*‖π), nats", lambda c: interval(_in(c, "alignment", "kl_target_pi"), 1, ".2f")),
-    ("η, KL efficiency", lambda c: interval(_in(c, "alignment", "efficiency"), 1, ".2f")),
-    (
-        "effective sample size among verified",
-        lambda c: interval(_in(c, "alignment", "ess_verified"), 1, ".0f"),
-    ),
-    ("pass@K lost, problem by problem", lambda c: interval(c["coverage"]["loss"])),
-    ("pass@K gained, problem by problem", lambda c: interval(c["coverage"]["gain"])),
-)
 
 
 def limits(view: View) -> Panel:

@@ -120,7 +120,7 @@
       if (row[DETAIL]) lines.push(["Reason", row[DETAIL]]);
       lines.push(["Sample", row[SAMPLE]]);
       if (row[TOKENS] >= 0) lines.push(["Tokens", row[TOKENS] + (row[COMPLETE] === 0 ? ", cut by the token limit" : "")]);
-      for (const [policy, nats] of row[NATS]) lines.push([`ln ${policy}(z, y | x)`, nats === null ? "–" : nats.toFixed(2) + " nats"]);
+      for (const [policy, nats] of row[NATS]) lines.push([`ln ${policy}(z, y | x)`, nats === null ? "–" : nats.toFixed(2).replace("-", "−") + " nats"]);
       box.replaceChildren(head, make("pre", row[TRACE] || "(empty)"), facts(lines));
     };
     draw();
