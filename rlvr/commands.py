@@ -27,13 +27,11 @@ def train(args: argparse.Namespace) -> int:
     if args.help_config:
         return help_config()
     from rlvr import pipeline
-    from rlvr.run import open_run
 
     config, file, folder = _read(args)
     terminal = _terminal(args)
     with pipeline.prepare(config, terminal, file.parent) as (problems, examiner):
-        here = open_run(config, folder)
-        terminal.log_to(here.log)
+        here = pipeline.begin(config, folder, terminal)
         model = pipeline.train(config, problems, examiner, here)
     terminal.show(f"Model: {model}")
     return 0

@@ -61,24 +61,17 @@ class Examiner:
         return into
 
     def rescore(self, policy: Policy, problems: Sequence[Problem], file: Path) -> None:
-        """Add the log-probability under `policy` to every row of a finished evaluation of `problems`."""
-        from accelerate import PartialState
-
+        """Add the log-probability under `policy` to every row of a finished evaluation. For one process."""
         from rlvr.sampling.score import logprobs
 
-        state = PartialState()
-        if state.is_main_process:
-            prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
-            place = {problem.id: i for i, problem in enumerate(problems)}
-            rows = list(rollouts.read(file))
-            drawn = [(place[row.problem_id], row.extra["token_ids"]) for row in rows]
-            with self.terminal.progress(f"{file.stem} rows under {policy.name}", total=len(rows)) as advance:
-                nats = logprobs(policy, prompts, drawn, self.config.sampling.temperature, progress=advance)
-            both = (
-                replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in zip(rows, nats, strict=True)
-            )
-            rollouts.rewrite(file, both)
-        state.wait_for_everyone()
+        prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
+        place = {problem.id: i for i, problem in enumerate(problems)}
+        rows = list(rollouts.read(file))
+        drawn = [(place[row.problem_id], row.extra["token_ids"]) for row in rows]
+        with self.terminal.progress(f"{file.stem} rows under {policy.name}", total=len(rows)) as advance:
+            nats = logprobs(policy, prompts, drawn, self.config.sampling.temperature, progress=advance)
+        both = (replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in zip(rows, nats, strict=True))
+        rollouts.rewrite(file, both)
 
     def _draw(
         self,
@@ -123,6 +116,7 @@ class Examiner:
             ]
             advance(len(block))
         write(judging or [])
+        state.wait_for_everyone()  # nobody reads the file before it is whole
 
     def _begin(
         self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int

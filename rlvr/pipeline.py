@@ -25,20 +25,30 @@ if TYPE_CHECKING:
     from rlvr.report import Report
 
 
-def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> Report:
-    """Everything, from problems to report. What `folder` already holds of this run is not done again.
+def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> Report | None:
+    """Everything, from problems to report (None in all but the main process). What `folder` already holds of this run is not done again.
 
     Args:
         base: folder against which the config's relative paths are read.
     """
     with prepare(config, terminal, base) as (problems, examiner):
-        here = open_run(config, folder)
-        terminal.log_to(here.log)
+        here = begin(config, folder, terminal)
         evaluate(config, config.model, "base", problems, examiner, here)
         train(config, problems, examiner, here)
         evaluate(config, str(here.model), "tuned", problems, examiner, here)
         rescore(config, problems, examiner, here)
-        return report(config, problems, here, terminal)
+        with one_process() as mine:
+            return report(config, problems, here, terminal) if mine else None
+
+
+def begin(config: Config, folder: Path, terminal: Terminal) -> Run:
+    """Open the run folder, one process after the other: the first one writes it."""
+    from accelerate import PartialState
+
+    with PartialState().main_process_first():
+        here = open_run(config, folder)
+    terminal.log_to(here.log)
+    return here
 
 
 @contextmanager
@@ -136,10 +146,23 @@ def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -
     if config.sampling.top_p < 1 or config.sampling.top_k or config.sampling.min_p:
         examiner.terminal.say("Truncated sampling (top-p, top-k or min-p): no distances between the policies")
         return
-    for name, model, file in (("base", config.model, "tuned"), ("tuned", str(here.model), "base")):
-        if not rescored(here.rollouts(file), name):
-            policy = load_policy(config, name, model)
-            examiner.rescore(policy, problems.heldout, here.rollouts(file))
+    with one_process() as mine:
+        for name, model, file in (("base", config.model, "tuned"), ("tuned", str(here.model), "base")):
+            if mine and not rescored(here.rollouts(file), name):
+                policy = load_policy(config, name, model)
+                examiner.rescore(policy, problems.heldout, here.rollouts(file))
+
+
+@contextmanager
+def one_process() -> Iterator[bool]:
+    """True in the main process, False in the others, which wait at the end of the block."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    try:
+        yield state.is_main_process
+    finally:
+        state.wait_for_everyone()
 
 
 def rescored(file: Path, policy: str) -> bool:
