@@ -85,14 +85,14 @@ _BRACES = re.compile(r"\\(?:boxed|fbox)[ \t]*\{|\\[\\{}]|[{}]")
 
 def _boxed(response: str) -> Cut:
     start = 0
-    for opening, closing in _THINK:
-        closed = response.rfind(closing)
-        if response.rfind(opening) > closed:
+    for opening, closing in _THINK if "<" in response else ():
+        closed = _last(response, closing)
+        if _last(response, opening) > closed:
             return Cut(response, None, f"{opening} is never closed")
         if closed >= 0:
             start = max(start, closed + len(closing))
     end = len(response)
-    tag_end = response.rfind("</answer>", start)
+    tag_end = _last(response, "</answer>", start)
     if tag_end >= 0:
         tag_start = response.rfind("<answer>", start, tag_end)
         if tag_start >= 0:
@@ -109,10 +109,17 @@ def _boxed(response: str) -> Cut:
     return _by_phrase(response, start) or _bare(response, start)
 
 
+def _last(text: str, part: str, start: int = 0, end: int | None = None) -> int:
+    """`rfind`, which is slow over megabytes where `part` is not there; `find` is not."""
+    return -1 if text.find(part, start, end) < 0 else text.rfind(part, start, end)
+
+
 def _between(response: str, start: int, end: int, before: int | None = None) -> Cut:
     """The answer in response[start:end], and as trace what stands before it, or before `before`."""
     answer = response[start:end].strip()
-    return Cut(response[: start if before is None else before].rstrip(), answer) if answer else Cut(response, None, "the answer is empty")
+    if not answer:
+        return Cut(response, None, "the answer is empty")
+    return Cut(response[: start if before is None else before].rstrip(), answer)
 
 
 def _has_box(text: str, start: int, end: int) -> bool:
@@ -120,11 +127,15 @@ def _has_box(text: str, start: int, end: int) -> bool:
 
 
 def _last_box(text: str, start: int, end: int) -> tuple[int, int, int] | None:
-    """Where the content of the last complete box begins and ends, and where the box begins; of nested boxes the outermost counts."""
-    last = max(text.rfind(box, start, end) for box in _BOXES)
+    """Where the content of the last complete box begins and ends, and where the box begins.
+
+    Of nested boxes the outermost counts.
+    """
+    last = max(_last(text, box, start, end) for box in _BOXES)
     if last < 0:
         return None
-    start, end = max(start, last - BOX_REACH), min(end, last + BOX_REACH)
+    first = min(found for box in _BOXES if (found := text.find(box, start, end)) >= 0)
+    start, end = max(first, last - BOX_REACH), min(end, last + BOX_REACH)
     open_braces: list[tuple[int, int]] = []  # where a box and its content begin; (-1, -1) for any other brace
     best: tuple[int, int, int] | None = None
     for match in _BRACES.finditer(text, start, end):
@@ -140,6 +151,7 @@ def _last_box(text: str, start: int, end: int) -> tuple[int, int, int] | None:
 
 
 _ANCHOR = re.compile(r"\bans(?:wer)?\b|####|(?-i:^A:)", re.IGNORECASE | re.MULTILINE)
+_ANCHORS = ("nswer", "NSWER", "####", "A:", "Ans", "ans")
 _ANNOUNCES = re.compile(
     r"[*_ ]{0,4}(?:(?:to|of|for) [^.\n:*]{1,80}? )?"
     r"(?:(?:is|are|was|equals|(?:would|should|will|must) be)\b(?: (?:therefore|thus|then|simply|just)\b)?[*_ ]{0,4}:?"
@@ -153,16 +165,27 @@ def _by_phrase(response: str, start: int) -> Cut | None:
     """The answer after the last announcing phrase, or None where nothing announces one."""
     start = max(start, len(response) - PHRASE_REACH)
     tail = response[start:]
+    last = max(map(tail.rfind, _ANCHORS))
+    if last < 0:
+        return None
+    near = max(0, last - 200)  # most often the last anchor announces; else all of the tail is read
+    announced = _announcement(tail, near) or (_announcement(tail, 0) if near else None)
+    if announced is None:
+        return None
+    answer = _first_statement(tail[announced[1] :])
+    note = "" if answer else "nothing follows the last announcement"
+    return Cut(response[: start + announced[0]].rstrip(), answer or None, note)
+
+
+def _announcement(tail: str, start: int) -> tuple[int, int] | None:
+    """Where the last announcing phrase after `start` begins and ends."""
     announced: tuple[int, int] | None = None
-    for anchor in _ANCHOR.finditer(tail):
+    for anchor in _ANCHOR.finditer(tail, start):
         if anchor.group()[-1] in "#:":
             announced = anchor.span()
         elif (phrase := _ANNOUNCES.match(tail, anchor.end())) is not None:
             announced = anchor.start(), phrase.end()
-    if announced is None:
-        return None
-    answer = _first_statement(tail[announced[1] :])
-    return Cut(response[: start + announced[0]].rstrip(), answer or None, "" if answer else "nothing follows the last announcement")
+    return announced
 
 
 _FENCES = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("**", "**"), ("$", "$"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 from verifiers.math import regions
 from verifiers.math.lex import Token, lex
@@ -24,6 +25,8 @@ def read(text: str, thousands: bool = True) -> Value:
 
     Raises Unreadable for text that is empty, too long or deceptive.
     """
+    if (plain_number := _NUMBER.fullmatch(text)) is not None:
+        return _plain(*plain_number.groups())
     spelled = normalise(text)
     found = special(spelled)
     if found is not None:
@@ -35,6 +38,17 @@ def read(text: str, thousands: bool = True) -> Value:
         if not words:
             raise Unreadable("neither words nor mathematics") from None
         return Text(words)
+
+
+_NUMBER = re.compile(r"\s*(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?\s*")
+
+
+def _plain(sign: str, whole: str, part: str | None) -> Scalar:
+    """A number in digits: what most answers are, read without the parser."""
+    if part is None:
+        return Scalar(num(int(sign + whole)))
+    value = Fraction(int(sign + whole + part), 10 ** len(part))
+    return Scalar(Node("num", (value,)), decimal=Decimal(len(part), len((whole + part).lstrip("0"))))
 
 
 # --- splitting --------------------------------------------------------------------------------------------
