@@ -2,11 +2,12 @@
 
     python scripts/coverage_study.py [--experiments 1000] [--problems 50 200] [--docs docs/metrics.md]
 
-Each experiment draws M problems from a known population of (base rate, tuned rate), samples counts and asks
-`rlvr.analysis.compare` for its intervals. pass@1, pass@k, the paired gain, k*, R and the crossover are held against
-the population's truth. The parts C, X, U, E, F and ρ are positive parts, biased by noise in the counts: they are held
-against their expected plug-in values at the same (n0, n1), and their bias is reported beside the churn floor. Both
-kinds of truth are exact sums over a fine grid of the population, not simulations. One thread, a few minutes.
+Each experiment draws M problems from a known population of (base rate, tuned rate), samples counts, and asks the
+functions behind `rlvr.analysis.compare` for their intervals. pass@1, pass@k, the paired gain, k* and R are held
+against the population's truth. The parts C, X, U, E, F and ρ are made of positive parts, which noise in the counts
+biases: they are held against their expected plug-in values at the same (n0, n1), and their bias is shown beside the
+churn floor. Both kinds of truth are exact sums over a grid of the population, not simulations. One thread; the
+settings take turns, and `--minutes` ends the study early with the experiments done so far.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,10 @@ from scipy.optimize import brentq
 from scipy.special import betaincinv
 from scipy.stats import binom
 
-from rlvr.analysis.bootstrap import ClusterBootstrap
+from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates
 from rlvr.analysis.compression import COMPONENTS, churn, decompose
 from rlvr.analysis.kinds import compression, ratios, roots
-from rlvr.analysis.pair import Pair, keyed
-from rlvr.analysis.bootstrap import mean_estimates
+from rlvr.analysis.pair import Pair
 from rlvr.analysis.samples import Samples
 
 Floats = NDArray[np.float64]
@@ -92,7 +91,8 @@ def truth(population: Population) -> dict[str, float]:
     values |= {f"tuned pass@{k}": float(w @ -np.expm1(k * np.log1p(-q))) for k in PASS_K}
     values |= {f"gain at {k}": values[f"tuned pass@{k}"] - values[f"base pass@{k}"] for k in PASS_K}
     limit = base(N0)
-    values["k*"] = brentq(lambda k: base(k) - tuned_1, 1e-6, N0) if tuned_1 < limit else np.inf
+    root = brentq(lambda k: base(k) - tuned_1, 1e-6, N0) if tuned_1 < limit else np.inf
+    values["k*"] = float(root)  # pyright: ignore[reportArgumentType]
     values["R"] = (tuned_1 - base_1) / headroom
     return values
 
@@ -151,9 +151,131 @@ def experiment(
     stacked = np.concatenate([*curves, curves[1] - curves[0]], axis=1)
     names = [f"{what}{k}" for what in ("base pass@", "tuned pass@", "gain at ") for k in PASS_K]
     signed = [name.startswith("gain") for name in names]
-    found = keyed(names, mean_estimates(stacked, pair.boot, signed))
+    estimates = mean_estimates(stacked, pair.boot, signed)
+    found = {name: estimate.to_json() for name, estimate in zip(names, estimates, strict=True)}
     found |= {"k*": roots(pair)["k_star"]}
     ratio = ratios(pair, parts)
     found |= {"R": ratio["ratio_net"], "rho": ratio["ratio_gross"]}
     table = compression(pair, parts)
-    return found | {name: table[name] for name in (*COMPONENTS, "churn_floor")}
+    return found | {name: table[name] for name in COMPONENTS}
+
+
+@dataclass
+class Tally:
+    """What happened to one quantity's intervals."""
+
+    covered: int = 0
+    too_low: int = 0  # the whole interval below the truth
+    too_high: int = 0
+    width: float = 0.0
+    gamma: int = 0  # intervals of the conservative kind, for means that few problems carry
+    undefined: int = 0
+
+    def add(self, found: dict[str, Any], true: float) -> None:
+        if found["lo"] is None or found["hi"] is None:
+            self.undefined += 1
+            return
+        lo, hi = float(found["lo"]), float(found["hi"])
+        slack = 1e-12
+        self.too_low += hi < true - slack
+        self.too_high += lo > true + slack
+        self.covered += lo - slack <= true <= hi + slack
+        self.gamma += found.get("interval") == "gamma"
+        self.width += hi - lo if np.isfinite(hi) else 0.0
+
+    @property
+    def number(self) -> int:
+        return self.covered + self.too_low + self.too_high
+
+
+def study(
+    settings: list[tuple[Population, int]], experiments: int, replicates: int, minutes: float
+) -> dict[tuple[str, int], dict[str, Tally]]:
+    """All experiments, the settings taking turns, until the number or the time is reached."""
+    end = time.monotonic() + 60 * minutes
+    truths = {population.name: truth(population) | expected_plug_in(population) for population, _ in settings}
+    tallies: dict[tuple[str, int], dict[str, Tally]] = {(p.name, m): {} for p, m in settings}
+    for seed in range(experiments):
+        if time.monotonic() > end:
+            break
+        for population, problems in settings:
+            table = tallies[population.name, problems]
+            for name, found in experiment(population, problems, seed, replicates).items():
+                table.setdefault(name, Tally()).add(found, truths[population.name][name])
+    return tallies
+
+
+LABELS = {
+    "k*": "k*",
+    "R": "R (net ratio)",
+    "rho": "ρ (gross ratio)",
+    "within": "C compression within K",
+    "beyond": "X compression beyond K",
+    "unresolved": "U unresolved",
+    "expansion": "E expansion",
+    "forgetting": "F forgetting",
+    "headroom": "H headroom",
+}
+
+
+def report(tallies: dict[tuple[str, int], dict[str, Tally]], replicates: int) -> str:
+    """A Markdown table per population: truth, bias of the plug-in, and coverage with its misses for each M."""
+    lines = []
+    for population in POPULATIONS:
+        sizes = [m for name, m in tallies if name == population.name]
+        if not sizes:
+            continue
+        true, clean = truth(population) | expected_plug_in(population), noiseless_parts(population)
+        number = min(t.number + t.undefined for m in sizes for t in tallies[population.name, m].values())
+        lines += [
+            f"**{population.name}**: {number} experiments for each M; n0 = {N0}, n1 = {N1}, K = {BUDGET}, "
+            f"{replicates} replicates; churn floor {100 * true['churn floor']:.2f} points.",
+            "",
+            "| quantity | held against | bias | "
+            + " | ".join(f"M = {m}: covered | below, above | width | gamma" for m in sizes)
+            + " |",
+            "|---|---:|---:|" + "---:|---:|---:|---:|" * len(sizes),
+        ]
+        for name in tallies[population.name, sizes[0]]:
+            bias = f"{true[name] - clean[name]:+.4f}" if name in clean else ""
+            cells = [_cells(tallies[population.name, m][name]) for m in sizes]
+            lines.append(
+                f"| {LABELS.get(name, name)} | {true[name]:.4f} | {bias} | " + " | ".join(cells) + " |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cells(tally: Tally) -> str:
+    if not tally.number:
+        return "undefined | | | "
+    share = 100 * tally.covered / tally.number
+    mark = "" if 92 <= share <= 98 else " *"
+    missed = f"{100 * tally.too_low / tally.number:.1f}, {100 * tally.too_high / tally.number:.1f}"
+    return f"{share:.1f} %{mark} | {missed} | {tally.width / tally.number:.3f} | {100 * tally.gamma / tally.number:.0f} %"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Coverage of the 95 % intervals.")
+    parser.add_argument("--experiments", type=int, default=1000)
+    parser.add_argument("--problems", type=int, nargs="+", default=[50, 200])
+    parser.add_argument("--replicates", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=60, help="stop after so long, whatever was reached")
+    parser.add_argument(
+        "--docs", type=Path, help="file whose part between the markers is replaced by the table"
+    )
+    options = parser.parse_args()
+    settings = [(population, m) for population in POPULATIONS for m in options.problems]
+    text = report(
+        study(settings, options.experiments, options.replicates, options.minutes), options.replicates
+    )
+    print(text)
+    if options.docs:
+        page = options.docs.read_text(encoding="utf-8")
+        before, rest = page.split(MARKERS[0])
+        _, after = rest.split(MARKERS[1])
+        options.docs.write_text(f"{before}{MARKERS[0]}\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

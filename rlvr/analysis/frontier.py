@@ -117,7 +117,9 @@ def grpo_iterates(p: ArrayLike, beta: float, eps: float, steps: int) -> Floats:
     path = [p]
     for _ in range(steps):
         q = path[-1]
-        path.append(expit(logit(p) + 1 / (beta * np.sqrt(q * (1 - q) + eps))))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = expit(logit(p) + 1 / (beta * np.sqrt(q * (1 - q) + eps)))
+        path.append(np.where((p == 0) | (p == 1), p, step))  # rates that no reward moves
     return np.stack(path)
 
 

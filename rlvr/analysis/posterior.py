@@ -80,9 +80,9 @@ def fit_moments(n: ArrayLike, c: ArrayLike) -> BetaFit:
     if np.all(c == n):
         return BetaFit(None, None, "all_one", "moments")
     m, m2 = float(np.mean(c / n)), float(np.mean(c * (c - 1) / (n * (n - 1))))
-    if m2 - m * m <= 1e-14:
+    if m2 - m * m <= 1e-13 * m * m:
         return BetaFit(None, None, "no_overdispersion", "moments")
-    if m - m2 <= 1e-14:
+    if m - m2 <= 1e-13 * m:
         return BetaFit(None, None, "saturated", "moments")
     s = (m - m2) / (m2 - m * m)
     return BetaFit(m * s, (1 - m) * s, "ok", "moments")
