@@ -56,8 +56,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def expected(error: Exception) -> bool:
     """The user's to mend: a message will do, without a traceback."""
     from verifiers import BadOption, PoolError, UnknownVerifier
+    from verifiers.scoring import RowError
 
-    return isinstance(error, UserError | UnknownVerifier | BadOption | PoolError)
+    return isinstance(error, UserError | UnknownVerifier | BadOption | PoolError | RowError)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -60,6 +60,10 @@ class Examiner:
             self._draw(policy, problems, prompts, todo, into, advance)
         return into
 
+    def complete(self, problems: Sequence[Problem], file: Path, samples: int | None = None) -> bool:
+        """`file` has as many whole lines as there are samples to draw."""
+        return rollouts.count(file) == len(problems) * (samples or self.config.sampling.samples)
+
     def rescore(self, policy: Policy, problems: Sequence[Problem], file: Path) -> None:
         """Add the log-probability under `policy` to every row of a finished evaluation. For one process."""
         from rlvr.sampling.score import logprobs
@@ -224,3 +228,23 @@ def judged(row: Rollout, verdict: Verdict) -> Rollout:
         status=verdict.status,
         detail=verdict.detail,
     )
+
+
+def pass_rates(file: Path, search_budget: int) -> dict[str, float]:
+    """Mean pass@1 and pass@K of a finished evaluation, for the training curve."""
+    import numpy as np
+
+    from rlvr.analysis.passk import pass_at_k
+    from rlvr.report.sources import read
+
+    samples = read(file, file.stem)[0].samples
+    rates = {k: pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}
+    return {
+        f"eval/pass@{k}": float(np.nanmean(rate)) for k, rate in rates.items() if not np.isnan(rate).all()
+    }
+
+
+def rescored(file: Path, policy: str) -> bool:
+    """The rows carry log-probabilities under `policy` (a file is rescored whole or not at all)."""
+    first = next(rollouts.read(file), None)
+    return first is None or policy in first.logprobs

@@ -61,7 +61,6 @@ def check_config(config: Config, file: Path) -> Iterator[str]:
     Raises:
         UserError and the verifiers' own errors: the first thing that would stop the run.
     """
-    from rlvr.pipeline import check_sandbox
     from rlvr.policy import check_location
     from rlvr.training import arguments
 
@@ -85,7 +84,26 @@ def check_config(config: Config, file: Path) -> Iterator[str]:
 
 def self_test(config: Config, problems: list) -> Iterator[str]:
     """Does the verifier accept each reference as its own answer, and refuse a neighbour's?"""
-    from verifiers.scoring import self_test as test
+    from verifiers.audit import self_test as test
 
-    verifier = verifiers.load(config.verifier, **config.verifier_options)
-    yield f"verifier {config.verifier}: {test(problems, verifier)}"
+    yield f"verifier {config.verifier}: {test(problems, config.verifier, config.verifier_options)}"
+
+
+def check_sandbox(config: Config) -> None:
+    """Refuse to run untrusted programs below isolation level `standard`, unless the config allows it."""
+    if "code" not in config.verifier.split("+") or config.sandbox.allow_weak:
+        return
+    from verifiers.code import sandbox
+
+    if sandbox.level() == "weak":
+        raise UserError(
+            "the code verifier's sandbox reaches only level `weak` on this machine (see `rlvr check`). "
+            "Set sandbox.allow_weak=true to run untrusted programs all the same."
+        )
+
+
+def warnings(config: Config) -> list[str]:
+    """What a reader must know besides the figures."""
+    if "code" in config.verifier.split("+") and config.sandbox.allow_weak:
+        return ["sandbox.allow_weak is on: untrusted programs may have run below isolation level `standard`."]
+    return []

@@ -9,14 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlvr import machine
 from rlvr import problems as sources
-from rlvr import rollouts
 from rlvr.config import Config
 from rlvr.errors import UserError
-from rlvr.evaluation import Examiner
+from rlvr.evaluation import Examiner, pass_rates, rescored
 from rlvr.evidence import Evidence, EvidenceConfig
 from rlvr.problems import Problems
-from rlvr.run import Run, open_run
+from rlvr.run import Run, one_process, open_run
 from rlvr.terminal import Terminal
 from verifiers.pool import VerifierPool
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> Report | None:
-    """Everything, from problems to report (None in all but the main process). What `folder` already holds of this run is not done again.
+    """Everything, from problems to report (None in all but the main process). What `folder` holds is not done again.
 
     Args:
         base: folder against which the config's relative paths are read.
@@ -59,7 +59,7 @@ def prepare(
     from rlvr.policy import check_location
 
     check_location(config.model)
-    check_sandbox(config)
+    machine.check_sandbox(config)
     problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
     examined = [*problems.heldout, *chain.from_iterable(problems.probes.values())]
     evidence = Evidence(config.evidence, problems.train, examined)
@@ -77,19 +77,6 @@ def prepare(
         yield problems, Examiner(config, evidence, pool, terminal)
 
 
-def check_sandbox(config: Config) -> None:
-    """Refuse to run untrusted programs below isolation level `standard`, unless the config allows it."""
-    if "code" not in config.verifier.split("+") or config.sandbox.allow_weak:
-        return
-    from verifiers.code import sandbox
-
-    if sandbox.level() == "weak":
-        raise UserError(
-            "the code verifier's sandbox reaches only level `weak` on this machine (see `rlvr check`). "
-            "Set sandbox.allow_weak=true to run untrusted programs all the same."
-        )
-
-
 def evaluate(
     config: Config, model: str, name: str, problems: Problems, examiner: Examiner, here: Run
 ) -> None:
@@ -98,7 +85,7 @@ def evaluate(
 
     sets = [("held-out", problems.heldout, here.rollouts(name))]
     sets += [(probe, probed, here.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
-    if all(count_rows(file) == len(probed) * config.sampling.samples for _, probed, file in sets):
+    if all(examiner.complete(probed, file) for _, probed, file in sets):
         return
     examiner.terminal.say(f"Evaluating the {name} policy ({model})")
     policy = load_policy(config, name, model)
@@ -125,20 +112,6 @@ def train(config: Config, problems: Problems, examiner: Examiner, here: Run) -> 
     return training.train(config, problems.train, examiner, here, on_the_way)
 
 
-def pass_rates(file: Path, search_budget: int) -> dict[str, float]:
-    """Mean pass@1 and pass@K of a finished evaluation, for the training curve."""
-    import numpy as np
-
-    from rlvr.analysis.passk import pass_at_k
-    from rlvr.report.sources import read
-
-    samples = read(file, file.stem)[0].samples
-    rates = {k: pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}
-    return {
-        f"eval/pass@{k}": float(np.nanmean(rate)) for k, rate in rates.items() if not np.isnan(rate).all()
-    }
-
-
 def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -> None:
     """Add to both files of the comparison the log-probabilities under the other policy (METRICS §5 needs them)."""
     from rlvr.policy import load_policy
@@ -151,24 +124,6 @@ def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -
             if mine and not rescored(here.rollouts(file), name):
                 policy = load_policy(config, name, model)
                 examiner.rescore(policy, problems.heldout, here.rollouts(file))
-
-
-@contextmanager
-def one_process() -> Iterator[bool]:
-    """True in the main process, False in the others, which wait at the end of the block."""
-    from accelerate import PartialState
-
-    state = PartialState()
-    try:
-        yield state.is_main_process
-    finally:
-        state.wait_for_everyone()
-
-
-def rescored(file: Path, policy: str) -> bool:
-    """The rows carry log-probabilities under `policy` (a file is rescored whole or not at all)."""
-    first = next(rollouts.read(file), None)
-    return first is None or policy in first.logprobs
 
 
 def report(config: Config, problems: Problems, here: Run, terminal: Terminal) -> Report:
@@ -189,7 +144,7 @@ def report(config: Config, problems: Problems, here: Run, terminal: Terminal) ->
         },
         exact=exact_values(config, problems, here),
         title=here.folder.name,
-        notes=report_notes(config),
+        notes=machine.warnings(config),
     )
     terminal.show(result.summary)
     terminal.show(f"Report: {result.html}")
@@ -206,18 +161,3 @@ def exact_values(config: Config, problems: Problems, here: Run) -> Mapping[str, 
     base, tuned = load_policy(config, "base"), load_policy(config, "tuned", here.model)
     temperature = config.sampling.temperature
     return exact_comparison(base.model, tuned.model, base.tokenizer, problems.heldout, temperature)
-
-
-def report_notes(config: Config) -> list[str]:
-    """What a reader must know besides the figures."""
-    if "code" in config.verifier.split("+") and config.sandbox.allow_weak:
-        return ["sandbox.allow_weak is on: untrusted programs may have run below isolation level `standard`."]
-    return []
-
-
-def count_rows(file: Path) -> int:
-    """Whole lines of a rollout file; 0 where there is none."""
-    if not file.exists():
-        return 0
-    with file.open("rb") as stream:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -107,3 +109,15 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
         if line.endswith("\n"):
             rows.append(json.loads(line))
     return rows
+
+
+@contextmanager
+def one_process() -> Iterator[bool]:
+    """True in the main process, False in the others, which wait at the end of the block."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    try:
+        yield state.is_main_process
+    finally:
+        state.wait_for_everyone()
