@@ -142,7 +142,15 @@ def _pair(quantity: str, value: float, estimate: Mapping[str, Any]) -> dict[str,
     if at is not None and fixed is not None:
         lo, hi = at - 1.96 * fixed, at + 1.96 * fixed
     inside = None if at is None or lo is None or hi is None else bool(lo <= value <= hi)
-    return {"quantity": quantity, "exact": value, "estimate": at, "lo": lo, "hi": hi, "inside": inside}
+    return {
+        "quantity": quantity,
+        "exact": value,
+        "estimate": at,
+        "lo": lo,
+        "hi": hi,
+        "inside": inside,
+        "problems": estimate.get("used"),
+    }
 
 
 def _jsonable(value: Any) -> Any:

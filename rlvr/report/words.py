@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlvr.report.text import number, points, visible
@@ -28,7 +28,11 @@ def headline(document: Mapping[str, Any]) -> list[str]:
         "points "
         f"({_range(gain)}, paired over {comparison['n_problems']} problems)."
     )
-    return [f"{first} {_worth(comparison)}", _kinds(comparison["compression"]), _overtaking(comparison)]
+    return [
+        f"{first} {_worth(comparison)}",
+        _kinds(comparison["compression"]),
+        f"{_overtaking(comparison)} {_distance(comparison)}",
+    ]
 
 
 def _moved(gain: Mapping[str, Any]) -> str:
@@ -164,16 +168,45 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _comparison(document, c)
     for probe in (document.get("probes") or {}).values():
         yield f"  {probe['words']}"
-    for row in (document.get("exact") or {}).get("rows", ()):
-        if row["inside"] is not None:
-            where = "inside" if row["inside"] else "OUTSIDE"
-            yield (
-                f"  exact {row['quantity']}: {number(row['exact'], '.4g')}; estimated "
-                f"{number(row['estimate'], '.4g')}, "
-                f"{where} {number(row['lo'], '.4g')} to {number(row['hi'], '.4g')}"
-            )
+    yield from _exact((document.get("exact") or {}).get("rows", ()))
     for note in document["notes"]:
         yield f"  Note: {note}"
+
+
+def _exact(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Two lines: what is true of an enumerable world, and what the samples said."""
+    known = {row["quantity"]: row for row in rows if row["inside"] is not None}
+    some = {name: row for name, row in known.items() if name.endswith("pass@1") or "@" not in name}
+    if not some:
+        return
+    inside = sum(row["inside"] for row in known.values())
+    yield "  exact      " + ", ".join(f"{_short(name)} {number(row['exact'])}" for name, row in some.items())
+    yield "  estimated  " + ", ".join(
+        f"{_short(name)} {number(row['estimate'])} ({number(row['lo'])} to {number(row['hi'])})"
+        for name, row in some.items()
+    )
+    yield f"  {inside} of {len(known)} exact values lie in the 95 % interval that the samples gave."
+
+
+def _short(quantity: str) -> str:
+    return quantity.removesuffix(", nats").removeprefix("KL efficiency ")
+
+
+def _distance(c: Mapping[str, Any]) -> str:
+    """How far the policy moved, where log-probabilities say so."""
+    a = c.get("alignment") or {}
+    if a.get("status") != "ok" or a["kl_pi_p0"]["value"] is None:
+        return ""
+    text = f"The tuned policy lies {number(a['kl_pi_p0']['value'], '.2f')} nats from the base"
+    text += f" ({_range(a['kl_pi_p0'], 1, '.2f')})"
+    if a["efficiency"]["value"] is not None:
+        text += f"; {number(100 * a['efficiency']['value'], '.0f')} % of that went into success (η)"
+    if a["kl_verified"]["value"] is not None:
+        text += (
+            f"; from the verified posterior, KL(π_V‖π*), {number(a['kl_verified']['value'], '.2f')} "
+            f"({_range(a['kl_verified'], 1, '.2f')}; ESS {number(a['ess_verified']['value'], '.0f')})"
+        )
+    return text + "."
 
 
 def _lost_samples(p: Mapping[str, Any]) -> str:
@@ -220,6 +253,8 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
             f"({_range(net, 100, '.0f')})."
         )
     yield f"  {_overtaking(c)}"
+    if distance := _distance(c):
+        yield f"  {distance}"
     solved = c["coverage"]["solved"]
     yield (
         f"  Solved at least once: both {solved['both']}, base only {solved['base_only']}, tuned only "

@@ -104,7 +104,8 @@ def test_exact_values_stand_beside_the_estimates(run):
     fixed = run.document["policies"]["base"]["pass_at_k"]["1"]["se_fixed"]
     assert rows["base pass@1"]["hi"] - rows["base pass@1"]["lo"] == pytest.approx(2 * 1.96 * fixed)
     assert rows["KL(π‖p0), nats"]["estimate"] is not None
-    assert "OUTSIDE" in run.summary
+    assert "  exact      base pass@1 0.19, tuned pass@1 0.9" in run.summary
+    assert "exact values lie in the 95 % interval" in run.summary
 
 
 def test_the_summary_fits_a_screen(run):

@@ -144,8 +144,11 @@ def exact(view: View) -> Panel:
         see=f"{sum(inside)} of {len(inside)} exact values lie in the 95 % interval that the samples gave."
         if inside
         else "Exact values of this world, beside the estimates where there are any.",
-        columns=("quantity", "exact", "estimated", "lo", "hi", "inside the interval"),
-        rows=[[r["quantity"], r["exact"], r["estimate"], r["lo"], r["hi"], r["inside"]] for r in rows],
+        columns=("quantity", "exact", "estimated", "lo", "hi", "inside the interval", "problems"),
+        rows=[
+            [r["quantity"], r["exact"], r["estimate"], r["lo"], r["hi"], r["inside"], r["problems"]]
+            for r in rows
+        ],
     )
 
 
