@@ -41,11 +41,10 @@ class ReasoningVerifier:
         _require_empty_trace(self.empty_trace)
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
-        del problem  # consistency does not depend on what was asked
         if is_empty(trace):
             score = float(self.empty_trace == "accept")
             return Verdict(score, "no_trace", answer, "no reasoning stands before the answer", sound=None)
-        found = check(trace, answer)
+        found = check(trace, answer, problem.prompt)
         status = "correct" if found.ok else "unsound"
         return Verdict(float(found.ok), status, answer, describe(found), sound=float(found.ok))
 
@@ -83,7 +82,7 @@ class MathReasoningVerifier:
             score = float(self.empty_trace == "accept")
             detail = "the answer is right; no reasoning stands before it"
             return Verdict(score, "no_trace", verdict.answer, detail, answer_score=right)
-        found = check(trace, answer)
+        found = check(trace, answer, problem.prompt)
         sound = float(found.ok)
         if verdict.score == 0.0:
             return replace(verdict, sound=sound)
@@ -101,7 +100,7 @@ def is_empty(trace: str) -> bool:
 _INTRODUCTIONS = frozenset(
     f"{lead}{core}".strip()
     for lead in ("", "so ", "thus ", "hence ", "therefore ")
-    for core in ("", "answer", "answer is", "the answer is", "the final answer is", "final answer")
+    for core in ("", "the", "the final", "answer", "answer is", "the answer is", "the final answer is", "final answer")
 ) | {"think think", "answer", "think think answer"}
 
 

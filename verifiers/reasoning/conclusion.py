@@ -36,9 +36,17 @@ class Target:
         for own in self.values:
             if same_value(own, value) or (isinstance(own, Fraction) and close(-own, value)):
                 return True
-            if self.literal is not None and rounds_to(value, self.literal, own, announced=True):
+            if self.literal is not None and rounds_to(value, self.literal, own, announced):
                 return True
         return False
+
+
+    def is_simple_function(self, value: Number) -> bool:
+        """Whether one small step leads from `value` to the answer: a root, a square, a reciprocal, a complement."""
+        return any(
+            close(own * own, value) or close(value * value, own) or close(own * value, 1) or close(own + value, 1)
+            for own in self.values
+        )
 
 
 def target(answer: str | None) -> Target | None:
@@ -91,32 +99,36 @@ def _word_at(text: str, start: int) -> str:
     return word.group() if word else ""
 
 
-def appears(answer: Target, tokens: list[Token], results: list[Number]) -> bool:
-    """Whether the answer is a number of the trace, or the value of something in it."""
+def appears(answer: Target, tokens: list[Token]) -> bool:
+    """Whether the answer stands in the trace, as a number or as numbers that make it up."""
     numbers = {t.value for t in tokens if t.value is not None}
     if any(answer.is_near(value) for value in numbers):
         return True
     if answer.literal is None and all(t.value in numbers for t in answer.numbers):
         return True  # put together from what was found, as 3/20 from 3 and 20
-    return any(answer.is_near(value) for value in results)
+    return False
 
 
-_WORKS_ON = re.compile(
-    r"\d|\b(?:half|twice|double|triple|square[ds]?|cube[ds]?|sum|product|difference|ratio|probabilit\w*|percent\w*|fraction"
-    r"|multipl\w*|divid\w*|add\w*|subtract\w*|times|each|per|both|root|remain\w*|reciprocal|inverse|negative|average"
-    r"|remainder|round\w*|together|minus|plus|one|two|three|four|five|six|ten)\b|[+*/^<>≤≥=×÷]|\\(?:cdot|times|frac|le|ge|sqrt)",
+_CONCLUDES = re.compile(
+    r"\W*(?:therefore|thus|hence|so|in conclusion|consequently|finally|this means|final answer|answer"
+    r"|the (?:final |correct )?answer)\b",
     re.IGNORECASE,
 )
+_SENTENCE = re.compile(r"(?:[.!]\s|\n|\\\]|\$\$)\s*")
+_MORE = re.compile(r"\d(?![\d-]*-[a-z])|[+*/^<>≤≥=×÷]|\\(?:cdot|times|frac|le|ge|sqrt)\b")
 
 
 def is_conclusive(text: str, last: Chain, end: int, steps: list[Chain]) -> bool:
-    """Whether the box stands right after `last`, with nothing between them that could lead from one to the other."""
-    if any(chain.start > last.start and chain.start < end or chain.end > end for chain in steps):
+    """Whether the box stands in the sentence after `last`, which announces a conclusion and works nothing out."""
+    if any(chain.end > end or (chain.start > last.start and chain.start < end) for chain in steps):
         return False
     if not any(side.opening and side.opening[0].operations for side in last.sides):
         return False
-    between = text[last.end : end]
-    return len(between) <= CONCLUSION_REACH and _WORKS_ON.search(between) is None
+    between = text[max(chain.end for chain in steps) : end].replace("\\boxed", "")
+    if len(between) > CONCLUSION_REACH or _MORE.search(between):
+        return False
+    sentences = [s for s in _SENTENCE.split(between.rstrip("\\$([{ \n")) if s.strip(" \n*$\\")]
+    return bool(sentences) and _CONCLUDES.match(sentences[-1]) is not None and len(sentences) <= 2
 
 
 def last_result(found: list[tuple[Chain, Number]]) -> tuple[Chain, Number] | None:

@@ -7,9 +7,11 @@ evaluation at trial points finds when they are linear; definitions of one quanti
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from verifiers.reasoning.grammar import Expression, Number, Unreadable, close, evaluate, point
 from verifiers.reasoning.judge import free, ulp
@@ -30,7 +32,7 @@ _BREAKS = re.compile(
     r"\bcases?\b|\bor\b|\beither\b|\bother\b|\bsecond\b|\banother\b|similar|likewise|\blet\b|suppose|\bif\b|\bwhen\b|assum"
     r"|\btry|instead|alternativ|\bfirst\b|\bnext,? (?:consider|find)|\bsubstitut|\bplug|\bcheck|verif|\bwhile\b|\bwait\b"
     r"|\bactually\b|\bbut\b|\bnew\b|original|\bfor\b|\bboth (?:equations|solutions|cases)|\bsystem|integer|greatest|largest"
-    r"|smallest|\bless\b|\bmore\b|round|\bnumber of\b|\bassert|contradict|\bvalues?\b.{0,20}\bare\b|\bpart\b|\bsolutions? (?:to|of)\b|\bstep \d",
+    r"|smallest|\bless\b|\bmore\b|round|\bnumber of\b|\bassert|contradict|\bvalues?\b.{0,20}\bare\b|\bpart\b|\bsolutions? (?:to|of)\b|\bstep \d|\bonly\b|however|\bnot\b|cannot|can't",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"\s*(?:and|or)\s*$", re.IGNORECASE)
@@ -175,8 +177,16 @@ class Ledger:
 
 
 def is_literal(equation: Equation) -> bool:
-    """Whether it is `x = 3`."""
-    return equation.right.literal is not None and (equation.definition or not equation.left.operations)
+    """Whether it is `x = 3`, or `x = 2/3` in lowest terms."""
+    if not equation.definition and equation.left.operations:
+        return False
+    right = equation.right
+    if right.literal is not None:
+        return True
+    if len(right.numbers) != 2 or right.operations != 1 or not {"frac", "/"} & {right.node[0], right.node[1][0]}:
+        return False
+    top, bottom = (token.value or Fraction(0) for token in right.numbers)
+    return bottom.denominator == top.denominator == 1 and bottom > 1 and math.gcd(int(top), int(bottom)) == 1
 
 
 def contradicts(first: Equation, second: Equation) -> bool:
@@ -185,7 +195,24 @@ def contradicts(first: Equation, second: Equation) -> bool:
         root = _try(one.root)
         if root is not None:
             return not other.is_solution(root, 2 * one.shown())
-    return False
+    return _try(lambda: _parallel(first, second)) is not None
+
+
+def _parallel(first: Equation, second: Equation) -> Number | None:
+    """The constant by which the curves of two equations differ, after scaling; None where that is zero or varies.
+
+    Such equations (9 + b² = 25 and 9 + b² = 20) have no solution in common.
+    """
+    points = [point(first.unknown, k) for k in range(5)]
+    one, other = [first.at(p) for p in points], [second.at(p) for p in points]
+    if other[0] == other[1] or first.shown() or second.shown():
+        return None
+    scale = (one[0] - one[1]) / (other[0] - other[1])
+    offsets = [complex(a - scale * b) for a, b in zip(one, other, strict=True)]
+    size = max(abs(complex(a)) for a in one)
+    if scale == 0 or abs(offsets[0]) <= 1e-9 * size or any(abs(c - offsets[0]) > 1e-9 * size for c in offsets):
+        return None
+    return offsets[0]
 
 
 def _try(compute: Callable[[], Number | None]) -> Number | None:

@@ -51,19 +51,28 @@ class _Reading:
     steps: list[Chain] = field(default_factory=list)
 
 
+_ROUNDED = re.compile(r"\b(?:round|nearest|approximat|estimat|decimal place|about how)", re.IGNORECASE)
+_MAGNITUDES = frozenset("hundred thousand million billion dozen".split())
 _HYPOTHETICAL = re.compile(r"\b(?:suppose|assum|contradict|impossible|no solution)", re.IGNORECASE)
 
 
-def check(trace: str, answer: str | None) -> Consistency:
-    """Whether the arithmetic of `trace` holds and leads to `answer`. Total: any text gives a result."""
+def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
+    """Whether the arithmetic of `trace` holds and leads to `answer`. Total: any text gives a result.
+
+    `prompt`, the problem, is only asked whether it wants a rounded answer.
+
+    >>> check("16/2 = 8, and 8 - 2 = 5, so it is ", "5").first_failure
+    '“8 - 2 = 5” does not hold (left side: 6)'
+    """
     text = _closed(trace, answer)
     tokens = scan(text)
-    found = _read(text, tokens)
+    rounding = _ROUNDED.search(prompt) is not None
+    found = _read(text, tokens, rounding)
     failures = [
         f for f in found.failures if not _excused(text, f) and not _taken_back(text, f, tokens, found)
     ]
     if not failures:
-        failures = _wrong_conclusion(text, len(trace), answer, tokens, found)
+        failures = _wrong_conclusion(text, len(trace), answer, tokens, found, rounding)
     first = min(failures, key=lambda f: f.start, default=None)
     return Consistency(first is None, first and quote(text, first), found.read, found.unread)
 
@@ -71,17 +80,21 @@ def check(trace: str, answer: str | None) -> Consistency:
 def _closed(trace: str, answer: str | None) -> str:
     """The trace with its answer put back where the cut left an open box or a dangling relation."""
     tail = trace.rstrip()
-    if answer is None:
+    if answer is None or not tail.endswith(_DANGLING):
         return trace
-    if tail.endswith("{") and re.search(r"\\(?:boxed|fbox)\s*\{$", tail):
-        paragraph = tail[tail.rfind("\n\n") + 1 :].replace("\\$", "")
-        return tail + answer + ("}$" if paragraph.count("$") % 2 else "}")
-    return tail + " " + answer if tail.endswith(("=", "\\approx", "≈")) else trace
+    paragraph = tail[tail.rfind("\n\n") + 1 :].replace("\\$", "")
+    closing = "}" if tail.endswith("{") else ""
+    return f"{tail} {answer}{closing}{'$' * (paragraph.count('$') % 2)}"
 
 
-def _read(text: str, tokens: list[Token]) -> _Reading:
+_DANGLING = ("=", "\\approx", "≈", "\\equiv", "\\boxed{", "\\fbox{")
+
+
+def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
     found = _Reading()
-    context = Context(hypothetical=_HYPOTHETICAL.search(text) is not None)
+    magnitudes = _MAGNITUDES & {t.text.lower() for t in tokens if t.kind == "word"}
+    hypothetical = _HYPOTHETICAL.search(text) is not None
+    context = Context(magnitudes=magnitudes, rounding=rounding, hypothetical=hypothetical)
     ledger = Ledger(text)
     for chain in chains(tokens):
         if chain.relations and set(chain.relations) == {"<"} and ledger.enter_bounds(chain):
@@ -140,7 +153,7 @@ _CORRECTION = re.compile(
 _DENIED = re.compile(
     r"\bimpossible|\bcontradict|\b(?:is|are) (?:false|not true|wrong|incorrect|absurd)|\bnot (?:true|right|correct|equal|hold"
     r"|valid|possible)|\bcan(?:no|')t (?:be|hold|happen)|\bdoes(?:n't| not) (?:hold|work|equal)|\bno (?:real )?solution"
-    r"|\bnever\b|\bfails?\b|\bnot a solution|\binconsistent|\bextraneous|≠|\\neq?\b",
+    r"|\bnever\b|\bfails?\b|\bnot a solution|\binconsistent|\bextraneous",
     re.IGNORECASE,
 )
 CORRECTION_REACH = 800
@@ -173,7 +186,7 @@ def _taken_back(text: str, failure: Failure, tokens: list[Token], found: _Readin
 
 
 def _wrong_conclusion(
-    text: str, end: int, answer: str | None, tokens: list[Token], found: _Reading
+    text: str, end: int, answer: str | None, tokens: list[Token], found: _Reading, rounding: bool
 ) -> list[Failure]:
     goal = target(answer)
     if goal is None:
@@ -183,13 +196,13 @@ def _wrong_conclusion(
         return [Failure(*said, f"is not the answer given, {answer}")]
     results = [(chain, value) for chain, value in found.results if chain.end <= end]
     last = last_result(results)
-    if last is None or goal.is_near(last[1]) or not is_conclusive(text, last[0], end, found.steps):
+    rounding = rounding or _ROUNDED.search(text, max(0, end - 400), end) is not None
+    if last is None or goal.is_near(last[1], rounding) or goal.is_simple_function(last[1]) or not is_conclusive(text, last[0], end, found.steps):
         return []
     body = [t for t in tokens if t.start < end]
-    values = [v for _, v in results] + [v for _, v in found.true_values]
-    if any(not isinstance(v, Fraction) for v in goal.values) or appears(goal, body, values):
+    if any(not isinstance(v, Fraction) for v in goal.values) or appears(goal, body):
         return []
-    if answer and answer.strip() in text[:end]:
+    if answer and re.search(rf"(?<![\d.]){re.escape(answer.strip())}(?![\d])", text[:end]):
         return []
     return [Failure(last[0].start, last[0].end, f"is the last result, and not the answer given, {answer}")]
 

@@ -241,7 +241,7 @@ class _Parser:
     def number(self, token: Token) -> Node:
         if self.is_op("_"):
             raise Unreadable  # a numeral in some base
-        if token.extra.get("cut"):
+        if token.cut:
             self.features.add("cut")
         following = self.peek()
         if following is None or following.math != token.math:
@@ -328,6 +328,7 @@ class _Parser:
             raise Unreadable
         if opening.text in "⌊⌈":
             self.operations += 1
+            self.features.add("abs")
             return ("floor" if opening.text == "⌊" else "ceil", inside)
         return inside
 

@@ -35,6 +35,9 @@ _ROUNDING = frozenset(
     "about approximately approx around roughly nearly almost round rounded rounding rounds nearest estimate "
     "estimated whole integer full complete least most truncate truncated floor ceiling up down".split()
 )
+_IDENTITIES = {
+    (verb, link) for verb in ("factors", "factored", "expands", "expanded", "written", "rewritten") for link in ("as", "to")
+}
 _VERBS = frozenset(
     "is are was were gives give gets get equals makes means yields has have we then so".split()
 )
@@ -75,6 +78,10 @@ class Context:
 
     rounded: set[str] = field(default_factory=set)
     """Numerals that stand for a rounded value."""
+    magnitudes: frozenset[str] = frozenset()
+    """Words such as "thousand" that the trace uses, so that 5 * 3 may be 15,000."""
+    rounding: bool = False
+    """Whether the problem asks for a rounded answer."""
     hypothetical: bool = False
     """Whether the trace argues from assumptions, so that congruences may be meant to fail."""
 
@@ -97,15 +104,16 @@ def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context
     if relation not in "=~%" or chain.question or not left.ending or not right.opening:
         return UNREAD
     longest, target = left.ending[0], right.opening[0]
-    if not (longest.operations or target.operations):
-        return _literals(chain, left, right, context)
-    if not longest.operations and (left.before or left.inside or left.trailing) and at == 0:
-        return UNREAD  # a label: "3 shirts = 3 * 4"
     if chain.modular:
         return _congruent(longest, target, chain, context)
+    if not (longest.operations or target.operations):
+        return _literals(chain, left, right, context)
+    if at == 0 and not longest.operations and _is_label(longest, left):
+        return UNREAD
     if _is_aside(longest, left):
         return UNREAD
     words = _Words(chain, left, right, relation)
+    words.announced = words.announced or context.rounding
     verdicts: list[Judgement] = []
     for a in left.ending:
         options = [*right.opening, right.first] if right.first is not None else right.opening
@@ -120,9 +128,15 @@ def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context
     if any(v.true is None for v in verdicts):
         return UNREAD
     first = verdicts[0]
-    if words.loose or words.special(longest, target, right, first):
+    if words.loose or words.special(longest, target, right, first, context):
         return UNREAD if words.loose else Judgement(True, first.truth, first.claim)
     return first
+
+
+def _is_label(a: Expression, left: Side) -> bool:
+    """Whether the number `a` belongs to the words around it: "3 shirts = 3 * 4"."""
+    own_formula = a.literal is not None and a.literal.math
+    return bool(left.trailing or left.inside or (left.before and not own_formula))
 
 
 def _is_aside(a: Expression, left: Side) -> bool:
@@ -145,6 +159,8 @@ class _Words:
         self.all = frozenset(chain.words)
         self.announced = relation == "~" or chain.rounding or not self.all.isdisjoint(_ROUNDING)
         self.relation = relation
+        self.long = len(chain.relations) > 1 and not chain.words
+        self.identity = tuple(left.before[-2:]) in _IDENTITIES
         self.zero = any(
             e.literal is not None and not e.literal.value for s in chain.sides for e in s.opening[:1]
         )
@@ -152,11 +168,13 @@ class _Words:
         if left.before[-1:] == ["of"]:
             near.update(left.before[-2:])
         self.loose = not near.isdisjoint(_MULTIPLIERS) or left.crowded
-        if len(set(left.inside) | set(right.inside)) > 1 and chain.formula:
+        if len(set(left.inside) | set(right.within)) > 1 and chain.formula:
             self.loose = True  # fractions of units
         self.left, self.right, self.chain = left, right, chain
 
-    def special(self, a: Expression, b: Expression, right: Side, verdict: Judgement) -> bool:
+    def special(
+        self, a: Expression, b: Expression, right: Side, verdict: Judgement, context: Context
+    ) -> bool:
         """Quotient and remainder, a carried digit, a change of unit."""
         if verdict.truth is None or verdict.claim is None:
             return False
@@ -167,7 +185,7 @@ class _Words:
         if right.second is not None and not _REMAINDERS.isdisjoint(right.after[:2]):
             return _with_rest(a, verdict, right.second)
         ratio_words = ["$"] if self.chain.money else []
-        ratio_words += [*self.left.before, *self.left.inside, *self.left.after, *right.after, *right.inside]
+        ratio_words += [*self.left.before, *self.left.inside, *self.left.after, *right.after, *right.within, *context.magnitudes]
         return any(close(verdict.truth * ratio, verdict.claim) for ratio in _ratios(ratio_words, a, b))
 
 
@@ -303,7 +321,7 @@ def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> flo
     """How far the value may be off because numbers in it are rounded (first order)."""
     total = 0.0
     for token in e.numbers[:20]:
-        if not token.extra.get("cut") and token.text not in rounded:
+        if not token.cut and token.text not in rounded:
             continue
         moved = evaluate(e, values_at(e, 0), how, {token.start: ulp(token.text)})
         total += abs(complex(moved) - complex(value))
@@ -323,6 +341,9 @@ def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, sla
     if isinstance(exact, complex) or isinstance(shown, complex):
         return False
     unit = ulp(literal.text)
+    if isinstance(exact, Fraction) and (exact / unit).denominator == 1 and not slack:
+        if unit < 1 or not (announced and literal.text.endswith("0")):
+            return exact == shown  # nothing to round
     if unit == 1:
         if not announced:
             return False
@@ -358,13 +379,35 @@ def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, wor
         return UNREAD  # right in some cases
     scale = max(abs(complex(x)) for x, _ in pairs)
     differences = [complex(x) - complex(y) for x, y in pairs]
-    if words.zero:
-        return UNREAD  # an equation may be scaled
+    if words.zero:  # an equation, which may be scaled
+        return _same_curve(a, b, pairs, words)
+    if words.identity or (words.long and _is_curved(a, how_a) and _is_curved(b, how_b)):
+        return Judgement(False)
     if abs(differences[0]) > 1e-9 * scale and _constant(differences):
         return Judgement(False)
     if a.operations + b.operations > 2 and all(x != 0 and y != 0 for x, y in pairs):
         return UNREAD if not _constant([complex(x) / complex(y) for x, y in pairs]) else Judgement(False)
     return UNREAD
+
+
+def _same_curve(
+    a: Expression, b: Expression, pairs: list[tuple[Number, Number]], words: _Words
+) -> Judgement:
+    """`a = b = 0`: one must be a multiple of the other if they are of one kind."""
+    if not (words.long and _is_curved(a, Reading()) and _is_curved(b, Reading())):
+        return UNREAD
+    ratios = [complex(x) / complex(y) for x, y in pairs if y != 0]
+    return Judgement(None if _constant(ratios) else False)
+
+
+def _is_curved(e: Expression, how: Reading) -> bool:
+    """Whether a one-variable expression is not linear: such sides of a long chain are meant as identical."""
+    if len(free(e)) != 1:
+        return False
+    name = next(iter(free(e)))
+    p, q, r = (point(name, k) for k in range(3))
+    at_p, at_q, at_r = (evaluate(e, {name: x, "i": 1j}, how) for x in (p, q, r))
+    return not close(at_r, at_p + (at_q - at_p) / (q - p) * (r - p))
 
 
 def _constant(values: list[complex]) -> bool:

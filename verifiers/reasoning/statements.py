@@ -38,6 +38,8 @@ class Side:
     """Words before the expression that ends it, nearest last."""
     inside: list[str] = field(default_factory=list)
     """Words within it."""
+    within: list[str] = field(default_factory=list)
+    """Words within the expression that opens it."""
     after: list[str] = field(default_factory=list)
     """Words after the expression that opens it, nearest first."""
     second: Expression | None = None
@@ -148,7 +150,7 @@ def _continues(clause: list[Token], tokens: list[Token], at: int) -> bool:
             continue
         if token.kind == "rel":
             return bool(clause)
-        if not clause or text != "\\\\" or token.kind != "op" or token.text not in "+-*":
+        if not clause or text == "\n" or not token.math or token.kind != "op" or token.text not in "+-*":
             return False
         line = next((t for t in tokens[at + 2 : at + 60] if t.kind == "rel" or t.text == "\\\\"), None)
         return line is None or line.kind != "rel"  # a line with its own relation is a statement
@@ -167,7 +169,9 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
             parts[-1].append(token)
     words = [t.text.lower() for t in clause if t.kind == "word"]
     modular = modular or "%" in relations
-    sides = [_side(part) for part in parts]
+    attached = zip(clause, clause[1:], strict=False)
+    names = frozenset(b.text for a, b in attached if a.kind == "num" and b.kind == "var" and not b.gap)
+    sides = [_side(part, names - {"x", "X"}) for part in parts]
     return Chain(
         sides,
         relations,
@@ -208,11 +212,11 @@ def _modulus(clause: list[Token]) -> tuple[list[Token], int | None, bool]:
 _WORD_OPERATORS = {"times": "*", "plus": "+", "minus": "-"}
 
 
-def _side(tokens: list[Token]) -> Side:
+def _side(tokens: list[Token], names: frozenset[str]) -> Side:
     side = Side()
     if tokens:
         side.start, side.end = tokens[0].start, tokens[-1].end
-    items, gaps, words = _items(tokens)
+    items, gaps, words = _items(tokens, names)
     runs = _runs(items, gaps)
     if not runs:
         return side
@@ -227,6 +231,7 @@ def _side(tokens: list[Token]) -> Side:
     if side.opening and side.opening[0].operations:
         side.first = _first_operand(items, lo, hi)
     lo, hi = runs[-1]
+    side.within = [w for i in range(runs[0][0] + 1, runs[0][1]) for w in words[i]]
     side.tail = items[lo].start
     side.ending = _readings([(k, hi) for k in _cuts(items, gaps, lo, hi, opening=False)], items)
     side.trailing = words[hi]
@@ -235,14 +240,9 @@ def _side(tokens: list[Token]) -> Side:
     return side
 
 
-def _items(tokens: list[Token]) -> tuple[list[Token], list[int], list[list[str]]]:
+def _items(tokens: list[Token], names: frozenset[str]) -> tuple[list[Token], list[int], list[list[str]]]:
     """Tokens without words; before each (and at the end) how wide the gap is: 1 a border, 2 words; and the words."""
     items: list[Token] = []
-    names = {
-        t.text
-        for a, t in zip(tokens, tokens[1:], strict=False)
-        if a.kind == "num" and t.kind == "var" and not t.gap
-    }
     gaps: list[int] = []
     words: list[list[str]] = [[]]
     gap = skip = 0
@@ -257,7 +257,7 @@ def _items(tokens: list[Token]) -> tuple[list[Token], list[int], list[list[str]]
             token = following
         if token.kind == "word" and token.text.lower() == "of" and not _value_ahead(tokens, i + 1):
             following = None
-        if not (token.kind == "var" and token.text in names and token.text not in "xX"):
+        if not (token.kind == "var" and token.text in names):
             token = _meaning(token, items, gap, following, tokens[i - 1] if i else None)
         if i < skip:
             continue

@@ -7,7 +7,7 @@ in unreadable and nothing else. Positions are those of the text given, so that a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 __all__ = ["Token", "scan"]
@@ -30,7 +30,8 @@ class Token:
     value: Fraction | None = None
     math: bool = False
     """Whether it stands in a formula (then letters are variables)."""
-    extra: dict[str, object] = field(default_factory=dict)
+    cut: bool = False
+    """Whether its digits go on: 0.333…"""
 
 
 MAX_DIGITS = 60
@@ -201,7 +202,7 @@ class _Scanner:
             and self.tokens[-1].end == start
             and "." in self.tokens[-1].text
         ):
-            self.tokens[-1].extra["cut"] = True  # 0.333…
+            self.tokens[-1].cut = True  # 0.333…
             return end
         return self.add("opaque", "…", start, end)
 
