@@ -2,8 +2,8 @@
 
     python scripts/bench_verifiers.py --exams ../shared/exams [--limit N] [--json FILE]
 
-Each verifier runs in a process of its own; row by row the two are asked in turns, so that a busy machine slows
-both alike. Rows: the labelled exam cases, and model outputs with a gold. Then the batch rate of ours through
+Each verifier runs in a process of its own; they are asked in turns, a block of rows each, so that a busy machine
+slows both alike. Rows: the labelled exam cases, and model outputs with a gold. Then the batch rate of ours through
 `verifiers.pool` over the model outputs. The two judge with what their documentation recommends: Math-Verify as
 `verify(parse(gold), parse(response))`.
 """
@@ -48,19 +48,23 @@ def math_verify() -> Grader:
     return judge
 
 
+BLOCK = 25
 GRADERS: dict[str, Callable[[], Grader]] = {"ours": ours, "math_verify": math_verify}
 
 
 def serve(name: str, line: Connection) -> None:
-    """Answer (gold, response) with (verdict, seconds), until None comes."""
+    """Answer a block of (gold, response) with a list of (verdict, seconds), until None comes."""
     judge = GRADERS[name]()
     judge("\\frac{1}{2}", "So it is $\\boxed{0.5}$.")
     judge("x+1", "So it is $\\boxed{1+x}$.")
     line.send("ready")
-    while (question := line.recv()) is not None:
-        start = time.perf_counter()
-        verdict = judge(*question)
-        line.send((verdict, time.perf_counter() - start))
+    while (block := line.recv()) is not None:
+        answers: list[tuple[bool, float]] = []
+        for question in block:
+            start = time.perf_counter()
+            verdict = judge(*question)
+            answers.append((verdict, time.perf_counter() - start))
+        line.send(answers)
 
 
 def load(exams: Path, limit: int | None) -> list[dict[str, Any]]:
@@ -78,7 +82,8 @@ def load(exams: Path, limit: int | None) -> list[dict[str, Any]]:
     return rows
 
 
-def side_by_side(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def side_by_side(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Times and agreement of both graders on each set of rows, and on all together."""
     context = multiprocessing.get_context("spawn")
     lines: dict[str, Connection] = {}
     processes = []
@@ -90,30 +95,35 @@ def side_by_side(rows: list[dict[str, Any]]) -> dict[str, Any]:
     for line in lines.values():
         line.recv()
     seconds: dict[str, list[float]] = {name: [] for name in GRADERS}
-    right = dict.fromkeys(GRADERS, 0)
-    for number, row in enumerate(rows):
-        order = list(GRADERS) if number % 2 == 0 else list(GRADERS)[::-1]
-        for name in order:
-            lines[name].send((row["gold"], row["response"]))
-            verdict, took = lines[name].recv()
-            seconds[name].append(took)
-            right[name] += verdict == row["label"]
+    right: dict[str, list[bool]] = {name: [] for name in GRADERS}
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        for name, line in lines.items():
+            line.send([(row["gold"], row["response"]) for row in block])
+            for row, (verdict, took) in zip(block, line.recv(), strict=True):
+                seconds[name].append(took)
+                right[name].append(verdict == row["label"])
     for line in lines.values():
         line.send(None)
     for process in processes:
         process.join()
-    table: dict[str, Any] = {
-        name: {
+    tables = {}
+    for name in (*dict.fromkeys(row["set"] for row in rows), "all"):
+        chosen = [at for at, row in enumerate(rows) if name in (row["set"], "all")]
+        tables[name] = _table(chosen, seconds, right)
+    return tables
+
+
+def _table(chosen: list[int], seconds: dict[str, list[float]], right: dict[str, list[bool]]) -> dict[str, Any]:
+    table: dict[str, Any] = {"rows": len(chosen)}
+    for name in GRADERS:
+        times = [seconds[name][at] for at in chosen]
+        table[name] = {
             "median_ms": statistics.median(times) * 1e3,
             "mean_ms": statistics.fmean(times) * 1e3,
-            "agreement": right[name] / len(rows),
+            "agreement": statistics.fmean(right[name][at] for at in chosen),
         }
-        for name, times in seconds.items()
-    }
-    table["ratio"] = {
-        "median": table["math_verify"]["median_ms"] / table["ours"]["median_ms"],
-        "mean": table["math_verify"]["mean_ms"] / table["ours"]["mean_ms"],
-    }
+    table["ratio"] = {what: table["math_verify"][f"{what}_ms"] / table["ours"][f"{what}_ms"] for what in ("median", "mean")}
     return table
 
 
@@ -140,14 +150,14 @@ def main() -> None:
     options = parser.parse_args()
     rows = load(options.exams, options.limit)
     result: dict[str, Any] = {"machine": f"{platform.processor() or platform.machine()}, Python {platform.python_version()}"}
-    for name in ("exam", "model_outputs"):
-        chosen = [row for row in rows if row["set"] == name]
-        result[name] = side_by_side(chosen)
-        print(f"{name} ({len(chosen)} rows)")
+    result |= side_by_side(rows)
+    for name in ("exam", "model_outputs", "all"):
+        table = result[name]
+        print(f"{name} ({table['rows']} rows)")
         for grader in GRADERS:
-            row = result[name][grader]
+            row = table[grader]
             print(f"  {grader:12} median {row['median_ms']:8.3f} ms   mean {row['mean_ms']:8.3f} ms   agrees with labels {row['agreement']:.2%}")
-        print(f"  ours is faster by {result[name]['ratio']['median']:.1f} in the median, {result[name]['ratio']['mean']:.1f} in the mean")
+        print(f"  ours is faster by {table['ratio']['median']:.1f} in the median, {table['ratio']['mean']:.1f} in the mean")
     result["batch"] = batch_rate([row for row in rows if row["set"] == "model_outputs"], options.workers)
     print(f"pool: {result['batch']['verdicts_per_s']:,.0f} verdicts/s with {options.workers} workers, agrees {result['batch']['agreement']:.2%}")
     if options.json is not None:

@@ -161,6 +161,8 @@ def _number(raw: str, spaced: bool) -> Token:
             raw = head + "".join(groups)
         else:
             raise Unreadable("digit groups that are not of three")
+    if raw.isdigit():
+        return Token("num", raw, spaced, Fraction(int(raw)), -1, len(raw))
     mantissa, _, exponent = raw.lower().partition("e")
     if exponent and (len(exponent) > 6 or abs(int(exponent)) > MAX_EXPONENT):
         raise Unreadable("an exponent out of reach")

@@ -21,7 +21,7 @@ class Node(NamedTuple):
 
 
 def num(value: int | Fraction) -> Node:
-    return Node("num", (Fraction(value),))
+    return Node("num", (value if type(value) is Fraction else Fraction(value),))
 
 
 def sym(name: str) -> Node:
@@ -31,6 +31,7 @@ def sym(name: str) -> Node:
 _END = Token("end", "")
 _CLOSING = {"(": ")", "[": "]", "{": "}", "set": "set", "<": "<", "floor": "floor", "ceil": "ceil", "|": "|"}
 _OPERANDS = frozenset(("num", "sym", "fn", "cmd", "open", "begin"))
+_POSTFIX = frozenset("^!°%")
 _CALLED = frozenset("fgh")
 _INVERSES = {name: "arc" + name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")}
 
@@ -82,7 +83,7 @@ class Parser:
         if self.depth > MAX_DEPTH:
             raise Unreadable("nested too deeply")
         terms = [self.signed_term()]
-        while self.next_is("op", "+", "-", "±", "∓"):
+        while self.peek().kind == "op" and self.next_is("op", "+", "-", "±", "∓"):
             terms.append(self.signed_term())
         self.depth -= 1
         return terms[0] if len(terms) == 1 else Node("add", tuple(terms))
@@ -100,7 +101,7 @@ class Parser:
 
     def signed_term(self) -> Node:
         sign = ""
-        while self.next_is("op", "+", "-", "±", "∓"):
+        while self.peek().kind == "op" and self.next_is("op", "+", "-", "±", "∓"):
             text = self.take().text
             if text == "-":
                 sign = {"": "-", "-": "", "±": "±", "∓": "∓"}[sign]
@@ -147,23 +148,17 @@ class Parser:
     def factor(self) -> Node:
         """an operand with its powers, factorials, degrees and percents"""
         base = self.operand()
-        while True:
-            if self.next_is("op", "^"):
-                self.take()
+        while (token := self.peek()).kind == "op" and token.text in _POSTFIX:
+            self.at += 1
+            if token.text == "^":
                 base = Node("pow", (base, self.exponent()))
-            elif self.next_is("op", "!"):
-                self.take()
+            elif token.text == "!":
                 if self.next_is("op", "!"):
                     raise Unreadable("repeated factorial signs")
                 base = Node("fact", (base,))
-            elif self.next_is("op", "°"):
-                self.take()
-                base = Node("deg", (base,))
-            elif self.next_is("op", "%"):
-                self.take()
-                base = Node("percent", (base,))
             else:
-                return base
+                base = Node("deg" if token.text == "°" else "percent", (base,))
+        return base
 
     def exponent(self) -> Node:
         self.depth += 1
