@@ -1,0 +1,145 @@
+"""Distances: the chain rule on random tables, sampled estimates against exact ones, the frontier."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlvr.analysis.alignment import exact_alignment, sampled_alignment
+from rlvr.analysis.compare import compare
+from rlvr.analysis.frontier import (
+    bernoulli_kl,
+    effective_temperature,
+    group_signal,
+    grpo_iterates,
+    kl_efficiency,
+    kl_inverse,
+    policy_gradient,
+    tilt,
+)
+from rlvr.analysis.samples import LogProbs, Samples
+
+quick = settings(deadline=None, max_examples=60, derandomize=True)
+rates = st.floats(1e-6, 1 - 1e-6)
+
+
+def tables(seed: int, problems: int, atoms: int, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normalised log tables of base and tuned, and which atoms are verified (the first third)."""
+    rng = np.random.default_rng(seed)
+    base = np.log(rng.dirichlet(np.full(atoms, 0.5), problems) + 1e-4)
+    base -= np.log(np.exp(base).sum(axis=1, keepdims=True))
+    verified = np.arange(atoms) < atoms // 3
+    tuned = base + spread * rng.normal(size=base.shape) + np.where(verified, 1.5, 0.0)
+    return base, tuned - np.log(np.exp(tuned).sum(axis=1, keepdims=True)), verified
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_chain_rule_and_identities(seed: int) -> None:
+    base, tuned, verified = tables(seed, 8, 12, 0.7)
+    a = exact_alignment(base, tuned, verified)
+    q = np.exp(a.log_q)
+    assert np.allclose(a.kl_pi_p0, a.kl_bernoulli + q * a.kl_verified + (1 - q) * a.kl_unverified)
+    assert np.allclose(a.kl_target_pi, a.kl_target_pi_verified - a.log_q)
+    assert np.all(a.efficiency <= 1 + 1e-12) and np.all(np.isposinf(a.kl_pi_target))
+    forward = np.sum(np.exp(tuned - a.log_q[:, None]) * (tuned - base) * verified, axis=1)
+    assert np.allclose(a.kl_verified, forward - (a.log_q - a.log_p))
+
+
+def test_the_verified_posterior_itself_has_distance_zero() -> None:
+    base, _, verified = tables(0, 3, 9, 0.0)
+    a = exact_alignment(base, np.where(verified, base, -np.inf), verified)
+    assert np.allclose(a.kl_pi_target, 0, atol=1e-12) and np.allclose(a.kl_pi_p0, -a.log_p)
+    assert np.all(np.isnan(a.kl_unverified))
+
+
+def test_estimates_from_samples_agree_with_the_exact_values() -> None:
+    problems, atoms, n = 60, 12, 256
+    base, tuned, verified = tables(3, problems, atoms, 0.5)
+    exact = exact_alignment(base, tuned, verified)
+    rng = np.random.default_rng(1)
+
+    def evaluation(name: str, table: np.ndarray) -> Samples:
+        drawn = np.stack([rng.choice(atoms, n, p=np.exp(row)) for row in table])
+        row = np.repeat(np.arange(problems), n)
+        score = verified[drawn].ravel()
+        logp = {"base": base[row, drawn.ravel()], "tuned": tuned[row, drawn.ravel()]}
+        c = score.reshape(problems, n).sum(axis=1)
+        ids = [str(i) for i in range(problems)]
+        return Samples(name, ids, np.full(problems, n), c, logprobs=LogProbs(row, score, logp))
+
+    found = compare(evaluation("base", base), evaluation("tuned", tuned), replicates=500)["alignment"]
+    assert found["status"] == "ok" and found["base_rate_from"]["none"] == 0
+    for name in ("kl_pi_p0", "kl_verified"):
+        truth = float(getattr(exact, name).mean())
+        assert found[name]["value"] == pytest.approx(truth, abs=3 * found[name]["se_fixed"])
+        assert found[name]["lo"] < truth < found[name]["hi"]
+    assert found["kl_target_pi"]["lo"] < exact.kl_target_pi.mean() < found["kl_target_pi"]["hi"]
+    eta = float(exact.kl_bernoulli.sum() / exact.kl_pi_p0.sum())
+    assert found["efficiency"]["lo"] < eta < found["efficiency"]["hi"]
+    parts = sum(found[name]["value"] for name in ("kl_bernoulli", "kl_within_verified", "kl_within_unverified"))
+    assert parts == pytest.approx(found["kl_pi_p0"]["value"], rel=1e-6)
+
+
+def test_the_stated_sampling_error_of_the_forward_kl_is_right() -> None:
+    base, tuned, verified = tables(5, 1, 9, 0.6)
+    exact = exact_alignment(base, tuned, verified)
+    rng = np.random.default_rng(0)
+    z_scores = []
+    for _ in range(300):
+        drawn = {name: rng.choice(9, 400, p=np.exp(t[0])) for name, t in (("base", base), ("tuned", tuned))}
+        both = []
+        for name, atoms in drawn.items():
+            logp = {"base": base[0, atoms], "tuned": tuned[0, atoms]}
+            lp = LogProbs(np.zeros(400, int), verified[atoms], logp)
+            both.append(Samples(name, ["x"], np.array([400]), np.array([verified[atoms].sum()]), logprobs=lp))
+        found = compare(*both, replicates=10)["alignment"]["kl_verified"]
+        z_scores.append((found["value"] - float(exact.kl_verified[0])) / found["se_fixed"])
+    assert np.std(z_scores) == pytest.approx(1, abs=0.15) and abs(np.mean(z_scores)) < 0.3
+
+
+def test_samples_that_their_own_policy_cannot_draw_are_refused() -> None:
+    with pytest.raises(ValueError, match="sample 1"):
+        sampled_alignment([-1.0, -1.0], [-1.0, -np.inf], [True, True])
+
+
+def test_extreme_logs_do_not_underflow_into_answers() -> None:
+    s = sampled_alignment([-10_050.0, -10_060.0], [-50.0, -52.0], [True, True])
+    assert s.log_p_is[0] == pytest.approx(-10_000 - np.log(2) + np.log1p(np.exp(-8.0)))
+    assert not s.low_ess[0] or s.ess_verified[0] < 10
+
+
+def test_without_log_probabilities_the_section_says_so() -> None:
+    one = Samples.from_counts(["a"], [4], [1], "base")
+    assert compare(one, Samples.from_counts(["a"], [4], [2], "tuned"), replicates=20)["alignment"] == {
+        "status": "no_logprobs"
+    }
+
+
+@quick
+@given(rates, st.floats(0.05, 20))
+def test_tilt_moves_the_log_odds_and_pays_the_bernoulli_kl(p: float, beta: float) -> None:
+    q, kl = (float(x) for x in tilt(p, beta))
+    if q < 1 - 1e-9:
+        assert np.log(q / (1 - q)) - np.log(p / (1 - p)) == pytest.approx(1 / beta, rel=1e-6)
+        assert effective_temperature(p, q) == pytest.approx(beta, rel=1e-5)
+    assert kl == pytest.approx(float(bernoulli_kl(q, p)), rel=1e-6, abs=1e-12)
+    assert kl_inverse(p, kl) == pytest.approx(q, abs=1e-6)
+
+
+@quick
+@given(rates, rates)
+def test_no_policy_beats_the_frontier(p: float, q: float) -> None:
+    kl = float(bernoulli_kl(q, p))
+    assert kl_inverse(p, kl) >= q - 1e-9
+    assert kl_efficiency(p, q, kl * 2) == pytest.approx(0.5) if kl > 1e-12 else True
+
+
+def test_support_that_is_gone_stays_gone() -> None:
+    assert policy_gradient([0.0, 0.4, 0.6], [1, 0, 0], 3.0, 50)[0] == 0
+    assert np.array_equal(grpo_iterates([0.0, 1.0], 0.5, 0.0, 3), np.tile([0.0, 1.0], (4, 1)))
+    assert tilt(0.0, 0.01)[0] == 0 and kl_inverse(0.0, 100.0) == 0
+
+
+def test_group_signal_by_enumeration() -> None:
+    assert group_signal(0.3, 3) == pytest.approx(1 - 0.027 - 0.343)
+    assert group_signal([0.0, 1.0], 8).tolist() == [0, 0]
