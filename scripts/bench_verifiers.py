@@ -114,7 +114,9 @@ def side_by_side(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def _table(chosen: list[int], seconds: dict[str, list[float]], right: dict[str, list[bool]]) -> dict[str, Any]:
+def _table(
+    chosen: list[int], seconds: dict[str, list[float]], right: dict[str, list[bool]]
+) -> dict[str, Any]:
     table: dict[str, Any] = {"rows": len(chosen)}
     for name in GRADERS:
         times = [seconds[name][at] for at in chosen]
@@ -123,7 +125,9 @@ def _table(chosen: list[int], seconds: dict[str, list[float]], right: dict[str, 
             "mean_ms": statistics.fmean(times) * 1e3,
             "agreement": statistics.fmean(right[name][at] for at in chosen),
         }
-    table["ratio"] = {what: table["math_verify"][f"{what}_ms"] / table["ours"][f"{what}_ms"] for what in ("median", "mean")}
+    table["ratio"] = {
+        what: table["math_verify"][f"{what}_ms"] / table["ours"][f"{what}_ms"] for what in ("median", "mean")
+    }
     return table
 
 
@@ -131,35 +135,57 @@ def batch_rate(rows: list[dict[str, Any]], workers: int) -> dict[str, float]:
     """Verdicts per second of the pool, start-up of the workers not counted."""
     from verifiers import Problem, VerifierPool
 
-    items = [(Problem(str(at), row.get("prompt", ""), row["gold"]), row["response"]) for at, row in enumerate(rows)]
+    items = [
+        (Problem(str(at), row.get("prompt", ""), row["gold"]), row["response"]) for at, row in enumerate(rows)
+    ]
     with VerifierPool("math", workers=workers, cache=0) as pool:
         pool.score(items[:8])
         start = time.perf_counter()
         verdicts = pool.score(items)
         took = time.perf_counter() - start
     agreed = sum((verdict.score == 1.0) == row["label"] for verdict, row in zip(verdicts, rows, strict=True))
-    return {"workers": workers, "rows": len(rows), "verdicts_per_s": len(rows) / took, "agreement": agreed / len(rows)}
+    return {
+        "workers": workers,
+        "rows": len(rows),
+        "verdicts_per_s": len(rows) / took,
+        "agreement": agreed / len(rows),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--exams", type=Path, required=True, help="folder with math/cases_dev.jsonl and data/dev/model_outputs.jsonl")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--exams",
+        type=Path,
+        required=True,
+        help="folder with math/cases_dev.jsonl and data/dev/model_outputs.jsonl",
+    )
     parser.add_argument("--limit", type=int, help="about so many rows, evenly spread (default: all)")
     parser.add_argument("--workers", type=int, default=2, help="processes of the batch rate (2)")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
     rows = load(options.exams, options.limit)
-    result: dict[str, Any] = {"machine": f"{platform.processor() or platform.machine()}, Python {platform.python_version()}"}
+    result: dict[str, Any] = {
+        "machine": f"{platform.processor() or platform.machine()}, Python {platform.python_version()}"
+    }
     result |= side_by_side(rows)
     for name in ("exam", "model_outputs", "all"):
         table = result[name]
         print(f"{name} ({table['rows']} rows)")
         for grader in GRADERS:
             row = table[grader]
-            print(f"  {grader:12} median {row['median_ms']:8.3f} ms   mean {row['mean_ms']:8.3f} ms   agrees with labels {row['agreement']:.2%}")
-        print(f"  ours is faster by {table['ratio']['median']:.1f} in the median, {table['ratio']['mean']:.1f} in the mean")
+            print(
+                f"  {grader:12} median {row['median_ms']:8.3f} ms   mean {row['mean_ms']:8.3f} ms   agrees with labels {row['agreement']:.2%}"
+            )
+        print(
+            f"  ours is faster by {table['ratio']['median']:.1f} in the median, {table['ratio']['mean']:.1f} in the mean"
+        )
     result["batch"] = batch_rate([row for row in rows if row["set"] == "model_outputs"], options.workers)
-    print(f"pool: {result['batch']['verdicts_per_s']:,.0f} verdicts/s with {options.workers} workers, agrees {result['batch']['agreement']:.2%}")
+    print(
+        f"pool: {result['batch']['verdicts_per_s']:,.0f} verdicts/s with {options.workers} workers, agrees {result['batch']['agreement']:.2%}"
+    )
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -211,7 +211,11 @@ def _first_statement(rest: str) -> str:
     if (reason := _REASON.search(sentence)) is not None:
         sentence = sentence[: reason.start()]
     verbs = list(_VERB.finditer(sentence))
-    if verbs and len(sentence.split()) > 3 and not any(char.isdigit() for char in sentence[: verbs[-1].start()]):
+    if (
+        verbs
+        and len(sentence.split()) > 3
+        and not any(char.isdigit() for char in sentence[: verbs[-1].start()])
+    ):
         sentence = sentence[verbs[-1].end() :].strip(" :*_")
     return sentence
 
@@ -228,6 +232,6 @@ def _bare(response: str, start: int) -> Cut:
     alone = line == body
     sentence = len(_LONG_WORD.findall(line)) > 1 or line.endswith(("?", ":"))
     answer = line.strip("*_ ")
-    if len(line) > BARE_LENGTH or sentence and not alone or not answer:
+    if len(line) > BARE_LENGTH or (sentence and not alone) or not answer:
         return Cut(response, None, "no box, no announced answer, no bare answer")
     return Cut(response[: response.rfind(line)].rstrip(), answer)

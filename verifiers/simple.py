@@ -21,7 +21,9 @@ def _verdict(right: bool, answer: str, detail: str = "") -> Verdict:
 
 
 def _unverifiable(reference: object, expected: str) -> Verdict:
-    return Verdict(None, "unverifiable", detail=f"the reference is {str(reference)[:60]!r}; expected {expected}")
+    return Verdict(
+        None, "unverifiable", detail=f"the reference is {str(reference)[:60]!r}; expected {expected}"
+    )
 
 
 class NumericVerifier:

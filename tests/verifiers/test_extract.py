@@ -100,7 +100,9 @@ PIECES = ["\\boxed{", "}", "{", "5", "<think>", "</think>", "<answer>", "</answe
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)
-@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.sampled_from(["boxed", "text", "line"]))
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.sampled_from(["boxed", "text", "line"])
+)
 def test_any_text_is_cut(response: str, answer_format: str) -> None:
     found = cut(response, answer_format)
     assert response.startswith(found.trace)
@@ -111,4 +113,7 @@ def test_any_text_is_cut(response: str, answer_format: str) -> None:
 @given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
 def test_nothing_before_the_last_answer_changes_it(before: str) -> None:
     """Whatever is thought, said or boxed before, a finished thought and a last complete box decide."""
-    assert cut(before + "\\boxed{ }</think></thinking></reasoning> It is \\boxed{\\frac{7}{8}}.").answer == "\\frac{7}{8}"
+    assert (
+        cut(before + "\\boxed{ }</think></thinking></reasoning> It is \\boxed{\\frac{7}{8}}.").answer
+        == "\\frac{7}{8}"
+    )

@@ -26,7 +26,11 @@ letters = st.sampled_from("xyzabctuvw")
 
 def _latex(value: Fraction, command: str = "frac") -> str:
     sign = "-" if value < 0 else ""
-    return f"{sign}\\{command}{{{abs(value.numerator)}}}{{{value.denominator}}}" if value.denominator > 1 else str(value)
+    return (
+        f"{sign}\\{command}{{{abs(value.numerator)}}}{{{value.denominator}}}"
+        if value.denominator > 1
+        else str(value)
+    )
 
 
 def _decimal(value: Fraction) -> str | None:
@@ -34,7 +38,9 @@ def _decimal(value: Fraction) -> str | None:
     for places in range(12):
         if (scaled := value * 10**places).denominator == 1:
             digits = str(abs(scaled.numerator)).rjust(places + 1, "0")
-            return ("-" if value < 0 else "") + (digits[:-places] + "." + digits[-places:] if places else digits)
+            return ("-" if value < 0 else "") + (
+                digits[:-places] + "." + digits[-places:] if places else digits
+            )
     return None
 
 
@@ -48,7 +54,12 @@ def _notations(value: Fraction) -> list[str]:
         f"{sign}\\sqrt{{\\frac{{{top**2}}}{{{bottom**2}}}}}", f"{value.numerator} \\div {bottom}", f"−{_latex(-value)}" if value < 0 else f"+{_latex(value)}",
     ]  # fmt: skip
     if (decimal := _decimal(value)) is not None:
-        found += [decimal, f"{decimal}0" if "." in decimal else f"{decimal}.0", decimal.replace("-", "−"), f"\\text{{{decimal}}}"]
+        found += [
+            decimal,
+            f"{decimal}0" if "." in decimal else f"{decimal}.0",
+            decimal.replace("-", "−"),
+            f"\\text{{{decimal}}}",
+        ]
     if top > bottom > 1:
         whole_part, rest = divmod(top, bottom)
         found += [f"{sign}{whole_part}\\frac{{{rest}}}{{{bottom}}}", f"{sign}{whole_part} {rest}/{bottom}"]
@@ -70,7 +81,14 @@ def test_rationals(value: Fraction, other: Fraction, data: st.DataObject) -> Non
 @given(whole.filter(lambda n: abs(n) >= 1_000))
 def test_thousands(value: int) -> None:
     comma = f"{value:,}"
-    for text in (comma, comma.replace(",", "{,}"), comma.replace(",", ",\\!"), comma.replace(",", "\\,"), comma.replace(",", " "), f"\\${abs(value):,}"):
+    for text in (
+        comma,
+        comma.replace(",", "{,}"),
+        comma.replace(",", ",\\!"),
+        comma.replace(",", "\\,"),
+        comma.replace(",", " "),
+        f"\\${abs(value):,}",
+    ):
         assert equal(str(abs(value) if "$" in text else value), text), text
         assert not equal(str(value + 1), text)
         assert not equal(str(value * 10), text)
@@ -92,7 +110,11 @@ def test_powers_of_ten(mantissa: int, power: int, other: int) -> None:
 @given(rationals, st.integers(2, 60), small)
 def test_surds(factor: Fraction, radicand: int, offset: int) -> None:
     assume(factor != 0 and int(radicand**0.5) ** 2 != radicand)
-    gold = f"{offset}+{_latex(factor)}\\sqrt{{{radicand}}}" if factor > 0 else f"{offset}{_latex(factor)}\\sqrt{{{radicand}}}"
+    gold = (
+        f"{offset}+{_latex(factor)}\\sqrt{{{radicand}}}"
+        if factor > 0
+        else f"{offset}{_latex(factor)}\\sqrt{{{radicand}}}"
+    )
     sign = "+" if factor > 0 else "-"
     top, bottom = abs(factor.numerator), factor.denominator
     for text in (
@@ -114,7 +136,10 @@ def test_polynomials(roots: list[int], lead: int, name: str, other: str) -> None
     product = f"{lead}{factors}"
     coefficients = [Fraction(lead)]
     for root in roots:
-        coefficients = [a - root * b for a, b in zip([*coefficients, Fraction(0)], [Fraction(0), *coefficients], strict=True)]
+        coefficients = [
+            a - root * b
+            for a, b in zip([*coefficients, Fraction(0)], [Fraction(0), *coefficients], strict=True)
+        ]
     degree = len(roots)
     expanded = "".join(f"{int(c):+}{name}^{{{degree - k}}}" for k, c in enumerate(coefficients))
     assert equal(product, expanded) and equal(expanded, product)
@@ -134,7 +159,13 @@ def test_sets_and_tuples(values: list[Fraction], random: object) -> None:
     shuffled = texts[:]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     gold = f"\\{{{','.join(texts)}\\}}"
-    for text in (f"\\{{{', '.join(shuffled)}\\}}", ", ".join(shuffled), " \\text{ and } ".join(shuffled), " or ".join(f"x={part}" for part in shuffled), f"x={', '.join(shuffled)}"):
+    for text in (
+        f"\\{{{', '.join(shuffled)}\\}}",
+        ", ".join(shuffled),
+        " \\text{ and } ".join(shuffled),
+        " or ".join(f"x={part}" for part in shuffled),
+        f"x={', '.join(shuffled)}",
+    ):
         assert equal(gold, text), text
     for text in (", ".join(texts[:-1]), ", ".join([*texts, "1001"]), texts[0], f"[{texts[0]}, {texts[1]}]"):
         assert not equal(gold, text), text
@@ -145,7 +176,9 @@ def test_sets_and_tuples(values: list[Fraction], random: object) -> None:
 
 @SETTINGS
 @given(rationals, rationals, st.booleans(), st.booleans(), letters)
-def test_intervals_and_inequalities(low: Fraction, high: Fraction, left: bool, right: bool, name: str) -> None:
+def test_intervals_and_inequalities(
+    low: Fraction, high: Fraction, left: bool, right: bool, name: str
+) -> None:
     assume(low < high)
     start, end = _latex(low), _latex(high)
     interval = f"{'[' if left else '('}{start},{end}{']' if right else ')'}"
@@ -173,31 +206,64 @@ def test_equations(c: list[int], scale: int) -> None:
     a, b, d, e = c
     assume((a or 1) and a and b)
     gold = f"{a}x{b:+}y={d}"
-    for text in (f"{scale * a}x{scale * b:+}y={scale * d}", f"{-a}x{-b:+}y={-d}", f"{a}x{b:+}y{-d:+}=0", f"y={_latex(Fraction(d, b))}-({_latex(Fraction(a, b))})x", f"{d}={b}y{a:+}x"):
+    for text in (
+        f"{scale * a}x{scale * b:+}y={scale * d}",
+        f"{-a}x{-b:+}y={-d}",
+        f"{a}x{b:+}y{-d:+}=0",
+        f"y={_latex(Fraction(d, b))}-({_latex(Fraction(a, b))})x",
+        f"{d}={b}y{a:+}x",
+    ):
         assert equal(gold, text) and equal(text, gold), text
-    assert not equal(gold, f"{a}x{b:+}y={d + 1}") and not equal(gold, f"{a}x{b:+}y>{d}") and not equal(gold, "0=0")
+    assert (
+        not equal(gold, f"{a}x{b:+}y={d + 1}")
+        and not equal(gold, f"{a}x{b:+}y>{d}")
+        and not equal(gold, "0=0")
+    )
     assert equal(gold, f"{a}x{b:+}y={e}") == (d == e)
 
 
 @SETTINGS
-@given(small, small.filter(bool), st.sampled_from(["cm", "kg", "hours", "dollars", "apples"]), st.sampled_from(["m", "g", "days", "cents", "pears"]))
+@given(
+    small,
+    small.filter(bool),
+    st.sampled_from(["cm", "kg", "hours", "dollars", "apples"]),
+    st.sampled_from(["m", "g", "days", "cents", "pears"]),
+)
 def test_units_are_optional_but_never_others(value: int, difference: int, unit: str, other: str) -> None:
     gold = f"{value}\\text{{ {unit}}}"
     for text in (str(value), f"{value} {unit}", f"{value}\\,\\mathrm{{{unit}}}", f"{value}\\text{{{unit}}}"):
         assert equal(gold, text) and equal(text, gold), text
-    for text in (f"{value}\\text{{ {other}}}", f"{value + difference}\\text{{ {unit}}}", f"{value}\\text{{ {unit}}}^2", f"{value}\\%"):
+    for text in (
+        f"{value}\\text{{ {other}}}",
+        f"{value + difference}\\text{{ {unit}}}",
+        f"{value}\\text{{ {unit}}}^2",
+        f"{value}\\%",
+    ):
         assert not equal(gold, text), text
-    assert not equal(gold, str(value), units="required") and equal(gold, f"{value}\\text{{ {other}}}", units="ignored")
+    assert not equal(gold, str(value), units="required") and equal(
+        gold, f"{value}\\text{{ {other}}}", units="ignored"
+    )
 
 
 @SETTINGS
 @given(st.integers(1, 99))
 def test_percent(value: int) -> None:
-    for text in (f"{value}\\%", f"{value}%", f"{value} percent", f"{value}", f"{Fraction(value, 100)}", f"{value}.0\\%"):
+    for text in (
+        f"{value}\\%",
+        f"{value}%",
+        f"{value} percent",
+        f"{value}",
+        f"{Fraction(value, 100)}",
+        f"{value}.0\\%",
+    ):
         assert equal(f"{value}\\%", text), text
-    assert equal(_latex(Fraction(value, 100)), f"{value}\\%") and not equal(_latex(Fraction(value, 100)), f"{value}")
+    assert equal(_latex(Fraction(value, 100)), f"{value}\\%") and not equal(
+        _latex(Fraction(value, 100)), f"{value}"
+    )
     assert not equal(f"{value}", f"{value}\\%") and equal(f"{value}", f"{value}\\%", percent="free")
-    assert not equal(f"{value}\\%", f"{value}", percent="strict") and not equal(f"{value}\\%", f"{value + 1}\\%")
+    assert not equal(f"{value}\\%", f"{value}", percent="strict") and not equal(
+        f"{value}\\%", f"{value + 1}\\%"
+    )
 
 
 @SETTINGS
@@ -217,10 +283,38 @@ def test_rounding_goes_one_way(top: int, bottom: int) -> None:
 
 
 @SETTINGS
-@given(whole, st.lists(whole, min_size=1, max_size=4), st.sampled_from([" or ", ", ", "; ", " \\text{ or } ", " / ", " and ", " maybe ", " ", "\\quad ", " | ", "\\\\", "?", " or maybe ", " (or) "]))
+@given(
+    whole,
+    st.lists(whole, min_size=1, max_size=4),
+    st.sampled_from(
+        [
+            " or ",
+            ", ",
+            "; ",
+            " \\text{ or } ",
+            " / ",
+            " and ",
+            " maybe ",
+            " ",
+            "\\quad ",
+            " | ",
+            "\\\\",
+            "?",
+            " or maybe ",
+            " (or) ",
+        ]
+    ),
+)
 def test_hedges_are_refused(gold: int, others: list[int], joint: str) -> None:
-    assume(all(other != gold for other in others) and not (joint == " " and abs(others[0]) % 1000 == abs(others[0])))
-    for text in (joint.join(map(str, [gold, *others])), joint.join(map(str, [*others, gold])), f"\\{{{joint.join(map(str, [gold, *others]))}\\}}"):
+    assume(
+        all(other != gold for other in others)
+        and not (joint == " " and abs(others[0]) % 1000 == abs(others[0]))
+    )
+    for text in (
+        joint.join(map(str, [gold, *others])),
+        joint.join(map(str, [*others, gold])),
+        f"\\{{{joint.join(map(str, [gold, *others]))}\\}}",
+    ):
         assume(not (joint == " / " and 0 in others))
         if joint == " / " and equal(str(gold), text):  # a quotient that is the value
             continue
@@ -237,7 +331,21 @@ def test_hacks_are_refused(hack: str) -> None:
         assert not equal(gold, hack.replace("{}", gold)), hack
 
 
-@pytest.mark.parametrize(("gold", "lookalike"), [("5", "٥"), ("5", "５５"), ("10", "1О"), ("x", "х"), ("a", "а"), ("A", "Α"), ("0", "o"), ("12", "1\u200b2"), ("V", "Ⅴ"), ("5", "Ⅴ")])
+@pytest.mark.parametrize(
+    ("gold", "lookalike"),
+    [
+        ("5", "٥"),
+        ("5", "５５"),
+        ("10", "1О"),
+        ("x", "х"),
+        ("a", "а"),
+        ("A", "Α"),
+        ("0", "o"),
+        ("12", "1\u200b2"),
+        ("V", "Ⅴ"),
+        ("5", "Ⅴ"),
+    ],
+)
 def test_lookalikes_are_refused(gold: str, lookalike: str) -> None:
     assert not equal(gold, lookalike)
 
@@ -253,7 +361,9 @@ def test_any_text_gets_a_verdict_the_same_in_both_directions(one: str, two: str)
     verifier = MathVerifier(percent="free", rounding="never")
     first = verifier.verify(Problem("p", "", one), "", two)
     second = verifier.verify(Problem("p", "", two), "", one)
-    if first.score is not None and second.score is not None and "," not in one + two:  # a decimal comma goes by the reference
+    if (
+        first.score is not None and second.score is not None and "," not in one + two
+    ):  # a decimal comma goes by the reference
         assert first.score == second.score
     itself = verifier.verify(Problem("p", "", one), "", one)
     assert itself.score in (1.0, None)
@@ -274,7 +384,14 @@ def test_verdicts() -> None:
     for reference in ("", "   ", None, ["1"], {}, True, "\\boxed{}", "x" * 3_000, "\u202e5"):
         verdict = verifier.verify(Problem("p", "", reference), "", "5")
         assert verdict.score is None and verdict.status == "unverifiable" and verdict.detail
-    for reference in (5, 5.0, "5", "\\boxed{5}", "so 2 + 3 = 5\n#### 5", "We add. The answer is $\\boxed{5}$."):
+    for reference in (
+        5,
+        5.0,
+        "5",
+        "\\boxed{5}",
+        "so 2 + 3 = 5\n#### 5",
+        "We add. The answer is $\\boxed{5}$.",
+    ):
         assert verifier.verify(Problem("p", "", reference), "", "5").score == 1.0
 
 
@@ -282,7 +399,9 @@ def test_the_problem_may_ask_for_a_percentage() -> None:
     verifier = MathVerifier()
     assert verifier.verify(Problem("p", "What percent of 50 is 10?", "20"), "", "20\\%").score == 1.0
     assert verifier.verify(Problem("p", "How many are left?", "20"), "", "20\\%").score == 0.0
-    assert MathVerifier(percent="strict").verify(Problem("p", "What percent?", "20"), "", "20\\%").score == 0.0
+    assert (
+        MathVerifier(percent="strict").verify(Problem("p", "What percent?", "20"), "", "20\\%").score == 0.0
+    )
 
 
 def test_an_unknown_option_or_value_is_an_error() -> None:
@@ -328,7 +447,9 @@ def test_exam(exams: Path) -> None:
 
 def test_hostile_exam(exams: Path) -> None:
     rows = _rows(exams / "math/hostile_dev.jsonl")
-    assert [row["id"] for row in rows if grade(_text(row, "gold"), _text(row, "response")) != row["label"]] == []
+    assert [
+        row["id"] for row in rows if grade(_text(row, "gold"), _text(row, "response")) != row["label"]
+    ] == []
 
 
 def test_agreement_with_labels_of_others(exams: Path) -> None:
@@ -339,7 +460,9 @@ def test_agreement_with_labels_of_others(exams: Path) -> None:
     for row in _rows(exams / "data/dev/model_outputs.jsonl"):
         if row["kind"].startswith("math"):
             found = cut(row["response"])
-            verdict = verifier.verify(Problem(row["id"], row["problem"], row["gold"]), found.trace, found.answer)
+            verdict = verifier.verify(
+                Problem(row["id"], row["problem"], row["gold"]), found.trace, found.answer
+            )
             count += 1
             if (verdict.score == 1.0) != row["label"]:
                 wrong.add(row["id"])

@@ -50,7 +50,12 @@ class MathVerifier:
             gold_text = reference_answer(problem.reference)
             gold = read(gold_text)
         except Unreadable as why:
-            return Verdict(None, "unverifiable", answer, f"the reference {_short(problem.reference)} cannot be read: {why}")
+            return Verdict(
+                None,
+                "unverifiable",
+                answer,
+                f"the reference {_short(problem.reference)} cannot be read: {why}",
+            )
         if answer is None:
             return Verdict(0.0, "no_answer")
         try:

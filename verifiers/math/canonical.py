@@ -8,7 +8,20 @@ from verifiers.math import evaluate
 from verifiers.math.equality import POINTS
 from verifiers.math.parse import Node
 from verifiers.math.polynomial import as_text
-from verifiers.math.values import Based, Choice, Clock, Matrix, Piece, Ratio, Region, Relation, Scalar, Sequence, Text, Value
+from verifiers.math.values import (
+    Based,
+    Choice,
+    Clock,
+    Matrix,
+    Piece,
+    Ratio,
+    Region,
+    Relation,
+    Scalar,
+    Sequence,
+    Text,
+    Value,
+)
 
 __all__ = ["describe"]
 
@@ -24,7 +37,11 @@ def describe(value: Value) -> str:
         case Sequence():
             items = [describe(item) for item in value.items]
             if value.ordered:
-                return f"{value.brackets[0]}{', '.join(items)}{value.brackets[1]}" if value.brackets else ", ".join(items)
+                return (
+                    f"{value.brackets[0]}{', '.join(items)}{value.brackets[1]}"
+                    if value.brackets
+                    else ", ".join(items)
+                )
             kept = sorted(set(items)) if value.brackets == "{}" else sorted(items)
             return kept[0] if len(kept) == 1 else "{" + ", ".join(kept) + "}"
         case Region():
@@ -46,7 +63,11 @@ def describe(value: Value) -> str:
         case Based():
             return f"{value.digits}_{value.base}"
         case Clock():
-            return f"{value.hour}:{value.minute:02}" + (f":{value.second:02}" if value.second else "") + f" {value.half}"
+            return (
+                f"{value.hour}:{value.minute:02}"
+                + (f":{value.second:02}" if value.second else "")
+                + f" {value.half}"
+            )
 
 
 def _piece(piece: Piece) -> str:
@@ -65,9 +86,15 @@ def _tree(node: Node) -> str:
         return _number(node)
     if (polynomial := as_text(node)) is not None:
         return polynomial
-    values = [_at(node, {name: Fraction(7 + 4 * place + 2 * turn, 3) for place, name in enumerate(names)}) for turn in range(POINTS)]
+    values = [
+        _at(node, {name: Fraction(7 + 4 * place + 2 * turn, 3) for place, name in enumerate(names)})
+        for turn in range(POINTS)
+    ]
     if all(value == "?" for value in values):
-        values = [_at(node, {name: Fraction(3 + place + turn) for place, name in enumerate(names)}) for turn in range(POINTS)]
+        values = [
+            _at(node, {name: Fraction(3 + place + turn) for place, name in enumerate(names)})
+            for turn in range(POINTS)
+        ]
     if all(value == "?" for value in values):
         return written(node)
     return f"f({', '.join(names)}) = {', '.join(values)}, …"

@@ -9,12 +9,28 @@ from typing import Any
 from verifiers.math import regions
 from verifiers.math.equality import equal_trees, proportional
 from verifiers.math.parse import Node, num, sym
-from verifiers.math.values import Based, Choice, Clock, Matrix, Ratio, Region, Relation, Scalar, Sequence, Text, Value
+from verifiers.math.values import (
+    Based,
+    Choice,
+    Clock,
+    Matrix,
+    Ratio,
+    Region,
+    Relation,
+    Scalar,
+    Sequence,
+    Text,
+    Value,
+)
 
 __all__ = ["Rules", "same"]
 
 
-_KNOWN = {"percent": ("gold", "free", "strict"), "units": ("optional", "required", "ignored"), "rounding": ("gold", "never")}
+_KNOWN = {
+    "percent": ("gold", "free", "strict"),
+    "units": ("optional", "required", "ignored"),
+    "rounding": ("gold", "never"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +67,26 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
     if first is not None and second is not None and not _same_label(first, second):
         if not (isinstance(gold, Scalar) and isinstance(answer, Scalar)):
             return False
-        return "call" not in (first.op, second.op) and _has_symbols(gold.node) and proportional(_difference(gold), _difference(answer))
+        return (
+            "call" not in (first.op, second.op)
+            and _has_symbols(gold.node)
+            and proportional(_difference(gold), _difference(answer))
+        )
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _same_relation(gold, answer)
-    if isinstance(gold, Sequence) and len(gold.items) == 1 and gold.brackets == "{}" and isinstance(answer, Scalar):
+    if (
+        isinstance(gold, Sequence)
+        and len(gold.items) == 1
+        and gold.brackets == "{}"
+        and isinstance(answer, Scalar)
+    ):
         gold = gold.items[0]  # {2} is 2
-    elif isinstance(answer, Sequence) and len(answer.items) == 1 and answer.brackets == "{}" and isinstance(gold, Scalar):
+    elif (
+        isinstance(answer, Sequence)
+        and len(answer.items) == 1
+        and answer.brackets == "{}"
+        and isinstance(gold, Scalar)
+    ):
         answer = answer.items[0]
     if isinstance(gold, Scalar) and isinstance(answer, Scalar):
         return _same_scalar(gold, answer, rules)
@@ -80,7 +110,11 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
 
 
 def _same_label(first: Node, second: Node) -> bool:
-    return first == second or "word" in (first.args[0], second.args[0]) or {first.op, second.op} & {"abs", "fn", "ratio"} != set()
+    return (
+        first == second
+        or "word" in (first.args[0], second.args[0])
+        or {first.op, second.op} & {"abs", "fn", "ratio"} != set()
+    )
 
 
 def _has_symbols(node: Node) -> bool:
@@ -106,15 +140,19 @@ def _same_scalar(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
         return False
     if left.percent != right.percent:
         if left.percent:
-            return rules.percent != "strict" and _same_number(left, right, rules) or _same_number(replace(left, node=_percent_of(left.node), decimal=None), right, rules)
-        return rules.percent == "free" and _same_number(left, right, rules) or _same_number(left, replace(right, node=_percent_of(right.node)), rules)
+            return (rules.percent != "strict" and _same_number(left, right, rules)) or _same_number(
+                replace(left, node=_percent_of(left.node), decimal=None), right, rules
+            )
+        return (rules.percent == "free" and _same_number(left, right, rules)) or _same_number(
+            left, replace(right, node=_percent_of(right.node)), rules
+        )
     return _same_number(left, right, rules)
 
 
 def _same_unit(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
     if rules.units == "ignored" or gold.unit == answer.unit:
         return True
-    if gold.percent and answer.unit or answer.percent and gold.unit:
+    if (gold.percent and answer.unit) or (answer.percent and gold.unit):
         return False
     if not gold.unit or not answer.unit:
         return rules.units == "optional"
@@ -155,7 +193,9 @@ def _rounds_to(gold: Node, answer: Node, places: int) -> bool:
             return False
         if getattr(found, "imag", 0) != 0:
             return False
-        return abs(found - target.numerator / (found * 0 + target.denominator)) <= half.numerator / (found * 0 + half.denominator)
+        return abs(found - target.numerator / (found * 0 + target.denominator)) <= half.numerator / (
+            found * 0 + half.denominator
+        )
     except evaluate.Undefined:
         return False
     magnitude, goal = abs(value), abs(target)
@@ -178,7 +218,9 @@ def _same_relation(gold: Value, answer: Value) -> bool:
     if ops[0] != ops[1]:
         return False
     for value in (gold, answer):
-        if not isinstance(value, Relation) and not (isinstance(value, Scalar) and value.label is not None and value.label.op in ("sym", "call")):
+        if not isinstance(value, Relation) and not (
+            isinstance(value, Scalar) and value.label is not None and value.label.op in ("sym", "call")
+        ):
             return False
     return proportional(_difference(gold), _difference(answer), positive=ops[0][0] == "<")
 
@@ -228,7 +270,9 @@ def _same_assignments(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
     if len(items) != len(names.items):
         return False
     if places.label is not None and places.label.op == "tuple":
-        order = {getattr(item, "label", None): stripped for item, stripped in zip(names.items, items, strict=True)}
+        order = {
+            getattr(item, "label", None): stripped for item, stripped in zip(names.items, items, strict=True)
+        }
         if set(order) != set(places.label.args):
             return False
         items = [order[name] for name in places.label.args]
@@ -240,8 +284,14 @@ def _rows(value: Matrix | Sequence) -> tuple[tuple[Node, ...], ...] | None:
     """A matrix, or a tuple as a column."""
     if isinstance(value, Matrix):
         return value.rows
-    if value.brackets == "[]" and all(isinstance(item, Sequence) and item.brackets == "[]" for item in value.items):  # [[1, 2], [3, 4]]
-        rows = [[entry.node for entry in item.items if isinstance(entry, Scalar)] for item in value.items if isinstance(item, Sequence)]
+    if value.brackets == "[]" and all(
+        isinstance(item, Sequence) and item.brackets == "[]" for item in value.items
+    ):  # [[1, 2], [3, 4]]
+        rows = [
+            [entry.node for entry in item.items if isinstance(entry, Scalar)]
+            for item in value.items
+            if isinstance(item, Sequence)
+        ]
         return tuple(map(tuple, rows)) if len({len(row) for row in rows}) == 1 and rows[0] else None
     if value.brackets == "()" and all(isinstance(item, Scalar) and not item.unit for item in value.items):
         return tuple((item.node,) for item in value.items if isinstance(item, Scalar))
@@ -251,7 +301,11 @@ def _rows(value: Matrix | Sequence) -> tuple[tuple[Node, ...], ...] | None:
 def _same_rows(left: tuple[tuple[Node, ...], ...], right: tuple[tuple[Node, ...], ...]) -> bool:
     if len(left) != len(right) or len(left[0]) != len(right[0]):
         return False
-    return all(equal_trees(one, two) for row, other in zip(left, right, strict=True) for one, two in zip(row, other, strict=True))
+    return all(
+        equal_trees(one, two)
+        for row, other in zip(left, right, strict=True)
+        for one, two in zip(row, other, strict=True)
+    )
 
 
 def _same_ratio(gold: Value, answer: Value) -> bool:
@@ -260,12 +314,20 @@ def _same_ratio(gold: Value, answer: Value) -> bool:
             return False
         products = zip(gold.parts, answer.parts, strict=True)
         first, second = gold.parts[0], answer.parts[0]
-        return all(equal_trees(Node("mul", (one, second)), Node("mul", (two, first))) for one, two in products)
+        return all(
+            equal_trees(Node("mul", (one, second)), Node("mul", (two, first))) for one, two in products
+        )
     if isinstance(gold, Clock) or isinstance(answer, Clock):
         clock, ratio = (gold, answer) if isinstance(gold, Clock) else (answer, gold)
         return isinstance(clock, Clock) and isinstance(ratio, Ratio) and _same_time(clock, ratio)
     ratio, scalar = (gold, answer) if isinstance(gold, Ratio) else (answer, gold)
-    if not isinstance(ratio, Ratio) or not isinstance(scalar, Scalar) or len(ratio.parts) != 2 or scalar.unit or scalar.percent:
+    if (
+        not isinstance(ratio, Ratio)
+        or not isinstance(scalar, Scalar)
+        or len(ratio.parts) != 2
+        or scalar.unit
+        or scalar.percent
+    ):
         return False
     return equal_trees(Node("mul", (ratio.parts[0], Node("inv", (ratio.parts[1],)))), scalar.node)
 
@@ -295,13 +357,18 @@ def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
             return True
         return choice is gold and choice.letter in "ABCDE" and name.upper() == choice.letter
     if choice.bare and isinstance(other, Scalar):
-        return _same_scalar(*((Scalar(sym(choice.letter)), other) if choice is gold else (other, Scalar(sym(choice.letter)))), rules)
+        return _same_scalar(
+            *((Scalar(sym(choice.letter)), other) if choice is gold else (other, Scalar(sym(choice.letter)))),
+            rules,
+        )
     if choice.text:
         try:
             carried = read(choice.text)
         except Unreadable:
             return False
-        return not isinstance(carried, Choice) and (same(carried, other, rules) if choice is gold else same(other, carried, rules))
+        return not isinstance(carried, Choice) and (
+            same(carried, other, rules) if choice is gold else same(other, carried, rules)
+        )
     return False
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from verifiers.math import evaluate
 from verifiers.math.evaluate import Undecided, Undefined
+from verifiers.math.normalise import words
 from verifiers.math.parse import Node
 from verifiers.math.polynomial import same_zeros
 
@@ -21,7 +22,7 @@ TRIES = 14
 DIGITS = 50
 """Working precision of the numeric test; what the size of the constants asks for comes on top."""
 MAX_DIGITS = 3_000
-_WHOLE = frozenset("n k m j l N M K p q r t".split())
+_WHOLE = words("n k m j l N M K p q r t")
 _COMMUTING = ("add", "mul")
 
 
@@ -68,7 +69,9 @@ def _points(names: list[str], whole: bool = False) -> Iterator[dict[str, Fractio
             if whole:
                 point[name] = Fraction(2 + (draw + turn) % 9 + turn // 3)
             else:
-                sign = -1 if turn % 4 == 2 and (draw >> 12) % 3 != 0 or turn % 4 == 3 and place == 0 else 1
+                sign = (
+                    -1 if (turn % 4 == 2 and (draw >> 12) % 3 != 0) or (turn % 4 == 3 and place == 0) else 1
+                )
                 scale = 3671 if turn % 4 == 1 else 811
                 point[name] = sign * Fraction(draw % 2017 + 223, scale)
         yield point
@@ -84,14 +87,16 @@ def _whole_only(node: Node) -> bool:
 def _alternates(node: Node) -> bool:
     """Whether (-1)^n or cos nπ stands in a tree."""
     if node.op == "pow" and evaluate.free_symbols(node.args[1]) and not evaluate.free_symbols(node.args[0]):
-        return node.args[0].op == "neg" or node.args[0].op == "num" and node.args[0].args[0] < 0
+        return node.args[0].op == "neg" or (node.args[0].op == "num" and node.args[0].args[0] < 0)
     if node.op == "fn" and node.args[0] in ("sin", "cos", "tan"):
         return "π" in repr(node.args[1]) and bool(evaluate.free_symbols(node.args[1]))
     return any(_alternates(part) for part in node.args if isinstance(part, Node))
 
 
 def _has_imaginary(node: Node) -> bool:
-    return node.op == "sym" and node.args[0] == "i" or any(_has_imaginary(part) for part in node.args if isinstance(part, Node))
+    return (node.op == "sym" and node.args[0] == "i") or any(
+        _has_imaginary(part) for part in node.args if isinstance(part, Node)
+    )
 
 
 # --- exactly ----------------------------------------------------------------------------------------------
@@ -143,7 +148,7 @@ def _equal_numerically(left: Node, right: Node, names: list[str]) -> bool | None
             return None
         if not complex_allowed and (_imaginary(first) or _imaginary(second)):
             skipped += 1
-            if skipped < TRIES - POINTS and agreed == 0 or agreed:
+            if (skipped < TRIES - POINTS and agreed == 0) or agreed:
                 continue
         if not _close(first, second, digits):
             return False

@@ -29,11 +29,11 @@ _BINDERS = ("sum", "prod", "int", "lim")
 Point = Mapping[str, Fraction]
 
 
-class Undecided(ValueError):
+class Undecided(ValueError):  # noqa: N818
     """This evaluator cannot tell the value."""
 
 
-class Undefined(ValueError):
+class Undefined(ValueError):  # noqa: N818
     """The tree has no value here (a division by zero)."""
 
 
@@ -100,7 +100,13 @@ def _root(value: Fraction, index: int) -> Fraction:
 def _integer_root(value: int, index: int) -> int:
     if value < 2:
         return value
-    guess = math.isqrt(value) if index == 2 else round(2 ** (math.log2(value) / index)) if value.bit_length() < 900 else 0
+    guess = (
+        math.isqrt(value)
+        if index == 2
+        else round(2 ** (math.log2(value) / index))
+        if value.bit_length() < 900
+        else 0
+    )
     for near in (guess - 1, guess, guess + 1):
         if near >= 0 and near**index == value:
             return near
@@ -206,7 +212,7 @@ class _Exact:
             return Fraction(getattr(math, name)(*map(_whole, args)))
         if name in ("sin", "tan", "arcsin", "arctan", "sinh") and args[0] == 0:
             return Fraction(0)
-        if name in ("cos", "exp", "cosh") and args[0] == 0 or name in ("ln", "log") and args[0] == 1:
+        if (name in ("cos", "exp", "cosh") and args[0] == 0) or (name in ("ln", "log") and args[0] == 1):
             return Fraction(name in ("cos", "exp", "cosh"))
         raise Undecided(name)
 
@@ -305,7 +311,9 @@ class _Numeric:
         if op == "binom":
             return mp.binomial(self.bounded(self.value(args[0]), 30), self.bounded(self.value(args[1]), 30))
         if op == "call":
-            return self.rational(_unknown_function(args[0], [self.mp.nstr(self.value(part), 20) for part in args[1:]]))
+            return self.rational(
+                _unknown_function(args[0], [self.mp.nstr(self.value(part), 20) for part in args[1:]])
+            )
         if op in ("sum", "prod"):
             return self.repeated(op, *args)
         if op == "fn":

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from verifiers.math.normalise import GROUP, Unreadable
+from verifiers.math.normalise import GROUP, Unreadable, words
 from verifiers.math.units import CURRENCY_SIGNS, NEGATIONS, is_unit
 
 __all__ = ["Token", "lex"]
@@ -31,12 +31,24 @@ class Token(NamedTuple):
     """Significant digits of such a number."""
 
 
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh arccosh "
-    "arctanh ln log lg exp sqrt abs max min gcd lcm det floor ceil sgn sign Re Im arg cis".split()
+FUNCTIONS = words(
+    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh "
+    "arccosh arctanh ln log lg exp sqrt abs max min gcd lcm det floor ceil sgn sign Re Im arg cis"
 )
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "arctg": "arctan", "cosec": "csc", "sign": "sgn"}  # fmt: skip
-_RELATIONS = {"=": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=", "=>": "⇒", "->": "→", "<>": "!=", "==": "=", ":=": "="}
+_RELATIONS = {
+    "=": "=",
+    "<": "<",
+    ">": ">",
+    "<=": "<=",
+    ">=": ">=",
+    "!=": "!=",
+    "=>": "⇒",
+    "->": "→",
+    "<>": "!=",
+    "==": "=",
+    ":=": "=",
+}
 
 _COMMANDS: dict[str, tuple[str, str]] = {}
 """What a LaTeX command without arguments of its own stands for: a token's kind and text."""
@@ -49,33 +61,76 @@ def _commands(kind: str, table: str) -> None:
         _COMMANDS[name] = (kind, text if colon else name)
 
 
-_commands("rel", "lt:< gt:> le:<= leq:<= leqslant:<= leqq:<= ge:>= geq:>= geqslant:>= geqq:>= ne:!= neq:!= in:in approx:= equiv:≡")
-_commands("rel", "notin:notin sim:~ simeq:= cong:= doteq:= to:→ rightarrow:→ mapsto:→ Rightarrow:⇒ implies:⇒ subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫")
-_commands("op", "cdot:* times:* ast:* star:* bullet:* div:/ pm:± mp:∓ cup:∪ bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose")
+_commands(
+    "rel",
+    "lt:< gt:> le:<= leq:<= leqslant:<= leqq:<= ge:>= geq:>= geqslant:>= geqq:>= ne:!= neq:!= in:in approx:= equiv:≡",
+)
+_commands(
+    "rel",
+    "notin:notin sim:~ simeq:= cong:= doteq:= to:→ rightarrow:→ mapsto:→ Rightarrow:⇒ implies:⇒ subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫",
+)
+_commands(
+    "op",
+    "cdot:* times:* ast:* star:* bullet:* div:/ pm:± mp:∓ cup:∪ bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose",
+)
 _commands("op", "%:% prime:' circ:∘ _:_ |:‖ \\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|")
-_COMMANDS |= {"colon": ("op", ":"), "\\": ("op", "row"), "vee": ("sep", "or"), "lor": ("sep", "or"), "wedge": ("sep", "and"), "land": ("sep", "and"), "&": ("sep", "and")}
+_COMMANDS |= {
+    "colon": ("op", ":"),
+    "\\": ("op", "row"),
+    "vee": ("sep", "or"),
+    "lor": ("sep", "or"),
+    "wedge": ("sep", "and"),
+    "land": ("sep", "and"),
+    "&": ("sep", "and"),
+}
 _commands("open", "{:set lbrace:set langle:< lfloor:floor lceil:ceil lvert:| lbrack:[")
 _commands("close", "}:set rbrace:set rangle:< rfloor:floor rceil:ceil rvert:| rbrack:]")
-_commands("sym", "infty:∞ emptyset:∅ varnothing:∅ pi:π ldots:… cdots:… dots:… dotsc:… dotsb:… vdots:… ddots:… imath:i jmath:j")
-_commands("sym", "alpha beta gamma delta epsilon varepsilon:epsilon zeta eta theta vartheta:theta iota kappa lambda mu nu xi rho sigma tau")
-_commands("sym", "upsilon phi varphi:phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar Pi")
-_commands("cmd", "frac dfrac:frac tfrac:frac cfrac:frac nicefrac:frac sfrac:frac binom dbinom:binom tbinom:binom sum prod int lim")
+_commands(
+    "sym",
+    "infty:∞ emptyset:∅ varnothing:∅ pi:π ldots:… cdots:… dots:… dotsc:… dotsb:… vdots:… ddots:… imath:i jmath:j",
+)
+_commands(
+    "sym",
+    "alpha beta gamma delta epsilon varepsilon:epsilon zeta eta theta vartheta:theta iota kappa lambda mu nu xi rho sigma tau",
+)
+_commands(
+    "sym",
+    "upsilon phi varphi:phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar Pi",
+)
+_commands(
+    "cmd",
+    "frac dfrac:frac tfrac:frac cfrac:frac nicefrac:frac sfrac:frac binom dbinom:binom tbinom:binom sum prod int lim",
+)
 _commands("money", "pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent")
 _commands("fn", " ".join(sorted(FUNCTIONS)))
 _commands("fn", " ".join(f"{alias}:{name}" for alias, name in _ALIASES.items()))
 
-_TEXT = frozenset("text textrm textbf textit textsf texttt textnormal mbox hbox mathrm operatorname operatorname* rm".split())
-_STYLE = frozenset("mathbf boldsymbol bm mathit mathsf mathtt pmb emph underline vec mathcal mathscr mathfrak bf it ensuremath".split())
-_ACCENTS = frozenset("bar hat tilde overline widehat widetilde dot ddot".split())
-_DROPPED = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits quad qquad triangle large Large LARGE huge Huge "
-    "small normalsize therefore because qed square blacksquare checkmark mathop mathbin mathrel hline phantom Box , ; : ! >".split()
+_TEXT = words(
+    "text textrm textbf textit textsf texttt textnormal mbox hbox mathrm operatorname operatorname* rm"
+)
+_STYLE = words(
+    "mathbf boldsymbol bm mathit mathsf mathtt pmb emph underline vec mathcal mathscr mathfrak bf it "
+    "ensuremath"
+)
+_ACCENTS = words("bar hat tilde overline widehat widetilde dot ddot")
+_DROPPED = words(
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits quad qquad "
+    "triangle large Large LARGE huge Huge small normalsize therefore because qed square blacksquare checkmark "
+    "mathop mathbin mathrel hline phantom Box , ; : ! >"
 ) | {" "}
 _LETTER = re.compile(r"\s?\{\s?([A-Za-z])\s?\}|\s([A-Za-z])")
 _ENVIRONMENT = re.compile(r"\s?\{([a-zA-Z]+\*?)\}(?:\s?\{[|lcr ]*\})?")
 _BLACKBOARD_LETTER = re.compile(r"\s?\{?([A-Z])\}?")
 _COLOUR = re.compile(r"\s?\{[A-Za-z]{1,20}\}")
-_WORD_SYMBOLS = {"pi": "π", "infinity": "∞", "Infinity": "∞", "infty": "∞", "inf": "∞", "oo": "∞", "emptyset": "∅"}
+_WORD_SYMBOLS = {
+    "pi": "π",
+    "infinity": "∞",
+    "Infinity": "∞",
+    "infty": "∞",
+    "inf": "∞",
+    "oo": "∞",
+    "emptyset": "∅",
+}
 _BLACKBOARD = {"R": "ℝ", "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ"}
 
 _SCAN = re.compile(
@@ -128,7 +183,7 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
             if groups.pop() == "{":
                 out.append(Token("close", "}", spaced))
         else:
-            if not (raw == "." and ("text" in groups or out and out[-1].kind == "word")):  # an abbreviation
+            if not (raw == "." and ("text" in groups or (out and out[-1].kind == "word"))):  # an abbreviation
                 _sign(raw, spaced, out)
         if len(groups) > MAX_DEPTH:
             raise Unreadable("nested too deeply")
@@ -204,17 +259,30 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following:
         out.append(Token("word", "celsius" if raw == "C" else "fahrenheit", spaced))
     elif lower == "to" and before is not None and before.kind in ("num", "close", "sym"):
         out.append(Token("op", ":", spaced))  # 3 to 4
-    elif lower == "x" and not in_text and before is not None and before.kind == "num" and following[:1].isdigit():
+    elif (
+        lower == "x"
+        and not in_text
+        and before is not None
+        and before.kind == "num"
+        and following[:1].isdigit()
+    ):
         out.append(Token("op", "*", spaced))  # 3 x 10^8
     elif raw in FUNCTIONS or raw in _ALIASES:
         out.append(Token("fn", _ALIASES.get(raw, raw), spaced))
     elif raw in _WORD_SYMBOLS:
         out.append(Token("sym", _WORD_SYMBOLS[raw], spaced))
-    elif raw in ("cup", "U") and following[:1] in ("(", "[", "\\") and before is not None and before.kind == "close":
+    elif (
+        raw in ("cup", "U")
+        and following[:1] in ("(", "[", "\\")
+        and before is not None
+        and before.kind == "close"
+    ):
         out.append(Token("op", "∪", spaced))
     elif in_text:
         # `\text{x}` is a symbol unless it follows a value, where it is a unit
-        after_value = before is not None and (before.kind in ("num", "close", "word") or before.text in ("π", "°", "/"))
+        after_value = before is not None and (
+            before.kind in ("num", "close", "word") or before.text in ("π", "°", "/")
+        )
         out.append(Token("sym" if len(raw) == 1 and not after_value else "word", raw, spaced))
     elif len(raw) == 1:
         out.append(Token("sym", raw, spaced))
@@ -224,7 +292,7 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following:
         name, rest = split
         out.append(Token("sym" if name == "π" else "fn", name, spaced))
         out.extend(Token("sym", letter) for letter in rest)
-    elif len(raw) == 2 or raw.isupper() and len(raw) <= 3 or _alphabetical(raw):
+    elif len(raw) == 2 or (raw.isupper() and len(raw) <= 3) or _alphabetical(raw):
         out.append(Token("run", raw, spaced))
     else:
         out.append(Token("word", raw, spaced))
@@ -232,7 +300,9 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following:
 
 def _alphabetical(raw: str) -> bool:
     """Whether letters look like variables side by side: abc, xyz, pqrs."""
-    return set(raw) <= set("uvwxyz") or len(raw) <= 4 and list(raw) == sorted(set(raw)) and ord(raw[-1]) - ord(raw[0]) <= 6
+    return set(raw) <= set("uvwxyz") or (
+        len(raw) <= 4 and list(raw) == sorted(set(raw)) and ord(raw[-1]) - ord(raw[0]) <= 6
+    )
 
 
 def _function_prefix(raw: str) -> tuple[str, str] | None:
@@ -284,7 +354,7 @@ def _styled(name: str, text: str, position: int, spaced: bool, groups: list[str]
     single = _LETTER.match(text, position)
     if single is not None and name in ("mathrm", "operatorname", "rm"):
         letter, before = single.group(1), out[-1] if out else None
-        if before is None or before.kind != "num" and before.text not in ("°", "π") or letter in "ei":
+        if before is None or (before.kind != "num" and before.text not in ("°", "π")) or letter in "ei":
             out.append(Token("sym", letter, spaced))
             return single.end()
     groups.append("text" if name in _TEXT else "style")

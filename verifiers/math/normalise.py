@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise"]
+__all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise", "words"]
 
 MAX_LENGTH = 2_000
 """An answer longer than this (characters) is compared as text only."""
@@ -18,7 +18,12 @@ GROUP = "\ue001"
 """Stands for an explicit digit-group mark: `{,}`, `,\\!` or `\\,` between digits."""
 
 
-class Unreadable(ValueError):
+def words(text: str) -> frozenset[str]:
+    """The words of `text`, for tables that are easier to read as one."""
+    return frozenset(text.split())
+
+
+class Unreadable(ValueError):  # noqa: N818
     """This text is not mathematics that we read."""
 
 
@@ -26,18 +31,26 @@ _OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = set("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2063\u2064\ufeff\ufe0e\ufe0f")
 
 _MAP: dict[str, str] = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "×": r"\times ", "✕": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ",
-    "∙": r"\cdot ", "•": r"\cdot ", "∗": "*", "÷": r"\div ", "∕": "/", "⁄": "/", "\u2062": r"\cdot ", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]",
-    "±": r"\pm ", "∓": r"\mp ", "≤": r"\le ", "≦": r"\le ", "⩽": r"\le ", "≥": r"\ge ", "≧": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ",
-    "≈": r"\approx ", "≡": r"\equiv ", "∈": r"\in ", "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ", "∅": r"\emptyset ",
-    "∞": r"\infty ", "°": "^{\\circ}", "º": "^{\\circ}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "…": r"\ldots ", "⋯": r"\ldots ",
-    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ",
-    "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
-    "∶": ":", "→": r"\to ", "∠": r"\angle ", "△": r"\triangle ", "∣": "|", "∨": r"\vee ", "∧": r"\wedge ", "＄": r"\$", "ⅈ": "i", "ⅇ": "e",
-    "µ": r"\mu ", "Ω": r"\Omega ", "ϵ": r"\epsilon ", "ϕ": r"\phi ", "。": ".", "，": ",", "、": ",", "（": "(", "）": ")", "：": ":",
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "×": r"\times ", "✕": r"\times ",
+    "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "•": r"\cdot ", "∗": "*", "÷": r"\div ", "∕": "/", "⁄": "/",
+    "\u2062": r"\cdot ", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "±": r"\pm ", "∓": r"\mp ",
+    "≤": r"\le ", "≦": r"\le ", "⩽": r"\le ", "≥": r"\ge ", "≧": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ",
+    "≈": r"\approx ", "≡": r"\equiv ", "∈": r"\in ", "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ",
+    "∖": r"\setminus ", "∅": r"\emptyset ", "∞": r"\infty ", "°": "^{\\circ}", "º": "^{\\circ}", "′": "'",
+    "’": "'", "‘": "'", "“": '"', "”": '"', "…": r"\ldots ", "⋯": r"\ldots ", "ℝ": r"\mathbb{R}",
+    "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∑": r"\sum ",
+    "∏": r"\prod ", "∫": r"\int ", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
+    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∶": ":", "→": r"\to ",
+    "∠": r"\angle ", "△": r"\triangle ", "∣": "|", "∨": r"\vee ", "∧": r"\wedge ", "＄": r"\$", "ⅈ": "i",
+    "ⅇ": "e", "µ": r"\mu ", "Ω": r"\Omega ", "ϵ": r"\epsilon ", "ϕ": r"\phi ", "。": ".", "，": ",", "、": ",",
+    "（": "(", "）": ")", "：": ":",
 }  # fmt: skip
-_GREEK = dict(zip("αβγδεζηθικλμνξπρςστυφχψω", "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma sigma tau upsilon phi chi psi omega".split(), strict=True))  # fmt: skip
-_GREEK |= dict(zip("ΓΔΘΛΞΠΣΥΦΨΩ", "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split(), strict=True))  # fmt: skip
+_SMALL = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma sigma tau upsilon phi chi psi "
+    "omega"
+)
+_LARGE = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+_GREEK = dict(zip("αβγδεζηθικλμνξπρςστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", f"{_SMALL} {_LARGE}".split(), strict=True))
 _MAP |= {char: f"\\{name} " for char, name in _GREEK.items()}
 _SUPER = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱˣ", "0123456789+-=()nix", strict=True))
 _SUB = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₙₖᵢⱼₓ", "0123456789+-=()nkijx", strict=True))
@@ -66,7 +79,11 @@ def _ascii(text: str) -> str:
         elif unicodedata.decomposition(char).startswith("<fraction>"):
             top, bottom = unicodedata.normalize("NFKC", char).split("\u2044")
             out.append(f"\\tfrac{{{top}}}{{{bottom}}}")
-        elif "\uff01" <= char <= "\uff5e" or "\U0001d400" <= char <= "\U0001d7ff" or "\u2100" <= char <= "\u214f":
+        elif (
+            "\uff01" <= char <= "\uff5e"
+            or "\U0001d400" <= char <= "\U0001d7ff"
+            or "\u2100" <= char <= "\u214f"
+        ):
             out.append("".join(_MAP.get(c, c) for c in unicodedata.normalize("NFKC", char)))
         else:
             out.append(unicodedata.normalize("NFC", char))
@@ -83,8 +100,12 @@ _SPACING = re.compile(
     r"|[bB]igg?[lrm]?|hfill|newline|noindent|thinspace|medspace|thickspace|negthinspace|enspace|smallskip|bigskip)(?![A-Za-z])\.?)"
 )
 _THIN = re.compile(r"(?<=[0-9])(?:\{,\}|,\s?\\!\s?|\\,)\s?(?=[0-9])")
-_CIRC = re.compile(r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![A-Za-z]))|\\degrees?(?![A-Za-z])|\\textdegree(?![A-Za-z])")
-_RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (  # (what must stand in the text, what is replaced, by what)
+_CIRC = re.compile(
+    r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![A-Za-z]))|\\degrees?(?![A-Za-z])|\\textdegree(?![A-Za-z])"
+)
+_RULES: tuple[
+    tuple[str, re.Pattern[str], str], ...
+] = (  # (what must stand in the text, what is replaced, by what)
     ("[", re.compile(r"\\\\\[\d*\.?\d+(?:ex|em|pt|mm|cm)\]"), r"\\\\"),
     ("\\tag", re.compile(r"\\tag\s?\{[^{}]{0,20}\}"), " "),
     ("^", re.compile(r"(?<=\d)\s?\^\s?(?:\{o\}|o(?![A-Za-z]))"), "°"),
@@ -93,7 +114,9 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (  # (what must stand in 
     ("[", re.compile(r"\](?=[^\[\]()]{1,60}[,;][^\[\]()]{1,60}[\[\]])"), "("),  # ]a, b[ is (a, b)
     ("[", re.compile(r"(?<=[^\s([{,;])\s?\[(?=\s*$|\s*\\cup)"), ")"),
 )
-_ANNOUNCED = re.compile(r"(?:\\text\s?\{)?\s?(?:the )?(?:final )?answer(?: is\b|\s?[:=])(?: is|:)?\s*\}?\s*", re.IGNORECASE)
+_ANNOUNCED = re.compile(
+    r"(?:\\text\s?\{)?\s?(?:the )?(?:final )?answer(?: is\b|\s?[:=])(?: is|:)?\s*\}?\s*", re.IGNORECASE
+)
 _FENCES = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
 _BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
 
@@ -113,9 +136,17 @@ def normalise(text: str) -> str:
     for _ in range(3):
         before = text
         for opening, closing in _FENCES:
-            if text.startswith(opening) and text.endswith(closing) and len(text) > len(opening) + len(closing):
+            if (
+                text.startswith(opening)
+                and text.endswith(closing)
+                and len(text) > len(opening) + len(closing)
+            ):
                 inner = text[len(opening) : -len(closing)]
-                if opening not in inner.replace("\\$", "") and closing not in inner.replace("\\$", "") and not inner.endswith("\\"):
+                if (
+                    opening not in inner.replace("\\$", "")
+                    and closing not in inner.replace("\\$", "")
+                    and not inner.endswith("\\")
+                ):
                     text = inner.strip()
         if (box := _BOX.match(text)) and text.endswith("}") and "\\boxed" not in text[box.end() :]:
             text = text[box.end() : -1].strip()

@@ -33,7 +33,9 @@ _CLOSING = {"(": ")", "[": "]", "{": "}", "set": "set", "<": "<", "floor": "floo
 _OPERANDS = frozenset(("num", "sym", "fn", "cmd", "open", "begin"))
 _POSTFIX = frozenset("^!°%")
 _CALLED = frozenset("fgh")
-_INVERSES = {name: "arc" + name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")}
+_INVERSES = {
+    name: "arc" + name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")
+}
 
 
 class Parser:
@@ -134,7 +136,9 @@ class Parser:
             return self.bars == 0
         if self.integrals and token.kind == "sym" and token.text == "d" and self.peek(1).kind == "sym":
             return False
-        if token[:2] == ("cmd", "frac") and self.peek(2).kind == "word":  # \frac{\text{m}}{\text{s}} is a unit
+        if (
+            token[:2] == ("cmd", "frac") and self.peek(2).kind == "word"
+        ):  # \frac{\text{m}}{\text{s}} is a unit
             return False
         return token.kind in _OPERANDS and not (token.kind == "open" and token.text in ("set", "<", "["))
 
@@ -204,7 +208,12 @@ class Parser:
         assert token.value is not None
         value = token.value
         if token.places < 0 and token.text.isdigit():  # 3 1/4 and 3\frac{1}{4}
-            if self.next_is("num") and self.peek().spaced and self.peek(1)[:2] == ("op", "/") and self.peek(2).kind == "num":
+            if (
+                self.next_is("num")
+                and self.peek().spaced
+                and self.peek(1)[:2] == ("op", "/")
+                and self.peek(2).kind == "num"
+            ):
                 top, bottom = self.peek().value, self.peek(2).value
                 if top is not None and bottom is not None and _proper(top, bottom):
                     self.at += 3
@@ -214,7 +223,12 @@ class Parser:
                 self.take()
                 fraction = self._frac()
                 parts = fraction.args if fraction.op == "mul" else ()
-                if len(parts) == 2 and parts[0].op == "num" and parts[1].args[0].op == "num" and _proper(parts[0].args[0], parts[1].args[0].args[0]):
+                if (
+                    len(parts) == 2
+                    and parts[0].op == "num"
+                    and parts[1].args[0].op == "num"
+                    and _proper(parts[0].args[0], parts[1].args[0].args[0])
+                ):
                     return num(value + parts[0].args[0] / parts[1].args[0].args[0])
                 self.at = start
         return num(value)
@@ -227,12 +241,16 @@ class Parser:
             self.take()
             if self.next_is("word"):
                 name += "_" + self.take().text
-            elif self.next_is("open", "{") and self.peek(1).kind in ("word", "fn") and self.peek(2)[:2] == ("close", "}"):
+            elif (
+                self.next_is("open", "{")
+                and self.peek(1).kind in ("word", "fn")
+                and self.peek(2)[:2] == ("close", "}")
+            ):
                 name += "_" + self.peek(1).text
                 self.at += 3
             else:
                 index = self.argument() if not self.next_is("num") else self.operand()
-                if index.op == "num" or index.op == "sym" and len(index.args[0]) > 1:
+                if index.op == "num" or (index.op == "sym" and len(index.args[0]) > 1):
                     name += f"_{index.args[0]}"
                 else:
                     return Node("call", (name + "_", index))
@@ -301,7 +319,9 @@ class Parser:
         if name in ("log", "lg") and len(args) == 2 and base is None:
             base = args.pop()
         if name == "cis":
-            node = Node("add", (Node("fn", ("cos", args[0])), Node("mul", (sym("i"), Node("fn", ("sin", args[0]))))))
+            node = Node(
+                "add", (Node("fn", ("cos", args[0])), Node("mul", (sym("i"), Node("fn", ("sin", args[0])))))
+            )
             return node if power is None else Node("pow", (node, power))
         node = Node("fn", (name, *args) if base is None else (name, *args, base))
         return node if power is None else Node("pow", (node, power))

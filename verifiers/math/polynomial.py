@@ -67,7 +67,10 @@ def fraction_of(node: Node) -> tuple[Polynomial, Polynomial]:
             if bottom == other_bottom:
                 top = _plus(top, other_top)
             else:
-                top, bottom = _plus(_times(top, other_bottom), _times(other_top, bottom)), _times(bottom, other_bottom)
+                top, bottom = (
+                    _plus(_times(top, other_bottom), _times(other_top, bottom)),
+                    _times(bottom, other_bottom),
+                )
         return top, bottom
     if op == "mul":
         top, bottom = fraction_of(args[0])
@@ -133,7 +136,13 @@ def as_text(node: Node) -> str | None:
     for monomial, coefficient in ordered:
         value = coefficient / scale
         letters = "".join(name if power == 1 else f"{name}^{power}" for name, power in monomial)
-        size = "" if abs(value) == 1 and letters else str(abs(value)) if value.denominator == 1 or not letters else f"({abs(value)})"
+        size = (
+            ""
+            if abs(value) == 1 and letters
+            else str(abs(value))
+            if value.denominator == 1 or not letters
+            else f"({abs(value)})"
+        )
         sign = ("-" if value < 0 else "") if not text else (" - " if value < 0 else " + ")
         text += sign + size + letters
     return text or "0"

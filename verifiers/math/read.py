@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from verifiers.math import regions
 from verifiers.math.lex import Token, lex
-from verifiers.math.normalise import Unreadable, normalise
+from verifiers.math.normalise import Unreadable, normalise, words
 from verifiers.math.parse import Node, Parser, num, sym
 from verifiers.math.special import plain, special
 from verifiers.math.units import is_unit, unit_name
@@ -54,7 +54,9 @@ def _plain(sign: str, whole: str, part: str | None) -> Scalar:
 # --- splitting --------------------------------------------------------------------------------------------
 
 
-def _split(tokens: list[Token], kind: str, texts: tuple[str, ...] = ()) -> tuple[list[list[Token]], list[str]]:
+def _split(
+    tokens: list[Token], kind: str, texts: tuple[str, ...] = ()
+) -> tuple[list[list[Token]], list[str]]:
     """`tokens` cut at the tokens of `kind` that stand outside all brackets, and what those tokens were."""
     parts: list[list[Token]] = [[]]
     cuts: list[str] = []
@@ -185,11 +187,13 @@ def _labelled(value: Value, label: Node | None) -> Value:
 
 def _label(tokens: list[Token]) -> Node | None:
     """What may stand before an equals sign as a mere name: x, f(x), |AB|, (p,q), S_1:S, or words."""
-    if all(token.kind == "word" or token.kind == "sym" for token in tokens) and any(token.kind == "word" for token in tokens):
+    if all(token.kind == "word" or token.kind == "sym" for token in tokens) and any(
+        token.kind == "word" for token in tokens
+    ):
         return sym("word")
     if all(token.kind in ("sym", "run") and token.text.replace("'", "").isalpha() for token in tokens):
         name = "".join(token.text for token in tokens)
-        if len(tokens) == 1 and tokens[0].kind == "sym" or name.isupper() and len(name) <= 4:
+        if (len(tokens) == 1 and tokens[0].kind == "sym") or (name.isupper() and len(name) <= 4):
             return None if name in ("e", "i", "π", "∞") else sym(name)
     if tokens[0].kind == "fn" and len(tokens) <= 6 and not any(token.kind == "num" for token in tokens):
         return _expression(tokens)
@@ -208,7 +212,12 @@ def _label(tokens: list[Token]) -> Node | None:
         inner = tokens[1:-1]
         return Node("abs", (found,)) if inner and (found := _label(inner)) is not None else None
     if tokens[0].kind == "sym":
-        if len(tokens) > 3 and tokens[1].text == "(" and _wrapped(tokens[1:]) is not None and not tokens[1].spaced:
+        if (
+            len(tokens) > 3
+            and tokens[1].text == "("
+            and _wrapped(tokens[1:]) is not None
+            and not tokens[1].spaced
+        ):
             parts, _ = _split(tokens[2:-1], "sep")
             try:
                 return Node("call", (tokens[0].text, *(_expression(part) for part in parts)))
@@ -234,9 +243,13 @@ def _expression(tokens: list[Token]) -> Node:
 def _side(tokens: list[Token]) -> Value:
     if all(token.kind == "word" for token in tokens):
         raise Unreadable("words")
-    if len(tokens) > 3 and tokens[0].text == "ℝ" and tokens[1].text == "-" and tokens[2].kind == "open":  # ℝ - {2}
+    if (
+        len(tokens) > 3 and tokens[0].text == "ℝ" and tokens[1].text == "-" and tokens[2].kind == "open"
+    ):  # ℝ - {2}
         tokens = [tokens[0], tokens[1]._replace(text="∖"), *tokens[2:]]
-    if len(tokens) > 4 and tokens[0].kind == "sym" and tokens[0].text.isupper() and tokens[1].text == "(":  # P(3, -4)
+    if (
+        len(tokens) > 4 and tokens[0].kind == "sym" and tokens[0].text.isupper() and tokens[1].text == "("
+    ):  # P(3, -4)
         if _wrapped(tokens[1:]) is not None and any(token.text in (",", ";") for token in tokens):
             return _labelled(_side(tokens[1:]), sym(tokens[0].text))
     parts, cuts = _split(tokens, "op", ("∪", "∩", "∖"))
@@ -287,8 +300,8 @@ def _set(inner: list[Token]) -> Value:
     return Sequence(tuple(items), "{}")
 
 
-_CURRENCIES = frozenset("dollar euro gbp yen rupee".split())
-_PREFIXES = frozenset("approximately approx about exactly roughly".split())
+_CURRENCIES = words("dollar euro gbp yen rupee")
+_PREFIXES = words("approximately approx about exactly roughly")
 
 
 def _scalar(tokens: list[Token]) -> Value:
@@ -297,7 +310,9 @@ def _scalar(tokens: list[Token]) -> Value:
         start += 1
     tokens = tokens[start:]
     unit: str | None = None
-    if len(tokens) > 1 and tokens[0].kind in ("word", "run") and tokens[1].kind in ("num", "money"):  # USD 5, US$5
+    if (
+        len(tokens) > 1 and tokens[0].kind in ("word", "run") and tokens[1].kind in ("num", "money")
+    ):  # USD 5, US$5
         if tokens[1].kind == "num" and (unit := unit_name([(tokens[0].text, 1)])) not in _CURRENCIES:
             raise Unreadable("a word before a number")
         tokens = tokens[1:]
@@ -315,7 +330,7 @@ def _scalar(tokens: list[Token]) -> Value:
         unit, rest = rest[0].text, rest[1:]
     if rest:
         name = unit_name(_unit_words(rest))
-        if name is None or unit and name not in ("", unit):
+        if name is None or (unit and name not in ("", unit)):
             raise Unreadable("words after a value that are no unit")
         if name == "percent":
             percent = True
@@ -325,7 +340,7 @@ def _scalar(tokens: list[Token]) -> Value:
         node, percent = node.args[0], True
     elif node.op == "neg" and node.args[0].op == "percent":
         node, percent = Node("neg", (node.args[0].args[0],)), True
-    if node.op == "deg" or node.op == "neg" and node.args[0].op == "deg":
+    if node.op == "deg" or (node.op == "neg" and node.args[0].op == "deg"):
         if unit not in (None, "celsius", "fahrenheit"):
             raise Unreadable("degrees and another unit")
         node = node.args[0] if node.op == "deg" else Node("neg", (node.args[0].args[0],))
@@ -341,7 +356,7 @@ def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
     while position < len(rest):
         token = rest[position]
         following = rest[position + 1 : position + 6]
-        if token.kind == "word" or token.kind == "sym" and words and len(token.text) == 1:
+        if token.kind == "word" or (token.kind == "sym" and words and len(token.text) == 1):
             power = 1
             if following and following[0].text == "^" and len(following) > 1:
                 exponent = following[1:]
@@ -358,12 +373,20 @@ def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
                 position += 2
             words.append((token.text, power))
         elif token[:2] == ("cmd", "frac") and position == 0:  # \frac{\text{m}}{\text{s}^2}
-            closes = [at for at in range(1, len(rest)) if rest[at].text == "}" and rest[min(at + 1, len(rest) - 1)].text in "{}"]
+            closes = [
+                at
+                for at in range(1, len(rest))
+                if rest[at].text == "}" and rest[min(at + 1, len(rest) - 1)].text in "{}"
+            ]
             if not closes or rest[1].text != "{" or rest[-1].text != "}":
                 raise Unreadable("a fraction after a value")
-            middle = next((at for at in closes if rest[at + 1].text == "{"), len(rest) - 1) if len(rest) > closes[0] + 1 else 0
+            middle = (
+                next((at for at in closes if rest[at + 1].text == "{"), len(rest) - 1)
+                if len(rest) > closes[0] + 1
+                else 0
+            )
             return [*_unit_words(rest[2:middle]), ("per", 1), *_unit_words(rest[middle + 2 : -1])]
-        elif token.text in ("/", "*", ".") or token.kind == "op" and token.text == "'":
+        elif token.text in ("/", "*", ".") or (token.kind == "op" and token.text == "'"):
             if token.text == "/":
                 words.append(("per", 1))
         else:
@@ -402,11 +425,19 @@ def _measure(tokens: list[Token]) -> Scalar | None:
     if not all(token.kind != "sym" or is_unit(token.text) for token in tokens[1:]) or tokens[0].value is None:
         return None
     try:
-        unit = unit_name(_unit_words([token._replace(kind="word") if token.kind == "sym" else token for token in tokens[1:]]))
+        unit = unit_name(
+            _unit_words(
+                [token._replace(kind="word") if token.kind == "sym" else token for token in tokens[1:]]
+            )
+        )
     except Unreadable:
         return None
     number = tokens[0]
-    return Scalar(num(tokens[0].value), unit, decimal=Decimal(number.places, number.figures) if number.places >= 0 else None)
+    return Scalar(
+        num(tokens[0].value),
+        unit,
+        decimal=Decimal(number.places, number.figures) if number.places >= 0 else None,
+    )
 
 
 # --- ± ----------------------------------------------------------------------------------------------------
@@ -426,7 +457,9 @@ def _choose_signs(node: Node) -> list[Node]:
 
 
 def _has_opposite(node: Node) -> bool:
-    return node.op == "pm" and node.args[1] == -1 or any(_has_opposite(part) for part in node.args if isinstance(part, Node))
+    return (node.op == "pm" and node.args[1] == -1) or any(
+        _has_opposite(part) for part in node.args if isinstance(part, Node)
+    )
 
 
 def _fixed(node: Node, signs: object) -> Node:

@@ -13,7 +13,17 @@ from verifiers.math.normalise import Unreadable
 from verifiers.math.parse import Node, num, sym
 from verifiers.math.values import Piece, Region, Relation, Scalar, Sequence, Value
 
-__all__ = ["ALL", "as_points", "as_region", "as_union", "combined", "inequality", "joined", "merged", "same_region"]
+__all__ = [
+    "ALL",
+    "as_points",
+    "as_region",
+    "as_union",
+    "combined",
+    "inequality",
+    "joined",
+    "merged",
+    "same_region",
+]
 
 ALL = Region((Piece(None, None, False, False),))
 _FLIP = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "!=": "!="}
@@ -37,7 +47,9 @@ def as_region(value: Value) -> Region | None:
     """`value` as a set of real numbers, or None where it is not one: an interval, a set of points, a region."""
     if isinstance(value, Region):
         return value
-    if not isinstance(value, Sequence) or not all(isinstance(item, Scalar) and item.unit is None and item.label is None for item in value.items):
+    if not isinstance(value, Sequence) or not all(
+        isinstance(item, Scalar) and item.unit is None and item.label is None for item in value.items
+    ):
         return None
     nodes = [item.node for item in value.items if isinstance(item, Scalar)]
     if value.brackets == "{}":
@@ -48,7 +60,14 @@ def as_region(value: Value) -> Region | None:
         if start > 0 or end < 0:
             return None
         return Region(
-            (Piece(None if start else low, None if end else high, value.brackets[0] == "[" and not start, value.brackets[1] == "]" and not end),),
+            (
+                Piece(
+                    None if start else low,
+                    None if end else high,
+                    value.brackets[0] == "[" and not start,
+                    value.brackets[1] == "]" and not end,
+                ),
+            ),
             value.label,
         )
     return None
@@ -62,11 +81,17 @@ def as_points(value: Value) -> Region | None:
 
 def as_union(value: Value) -> Region | None:
     """A bare list of intervals as their union: `(-∞, -1] or [3, ∞)`."""
-    if not isinstance(value, Sequence) or value.brackets != "" or any(isinstance(item, Scalar) for item in value.items):
+    if (
+        not isinstance(value, Sequence)
+        or value.brackets != ""
+        or any(isinstance(item, Scalar) for item in value.items)
+    ):
         return None
     parts = [as_region(item) for item in value.items]
     known = [part for part in parts if part is not None]
-    return Region(tuple(piece for part in known for piece in part.pieces)) if len(known) == len(parts) else None
+    return (
+        Region(tuple(piece for part in known for piece in part.pieces)) if len(known) == len(parts) else None
+    )
 
 
 # --- inequalities -----------------------------------------------------------------------------------------
@@ -104,7 +129,9 @@ def _solve(side: Node, op: str, bound: Node, name: str) -> Region:
         inner, minus = side.args[1], Node("neg", (bound,))
         if op[0] == "<":
             return _meet(_solve(inner, op, bound, name), _solve(inner, _FLIP[op], minus, name))
-        return joined([_solve(inner, op, bound, name), _solve(inner, _FLIP[op], minus, name)], conjunction=False)
+        return joined(
+            [_solve(inner, op, bound, name), _solve(inner, _FLIP[op], minus, name)], conjunction=False
+        )
     if side != sym(name):
         try:
             offset, at_one, at_two = (evaluate.exact(side, {name: Fraction(x)}) for x in (0, 1, 2))
@@ -112,7 +139,12 @@ def _solve(side: Node, op: str, bound: Node, name: str) -> Region:
         except (evaluate.Undecided, evaluate.Undefined):
             raise Unreadable("an inequality that is not linear") from None
         slope = at_one - offset
-        if slope == 0 or at_two - at_one != slope or more != offset + slope * Fraction(17, 3) or evaluate.weight(side) > 40:
+        if (
+            slope == 0
+            or at_two - at_one != slope
+            or more != offset + slope * Fraction(17, 3)
+            or evaluate.weight(side) > 40
+        ):
             raise Unreadable("an inequality that is not linear")
         bound = Node("mul", (Node("add", (bound, num(-offset))), num(1 / slope)))
         op = _FLIP[op] if slope < 0 else op
@@ -157,7 +189,7 @@ def _empty(piece: Piece) -> bool:
     if piece.low is None or piece.high is None:
         return False
     order = _order(piece.low, piece.high)
-    return order > 0 or order == 0 and not (piece.low_closed and piece.high_closed)
+    return order > 0 or (order == 0 and not (piece.low_closed and piece.high_closed))
 
 
 def _merged(pieces: Sequence_[Piece]) -> list[Piece]:
@@ -171,7 +203,7 @@ def _merged(pieces: Sequence_[Piece]) -> list[Piece]:
         if last.high is None:
             break
         order = -1 if piece.low is None else _order(piece.low, last.high)
-        if order > 0 or order == 0 and not (piece.low_closed or last.high_closed):
+        if order > 0 or (order == 0 and not (piece.low_closed or last.high_closed)):
             out.append(piece)
             continue
         further = 1 if piece.high is None else _order(piece.high, last.high)
@@ -195,14 +227,14 @@ def _meet(left: Region, right: Region) -> Region:
     for one in left.pieces:
         for two in right.pieces:
             low, low_closed = one.low, one.low_closed
-            if low is None or two.low is not None and _by_start(one, two) < 0:
+            if low is None or (two.low is not None and _by_start(one, two) < 0):
                 low, low_closed = two.low, two.low_closed
             high, high_closed = one.high, one.high_closed
             if high is None:
                 high, high_closed = two.high, two.high_closed
             elif two.high is not None:
                 order = _order(two.high, high)
-                if order < 0 or order == 0 and not two.high_closed:
+                if order < 0 or (order == 0 and not two.high_closed):
                     high, high_closed = two.high, two.high_closed
             piece = Piece(low, high, low_closed, high_closed)
             try:
@@ -261,9 +293,12 @@ def same_region(gold: Region, answer: Region, same: Any) -> bool:
         return False
 
     def end(one: Node | None, two: Node | None) -> bool:
-        return one is two is None or one is not None and two is not None and same(one, two)
+        return one is two is None or (one is not None and two is not None and same(one, two))
 
     return all(
-        one.low_closed == two.low_closed and one.high_closed == two.high_closed and end(one.low, two.low) and end(one.high, two.high)
+        one.low_closed == two.low_closed
+        and one.high_closed == two.high_closed
+        and end(one.low, two.low)
+        and end(one.high, two.high)
         for one, two in zip(left, right, strict=True)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from verifiers.math import regions
-from verifiers.math.normalise import Unreadable
+from verifiers.math.normalise import Unreadable, words
 from verifiers.math.parse import Node, sym
 from verifiers.math.values import Based, Choice, Clock, Region, Scalar, Text, Value
 
@@ -24,7 +24,9 @@ def plain(text: str) -> str:
     if _DAY.fullmatch(bare) and (day := _date(bare.casefold())) is not None:
         return day
     if _FOLDABLE.fullmatch(bare):
-        words = _ALIASES.get(folded := re.sub(r"[\s-]+", " ", bare.replace(".", "").replace("'", "")).casefold(), folded)
+        words = _ALIASES.get(
+            folded := re.sub(r"[\s-]+", " ", bare.replace(".", "").replace("'", "")).casefold(), folded
+        )
         return _date(words) or words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
     return bare.replace(" ", "")
 
@@ -34,13 +36,40 @@ _ALIASES = {
     "not defined": "undefined", "is undefined": "undefined", "no limit": "does not exist",
 }  # fmt: skip
 _NONE = frozenset(
-    "no solution|no solutions|no real solution|no real solutions|there is no solution|there are no solutions|empty set|the empty set|"
-    "there is no real solution|there are no real solutions|no such solution|no real roots|null set|none".split("|")
+    [
+        "no solution",
+        "no solutions",
+        "no real solution",
+        "no real solutions",
+        "there is no solution",
+        "there are no solutions",
+        "empty set",
+        "the empty set",
+        "there is no real solution",
+        "there are no real solutions",
+        "no such solution",
+        "no real roots",
+        "null set",
+        "none",
+    ]
 )
 _ALL = frozenset(
-    "all real numbers|all reals|all real|any real number|the set of all real numbers|the real numbers|real numbers|every real number|all real values|reals|the reals".split("|")
+    [
+        "all real numbers",
+        "all reals",
+        "all real",
+        "any real number",
+        "the set of all real numbers",
+        "the real numbers",
+        "real numbers",
+        "every real number",
+        "all real values",
+        "reals",
+        "the reals",
+    ]
 )
-_MONTHS = "january february march april may june july august september october november december".split()
+_YEAR = "january february march april may june july august september october november december"
+_MONTHS = _YEAR.split()
 _MONTH = {name[:length]: at + 1 for at, name in enumerate(_MONTHS) for length in (3, len(name))} | {"sept": 9}
 _MONTH_FIRST = re.compile(r"([a-z]+),? ([0-9]{1,2})(?:st|nd|rd|th)?(?:,? ([0-9]{4}))?")
 _DAY_FIRST = re.compile(r"(?:the )?([0-9]{1,2})(?:st|nd|rd|th)?(?: of)? ([a-z]+)(?:,? ([0-9]{4}))?")
@@ -57,10 +86,20 @@ def _date(words: str) -> str | None:
     return f"{_MONTHS[_MONTH[month] - 1]} {int(day)}" + (f" {year}" if year else "")
 
 
-_CLOCK = re.compile(r"([0-9]{1,2})(?:\s?:\s?([0-9]{2}))?(?:\s?:\s?([0-9]{2}))?\s?([ap])\.?\s?m\.?", re.IGNORECASE)
-_LETTER = re.compile(r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Za-z])\s?\)|([A-Z])(?:\s?[.):])?|([a-h])\))[.:]?", re.IGNORECASE)
-_LETTER_AND_TEXT = re.compile(r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])(?:\s?\)|\.\s)|([A-Z]):\s)[.:]?\s?(\S.*)")
-_NUMBERS = {name: at for at, name in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split())}  # fmt: skip
+_CLOCK = re.compile(
+    r"([0-9]{1,2})(?:\s?:\s?([0-9]{2}))?(?:\s?:\s?([0-9]{2}))?\s?([ap])\.?\s?m\.?", re.IGNORECASE
+)
+_LETTER = re.compile(
+    r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Za-z])\s?\)|([A-Z])(?:\s?[.):])?|([a-h])\))[.:]?",
+    re.IGNORECASE,
+)
+_LETTER_AND_TEXT = re.compile(
+    r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])(?:\s?\)|\.\s)|([A-Z]):\s)[.:]?\s?(\S.*)"
+)
+_COUNT = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+_NUMBERS = {name: at for at, name in enumerate(_COUNT.split())}
 _BASES = _NUMBERS | {"binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16, "hex": 16}
 _BASED = re.compile(
     r"\(?(-?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\)?\s?(?:_\s?\(?\s?(?:base\s?)?([0-9]{1,2}|[a-z]+)\s?\)?|\(?(?:in )?base[ -]?([0-9]{1,2}|[a-z]+)\)?)"
@@ -72,8 +111,10 @@ _SIGNED = {
     "infinity": sym("∞"), "positive infinity": sym("∞"), "plus infinity": sym("∞"),
     "negative infinity": Node("neg", (sym("∞"),)), "minus infinity": Node("neg", (sym("∞"),)),
 }  # fmt: skip
-_SHORT = frozenset("yes no so up on off if true false odd even".split())
-_EXCEPT = re.compile(r"(?:all|any|every) (?:real )?(?:numbers?|values?|reals?|x)?(?: of x)? ?(?:except|besides|but|other than)(?: for)? (?:x ?(?:=|\\neq?) ?)?(\S.*)")
+_SHORT = words("yes no so up on off if true false odd even")
+_EXCEPT = re.compile(
+    r"(?:all|any|every) (?:real )?(?:numbers?|values?|reals?|x)?(?: of x)? ?(?:except|besides|but|other than)(?: for)? (?:x ?(?:=|\\neq?) ?)?(\S.*)"
+)
 
 
 def _all_but(listed: str) -> Value | None:
@@ -99,8 +140,16 @@ def special(text: str) -> Value | None:
         return Text(plain(text)) if _DAY.fullmatch(bare) and _date(bare.casefold()) else None
     if len(bare) > 200 or not (bare[0].isalpha() or bare[0] == "("):
         return None
-    if (match := _LETTER.fullmatch(bare)) is not None and ((match[1] or "").isupper() or (match[1] or "~") in "abcdefgh" or (match[2] or "").isupper() or match[3] or bare[-1] == ")" and (match[2] or "~") in "abcdefgh"):
-        return Choice((match[1] or match[2] or match[3]).upper(), bare=match[2] is not None and len(bare) == 1)
+    if (match := _LETTER.fullmatch(bare)) is not None and (
+        (match[1] or "").isupper()
+        or (match[1] or "~") in "abcdefgh"
+        or (match[2] or "").isupper()
+        or match[3]
+        or (bare[-1] == ")" and (match[2] or "~") in "abcdefgh")
+    ):
+        return Choice(
+            (match[1] or match[2] or match[3]).upper(), bare=match[2] is not None and len(bare) == 1
+        )
     if (match := _LETTER_AND_TEXT.fullmatch(bare)) is not None:
         return Choice(match[1] or match[2] or match[3], bare=False, text=match[4])
     if not bare[0].isalpha():
@@ -121,9 +170,14 @@ def special(text: str) -> Value | None:
 
 def _based(digits: str, base: str) -> Based | None:
     number = int(base) if base.isdigit() else _BASES.get(base, 0)
-    if not 2 <= number <= 36 or not (any(digit.isdigit() for digit in digits) or len(digits) > 1 and number > 10):
+    if not 2 <= number <= 36 or not (
+        any(digit.isdigit() for digit in digits) or (len(digits) > 1 and number > 10)
+    ):
         return None
-    if any(int(digit, 36) >= number for digit in digits if digit not in "-.") and not digits.lstrip("-").isdigit():
+    if (
+        any(int(digit, 36) >= number for digit in digits if digit not in "-.")
+        and not digits.lstrip("-").isdigit()
+    ):
         return None
     sign = "-" if digits.startswith("-") else ""
     whole, _, part = digits.lstrip("-").upper().partition(".")

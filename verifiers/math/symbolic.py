@@ -52,7 +52,7 @@ def equal(left: Node, right: Node) -> bool | None:
         return None
 
 
-class _NotYet(Exception):
+class _NotYet(Exception):  # noqa: N818
     """The helper is still importing sympy."""
 
 
@@ -105,7 +105,9 @@ class _Helper:
         self.stop()
         ours, theirs = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        }
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "verifiers.math.symbolic", str(theirs.fileno())],
@@ -163,7 +165,9 @@ def _sympy(node: Node, names: dict[str, Any]) -> Any:
         names.update({name: symbol for name, symbol in inner.items() if name != args[0]})
         if op == "lim":
             return sp.limit(expression, variable, limits[0])
-        return {"sum": sp.Sum, "prod": sp.Product, "int": sp.Integral}[op](expression, (variable, *limits)).doit()
+        return {"sum": sp.Sum, "prod": sp.Product, "int": sp.Integral}[op](
+            expression, (variable, *limits)
+        ).doit()
     if op in ("call", "fn"):
         parts = [_sympy(part, names) for part in args[1:]]
         if op == "call":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from verifiers.math.normalise import words
+
 __all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "unit_name"]
 
 CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee", "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
@@ -72,12 +74,15 @@ for _line in _SYNONYMS.splitlines():
     for _word in (_name, *_others.split()):
         _NAMES[_word] = _name
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
-_GENERIC = frozenset("unit units total altogether each more left th st nd rd remaining exactly approximately about".split())
-_FILLERS = frozenset("of the a an in all per".split())
-NEGATIONS = frozenset(
-    "or and not is are was were be been wrong incorrect either neither nor no except but maybe perhaps if unless "
-    "than otherwise then when where who how that this these those answer however actually instead never nan "
-    "correct right true false because since so i you we they he she it do does did can cannot could should would".split()
+_GENERIC = words(
+    "unit units total altogether each more left th st nd rd remaining exactly approximately about"
+)
+_FILLERS = words("of the a an in all per")
+NEGATIONS = words(
+    "or and not is are was were be been wrong incorrect either neither nor no except but maybe perhaps if "
+    "unless than otherwise then when where who how that this these those answer however actually instead "
+    "never nan correct right true false because since so i you we they he she it do does did can cannot could "
+    "should would"
 )
 """Words with which a trailing phrase is a statement and not a unit."""
 

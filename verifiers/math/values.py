@@ -7,7 +7,21 @@ from fractions import Fraction
 
 from verifiers.math.parse import Node
 
-__all__ = ["Based", "Choice", "Clock", "Decimal", "Matrix", "Piece", "Ratio", "Region", "Relation", "Scalar", "Sequence", "Text", "Value"]
+__all__ = [
+    "Based",
+    "Choice",
+    "Clock",
+    "Decimal",
+    "Matrix",
+    "Piece",
+    "Ratio",
+    "Region",
+    "Relation",
+    "Scalar",
+    "Sequence",
+    "Text",
+    "Value",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,9 @@ class Sequence:
 
     @property
     def ordered(self) -> bool:
-        return self.brackets not in ("{}", "") or any(isinstance(item, Scalar) and item.node.args == ("…",) for item in self.items)
+        return self.brackets not in ("{}", "") or any(
+            isinstance(item, Scalar) and item.node.args == ("…",) for item in self.items
+        )
 
 
 @dataclass(frozen=True, slots=True)
