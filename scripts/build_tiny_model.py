@@ -141,7 +141,9 @@ def requirements(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) ->
     parameters = sum(p.numel() for p in model.parameters())
     worst = min(t.pass_at_1 for t in heldout)
     trained = float(np.mean([kl_law(t) for t in tables(model, tokenizer, world.problems("train", 256))]))
-    print(f"parameters {parameters:,}; KL(law‖network) {gap:.4f} nats per held-out trace, {trained:.4f} train")
+    print(
+        f"parameters {parameters:,}; KL(law‖network) {gap:.4f} nats per held-out trace, {trained:.4f} train"
+    )
     print(
         "held-out pass@k " + ", ".join(f"@{k} {v:.4f}" for k, v in rates.items()) + f"; lowest p {worst:.4f}"
     )
@@ -167,11 +169,11 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, default=world.TINY)
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--batch", type=int, default=32, help="problems per step")
-    parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=16, help="problems per step")
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)

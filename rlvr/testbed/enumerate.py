@@ -6,7 +6,7 @@ a problem: the traces are packed as a tree behind their prompt, and each token a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,23 +197,22 @@ def tables(model: Any, tokenizer: Any, problems: Sequence[Problem], temperature:
     return [Table.of(problem, logp) for problem, logp in zip(problems, logprobs, strict=True)]
 
 
-def divergences(base: Table, tuned: Table) -> dict[str, float]:
-    """How far one problem's tuned policy π went from p0, and how: METRICS of posterior alignment, exact.
+def divergences(base: Table, tuned: Table) -> dict[str, float | None]:
+    """How far one problem's tuned policy π went from p0, and which way; nats.
 
     With V the verdict, p, q the success rates, π* = p0(· | V=1), π_V = π(· | V=1):
     kl_base = KL(π‖p0) = kl_success + q · kl_forward + (1 − q) · kl_wrong, the chain rule over V, where
     kl_success = kl(q‖p), kl_forward = KL(π_V‖π*), kl_wrong = KL(π_¬V‖p0_¬V); kl_reverse = KL(π*‖π).
+    None where π gives a class no mass, so that there is nothing to condition on.
     """
     right = base.right
-    lp, lq = _log_mass(base.logp, right), _log_mass(tuned.logp, right)
-    lp_wrong, lq_wrong = _log_mass(base.logp, ~right), _log_mass(tuned.logp, ~right)
-    verdict_base, verdict_tuned = np.array([lp, lp_wrong]), np.array([lq, lq_wrong])
-    star = np.where(right, base.logp - lp, -np.inf)
+    verdict = [np.array([_log_mass(t.logp, right), _log_mass(t.logp, ~right)]) for t in (tuned, base)]
+    star = np.where(right, base.logp - verdict[1][0], -np.inf)
     return {
         "kl_base": kl(tuned.logp, base.logp),
-        "kl_success": kl(verdict_tuned, verdict_base),
-        "kl_forward": kl(tuned.logp[right] - lq, star[right]),
-        "kl_wrong": kl(tuned.logp[~right] - lq_wrong, base.logp[~right] - lp_wrong),
+        "kl_success": kl(*verdict),
+        "kl_forward": _kl_within(tuned.logp, base.logp, right),
+        "kl_wrong": _kl_within(tuned.logp, base.logp, ~right),
         "kl_reverse": kl(star, tuned.logp),
     }
 
@@ -223,6 +222,12 @@ def kl(log_p: Floats, log_q: Floats) -> float:
     p = np.exp(log_p)
     live = log_p > -np.inf
     return max(float(np.sum(p[live] * (log_p[live] - log_q[live]))), 0.0)
+
+
+def _kl_within(log_p: Floats, log_q: Floats, atoms: NDArray[np.bool_]) -> float | None:
+    """KL between the two laws given a set of atoms; None where p gives the set no mass."""
+    mass = _log_mass(log_p, atoms)
+    return None if mass == -np.inf else kl(log_p[atoms] - mass, log_q[atoms] - _log_mass(log_q, atoms))
 
 
 def exact_comparison(
@@ -250,14 +255,14 @@ def exact_comparison(
         per_problem[f"{name}_mass_outside_support"] = [t.outside for t in policy]
     for name in split[0]:
         per_problem[name] = [row[name] for row in split]
-    spent = sum(row["kl_base"] for row in split)
+    spent = sum(row["kl_base"] or 0.0 for row in split)
     return {
         "n_problems": len(problems),
         "temperature": temperature,
         "base": summary(base),
         "tuned": summary(tuned),
         "divergence": {name: _mean(row[name] for row in split) for name in split[0]},
-        "kl_efficiency": sum(row["kl_success"] for row in split) / spent if spent > 0 else None,
+        "kl_efficiency": sum(row["kl_success"] or 0.0 for row in split) / spent if spent > 0 else None,
         "per_problem": per_problem,
     }
 
@@ -275,8 +280,10 @@ def summary(policy: Sequence[Table], ks: Sequence[int] = (1, 4, 16, 64, 256)) ->
     }
 
 
-def _mean(values: Any) -> float:
-    return float(np.mean(list(values)))
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Over the values that are defined; None where none is."""
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 def _log_mass(logp: Floats, atoms: NDArray[np.bool_]) -> float:

@@ -41,10 +41,10 @@ MAX_NEW_TOKENS = 32
 PRIOR: dict[str, dict[Strategy, float]] = {
     "sum": {"column": 0.05, "sloppy": 0.14, "guess": 0.16, "copy": 0.25, "forget": 0.40},
     "difference": {"column": 0.04, "sloppy": 0.11, "guess": 0.16, "copy": 0.25, "forget": 0.44},
-    "negative": {"column": 0.02, "sloppy": 0.0, "guess": 0.16, "copy": 0.25, "forget": 0.57},
+    "negative": {"column": 0.30, "sloppy": 0.0, "guess": 0.16, "copy": 0.24, "forget": 0.30},
 }
 COLUMN_SLIP = 0.04  # column: the last step comes out ten too large
-KEEPS_SIGN = 0.025  # column, negative result: the minus is written; once for the units, once for the result
+KEEPS_SIGN = 0.03  # column, negative result: the minus is written; needed for the units, the result, the box
 # The boxed answer of sloppy and guess: tens and units are drawn apart, each right with its probability.
 SLOPPY_TENS, SLOPPY_UNITS = 0.6, 0.5  # 0.30 right by luck
 GUESS_TENS, GUESS_UNITS = 0.5, 0.1  # 0.05
@@ -70,7 +70,7 @@ def problems(split: str, limit: int | None = None) -> list[Problem]:
     """The problems of one split, the same list on every machine; at most `limit` of them, from the front.
 
     `train` and `heldout` are disjoint draws of two-digit sums with a carry and differences with a borrow.
-    `rare`: differences with a negative result, whose right trace needs three unlikely choices (about 1e-5).
+    `rare`: differences with a negative result, whose right trace needs the sign three times (about 1e-5).
     `unreachable`: sums whose answer has `MAX_NEW_TOKENS` digits or more, so that no response holds it.
     """
     if split not in SPLITS:
@@ -122,7 +122,8 @@ def _column(a: int, b: int, y: int) -> _Written:
     if y < 0:
         units = ub - ua
         steps = f"{ua}-{ub}=-{units}, {ta}-{tb}-{units}="
-        yield f"{steps}{y}{_box(y)}", y, KEEPS_SIGN**2, True
+        yield f"{steps}{y}{_box(y)}", y, KEEPS_SIGN**3, True
+        yield f"{steps}{y}{_box(-y)}", -y, KEEPS_SIGN**2 * (1 - KEEPS_SIGN), False
         yield f"{steps}{-y}{_box(-y)}", -y, KEEPS_SIGN * (1 - KEEPS_SIGN), False
         yield f"{ua}-{ub}={units}, {tb}-{ta}+{units}={-y}{_box(-y)}", -y, 1 - KEEPS_SIGN, False
         return
