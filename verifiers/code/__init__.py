@@ -1,4 +1,4 @@
-"""Judge programs: run them in a sandbox, compare what they gave with what was expected, here and on exact types."""
+"""Judge programs: run them in a sandbox, and compare here, on exact types, with what was expected."""
 
 from __future__ import annotations
 

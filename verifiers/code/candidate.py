@@ -1,7 +1,7 @@
 """What runs inside the sandbox: a program's functions, a program that reads stdin, or tests against a proxy.
 
-Everything here may be read, patched or broken by the program; nothing here is trusted, and nothing here knows an
-expected value of a function row. Standard library only; nothing is imported once the program has begun.
+Everything here may be read, patched or broken by the program; nothing here is trusted, and nothing here knows
+an expected value of a function row. Standard library only; nothing is imported once the program has begun.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class CandidateError(Exception):
 
 
 class Proxy:
-    """Stands for a function of the candidate inside the tests: values go out, a value or an exception comes back."""
+    """A function of the candidate, as the tests see it: values go out, a value or an exception comes back."""
 
     __slots__ = ("__name__", "_ask")
 
@@ -141,7 +141,7 @@ class Proxy:
         return Proxy(f"{self.__name__}.{name}", self._ask)
 
 
-class _Unsendable(Exception):
+class _UnsendableError(Exception):
     """The tests pass something that cannot cross: the data's fault, not the candidate's."""
 
 
@@ -155,7 +155,7 @@ class _Line:
         try:
             question = encode((name, list(args), kwargs))
         except UnserialisableError as error:
-            raise _Unsendable(f"the tests call {name} with {error}, which cannot cross") from None
+            raise _UnsendableError(f"the tests call {name} with {error}, which cannot cross") from None
         self.calls += 1
         self.answers.send(wire.ASK, question)
         answer = self.requests.next()
@@ -186,7 +186,7 @@ def _exception(name: str, message: str) -> Exception:
 def _update(old: Any, new: Any) -> None:
     if type(old) is list and type(new) is list:
         old[:] = new
-    elif type(old) is type(new) and type(old) in (dict, set):
+    elif isinstance(old, (dict, set)) and type(old) is type(new):
         old.clear()
         old.update(new)
 
@@ -214,7 +214,7 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
         if line.calls == 0 and isinstance(check, types.FunctionType):  # HumanEval's tests only define it
             check(Proxy(job["entry"], line.ask))
     except BaseException as error:
-        ours = isinstance(error, (_Unsendable, ImportError)) and not hasattr(error, "from_candidate")
+        ours = isinstance(error, (_UnsendableError, ImportError)) and not hasattr(error, "from_candidate")
         answers.send(wire.BAD_TESTS if ours else wire.EXCEPTION, _failure(error))
         return 1
     answers.send(wire.PASSED, encode(line.calls))

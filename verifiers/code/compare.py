@@ -1,9 +1,9 @@
 """Equality of what a program gave and what was expected, decided on exact types in the judge's process.
 
-Function results: tuple and list are the same; bool, int, float, str, bytes and None are distinct types, except that
-an int is accepted where a float is expected; NaN and infinities equal only themselves. `tol` lets numbers differ by
-that much (absolute, or relative above 1); `strict` means that the task names the type, so that not even an int
-passes for a float. Standard output: line by line, without trailing blanks and trailing empty lines.
+Function results: tuple and list are the same; bool, int, float, str, bytes and None are distinct types, except
+that an int is accepted where a float is expected; NaN and infinities equal only themselves. `tol` lets numbers
+differ by that much (absolute, or relative above 1); `strict` means that the task names the type, so that not even
+an int passes for a float. Standard output: line by line, without trailing blanks and trailing empty lines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """File rules without root: Landlock (Linux ≥ 5.13), https://docs.kernel.org/userspace-api/landlock.html.
 
-The program may read the interpreter's folders and a few devices, and write in its scratch folder only. Landlock says
-nothing of chmod, chown, utime, sockets by path and, below ABI 3, truncate: seccomp denies those.
+The program may read the interpreter's folders and a few devices, and write in its scratch folder only. Landlock
+says nothing of chmod, chown, utime, sockets by path and, below ABI 3, truncate: seccomp denies those.
 """
 
 from __future__ import annotations

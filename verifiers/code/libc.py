@@ -1,4 +1,4 @@
-"""The few system calls that Python 3.11 does not offer, through ctypes. Linux only; importing it is safe anywhere."""
+"""The few system calls that Python 3.11 does not offer, through ctypes. Linux only; safe to import anywhere."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The strong level: namespaces with a tree of their own. By root, or by anyone where user namespaces are allowed.
+"""The strong level: namespaces with a tree of their own, by root or where user namespaces are allowed.
 
-The zygote enters user, mount, network, IPC and UTS namespaces once and gives itself a read-only tree with one sized
-tmpfs. Every program is then cloned as process 1 of a PID namespace of its own: when it ends, the kernel ends
+The zygote enters user, mount, network, IPC and UTS namespaces once and gives itself a read-only tree with one
+sized tmpfs. Every program is then cloned as process 1 of a PID namespace of its own: when it ends, the kernel ends
 whatever else there is in it.
 """
 
@@ -26,6 +26,7 @@ NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
 _RDONLY, _NOSUID, _NODEV, _BIND, _REC, _PRIVATE, _DETACH = 1, 2, 4, 4096, 16384, 1 << 18, 2
 _AT_RECURSIVE = 0x8000
 SCRATCH = "/tmp"
+STDIN = "/tmp/.stdin"  # what /dev/stdin leads to, there being no /proc
 SCRATCH_BYTES, SCRATCH_FILES = 64 << 20, 4096
 OWN_UID = 61000  # not `nobody`, who owns things elsewhere
 
@@ -47,13 +48,14 @@ def unshare() -> bool:
 
 
 def build_tree(root: str, readable: Iterable[str]) -> None:
-    """Make `root` (an empty folder) the new /: `readable` read-only, SCRATCH writable, nothing else. Raises OSError."""
+    """Make `root` (an empty folder) the new /: `readable` read-only, SCRATCH writable. Raises OSError."""
     _mount(None, "/", None, _REC | _PRIVATE)
     _mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "size=1m,mode=755")
     for path in readable:
         _show(path, root)
     inside = root + SCRATCH
     os.makedirs(inside, exist_ok=True)
+    os.symlink(STDIN, root + "/dev/stdin")
     attributes = (ctypes.c_uint64 * 4)(_RDONLY | _NOSUID, 0, 0, 0)
     syscall("mount_setattr", -100, root.encode(), _AT_RECURSIVE, ctypes.byref(attributes), 32)
     fresh_scratch(inside)
@@ -91,6 +93,16 @@ def fresh_scratch(path: str = SCRATCH) -> None:
     """Mount an empty, sized tmpfs at `path`. Raises OSError."""
     options = f"size={SCRATCH_BYTES},nr_inodes={SCRATCH_FILES},mode=700,uid={OWN_UID},gid={OWN_UID}"
     _mount("tmpfs", path, "tmpfs", _NOSUID | _NODEV, options)
+
+
+def offer_stdin(fd: int) -> None:
+    """Copy the file at `fd` to where /dev/stdin leads; its offset stays. Raises OSError."""
+    copy = os.open(STDIN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
+    os.fchmod(copy, 0o444)
+    size, at = os.fstat(fd).st_size, 0
+    while at < size:
+        at += os.sendfile(copy, fd, at, size - at)
+    os.close(copy)
 
 
 def renew_scratch() -> None:

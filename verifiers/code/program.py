@@ -1,4 +1,4 @@
-"""Cutting the program out of a response, and completing one that is only a function's body. Nothing is compiled here."""
+"""Cutting the program out of a response, and completing one that is only a function's body."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ MAX_SOURCE = 1 << 20  # bytes
 _FENCE = re.compile(r"([ \t>]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?)(`{3,}|~{3,})[ \t]*([^`]*)$")
 _TAGS = {"python", "py", "python3", "py3"}
 _CODE_LINE = re.compile(
-    r"^\s*(def|class|async def)\s+\w+|^\s*(import|from)\s+[\w.]+|^\s*(return|print|input|for|while|if|with|try)\b.*[:)\]\w]$"
+    r"^\s*(def|class|async def)\s+\w+|^\s*(import|from)\s+[\w.]+"
+    r"|^\s*(return|print|input|for|while|if|with|try)\b.*[:)\]\w]$"
     r"|^\s*\w[\w.,\s\[\]]*\s*[-+*/]?=[^=]",
     re.M,
 )
@@ -118,9 +119,8 @@ def preamble(prompt: str, entry: str) -> str:
 
     Empty when the prompt is prose, or does not define `entry`.
     """
-    try:
-        tree = ast.parse(prompt)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = _tree(prompt)
+    if tree is None:
         return ""
     names = {getattr(node, "name", None) for node in tree.body}
     if entry not in names:
@@ -137,7 +137,7 @@ def complete(program: str, prompt: str, entry: str) -> str:
     if re.search(rf"^(async\s+def|def|class)\s+{re.escape(head)}\b|^{re.escape(head)}\s*[:=]", program, re.M):
         before = preamble(prompt, head)
         return program if "__future__" in program else before + program
-    if not re.search(rf"^\s*(def|class)\s+{re.escape(head)}\b", prompt, re.M) or not _parses(prompt):
+    if not re.search(rf"^\s*(def|class)\s+{re.escape(head)}\b", prompt, re.M) or _tree(prompt) is None:
         return program
     first = next((line for line in program.split("\n") if line.strip()), "")
     body = program if first[:1] in (" ", "\t") else textwrap.indent(program, "    ")
@@ -145,9 +145,11 @@ def complete(program: str, prompt: str, entry: str) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _parses(prompt: str) -> bool:
-    try:
-        ast.parse(prompt)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+def _tree(prompt: str) -> ast.Module | None:
+    """The prompt as Python, whether its last function has a docstring or nothing yet; None for prose."""
+    for text in (prompt, prompt.rstrip() + "\n    pass\n"):
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+    return None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..types import Status
 
+Feedback = Literal["status", "input", "expected"]
 WIDTH = 120
 """Characters of a value that are shown."""
 
@@ -27,7 +28,7 @@ class Failure:
         """The same, with the test it happened in."""
         return replace(self, test=f"test {index + 1} of {total}", given=given, expected=expected)
 
-    def text(self, feedback: Literal["status", "input", "expected"]) -> str:
+    def text(self, feedback: Feedback) -> str:
         """One line. The expected value appears only for "expected"."""
         parts = [f"{self.test}: {self.what}" if self.test else self.what]
         if feedback != "status":

@@ -18,7 +18,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,9 +273,9 @@ class Process:
 
 
 class Sandbox:
-    """Up to `workers` zygotes with the given layers, started when first needed."""
+    """Up to `workers` zygotes with the layers that `layers()` names, started when first needed."""
 
-    def __init__(self, layers: frozenset[str], workers: int) -> None:
+    def __init__(self, layers: Callable[[], frozenset[str]], workers: int) -> None:
         self.layers, self.workers = layers, workers
         self._reset()
         _SANDBOXES.add(self)
@@ -327,7 +327,7 @@ class Sandbox:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        zygote = Zygote(self.layers)
+        zygote = Zygote(self.layers())
         with self._lock:
             self._all.add(zygote)
         return zygote

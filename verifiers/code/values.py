@@ -9,13 +9,16 @@ This module also runs inside the sandbox: standard library only, nothing heavy.
 
 from __future__ import annotations
 
-from struct import Struct
+from itertools import chain
+from struct import Struct, pack, unpack
+from struct import error as struct_error
 from typing import Any
 
 MAX_DEPTH = 60
 MAX_BYTES = 32 << 20
 MAX_ITERATED = 1_000_000
 
+_ARRAY, _ARRAY_FROM = b"A", 8
 _INT64, _FLOAT, _COMPLEX, _SIZE = Struct(">q"), Struct(">d"), Struct(">dd"), Struct(">I")
 
 
@@ -85,13 +88,14 @@ def _put_raw(tag: bytes, raw: bytes, out: list[bytes]) -> None:
 def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterators: bool) -> None:
     if depth >= MAX_DEPTH:
         raise UnserialisableError(f"nested deeper than {MAX_DEPTH}")
+    pairs: tuple = ()
     if issubclass(kind, list):
         tag, items = b"l", tuple(list.__iter__(value))
     elif issubclass(kind, tuple):
         tag, items = b"t", tuple(tuple.__iter__(value))
     elif issubclass(kind, dict):
         pairs = tuple(dict.items(value))
-        tag, items = b"m", tuple(x for pair in pairs for x in pair)
+        tag, items = b"m", tuple(chain.from_iterable(pairs))
     elif issubclass(kind, (set, frozenset)):
         base = set if issubclass(kind, set) else frozenset
         _put_set(b"S" if base is set else b"Z", base.__iter__(value), out, depth, iterators)
@@ -102,9 +106,23 @@ def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterato
         tag, items = b"g", _drain(value)
     else:
         raise UnserialisableError(f"a value of type {kind.__name__}")
-    out.append(tag + _SIZE.pack(len(items)))
+    size = len(pairs) if tag == b"m" else len(items)
+    if size > _ARRAY_FROM and (raw := _array(items)) is not None:
+        out.append(_ARRAY + tag + _SIZE.pack(size) + raw)
+        return
+    out.append(tag + _SIZE.pack(size))
     for item in items:
         _put(item, out, depth + 1, iterators)
+
+
+def _array(items: tuple) -> bytes | None:
+    """Many numbers of one type at once; None where they are not."""
+    kinds = set(map(type, items))
+    code = "d" if kinds == {float} else "q" if kinds == {int} else None
+    try:
+        return None if code is None else code.encode() + pack(f">{len(items)}{code}", *items)
+    except struct_error:  # an int beyond 64 bits
+        return None
 
 
 _ITERATOR_MODULES = ("builtins", "itertools", "collections")
@@ -132,7 +150,7 @@ def _put_set(tag: bytes, members: Any, out: list[bytes], depth: int, iterators: 
 def decode(data: bytes, *, build: bool = False, max_items: int = 10_000_000) -> Any:
     """Decode one value. Dicts and sets come as Pairs and Items unless `build`.
 
-    Raises MalformedError for anything that `encode` does not write, and past MAX_DEPTH or `max_items` containers' items.
+    Raises MalformedError for what `encode` does not write, and past MAX_DEPTH or `max_items` items in all.
     """
     reader = _Reader(data, build, max_items)
     try:
@@ -181,16 +199,25 @@ class _Reader:
     def container(self, tag: bytes, depth: int) -> Any:
         if depth >= MAX_DEPTH:
             raise MalformedError(f"nested deeper than {MAX_DEPTH}")
-        if tag not in b"ltmSZrg":
+        array = tag == _ARRAY
+        if array:
+            tag = self.take(1)
+        if tag not in _CONTAINERS:
             raise MalformedError(f"unknown tag {tag!r}")
-        count = self.size()
+        count = self.size() * (2 if tag == b"m" else 1)
         self.left -= count
         if self.left < 0:
             raise MalformedError("too many items")
-        if tag == b"m":
-            pairs = [(self.value(depth + 1), self.value(depth + 1)) for _ in range(count // 2)]
-            return dict(pairs) if self.build else Pairs(pairs)
-        items = [self.value(depth + 1) for _ in range(count)]
+        items = self.array(count) if array else [self.value(depth + 1) for _ in range(count)]
+        return self.build_container(tag, items)
+
+    def array(self, count: int) -> list:
+        code = self.take(1)
+        if code not in (b"q", b"d"):
+            raise MalformedError(f"unknown array of {code!r}")
+        return list(unpack(f">{count}{code.decode()}", self.take(8 * count)))
+
+    def build_container(self, tag: bytes, items: list) -> Any:
         if tag == b"l":
             return items
         if tag == b"t":
@@ -199,9 +226,13 @@ class _Reader:
             return range(*items)
         if tag == b"g":
             return iter(items)
+        if tag == b"m":
+            pairs = list(zip(items[::2], items[1::2], strict=True))
+            return dict(pairs) if self.build else Pairs(pairs)
         if not self.build:
             return Items(items)
         return set(items) if tag == b"S" else frozenset(items)
 
 
+_CONTAINERS = (b"l", b"t", b"m", b"S", b"Z", b"r", b"g")
 _CONSTANTS = {b"N": None, b"T": True, b"F": False}

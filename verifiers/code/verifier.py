@@ -14,7 +14,7 @@ from . import sandbox, wire
 from .compare import count_items, same, same_text
 from .formats import BadReferenceError, Task, read_reference
 from .program import complete, preamble, source_problem
-from .report import Failure, show
+from .report import Failure, Feedback, show
 from .runner import (
     DeadlineError,
     End,
@@ -28,8 +28,6 @@ from .runner import (
     write_before,
 )
 from .values import MalformedError, UnserialisableError, decode, encode
-
-Feedback = Literal["status", "input", "expected"]
 
 
 class CodeVerifier:
@@ -67,15 +65,11 @@ class CodeVerifier:
             raise ValueError(f"workers is {workers}; expected at least 1")
         self._options = {"level": level, "allow_weak": allow_weak, "workers": workers, "feedback": feedback}
         self._options |= {"partial": partial, "total_seconds": total_seconds}
-        self.allow_weak, self.feedback, self.partial, self.total_seconds = (
-            allow_weak,
-            feedback,
-            partial,
-            total_seconds,
-        )
-        self._wanted, self._workers = level, workers
-        self._programs: Sandbox | None = None
-        self._tests: Sandbox | None = None
+        self.allow_weak, self.partial, self.total_seconds = allow_weak, partial, total_seconds
+        self.feedback: Feedback = feedback
+        self._wanted: sandbox.Level | Literal["auto"] = level
+        self._programs = Sandbox(lambda: sandbox.layers_for(level), workers)
+        self._tests = Sandbox(lambda: sandbox.layers_for(level), workers)
 
     def __reduce__(self) -> tuple:
         return _rebuild, (self._options,)
@@ -83,13 +77,12 @@ class CodeVerifier:
     @property
     def level(self) -> sandbox.Level:
         """The level that verdicts are given at."""
-        return sandbox.level() if self._wanted == "auto" else self._wanted  # type: ignore[return-value]
+        return sandbox.level() if self._wanted == "auto" else self._wanted
 
     def close(self) -> None:
         """End the sandbox's processes; the next verdict starts new ones."""
-        for box in (self._programs, self._tests):
-            if box is not None:
-                box.close()
+        self._programs.close()
+        self._tests.close()
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         """Judge the program `answer`. Score None only where the sandbox or the reference is at fault."""
@@ -107,7 +100,7 @@ class CodeVerifier:
         if refusal := source_problem(program):
             return Verdict(0.0, "crash", None, refusal)
         try:
-            failure, passed, total = self._judge(task, problem, program, level)
+            failure, passed, total = self._judge(task, problem, program)
         except SandboxError as error:
             return Verdict(None, "error", answer, f"sandbox: {error}")
         except BadReferenceError as error:
@@ -119,14 +112,8 @@ class CodeVerifier:
         share = f"; passed {passed} of {total}" if total else ""
         return Verdict(0.0, failure.status, answer, failure.text(self.feedback) + share)
 
-    def _judge(
-        self, task: Task, problem: Problem, program: str, level: sandbox.Level
-    ) -> tuple[Failure | None, int, int]:
+    def _judge(self, task: Task, problem: Problem, program: str) -> tuple[Failure | None, int, int]:
         """(first failure, tests passed, tests in all; 0 where they cannot be counted)."""
-        if self._programs is None:
-            self._programs = Sandbox(sandbox.layers_for(level), self._workers)
-        if self._tests is None:
-            self._tests = Sandbox(sandbox.layers_for(level), self._workers)
         if task.test_code is not None:
             return _judge_tests(task, problem, program, self._programs, self._tests), 0, 0
         if task.entry is not None:
@@ -289,7 +276,8 @@ def _converse(
                 f"reference['test_code'] cannot be run: {': '.join(map(str, decode(payload)[:2]))}"
             )
         if kind == wire.EXCEPTION:
-            return _failed_assertion(*decode(payload), task.test_code or "")
+            name, message, line, from_candidate = decode(payload)
+            return _failed_assertion(name, message, line, from_candidate, task.test_code or "")
         write_before(to_candidate, wire.frame(wire.CALL, payload), deadline)
         answer = candidate.frame(deadline)
         if answer is None:
@@ -323,7 +311,7 @@ def _failed_assertion(name: str, message: str, line: int, from_candidate: bool, 
     text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     if from_candidate and name != "AssertionError":
         return Failure("memory" if name == "MemoryError" else "crash", f"{name}: {message}", expected=text)
-    return Failure("incorrect", f"a test failed with {name}", expected=text)
+    return Failure("incorrect", f"{name} in line {line} of the tests", expected=text)
 
 
 def _broken(error: Exception, task: Task) -> Failure:
@@ -352,7 +340,7 @@ def _died(end: End | None, task: Task) -> Failure:
     code = end.exit_code
     if code == -signal.SIGXCPU:
         return Failure("timeout", "out of CPU time")
-    if code == -signal.SIGKILL:  # not by us: the kernel, out of memory or of CPU time
+    if code == -signal.SIGKILL and end.peak_bytes > task.memory_mb << 19:  # the kernel, out of memory
         return Failure("memory", "killed by the system")
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
     return Failure("crash", f"the program ended with {how}")

@@ -1,7 +1,7 @@
 """Frames between the judge and a sandboxed process, and the small messages between judge and zygote.
 
-To the process: kind (1 byte), length (4), payload. From it the same with the run's nonce in front, which stops stray
-and blind writes only: forging is useless because the expected values are elsewhere.
+To the process: kind (1 byte), length (4), payload. From it the same with the run's nonce in front, which stops
+stray and blind writes only: forging is useless because the expected values are elsewhere.
 """
 
 from __future__ import annotations

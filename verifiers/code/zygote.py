@@ -1,12 +1,14 @@
 """The process that programs are forked from: small, without environment, data or descriptors worth stealing.
 
-It is started by `runner` as a fresh interpreter, builds filters and trees once, then forks one child per request.
-It never reads a request itself, so nothing of one program is there for the next. When its control socket closes,
-because the judge closed it or died, it kills its child and ends.
+It is started by `runner` as a fresh interpreter, builds filters and trees once, then forks one child per
+request. It never reads a request itself, so nothing of one program is there for the next. When its control socket
+closes, because the judge closed it or died, it kills its child and ends.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import gc
 import os
@@ -25,7 +27,7 @@ from .values import decode, encode
 import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, typing  # noqa: E401, F401  # isort: skip
 
 LINUX = sys.platform == "linux"
-MAX_THREAD_MEMORY = 600 << 20  # address space beyond the limit, for thread stacks
+STACK_MEMORY, ADDRESS_SPACE = 600 << 20, 4 << 30  # beyond the limit, for stacks and reservations
 SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
 TICK_MS = 50
 _STACK, _DESCRIPTORS = 120 << 20, 64
@@ -91,7 +93,7 @@ class Zygote:
         return namespaces.fork_into_pid_namespace() if "namespaces" in self.layers else os.fork()
 
     def _watch(self, pid: int, memory: int) -> bool:
-        """Wait for the child, kill it on demand or over its limits, report. False once the control is closed."""
+        """Wait for the child, kill it on demand or over its limits, report. False once the judge is gone."""
         why, open_ = wire.ENDED_ITSELF, True
         poller = select.poll()
         poller.register(self.control, select.POLLIN)
@@ -126,37 +128,23 @@ class Zygote:
                     return wire.OVER_MEMORY
         except (FileNotFoundError, ProcessLookupError, IndexError):  # it has just ended
             return None
-        size = entries = 0
-        for folder, _, names in os.walk(self.scratch):
-            for name in names:
-                entries += 1
-                try:
-                    size += os.lstat(os.path.join(folder, name)).st_blocks * 512
-                except FileNotFoundError:
-                    pass
-            if size > SCRATCH_BYTES or entries > SCRATCH_ENTRIES:
-                return wire.OVER_FILES
+        if "namespaces" not in self.layers and folder_over(self.scratch, SCRATCH_BYTES, SCRATCH_ENTRIES):
+            return wire.OVER_FILES
         return None
 
     def _clean(self, pid: int) -> None:
         if not self.layers & {"seccomp", "namespaces"}:  # it may have started others
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
-        if not os.listdir(self.scratch):
+        if "namespaces" not in self.layers:
+            empty_folder(self.scratch)
             return
-        if "namespaces" in self.layers:
+        Path(namespaces.STDIN).unlink(missing_ok=True)
+        if os.listdir(self.scratch):
             namespaces.renew_scratch()
             if self.ruleset is not None:  # the rules name the folder that is gone
                 os.close(self.ruleset)
                 self.ruleset = self._rules()
-            return
-        for entry in os.scandir(self.scratch):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                Path(entry.path).unlink(missing_ok=True)
 
     def _child(self, mode: bytes, memory: int, cpu: int, files: int, fds: list[int]) -> None:
         """Never returns: read the job, put on every layer, run."""
@@ -169,6 +157,8 @@ class Zygote:
             job = decode(first[1], build=True) if first else {}
             answers = wire.FrameWriter(_RESULT, job["nonce"])
             try:
+                if mode == wire.STDIN and "namespaces" in self.layers:
+                    namespaces.offer_stdin(0)
                 self._confine(memory, cpu, files, parent)
             except Exception as error:
                 answers.send(wire.BROKEN, encode(f"{type(error).__name__}: {error}"))
@@ -193,8 +183,9 @@ class Zygote:
             os.setgroups([])
             os.setresgid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
             os.setresuid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
-        _limit("RLIMIT_AS", memory + MAX_THREAD_MEMORY)
-        _limit("RLIMIT_CPU", cpu)
+        _limit("RLIMIT_DATA", memory + STACK_MEMORY)
+        _limit("RLIMIT_AS", memory + ADDRESS_SPACE)
+        _limit("RLIMIT_CPU", cpu, cpu + 1)  # SIGXCPU first, so that it is known for what it is
         _limit("RLIMIT_FSIZE", files)
         _limit("RLIMIT_CORE", 0)
         _limit("RLIMIT_NOFILE", _DESCRIPTORS)
@@ -219,14 +210,55 @@ class Zygote:
             self.filter.enforce()
 
 
-def _limit(name: str, value: int) -> None:
+def folder_over(folder: str, most_bytes: int, most_entries: int) -> bool:
+    """Whether the files below `folder` are too many, too large or too deep to look at."""
+    size, entries, pending = 0, 0, [folder]
+    while pending:
+        try:
+            for entry in os.scandir(pending.pop()):
+                entries += 1
+                size += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entries > most_entries or size > most_bytes:
+                    return True
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+        except FileNotFoundError:
+            continue
+        except PermissionError:  # a folder that the program made unreadable, with what it had put there
+            return True
+        except OSError as error:
+            return error.errno == errno.ENAMETOOLONG
+    return False
+
+
+def empty_folder(folder: str) -> None:
+    """Remove everything below `folder`, however deep and whatever its modes: inner folders are moved up first."""
+    pending, moved, secret = [folder], itertools.count(), os.urandom(8).hex()
+    while pending:
+        current = pending.pop()
+        for entry in list(os.scandir(current)):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+                continue
+            os.chmod(entry.path, 0o700)
+            target = entry.path
+            if current != folder:
+                target = f"{folder}/.{secret}-{next(moved)}"
+                os.rename(entry.path, target)
+            pending.append(target)
+        if current != folder:
+            os.rmdir(current)
+
+
+def _limit(name: str, value: int, most: int | None = None) -> None:
     which = getattr(resource, name, None)
     if which is None:
         return
     hard = resource.getrlimit(which)[1]
+    new = most or value
     if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(which, (value, value))
+        new = min(new, hard)
+    resource.setrlimit(which, (min(value, new), new))
 
 
 def _place(mode: bytes, fds: list[int], null: int) -> list[int]:

@@ -1,0 +1,110 @@
+"""Cutting the program out of a response, and completing a body."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from verifiers.code.program import complete, last_program, preamble, source_problem
+from verifiers.extract import cut
+
+BLOCK = "```python\nx = 1\n```"
+
+
+@pytest.mark.parametrize(
+    ("response", "program"),
+    [
+        (BLOCK, "x = 1\n"),
+        ("```python\nx = 0\n```\nNo:\n" + BLOCK + "\ndone", "x = 1\n"),
+        ("```py\nx = 1\n```", "x = 1\n"),
+        ("```Python3\nx = 1\n```", "x = 1\n"),
+        ("```PY3\r\nx = 1\r\n```\r\n", "x = 1\n"),
+        ("~~~python\nx = 1\n~~~", "x = 1\n"),
+        ("1. Step\n\n   ```python\n   def f():\n       return 1\n   ```", "def f():\n    return 1\n"),
+        ("- ```python\n  x = 1\n  ```", "x = 1\n"),
+        ("> ```python\n> x = 1\n> ```", "x = 1\n"),
+        ("````markdown\n```python\nx = 1\n```\n````", "x = 1\n"),
+        ("````python\ns = '''\n```\n'''\n````", "s = '''\n```\n'''\n"),
+        (
+            '```python\ndef f():\n    """\n    ```\n    f()\n    ```\n    """\n```',
+            'def f():\n    """\n    ```\n    f()\n    ```\n    """\n',
+        ),
+        ("```\nx = 1\n```", "x = 1\n"),
+        ("```\nx = 0\n```\n" + BLOCK + "\n```\n1\n```", "x = 1\n"),
+        (BLOCK + "\n```text\nout\n```", "x = 1\n"),
+        (BLOCK + "\n```python\nx = 2\n", "x = 1\n"),
+        ("```python\nx = 2\nI stop here.\n" + BLOCK, "x = 1\n"),
+        ("```python\nx = 2\n", None),
+        ("```text\nx = 2\n```", None),
+        ("```json\n{}\n```", None),
+        ("The answer is four.", None),
+        ("", None),
+        ("    return a + b\n", "    return a + b\n"),
+        ("def f(x):\n    return x\n", "def f(x):\n    return x\n"),
+        ("<think>\n```python\nx = 0\n```\n</think>\n" + BLOCK, "x = 1\n"),
+        ("```python\ns = '``'\n```", "s = '``'\n"),
+        ("```python\n```", "\n"),
+    ],
+)
+def test_the_last_complete_program(response, program):
+    assert last_program(response) == program
+    assert cut(response, "code").answer == program
+
+
+@given(st.text(alphabet="`~p y\n>-1.", max_size=200))
+@settings(deadline=None, max_examples=300, derandomize=True)
+def test_no_text_breaks_it(text):
+    last_program(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["```python\n" * 100_000, "`" * 2_000_000, "> " * 1_000_000, "x = " * 500_000]
+)
+def test_hostile_texts_cost_little(text):
+    start = time.process_time()
+    last_program(text)
+    assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("source", "word"), [("x\0", "null"), ("'\ud800'", "surrogates"), ("#" * (2 << 20), "bytes")]
+)
+def test_sources_refused_before_compiling(source, word):
+    assert word in (source_problem(source) or "")
+    assert source_problem("x = 'é'") is None
+
+
+PROMPT = 'import math\n\ndef helper(x):\n    return x\n\ndef f(x: int) -> int:\n    """Do."""\n'
+
+
+def run(source, call):
+    space: dict = {}
+    exec(source, space)
+    return eval(call, space)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def f(x):\n    return math.floor(helper(x))\n",
+        "    return math.floor(helper(x))\n",
+        "return math.floor(helper(x))\n",
+        "\n    # think\n    return x\n",
+        "f = lambda x: helper(x)\n",
+        "from __future__ import annotations\ndef f(x):\n    return x\n",
+        PROMPT + "    return x\n",
+    ],
+)
+def test_a_completion_becomes_a_program(program):
+    assert run(complete(program, PROMPT, "f"), "f(3)") == 3
+
+
+def test_a_prose_prompt_adds_nothing():
+    assert complete("x = 1\n", "Write f(x), please.", "f") == "x = 1\n"
+    assert preamble("Write f(x), please.", "f") == ""
+
+
+def test_helpers_of_the_prompt_are_kept_without_the_stub():
+    assert run(preamble(PROMPT, "f"), "helper(2)") == 2
+    assert "def f" not in preamble(PROMPT, "f")

@@ -1,0 +1,435 @@
+"""Verdicts on programs, at every level that this machine allows."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from verifiers.code import CodeVerifier, formats, sandbox
+from verifiers.types import Problem
+
+AVAILABLE = sandbox.LEVELS[: sandbox.LEVELS.index(sandbox.level()) + 1]
+RIGHT = "def add(a, b):\n    return a + b\n"
+
+
+def functions(entry="add", tests=None, **more):
+    tests = tests or [
+        {"args": [1, 2], "expected": 3},
+        {"args": [2, 2], "expected": 4},
+        {"args": [0, 0], "expected": 0},
+    ]
+    return Problem("p", "", {"entry": entry, "tests": tests, "time_limit": 1, "memory_mb": 256, **more})
+
+
+def stdin(*tests, **more):
+    tests = [{"stdin": given, "stdout": expected} for given, expected in tests]
+    return Problem("p", "", {"entry": None, "tests": tests, "time_limit": 1, "memory_mb": 256, **more})
+
+
+def assertions(code, entry="f", prompt=""):
+    return Problem("p", prompt, {"entry": entry, "test_code": code, "time_limit": 2, "memory_mb": 256})
+
+
+@pytest.fixture(scope="module", params=AVAILABLE)
+def verifier(request):
+    made = CodeVerifier(level=request.param, allow_weak=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def best():
+    made = CodeVerifier(allow_weak=True)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        (RIGHT, "correct"),
+        ("def add(a, b):\n    return 3\n", "incorrect"),
+        ("def add(a, b):\n    return str(a + b)\n", "incorrect"),
+        ("def add(a, b):\n    raise ValueError('no')\n", "crash"),
+        ("def add(a, b)\n", "crash"),
+        ("def plus(a, b):\n    return a + b\n", "crash"),
+        ("import os\nos._exit(0)\n", "crash"),
+        ("def add(a, b):\n    while True: pass\n", "timeout"),
+        ("import time\ntime.sleep(60)\n", "timeout"),
+        ("def add(a, b):\n    return len(bytearray(4 << 30))\n", "memory"),
+        ("def add(a, b):\n    return len([bytearray(1 << 20) for i in range(700)])\n", "memory"),
+        ("def add(a, b):\n    return 'x' * (40 << 20)\n", "incorrect"),
+        (None, "no_answer"),
+        ("x\0", "crash"),
+    ],
+)
+def test_function_rows(verifier, program, status):
+    verdict = verifier.verify(functions(), "", program)
+    assert (verdict.status, verdict.score) == (status, float(status == "correct")), verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("print(int(input()) + 1)", "correct"),
+        ("print(int(open(0).read()) + 1)\nexit()", "correct"),
+        ("import sys\nprint(int(sys.stdin.buffer.read()) + 1)\nraise SystemExit", "correct"),
+        ("print(int(open('/dev/stdin').read()) + 1)", "correct"),
+        (
+            "import threading\nn = int(input())\nthreading.Thread(target=lambda: print(n + 1)).start()",
+            "correct",
+        ),
+        ("print(2)", "incorrect"),
+        ("print(int(input()) + 1)\nraise SystemExit(3)", "crash"),
+        ("print(int(input()) + 1)\n1 / 0", "crash"),
+        ("while True: pass", "timeout"),
+        ("while True: print('x' * 100000)", "output"),
+        ("x = [bytearray(1 << 20) for i in range(700)]", "memory"),
+    ],
+)
+def test_stdin_rows(verifier, program, status):
+    verdict = verifier.verify(stdin(("1\n", "2\n"), ("5", "6")), "", program)
+    assert (verdict.status, verdict.score) == (status, float(status == "correct")), verdict.detail
+
+
+CHECK = "def check(candidate):\n    assert candidate([2, 1]) == [1, 2]\n"
+
+
+@pytest.mark.parametrize(
+    ("tests", "program", "status"),
+    [
+        (CHECK + "check(f)\n", "f = sorted", "correct"),
+        (CHECK, "f = sorted", "correct"),
+        (CHECK, "def f(x): return None", "incorrect"),
+        (CHECK, "def f(x): x.sort(); return x", "correct"),
+        ("x = [2, 1]\nf(x)\nassert x == [1, 2]\n", "def f(x): x.sort()", "correct"),
+        ("assert set(f(1)) == {1, 2}\n", "def f(x): return (2, 1, 1)", "correct"),
+        ("assert set(f(1)) == {1, 2}\n", "def f(x):\n    yield 1\n    yield 2", "correct"),
+        ("assert set(f(1)) == {1, 2}\n", "def set(x): return {1, 2}\ndef f(x): return 0", "incorrect"),
+        ("assert abs(f(1) - 0.1) < 1e-6\n", "def f(x): return 0.1000000001", "correct"),
+        (
+            "try:\n    f(0)\nexcept ZeroDivisionError:\n    pass\nelse:\n    assert False\n",
+            "def f(x): return 1 / x",
+            "correct",
+        ),
+        (
+            "try:\n    f(0)\nexcept ZeroDivisionError:\n    pass\nelse:\n    assert False\n",
+            "def f(x): return 1",
+            "incorrect",
+        ),
+        ("assert f(1) == 1\n", "def f(x): raise KeyError('k')", "crash"),
+        ("assert f(1) == 1\n", "import os\ndef f(x): os._exit(0)", "crash"),
+        ("assert f(1) == 1\n", "def f(x):\n    while True: pass", "timeout"),
+        ("assert f(1) == 1\n", "class L:\n    __eq__ = lambda s, o: True\ndef f(x): return L()", "incorrect"),
+        ("assert f(x=1, y=2) == 3\n", "def f(x, y): return x + y", "correct"),
+        ("assert g(f(1)) == 3\n", "def f(x): return x + 1\ndef g(x): return x + 1", "correct"),
+        ("pass\n", "def f(x): return 1", "unverifiable"),
+        ("assert f( == 1\n", "def f(x): return 1", "unverifiable"),
+        ("import not_there\nassert f(1) == 1\n", "def f(x): return 1", "unverifiable"),
+        ("assert f(lambda: 1) == 1\n", "def f(x): return 1", "unverifiable"),
+    ],
+)
+def test_assertion_rows(best, tests, program, status):
+    verdict = best.verify(assertions(tests), "", program)
+    assert verdict.status == status, verdict.detail
+    assert verdict.score == {"correct": 1.0, "unverifiable": None}.get(status, 0.0)
+
+
+def test_helpers_of_the_prompt_are_the_prompts_not_the_candidates(best):
+    prompt = 'def value(x):\n    return x * 2\n\ndef f(x):\n    """x with value(x) = 4"""\n'
+    problem = assertions("assert value(f()) == 4\n", prompt=prompt)
+    assert best.verify(problem, "", "def f():\n    return 2\n").score == 1.0
+    assert best.verify(problem, "", "def f():\n    return 9\ndef value(x):\n    return 4\n").score == 0.0
+
+
+def test_expected_values_never_enter_the_programs_process(best):
+    program = (
+        "import gc\n"
+        "def add(a, b):\n"
+        "    for held in gc.get_objects():\n"
+        "        for o in held if isinstance(held, (list, tuple, dict)) else ():\n"
+        "            if isinstance(o, str) and o.startswith('token-') and len(o) > 10:\n"
+        "                return o\n"
+    )
+    problem = functions(tests=[{"args": [1, 2], "expected": "token-0123456789"}])
+    assert best.verify(problem, "", program).status == "incorrect"
+
+
+def test_partial_credit_is_told_and_the_verdict_stays_whole(best):
+    verdict = best.verify(functions(), "", "def add(a, b):\n    return 4\n")
+    assert verdict.score == 0.0
+    assert "passed 1 of 3" in verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("feedback", "shown"),
+    [("status", []), ("input", ["[1, 2]", "got 9"]), ("expected", ["[1, 2]", "got 9", "expected 3"])],
+)
+def test_feedback_shows_what_was_asked_for(feedback, shown):
+    verifier = CodeVerifier(allow_weak=True, feedback=feedback, partial=False)
+    detail = verifier.verify(functions(), "", "def add(a, b):\n    return 9\n").detail
+    verifier.close()
+    for part in ("[1, 2]", "got 9", "expected 3"):
+        assert (part in detail) is (part in shown), detail
+    assert "\n" not in detail
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("1/2", "mapping"),
+        ({}, "tests"),
+        ({"entry": "f", "tests": []}, "empty"),
+        ({"entry": "f", "tests": [{"args": 1, "expected": 1}]}, "args"),
+        ({"tests": [{"args": [1], "expected": 1}]}, "stdin"),
+        ({"entry": "f", "tests": [{"args": [], "expected": 1}], "time_limit": -1}, "time_limit"),
+        ({"entry": "f", "tests": [{"args": [object()], "expected": 1}]}, "object"),
+        ({"test_code": "assert f(1)"}, "entry"),
+    ],
+)
+def test_a_reference_that_cannot_be_used_is_nobodys_fault(best, reference, words):
+    verdict = best.verify(Problem("p", "", reference), "", RIGHT)
+    assert (verdict.score, verdict.status) == (None, "unverifiable")
+    assert words in verdict.detail
+
+
+def test_below_standard_nothing_is_judged_unless_allowed():
+    verdict = CodeVerifier(level="weak").verify(functions(), "", RIGHT)
+    assert (verdict.score, verdict.status) == (None, "error")
+    assert "weak" in verdict.detail
+
+
+def test_a_layer_that_fails_gives_no_verdict(monkeypatch):
+    monkeypatch.setattr(sandbox, "layers_for", lambda wanted: frozenset({"landlock", "seccomp"}))
+    monkeypatch.setenv("TMPDIR", "/")
+    verifier = CodeVerifier(level="standard")
+    monkeypatch.setattr("verifiers.code.runner._BOOT", "raise SystemExit(1)")
+    verdict = verifier.verify(functions(), "", RIGHT)
+    assert (verdict.score, verdict.status) == (None, "error")
+    assert "zygote" in verdict.detail
+
+
+def test_a_program_cannot_turn_its_zero_into_none(best):
+    """Frames that say "a layer failed" count only before the program has begun."""
+    program = (
+        "import gc, os\n"
+        "def add(a, b):\n"
+        "    for o in gc.get_objects():\n"
+        "        if type(o).__name__ == 'FrameWriter':\n"
+        "            os.write(o.fd, o.nonce + b'!' + bytes(4))\n"
+        "    os._exit(1)\n"
+    )
+    assert best.verify(functions(), "", program).score == 0.0
+
+
+@pytest.mark.skipif(sandbox.level() == "weak", reason="nothing to withstand attacks with")
+@pytest.mark.parametrize("level", [x for x in AVAILABLE if x != "weak"])
+def test_our_own_attacks_come_to_nothing(level):
+    attacks = sandbox.self_attack(level)
+    assert len(attacks) >= 12
+    assert [a for a in attacks if not a.held] == []
+
+
+def test_every_layer_is_reported():
+    layers = sandbox.probe()
+    assert {layer.state for layer in layers} <= {"on", "off", "failed"}
+    assert all(layer.reason for layer in layers if layer.state != "on")
+    assert sandbox.level(()) == "weak"
+
+
+def descriptors():
+    folder = Path("/proc/self/fd")
+    return {fd.name for fd in folder.iterdir()} if folder.is_dir() else set()
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = descriptors()
+    verifier = CodeVerifier(allow_weak=True)
+    programs = [
+        RIGHT,
+        "while True: pass",
+        "import os\nos._exit(0)",
+        "open('x', 'w').write('x')\n" + RIGHT,
+        "1/0",
+    ]
+    problem = functions(time_limit=0.3)
+    for program in programs * 3:
+        verifier.verify(problem, "", program)
+        verifier.verify(stdin(("", ""), time_limit=0.3), "", program)
+        verifier.verify(assertions("assert add(1, 2) == 3\n", "add"), "", RIGHT)
+    verifier.close()
+    assert list(tmp_path.iterdir()) == []
+    assert descriptors() == before
+
+
+def test_threads_share_workers():
+    verifier, scores = CodeVerifier(allow_weak=True, workers=2), []
+
+    def judge(right):
+        for _ in range(5):
+            program = RIGHT if right else "def add(a, b):\n    return 0\n"
+            scores.append((right, verifier.verify(functions(), "", program).score))
+
+    threads = [threading.Thread(target=judge, args=(i % 2 == 0,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    verifier.close()
+    assert len(scores) == 20
+    assert all(score == float(right) for right, score in scores)
+
+
+def judge_in_child(verifier, queue):
+    queue.put(verifier.verify(functions(), "", RIGHT).score)
+    verifier.close()
+
+
+def test_it_works_before_and_after_a_fork(best):
+    assert best.verify(functions(), "", RIGHT).score == 1.0
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    process = context.Process(target=judge_in_child, args=(best, queue))
+    process.start()
+    assert queue.get(timeout=30) == 1.0
+    process.join()
+    assert best.verify(functions(), "", RIGHT).score == 1.0
+
+
+def test_it_can_be_sent_to_a_worker():
+    verifier = pickle.loads(pickle.dumps(CodeVerifier(allow_weak=True, feedback="status")))
+    assert verifier.feedback == "status"
+    assert verifier.verify(functions(), "", RIGHT).score == 1.0
+    verifier.close()
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_zygotes_and_programs_die_with_a_killed_judge(tmp_path):
+    script = (
+        "import os, sys, threading, time\n"
+        "from verifiers.code import CodeVerifier\n"
+        "from verifiers.types import Problem\n"
+        "v = CodeVerifier(allow_weak=True)\n"
+        "p = Problem('p', '', {'entry': 'f', 'tests': [{'args': [], 'expected': 1}], 'time_limit': 60})\n"
+        "threading.Thread(target=v.verify, args=(p, '', 'while True: pass'), daemon=True).start()\n"
+        "time.sleep(1.5)\n"
+        "print(next(iter(v._programs._all)).process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    judge = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert judge.stdout is not None
+    zygote = int(judge.stdout.readline())
+    program = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(zygote)], capture_output=True, text=True
+    ).stdout.split()
+    assert len(program) == 1
+    judge.send_signal(signal.SIGKILL)
+    judge.wait()
+    judge.stdout.close()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and (alive(zygote) or alive(program[0])):
+        time.sleep(0.05)
+    assert not alive(zygote)
+    assert not alive(program[0])
+
+
+def test_importing_it_starts_and_imports_nothing_heavy():
+    code = (
+        "import sys, verifiers.code.verifier; print(sorted({'torch', 'numpy', 'sympy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64", "riscv64"])
+def test_the_filter_is_built_for_known_machines_only(machine, monkeypatch):
+    from verifiers.code import seccomp
+
+    monkeypatch.setattr(seccomp, "MACHINE", machine)
+    if machine == "riscv64":
+        with pytest.raises(OSError, match="riscv64"):
+            seccomp.program()
+        return
+    code = seccomp.program()
+    assert len(code) % 8 == 0
+    for at in range(0, len(code), 8):  # every jump stays inside, and the last instruction returns
+        operation, yes, no = code[at], code[at + 2], code[at + 3]
+        if operation & 7 == 5:
+            assert at // 8 + 1 + max(yes, no) < len(code) // 8
+    assert code[-8] == 6
+
+
+def test_on_another_system_it_imports_and_says_weak():
+    code = (
+        "import sys; sys.platform = 'darwin'\n"
+        "from verifiers.code import CodeVerifier, sandbox\n"
+        "layers = (sandbox.Layer('namespaces', 'off', 'Linux only'), sandbox.Layer('limits', 'on'))\n"
+        "print(sandbox.level(layers))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.strip() == "weak", done.stderr
+
+
+def test_rows_of_public_data_sets_are_read(best):
+    apps = {
+        "problem_id": 1,
+        "question": "q",
+        "input_output": json.dumps({"inputs": ["1\n"], "outputs": ["2\n"]}),
+    }
+    assert best.verify(formats.apps(apps), "", "print(int(input()) + 1)").score == 1.0
+    taco = {
+        "id": 2,
+        "question": "q",
+        "input_output": json.dumps({"fn_name": "add", "inputs": [[1, 2]], "outputs": [[3]]}),
+    }
+    assert best.verify(formats.apps(taco), "", RIGHT).score == 1.0
+    lcb = {
+        "question_id": "q",
+        "question_content": "q",
+        "metadata": json.dumps({"func_name": "add"}),
+        "public_test_cases": json.dumps([{"input": "1\n2", "output": "3", "testtype": "functional"}]),
+    }
+    assert (
+        best.verify(
+            formats.livecodebench(lcb), "", "class Solution:\n    def add(self, a, b): return a + b"
+        ).score
+        == 1.0
+    )
+    mbpp = {
+        "task_id": 3,
+        "text": "add",
+        "test_list": ["assert set([add(1, 2)]) == {3}"],
+        "test_setup_code": "",
+    }
+    assert best.verify(formats.mbpp(mbpp), "", RIGHT).score == 1.0
+    humaneval = {"task_id": "H/0", "prompt": "def f(x):\n", "test": CHECK, "entry_point": "f"}
+    assert best.verify(formats.humaneval(humaneval), "", "    return sorted(x)\n").score == 1.0
