@@ -76,7 +76,9 @@ def test_estimates_from_samples_agree_with_the_exact_values() -> None:
     assert found["kl_target_pi"]["lo"] < exact.kl_target_pi.mean() < found["kl_target_pi"]["hi"]
     eta = float(exact.kl_bernoulli.sum() / exact.kl_pi_p0.sum())
     assert found["efficiency"]["lo"] < eta < found["efficiency"]["hi"]
-    parts = sum(found[name]["value"] for name in ("kl_bernoulli", "kl_within_verified", "kl_within_unverified"))
+    parts = sum(
+        found[name]["value"] for name in ("kl_bernoulli", "kl_within_verified", "kl_within_unverified")
+    )
     assert parts == pytest.approx(found["kl_pi_p0"]["value"], rel=1e-6)
 
 

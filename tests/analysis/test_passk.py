@@ -44,7 +44,9 @@ def test_equals_enumeration_of_all_subsets() -> None:
         subsets = list(combinations(verdicts, k))
         assert pass_at_k(7, 3, k) == pytest.approx(np.mean([max(s) for s in subsets]))
         assert pass_hat_k(7, 3, k) == pytest.approx(np.mean([min(s) for s in subsets]))
-        assert g_pass_at_k(7, 3, k, 0.5) == pytest.approx(np.mean([sum(s) >= max(1, -(-k // 2)) for s in subsets]))
+        assert g_pass_at_k(7, 3, k, 0.5) == pytest.approx(
+            np.mean([sum(s) >= max(1, -(-k // 2)) for s in subsets])
+        )
 
 
 def test_undefined_is_nan_and_never_zero() -> None:
@@ -55,7 +57,9 @@ def test_undefined_is_nan_and_never_zero() -> None:
 
 @quick
 @given(counts(), st.floats(0.01, 0.99))
-def test_real_k_is_increasing_concave_and_meets_the_whole_values(case: tuple[int, int, int], share: float) -> None:
+def test_real_k_is_increasing_concave_and_meets_the_whole_values(
+    case: tuple[int, int, int], share: float
+) -> None:
     n, c, k = case
     below, between, above = pass_at_k(n, c, np.array([k - 1, k - 1 + share, k]))
     assert below - 1e-12 <= between <= above + 1e-12
@@ -68,7 +72,9 @@ def test_curve_agrees_with_single_values(case: tuple[int, int, int]) -> None:
     n, c, k = case
     ks = np.unique([1, k, n, n + 1])
     single = [float(pass_at_k(n, c, j)) for j in ks]
-    assert np.allclose(pass_curve(np.array([n]), np.array([c]), ks)[0], single, rtol=1e-13, atol=0, equal_nan=True)
+    assert np.allclose(
+        pass_curve(np.array([n]), np.array([c]), ks)[0], single, rtol=1e-13, atol=0, equal_nan=True
+    )
     assert np.allclose(by_counts(pass_at_k, np.array([n]), np.array([c]), list(ks)), [single], equal_nan=True)
 
 

@@ -74,8 +74,12 @@ def test_one_problem_with_known_rates() -> None:
 
 def test_equality_is_not_overtaking_and_plateaus_give_the_smallest_k() -> None:
     assert crossover([9, 9], [3, 5], [9, 9], [3, 5]).status == "censored_right"
-    assert crossover([6], [2], [3], [1]).status == "censored_right"  # 2/6 and 1/3 tie at k = 1 and base stays level
-    assert k_star([64, 64], [32, 0], [10, 10], [10, 0]).value == 33  # all of base's hits are certain from k = 33 on
+    assert (
+        crossover([6], [2], [3], [1]).status == "censored_right"
+    )  # 2/6 and 1/3 tie at k = 1 and base stays level
+    assert (
+        k_star([64, 64], [32, 0], [10, 10], [10, 0]).value == 33
+    )  # all of base's hits are certain from k = 33 on
 
 
 def test_replicates_by_interpolation_agree_with_bisection() -> None:
