@@ -49,6 +49,7 @@ def math_verify() -> Grader:
 
 
 BLOCK = 25
+KEYS = ("gold", "response", "label")
 GRADERS: dict[str, Callable[[], Grader]] = {"ours": ours, "math_verify": math_verify}
 
 
@@ -72,11 +73,11 @@ def load(exams: Path, limit: int | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for line in (exams / "math/cases_dev.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        rows.append({"set": "exam", "gold": row["gold"], "response": row["response"], "label": row["label"]})
+        rows.append({"set": "exam"} | {key: row[key] for key in KEYS})
     for line in (exams / "data/dev/model_outputs.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         if row["kind"].startswith("math"):
-            rows.append({"set": "model_outputs", "gold": row["gold"], "response": row["response"], "label": row["label"], "prompt": row["problem"]})  # fmt: skip
+            rows.append({"set": "model_outputs", "prompt": row["problem"]} | {key: row[key] for key in KEYS})
     if limit is not None:
         rows = rows[:: max(1, len(rows) // limit)]
     return rows
@@ -91,7 +92,7 @@ def side_by_side(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         here, there = context.Pipe()
         processes.append(context.Process(target=serve, args=(name, there)))
         processes[-1].start()
-        lines[name] = here
+        lines[name] = here  # pyright: ignore[reportArgumentType]
     for line in lines.values():
         line.recv()
     seconds: dict[str, list[float]] = {name: [] for name in GRADERS}
@@ -176,16 +177,14 @@ def main() -> None:
         print(f"{name} ({table['rows']} rows)")
         for grader in GRADERS:
             row = table[grader]
-            print(
-                f"  {grader:12} median {row['median_ms']:8.3f} ms   mean {row['mean_ms']:8.3f} ms   agrees with labels {row['agreement']:.2%}"
-            )
-        print(
-            f"  ours is faster by {table['ratio']['median']:.1f} in the median, {table['ratio']['mean']:.1f} in the mean"
-        )
-    result["batch"] = batch_rate([row for row in rows if row["set"] == "model_outputs"], options.workers)
-    print(
-        f"pool: {result['batch']['verdicts_per_s']:,.0f} verdicts/s with {options.workers} workers, agrees {result['batch']['agreement']:.2%}"
-    )
+            times = f"median {row['median_ms']:8.3f} ms   mean {row['mean_ms']:8.3f} ms"
+            print(f"  {grader:12} {times}   agrees with labels {row['agreement']:.2%}")
+        ratio = table["ratio"]
+        print(f"  ours is faster by {ratio['median']:.1f} in the median, {ratio['mean']:.1f} in the mean")
+    batch = batch_rate([row for row in rows if row["set"] == "model_outputs"], options.workers)
+    result["batch"] = batch
+    rate = f"{batch['verdicts_per_s']:,.0f} verdicts/s with {options.workers} workers"
+    print(f"pool: {rate}, agrees with labels {batch['agreement']:.2%}")
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -6,8 +6,9 @@ import re
 from fractions import Fraction
 
 from verifiers.math import reference_answer
-from verifiers.math.evaluate import Undecided, Undefined, exact, numeric
+from verifiers.math.evaluate import Undecided, Undefined, exact
 from verifiers.math.normalise import Unreadable
+from verifiers.math.numeric import numeric
 from verifiers.math.parse import Node
 from verifiers.math.read import read
 from verifiers.math.values import Choice, Scalar

@@ -96,7 +96,8 @@ def test_a_box_before_ten_megabytes_of_talk_is_found() -> None:
     assert cut("\\boxed{3}" + " and so on" * 1_000_000).answer == "3"
 
 
-PIECES = ["\\boxed{", "}", "{", "5", "<think>", "</think>", "<answer>", "</answer>", "answer is ", "####", "\n", "A:", "$", "**", "\\", " ", "é\u200b", "\ud800"]  # fmt: skip
+PIECES = ["\\boxed{", "}", "{", "5", "<think>", "</think>", "<answer>", "</answer>", "answer is ", "####",
+    "\n", "A:", "$", "**", "\\", " ", "é\u200b", "\ud800"]  # fmt: skip
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)

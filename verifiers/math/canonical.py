@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from verifiers.math import evaluate
 from verifiers.math.equality import POINTS
+from verifiers.math.numeric import numeric, size
 from verifiers.math.parse import Node
 from verifiers.math.polynomial import as_text
 from verifiers.math.values import (
@@ -122,16 +123,16 @@ def _number(node: Node) -> str:
 
 
 def _digits(node: Node, point: dict[str, Fraction]) -> str:
-    digits = 50 + evaluate.size(node)
+    digits = 50 + size(node)
     if digits > 3_000:
         return "?"
     try:
-        value = evaluate.numeric(node, point, digits)
+        value = numeric(node, point, digits)
     except (evaluate.Undecided, evaluate.Undefined):
         return "?"
     from mpmath import nstr
 
-    return nstr(value, DIGITS)
+    return str(nstr(value, DIGITS))
 
 
 def written(node: Node) -> str:

@@ -179,6 +179,7 @@ def _same_number(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
 def _rounds_to(gold: Node, answer: Node, places: int) -> bool:
     """Whether `answer`, rounded half away from zero to `places` decimals, is `gold`."""
     from verifiers.math import evaluate
+    from verifiers.math.numeric import numeric
 
     if evaluate.free_symbols(answer):
         return False
@@ -188,7 +189,7 @@ def _rounds_to(gold: Node, answer: Node, places: int) -> bool:
         value: Any = evaluate.exact(answer, {})
     except evaluate.Undecided:
         try:
-            found = evaluate.numeric(answer, {}, 50 + places)
+            found = numeric(answer, {}, 50 + places)
         except (evaluate.Undecided, evaluate.Undefined):
             return False
         if getattr(found, "imag", 0) != 0:

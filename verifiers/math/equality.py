@@ -10,6 +10,7 @@ from typing import Any
 from verifiers.math import evaluate
 from verifiers.math.evaluate import Undecided, Undefined
 from verifiers.math.normalise import words
+from verifiers.math.numeric import numeric, size
 from verifiers.math.parse import Node
 from verifiers.math.polynomial import same_zeros
 
@@ -129,7 +130,7 @@ def _equal_exactly(left: Node, right: Node, names: list[str]) -> bool | None:
 
 
 def _equal_numerically(left: Node, right: Node, names: list[str]) -> bool | None:
-    digits = DIGITS + evaluate.size(left) + evaluate.size(right)
+    digits = DIGITS + size(left) + size(right)
     if digits > MAX_DIGITS:
         return None
     whole = _whole_only(left) or _whole_only(right)
@@ -139,7 +140,7 @@ def _equal_numerically(left: Node, right: Node, names: list[str]) -> bool | None
     agreed = skipped = 0
     for point in _points(names, whole):
         try:
-            first, second = evaluate.numeric(left, point, digits), evaluate.numeric(right, point, digits)
+            first, second = numeric(left, point, digits), numeric(right, point, digits)
         except Undefined:
             if not names:
                 return None
@@ -166,7 +167,8 @@ def _close(first: Any, second: Any, digits: int) -> bool:
     """Equality to all digits but the last twenty, relative to the larger; zero equals only zero."""
     if first == second:
         return True
-    return abs(first - second) <= max(abs(first), abs(second)) * type(abs(first))(10) ** (20 - digits)
+    bound = max(abs(first), abs(second))
+    return abs(first - second) * 10 ** (digits - 20) <= bound
 
 
 def _plain_log(left: Node, right: Node) -> bool:
@@ -202,7 +204,7 @@ def proportional(left: Node, right: Node, positive: bool = False) -> bool:
             continue
         except Undecided:
             try:
-                first, second = evaluate.numeric(left, point, DIGITS), evaluate.numeric(right, point, DIGITS)
+                first, second = numeric(left, point, DIGITS), numeric(right, point, DIGITS)
                 exactly = False
             except (Undecided, Undefined):
                 continue

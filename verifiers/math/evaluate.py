@@ -1,6 +1,6 @@
-"""The value of a tree at a point: exactly, over the rationals, or to many digits.
+"""The value of a tree at a point, exactly, over the rationals; `numeric` computes the same to many digits.
 
-Both evaluators bound the size of every intermediate result before they compute it, so a tower of powers costs
+Both bound the size of every intermediate result before they compute it, so a tower of powers costs
 nothing: it is undecided. Free symbols take values from `point`; functions and sequences that nobody defined
 (f(x), F_k) take pseudo-random values that depend on name and arguments only, which tests identities in them too
 (Schwartz 1980, "Fast probabilistic algorithms for verification of polynomial identities").
@@ -9,7 +9,6 @@ nothing: it is undecided. Free symbols take values from `point`; functions and s
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping
 from fractions import Fraction
 from hashlib import blake2b
@@ -17,7 +16,7 @@ from typing import Any
 
 from verifiers.math.parse import Node
 
-__all__ = ["Undecided", "Undefined", "exact", "free_symbols", "numeric", "size"]
+__all__ = ["CONSTANTS", "Undecided", "Undefined", "exact", "free_symbols", "weight"]
 
 MAX_BITS = 60_000
 """Bits of a rational that the exact evaluator may make."""
@@ -56,13 +55,10 @@ def weight(node: Node) -> int:
     return 1 + sum(weight(part) for part in node.args if isinstance(part, Node))
 
 
-def _unknown_function(name: str, args: list[Any]) -> Fraction:
+def unknown_function(name: str, args: list[Any]) -> Fraction:
     text = name + "|" + "|".join(str(arg) for arg in args)
     seed = int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")
     return Fraction(seed % 9973 + 2, 1009)
-
-
-# --- exactly ----------------------------------------------------------------------------------------------
 
 
 def exact(node: Node, point: Point) -> Fraction:
@@ -70,17 +66,17 @@ def exact(node: Node, point: Point) -> Fraction:
     return _Exact(point).value(node)
 
 
-def _bits(value: Fraction) -> int:
+def bits(value: Fraction) -> int:
     return value.numerator.bit_length() + value.denominator.bit_length()
 
 
 def _checked(value: Fraction) -> Fraction:
-    if _bits(value) > MAX_BITS:
+    if bits(value) > MAX_BITS:
         raise Undecided("too large")
     return value
 
 
-def _whole(value: Fraction) -> int:
+def whole(value: Fraction) -> int:
     if value.denominator != 1:
         raise Undecided("not an integer")
     return value.numerator
@@ -92,7 +88,7 @@ def _root(value: Fraction, index: int) -> Fraction:
         if index % 2 == 0:
             raise Undecided("an even root of a negative number")
         return -_root(-value, index)
-    if index > 64 or _bits(value) > 4_000:
+    if index > 64 or bits(value) > 4_000:
         raise Undecided("a root too high")
     return Fraction(_integer_root(value.numerator, index), _integer_root(value.denominator, index))
 
@@ -121,7 +117,7 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction:
         if base == 0 and times < 0:
             raise Undefined("0 to a negative power")
         return base ** (times % 2 or 2 if base else min(times, 2))
-    if abs(times) * (_bits(base) - 1) > MAX_BITS:
+    if abs(times) * (bits(base) - 1) > MAX_BITS:
         raise Undecided("too large a power")
     return base**times
 
@@ -157,24 +153,24 @@ class _Exact:
         if op == "pow":
             return _power(self.value(args[0]), self.value(args[1]))
         if op == "root":
-            index = _whole(self.value(args[1]))
+            index = whole(self.value(args[1]))
             if index < 1:
                 raise Undecided("a root of index below one")
             return _root(self.value(args[0]), index)
         if op == "percent":
             return self.value(args[0]) / 100
         if op == "fact":
-            count = _whole(self.value(args[0]))
+            count = whole(self.value(args[0]))
             if not 0 <= count <= 5_000:
                 raise Undecided("a factorial out of reach")
             return _checked(Fraction(math.factorial(count)))
         if op == "binom":
-            top, bottom = _whole(self.value(args[0])), _whole(self.value(args[1]))
+            top, bottom = whole(self.value(args[0])), whole(self.value(args[1]))
             if not (0 <= top <= 5_000 and 0 <= bottom <= 5_000):
                 raise Undecided("a binomial out of reach")
             return _checked(Fraction(math.comb(top, bottom)))
         if op == "call":
-            return _unknown_function(args[0], [self.value(part) for part in args[1:]])
+            return unknown_function(args[0], [self.value(part) for part in args[1:]])
         if op in ("sum", "prod"):
             return self.repeated(op, *args)
         if op == "fn":
@@ -182,7 +178,7 @@ class _Exact:
         raise Undecided(op)
 
     def repeated(self, op: str, variable: str, low: Node, high: Node, body: Node) -> Fraction:
-        first, last = _whole(self.value(low)), _whole(self.value(high))
+        first, last = whole(self.value(low)), whole(self.value(high))
         self.work -= max(0, last - first + 1) * weight(body)
         if self.work < 0:
             raise Undecided("too many terms")
@@ -209,228 +205,9 @@ class _Exact:
         if name in ("max", "min"):
             return max(args) if name == "max" else min(args)
         if name in ("gcd", "lcm"):
-            return Fraction(getattr(math, name)(*map(_whole, args)))
+            return Fraction(getattr(math, name)(*map(whole, args)))
         if name in ("sin", "tan", "arcsin", "arctan", "sinh") and args[0] == 0:
             return Fraction(0)
         if (name in ("cos", "exp", "cosh") and args[0] == 0) or (name in ("ln", "log") and args[0] == 1):
             return Fraction(name in ("cos", "exp", "cosh"))
-        raise Undecided(name)
-
-
-# --- to many digits ---------------------------------------------------------------------------------------
-
-_local = threading.local()
-
-
-def _context(digits: int) -> Any:
-    """An mpmath context of this thread's own: mpmath's shared one is not thread-safe."""
-    context = getattr(_local, "context", None)
-    if context is None:
-        from mpmath.ctx_mp import MPContext
-
-        context = _local.context = MPContext()
-    context.dps = digits
-    return context
-
-
-def size(node: Node) -> int:
-    """Decimal digits by which two values of such a tree may differ at the least, roughly: what to add to the
-    working precision so that √2 + 10^-100 is told from √2."""
-    op, args = node
-    if op == "num":
-        return int(_bits(args[0]) * 0.302) + 1
-    if op == "pow" and args[1].op == "num":
-        return min(10**6, size(args[0]) * (abs(math.ceil(args[1].args[0])) + 1))
-    if op == "fact" and args[0].op == "num":
-        return min(10**6, int(abs(args[0].args[0])) * 4)
-    return min(10**6, sum(size(part) for part in args if isinstance(part, Node)))
-
-
-def numeric(node: Node, point: Point, digits: int) -> Any:
-    """`node` as an mpmath number good to about `digits` - 15 digits; exact zeros come out as 0.
-
-    Raises Undecided where it cannot be computed within bounds, Undefined where it has no value.
-    """
-    context = _context(digits)
-    try:
-        value = _Numeric(context, point).value(node)
-    except (ZeroDivisionError, context.NoConvergence):
-        raise Undefined("no value here") from None
-    except (OverflowError, ValueError, TypeError, MemoryError) as error:
-        if isinstance(error, Undefined):
-            raise
-        raise Undecided(str(error)) from None
-    if context.isnan(value) or context.isinf(value):
-        raise Undefined("not finite")
-    return value
-
-
-class _Numeric:
-    def __init__(self, context: Any, point: Point) -> None:
-        self.mp = context
-        self.point: dict[str, Any] = dict(point)
-        self.tiny = context.mpf(10) ** (12 - context.dps)
-        self.work = MAX_WORK
-
-    def rational(self, value: Fraction) -> Any:
-        if _bits(value) > MAX_BITS:
-            raise Undecided("too large")
-        return self.mp.mpf(value.numerator) / value.denominator
-
-    def value(self, node: Node) -> Any:
-        op, args = node
-        mp = self.mp
-        if op == "num":
-            return self.rational(args[0])
-        if op == "sym":
-            return self.symbol(args[0])
-        if op == "add":
-            terms = [self.value(term) for term in args]
-            total = sum(terms)
-            return mp.mpf(0) if abs(total) <= self.tiny * max(map(abs, terms)) else total
-        if op == "mul":
-            product = mp.mpf(1)
-            for factor in args:
-                product = product * self.value(factor)
-            return product
-        if op == "neg":
-            return -self.value(args[0])
-        if op == "inv":
-            return 1 / self.value(args[0])
-        if op == "pow":
-            return self.power(self.value(args[0]), args[1])
-        if op == "root":
-            index = self.value(args[1])
-            return self.root(self.value(args[0]), index)
-        if op == "percent":
-            return self.value(args[0]) / 100
-        if op == "deg":
-            return self.value(args[0]) * mp.pi / 180
-        if op == "fact":
-            return mp.gamma(self.bounded(self.value(args[0]), 30) + 1)
-        if op == "binom":
-            return mp.binomial(self.bounded(self.value(args[0]), 30), self.bounded(self.value(args[1]), 30))
-        if op == "call":
-            return self.rational(
-                _unknown_function(args[0], [self.mp.nstr(self.value(part), 20) for part in args[1:]])
-            )
-        if op in ("sum", "prod"):
-            return self.repeated(op, *args)
-        if op == "fn":
-            return self.function(args[0], [self.value(part) for part in args[1:]])
-        raise Undecided(op)
-
-    def symbol(self, name: str) -> Any:
-        if name in self.point:
-            value = self.point[name]
-            return self.rational(value) if isinstance(value, Fraction) else value
-        if name == "π":
-            return +self.mp.pi
-        if name == "e":
-            return +self.mp.e
-        if name == "i":
-            return self.mp.mpc(0, 1)
-        raise Undecided(name)
-
-    def bounded(self, value: Any, bits: int) -> Any:
-        """`value`, if it is below 2**bits in absolute value."""
-        if value != 0 and self.mp.mag(value) > bits:
-            raise Undecided("too large")
-        return value
-
-    def power(self, base: Any, exponent: Node) -> Any:
-        mp = self.mp
-        try:
-            rational = exact(exponent, {k: v for k, v in self.point.items() if isinstance(v, Fraction)})
-        except Undecided:
-            rational = None
-        if rational is not None and rational.denominator == 1:
-            self.bounded(mp.mpf(abs(rational.numerator)) * max(1, abs(mp.mag(base)) if base else 1), 24)
-            return base**rational.numerator
-        if rational is not None and rational.denominator % 2 == 1 and mp.im(base) == 0 and mp.re(base) < 0:
-            sign = -1 if rational.numerator % 2 else 1
-            return sign * (-base) ** self.rational(rational)
-        power = self.rational(rational) if rational is not None else self.value(exponent)
-        self.bounded(power, 24)
-        if base == 0:
-            if mp.re(power) > 0:
-                return mp.mpf(0)
-            raise Undefined("0 to a power that is not positive")
-        self.bounded(power * mp.log(base), 24)
-        return self.snapped(mp.power(base, power))
-
-    def root(self, radicand: Any, index: Any) -> Any:
-        mp = self.mp
-        if index == 0:
-            raise Undefined("a root of index zero")
-        if mp.im(radicand) == 0 and mp.re(radicand) < 0 and mp.isint(index) and int(index) % 2:
-            return -((-radicand) ** (1 / index))
-        if index == 2:
-            return mp.sqrt(radicand)
-        return radicand ** (1 / index) if radicand != 0 else radicand
-
-    def snapped(self, value: Any) -> Any:
-        """`value` with a real or imaginary part that is only rounding error taken as zero."""
-        mp = self.mp
-        real, imaginary = mp.re(value), mp.im(value)
-        if imaginary == 0:
-            return value
-        if abs(imaginary) <= self.tiny * abs(real):
-            return real
-        return mp.mpc(0, imaginary) if abs(real) <= self.tiny * abs(imaginary) else value
-
-    def repeated(self, op: str, variable: str, low: Node, high: Node, body: Node) -> Any:
-        known = {k: v for k, v in self.point.items() if isinstance(v, Fraction)}
-        first, last = _whole(exact(low, known)), _whole(exact(high, known))
-        self.work -= max(0, last - first + 1) * weight(body)
-        if self.work < 0:
-            raise Undecided("too many terms")
-        before = self.point.get(variable)
-        total = self.mp.mpf(op == "prod")
-        for index in range(first, last + 1):
-            self.point[variable] = Fraction(index)
-            value = self.value(body)
-            total = total * value if op == "prod" else total + value
-        if before is None:
-            self.point.pop(variable, None)
-        else:
-            self.point[variable] = before
-        return total
-
-    def function(self, name: str, args: list[Any]) -> Any:
-        mp, x = self.mp, args[0]
-        if name in ("ln", "log", "lg"):
-            if x == 0:
-                raise Undefined("the logarithm of zero")
-            if len(args) == 2:
-                return mp.log(x) / mp.log(args[1])
-            return mp.log(x) if name == "ln" else mp.log(x) / mp.log(10) if name == "lg" else mp.log(x)
-        if name in ("sin", "cos", "tan", "cot", "sec", "csc"):
-            self.bounded(x, 100)
-            sine, cosine = mp.sin(x), mp.cos(x)
-            sine = mp.mpf(0) if abs(sine) < self.tiny and abs(x) > 1 else sine
-            cosine = mp.mpf(0) if abs(cosine) < self.tiny else cosine
-            top, below = {"sin": (sine, 1), "cos": (cosine, 1), "tan": (sine, cosine), "cot": (cosine, sine), "sec": (1, cosine), "csc": (1, sine)}[name]  # fmt: skip
-            return top / below
-        if name == "exp":
-            return self.snapped(mp.exp(self.bounded(x, 24)))
-        if name.startswith("arc"):
-            return self.snapped({"arcsin": mp.asin, "arccos": mp.acos, "arctan": mp.atan, "arccot": mp.acot, "arcsec": mp.asec, "arccsc": mp.acsc,
-                    "arcsinh": mp.asinh, "arccosh": mp.acosh, "arctanh": mp.atanh}[name](x))  # fmt: skip
-        if name in ("sinh", "cosh", "tanh", "coth", "sech", "csch"):
-            return getattr(mp, name)(self.bounded(x, 24))
-        if name == "abs":
-            return abs(x)
-        if name in ("floor", "ceil"):
-            return getattr(mp, name)(x)
-        if name in ("max", "min"):
-            if any(mp.im(arg) != 0 for arg in args):
-                raise Undecided("complex numbers have no order")
-            return max(args) if name == "max" else min(args)
-        if name in ("Re", "Im"):
-            return mp.re(x) if name == "Re" else mp.im(x)
-        if name == "arg":
-            return mp.arg(x)
-        if name == "sgn":
-            return mp.sign(x)
         raise Undecided(name)

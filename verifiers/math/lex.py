@@ -35,7 +35,8 @@ FUNCTIONS = words(
     "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh "
     "arccosh arctanh ln log lg exp sqrt abs max min gcd lcm det floor ceil sgn sign Re Im arg cis"
 )
-_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "arctg": "arctan", "cosec": "csc", "sign": "sgn"}  # fmt: skip
+_ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot",
+    "arctg": "arctan", "cosec": "csc", "sign": "sgn"}  # fmt: skip
 _RELATIONS = {
     "=": "=",
     "<": "<",
@@ -63,15 +64,18 @@ def _commands(kind: str, table: str) -> None:
 
 _commands(
     "rel",
-    "lt:< gt:> le:<= leq:<= leqslant:<= leqq:<= ge:>= geq:>= geqslant:>= geqq:>= ne:!= neq:!= in:in approx:= equiv:≡",
+    "lt:< gt:> le:<= leq:<= leqslant:<= leqq:<= ge:>= geq:>= "
+    "geqslant:>= geqq:>= ne:!= neq:!= in:in approx:= equiv:≡",
 )
 _commands(
     "rel",
-    "notin:notin sim:~ simeq:= cong:= doteq:= to:→ rightarrow:→ mapsto:→ Rightarrow:⇒ implies:⇒ subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫",
+    "notin:notin sim:~ simeq:= cong:= doteq:= to:→ rightarrow:→ mapsto:→ "
+    "Rightarrow:⇒ implies:⇒ subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫",
 )
 _commands(
     "op",
-    "cdot:* times:* ast:* star:* bullet:* div:/ pm:± mp:∓ cup:∪ bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose",
+    "cdot:* times:* ast:* star:* bullet:* div:/ pm:± mp:∓ cup:∪ "
+    "bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose",
 )
 _commands("op", "%:% prime:' circ:∘ _:_ |:‖ \\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|")
 _COMMANDS |= {
@@ -87,11 +91,13 @@ _commands("open", "{:set lbrace:set langle:< lfloor:floor lceil:ceil lvert:| lbr
 _commands("close", "}:set rbrace:set rangle:< rfloor:floor rceil:ceil rvert:| rbrack:]")
 _commands(
     "sym",
-    "infty:∞ emptyset:∅ varnothing:∅ pi:π ldots:… cdots:… dots:… dotsc:… dotsb:… vdots:… ddots:… imath:i jmath:j",
+    "infty:∞ emptyset:∅ varnothing:∅ pi:π ldots:… cdots:… dots:… "
+    "dotsc:… dotsb:… vdots:… ddots:… imath:i jmath:j",
 )
 _commands(
     "sym",
-    "alpha beta gamma delta epsilon varepsilon:epsilon zeta eta theta vartheta:theta iota kappa lambda mu nu xi rho sigma tau",
+    "alpha beta gamma delta epsilon varepsilon:epsilon zeta eta theta "
+    "vartheta:theta iota kappa lambda mu nu xi rho sigma tau",
 )
 _commands(
     "sym",
@@ -99,7 +105,8 @@ _commands(
 )
 _commands(
     "cmd",
-    "frac dfrac:frac tfrac:frac cfrac:frac nicefrac:frac sfrac:frac binom dbinom:binom tbinom:binom sum prod int lim",
+    "frac dfrac:frac tfrac:frac cfrac:frac nicefrac:frac sfrac:frac "
+    "binom dbinom:binom tbinom:binom sum prod int lim",
 )
 _commands("money", "pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent")
 _commands("fn", " ".join(sorted(FUNCTIONS)))

@@ -46,8 +46,8 @@ _MAP: dict[str, str] = {
     "（": "(", "）": ")", "：": ":",
 }  # fmt: skip
 _SMALL = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma sigma tau upsilon phi chi psi "
-    "omega"
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma sigma tau "
+    "upsilon phi chi psi omega"
 )
 _LARGE = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 _GREEK = dict(zip("αβγδεζηθικλμνξπρςστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", f"{_SMALL} {_LARGE}".split(), strict=True))
@@ -96,7 +96,8 @@ def _ascii(text: str) -> str:
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SPACING = re.compile(
-    r"(?<!\\)\\(?:[;:>! ]|(?:q?quad|hspace\*?\{[^{}]{0,20}\}|displaystyle|textstyle|scriptstyle|limits|nolimits|left|right|middle"
+    r"(?<!\\)\\(?:[;:>! ]|(?:q?quad|hspace\*?\{[^{}]{0,20}\}"
+    r"|displaystyle|textstyle|scriptstyle|limits|nolimits|left|right|middle"
     r"|[bB]igg?[lrm]?|hfill|newline|noindent|thinspace|medspace|thickspace|negthinspace|enspace|smallskip|bigskip)(?![A-Za-z])\.?)"
 )
 _THIN = re.compile(r"(?<=[0-9])(?:\{,\}|,\s?\\!\s?|\\,)\s?(?=[0-9])")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from verifiers.math.evaluate import CONSTANTS, Undecided, Undefined, exact, free_symbols
 from verifiers.math.parse import Node
@@ -54,7 +55,8 @@ def fraction_of(node: Node) -> tuple[Polynomial, Polynomial]:
 
     Raises Undecided where the tree is no rational function or too large a one, Undefined for a zero denominator.
     """
-    op, args = node
+    op: str = node.op
+    args: Any = node.args
     if not free_symbols(node):
         value = exact(node, {})
         return ({(): value} if value else {}), {(): Fraction(1)}

@@ -89,7 +89,7 @@ def _wrapped(tokens: list[Token]) -> tuple[str, str] | None:
 
 
 def _statement(tokens: list[Token]) -> Value:
-    while (pair := _wrapped(tokens)) == ("{", "}"):
+    while _wrapped(tokens) == ("{", "}"):
         tokens = tokens[1:-1]
     if not tokens:
         raise Unreadable("empty")
@@ -243,15 +243,11 @@ def _expression(tokens: list[Token]) -> Node:
 def _side(tokens: list[Token]) -> Value:
     if all(token.kind == "word" for token in tokens):
         raise Unreadable("words")
-    if (
-        len(tokens) > 3 and tokens[0].text == "ℝ" and tokens[1].text == "-" and tokens[2].kind == "open"
-    ):  # ℝ - {2}
+    texts = [token.text for token in tokens[:2]]
+    if texts == ["ℝ", "-"] and len(tokens) > 3 and tokens[2].kind == "open":  # ℝ - {2}
         tokens = [tokens[0], tokens[1]._replace(text="∖"), *tokens[2:]]
-    if (
-        len(tokens) > 4 and tokens[0].kind == "sym" and tokens[0].text.isupper() and tokens[1].text == "("
-    ):  # P(3, -4)
-        if _wrapped(tokens[1:]) is not None and any(token.text in (",", ";") for token in tokens):
-            return _labelled(_side(tokens[1:]), sym(tokens[0].text))
+    if len(tokens) > 4 and texts[0].isupper() and texts[1] == "(" and _is_point(tokens):  # P(3, -4)
+        return _labelled(_side(tokens[1:]), sym(texts[0]))
     parts, cuts = _split(tokens, "op", ("∪", "∩", "∖"))
     if cuts:
         return regions.combined([_side(part) for part in parts], cuts)
@@ -276,6 +272,11 @@ def _side(tokens: list[Token]) -> Value:
     if cuts:
         return Ratio(tuple(_expression(part) for part in parts))
     return _scalar(tokens)
+
+
+def _is_point(tokens: list[Token]) -> bool:
+    separated = any(token.kind == "sep" and token.text in ",;" for token in tokens)
+    return tokens[0].kind == "sym" and separated and _wrapped(tokens[1:]) is not None
 
 
 def _set(inner: list[Token]) -> Value:

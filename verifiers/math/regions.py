@@ -10,6 +10,7 @@ from typing import Any
 
 from verifiers.math import evaluate
 from verifiers.math.normalise import Unreadable
+from verifiers.math.numeric import numeric
 from verifiers.math.parse import Node, num, sym
 from verifiers.math.values import Piece, Region, Relation, Scalar, Sequence, Value
 
@@ -171,7 +172,7 @@ def _order(left: Node, right: Node) -> int:
     except evaluate.Undefined:
         raise Unordered("an end point that has no value") from None
     try:
-        difference: Any = evaluate.numeric(Node("add", (left, Node("neg", (right,)))), {}, _DIGITS)
+        difference: Any = numeric(Node("add", (left, Node("neg", (right,)))), {}, _DIGITS)
     except (evaluate.Undecided, evaluate.Undefined):
         raise Unordered("end points that cannot be ordered") from None
     if getattr(difference, "imag", 0) != 0:

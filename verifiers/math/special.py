@@ -32,7 +32,8 @@ def plain(text: str) -> str:
 
 
 _ALIASES = {
-    "dne": "does not exist", "doesnt exist": "does not exist", "the limit does not exist": "does not exist", "limit does not exist": "does not exist",
+    "dne": "does not exist", "doesnt exist": "does not exist", "the limit does not exist": "does not exist",
+    "limit does not exist": "does not exist",
     "not defined": "undefined", "is undefined": "undefined", "no limit": "does not exist",
 }  # fmt: skip
 _NONE = frozenset(
@@ -102,7 +103,8 @@ _COUNT = (
 _NUMBERS = {name: at for at, name in enumerate(_COUNT.split())}
 _BASES = _NUMBERS | {"binary": 2, "octal": 8, "decimal": 10, "hexadecimal": 16, "hex": 16}
 _BASED = re.compile(
-    r"\(?(-?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\)?\s?(?:_\s?\(?\s?(?:base\s?)?([0-9]{1,2}|[a-z]+)\s?\)?|\(?(?:in )?base[ -]?([0-9]{1,2}|[a-z]+)\)?)"
+    r"\(?(-?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\)?\s?"
+    r"(?:_\s?\(?\s?(?:base\s?)?([0-9]{1,2}|[a-z]+)\s?\)?|\(?(?:in )?base[ -]?([0-9]{1,2}|[a-z]+)\)?)"
 )
 _DAY = re.compile(r"(?:the )?[0-9]{1,2}(?:st|nd|rd|th)?(?: of)? [A-Za-z]+(?:,? [0-9]{4})?")
 
@@ -113,7 +115,8 @@ _SIGNED = {
 }  # fmt: skip
 _SHORT = words("yes no so up on off if true false odd even")
 _EXCEPT = re.compile(
-    r"(?:all|any|every) (?:real )?(?:numbers?|values?|reals?|x)?(?: of x)? ?(?:except|besides|but|other than)(?: for)? (?:x ?(?:=|\\neq?) ?)?(\S.*)"
+    r"(?:all|any|every) (?:real )?(?:numbers?|values?|reals?|x)?(?: of x)? ?"
+    r"(?:except|besides|but|other than)(?: for)? (?:x ?(?:=|\\neq?) ?)?(\S.*)"
 )
 
 
@@ -131,9 +134,8 @@ def special(text: str) -> Value | None:
     bare = _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "").replace("\\ ", " ")).strip()
     if not bare:
         raise Unreadable("empty")
-    if "_" in bare or "base" in bare:
-        if (match := _BASED.fullmatch(bare)) is not None:
-            return _based(match[1], match[2] or match[3])
+    if ("_" in bare or "base" in bare) and (match := _BASED.fullmatch(bare)) is not None:
+        return _based(match[1], match[2] or match[3])
     if first.isdigit() or bare[0].isdigit():
         if bare[-1] in "mM." and (match := _CLOCK.fullmatch(bare)) is not None:
             return _clock(*match.groups())

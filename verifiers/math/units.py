@@ -6,7 +6,8 @@ from verifiers.math.normalise import words
 
 __all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "unit_name"]
 
-CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee", "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
+CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee",
+    "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
 
 _SYNONYMS = """
 dollar: dollars usd bucks
