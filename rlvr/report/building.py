@@ -32,10 +32,10 @@ from rlvr.rollouts import read_objects
 
 PANELS = (
     passk.panel,
-    variants.panel,
     decomposition.panel,
     scatter.panel,
     frontier.panel,
+    variants.panel,
     training.panel,
     steps.panel,
     tables.evidence,
@@ -129,6 +129,11 @@ def write(
     notes: Sequence[str],
 ) -> Report:
     """Computes, draws and writes; each file is put in place whole."""
+    most = int(inputs.evaluations[0].samples.n.max())
+    if search_budget is not None and not 1 <= search_budget <= most:
+        raise UserError(
+            f"search budget K = {search_budget}: expected 1 to {most}, the base's samples per problem"
+        )
     document = assemble(
         inputs.evaluations,
         title=title,

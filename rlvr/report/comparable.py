@@ -29,6 +29,8 @@ def check(base: Evaluation, other: Evaluation, allow: bool = False) -> list[str]
         UserError: they differ in problems, sampling, evidence or verifier, and `allow` is False. It names
             every field that differs, with both values.
     """
+    if not set(base.samples.problem_ids) & set(other.samples.problem_ids):
+        raise UserError(f"{base.path} and {other.path} share no problem: there is nothing to compare")
     differing = [*_problems(base, other), *_settings(base.settings, other.settings)]
     if differing and not allow:
         shown = "\n".join(f"  {text}" for text in differing)

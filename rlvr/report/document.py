@@ -42,10 +42,29 @@ def assemble(
     if comparisons:
         document["comparison"] = comparisons.pop("tuned")
         document["comparisons"] = comparisons
+    document["notes"] += _cautions(document)
     document["probes"] = {name: _probe(name, *pair) for name, pair in probes.items()}
     if exact is not None:
         document["exact"] = {"values": exact, "rows": list(_beside(exact, document))}
     return _jsonable(document)
+
+
+MUCH_TRUNCATED = 0.2
+
+
+def _cautions(document: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader should know before believing the figures."""
+    for name, policy in document["policies"].items():
+        cut = policy["truncated"]["value"]
+        if cut is not None and cut >= MUCH_TRUNCATED:
+            yield (
+                f"{number(100 * cut, '.0f')} % of the samples of {name} were cut by the token limit and "
+                "count as "
+                "wrong unless an answer stood before the cut: the limit decides part of what is measured "
+                "here."
+            )
+    if document["comparison"] and document["comparison"]["gain"]["status"] == "few_problems":
+        yield "Fewer than 20 problems: bootstrap intervals over so few are not to be trusted."
 
 
 def _source(evaluation: Evaluation) -> dict[str, Any]:

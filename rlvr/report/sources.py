@@ -17,6 +17,7 @@ import numpy as np
 from rlvr.analysis.samples import Answers, LogProbs, Samples
 from rlvr.errors import UserError
 from rlvr.report.columns import Columns, read_columns
+from rlvr.report.text import line
 from rlvr.rollouts import read_settings
 
 # What a report goes without where a rollout file lacks the key.
@@ -65,7 +66,12 @@ def read(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: there is no such file" if not path.exists() else f"{path}: is a folder")
-    return READERS.get(path.suffix.lower(), read_jsonl)(path, name, mixed)
+    evaluations = READERS.get(path.suffix.lower(), read_jsonl)(path, name, mixed)
+    for evaluation in evaluations:
+        if not evaluation.samples.n_samples:
+            said = ", ".join(f"{n} {line(s, 30)}" for s, n in evaluation.samples.statuses.items())
+            raise UserError(f"{path}: holds no scored sample" + (f"; its verdicts: {said}" if said else ""))
+    return evaluations
 
 
 def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
@@ -74,7 +80,7 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     settings = read_settings(path)
     notes = list(columns.notes)
     if len(columns.verifiers) > 1:
-        named = ", ".join(f"{verifier!r} from line {line}" for verifier, line in columns.verifiers.items())
+        named = ", ".join(f"{verifier!r} from line {first}" for verifier, first in columns.verifiers.items())
         if not mixed:
             raise UserError(
                 f"{path}: several verifiers judged these rows ({named}); their scores do not compare"
@@ -111,20 +117,20 @@ def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
 def _count_rows(path: Path, reader: csv.DictReader, counts: list[str]) -> Iterator[tuple]:
     seen: dict[str, int] = {}
     for row in reader:
-        line, problem = reader.line_num, row["problem_id"]
+        at, problem = reader.line_num, row["problem_id"]
         numbers = []
         for key in ("n", *counts):
             try:
                 numbers.append(int(row[key]))
             except (TypeError, ValueError):
-                raise UserError(f"{path}:{line}: {key} is {row[key]!r}; expected a whole number") from None
+                raise UserError(f"{path}:{at}: {key} is {row[key]!r}; expected a whole number") from None
         n, *correct = numbers
         for key, c in zip(counts, correct, strict=True):
             if not 0 <= c <= n:
-                raise UserError(f"{path}:{line}: {key} is {c}; expected 0 to n = {n}")
+                raise UserError(f"{path}:{at}: {key} is {c}; expected 0 to n = {n}")
         if problem in seen:
-            raise UserError(f"{path}:{line}: problem {problem!r} is already on line {seen[problem]}")
-        seen[problem] = line
+            raise UserError(f"{path}:{at}: problem {problem!r} is already on line {seen[problem]}")
+        seen[problem] = at
         yield problem, *numbers
 
 

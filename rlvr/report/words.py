@@ -83,19 +83,21 @@ def _kinds(parts: Mapping[str, Any]) -> str:
             "are expansion, "
             f"certified on {shown} problem{'s' * (shown != 1)}"
         )
-    return f"{text}. {_lost(parts)}"
+    return f"{text}. {lost(parts)}"
 
 
-def _lost(parts: Mapping[str, Any]) -> str:
-    lost, floor = parts["forgetting"]["value"], parts["churn_floor"]["value"]
-    if lost is None or floor is None:
+def lost(parts: Mapping[str, Any]) -> str:
+    """What was forgotten, held against what noise alone shows."""
+    value, floor = parts["forgetting"]["value"], parts["churn_floor"]["value"]
+    if value is None or floor is None:
         return ""
-    if lost <= floor:
+    if value == 0:
+        return "Nothing was forgotten."
+    if value <= floor:
         return (
-            f"Forgetting, {points(lost)}, is below the churn floor of {points(floor)}: noise alone shows as "
-            "much."
+            f"Forgetting, {points(value)}, is below the churn floor of {points(floor)}, so it may be noise."
         )
-    return f"Forgetting is {points(lost)} points, above the {points(floor)} that noise alone would show."
+    return f"Forgetting is {points(value)} points, above the {points(floor)} that noise alone would show."
 
 
 def _overtaking(c: Mapping[str, Any]) -> str:
@@ -240,10 +242,10 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
     ):
         if parts["base_zero"] or key in ("within", "beyond"):
             yield f"    {points(parts[key]['value'], True):>6}  {words} ({_range(parts[key])})"
-    lost = parts["forgetting"]["value"]
+    forgotten = parts["forgetting"]["value"]
     yield (
-        f"    {points(None if lost is None else -lost, True):>6}  forgetting "
-        f"({_range(parts['forgetting'])}). {_lost(parts)}"
+        f"    {points(None if forgotten is None else -forgotten, True):>6}  forgetting "
+        f"({_range(parts['forgetting'])}). {lost(parts)}"
     )
     net = c["ratio_net"]
     if net["value"] is not None:

@@ -222,3 +222,46 @@ def test_several_runs_stand_beside_each_other(tmp_path):
     gains = [report.document["comparison"]["gain"], report.document["comparisons"]["seed-2/tuned"]["gain"]]
     low, high = sorted(100 * gain["value"] for gain in gains)
     assert rows["Δ pass@1, paired"]["lowest to highest run"] == f"{low:.1f} to {high:.1f}"
+
+
+def write_scores(path, problems, samples, score):
+    rows = (
+        {"problem_id": f"p{i}", "sample": j, "score": score(j)}
+        for i in range(problems)
+        for j in range(samples)
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("problems", "samples", "base", "tuned"),
+    [
+        (1, 1, lambda j: 0, lambda j: 1),
+        (1, 4, lambda j: j % 2, lambda j: 1),
+        (5, 1, lambda j: 1, lambda j: 0),
+        (5, 8, lambda j: 0, lambda j: j % 2),
+        (5, 8, lambda j: 0, lambda j: 0),
+        (5, 8, lambda j: 1, lambda j: 1),
+        (5, 8, lambda j: None if j else 1, lambda j: 1),
+    ],
+)
+def test_small_and_extreme_evaluations_are_reported(tmp_path, problems, samples, base, tuned):
+    files = [write_scores(tmp_path / f"{i}.jsonl", problems, samples, s) for i, s in enumerate((base, tuned))]
+    report = build(*files, output=tmp_path / "out")
+    assert "pass@1" in report.summary
+    assert "nan" not in report.html.read_text().split("<script")[0].lower().replace("nanoseconds", "")
+
+
+def test_what_cannot_be_reported_is_refused(tmp_path):
+    good = write_scores(tmp_path / "good.jsonl", 3, 4, lambda j: j % 2)
+    none = write_scores(tmp_path / "none.jsonl", 3, 4, lambda j: None)
+    with pytest.raises(UserError, match=r"none\.jsonl: holds no scored sample; its verdicts: 12 not given"):
+        build(good, none, output=tmp_path / "out")
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"problem_id": "q", "score": 1}\n')
+    with pytest.raises(UserError, match="share no problem"):
+        build(good, other, output=tmp_path / "out", allow_mismatch=True)
+    for budget in (0, 100):
+        with pytest.raises(UserError, match=rf"K = {budget}: expected 1 to 4"):
+            build(good, good, output=tmp_path / "out", search_budget=budget)

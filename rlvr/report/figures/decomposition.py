@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 
 from rlvr.report.figures import Panel, View, pct, theme
 from rlvr.report.text import number, points
+from rlvr.report.words import lost
 
 PARTS = {
     "within": "compression within K",
@@ -68,8 +69,7 @@ def _bar(ax: Axes, y: int, parts: Mapping[str, Any]) -> None:
         if value > 0.12 * whole and part != "unresolved":
             ax.text(right + value / 2, y, points(parts[part]["value"]), ha="center", va="center", **_INSIDE)
         right += value
-    lost = pct(parts["forgetting"]["value"])
-    ax.barh(y, -lost, height=0.5, color=theme.colour("forgetting"), linewidth=0)
+    ax.barh(y, -pct(parts["forgetting"]["value"]), height=0.5, color=theme.colour("forgetting"), linewidth=0)
     ends = [-pct(parts["forgetting"][end]) for end in ("lo", "hi")]
     ax.plot(ends, [y + 0.31] * 2, color=theme.colour("forgetting"), linewidth=1.6, solid_capstyle="butt")
     floor = pct(parts["churn_floor"]["value"])
@@ -123,15 +123,7 @@ def _see(parts: Mapping[str, Any]) -> str:
             "and "
             f"{points(parts['expansion']['value'])} are expansion"
         )
-    lost, floor = parts["forgetting"]["value"], parts["churn_floor"]["value"]
-    if lost is None or floor is None:
-        return text + "."
-    verdict = "below" if lost <= floor else "above"
-    return (
-        text
-        + f". Forgetting, {points(lost)}, is {verdict} the churn floor of {points(floor)} that noise alone "
-        "shows."
-    )
+    return f"{text}. {lost(parts)}"
 
 
 def _caption(view: View) -> str:
