@@ -1,0 +1,181 @@
+"""One value with what stands beside it: a currency, a unit, a percent or degree sign, ± signs."""
+
+from __future__ import annotations
+
+from verifiers.math import regions
+from verifiers.math.lex import Token
+from verifiers.math.normalise import Unreadable, words
+from verifiers.math.parse import Node, Parser, num, sym
+from verifiers.math.units import is_unit, unit_name
+from verifiers.math.values import Decimal, Matrix, Region, Scalar, Sequence, Value
+
+__all__ = ["scalar"]
+
+_CURRENCIES = words("dollar euro gbp yen rupee")
+_PREFIXES = words("approximately approx about exactly roughly")
+
+
+def scalar(tokens: list[Token]) -> Value:
+    start = 0
+    while start < len(tokens) and tokens[start].kind == "word" and tokens[start].text.lower() in _PREFIXES:
+        start += 1
+    tokens = tokens[start:]
+    unit: str | None = None
+    if (
+        len(tokens) > 1 and tokens[0].kind in ("word", "run") and tokens[1].kind in ("num", "money")
+    ):  # USD 5, US$5
+        if tokens[1].kind == "num" and (unit := unit_name([(tokens[0].text, 1)])) not in _CURRENCIES:
+            raise Unreadable("a word before a number")
+        tokens = tokens[1:]
+    if len(tokens) > 1 and tokens[0].kind == "op" and tokens[0].text in "+-" and tokens[1].kind == "money":
+        tokens, unit = [tokens[0], *tokens[2:]], tokens[1].text
+    elif len(tokens) > 1 and tokens[0].kind == "money":
+        tokens, unit = tokens[1:], tokens[0].text
+    if not tokens:
+        raise Unreadable("nothing beside a currency sign")
+    parser = Parser(tokens)
+    node = parser.whole()
+    rest = parser.tokens[parser.at :]
+    percent = False
+    if rest and rest[0].kind == "money" and unit is None:
+        unit, rest = rest[0].text, rest[1:]
+    if rest:
+        name = unit_name(_unit_words(rest))
+        if name is None or (unit and name not in ("", unit)):
+            raise Unreadable("words after a value that are no unit")
+        if name == "percent":
+            percent = True
+        else:
+            unit = unit or name or None
+    if node.op == "percent":
+        node, percent = node.args[0], True
+    elif node.op == "neg" and node.args[0].op == "percent":
+        node, percent = Node("neg", (node.args[0].args[0],)), True
+    if node.op == "deg" or (node.op == "neg" and node.args[0].op == "deg"):
+        if unit not in (None, "celsius", "fahrenheit"):
+            raise Unreadable("degrees and another unit")
+        node = node.args[0] if node.op == "deg" else Node("neg", (node.args[0].args[0],))
+        unit = unit or "degree"
+    elif node.op == "mul" and node.args[-1].op == "deg" and unit is None:  # \frac{45}{2} \pi^\circ
+        node, unit = Node("mul", (*node.args[:-1], node.args[-1].args[0])), "degree"
+    return _typed(node, unit, percent, parser.tokens[: parser.at])
+
+
+def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
+    words: list[tuple[str, int]] = []
+    position = 0
+    while position < len(rest):
+        token = rest[position]
+        following = rest[position + 1 : position + 6]
+        if token.kind == "word" or (token.kind == "sym" and words and len(token.text) == 1):
+            power = 1
+            if following and following[0].text == "^" and len(following) > 1:
+                exponent = following[1:]
+                if exponent[0].text == "{":
+                    exponent = exponent[1:]
+                    position += 2
+                sign = -1 if exponent and exponent[0].text == "-" else 1
+                if sign < 0:
+                    exponent = exponent[1:]
+                    position += 1
+                if not exponent or exponent[0].kind != "num" or exponent[0].value is None:
+                    raise Unreadable("a unit to a power that is no number")
+                power = sign * int(exponent[0].value)
+                position += 2
+            words.append((token.text, power))
+        elif token[:2] == ("cmd", "frac") and position == 0:  # \frac{\text{m}}{\text{s}^2}
+            closes = [
+                at
+                for at in range(1, len(rest))
+                if rest[at].text == "}" and rest[min(at + 1, len(rest) - 1)].text in "{}"
+            ]
+            if not closes or rest[1].text != "{" or rest[-1].text != "}":
+                raise Unreadable("a fraction after a value")
+            middle = (
+                next((at for at in closes if rest[at + 1].text == "{"), len(rest) - 1)
+                if len(rest) > closes[0] + 1
+                else 0
+            )
+            return [*_unit_words(rest[2:middle]), ("per", 1), *_unit_words(rest[middle + 2 : -1])]
+        elif token.text in ("/", "*", ".") or (token.kind == "op" and token.text == "'"):
+            if token.text == "/":
+                words.append(("per", 1))
+        else:
+            raise Unreadable(f"{token.text!r} after a value")
+        position += 1
+    return words
+
+
+def _typed(node: Node, unit: str | None, percent: bool, tokens: list[Token]) -> Value:
+    if node == sym("∅"):
+        return Region(())
+    if node == sym("ℝ"):
+        return regions.ALL
+    if node.op == "matrix":
+        return Matrix(node.args)
+    if node.op == "mul" and sum(factor.op == "matrix" for factor in node.args) == 1:
+        matrix = next(factor for factor in node.args if factor.op == "matrix")
+        scale = tuple(factor for factor in node.args if factor is not matrix)
+        return Matrix(tuple(tuple(Node("mul", (*scale, entry)) for entry in row) for row in matrix.args))
+    signs = _count_signs(node)
+    if signs:
+        if signs > 3:
+            raise Unreadable("more than three ± signs")
+        return Sequence(tuple(Scalar(chosen, unit, percent) for chosen in _choose_signs(node)), "")
+    written = [token for token in tokens if not (token.kind == "op" and token.text in "+-")]
+    decimal = None
+    if len(written) == 1 and written[0].kind == "num" and written[0].places >= 0:
+        decimal = Decimal(written[0].places, written[0].figures)
+    return Scalar(node, unit, percent, decimal, measure=_measure(tokens) if unit is None else None)
+
+
+def _measure(tokens: list[Token]) -> Scalar | None:
+    """`5 m` and `9.8 m/s^2` as a number with a unit, should the other side have one."""
+    if not (2 <= len(tokens) <= 12 and tokens[0].kind == "num" and tokens[1].kind == "sym"):
+        return None
+    if not all(token.kind != "sym" or is_unit(token.text) for token in tokens[1:]) or tokens[0].value is None:
+        return None
+    try:
+        unit = unit_name(
+            _unit_words(
+                [token._replace(kind="word") if token.kind == "sym" else token for token in tokens[1:]]
+            )
+        )
+    except Unreadable:
+        return None
+    number = tokens[0]
+    return Scalar(
+        num(tokens[0].value),
+        unit,
+        decimal=Decimal(number.places, number.figures) if number.places >= 0 else None,
+    )
+
+
+# --- ± ----------------------------------------------------------------------------------------------------
+
+
+def _count_signs(node: Node) -> int:
+    return (node.op == "pm") + sum(_count_signs(part) for part in node.args if isinstance(part, Node))
+
+
+def _choose_signs(node: Node) -> list[Node]:
+    """The values of an expression with ± signs: ∓ is the opposite of every ±, several ± without ∓ are free."""
+    if _has_opposite(node):
+        return [_fixed(node, iter([sign] * 8)) for sign in (1, -1)]
+    count = _count_signs(node)
+    choices = [[1 if number >> bit & 1 == 0 else -1 for bit in range(count)] for number in range(2**count)]
+    return [_fixed(node, iter(choice)) for choice in choices]
+
+
+def _has_opposite(node: Node) -> bool:
+    return (node.op == "pm" and node.args[1] == -1) or any(
+        _has_opposite(part) for part in node.args if isinstance(part, Node)
+    )
+
+
+def _fixed(node: Node, signs: object) -> Node:
+    if node.op == "pm":
+        sign = next(signs) * node.args[1]  # type: ignore[call-overload]
+        inner = _fixed(node.args[0], signs)
+        return inner if sign > 0 else Node("mul", (num(-1), inner))
+    return Node(node.op, tuple(_fixed(part, signs) if isinstance(part, Node) else part for part in node.args))
