@@ -41,7 +41,15 @@ def test_the_plug_in_judges(plug_in):
 def test_the_plug_in_scores_a_file_from_the_command_line(plug_in):
     rows = [{"response": "noon", "reference": 4}, {"response": "soon", "reference": 4}]
     (plug_in / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = [sys.executable, "-m", "rlvr", "score", "responses.jsonl", "--verifier", "my_verifiers:Palindrome"]
+    command = [
+        sys.executable,
+        "-m",
+        "rlvr",
+        "score",
+        "responses.jsonl",
+        "--verifier",
+        "my_verifiers:Palindrome",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["score"] for line in done.stdout.splitlines()] == [1.0, 0.0]
