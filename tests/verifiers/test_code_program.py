@@ -59,7 +59,16 @@ def test_no_text_breaks_it(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["```python\n" * 100_000, "`" * 2_000_000, "> " * 1_000_000, "x = " * 500_000]
+    "text",
+    [
+        "```python\n" * 100_000,
+        "`" * 2_000_000,
+        "> " * 1_000_000,
+        "x = " * 500_000,
+        "\n" * 2_000_000,
+        "a " * 1_000_000,
+        "a\n" * 1_000_000,
+    ],
 )
 def test_hostile_texts_cost_little(text):
     start = time.process_time()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from verifiers.code import CodeVerifier, formats, sandbox
+from verifiers.code import CodeVerifier, formats, runner, sandbox
 from verifiers.types import Problem
 
 AVAILABLE = sandbox.LEVELS[: sandbox.LEVELS.index(sandbox.level()) + 1]
@@ -211,7 +211,7 @@ def test_a_layer_that_fails_gives_no_verdict(monkeypatch):
     monkeypatch.setattr(sandbox, "layers_for", lambda wanted: frozenset({"landlock", "seccomp"}))
     monkeypatch.setenv("TMPDIR", "/")
     verifier = CodeVerifier(level="standard")
-    monkeypatch.setattr("verifiers.code.runner._BOOT", "raise SystemExit(1)")
+    monkeypatch.setattr(runner, "_BOOT", "raise SystemExit(1)")
     verdict = verifier.verify(functions(), "", RIGHT)
     assert (verdict.score, verdict.status) == (None, "error")
     assert "zygote" in verdict.detail
@@ -397,6 +397,20 @@ def test_on_another_system_it_imports_and_says_weak():
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.stdout.strip() == "weak", done.stderr
+
+
+def test_it_runs_without_what_only_linux_has(monkeypatch):
+    """As on macOS: no pidfd, no memfd, no waitid, none of the Linux limits."""
+    missing = "import sys, os; sys.platform = 'darwin'; del os.pidfd_open, os.waitid;"
+    monkeypatch.setattr(runner, "_BOOT", missing + runner._BOOT)
+    monkeypatch.delattr("os.memfd_create")
+    verifier = CodeVerifier(level="weak", allow_weak=True)
+    slow = "def add(a, b):\n    while True: pass\n"
+    assert verifier.verify(functions(), "", RIGHT).status == "correct"
+    assert verifier.verify(functions(), "", slow).status == "timeout"
+    assert verifier.verify(stdin(("1", "2")), "", "print(int(input()) + 1)").status == "correct"
+    assert verifier.verify(assertions("assert f(1) == 2\n"), "", "def f(x): return x + 1").status == "correct"
+    verifier.close()
 
 
 def test_rows_of_public_data_sets_are_read(best):

@@ -15,9 +15,8 @@ MAX_SOURCE = 1 << 20  # bytes
 _FENCE = re.compile(r"([ \t>]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?)(`{3,}|~{3,})[ \t]*([^`]*)$")
 _TAGS = {"python", "py", "python3", "py3"}
 _CODE_LINE = re.compile(
-    r"^\s*(def|class|async def)\s+\w+|^\s*(import|from)\s+[\w.]+"
-    r"|^\s*(return|print|input|for|while|if|with|try)\b.*[:)\]\w]$"
-    r"|^\s*\w[\w.,\s\[\]]*\s*[-+*/]?=[^=]",
+    r"^[ \t]{0,40}(?:(?:def|class|async def|import|from)[ ]\w+|(?:return|print|for|while|if|with|try)\b.*[:)\]\w]$"
+    r"|\w[\w.,\[\] ]{0,80}[-+*/]?=[^=])",
     re.M,
 )
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..types import Problem, Verdict
@@ -16,6 +17,7 @@ from .formats import BadReferenceError, Task, read_reference
 from .program import complete, preamble, source_problem
 from .report import Failure, Feedback, show
 from .runner import (
+    MAX_STDOUT,
     DeadlineError,
     End,
     ForgeryError,
@@ -208,9 +210,10 @@ def _run_once(
     task: Task, program: str, given: str, expected: str, box: Sandbox, end_of_all: float
 ) -> Failure | None:
     nonce, request = _job(code=program)
+    limits = replace(_limits(task, 1), stdout_bytes=min(MAX_STDOUT, 4 * len(expected) + (1 << 20)))
     fds = [anonymous_file(request), anonymous_file(given.encode("utf-8", "surrogatepass"))]
     try:
-        with box.running(wire.STDIN, nonce, fds, _limits(task, 1)) as process:
+        with box.running(wire.STDIN, nonce, fds, limits) as process:
             try:
                 end = process.wait(min(time.monotonic() + task.time_limit, end_of_all))
             except (DeadlineError, OutputError, ForgeryError) as error:

@@ -90,18 +90,20 @@ class FrameSplitter:
         Raises ValueError for bytes that no frame begins with, OverflowError for a frame over MAX_FRAME.
         """
         self.buffer += data
-        frames, start = [], NONCE_BYTES + HEAD.size
-        while self.buffer:
-            known = min(len(self.buffer), NONCE_BYTES)
-            if self.buffer[:known] != self.nonce[:known]:
+        frames, at = [], 0
+        while at < len(self.buffer):
+            seen = self.buffer[at : at + NONCE_BYTES]
+            if seen != self.nonce[: len(seen)]:
                 raise ValueError("bytes on the result channel that are no frame")
+            start = at + NONCE_BYTES + HEAD.size
             if len(self.buffer) < start:
                 break
-            kind, size = HEAD.unpack_from(self.buffer, NONCE_BYTES)
+            kind, size = HEAD.unpack_from(self.buffer, at + NONCE_BYTES)
             if size > MAX_FRAME:
                 raise OverflowError(f"a frame of {size} bytes")
             if len(self.buffer) < start + size:
                 break
             frames.append((kind, bytes(self.buffer[start : start + size])))
-            del self.buffer[: start + size]
+            at = start + size
+        del self.buffer[:at]
         return frames

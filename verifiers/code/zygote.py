@@ -29,7 +29,7 @@ import bisect, collections, copy, functools, heapq, itertools, math, operator, r
 LINUX = sys.platform == "linux"
 STACK_MEMORY, ADDRESS_SPACE = 600 << 20, 4 << 30  # beyond the limit, for stacks and reservations
 SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
-TICK_MS = 50
+TICK_MS, TICK_WITHOUT_PIDFD_MS = 50, 5
 _STACK, _DESCRIPTORS = 120 << 20, 64
 _JOB, _RESULT, _MORE, _FIRST_FREE = 3, 4, 5, 6
 
@@ -97,19 +97,22 @@ class Zygote:
         why, open_ = wire.ENDED_ITSELF, True
         poller = select.poll()
         poller.register(self.control, select.POLLIN)
-        pidfd = os.pidfd_open(pid) if LINUX else None
+        pidfd = _pidfd(pid)
         if pidfd is not None:
             poller.register(pidfd, select.POLLIN)
-        while not _ended(pid):
-            events = dict(poller.poll(TICK_MS if LINUX else 5))
+        while True:
+            reaped, status, usage = os.wait4(pid, os.WNOHANG)
+            if reaped:
+                break
+            events = dict(poller.poll(TICK_MS if pidfd is not None else TICK_WITHOUT_PIDFD_MS))
             if self.control.fileno() in events:
                 why, open_ = wire.KILLED, bool(self.control.recv(wire.RUN.size))
             elif not events:
                 why = self._over_limits(pid, memory) or why
             if why != wire.ENDED_ITSELF:
                 os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+                _, status, usage = os.wait4(pid, 0)
                 break
-        _, status, usage = os.wait4(pid, 0)
         if pidfd is not None:
             os.close(pidfd)
         self._clean(pid)
@@ -183,19 +186,19 @@ class Zygote:
             os.setgroups([])
             os.setresgid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
             os.setresuid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
-        _limit("RLIMIT_DATA", memory + STACK_MEMORY)
-        _limit("RLIMIT_AS", memory + ADDRESS_SPACE)
         _limit("RLIMIT_CPU", cpu, cpu + 1)  # SIGXCPU first, so that it is known for what it is
         _limit("RLIMIT_FSIZE", files)
         _limit("RLIMIT_CORE", 0)
         _limit("RLIMIT_NOFILE", _DESCRIPTORS)
-        _limit("RLIMIT_STACK", min(memory, _STACK))
         if LINUX:
-            self._confine_linux(parent)
+            self._confine_linux(memory, parent)
         else:
             os.closerange(_FIRST_FREE, 256)
 
-    def _confine_linux(self, parent: int) -> None:
+    def _confine_linux(self, memory: int, parent: int) -> None:
+        _limit("RLIMIT_DATA", memory + STACK_MEMORY)
+        _limit("RLIMIT_AS", memory + ADDRESS_SPACE)
+        _limit("RLIMIT_STACK", min(memory, _STACK))
         if self.ruleset is not None or self.filter is not None or "namespaces" in self.layers:
             libc.drop_capabilities()
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
@@ -276,8 +279,12 @@ def _place(mode: bytes, fds: list[int], null: int) -> list[int]:
     return [_JOB, *more]
 
 
-def _ended(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+def _pidfd(pid: int) -> int | None:
+    """A descriptor that says when the process ends; None where the system has none, and the clock must do."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def main() -> None:
