@@ -49,6 +49,13 @@ def test_the_deadline_holds_and_the_helper_comes_back() -> None:
         symbolic.clear_cache()
 
 
+def test_a_list_of_slow_questions_costs_one_budget() -> None:
+    gold = ", ".join(f"{k}+{SLOW}" for k in range(6))
+    start = time.perf_counter()
+    equal(gold, ", ".join(f"{SLOW}-{k}" for k in range(6)))
+    assert time.perf_counter() - start < 4 * symbolic.BUDGET + symbolic.START
+
+
 def test_a_helper_that_is_killed_is_replaced() -> None:
     process = symbolic._helper.process
     assert process is not None
@@ -96,6 +103,17 @@ HUGE = [
     "\\sqrt{" * 30 + "2" + "}" * 30, "+".join(f"x^{{{k}}}" for k in range(200)), "(a+b+c+d+e+f)^{500}",
     "\\log_{10^{100000}}(7^{7^7})", "\\frac{1}{" * 30 + "x" + "}" * 30,
 ]  # fmt: skip
+
+
+HUGE += [
+    "\\{" + ",".join(f"\\sqrt{{{k}}}" for k in range(150)) + "\\}",
+    "\\cap".join(["(\\sqrt2,\\sqrt3)\\cup(4,5)"] * 60),
+]
+HUGE += [
+    " = ".join(f"\\sqrt{{{k}}}" for k in range(150)),
+    "+".join(f"\\sin({k}x)" for k in range(180)),
+    ",".join(["\\pm x"] * 200),
+]
 
 
 @pytest.mark.parametrize("text", HUGE, ids=lambda text: text[:20])

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from verifiers.extract import cut
+from verifiers.math import symbolic
 from verifiers.math.canonical import describe
 from verifiers.math.compare import Rules, same
 from verifiers.math.normalise import Unreadable, normalise
@@ -46,6 +47,7 @@ class MathVerifier:
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         """Judge `answer` against `problem.reference`: a string, an int or a float, or a solution that holds its
         answer in a box or after ####. Never raises on any text."""
+        symbolic.new_verdict()
         try:
             gold_text = reference_answer(problem.reference)
             gold = read(gold_text)
@@ -77,6 +79,7 @@ def equal(gold: str, answer: str, **options: Any) -> bool:
     >>> equal("\\\\frac{1}{2}", "0.5"), equal("0.5", "50"), equal("(1,2)", "(2,1)")
     (True, False, False)
     """
+    symbolic.new_verdict()
     gold_text = reference_answer(gold)
     value = read(gold_text)
     try:

@@ -237,6 +237,8 @@ def _same_sequence(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
             return False
         return all(same(one, two, rules) for one, two in zip(gold.items, answer.items, strict=True))
     left, right = list(gold.items), list(answer.items)
+    if len(right) > 2 * len(left) + 8:
+        return False
     if "{}" in (gold.brackets, answer.brackets):
         left, right = _distinct(left), _distinct(right)
     if len(left) != len(right):

@@ -18,7 +18,7 @@ from verifiers.math.parse import Node
 
 __all__ = ["CONSTANTS", "Undecided", "Undefined", "exact", "free_symbols", "weight"]
 
-MAX_BITS = 60_000
+MAX_BITS = 30_000
 """Bits of a rational that the exact evaluator may make."""
 MAX_WORK = 20_000
 """Nodes evaluated in all finite sums and products of one tree together."""

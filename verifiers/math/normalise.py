@@ -115,6 +115,7 @@ _RULES: tuple[
     ("[", re.compile(r"\](?=[^\[\]()]{1,60}[,;][^\[\]()]{1,60}[\[\]])"), "("),  # ]a, b[ is (a, b)
     ("[", re.compile(r"(?<=[^\s([{,;])\s?\[(?=\s*$|\s*\\cup)"), ")"),
 )
+_REPEATING = re.compile(r"([0-9]{0,20})\.([0-9]{0,20})\s?\\overline\s?\{([0-9]{1,40})\}")
 _ANNOUNCED = re.compile(
     r"(?:\\text\s?\{)?\s?(?:the )?(?:final )?answer(?: is\b|\s?[:=])(?: is|:)?\s*\}?\s*", re.IGNORECASE
 )
@@ -156,6 +157,8 @@ def normalise(text: str) -> str:
     text = text.replace("\\$", "\ue010").replace("~", " ")
     if "$" in text:
         text = _dollars(text)
+    if "\\overline" in text:
+        text = _REPEATING.sub(_repeating, text)
     if "\\" in text or "{" in text:
         text = _THIN.sub(GROUP, text)
         text = _CIRC.sub("°", text)
@@ -173,6 +176,13 @@ def normalise(text: str) -> str:
     if not text:
         raise Unreadable("empty")
     return text
+
+
+def _repeating(match: re.Match[str]) -> str:
+    """0.1\\overline{6} as a fraction."""
+    whole, fixed, period = match.groups()
+    top = int(whole + fixed + period) - int(whole + fixed or "0")
+    return f"\\frac{{{top}}}{{{10 ** len(fixed) * (10 ** len(period) - 1)}}}"
 
 
 def _dollars(text: str) -> str:

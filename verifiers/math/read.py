@@ -131,6 +131,9 @@ def _several(values: list[Value], cuts: list[str]) -> Value:
     return Sequence(tuple(flat), "")
 
 
+_DERIVATIVE = re.compile(r"frac\{d[a-zA-Z]?\}\{d[a-z]\}")
+
+
 # --- relations --------------------------------------------------------------------------------------------
 
 
@@ -199,6 +202,8 @@ def _label(tokens: list[Token]) -> Node | None:
         return _expression(tokens)
     if len(tokens) > 14:
         return None
+    if tokens[0].text == "frac" and _DERIVATIVE.fullmatch("".join(token.text for token in tokens)):
+        return sym("word")
     pair = _wrapped(tokens)
     if pair is not None and pair[0] in ("(", "<"):
         parts, cuts = _split(tokens[1:-1], "sep")

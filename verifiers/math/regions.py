@@ -29,6 +29,8 @@ __all__ = [
 ALL = Region((Piece(None, None, False, False),))
 _FLIP = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "!=": "!="}
 _DIGITS = 60
+MAX_PAIRS = 400
+"""Pairs of intervals that an intersection may have to look at."""
 
 
 class Unordered(Unreadable):
@@ -224,6 +226,8 @@ def merged(region: Region) -> list[Piece]:
 
 
 def _meet(left: Region, right: Region) -> Region:
+    if len(left.pieces) * len(right.pieces) > MAX_PAIRS:
+        raise Unreadable("too many intervals")
     found: list[Piece] = []
     for one in left.pieces:
         for two in right.pieces:

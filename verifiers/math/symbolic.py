@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 from verifiers.math.evaluate import weight
 from verifiers.math.parse import Node
 
-__all__ = ["clear_cache", "equal"]
+__all__ = ["clear_cache", "equal", "new_verdict"]
 
 DEADLINE = 0.6
 """Seconds that the helper has for one question."""
@@ -30,6 +31,8 @@ START = 1.2
 """Seconds that a question waits for a helper that is still importing sympy."""
 MEMORY = 2**30
 """Bytes of address space that the helper may take on top of what it starts with."""
+BUDGET = 2 * DEADLINE
+"""Seconds that all questions of one verdict may take together; see `new_verdict`."""
 MAX_WEIGHT = 300
 """Nodes of both trees together that sympy is asked about."""
 
@@ -46,10 +49,24 @@ def equal(left: Node, right: Node) -> bool | None:
     """
     if not (_has_operation(left) or _has_operation(right)) or weight(left) + weight(right) > MAX_WEIGHT:
         return None
+    left_over = getattr(_spent, "left", BUDGET)
+    if left_over <= 0:
+        return None
+    start = time.monotonic()
     try:
         return _cached(left, right)
     except _NotYet:
         return None
+    finally:
+        _spent.left = left_over - (time.monotonic() - start)
+
+
+_spent = threading.local()
+
+
+def new_verdict() -> None:
+    """A new verdict begins in this thread, with a new budget: a list of integrals must not cost one each."""
+    _spent.left = BUDGET
 
 
 class _NotYet(Exception):  # noqa: N818
