@@ -1,13 +1,15 @@
-"""Do the 95 % intervals cover the truth 95 % of the time? Simulated populations, the very functions of the report.
+"""Do the 95 % intervals cover the truth 95 % of the time? Simulated populations, the very functions of the
+report.
 
-    python scripts/coverage_study.py [--experiments 1000] [--problems 50 200] [--docs docs/metrics.md]
+python scripts/coverage_study.py [--experiments 1000] [--problems 50 200] [--docs docs/metrics.md]
 
-Each experiment draws M problems from a known population of (base rate, tuned rate), samples counts, and asks the
-functions behind `rlvr.analysis.compare` for their intervals. pass@1, pass@k, the paired gain, k* and R are held
-against the population's truth. The parts C, X, U, E, F and ρ are made of positive parts, which noise in the counts
-biases: they are held against their expected plug-in values at the same (n0, n1), and their bias is shown beside the
-churn floor. Both kinds of truth are exact sums over a grid of the population, not simulations. One thread; the
-settings take turns, and `--minutes` ends the study early with the experiments done so far.
+Each experiment draws M problems from a known population of (base rate, tuned rate), samples counts, and asks
+the functions behind `rlvr.analysis.compare` for their intervals. pass@1, pass@k, the paired gain, k* and R
+are held against the population's truth. The parts C, X, U, E, F and ρ are made of positive parts, which noise
+in the counts biases: they are held against their expected plug-in values at the same (n0, n1), and their bias
+is shown beside the churn floor. Both kinds of truth are exact sums over a grid of the population, not
+simulations. One thread; the settings take turns, and `--minutes` ends the study early with the experiments
+done so far.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ class Population:
     found: float  # tuned rate of a problem beyond the base
 
     def grid(self) -> tuple[Floats, Floats, Floats]:
-        """(base rate, tuned rate, weight) of a fine grid of problems; quantiles, so that sums are integrals."""
+        """(base rate, tuned rate, weight) of a fine grid of problems; quantiles, so that sums are
+        integrals.
+        """
         p = betaincinv(self.a, self.b, (np.arange(GRID) + 0.5) / GRID)
         q = p * np.exp(self.tilt) / (1 - p + p * np.exp(self.tilt))
         rates = [
@@ -118,7 +122,9 @@ def expected_plug_in(population: Population) -> dict[str, float]:
 
 
 def noiseless_parts(population: Population) -> dict[str, float]:
-    """The parts of the true rates themselves, so that plug-in minus this is the bias (base-zero gain counts as E)."""
+    """The parts of the true rates themselves, so that plug-in minus this is the bias (base-zero
+    gain counts as E).
+    """
     p, q, w = population.grid()
     gain = np.maximum(q - p, 0)
     headroom = -np.expm1(BUDGET * np.log1p(-p)) - p
@@ -219,7 +225,9 @@ LABELS = {
 
 
 def report(tallies: dict[tuple[str, int], dict[str, Tally]], replicates: int) -> str:
-    """A Markdown table per population: truth, bias of the plug-in, and coverage with its misses for each M."""
+    """A Markdown table per population: truth, bias of the plug-in, and coverage with its misses
+    for each M.
+    """
     lines = []
     for population in POPULATIONS:
         sizes = [m for name, m in tallies if name == population.name]
@@ -252,7 +260,8 @@ def _cells(tally: Tally) -> str:
     share = 100 * tally.covered / tally.number
     mark = "" if 92 <= share <= 98 else " *"
     missed = f"{100 * tally.too_low / tally.number:.1f}, {100 * tally.too_high / tally.number:.1f}"
-    return f"{share:.1f} %{mark} | {missed} | {tally.width / tally.number:.3f} | {100 * tally.gamma / tally.number:.0f} %"
+    width, gamma = tally.width / tally.number, 100 * tally.gamma / tally.number
+    return f"{share:.1f} %{mark} | {missed} | {width:.3f} | {gamma:.0f} %"
 
 
 def main() -> None:

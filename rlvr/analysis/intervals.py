@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
-from rlvr.analysis.samples import Floats
+from rlvr.analysis.samples import Bools, Floats
 
 RARE = 10.0
 """Below so many effective contributors (and a quarter of the problems) the gamma interval takes over."""
@@ -86,7 +86,8 @@ def effective_contributors(values: Floats) -> Floats:
     return np.divide(np.sum(np.abs(x), axis=0) ** 2, square, out=np.zeros_like(square), where=square > 0)
 
 
-def is_rare(values: Floats, problems: ArrayLike) -> Floats:
+def is_rare(values: Floats, problems: ArrayLike) -> Bools:
+    """Whether so few problems carry the mean that the bootstrap cannot know its spread."""
     return effective_contributors(values) < np.minimum(RARE, np.asarray(problems) / 4)
 
 
@@ -108,7 +109,7 @@ def gamma_interval(values: Floats, problems: ArrayLike, level: float = 0.95) -> 
 
 def rare_share_interval(
     values: Floats, problems: ArrayLike, lo: Floats, hi: Floats
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, Floats, Bools]:
     """(lo, hi, replaced): gamma intervals for columns of values in [0, 1] where few problems
     differ from 0, or from 1.
     """
@@ -126,7 +127,7 @@ def rare_share_interval(
 
 def rare_difference_interval(
     values: Floats, problems: ArrayLike, lo: Floats, hi: Floats
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, Floats, Bools]:
     """As rare_share_interval for values in [-1, 1]: gains and losses each get a gamma interval,
     and the two are combined as those of a difference (MOVER, Zou & Donner 2008).
     """

@@ -160,8 +160,8 @@ def search_grid(top: int) -> tuple[Floats, Ints]:
     """Values of k on which bootstrap replicates of the two roots are found by interpolation, and its whole
     ones.
 
-    Steps of 3.5 % up to 32, all whole numbers to 256, then steps of 2 %: linear interpolation between them errs by
-    less than one part in a thousand, far below the width of any interval.
+    Steps of 3.5 % up to 32, all whole numbers to 256, then steps of 2 %: linear interpolation between them
+    errs by less than one part in a thousand, far below the width of any interval.
     """
     fine = np.concatenate([[0.0], np.geomspace(1 / 16, 32, 180)])
     coarse = np.geomspace(256, max(top, 257), 1 + int(np.ceil(np.log(max(top, 257) / 256) / np.log(1.02))))

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from rlvr.analysis.bootstrap import MIN_PROBLEMS, mean_and_se
+from rlvr.analysis.bootstrap import ClusterBootstrap
 from rlvr.analysis.compression import decompose, safe_ratio
-from rlvr.analysis.estimate import FEW_PROBLEMS, NO_DATA, OK, Estimate, plain
-from rlvr.analysis.pair import Pair
+from rlvr.analysis.estimate import plain
+from rlvr.analysis.pair import Pair, means
 from rlvr.analysis.passk import pass_at_k
-from rlvr.analysis.samples import Bools, Floats, Ints
-from rlvr.analysis.sizing import Z
+from rlvr.analysis.samples import Bools, Ints
 
 
 def limits(pair: Pair, budget: int, alpha: float) -> list[dict[str, Any]]:
@@ -48,29 +47,23 @@ def _row(
     n1, c1 = pair.tuned.n[inside], pair.tuned.c[inside]
     n0, c0 = n0[inside], c0[inside]
     base, tuned = pass_at_k(n0, c0, 1), pass_at_k(n1, c1, 1)
+    columns = {
+        "base_pass_1": base,
+        "base_pass_k": pass_at_k(n0, c0, budget),
+        "tuned_pass_1": tuned,
+        "tuned_pass_k": pass_at_k(n1, c1, budget),
+        "gain": tuned - base,
+    }
+    boot = ClusterBootstrap(len(n0), pair.boot.replicates, pair.boot.seed)
     mean_base = float(c0.sum() / n0.sum()) if n0.sum() else np.nan
     return {
         "problems": int(inside.sum()),
-        "base_pass_1": _mean(base),
-        "base_pass_k": _mean(pass_at_k(n0, c0, budget)),
-        "tuned_pass_1": _mean(tuned),
-        "tuned_pass_k": _mean(pass_at_k(n1, c1, budget)),
-        "gain": _mean(tuned - base),
+        **means(columns, boot, signed=["gain"]),
         "share_of_gain": plain(float(safe_ratio(np.nansum(tuned - base), total))),
         "certified": int(certified[inside].sum()),
         "unsound_share": _unsound(pair, inside),
         "samples_to_first_hit": plain(1 / mean_base if mean_base > 0 else np.nan),
     }
-
-
-def _mean(values: Floats) -> dict[str, Any]:
-    used = int(np.sum(~np.isnan(values)))
-    mean, se = mean_and_se(values)
-    status = NO_DATA if not used else OK if used >= MIN_PROBLEMS else FEW_PROBLEMS
-    width = Z * float(se)
-    return Estimate(
-        float(mean), float(se), float(mean) - width, float(mean) + width, status, used, len(values) - used
-    ).to_json()
 
 
 def _unsound(pair: Pair, inside: Bools) -> float | str | None:

@@ -146,7 +146,9 @@ def _convolve(total: Floats, votes: Floats, u: Floats) -> Floats:
 
 
 def _binomial(size: Floats, x: Floats, rate: Floats, log_factorial: Floats) -> Floats:
-    """P(x) of Binomial(size, rate), 0 for x > size; sizes and x are whole numbers up to the table's length."""
+    """P(x) of Binomial(size, rate), 0 for x > size; sizes and x are whole numbers up to the
+    table's length.
+    """
     inside = x <= size
     n, y = size.astype(np.intp), np.where(inside, x, 0.0).astype(np.intp)
     log_p = (
