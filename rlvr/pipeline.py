@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlvr import machine
+from rlvr import machine, rollouts
 from rlvr import problems as sources
 from rlvr.config import Config
 from rlvr.errors import UserError
@@ -38,7 +38,7 @@ def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = No
         evaluate(config, str(here.model), "tuned", problems, examiner, here)
         rescore(config, problems, examiner, here)
         with one_process() as mine:
-            return report(config, problems, here, terminal) if mine else None
+            return report(config, problems, examiner, here) if mine else None
 
 
 def begin(config: Config, folder: Path, terminal: Terminal) -> Run:
@@ -126,7 +126,7 @@ def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -
                 examiner.rescore(policy, problems.heldout, here.rollouts(file))
 
 
-def report(config: Config, problems: Problems, here: Run, terminal: Terminal) -> Report:
+def report(config: Config, problems: Problems, examiner: Examiner, here: Run) -> Report:
     """Write `report.html` and `report.json`, and show the summary."""
     from rlvr import report as reports
 
@@ -142,16 +142,18 @@ def report(config: Config, problems: Problems, here: Run, terminal: Terminal) ->
             probe: (here.rollouts(f"base.{probe}"), here.rollouts(f"tuned.{probe}"))
             for probe in problems.probes
         },
-        exact=exact_values(config, problems, here),
+        exact=exact_values(config, problems, examiner, here),
         title=here.folder.name,
         notes=machine.warnings(config),
     )
-    terminal.show(result.summary)
-    terminal.show(f"Report: {result.html}")
+    examiner.terminal.show(result.summary)
+    examiner.terminal.show(f"Report: {result.html}")
     return result
 
 
-def exact_values(config: Config, problems: Problems, here: Run) -> Mapping[str, Any] | None:
+def exact_values(
+    config: Config, problems: Problems, examiner: Examiner, here: Run
+) -> Mapping[str, Any] | None:
     """What the report estimates, exactly, where the held-out problems are of the enumerable world."""
     if config.problems.heldout.world is None or config.evidence != EvidenceConfig(question="{prompt}"):
         return None
@@ -159,5 +161,17 @@ def exact_values(config: Config, problems: Problems, here: Run) -> Mapping[str, 
     from rlvr.testbed.enumerate import exact_comparison
 
     base, tuned = load_policy(config, "base"), load_policy(config, "tuned", here.model)
-    temperature = config.sampling.temperature
-    return exact_comparison(base.model, tuned.model, base.tokenizer, problems.heldout, temperature)
+    written: dict[str, set[str]] = {problem.id: set() for problem in problems.heldout}
+    for name in ("base", "tuned"):
+        for row in rollouts.read(here.rollouts(name)):
+            if row.complete:
+                written[row.problem_id].add(row.trace)
+    return exact_comparison(
+        base.model,
+        tuned.model,
+        base.tokenizer,
+        problems.heldout,
+        config.sampling.temperature or 1.0,
+        sampled=list(written.values()),
+        verify=lambda pairs: [verdict.score == 1.0 for verdict in examiner.pool.score(pairs)],
+    )

@@ -6,7 +6,7 @@ a problem: the traces are packed as a tree behind their prompt, and each token a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,36 +85,61 @@ def pack(trees: Sequence[Tree], pad: int) -> dict[str, torch.Tensor]:
     }
 
 
-def trees_of(problems: Sequence[Problem], tokenizer: Any) -> list[Tree]:
-    """One tree per problem: its prompt, and every trace of its support with end-of-text."""
+def outcomes(problem: Problem, sampled: Iterable[str] = ()) -> tuple[Trace, ...]:
+    """The traces of the law, then those of `sampled` that the law cannot write (a trained policy can).
+
+    Of these the law knows nothing; right is that they end with the right box, and they count as not sound.
+    """
+    law = support(problem)
+    others = sorted(set(sampled) - {trace.text for trace in law})
+    box = f"\\boxed{{{problem.reference}}}"
+    return law + tuple(Trace(text, "elsewhere", 0.0, text.endswith(box), False) for text in others)
+
+
+def trees_of(
+    problems: Sequence[Problem], tokenizer: Any, traces: Sequence[Sequence[Trace]] | None = None
+) -> list[Tree]:
+    """One tree per problem: its prompt, and every trace (those of the law, if not given) with end-of-text."""
     eos = [tokenizer.eos_token_id]
     return [
         plant(
             tokenizer.encode(problem.prompt),
-            [tokenizer.encode(t.text, add_special_tokens=False) + eos for t in support(problem)],
+            [tokenizer.encode(trace.text, add_special_tokens=False) + eos for trace in of_problem],
         )
-        for problem in problems
+        for problem, of_problem in zip(problems, traces or map(support, problems), strict=True)
     ]
 
 
+NODES_SQUARED = 2**24
+"""Entries of the attention mask of one forward pass."""
+
+
+def passes(trees: Sequence[Tree]) -> Iterator[Sequence[Tree]]:
+    """Neighbouring trees that fit into one forward pass together."""
+    start = 0
+    while start < len(trees):
+        end, longest = start, 0
+        while end < len(trees):
+            longest = max(longest, len(trees[end].tokens))
+            if end > start and (end + 1 - start) * longest**2 > NODES_SQUARED:
+                break
+            end += 1
+        yield trees[start:end]
+        start = end
+
+
 @torch.no_grad()
-def support_logprobs(
-    model: Any,
-    tokenizer: Any,
-    problems: Sequence[Problem],
-    temperature: float = 1.0,
-    problems_per_pass: int = 32,
+def trace_logprobs(
+    model: Any, tokenizer: Any, trees: Sequence[Tree], temperature: float = 1.0
 ) -> list[Floats]:
-    """Log-probability of every trace of `world.support(problem)`, in its order, under `model`.
+    """Log-probability of every trace of every tree, in their order, under `model`.
 
     The model must take a four-dimensional attention mask and position ids, as transformers' decoders do.
     """
-    trees = trees_of(problems, tokenizer)
     was_training = model.training
     model.eval()
     tables: list[Floats] = []
-    for start in range(0, len(trees), problems_per_pass):
-        chunk = trees[start : start + problems_per_pass]
+    for chunk in passes(trees):
         batch = {name: t.to(model.device) for name, t in pack(chunk, tokenizer.pad_token_id).items()}
         parents = batch.pop("parents")
         batch["attention_mask"] = batch["attention_mask"].to(model.dtype)
@@ -141,25 +166,30 @@ class Table:
     traces: tuple[Trace, ...]
     logp: Floats
     """(T + 1,) log-probabilities; they sum to 1 in probability."""
+    verified: NDArray[np.bool_]
+    """(T + 1,) verdicts V; False for "elsewhere"."""
 
     @classmethod
-    def of(cls, problem: Problem, logp: Floats) -> Table:
-        """From log-probabilities (T,) of the support; raises ValueError where they sum to more than 1."""
+    def of(
+        cls, problem: Problem, traces: Sequence[Trace], logp: Floats, verified: Sequence[bool] | None = None
+    ) -> Table:
+        """From the traces' log-probabilities (T,) and verdicts (their `right`, if not given).
+
+        Raises ValueError where the probabilities sum to more than 1.
+        """
         outside = -np.expm1(np.logaddexp.reduce(logp))
         if outside < -1e-6:
             raise ValueError(f"problem {problem.id}: the traces' probabilities sum to {1 - outside:.8f} > 1")
+        verdicts = [trace.right for trace in traces] if verified is None else verified
         with np.errstate(divide="ignore"):
-            return cls(support(problem), np.append(logp, np.log(max(outside, 0.0))))
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """(T + 1,) verdicts V: the trace's boxed answer is the problem's."""
-        return np.array([t.right for t in self.traces] + [False])
+            return cls(
+                tuple(traces), np.append(logp, np.log(max(outside, 0.0))), np.array([*verdicts, False])
+            )
 
     @property
     def sound(self) -> NDArray[np.bool_]:
-        """(T + 1,) right, by steps that are true and lead to what is boxed."""
-        return np.array([t.right and t.sound for t in self.traces] + [False])
+        """(T + 1,) verified, by steps that are true and lead to what is boxed."""
+        return self.verified & np.array([t.sound for t in self.traces] + [False])
 
     @property
     def outside(self) -> float:
@@ -172,29 +202,39 @@ class Table:
 
     @property
     def pass_at_1(self) -> float:
-        return self.mass(self.right)
+        return self.mass(self.verified)
 
     def pass_at_k(self, k: int) -> float:
         """1 − (1 − p)^k: exact, since p is known."""
         return float(-np.expm1(k * np.log1p(-min(self.pass_at_1, 1.0)))) if self.pass_at_1 < 1 else 1.0
 
     def posterior(self) -> Floats:
-        """p(z | x, verified), (T + 1,): zero on wrong traces."""
-        return np.where(self.right, np.exp(self.logp - _log_mass(self.logp, self.right)), 0.0)
+        """p(z | x, verified), (T + 1,): zero on refused traces."""
+        return np.where(self.verified, np.exp(self.logp - _log_mass(self.logp, self.verified)), 0.0)
 
     def strategy_shares(self, verified: bool = False) -> dict[str, float]:
         """Mass by strategy; with `verified`, shares of the posterior p(z | x, verified)."""
         weights = self.posterior() if verified else np.exp(self.logp)
-        shares = dict.fromkeys(STRATEGIES, 0.0) | ({} if verified else {"elsewhere": float(weights[-1])})
+        shares = dict.fromkeys([*STRATEGIES, "elsewhere"], 0.0) | {"elsewhere": float(weights[-1])}
         for trace, weight in zip(self.traces, weights[:-1], strict=True):
             shares[trace.strategy] += float(weight)
         return shares
 
 
-def tables(model: Any, tokenizer: Any, problems: Sequence[Problem], temperature: float = 1.0) -> list[Table]:
-    """The exact table of `model` on each problem."""
-    logprobs = support_logprobs(model, tokenizer, problems, temperature)
-    return [Table.of(problem, logp) for problem, logp in zip(problems, logprobs, strict=True)]
+def tables(
+    model: Any,
+    tokenizer: Any,
+    problems: Sequence[Problem],
+    temperature: float = 1.0,
+    traces: Sequence[Sequence[Trace]] | None = None,
+    verified: Sequence[Sequence[bool]] | None = None,
+) -> list[Table]:
+    """The exact table of `model` on each problem, over the law's traces and verdicts if none are given."""
+    traces = traces or [support(problem) for problem in problems]
+    logprobs = trace_logprobs(model, tokenizer, trees_of(problems, tokenizer, traces), temperature)
+    verdicts = verified or [None] * len(problems)
+    rows = zip(problems, traces, logprobs, verdicts, strict=True)
+    return [Table.of(problem, known, logp, verdict) for problem, known, logp, verdict in rows]
 
 
 def divergences(base: Table, tuned: Table) -> dict[str, float | None]:
@@ -205,7 +245,7 @@ def divergences(base: Table, tuned: Table) -> dict[str, float | None]:
     kl_success = kl(q‖p), kl_forward = KL(π_V‖π*), kl_wrong = KL(π_¬V‖p0_¬V); kl_reverse = KL(π*‖π).
     None where π gives a class no mass, so that there is nothing to condition on.
     """
-    right = base.right
+    right = base.verified
     verdict = [np.array([_log_mass(t.logp, right), _log_mass(t.logp, ~right)]) for t in (tuned, base)]
     star = np.where(right, base.logp - verdict[1][0], -np.inf)
     return {
@@ -231,22 +271,42 @@ def _kl_within(log_p: Floats, log_q: Floats, atoms: NDArray[np.bool_]) -> float 
 
 
 def exact_comparison(
-    base_model: Any, tuned_model: Any, tokenizer: Any, problems: Sequence[Problem], temperature: float = 1.0
+    base_model: Any,
+    tuned_model: Any,
+    tokenizer: Any,
+    problems: Sequence[Problem],
+    temperature: float = 1.0,
+    sampled: Sequence[Iterable[str]] | None = None,
+    verify: Callable[[list[tuple[Problem, str]]], list[bool]] | None = None,
 ) -> dict[str, Any]:
     """Base against tuned on problems of the tiny world, by enumeration; JSON-able, means over problems.
+
+    Args:
+        sampled: per problem, complete traces that either policy wrote; those that the law cannot write are
+            enumerated too.
+        verify: judges (problem, trace) pairs; by default a trace is verified when its box is right.
 
     Keys: per policy (`base`, `tuned`) pass_at_k, sound share among verified, shares by strategy (of all
     traces; of the posterior p(z|x,verified)) and mass_outside_support; `divergence`: kl_base = KL(π‖p0),
     kl_success = kl(q‖p), kl_forward = KL(π_V‖π*), kl_reverse = KL(π*‖π), kl_wrong; `kl_efficiency` =
     Σ kl(q‖p) / Σ KL(π‖p0) over problems (None where nothing moved); `per_problem`: the same as lists.
 
-    The mass outside the support: traces that the law cannot write have no table entry. They are one atom
-    "elsewhere", counted as wrong. So each exact pass@1 is a lower bound, short by at most
-    `mass_outside_support`, and KL(π‖p0) is that of the coarsened laws, a lower bound too (data processing).
+    The mass outside: traces that are not enumerated are one atom "elsewhere", counted as wrong. So each exact
+    pass@1 is a lower bound, short by at most `mass_outside_support`, and KL(π‖p0) is that of the coarsened
+    laws, a lower bound too (data processing). With the sampled traces enumerated, that mass is small.
 
     Raises ValueError for a problem that has no law (the unreachable ones).
     """
-    base, tuned = (tables(m, tokenizer, problems, temperature) for m in (base_model, tuned_model))
+    extra = sampled or [()] * len(problems)
+    traces = [outcomes(problem, texts) for problem, texts in zip(problems, extra, strict=True)]
+    verified = None
+    if verify is not None:
+        flat = [(p, trace.text) for p, known in zip(problems, traces, strict=True) for trace in known]
+        verdicts = iter(verify(flat))
+        verified = [[next(verdicts) for _ in known] for known in traces]
+    base, tuned = (
+        tables(m, tokenizer, problems, temperature, traces, verified) for m in (base_model, tuned_model)
+    )
     split = [divergences(b, t) for b, t in zip(base, tuned, strict=True)]
     per_problem: dict[str, Any] = {"problem_id": [problem.id for problem in problems]}
     for name, policy in (("base", base), ("tuned", tuned)):

@@ -58,7 +58,7 @@ class Trace:
     """One response that the law can write. `text` is what follows the prompt, without end-of-text."""
 
     text: str
-    strategy: Strategy
+    strategy: Strategy | Literal["elsewhere"]
     probability: float
     right: bool
     """The boxed answer is the problem's."""

@@ -36,7 +36,7 @@ def moved():
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_tree_agrees_with_one_trace_at_a_time(model, tokenizer, temperature):
     problems = world.problems("heldout", 2) + world.problems("rare", 1)
-    packed = exact.support_logprobs(model, tokenizer, problems, temperature)
+    packed = exact.trace_logprobs(model, tokenizer, exact.trees_of(problems, tokenizer), temperature)
     for problem, table in zip(problems, packed, strict=True):
         prompt = tokenizer.encode(problem.prompt)
         for trace, logp in zip(world.support(problem), table, strict=True):
@@ -96,7 +96,7 @@ def test_the_posterior_itself_costs_ln_one_over_p(model, tokenizer):
     """π = π*: KL(π‖p0) = ln(1/p), and nothing is spent beside success."""
     base = exact.tables(model, tokenizer, world.problems("heldout", 1))[0]
     with np.errstate(divide="ignore"):
-        star = exact.Table(base.traces, np.log(base.posterior()))
+        star = exact.Table(base.traces, np.log(base.posterior()), base.verified)
     d = exact.divergences(base, star)
     assert d["kl_base"] == pytest.approx(-math.log(base.pass_at_1))
     assert d["kl_success"] == pytest.approx(d["kl_base"])
@@ -127,3 +127,28 @@ def test_comparison_of_a_policy_with_itself_and_with_another(model, moved, token
 def test_comparison_refuses_problems_without_a_law(model, tokenizer):
     with pytest.raises(ValueError, match="unreachable-0000"):
         exact.exact_comparison(model, model, tokenizer, world.problems("unreachable", 1))
+
+
+def test_sampled_traces_beyond_the_law_are_enumerated_too(model, moved, tokenizer):
+    """What the moved network wrote takes mass out of "elsewhere", and the verifier decides on it."""
+    problem = world.problems("heldout", 1)[0]
+    torch.manual_seed(0)
+    prompt = tokenizer([problem.prompt] * 256, return_tensors="pt")
+    out = moved.generate(**prompt, do_sample=True, top_k=0, max_new_tokens=world.MAX_NEW_TOKENS)
+    written = out[:, prompt.input_ids.shape[1] :]
+    complete = [row for row in written if (row == tokenizer.eos_token_id).any()]
+    texts = tokenizer.batch_decode(complete, skip_special_tokens=True)
+
+    def accepts_long_ones(pairs):
+        return [len(text) > 20 for _, text in pairs]
+
+    law = exact.exact_comparison(model, moved, tokenizer, [problem])
+    more = exact.exact_comparison(
+        model, moved, tokenizer, [problem], sampled=[texts], verify=accepts_long_ones
+    )
+    for name in ("base", "tuned"):
+        assert more[name]["mass_outside_support"] < law[name]["mass_outside_support"]
+    assert more["tuned"]["mass_outside_support"] < 0.75 * law["tuned"]["mass_outside_support"]
+    assert more["divergence"]["kl_base"] > law["divergence"]["kl_base"]  # the finer law is farther away
+    share = sum(len(text) > 20 for text in texts) / 256
+    assert more["tuned"]["pass_at_k"]["1"] == pytest.approx(share, abs=0.1)
