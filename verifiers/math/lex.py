@@ -123,7 +123,7 @@ _ACCENTS = words("bar hat tilde overline widehat widetilde dot ddot")
 _DROPPED = words(
     "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits quad qquad "
     "triangle large Large LARGE huge Huge small normalsize therefore because qed square blacksquare checkmark "
-    "mathop mathbin mathrel hline phantom Box , ; : ! >"
+    "mathop mathbin mathrel relax strut null hline phantom Box , ; : ! >"
 ) | {" "}
 _LETTER = re.compile(r"\s?\{\s?([A-Za-z])\s?\}|\s([A-Za-z])")
 _ENVIRONMENT = re.compile(r"\s?\{([a-zA-Z]+\*?)\}(?:\s?\{[|lcr ]*\})?")

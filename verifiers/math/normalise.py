@@ -116,6 +116,8 @@ _RULES: tuple[
     ("[", re.compile(r"(?<=[^\s([{,;])\s?\[(?=\s*$|\s*\\cup)"), ")"),
 )
 _REPEATING = re.compile(r"([0-9]{0,20})\.([0-9]{0,20})\s?\\overline\s?\{([0-9]{1,40})\}")
+_SYSTEM = re.compile(r"(?:\\\{)?\s*\\begin\{(cases|aligned|align\*?|gathered)\}(.*)\\end\{\1\}")
+_MINUTES = re.compile(r"([0-9]{1,6})°\s?([0-9]{1,2})\s?'(?:\s?([0-9]{1,2})\s?(?:''|\"))?")
 _ANNOUNCED = re.compile(
     r"(?:\\text\s?\{)?\s?(?:the )?(?:final )?answer(?: is\b|\s?[:=])(?: is|:)?\s*\}?\s*", re.IGNORECASE
 )
@@ -166,6 +168,10 @@ def normalise(text: str) -> str:
         text = _SPACING.sub(" ", text)
     text = text.replace("\n", " ").replace("\r", " ").replace("\t", " ").replace("...", "\\ldots ")
     text = text.rstrip(" .,;\\").lstrip(" ,;")
+    if "°" in text and "'" in text:
+        text = _MINUTES.sub(_minutes, text)
+    if "\\begin" in text and (system := _SYSTEM.fullmatch(text)) is not None:
+        text = _system(system)
     for sign, pattern, replacement in _RULES:
         if sign in text:
             text = pattern.sub(replacement, text)
@@ -176,6 +182,17 @@ def normalise(text: str) -> str:
     if not text:
         raise Unreadable("empty")
     return text
+
+
+def _system(match: re.Match[str]) -> str:
+    """Equations under each other, as a list."""
+    return re.sub(r"\\\\", ", ", match[2].replace("&", " ")).strip(" ,")
+
+
+def _minutes(match: re.Match[str]) -> str:
+    """22° 30' as one number of degrees."""
+    degrees, minutes, seconds = match.groups()
+    return f"\\frac{{{3600 * int(degrees) + 60 * int(minutes) + int(seconds or 0)}}}{{3600}}°"
 
 
 def _repeating(match: re.Match[str]) -> str:

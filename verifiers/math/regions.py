@@ -105,7 +105,7 @@ def inequality(sides: list[Node], ops: list[str]) -> Value:
     free = [evaluate.free_symbols(side) - {"∞"} for side in sides]
     names = set().union(*free)
     if len(names) == 1 and len(sides) == 2 and free[0] and free[1]:  # 2x + 1 > x
-        sides, free = [Node("add", (sides[0], Node("neg", (sides[1],)))), num(0)], [names, set()]
+        sides, free = [Node("add", (sides[0], Node("neg", (sides[1],)))), num(0)], [set(names), set()]
     if len(names) == 1 and sum(map(bool, free)) == 1:
         name = names.pop()
         at = next(position for position, symbols in enumerate(free) if symbols)
