@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from verifiers.code import CodeVerifier, formats, runner, sandbox
+from verifiers.code import CodeVerifier, formats, runner, sandbox, wire
 from verifiers.types import Problem
 
 AVAILABLE = sandbox.LEVELS[: sandbox.LEVELS.index(sandbox.level()) + 1]
@@ -215,6 +215,56 @@ def test_a_layer_that_fails_gives_no_verdict(monkeypatch):
     verdict = verifier.verify(functions(), "", RIGHT)
     assert (verdict.score, verdict.status) == (None, "error")
     assert "zygote" in verdict.detail
+
+
+@pytest.mark.parametrize(
+    "program", ["import os\nos.write(4, b'x' * 60000)", "import os\nos.write(4, b'')\nos._exit(0)"]
+)
+def test_garbage_on_the_result_channel_is_the_programs_fault_at_any_moment(best, program):
+    """Also when it arrives in the same read as the word that the layers stand."""
+    for _ in range(10):
+        assert best.verify(functions(), "", program).score == 0.0
+
+
+@pytest.mark.parametrize("others", [0, 1, 2, 3, 300])
+def test_a_program_has_its_own_descriptors_and_no_others(others):
+    """Whatever number the zygote's socket had in the judge."""
+    program = (
+        "import os\n"
+        "def held():\n"
+        "    found = []\n"
+        "    for fd in range(2000):\n"
+        "        try: found.append((os.fstat(fd), fd)[1])\n"
+        "        except OSError: pass\n"
+        "    return found\n"
+    )
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(others)]
+    judge = CodeVerifier(allow_weak=True)
+    try:
+        problem = functions("held", [{"expected": [0, 1, 2, 3, 4]}])
+        verdict = judge.verify(problem, "", program)
+        assert verdict.score == 1.0, verdict.detail
+        asserting = assertions("assert held() == [0, 1, 2, 3, 4, 5]\n", "held")
+        assert judge.verify(asserting, "", program).score == 1.0
+        shown = judge.verify(stdin(("", "[0, 1, 2, 3, 4]")), "", program + "print(held())\n")
+        assert shown.score == 1.0, shown.detail
+    finally:
+        judge.close()
+        for fd in opened:
+            os.close(fd)
+
+
+def test_frames_before_garbage_are_delivered():
+    nonce = b"n" * wire.NONCE_BYTES
+    splitter = wire.FrameSplitter(nonce)
+    good = nonce + wire.frame(wire.READY, b"")
+    frames = []
+    with pytest.raises(ValueError, match="no frame"):
+        for frame in splitter.feed(good + b"garbage"):
+            frames.append(frame)
+    assert frames == [(wire.READY, b"")]
+    whole = wire.FrameSplitter(nonce)
+    assert [f for byte in good + good for f in whole.feed(bytes([byte]))] == [(wire.READY, b"")] * 2
 
 
 def test_a_program_cannot_turn_its_zero_into_none(best):

@@ -152,6 +152,16 @@ def answer():
                 os.write(o.fd, nonce + bytes([kind]) + (1).to_bytes(4, "big") + b"T")
     os._exit(0)
 """
+WRITE_EVERYWHERE = """
+import os
+def answer():
+    for fd in range(3, 1100):
+        try:
+            os.write(fd, b"k" * 90)
+        except OSError:
+            pass
+    os._exit(0)
+"""
 LYING_RESULT = """
 class Liar(str):
     __eq__ = lambda self, other: True
@@ -177,5 +187,6 @@ PROGRAMS = {
     "eat memory": EAT_MEMORY,
     "never end": NEVER_END,
     "forge the protocol": FORGE_FRAMES,
+    "write to every descriptor": WRITE_EVERYWHERE,
     "return an object that lies": LYING_RESULT,
 }

@@ -150,6 +150,7 @@ class Process:
         self.frames: deque[tuple[bytes, bytes]] = deque()
         self.stdout = bytearray()
         self.end: End | None = None
+        self._fault: OutputError | ForgeryError | None = None
         self._splitter = wire.FrameSplitter(nonce)
         self._result, result_theirs = os.pipe()
         self._stdout: int | None = None
@@ -192,14 +193,21 @@ class Process:
 
         Raises DeadlineError, OutputError, ForgeryError, SandboxError.
         """
-        while not self.frames and self.end is None:
+        while not self.frames and self.end is None and self._fault is None:
             self._pump(deadline)
-        return self.frames.popleft() if self.frames else None
+        if self.frames:  # what came in good order before a fault still counts
+            return self.frames.popleft()
+        if self._fault is not None:
+            raise self._fault
+        return None
 
     def wait(self, deadline: float) -> End:
         """Wait for the end. Raises like `frame`."""
-        while self.end is None:
+        while self.end is None and self._fault is None:
             self._pump(deadline)
+        if self._fault is not None:
+            raise self._fault
+        assert self.end is not None
         return self.end
 
     def kill(self) -> End:
@@ -261,15 +269,16 @@ class Process:
         if fd == self._stdout:
             self.stdout += data
             if len(self.stdout) > self.limits.stdout_bytes:
-                raise OutputError(f"more than {self.limits.stdout_bytes} bytes on standard output")
-            return bool(data)
-        try:
-            self.frames.extend(self._splitter.feed(data))
-        except OverflowError as error:
-            raise OutputError(str(error)) from None
-        except ValueError as error:
-            raise ForgeryError(str(error)) from None
-        return bool(data)
+                self._fault = OutputError(f"more than {self.limits.stdout_bytes} bytes on standard output")
+        else:
+            try:
+                for frame in self._splitter.feed(data):
+                    self.frames.append(frame)
+            except OverflowError as error:
+                self._fault = OutputError(str(error))
+            except ValueError as error:
+                self._fault = ForgeryError(str(error))
+        return bool(data) and self._fault is None
 
 
 class Sandbox:

@@ -6,6 +6,7 @@ stray and blind writes only: forging is useless because the expected values are 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from os import read as _read
 from os import write as _write
 from struct import Struct
@@ -84,13 +85,13 @@ class FrameSplitter:
     def __init__(self, nonce: bytes) -> None:
         self.nonce, self.buffer = nonce, bytearray()
 
-    def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
-        """Take `data`, return the frames that are complete now.
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Take `data`, give the frames that are complete now.
 
         Raises ValueError for bytes that no frame begins with, OverflowError for a frame over MAX_FRAME.
         """
         self.buffer += data
-        frames, at = [], 0
+        at = 0
         while at < len(self.buffer):
             seen = self.buffer[at : at + NONCE_BYTES]
             if seen != self.nonce[: len(seen)]:
@@ -103,7 +104,6 @@ class FrameSplitter:
                 raise OverflowError(f"a frame of {size} bytes")
             if len(self.buffer) < start + size:
                 break
-            frames.append((kind, bytes(self.buffer[start : start + size])))
+            yield kind, bytes(self.buffer[start : start + size])
             at = start + size
         del self.buffer[:at]
-        return frames

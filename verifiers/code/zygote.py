@@ -31,7 +31,8 @@ STACK_MEMORY, ADDRESS_SPACE = 600 << 20, 4 << 30  # beyond the limit, for stacks
 SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
 TICK_MS, TICK_WITHOUT_PIDFD_MS = 50, 5
 _STACK, _DESCRIPTORS = 120 << 20, 64
-_JOB, _RESULT, _MORE, _FIRST_FREE = 3, 4, 5, 6
+_JOB, _RESULT, _MORE = 3, 4, 5
+_OURS, _NO_MORE = 64, 256  # the zygote keeps its own descriptors from 64 on and never has many
 
 
 def readable_paths() -> list[str]:
@@ -49,8 +50,8 @@ class Zygote:
 
     def __init__(self, control: socket.socket, layers: set[str], scratch: str) -> None:
         self.control, self.layers, self.scratch = control, layers, scratch
-        self.null = os.open(os.devnull, os.O_RDWR)
-        self.proc = os.open("/proc", os.O_RDONLY) if LINUX and os.path.isdir("/proc/self") else None
+        self.null = _own(os.open(os.devnull, os.O_RDWR))
+        self.proc = _own(os.open("/proc", os.O_RDONLY)) if LINUX and os.path.isdir("/proc/self") else None
         self.drop_uid = False
         paths = readable_paths()
         if "namespaces" in layers:
@@ -66,9 +67,7 @@ class Zygote:
     def _rules(self) -> int:
         readable = [path for path in readable_paths() if path != os.devnull]
         fd = landlock.ruleset(readable, [self.scratch, os.devnull])
-        high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64)  # out of the way of what a child puts below
-        os.close(fd)
-        return high
+        return _own(fd)
 
     def serve(self) -> None:
         """Fork one child per request until the control socket closes."""
@@ -155,14 +154,15 @@ class Zygote:
         try:
             parent = os.getppid()
             os.setsid()
-            reader = wire.FrameReader(*_place(mode, fds, self.null))
+            sources = _place(mode, fds, self.null)
+            reader = wire.FrameReader(*sources)
             first = reader.next()
             job = decode(first[1], build=True) if first else {}
             answers = wire.FrameWriter(_RESULT, job["nonce"])
             try:
                 if mode == wire.STDIN and "namespaces" in self.layers:
                     namespaces.offer_stdin(0)
-                self._confine(memory, cpu, files, parent)
+                self._confine(memory, cpu, files, parent, max(*sources, _RESULT) + 1)
             except Exception as error:
                 answers.send(wire.BROKEN, encode(f"{type(error).__name__}: {error}"))
                 os._exit(1)
@@ -181,7 +181,7 @@ class Zygote:
         finally:
             os._exit(status)
 
-    def _confine(self, memory: int, cpu: int, files: int, parent: int) -> None:
+    def _confine(self, memory: int, cpu: int, files: int, parent: int, first_free: int) -> None:
         if self.drop_uid:
             os.setgroups([])
             os.setresgid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
@@ -191,11 +191,11 @@ class Zygote:
         _limit("RLIMIT_CORE", 0)
         _limit("RLIMIT_NOFILE", _DESCRIPTORS)
         if LINUX:
-            self._confine_linux(memory, parent)
+            self._confine_linux(memory, parent, first_free)
         else:
-            os.closerange(_FIRST_FREE, 256)
+            os.closerange(first_free, _NO_MORE)
 
-    def _confine_linux(self, memory: int, parent: int) -> None:
+    def _confine_linux(self, memory: int, parent: int, first_free: int) -> None:
         _limit("RLIMIT_DATA", memory + STACK_MEMORY)
         _limit("RLIMIT_AS", memory + ADDRESS_SPACE)
         _limit("RLIMIT_STACK", min(memory, _STACK))
@@ -208,7 +208,7 @@ class Zygote:
         libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
         if self.ruleset is not None:
             landlock.enforce(self.ruleset)
-        os.closerange(_FIRST_FREE, 256)
+        os.closerange(first_free, _NO_MORE)
         if self.filter is not None:
             self.filter.enforce()
 
@@ -269,7 +269,7 @@ def _place(mode: bytes, fds: list[int], null: int) -> list[int]:
 
     `fds` is [job, result], then [stdin, stdout] for a program that reads stdin, [more frames] for a conversation.
     """
-    job, result, *rest = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in fds]
+    job, result, *rest = [fcntl.fcntl(fd, fcntl.F_DUPFD, _OURS) for fd in fds]
     standard = rest if mode == wire.STDIN else [null, null]
     places = [(job, _JOB), (result, _RESULT), (standard[0], 0), (standard[1], 1), (null, 2)]
     more = [_MORE] if rest and mode != wire.STDIN else []
@@ -277,6 +277,13 @@ def _place(mode: bytes, fds: list[int], null: int) -> list[int]:
     for fd, place in places:
         os.dup2(fd, place, inheritable=place < 3)
     return [_JOB, *more]
+
+
+def _own(fd: int) -> int:
+    """Move a descriptor out of the way of those that a child puts in their places."""
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _OURS)
+    os.close(fd)
+    return high
 
 
 def _pidfd(pid: int) -> int | None:
@@ -289,7 +296,7 @@ def _pidfd(pid: int) -> int | None:
 
 def main() -> None:
     """`python … main(CONTROL_FD, LAYERS, SCRATCH)`: set up, say "ready" or why not, serve."""
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control = socket.socket(fileno=_own(int(sys.argv[1])))
     layers, scratch = set(filter(None, sys.argv[2].split(","))), sys.argv[3]
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
