@@ -43,7 +43,7 @@ def assemble(
         document["comparison"] = comparisons.pop("tuned")
         document["comparisons"] = comparisons
     document["notes"] += _cautions(document)
-    document["probes"] = {name: _probe(name, *pair) for name, pair in probes.items()}
+    document["probes"] = {name: _probe(name, search_budget, *pair) for name, pair in probes.items()}
     if exact is not None:
         document["exact"] = {"values": exact, "rows": list(_beside(exact, document))}
     return _jsonable(document)
@@ -76,7 +76,7 @@ def _source(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _probe(name: str, base: Evaluation, tuned: Evaluation) -> dict[str, Any]:
+def _probe(name: str, search_budget: int | None, base: Evaluation, tuned: Evaluation) -> dict[str, Any]:
     """A set apart: its own figures, the upper bound that 0 of n leaves, and what that means in words."""
     pair = {"base": base.samples, "tuned": tuned.samples}
     correct = {policy: int(s.c.sum()) for policy, s in pair.items()}
@@ -88,7 +88,7 @@ def _probe(name: str, base: Evaluation, tuned: Evaluation) -> dict[str, Any]:
         )
     out = {
         "policies": {policy: summarise(s) for policy, s in pair.items()},
-        "comparison": compare(base.samples, tuned.samples),
+        "comparison": compare(base.samples, tuned.samples, search_budget),
         "correct": correct,
         "upper_bound": bound,
         "settings": {"base": base.settings, "tuned": tuned.settings},
@@ -101,7 +101,7 @@ def probe_words(name: str, probe: Mapping[str, Any]) -> str:
     problems, n = (probe["policies"]["base"][key] for key in ("n_problems", "samples_per_problem"))
     each = f"{n['max']} samples on each of {problems} problems"
     before, after = probe["correct"]["base"], probe["correct"]["tuned"]
-    certified = probe["comparison"]["compression"]["certified"]["count"]
+    certified = probe["comparison"]["compression"]["certified_simultaneous"]["count"]
     bounds = probe["upper_bound"]
     if before == after == 0:
         bound = number(100 * max(bounds.values()), ".2g")

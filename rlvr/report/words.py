@@ -75,7 +75,7 @@ def _kinds(parts: Mapping[str, Any]) -> str:
         f"try {K} times. {points(parts['beyond']['value'])} are compression beyond that"
     )
     if parts["base_zero"]:
-        shown = parts["certified"]["count"]
+        shown = parts["certified_simultaneous"]["count"]
         text += (
             f". On the {parts['base_zero']} problems with no base success, "
             f"{points(parts['unresolved']['value'])} points "
@@ -142,7 +142,7 @@ def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "label": "expansion, certified",
-            "value": str(parts["certified"]["count"]),
+            "value": str(parts["certified_simultaneous"]["count"]),
             "range": f"of {parts['base_zero']} problems with no base success",
         },
     ]
@@ -238,7 +238,7 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
         ("within", f"search compression within {parts['search_budget']} samples"),
         ("beyond", f"compression beyond {parts['search_budget']} samples"),
         ("unresolved", f"unresolved{zero}"),
-        ("expansion", f"expansion{zero}, certified on {parts['certified']['count']}"),
+        ("expansion", f"expansion{zero}, certified on {parts['certified_simultaneous']['count']}"),
     ):
         if parts["base_zero"] or key in ("within", "beyond"):
             yield f"    {points(parts[key]['value'], True):>6}  {words} ({_range(parts[key])})"

@@ -128,14 +128,14 @@ def _see(parts: Mapping[str, Any]) -> str:
 
 def _caption(view: View) -> str:
     c, parts = view.comparison, view.comparison["compression"]
-    certified = parts["certified"]["count"]
+    certified = parts["certified_simultaneous"]["count"]
     text = (
         f"K = {parts['search_budget']}, n0 = {parts['n_base']}, α = {parts['alpha']:g}, "
         f"ρ_K = {number(c['ratio_gross']['value'])}, R_K = {number(c['ratio_net']['value'])}. "
         f"Certified expansion: {certified} of {parts['base_zero']} problems that the base never solved"
     )
     if parts["base_zero"]:
-        text += f" (B_U = {number(parts['reach'])})"
+        text += f" (B_U = {number(parts['reach'])}; α shared among them)"
     if not parts["expansion_can_be_shown"]:
         text += (
             f"; with fewer than {16 * parts['search_budget']} base samples per problem it can hardly be shown"

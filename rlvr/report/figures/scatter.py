@@ -101,7 +101,9 @@ def _kinds(view: View, base: Any, tuned: Any, K: int) -> np.ndarray:
     reach = np.nan_to_num(pass_at_k(base.n, base.c, K), nan=1.0)
     clearly = clopper_pearson(tuned.n, tuned.c)[0] > reach
     kinds = np.where(y > x, np.where(clearly, "beyond", "search"), np.where(y < x, "worse", "same"))
-    certified = np.isin(base.problem_ids, view.comparison["compression"]["certified"]["problems"])
+    certified = np.isin(
+        base.problem_ids, view.comparison["compression"]["certified_simultaneous"]["problems"]
+    )
     first = np.where(certified, "certified", np.where(y > 0, "unresolved", "unsolved"))
     return np.where(base.c == 0, first, kinds)
 

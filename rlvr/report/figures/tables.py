@@ -94,7 +94,9 @@ def probes(view: View) -> Panel:
                     interval(curve["1"]),
                     f"pass@{last}: {interval(curve[last])}",
                     _percent(probe["upper_bound"][policy]),
-                    probe["comparison"]["compression"]["certified"]["count"] if policy == "tuned" else None,
+                    probe["comparison"]["compression"]["certified_simultaneous"]["count"]
+                    if policy == "tuned"
+                    else None,
                 ]
             )
     return Panel(
