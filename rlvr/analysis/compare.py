@@ -36,7 +36,7 @@ def default_budget(n: Ints) -> int:
     With fewer than 64 samples it stays at 4 (or at n), and expansion cannot be certified.
     """
     usual = usual_n(n)
-    return max(min(4, usual), usual // 16)
+    return max(1, min(4, usual), usual // 16)
 
 
 def compare(

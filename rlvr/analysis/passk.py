@@ -18,7 +18,8 @@ _MAX_TERMS = 1 << 22
 
 
 def log_failure(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
-    """ln F_k, exact to a few units in the last place; -inf where k draws cannot all be wrong.
+    """ln F_k, exact to a few units in the last place; -inf where k draws cannot all be wrong (or F
+    underflows).
 
     F_k = Π_{j<c} (1 - k/(n-j)), and for whole k also Π_{j<k} (1 - c/(n-j)); the shorter product is taken. The
     first is the Gamma continuation to real k. Neither forms large factorials, whose logarithms lose n·ln n
@@ -37,7 +38,8 @@ def _log_failure_of(n: Floats, c: Floats, k: Floats) -> Floats:
     terms = np.where(by_draws, k, c)
     take = np.where(by_draws, c, k)
     undefined = ~((n > 0) & (k >= 0) & (k <= n) & (c >= 0) & (c <= n))
-    certain = (c > 0) & (k >= n - c + 1)
+    # F <= (1-k/n)^c <= e^{-ck/n}: below e^-800 it is 0 in double precision, however many terms are summed.
+    certain = ((c > 0) & (k >= n - c + 1)) | (c * k > 800 * n)
     terms = np.where(undefined | certain, 0, terms)
     total = np.zeros(len(n))
     longest = int(terms.max(initial=0))

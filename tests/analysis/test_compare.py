@@ -238,3 +238,11 @@ def test_published_evidence_of_a_grpo_epoch(exams: Path) -> None:
     n = 1000
     nats = mantel_haenszel([n], [before / 100 * n], [n], [after / 100 * n])
     assert nats == pytest.approx(0.814, abs=5e-4)
+
+
+def test_an_evaluation_that_was_never_scored_is_no_data_not_zero() -> None:
+    empty, some = Samples.from_counts(["a"], [0], [0], "base"), Samples.from_counts(["a"], [4], [1], "tuned")
+    c = compare(empty, some, replicates=20)
+    for name in ("gain", "k_star", "crossover", "ratio_net"):
+        assert c[name]["value"] is None and c[name]["status"] == "no_data"
+    json.dumps(c, allow_nan=False)

@@ -110,6 +110,11 @@ def test_large_counts_keep_their_digits() -> None:
     assert pass_at_k(n, 4, k) == pytest.approx(expected, rel=1e-12)
 
 
+def test_what_underflows_is_certain_and_cheap() -> None:
+    assert pass_at_k(2**31, 2**30, 2**29) == 1.0 and pass_hat_k(2**31, 2**30, 2**29) == 0.0
+    assert pass_variance(10**7, 10**6, 10**5) == 0.0
+
+
 def test_cot_pass_counts_sound_answers_only() -> None:
     assert cot_pass_at_k(10, 5, 2, 3) == pass_at_k(10, 2, 3)
     assert np.array_equal(unsound_share([5, 0], [2, 0]), [0.6, np.nan], equal_nan=True)
