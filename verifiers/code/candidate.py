@@ -14,7 +14,7 @@ from os import _exit
 from typing import Any
 
 from . import wire
-from .values import UnserialisableError, decode, encode
+from .values import TooLargeError, UnserialisableError, decode, encode
 from .wire import FrameReader, FrameWriter
 
 _MESSAGE = 300  # characters of an exception that are sent
@@ -72,7 +72,7 @@ def run_calls(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
         return 1
     while (request := requests.next()) is not None:
         path, args, kwargs = decode(request[1], build=True)
-        before = encode(args) if job["in_place"] else b""
+        before = _encoded(args) if job["in_place"] else None
         try:
             result = resolve(module, path)(*args, **kwargs)
         except BaseException as error:
@@ -80,11 +80,20 @@ def run_calls(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
             continue
         try:
             if job["in_place"]:  # tests may look at what the function did to its arguments
-                result = (result, args if encode(args) != before else None)
+                after = _encoded(args) if before is not None else None
+                result = (result, None if after is None or after == before else args)
             answers.send(wire.VALUE, encode(result, **options))
         except BaseException as error:
             answers.send(wire.UNSERIALISABLE, describe(error))
     return 0
+
+
+def _encoded(args: list) -> bytes | None:
+    """What the arguments are now; None where that does not cross, as for an iterator."""
+    try:
+        return encode(args)
+    except UnserialisableError:
+        return None
 
 
 def run_stdin(job: dict, answers: FrameWriter) -> int:
@@ -153,7 +162,9 @@ class _Line:
 
     def ask(self, name: str, args: tuple, kwargs: dict) -> Any:
         try:
-            question = encode((name, list(args), kwargs))
+            question = encode((name, list(args), kwargs), **_ITERATE)
+        except TooLargeError:  # which only a value of the candidate's can be
+            raise
         except UnserialisableError as error:
             raise _UnsendableError(f"the tests call {name} with {error}, which cannot cross") from None
         self.calls += 1

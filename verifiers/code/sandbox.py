@@ -15,7 +15,7 @@ import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,9 +39,13 @@ class Layer:
     reason: str = ""
 
 
-@functools.cache
-def probe() -> tuple[Layer, ...]:
+def probe() -> list[Layer]:
     """Try every layer in a throw-away process; about a tenth of a second, once per process."""
+    return list(_probe())
+
+
+@functools.cache
+def _probe() -> tuple[Layer, ...]:
     from .runner import interpreter
 
     done = subprocess.run(
@@ -59,7 +63,7 @@ def probe() -> tuple[Layer, ...]:
         return (Layer("zygote", "failed", reason or f"exit status {done.returncode}"),)
 
 
-def level(layers: tuple[Layer, ...] | None = None) -> Level:
+def level(layers: Sequence[Layer] | None = None) -> Level:
     """The strongest level that the layers allow."""
     on = {layer.name for layer in (probe() if layers is None else layers) if layer.state == "on"}
     return next(name for name in reversed(LEVELS) if NEEDS[name] <= on)

@@ -26,6 +26,10 @@ class UnserialisableError(TypeError):
     """The value has a type, depth or size that does not cross."""
 
 
+class TooLargeError(UnserialisableError):
+    """Its types would cross, its depth or size does not."""
+
+
 class MalformedError(ValueError):
     """The bytes are no canonical value, or one beyond the limits."""
 
@@ -47,7 +51,7 @@ def encode(value: object, *, iterators: bool = False) -> bytes:
     _put(value, out, 0, iterators)
     data = b"".join(out)
     if len(data) > MAX_BYTES:
-        raise UnserialisableError(f"a value of {len(data)} bytes; at most {MAX_BYTES} cross")
+        raise TooLargeError(f"a value of {len(data)} bytes; at most {MAX_BYTES} cross")
     return data
 
 
@@ -80,14 +84,14 @@ def _put_int(value: int, out: list[bytes]) -> None:
 
 def _put_raw(tag: bytes, raw: bytes, out: list[bytes]) -> None:
     if len(raw) > MAX_BYTES:
-        raise UnserialisableError(f"a {len(raw)} byte item; at most {MAX_BYTES} cross")
+        raise TooLargeError(f"a {len(raw)} byte item; at most {MAX_BYTES} cross")
     out.append(tag + _SIZE.pack(len(raw)))
     out.append(raw)
 
 
 def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterators: bool) -> None:
     if depth >= MAX_DEPTH:
-        raise UnserialisableError(f"nested deeper than {MAX_DEPTH}")
+        raise TooLargeError(f"nested deeper than {MAX_DEPTH}")
     pairs: tuple = ()
     if issubclass(kind, list):
         tag, items = b"l", tuple(list.__iter__(value))
@@ -133,7 +137,7 @@ def _drain(value: Any) -> tuple:
     for item in value:
         items.append(item)
         if len(items) > MAX_ITERATED:
-            raise UnserialisableError(f"an iterator of more than {MAX_ITERATED} items")
+            raise TooLargeError(f"an iterator of more than {MAX_ITERATED} items")
     return tuple(items)
 
 
