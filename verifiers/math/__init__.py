@@ -1,8 +1,8 @@
 """Mathematical answers: cut, normalise, type, compare exactly, and only then symbolically.
 
 `MathVerifier` judges an answer to a problem; `equal`, `canonical` and `grade` are the same rules as functions.
-What counts as the same answer is said in `compare.Rules` and in docs of the benchmark's labelling rules: exact
-values are exact, no tolerance is absolute, and nothing is ever looked for inside a longer text.
+Conventions that data sets differ in are options (`compare.Rules`). The rest is fixed: exact values are exact, no
+tolerance is absolute, each type equals only its own kind, and nothing is ever looked for inside a longer text.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ def canonical(text: str) -> str:
     >>> canonical("\\\\frac{2}{4}") == canonical("50\\\\%") == "1/2"
     True
     """
+    symbolic.new_verdict()
     try:
         return describe(read(text))
     except Unreadable:
