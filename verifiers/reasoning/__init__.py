@@ -7,10 +7,10 @@ the trace, but its share is in the verdict's detail. See `check`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from verifiers.reasoning.flow import Consistency, check
-from verifiers.types import Problem, Verdict, Verifier
+from verifiers.types import Problem, Verdict
 
 __all__ = ["Consistency", "MathReasoningVerifier", "ReasoningVerifier", "check"]
 
@@ -49,45 +49,47 @@ class ReasoningVerifier:
         return Verdict(float(found.ok), status, answer, describe(found), sound=float(found.ok))
 
 
-@dataclass(slots=True)
 class MathReasoningVerifier:
-    """A right answer (by `answers`, `verifiers.math` unless another is given) *and* consistent reasoning.
+    """A right answer *and* consistent reasoning: correct, incorrect, unsound, or no_trace.
 
     `empty_trace`: what a right answer without reasoning scores ("accept": 1, "refuse": 0); its status is
-    "no_trace" either way. `answer_score` is the answer alone, `sound` the reasoning alone. Raises ValueError for
-    an unknown `empty_trace`.
+    "no_trace" either way. Other options are those of `verifiers.math.MathVerifier`, which judges the answer.
+    `answer_score` is the answer alone, `sound` the reasoning alone. Raises ValueError for an option's value that
+    is not known.
     """
 
-    empty_trace: EmptyTrace = "refuse"
-    answers: Verifier | None = None
-    name: str = field(default="math+reasoning", init=False)
-    answer_format: str = field(default="boxed", init=False)
+    name = "math+reasoning"
+    answer_format = "boxed"
 
-    def __post_init__(self) -> None:
-        _require_empty_trace(self.empty_trace)
-        if self.answers is None:
-            from verifiers.math import MathVerifier  # heavy; only this verifier needs it
+    def __init__(self, empty_trace: EmptyTrace = "refuse", **options: Any) -> None:
+        _require_empty_trace(empty_trace)
+        from verifiers.math import MathVerifier  # heavy; only this verifier needs it
 
-            self.answers = MathVerifier()
+        self.empty_trace = empty_trace
+        self.answers = MathVerifier(**options)
+
+    def warm_up(self) -> None:
+        """Import what the first irrational answer would import."""
+        self.answers.warm_up()
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
-        assert self.answers is not None
         verdict = self.answers.verify(problem, trace, answer)
-        right = verdict.answer_score
         if verdict.score is None:
             return verdict
+        right = verdict.score == 1.0
         if is_empty(trace):
-            if verdict.score == 0.0:
-                return replace(verdict, sound=None)
+            if not right:
+                return verdict
             score = float(self.empty_trace == "accept")
             detail = "the answer is right; no reasoning stands before it"
-            return Verdict(score, "no_trace", verdict.answer, detail, answer_score=right)
+            return Verdict(score, "no_trace", verdict.answer, detail, answer_score=1.0)
         found = check(trace, answer, problem.prompt)
-        sound = float(found.ok)
-        if verdict.score == 0.0:
-            return replace(verdict, sound=sound)
+        if not right:
+            return replace(verdict, sound=float(found.ok))
         status = "correct" if found.ok else "unsound"
-        return Verdict(sound, status, verdict.answer, describe(found), answer_score=right, sound=sound)
+        return Verdict(
+            float(found.ok), status, verdict.answer, describe(found), answer_score=1.0, sound=float(found.ok)
+        )
 
 
 def is_empty(trace: str) -> bool:

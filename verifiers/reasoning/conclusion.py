@@ -20,6 +20,11 @@ _ANNOUNCED = re.compile(
 )
 CONCLUSION_REACH = 300
 """Characters between the last result and the box within which one is read as the other."""
+_SIZED = re.compile(
+    r"\b(?:differ\w*|absolute|distance|decreas\w*|loss|lost|loses?|less|fewer|below|drop\w*|debt|owes?|behind|change\w*"
+    r"|reduc\w*)\b|\|",
+    re.IGNORECASE,
+)
 _CONTINUES = frozenset("more less fewer times of plus minus percent % to or and than if".split())
 
 
@@ -34,19 +39,32 @@ class Target:
     def is_near(self, value: Number, announced: bool = False) -> bool:
         """Whether `value` is the answer: equal, as a percentage, in cents, rounded as either shows."""
         for own in self.values:
-            if same_value(own, value) or (isinstance(own, Fraction) and close(-own, value)):
+            if same_value(own, value):
                 return True
             if self.literal is not None and rounds_to(value, self.literal, own, announced):
                 return True
         return False
 
 
-    def is_simple_function(self, value: Number) -> bool:
-        """Whether one small step leads from `value` to the answer: a root, a square, a reciprocal, a complement."""
-        return any(
-            close(own * own, value) or close(value * value, own) or close(own * value, 1) or close(own + value, 1)
+    def may_follow(self, last: Number, text: str, tokens: list[Token]) -> bool:
+        """Whether the answer may come from elsewhere than `last`, or from it by a step that is not written.
+
+        The latter: a root, a square, a reciprocal, a complement; its size, where the text speaks of a difference.
+        Irrational answers are given the benefit of the doubt.
+        """
+        if any(close(-own, last) for own in self.values):
+            return _SIZED.search(text) is not None
+        if any(
+            close(own * own, last) or close(last * last, own) or close(own * last, 1) or close(own + last, 1)
             for own in self.values
-        )
+        ):
+            return True
+        numbers = {t.value for t in tokens if t.value is not None}
+        if not all(isinstance(own, Fraction) for own in self.values):
+            return True
+        if any(self.is_near(value) for value in numbers):
+            return True
+        return self.literal is None and all(t.value in numbers for t in self.numbers)  # 3/20, from 3 and 20
 
 
 def target(answer: str | None) -> Target | None:
@@ -99,16 +117,6 @@ def _word_at(text: str, start: int) -> str:
     return word.group() if word else ""
 
 
-def appears(answer: Target, tokens: list[Token]) -> bool:
-    """Whether the answer stands in the trace, as a number or as numbers that make it up."""
-    numbers = {t.value for t in tokens if t.value is not None}
-    if any(answer.is_near(value) for value in numbers):
-        return True
-    if answer.literal is None and all(t.value in numbers for t in answer.numbers):
-        return True  # put together from what was found, as 3/20 from 3 and 20
-    return False
-
-
 _CONCLUDES = re.compile(
     r"\W*(?:therefore|thus|hence|so|in conclusion|consequently|finally|this means|final answer|answer"
     r"|the (?:final |correct )?answer)\b",
@@ -128,9 +136,6 @@ def is_conclusive(text: str, last: Chain, end: int, steps: list[Chain]) -> bool:
     if len(between) > CONCLUSION_REACH or _MORE.search(between):
         return False
     sentences = [s for s in _SENTENCE.split(between.rstrip("\\$([{ \n")) if s.strip(" \n*$\\")]
-    return bool(sentences) and _CONCLUDES.match(sentences[-1]) is not None and len(sentences) <= 2
-
-
-def last_result(found: list[tuple[Chain, Number]]) -> tuple[Chain, Number] | None:
-    """What the last chain of equalities comes to."""
-    return max(found, key=lambda pair: pair[0].start, default=None)
+    if not sentences:
+        return True
+    return len(sentences) <= 2 and _CONCLUDES.match(sentences[-1]) is not None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice, takewhile
 
-from verifiers.reasoning.conclusion import announced, appears, is_conclusive, last_result, target
+from verifiers.reasoning.conclusion import announced, is_conclusive, target
 from verifiers.reasoning.equations import Ledger
 from verifiers.reasoning.grammar import Number, Unreadable, close, evaluate
 from verifiers.reasoning.judge import Context, free, judge, values_at
@@ -44,8 +46,8 @@ class _Reading:
     read: int = 0
     unread: int = 0
     failures: list[Failure] = field(default_factory=list)
-    true_values: list[tuple[int, Number]] = field(default_factory=list)
-    """(where, value) of every constant side of a true relation."""
+    stated: dict[Number, int] = field(default_factory=dict)
+    """Where the value of a true relation was last stated."""
     results: list[tuple[Chain, Number]] = field(default_factory=list)
     """What each chain comes to."""
     steps: list[Chain] = field(default_factory=list)
@@ -56,6 +58,12 @@ _MAGNITUDES = frozenset("hundred thousand million billion dozen".split())
 _HYPOTHETICAL = re.compile(r"\b(?:suppose|assum|contradict|impossible|no solution)", re.IGNORECASE)
 
 
+MAX_CHARS = 150_000
+"""Characters at the end of a trace that are read."""
+MAX_STEPS = 2_000
+"""Steps that are judged; what comes after them is unread."""
+
+
 def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     """Whether the arithmetic of `trace` holds and leads to `answer`. Total: any text gives a result.
 
@@ -64,17 +72,18 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     >>> check("16/2 = 8, and 8 - 2 = 5, so it is ", "5").first_failure
     '“8 - 2 = 5” does not hold (left side: 6)'
     """
+    dropped = trace[:-MAX_CHARS].count("=") if len(trace) > MAX_CHARS else 0
+    trace = trace[-MAX_CHARS:]
     text = _closed(trace, answer)
     tokens = scan(text)
     rounding = _ROUNDED.search(prompt) is not None
     found = _read(text, tokens, rounding)
-    failures = [
-        f for f in found.failures if not _excused(text, f) and not _taken_back(text, f, tokens, found)
-    ]
+    numerals = sorted((t for t in tokens if t.value is not None), key=lambda t: t.start)
+    failures = [f for f in found.failures if not _excused(text, f) and not _taken_back(text, f, numerals, found)]
     if not failures:
         failures = _wrong_conclusion(text, len(trace), answer, tokens, found, rounding)
     first = min(failures, key=lambda f: f.start, default=None)
-    return Consistency(first is None, first and quote(text, first), found.read, found.unread)
+    return Consistency(first is None, first and quote(text, first), found.read, found.unread + dropped)
 
 
 def _closed(trace: str, answer: str | None) -> str:
@@ -97,11 +106,14 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
     context = Context(magnitudes=magnitudes, rounding=rounding, hypothetical=hypothetical)
     ledger = Ledger(text)
     for chain in chains(tokens):
+        if found.read + found.unread > MAX_STEPS:
+            found.unread += len(chain.relations)
+            continue
         if chain.relations and set(chain.relations) == {"<"} and ledger.enter_bounds(chain):
             found.failures.append(
                 Failure(chain.start, chain.end, "does not follow from the bounds before it")
             )
-        for k, relation in enumerate(chain.relations):
+        for k, relation in enumerate(chain.relations[:MAX_STEPS]):
             left, right = chain.sides[k], chain.sides[k + 1]
             verdict = judge(chain, k, left, right, relation, context)
             if verdict.true is False:
@@ -116,9 +128,9 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
                 continue
             found.read += 1
             if verdict is not None and verdict.true and verdict.truth is not None:
-                found.true_values.append((left.start, verdict.truth))
+                found.stated[_key(verdict.truth)] = left.start
                 if verdict.claim is not None:
-                    found.true_values.append((right.start, verdict.claim))
+                    found.stated[_key(verdict.claim)] = right.start
         found.steps.append(chain)
         value = _worth_of(chain.sides[-1])
         if value is not None and chain.relations[-1] in "=~":
@@ -168,7 +180,7 @@ def _excused(text: str, failure: Failure) -> bool:
     return _DENIED.search(after) is not None
 
 
-def _taken_back(text: str, failure: Failure, tokens: list[Token], found: _Reading) -> bool:
+def _taken_back(text: str, failure: Failure, numerals: list[Token], found: _Reading) -> bool:
     """Whether a correction is announced after the failure, and the right value then stated."""
     cue = _CORRECTION.search(text, failure.end, failure.end + CORRECTION_REACH)
     if cue is None:
@@ -176,10 +188,16 @@ def _taken_back(text: str, failure: Failure, tokens: list[Token], found: _Readin
     if failure.truth is None:
         return cue.start() - failure.end < DENIAL_REACH
     truth = failure.truth
-    if any(start > cue.start() and close(value, truth) for start, value in found.true_values):
+    if found.stated.get(_key(truth), -1) > cue.start():
         return True
-    near = range(cue.start(), cue.end() + DENIAL_REACH)
-    return any(t.value is not None and t.start in near and close(t.value, truth) for t in tokens)
+    nearest = bisect_left(numerals, cue.start(), key=lambda t: t.start)
+    near = takewhile(lambda t: t.start < cue.end() + DENIAL_REACH, islice(numerals, nearest, None))
+    return any(t.value is not None and close(t.value, truth) for t in near)
+
+
+def _key(value: Number) -> Number:
+    """Equal for values that are `close`, but for the last digits of floating-point ones."""
+    return value if isinstance(value, Fraction) else round(complex(value).real, 9)
 
 
 # --- the conclusion ---------------------------------------------------------------------------------------
@@ -194,17 +212,15 @@ def _wrong_conclusion(
     said = announced(text[:end], goal)
     if said is not None and not _CORRECTION.search(text, said[1], said[1] + CORRECTION_REACH):
         return [Failure(*said, f"is not the answer given, {answer}")]
-    results = [(chain, value) for chain, value in found.results if chain.end <= end]
-    last = last_result(results)
+    last = max((r for r in found.results if r[0].end <= end), key=lambda r: r[0].start, default=None)
+    if last is None or not is_conclusive(text, last[0], end, found.steps):
+        return []
     rounding = rounding or _ROUNDED.search(text, max(0, end - 400), end) is not None
-    if last is None or goal.is_near(last[1], rounding) or goal.is_simple_function(last[1]) or not is_conclusive(text, last[0], end, found.steps):
-        return []
     body = [t for t in tokens if t.start < end]
-    if any(not isinstance(v, Fraction) for v in goal.values) or appears(goal, body):
+    if goal.is_near(last[1], rounding) or goal.may_follow(last[1], text, body):
         return []
-    if answer and re.search(rf"(?<![\d.]){re.escape(answer.strip())}(?![\d])", text[:end]):
-        return []
-    return [Failure(last[0].start, last[0].end, f"is the last result, and not the answer given, {answer}")]
+    reason = f"is the last result, and not the answer given, {answer}"
+    return [Failure(last[0].start, last[0].end, reason)]
 
 
 def quote(text: str, failure: Failure) -> str:

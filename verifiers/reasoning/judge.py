@@ -107,7 +107,7 @@ def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context
     if chain.modular:
         return _congruent(longest, target, chain, context)
     if not (longest.operations or target.operations):
-        return _literals(chain, left, right, context)
+        return _literals(chain, left, right, relation, context)
     if at == 0 and not longest.operations and _is_label(longest, left):
         return UNREAD
     if _is_aside(longest, left):
@@ -156,14 +156,11 @@ class _Words:
     """What the words around a relation allow."""
 
     def __init__(self, chain: Chain, left: Side, right: Side, relation: str) -> None:
-        self.all = frozenset(chain.words)
-        self.announced = relation == "~" or chain.rounding or not self.all.isdisjoint(_ROUNDING)
+        self.announced = relation == "~" or chain.rounding or not chain.words.isdisjoint(_ROUNDING)
         self.relation = relation
         self.long = len(chain.relations) > 1 and not chain.words
         self.identity = tuple(left.before[-2:]) in _IDENTITIES
-        self.zero = any(
-            e.literal is not None and not e.literal.value for s in chain.sides for e in s.opening[:1]
-        )
+        self.zero = chain.zero
         near = {*left.before[-1:], *left.inside}
         if left.before[-1:] == ["of"]:
             near.update(left.before[-2:])
@@ -210,6 +207,8 @@ def _ratios(words: Iterable[str], *sides: Expression) -> set[Fraction]:
         ratios |= {Fraction(100), Fraction(1, 100)}
     for units in _DIMENSIONS:
         sizes = {units[w] for w in present if w in units}
+        if "dozen" in units and sizes:
+            sizes.add(Fraction(1))
         ratios |= {a / b for a in sizes for b in sizes}
         if "cent" in units and sizes:
             ratios |= {Fraction(100), Fraction(1, 100)}
@@ -220,12 +219,12 @@ def _unit(words: list[str]) -> str | None:
     return words[0] if words else None
 
 
-def _literals(chain: Chain, left: Side, right: Side, context: Context) -> Judgement:
+def _literals(chain: Chain, left: Side, right: Side, relation: str, context: Context) -> Judgement:
     """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other bare numbers side by side are labels."""
     a, b = left.ending[0], right.opening[0]
     if a.variables or b.variables:
         return UNREAD
-    words = _Words(chain, left, right, "=" if "~" not in chain.relations else "~")
+    words = _Words(chain, left, right, relation)
     verdict = _equal(a, b, words, context)
     if verdict.true:
         return Judgement(True, verdict.truth, verdict.claim)

@@ -60,7 +60,7 @@ class Side:
 class Chain:
     sides: list[Side]
     relations: list[str]
-    words: list[str]
+    words: frozenset[str]
     modulus: int | None
     modular: bool
     start: int
@@ -70,6 +70,8 @@ class Chain:
     question: bool = False
     formula: bool = False
     """Whether it stands in a formula, and not in prose."""
+    zero: bool = False
+    """Whether one of its sides is the number 0."""
     money: bool = False
     rounding: bool = False
     """Whether the clause after it announces rounding."""
@@ -78,7 +80,11 @@ class Chain:
 def chains(tokens: list[Token]) -> Iterator[Chain]:
     """Every clause with a relation in it, in order."""
     held: Chain | None = None
+    last = Token("brk", "", 0, 0)
     for link, clause, closing in _clauses(_ungroup(tokens)):
+        if _is_torn(last, link, clause[0]):
+            clause[0] = Token("opaque", clause[0].text, clause[0].start, clause[0].end)
+        last = clause[-1]
         if held is not None:
             held.rounding = not _ROUNDS.isdisjoint(t.text.lower() for t in clause if t.kind == "word")
             yield held
@@ -87,6 +93,13 @@ def chains(tokens: list[Token]) -> Iterator[Chain]:
             held = _chain(link, clause, closing)
     if held is not None:
         yield held
+
+
+def _is_torn(last: Token, link: str, first: Token) -> bool:
+    """Whether a clause begins in the middle of a number or sum: `14, 400 / 80`, `.8 + . 84`."""
+    if last.kind == "op":
+        return link in (",", ".")
+    return link == "," and last.kind == first.kind == "num" and first.text.isdigit() and len(first.text) == 3
 
 
 def _ungroup(tokens: list[Token]) -> list[Token]:
@@ -167,7 +180,7 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
             parts.append([])
         else:
             parts[-1].append(token)
-    words = [t.text.lower() for t in clause if t.kind == "word"]
+    words = frozenset(t.text.lower() for t in clause if t.kind == "word")
     modular = modular or "%" in relations
     attached = zip(clause, clause[1:], strict=False)
     names = frozenset(b.text for a, b in attached if a.kind == "num" and b.kind == "var" and not b.gap)
@@ -183,6 +196,7 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
         link=link,
         question=closing == "?",
         formula=clause[0].math,
+        zero=any(e.literal is not None and not e.literal.value for s in sides for e in s.opening[:1]),
         money=any(t.kind == "edge" and t.text == "$" for t in clause),
     )
 

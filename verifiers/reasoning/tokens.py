@@ -156,6 +156,8 @@ class _Scanner:
         if self.single and text[0] != ".":
             self.single -= 1
             text, end = text[0], start + 1
+        if text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS:
+            return self.add("num", text, start, end, Fraction(int(text)))
         digits = re.sub(r"[{},\\!]|\.$", "", text)
         if len(digits) > MAX_DIGITS or not digits.isascii():
             return self.add("opaque", text, start, end)
