@@ -402,6 +402,7 @@ def test_zygotes_and_programs_die_with_a_killed_judge(tmp_path):
         time.sleep(0.05)
     assert not alive(zygote)
     assert not alive(program[0])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_importing_it_starts_and_imports_nothing_heavy():

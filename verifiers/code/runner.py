@@ -109,6 +109,8 @@ class Zygote:
         except SandboxError:
             self.close()
             raise
+        if "namespaces" in layers:  # it was the place where the tree was built; nothing is there now
+            Path(self.scratch).rmdir()
 
     def _await_ready(self) -> None:
         self.control.settimeout(START_SECONDS)
