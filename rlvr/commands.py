@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rlvr import config as configuration
 from rlvr.config import Config, ConfigError
+from rlvr.run import processes
 from rlvr.terminal import Terminal
 
 
@@ -125,12 +126,10 @@ def _read(args: argparse.Namespace) -> tuple[Config, Path, Path]:
 
 
 def _terminal(args: argparse.Namespace) -> Terminal:
-    from accelerate import PartialState
-
     from rlvr.terminal import quiet_libraries
 
     quiet_libraries()
-    return Terminal(quiet=args.quiet, main=PartialState().is_main_process)
+    return Terminal(quiet=args.quiet, main=processes().is_main_process)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from rlvr.errors import UserError
 from rlvr.evidence import Evidence, render
 from rlvr.policy import Policy, PolicyError
 from rlvr.rollouts import Rollout
-from rlvr.run import versions
+from rlvr.run import processes, versions
 from rlvr.sampling import Completion, Row, sampler
 from rlvr.terminal import Terminal
 from verifiers import Problem, Verdict
@@ -87,10 +87,9 @@ class Examiner:
         advance: Progress,
     ) -> None:
         """Blocks of rows: while one is sampled, the verifiers judge the one before it."""
-        from accelerate import PartialState
         from accelerate.utils import gather_object
 
-        state = PartialState()
+        state = processes()
         draw = sampler(policy, self.config)
         size = draw.block_size(prompts) * state.num_processes
 
@@ -126,8 +125,6 @@ class Examiner:
         self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int
     ) -> set[tuple[str, int]]:
         """Write the settings, or check that those beside `into` are the same; say which rows it holds."""
-        from accelerate import PartialState
-
         settings = self.settings(policy, problems, samples)
         there = rollouts.read_settings(into)
         differing = sorted(k for k in settings.keys() | there.keys() if settings.get(k) != there.get(k))
@@ -139,7 +136,7 @@ class Examiner:
                 f"{into}: was drawn under other settings ({shown}). Give this evaluation another file."
             )
         done = {(row.problem_id, row.sample) for row in rollouts.read(into)} if into.exists() else set()
-        state = PartialState()
+        state = processes()
         state.wait_for_everyone()
         if state.is_main_process and not there:
             rollouts.write_settings(into, settings)

@@ -16,7 +16,7 @@ from rlvr.errors import UserError
 from rlvr.evaluation import Examiner, pass_rates, rescored
 from rlvr.evidence import Evidence, EvidenceConfig
 from rlvr.problems import Problems
-from rlvr.run import Run, one_process, open_run
+from rlvr.run import Run, one_process, open_run, processes
 from rlvr.terminal import Terminal
 from verifiers.pool import VerifierPool
 
@@ -43,9 +43,7 @@ def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = No
 
 def begin(config: Config, folder: Path, terminal: Terminal) -> Run:
     """Open the run folder, one process after the other: the first one writes it."""
-    from accelerate import PartialState
-
-    with PartialState().main_process_first():
+    with processes().main_process_first():
         here = open_run(config, folder)
     terminal.log_to(here.log)
     return here

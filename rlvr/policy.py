@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlvr.config import Config
 from rlvr.errors import UserError
+from rlvr.run import processes
 from rlvr.testbed.world import TINY
 
 if TYPE_CHECKING:
@@ -123,9 +124,7 @@ def load_policy(
 
 def device() -> torch.device:
     """The accelerator of this process, or the CPU."""
-    from accelerate import PartialState
-
-    found = PartialState().device
+    found = processes().device
     assert found is not None  # None only before a state is initialised
     return found
 

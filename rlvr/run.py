@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from rlvr import config as configuration
 from rlvr.config import Config, ConfigError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 PACKAGES = ("rlvr", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "sympy", "numpy")
 
@@ -111,12 +114,19 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def processes() -> PartialState:
+    """The processes of this launch (`torchrun`, `accelerate launch`), or this one alone."""
+    import torch
+    from accelerate import PartialState
+
+    # without an accelerator, accelerate joins CPU processes only if told to
+    return PartialState(cpu=not torch.accelerator.is_available())
+
+
 @contextmanager
 def one_process() -> Iterator[bool]:
     """True in the main process, False in the others, which wait at the end of the block."""
-    from accelerate import PartialState
-
-    state = PartialState()
+    state = processes()
     try:
         yield state.is_main_process
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlvr.config import Config
-from rlvr.run import Run
+from rlvr.run import Run, processes
 from verifiers import Problem
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def train(
     args = arguments.grpo_config(config, run.checkpoints, longest)
     checkpoint = get_last_checkpoint(str(run.checkpoints)) if run.checkpoints.is_dir() else None
     done = int(checkpoint.rpartition("-")[2]) if checkpoint else 0
-    if policy_is_main():
+    if processes().is_main_process:
         rewind(run.metrics, run.rollouts("train").parent, done)
     with examiner.terminal.progress("training", total=config.train.steps, start=done) as advance:
         trainer = Trainer(policy, problems, config, examiner, args, run.rollouts("train").parent)
@@ -65,9 +65,3 @@ def train(
             trainer.train(resume_from_checkpoint=checkpoint)
     trainer.export(run.model)
     return run.model
-
-
-def policy_is_main() -> bool:
-    from accelerate import PartialState
-
-    return PartialState().is_main_process

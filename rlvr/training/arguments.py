@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from peft import LoraConfig
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import Config, ConfigError, LoraSection, TrainConfig
 from rlvr.policy import device
+from rlvr.run import processes
 
 MICRO_STEP_TOKENS = 16_384
 """Tokens (padding included) of one forward and backward, when the config does not say."""
@@ -90,7 +90,7 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
     """
     check(config.train)
     train, sampling = config.train, config.sampling
-    groups = groups_per_process(train.groups_per_step, PartialState().num_processes)
+    groups = groups_per_process(train.groups_per_step, processes().num_processes)
     micro = groups_per_micro_step(train, groups, longest_prompt + sampling.max_new_tokens)
     kind = device().type
     cuda = kind == "cuda"
