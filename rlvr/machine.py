@@ -53,6 +53,9 @@ def sandbox() -> Iterator[str]:
     for layer in code.probe():
         yield f"{'sandbox':<14}{layer.name}: {layer.state}{f' ({layer.reason})' if layer.reason else ''}"
     yield f"{'sandbox':<14}level {code.level()}"
+    for attack in code.self_attack():
+        outcome = "refused" if attack.held else f"SUCCEEDED: {attack.reason}"
+        yield f"{'attack':<14}{attack.name}: {outcome}"
 
 
 def check_config(config: Config, file: Path) -> Iterator[str]:
@@ -61,14 +64,9 @@ def check_config(config: Config, file: Path) -> Iterator[str]:
     Raises:
         UserError and the verifiers' own errors: the first thing that would stop the run.
     """
-    from rlvr.policy import check_location
-    from rlvr.training import arguments
-
     yield f"{file}: keys and values are valid"
-    check_location(config.model)
+    check_parts(config)
     yield f"model {config.model}: to be loaded"
-    arguments.check(config.train)
-    check_sandbox(config)
     found = sources.load_all(
         config.problems.train, config.problems.heldout, config.problems.probes, file.parent
     )
@@ -87,6 +85,25 @@ def self_test(config: Config, problems: list) -> Iterator[str]:
     from verifiers.audit import self_test as test
 
     yield f"verifier {config.verifier}: {test(problems, config.verifier, config.verifier_options)}"
+
+
+def check_parts(config: Config) -> None:
+    """Refuse what the config names and this machine cannot give, before a model is loaded.
+
+    Raises:
+        UserError and the verifiers' own errors.
+    """
+    from rlvr.policy import check_location
+
+    check_location(config.model)
+    verifier = verifiers.load(config.verifier, **config.verifier_options)
+    if close := getattr(verifier, "close", None):
+        close()
+    check_sandbox(config)
+    if config.train.steps and config.train.trl:
+        from rlvr.training import arguments
+
+        arguments.check(config.train)
 
 
 def check_sandbox(config: Config) -> None:

@@ -54,10 +54,7 @@ def prepare(
     config: Config, terminal: Terminal, base: Path | None = None
 ) -> Iterator[tuple[Problems, Examiner]]:
     """Problems, evidence and verifiers: all that can be wrong before a model is loaded."""
-    from rlvr.policy import check_location
-
-    check_location(config.model)
-    machine.check_sandbox(config)
+    machine.check_parts(config)
     problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
     examined = [*problems.heldout, *chain.from_iterable(problems.probes.values())]
     evidence = Evidence(config.evidence, problems.train, examined)

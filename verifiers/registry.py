@@ -46,7 +46,12 @@ def load(spec: str, **options: Any) -> Verifier:
     target = resolve(spec)
     found = _import(spec, target)
     if isinstance(found, type):
-        found = found(**_checked(spec, found, options))
+        try:
+            found = found(**_checked(spec, found, options))
+        except (TypeError, ValueError) as error:
+            if not options or isinstance(error, BadOption):
+                raise
+            raise BadOption(f"verifier {spec!r} does not take these options: {error}") from error
     elif options:
         raise BadOption(
             f"verifier {spec!r} is an instance and takes no options (got {', '.join(sorted(options))}); "

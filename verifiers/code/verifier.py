@@ -68,6 +68,7 @@ class CodeVerifier:
         self._options = {"level": level, "allow_weak": allow_weak, "workers": workers, "feedback": feedback}
         self._options |= {"partial": partial, "total_seconds": total_seconds}
         self.allow_weak, self.partial, self.total_seconds = allow_weak, partial, total_seconds
+        self.deadline = total_seconds + 30.0  # a pool must not kill the judge of a slow, honest program
         self.feedback: Feedback = feedback
         self._wanted: sandbox.Level | Literal["auto"] = level
         self._programs = Sandbox(lambda: sandbox.layers_for(level), workers)
