@@ -102,7 +102,16 @@ def is_empty(trace: str) -> bool:
 _INTRODUCTIONS = frozenset(
     f"{lead}{core}".strip()
     for lead in ("", "so ", "thus ", "hence ", "therefore ")
-    for core in ("", "the", "the final", "answer", "answer is", "the answer is", "the final answer is", "final answer")
+    for core in (
+        "",
+        "the",
+        "the final",
+        "answer",
+        "answer is",
+        "the answer is",
+        "the final answer is",
+        "final answer",
+    )
 ) | {"think think", "answer", "think think answer"}
 
 

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.grammar import Number, Unreadable, close, evaluate, parse, readings
+from verifiers.reasoning.grammar import Unreadable, parse
 from verifiers.reasoning.judge import free, rounds_to, same_value, values_at
 from verifiers.reasoning.statements import Chain
-from verifiers.reasoning.tokens import Token, scan
+from verifiers.reasoning.tokens import Token, scan, word_set
+from verifiers.reasoning.values import Number, close, evaluate, readings
 
 __all__ = ["Target", "announced", "target"]
 
@@ -25,7 +26,7 @@ _SIZED = re.compile(
     r"|reduc\w*)\b|\|",
     re.IGNORECASE,
 )
-_CONTINUES = frozenset("more less fewer times of plus minus percent % to or and than if".split())
+_CONTINUES = word_set("more less fewer times of plus minus percent % to or and than if")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,6 @@ class Target:
             if self.literal is not None and rounds_to(value, self.literal, own, announced):
                 return True
         return False
-
 
     def may_follow(self, last: Number, text: str, tokens: list[Token]) -> bool:
         """Whether the answer may come from elsewhere than `last`, or from it by a step that is not written.
@@ -96,11 +96,11 @@ def announced(text: str, answer: Target) -> tuple[int, int] | None:
         tokens: list[Token] = []
         follower = ""
         for token in scan("\\(" + tail.split("\n")[0]):
-            if token.kind == "edge" or token.text in ("{", "}") and not tokens:
+            if token.kind == "edge" or (token.text in ("{", "}") and not tokens):
                 continue
             if token.kind not in ("num", "op", "pct") or (token.gap and tokens):
                 follower = token.text if token.kind != "var" else _word_at(tail, token.start - 2)
-                if token.kind in ("rel", "op", "lp", "func", "opaque"):
+                if token.kind in ("rel", "op", "lp", "func", "opaque", "bang", "deg"):
                     follower = "of"
                 break
             tokens.append(token)
@@ -126,16 +126,21 @@ _SENTENCE = re.compile(r"(?:[.!]\s|\n|\\\]|\$\$)\s*")
 _MORE = re.compile(r"\d(?![\d-]*-[a-z])|[+*/^<>≤≥=×÷]|\\(?:cdot|times|frac|le|ge|sqrt)\b")
 
 
+_ELSEWHERE = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot|arc\w+|log|ln)\b|\bdigits?\b|\bremainder\b")
+
+
 def is_conclusive(text: str, last: Chain, end: int, steps: list[Chain]) -> bool:
     """Whether the box stands in the sentence after `last`, which announces a conclusion and works nothing out."""
     if any(chain.end > end or (chain.start > last.start and chain.start < end) for chain in steps):
         return False
     if not any(side.opening and side.opening[0].operations for side in last.sides):
         return False
-    between = text[max(chain.end for chain in steps) : end].replace("\\boxed", "")
-    if len(between) > CONCLUSION_REACH or _MORE.search(between):
+    start = max(chain.sides[-1].head for chain in steps)
+    between = text[start:end].replace("\\boxed", "")
+    if len(between) > CONCLUSION_REACH or _MORE.search(between) or _ELSEWHERE.search(text, last.start, end):
         return False
-    sentences = [s for s in _SENTENCE.split(between.rstrip("\\$([{ \n")) if s.strip(" \n*$\\")]
+    rest, *sentences = _SENTENCE.split(between.rstrip("\\$([{ \n"))
+    sentences = [s for s in sentences if s.strip(" \n*$\\")]
     if not sentences:
-        return True
-    return len(sentences) <= 2 and _CONCLUDES.match(sentences[-1]) is not None
+        return not rest.strip()
+    return len(sentences) == 1 and _CONCLUDES.match(sentences[0]) is not None

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.grammar import Expression, Number, Unreadable, close, evaluate, point
+from verifiers.reasoning.grammar import Expression, Unreadable
 from verifiers.reasoning.judge import free, ulp
 from verifiers.reasoning.statements import Chain
+from verifiers.reasoning.values import Number, close, evaluate, point
 
 __all__ = ["Equation", "Ledger"]
 
@@ -29,15 +30,16 @@ _DERIVES = re.compile(
     re.IGNORECASE,
 )
 _BREAKS = re.compile(
-    r"\bcases?\b|\bor\b|\beither\b|\bother\b|\bsecond\b|\banother\b|similar|likewise|\blet\b|suppose|\bif\b|\bwhen\b|assum"
-    r"|\btry|instead|alternativ|\bfirst\b|\bnext,? (?:consider|find)|\bsubstitut|\bplug|\bcheck|verif|\bwhile\b|\bwait\b"
-    r"|\bactually\b|\bbut\b|\bnew\b|original|\bfor\b|\bboth (?:equations|solutions|cases)|\bsystem|integer|greatest|largest"
-    r"|smallest|\bless\b|\bmore\b|round|\bnumber of\b|\bassert|contradict|\bvalues?\b.{0,20}\bare\b|\bpart\b|\bsolutions? (?:to|of)\b|\bstep \d|\bonly\b|however|\bnot\b|cannot|can't",
+    r"\bcases?\b|\bor\b|\beither\b|\bother\b|\bsecond\b|\banother\b|similar|likewise|\blet\b|suppose|\bif\b|\bwhen\b"
+    r"|assum|\btry|instead|alternativ|\bfirst\b|\bnext,? (?:consider|find)|\bsubstitut|\bplug|\bcheck|verif|\bwhile\b"
+    r"|\bwait\b|\bactually\b|\bbut\b|\bnew\b|original|\bfor\b|\bboth (?:equations|solutions|cases)|\bsystem|integer"
+    r"|greatest|largest|smallest|\bless\b|\bmore\b|round|\bnumber of\b|\bassert|contradict|\bvalues?\b.{0,20}\bare\b"
+    r"|\bpart\b|\bsolutions? (?:to|of)\b|\bstep \d|\bonly\b|however|\bnot\b|cannot|can't|\broots\b",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"\s*(?:and|or)\s*$", re.IGNORECASE)
 _MARKUP = re.compile(
-    r"\\(?:text\w*|quad|qquad|begin|end|tag)\b\*?(?:\{[^{}]*\})?|\\[\[\]()]|[$&\\*.,:;]+|\d+\.|\s+"
+    r"\\(?:begin|end|tag)\b\*?(?:\{[^{}]*\})?|\\(?:text\w*|q?quad)|[{}]|\\[\[\]()]|[$&\\*.,:;]+|\d+\.|\s+"
 )
 
 
@@ -93,6 +95,7 @@ class Ledger:
     def __init__(self, text: str) -> None:
         self.text = text
         self.last: Equation | None = None
+        self.alternative = False  # whether the last equation is one of several: x = 3 or x = -3
         self.bounds: tuple[Chain, list[Equation | None]] | None = None
 
     def enter(self, chain: Chain, k: int) -> Equation | None:
@@ -106,7 +109,11 @@ class Ledger:
                 self.last = None
             return None
         last, self.last = self.last, found
-        if last is None or last.unknown != found.unknown or not self.derived(last, found, chain):
+        if last is None or last.unknown != found.unknown:
+            self.alternative = False
+            return None
+        several, self.alternative = self.alternative, self.is_listed(last, found)
+        if several or self.alternative or not self.derived(last, found, chain):
             return None
         return found if contradicts(last, found) else None
 
@@ -133,6 +140,9 @@ class Ledger:
             return None
         return Equation(b, b, name, left.tail, right.head, definition=True)
 
+    def is_listed(self, last: Equation, found: Equation) -> bool:
+        return _LISTED.match(_MARKUP.sub(" ", self.text[last.end : found.start][:MAX_BETWEEN])) is not None
+
     def derived(self, last: Equation, found: Equation, chain: Chain) -> bool:
         between = self.text[last.end : found.start]
         if chain.link == "⟹" and len(between) < 60:
@@ -140,12 +150,14 @@ class Ledger:
         if len(between) > MAX_BETWEEN:
             return False
         words = _MARKUP.sub(" ", between)
-        if _BREAKS.search(words) or _LISTED.match(words):
+        if _BREAKS.search(words):
             return False
         if is_literal(last) and is_literal(found):
             return False  # two values, not one step
+        if is_value(last) and not is_value(found):
+            return False  # solved: what follows is another equation
         if not words.strip():
-            return True
+            return chain.link != ","  # a list
         return _DERIVES.search(words) is not None
 
     def enter_bounds(self, chain: Chain) -> bool:
@@ -176,6 +188,11 @@ class Ledger:
         return len(pairs) == len(bounds) and any(contradicts(a, b) for a, b in pairs)
 
 
+def is_value(equation: Equation) -> bool:
+    """Whether it is `x = …` without the unknown on the other side."""
+    return not (equation.definition or equation.left.operations or free(equation.right))
+
+
 def is_literal(equation: Equation) -> bool:
     """Whether it is `x = 3`, or `x = 2/3` in lowest terms."""
     if not equation.definition and equation.left.operations:
@@ -183,7 +200,11 @@ def is_literal(equation: Equation) -> bool:
     right = equation.right
     if right.literal is not None:
         return True
-    if len(right.numbers) != 2 or right.operations != 1 or not {"frac", "/"} & {right.node[0], right.node[1][0]}:
+    if (
+        len(right.numbers) != 2
+        or right.operations != 1
+        or not {"frac", "/"} & {right.node[0], right.node[1][0]}
+    ):
         return False
     top, bottom = (token.value or Fraction(0) for token in right.numbers)
     return bottom.denominator == top.denominator == 1 and bottom > 1 and math.gcd(int(top), int(bottom)) == 1
@@ -210,7 +231,11 @@ def _parallel(first: Equation, second: Equation) -> Number | None:
     scale = (one[0] - one[1]) / (other[0] - other[1])
     offsets = [complex(a - scale * b) for a, b in zip(one, other, strict=True)]
     size = max(abs(complex(a)) for a in one)
-    if scale == 0 or abs(offsets[0]) <= 1e-9 * size or any(abs(c - offsets[0]) > 1e-9 * size for c in offsets):
+    if (
+        scale == 0
+        or abs(offsets[0]) <= 1e-9 * size
+        or any(abs(c - offsets[0]) > 1e-9 * size for c in offsets)
+    ):
         return None
     return offsets[0]
 

@@ -10,10 +10,11 @@ from itertools import islice, takewhile
 
 from verifiers.reasoning.conclusion import announced, is_conclusive, target
 from verifiers.reasoning.equations import Ledger
-from verifiers.reasoning.grammar import Number, Unreadable, close, evaluate
+from verifiers.reasoning.grammar import Unreadable
 from verifiers.reasoning.judge import Context, free, judge, values_at
 from verifiers.reasoning.statements import Chain, Side, chains
-from verifiers.reasoning.tokens import Token, scan
+from verifiers.reasoning.tokens import Token, scan, word_set
+from verifiers.reasoning.values import Number, close, evaluate
 
 __all__ = ["Consistency", "check"]
 
@@ -54,7 +55,9 @@ class _Reading:
 
 
 _ROUNDED = re.compile(r"\b(?:round|nearest|approximat|estimat|decimal place|about how)", re.IGNORECASE)
-_MAGNITUDES = frozenset("hundred thousand million billion dozen".split())
+_DIGITS = re.compile(r"\bdigits?\b", re.IGNORECASE)
+"""Problems that ask for a digit of a result: the last result is not the answer."""
+_MAGNITUDES = word_set("hundred thousand million billion dozen")
 _HYPOTHETICAL = re.compile(r"\b(?:suppose|assum|contradict|impossible|no solution)", re.IGNORECASE)
 
 
@@ -78,9 +81,12 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     tokens = scan(text)
     rounding = _ROUNDED.search(prompt) is not None
     found = _read(text, tokens, rounding)
+    concludes = not _DIGITS.search(prompt)
     numerals = sorted((t for t in tokens if t.value is not None), key=lambda t: t.start)
-    failures = [f for f in found.failures if not _excused(text, f) and not _taken_back(text, f, numerals, found)]
-    if not failures:
+    failures = [
+        f for f in found.failures if not _excused(text, f) and not _taken_back(text, f, numerals, found)
+    ]
+    if not failures and concludes:
         failures = _wrong_conclusion(text, len(trace), answer, tokens, found, rounding)
     first = min(failures, key=lambda f: f.start, default=None)
     return Consistency(first is None, first and quote(text, first), found.read, found.unread + dropped)
@@ -157,15 +163,16 @@ def _worth(value: Number | None) -> str:
 # --- what the text takes back -----------------------------------------------------------------------------
 
 _CORRECTION = re.compile(
-    r"\b(?:wait|hold on|actually|correction|oops|scratch that|sorry|mistake|miscalculat\w*|recomput\w*|recalculat\w*|redo"
-    r"|re-?do|let me fix|let me correct|(?:that|this)(?:'s| is| was|,)? (?:is )?(?:not right|wrong|incorrect|not correct)"
-    r"|made an error|an error|in fact|should (?:actually )?be|instead of|no,|not \d)",
+    r"\b(?:wait|hold on|actually|correction|oops|scratch that|sorry|mistake|miscalculat\w*|recomput\w*|recalculat\w*"
+    r"|re-?do|let me fix|let me correct|(?:that|this)(?:'s| is| was|,)? (?:is )?(?:not right|wrong|incorrect"
+    r"|not correct)|made an error|an error|in fact|should (?:actually )?be|instead of|no,|not \d)",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
-    r"\bimpossible|\bcontradict|\b(?:is|are) (?:false|not true|wrong|incorrect|absurd)|\bnot (?:true|right|correct|equal|hold"
-    r"|valid|possible)|\bcan(?:no|')t (?:be|hold|happen)|\bdoes(?:n't| not) (?:hold|work|equal)|\bno (?:real )?solution"
-    r"|\bnever\b|\bfails?\b|\bnot a solution|\binconsistent|\bextraneous",
+    r"\bimpossible|\bcontradict|\b(?:is|are) (?:false|not true|wrong|incorrect|absurd)"
+    r"|\bnot (?:true|right|correct|equal|hold|valid|possible)|\bcan(?:no|')t (?:be|hold|happen)"
+    r"|\bdoes(?:n't| not) (?:hold|work|equal)|\bno (?:real )?solution|\bnever\b|\bfails?\b|\bnot a solution"
+    r"|\binconsistent|\bextraneous",
     re.IGNORECASE,
 )
 CORRECTION_REACH = 800

@@ -11,18 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from verifiers.reasoning.grammar import (
-    Expression,
-    Number,
-    Reading,
-    Unreadable,
-    close,
-    evaluate,
-    point,
-    readings,
-)
+from verifiers.reasoning.grammar import Expression, Unreadable
 from verifiers.reasoning.statements import Chain, Side
-from verifiers.reasoning.tokens import Token
+from verifiers.reasoning.tokens import Token, word_set
+from verifiers.reasoning.values import Number, Reading, close, evaluate, point, readings
 
 __all__ = ["Context", "judge", "same_value"]
 
@@ -31,21 +23,22 @@ PI_TOLERANCE = 2e-3
 _PI_NUMERALS = {"3.1", "3.14", "3.142", "3.1416", "3.14159", "3.141592", "3.1415926", "3.14159265"}
 _TRIALS = 3
 
-_ROUNDING = frozenset(
-    "about approximately approx around roughly nearly almost round rounded rounding rounds nearest estimate "
-    "estimated whole integer full complete least most truncate truncated floor ceiling up down".split()
+_ROUNDING = word_set(
+    "about approximately approx around roughly nearly almost round rounded rounding rounds nearest "
+    "estimate estimated whole integer full complete least most truncate truncated floor ceiling up "
+    "down"
 )
 _IDENTITIES = {
-    (verb, link) for verb in ("factors", "factored", "expands", "expanded", "written", "rewritten") for link in ("as", "to")
+    (verb, link)
+    for verb in ("factors", "factored", "expands", "expanded", "written", "rewritten")
+    for link in ("as", "to")
 }
-_VERBS = frozenset(
-    "is are was were gives give gets get equals makes means yields has have we then so".split()
-)
-_REMAINDERS = frozenset({"remainder", "r", "rem", "carry", "carrying", "borrow", "borrowing", "c"})
-_MULTIPLIERS = frozenset(
-    "half twice double triple thrice third thirds quarter quarters fourth fifth sixth eighth tenth dozen dozens pair "
-    "hundred thousand million billion trillion two three four five six seven eight nine ten twelve twenty than square "
-    "squared cube cubed root k".split()
+_VERBS = word_set("is are was were gives give gets get equals makes means yields has have we then so")
+_REMAINDERS = word_set("remainder r rem carry carrying borrow borrowing c")
+_MULTIPLIERS = word_set(
+    "half twice double triple thrice third thirds quarter quarters fourth fifth sixth eighth tenth "
+    "dozen dozens pair hundred thousand million billion trillion two three four five six seven eight "
+    "nine ten twelve twenty than square squared cube cubed root k"
 )
 """Words that change the value of the number beside them in ways that are not read."""
 # Units of one dimension, in their smallest: a step may change unit between its two sides.
@@ -63,7 +56,7 @@ _DIMENSIONS: tuple[dict[str, Fraction], ...] = tuple(
         (("mm millimeter millimeters", 1), ("cm centimeter centimeters", 10), ("m meter meters metre metres", 1000),
          ("km kilometer kilometers", 1000000)),
         (("ml milliliter milliliters", 1), ("l liter liters litre litres", 1000)),
-        (("mg", 1), ("g gram grams", 1000), ("kg kilogram kilograms kilo kilos", 1000000), ("ton tons tonne tonnes", 1000000000)),
+        (("mg", 1), ("g gram grams", 10**3), ("kg kilogram kilograms kilo kilos", 10**6), ("ton tons tonne", 10**9)),
         (("ounce ounces oz", 1), ("pound pounds lb lbs", 16), ("ton tons", 32000)),
         (("ounce ounces oz", 1), ("cup cups", 8), ("pint pints", 16), ("quart quarts", 32), ("gallon gallons", 128)),
         (("one ones each", 1), ("pair pairs", 2), ("dozen dozens", 12), ("hundred hundreds", 100),
@@ -108,7 +101,7 @@ def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context
         return _congruent(longest, target, chain, context)
     if not (longest.operations or target.operations):
         return _literals(chain, left, right, relation, context)
-    if at == 0 and not longest.operations and _is_label(longest, left):
+    if at == 0 and not longest.operations and _is_label(longest, target, left):
         return UNREAD
     if _is_aside(longest, left):
         return UNREAD
@@ -128,15 +121,26 @@ def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context
     if any(v.true is None for v in verdicts):
         return UNREAD
     first = verdicts[0]
-    if words.loose or words.special(longest, target, right, first, context):
+    if words.loose or _is_special(words, longest, target, right, first, context):
         return UNREAD if words.loose else Judgement(True, first.truth, first.claim)
     return first
 
 
-def _is_label(a: Expression, left: Side) -> bool:
-    """Whether the number `a` belongs to the words around it: "3 shirts = 3 * 4"."""
+def _is_label(a: Expression, b: Expression, left: Side) -> bool:
+    """Whether the number `a` belongs to the words around it ("3 shirts = 3 * 4"), or is a whole ("48 = 100% + 20%")."""
+    if "percent" in a.features ^ b.features:
+        return True
     own_formula = a.literal is not None and a.literal.math
     return bool(left.trailing or left.inside or (left.before and not own_formula))
+
+
+def _is_special(
+    words: _Words, a: Expression, b: Expression, right: Side, verdict: Judgement, context: Context
+) -> bool:
+    try:
+        return words.special(a, b, right, verdict, context)
+    except Unreadable:
+        return False
 
 
 def _is_aside(a: Expression, left: Side) -> bool:
@@ -176,26 +180,32 @@ class _Words:
         if verdict.truth is None or verdict.claim is None:
             return False
         if right.second is not None and "and" in right.after[:2] and verdict.true is False:
-            rest = evaluate(right.second, values_at(right.second, 0))
-            if close(verdict.claim + rest, verdict.truth):
+            parts = Expression(
+                ("+", b.node, right.second.node), b.variables | right.second.variables, 1, b.features, None
+            )
+            if close(evaluate(parts, values_at(parts, 0)), verdict.truth):
                 return True  # 5 and 2/3
         if right.second is not None and not _REMAINDERS.isdisjoint(right.after[:2]):
             return _with_rest(a, verdict, right.second)
         ratio_words = ["$"] if self.chain.money else []
-        ratio_words += [*self.left.before, *self.left.inside, *self.left.after, *right.after, *right.within, *context.magnitudes]
+        ratio_words += [
+            *self.left.before,
+            *self.left.inside,
+            *self.left.after,
+            *right.after,
+            *right.within,
+            *context.magnitudes,
+        ]
         return any(close(verdict.truth * ratio, verdict.claim) for ratio in _ratios(ratio_words, a, b))
 
 
 def _with_rest(a: Expression, verdict: Judgement, rest: Expression) -> bool:
-    """63 : 5 = 12 remainder 3; 7 + 8 = 5 carry 1; 3 - 7 = 6 borrow 1."""
+    """63 : 5 = 12 remainder 3; 7 + 8 = 5 carry 1; 3 - 7 = 6 borrow 1. Raises Unreadable."""
     truth, claim, extra = verdict.truth, verdict.claim, evaluate(rest, values_at(rest, 0))
-    if not all(isinstance(x, Fraction) for x in (truth, claim, extra)):
+    if not (isinstance(truth, Fraction) and isinstance(claim, Fraction) and isinstance(extra, Fraction)):
         return False
     if a.node[0] in ("/", "frac"):
-        try:
-            bottom = evaluate(Expression(a.node[2], a.variables, 0, a.features, None), {})
-        except Unreadable:
-            return False
+        bottom = evaluate(Expression(a.node[2], a.variables, 0, a.features, None), values_at(a, 0))
         return isinstance(bottom, Fraction) and truth == claim + extra / bottom
     return truth in (claim + 10 * extra, claim - 10 * extra)
 
@@ -324,6 +334,8 @@ def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> flo
             continue
         moved = evaluate(e, values_at(e, 0), how, {token.start: ulp(token.text)})
         total += abs(complex(moved) - complex(value))
+    if not math.isfinite(total):
+        raise Unreadable
     return total
 
 
@@ -340,9 +352,9 @@ def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, sla
     if isinstance(exact, complex) or isinstance(shown, complex):
         return False
     unit = ulp(literal.text)
-    if isinstance(exact, Fraction) and (exact / unit).denominator == 1 and not slack:
-        if unit < 1 or not (announced and literal.text.endswith("0")):
-            return exact == shown  # nothing to round
+    whole = isinstance(exact, Fraction) and (exact / unit).denominator == 1 and not slack
+    if whole and (unit < 1 or not (announced and literal.text.endswith("0"))):
+        return exact == shown  # nothing to round
     if unit == 1:
         if not announced:
             return False
@@ -370,6 +382,8 @@ def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, wor
         pairs.append((evaluate(a, values, how_a), evaluate(b, values, how_b)))
     if all(close(x, y) for x, y in pairs):
         return Judgement(True)
+    if any(isinstance(v, complex) for pair in pairs for v in pair) and "i" not in a.variables | b.variables:
+        return UNREAD  # roots of what may be negative
     if free(a) != free(b) or not (a.operations and b.operations) or "pi" in a.features ^ b.features:
         return UNREAD
     if close(pairs[0][0], pairs[1][0]) or close(pairs[0][1], pairs[1][1]):
@@ -380,7 +394,7 @@ def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, wor
     differences = [complex(x) - complex(y) for x, y in pairs]
     if words.zero:  # an equation, which may be scaled
         return _same_curve(a, b, pairs, words)
-    if words.identity or (words.long and _is_curved(a, how_a) and _is_curved(b, how_b)):
+    if words.identity or (words.long and _same_lead(a, b, how_a, how_b)):
         return Judgement(False)
     if abs(differences[0]) > 1e-9 * scale and _constant(differences):
         return Judgement(False)
@@ -389,18 +403,28 @@ def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, wor
     return UNREAD
 
 
-def _same_curve(
-    a: Expression, b: Expression, pairs: list[tuple[Number, Number]], words: _Words
-) -> Judgement:
+def _same_curve(a: Expression, b: Expression, pairs: list[tuple[Number, Number]], words: _Words) -> Judgement:
     """`a = b = 0`: one must be a multiple of the other if they are of one kind."""
-    if not (words.long and _is_curved(a, Reading()) and _is_curved(b, Reading())):
+    if not (words.long and _same_lead(a, b, Reading(), Reading())):
         return UNREAD
     ratios = [complex(x) / complex(y) for x, y in pairs if y != 0]
     return Judgement(None if _constant(ratios) else False)
 
 
+def _same_lead(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> bool:
+    """Whether two one-variable expressions are not linear and have the same leading term.
+
+    In a chain of several such sides each is meant as a rewriting of the one before it.
+    """
+    if not (_is_curved(a, how_a) and _is_curved(b, how_b)):
+        return False
+    far = {name: Fraction(10**9) for name in free(a)} | {"i": 1j}
+    x, y = evaluate(a, far, how_a), evaluate(b, far, how_b)
+    return y != 0 and abs(complex(x) / complex(y) - 1) < 1e-6
+
+
 def _is_curved(e: Expression, how: Reading) -> bool:
-    """Whether a one-variable expression is not linear: such sides of a long chain are meant as identical."""
+    """Whether an expression has one variable and is not linear in it."""
     if len(free(e)) != 1:
         return False
     name = next(iter(free(e)))

@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 from verifiers.reasoning.grammar import Expression, Unreadable, parse
-from verifiers.reasoning.tokens import Token
+from verifiers.reasoning.tokens import Token, word_set
 
 __all__ = ["Chain", "Side", "chains"]
 
-_VALUE_END = frozenset({"num", "var", "rp", "pct", "deg", "bang", "opaque"})
-_VALUE_START = frozenset({"num", "var", "lp", "func", "bar", "opaque"})
+_VALUE_END = word_set("num var rp pct deg bang opaque")
+_VALUE_START = word_set("num var lp func bar opaque")
 _MAX_READINGS = 5
-_ROUNDS = frozenset(
-    "round rounded rounding rounds nearest approximately approx about estimate estimated".split()
-)
+_ROUNDS = word_set("round rounded rounding rounds nearest approximately approx about estimate estimated")
 
 
 @dataclass(slots=True)
@@ -156,7 +155,7 @@ def _clauses(tokens: list[Token]) -> Iterator[tuple[str, list[Token], str]]:
 def _continues(clause: list[Token], tokens: list[Token], at: int) -> bool:
     """Whether a line break falls within a statement: before or after a relation or, in formulas, an operator."""
     text = tokens[at].text
-    if clause and (clause[-1].kind == "rel" or clause[-1].kind == "op" and tokens[at].math):
+    if clause and (clause[-1].kind == "rel" or (clause[-1].kind == "op" and tokens[at].math)):
         return True
     for token in tokens[at + 1 : at + 4]:
         if token.kind == "brk" and token.text == " " and text == "\\\\":
@@ -182,7 +181,7 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
             parts[-1].append(token)
     words = frozenset(t.text.lower() for t in clause if t.kind == "word")
     modular = modular or "%" in relations
-    attached = zip(clause, clause[1:], strict=False)
+    attached = pairwise(clause)
     names = frozenset(b.text for a, b in attached if a.kind == "num" and b.kind == "var" and not b.gap)
     sides = [_side(part, names - {"x", "X"}) for part in parts]
     return Chain(
@@ -204,7 +203,7 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
 def _modulus(clause: list[Token]) -> tuple[list[Token], int | None, bool]:
     """Take `\\pmod 7` out of a clause."""
     for i, token in enumerate(clause):
-        if token.text == "mod" or token.kind == "word" and token.text.lower() in ("mod", "modulo"):
+        if token.text == "mod" or (token.kind == "word" and token.text.lower() in ("mod", "modulo")):
             j = i + 1
             while j < len(clause) and clause[j].kind in ("lp", "edge"):
                 j += 1
@@ -282,12 +281,12 @@ def _items(tokens: list[Token], names: frozenset[str]) -> tuple[list[Token], lis
             if token.kind == "word":
                 words[-1].append(token.text.lower())
             continue
-        if token.kind == "op" and (gap == 2 or not items) and (not items or items[-1].kind in ("op", "lp")):
-            if items or words[-1] or token.text not in "+-":
-                items.append(Token("opaque", "?", token.start, token.start))  # the operand is a word
-                gaps.append(gap)
-                words.append([])
-                gap = 0
+        bare = token.kind == "op" and (not items or (gap == 2 and items[-1].kind in ("op", "lp")))
+        if bare and (items or words[-1] or token.text not in "+-"):
+            items.append(Token("opaque", "?", token.start, token.start))  # the operand is a word
+            gaps.append(gap)
+            words.append([])
+            gap = 0
         items.append(token)
         gaps.append(gap)
         words.append([])
@@ -299,54 +298,63 @@ def _items(tokens: list[Token], names: frozenset[str]) -> tuple[list[Token], lis
 def _meaning(
     token: Token, items: list[Token], gap: int, following: Token | None, before: Token | None
 ) -> Token:
-    """What a word, letter or slash in prose stands for."""
-
-    def become(kind: str, text: str) -> Token:
-        return Token(kind, text, token.start, token.end, token.gap, None, token.math)
-
+    """What a word, letter, slash or hyphen in prose stands for."""
     valued = bool(items) and items[-1].kind in _VALUE_END
-    numeric = following is not None and (
-        following.kind in ("num", "lp", "edge") or following.text in ("frac", "sqrt")
-    )
-    if token.kind == "var" and token.text in "xX" and valued and following is not None:
-        if (following.kind in ("num", "edge") or following.text == "(" and following.gap) and (
-            not token.math or following.kind == "num"
-        ):
-            return become("op", "*")
-    if token.kind == "var" and not token.math and len(token.text) == 1 and token.text != "π":
-        attached = before is not None and before.kind in ("num", "rp") and not token.gap
-        free = (before is None or before.kind in ("op", "lp")) and (
-            following is None
-            or following.kind in ("op", "rp", "lp")
-            and not (following.text == "/" and not numeric)
-        )
-        if not (attached or free) or following is not None and following.kind == "word" and not following.gap:
-            return become("word", token.text)
-    if token.kind == "op" and token.text in "/-" and following is not None and following.kind == "word":
-        if not following.gap and not token.gap:
-            return become("word", token.text)  # $18/bag, 5-day
-    if (
-        token.kind == "op"
-        and token.text == "-"
-        and before is not None
-        and before.kind == "word"
-        and not token.gap
-    ):
-        if following is not None and not following.gap:
-            return become("word", "-")
-    if token.kind == "word":
-        name = token.text.lower()
-        if name in ("percent", "pct") and items and items[-1].kind == "num" and not gap:
-            return become("pct", "%")
-        if name in _WORD_OPERATORS and valued and numeric:
-            return become("op", _WORD_OPERATORS[name])
-        if name == "by" and valued and numeric and before is not None and before.kind == "word":
-            verb = before.text.lower()
-            if verb in ("divided", "multiplied"):
-                return become("op", "/" if verb == "divided" else "*")
-        if name == "of" and following is not None and items and not gap and _is_share(items):
-            return become("op", "*")
+    if token.kind == "var":
+        if token.text in "xX" and valued and following is not None and _is_factor(token, following):
+            return _become(token, "op", "*")
+        if not token.math and token.text != "π" and not _is_name(token, following, before):
+            return _become(token, "word", token.text)
+    elif token.kind == "op" and not token.gap and following is not None and not following.gap:
+        unit = following.kind == "word" and token.text in "/-"  # $18/bag, 5-day
+        if unit or (token.text == "-" and before is not None and before.kind == "word"):
+            return _become(token, "word", token.text)
+    elif token.kind == "word":
+        operator = _spoken(token.text.lower(), items, gap, following, before)
+        if operator is not None:
+            return _become(token, "pct" if operator == "%" else "op", operator)
     return token
+
+
+def _become(token: Token, kind: str, text: str) -> Token:
+    return Token(kind, text, token.start, token.end, token.gap, None, token.math)
+
+
+def _is_factor(token: Token, following: Token) -> bool:
+    """Whether an x before `following` is a multiplication sign."""
+    if token.math:
+        return following.kind == "num"
+    return following.kind in ("num", "edge") or (following.text == "(" and following.gap)
+
+
+def _is_name(token: Token, following: Token | None, before: Token | None) -> bool:
+    """Whether a letter in prose is a variable, and not a word or a unit."""
+    if following is not None and following.kind == "word" and not following.gap:
+        return False
+    if before is not None and before.kind in ("num", "rp") and not token.gap:
+        return True  # 2x
+    if before is not None and before.kind not in ("op", "lp"):
+        return False
+    return following is None or following.kind in ("op", "rp", "lp")
+
+
+def _spoken(
+    name: str, items: list[Token], gap: int, following: Token | None, before: Token | None
+) -> str | None:
+    """The operator that a word speaks: "times", "divided by", "percent", "of"."""
+    if not items or (following is None and name not in ("percent", "pct")):
+        return None
+    if name in ("percent", "pct"):
+        return "%" if items[-1].kind == "num" and not gap else None
+    if name == "of":
+        return "*" if not gap and _is_share(items) else None
+    assert following is not None
+    numeric = following.kind in ("num", "lp", "edge") or following.text in ("frac", "sqrt")
+    if items[-1].kind not in _VALUE_END or not numeric:
+        return None
+    if name == "by" and before is not None and before.kind == "word":
+        return {"divided": "/", "multiplied": "*"}.get(before.text.lower())
+    return _WORD_OPERATORS.get(name)
 
 
 def _value_ahead(tokens: list[Token], at: int) -> bool:
@@ -378,7 +386,7 @@ def _is_share(items: list[Token]) -> bool:
     if items[-1].kind == "num" and len(items) > 1 and items[-2].text == "/":
         return True
     value = items[-1].value
-    return items[-1].kind == "num" and value is not None and value.denominator > 1 or items[-1].text == "}"
+    return (items[-1].kind == "num" and value is not None and value.denominator > 1) or items[-1].text == "}"
 
 
 def _runs(items: list[Token], gaps: list[int]) -> list[tuple[int, int]]:
@@ -395,7 +403,7 @@ def _runs(items: list[Token], gaps: list[int]) -> list[tuple[int, int]]:
 def _parted(before: Token, gap: int, after: Token) -> bool:
     if not gap or before.kind not in _VALUE_END:
         return False
-    return after.kind in _VALUE_START or gap == 3 and after.text == "-" and after.math
+    return after.kind in _VALUE_START or (gap == 3 and after.text == "-" and after.math)
 
 
 def _cuts(items: list[Token], gaps: list[int], lo: int, hi: int, *, opening: bool) -> list[int]:

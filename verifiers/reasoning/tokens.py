@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["Token", "scan"]
+__all__ = ["Token", "scan", "word_set"]
 
 
 @dataclass(slots=True)
@@ -34,12 +34,18 @@ class Token:
     """Whether its digits go on: 0.333…"""
 
 
+def word_set(text: str) -> frozenset[str]:
+    """A set of words, written as one text."""
+    return frozenset(text.split())
+
+
 MAX_DIGITS = 60
 """A number of more digits is not read."""
 
 _SUPERSCRIPTS = {c: str(i) for i, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 _FRACTIONS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5),
-              "⅗": (3, 5), "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8)}  # fmt: skip
+              "⅗": (3, 5), "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8),
+              "⅞": (7, 8)}  # fmt: skip
 _CHARS: dict[str, tuple[str, str]] = {
     "+": ("op", "+"), "-": ("op", "-"), "−": ("op", "-"), "–": ("op", "-"), "‐": ("op", "-"), "‑": ("op", "-"),
     "*": ("op", "*"), "×": ("op", "*"), "✕": ("op", "*"), "·": ("op", "*"), "⋅": ("op", "*"), "∗": ("op", "*"),
@@ -62,23 +68,25 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "lceil": ("lp", "⌈"), "rceil": ("rp", "⌉"), "vert": ("bar", "|"), "lvert": ("bar", "|"),
     "rvert": ("bar", "|"), "mid": ("opaque", "|"), "sin": ("func", "sin"), "cos": ("func", "cos"),
     "tan": ("func", "tan"), "ln": ("func", "ln"), "log": ("func", "log"), "pmod": ("func", "mod"),
-    "bmod": ("func", "mod"), "mod": ("func", "mod"), "overline": ("func", "overline"), "bar": ("func", "overline"), "implies": ("brk", "⟹"),
+    "bmod": ("func", "mod"), "mod": ("func", "mod"), "overline": ("func", "overline"),
+    "bar": ("func", "overline"), "implies": ("brk", "⟹"),
     "Rightarrow": ("brk", "⟹"), "Longrightarrow": ("brk", "⟹"), "rightarrow": ("brk", "⟹"), "to": ("brk", "⟹"),
     "longrightarrow": ("brk", "⟹"), "iff": ("brk", "⟹"), "Leftrightarrow": ("brk", "⟹"),
     "Longleftrightarrow": ("brk", "⟹"), "therefore": ("brk", "⟹"), "qquad": ("brk", " "), "quad": ("brk", " "),
     "hline": ("brk", "\n"), "item": ("brk", "\n"), "par": ("brk", "\n"), "langle": ("opaque", "("),
 }  # fmt: skip
-_SKIPPED = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits cancel bcancel xcancel "
-    "limits boxed fbox underline color mathstrut strut hfill hspace vspace nonumber notag".split()
+_SKIPPED = word_set(
+    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits cancel "
+    "bcancel xcancel limits boxed fbox underline color mathstrut strut hfill hspace vspace nonumber "
+    "notag"
 )
-_TEXT = frozenset("text textbf textit textrm textnormal mathrm mathbf mathit mathsf mbox emph hbox".split())
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
-    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell".split()
+_TEXT = word_set("text textbf textit textrm textnormal mathrm mathbf mathit mathsf mbox emph hbox")
+_GREEK = word_set(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho "
+    "sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell"
 )
-_STRUCTURES = frozenset(
-    "array matrix pmatrix bmatrix vmatrix Vmatrix Bmatrix smallmatrix tabular asy tikzpicture picture".split()
+_STRUCTURES = word_set(
+    "array matrix pmatrix bmatrix vmatrix Vmatrix Bmatrix smallmatrix tabular asy tikzpicture picture"
 )
 
 _LEX = re.compile(
@@ -93,7 +101,10 @@ _LEX = re.compile(
     re.DOTALL,
 )
 _ANNOTATION = re.compile(r"<<([^<>\n]{0,300})>>")
-_BULLET = re.compile(r"^[ \t]*(?:#+[ \t]+)?(?:[-*•+][ \t]+)?(?:\*\*)?(?:(?:step|case|part)[ \t]+)?(?:\(?\d{1,2}[.):](?=\s|\*|$))?", re.I | re.M)  # fmt: skip
+_BULLET = re.compile(
+    r"^[ \t]*(?:#+[ \t]+)?(?:[-*•+][ \t]+)?(?:\*\*)?(?:(?:step|case|part)[ \t]+)?(?:\(?\d{1,2}[.):](?=\s|\*|$))?",
+    re.IGNORECASE | re.MULTILINE,
+)
 _HIDDEN = re.compile("[\u200b-\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff\u00ad]")
 
 

@@ -1,0 +1,208 @@
+"""Expressions to numbers.
+
+Numbers are exact fractions as long as they can be; roots, logarithms and powers that are not rational become
+floating-point (complex where they must be). A variable is given a fixed rational value that depends on its name
+alone: two expressions that agree at several such points are taken to be identical (Schwartz 1980, Zippel 1979).
+Sizes are capped, so that evaluation takes bounded time whatever the text says.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from verifiers.reasoning.grammar import Expression, Node, Unreadable
+
+__all__ = ["Number", "Reading", "close", "evaluate", "point", "readings"]
+
+Number = Fraction | float | complex
+
+MAX_BITS = 1000
+"""Of a value's numerator and denominator together; such a value also fits a float."""
+MAX_FACTORIAL = 100
+MAX_EXPONENT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How ambiguous notation is read."""
+
+    percent: bool = True
+    """15 % is 0.15; otherwise 15."""
+    mixed: bool = True
+    """2\\frac{1}{3} is two and a third; otherwise the product."""
+    tight: bool = False
+    """1/2x is 1/(2x); otherwise x/2."""
+    relative: bool = False
+    """100 + 10 % is 110; otherwise 100.1."""
+
+
+def point(name: str, k: int) -> Fraction:
+    """The `k`-th trial value of the variable `name`: a positive fraction, the same in every process."""
+    seed = zlib.crc32(f"{name}#{k}".encode())
+    return Fraction(211 + seed % 9973, 101 + (seed >> 14) % 97)
+
+
+def close(a: Number, b: Number) -> bool:
+    """Whether two values are equal: exactly for fractions, to nine digits otherwise."""
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a == b
+    try:
+        x, y = complex(a), complex(b)
+        return abs(x - y) <= 1e-9 * max(abs(x), abs(y)) + 1e-13
+    except OverflowError:
+        return False
+
+
+def evaluate(
+    expression: Expression,
+    values: Mapping[str, Number],
+    reading: Reading = Reading(),
+    shifts: Mapping[int, Fraction] | None = None,
+) -> Number:
+    """The value at `values`; `shifts` adds to the numbers that start at given positions. Raises Unreadable."""
+    try:
+        return _checked(_value(expression.node, values, reading, shifts or {}))
+    except (ZeroDivisionError, OverflowError, ValueError, TypeError) as error:
+        raise Unreadable from error
+
+
+def readings(features: frozenset[str]) -> Iterator[Reading]:
+    """Every way to read what is ambiguous, the literal one first."""
+    for mixed in (True, False) if "mixed" in features else (True,):
+        for tight in (False, True) if "tight" in features else (False,):
+            yield Reading(True, mixed, tight)
+            if "percent" in features:
+                yield Reading(False, mixed, tight)
+                yield Reading(True, mixed, tight, relative=True)
+
+
+def _checked(x: Number) -> Number:
+    if isinstance(x, Fraction):
+        if x.numerator.bit_length() + x.denominator.bit_length() > MAX_BITS:
+            raise Unreadable
+    elif not cmath.isfinite(x):
+        raise Unreadable
+    elif isinstance(x, complex) and abs(x.imag) <= 1e-12 * max(1.0, abs(x.real)):
+        return x.real
+    return x
+
+
+def _value(node: Node, values: Mapping[str, Number], how: Reading, shifts: Mapping[int, Fraction]) -> Number:
+    def of(child: Node) -> Number:
+        return _checked(_value(child, values, how, shifts))
+
+    kind = node[0]
+    match kind:
+        case "num":
+            return node[1].value + shifts.get(node[1].start, 0)
+        case "const":
+            return node[1]
+        case "pi":
+            return math.pi
+        case "var":
+            return values[node[1]]
+        case "+" | "-":
+            left, right = of(node[1]), of(node[2])
+            if how.relative and node[2][0] == "pct":
+                right *= left
+            return left + right if kind == "+" else left - right
+        case "*" | "implied":
+            return of(node[1]) * of(node[2])
+        case "/" | "frac":
+            return of(node[1]) / of(node[2])
+        case "tight":
+            top, bottom, tail = of(node[1]), of(node[2]), of(node[3])
+            return top / (bottom * tail) if how.tight else top / bottom * tail
+        case "slashes":
+            left, top, bottom = of(node[1]), of(node[2]), of(node[3])
+            return left / (top / bottom) if how.tight else left / top / bottom
+        case "mixed":
+            return of(node[1]) + of(node[2]) if how.mixed else of(node[1]) * of(node[2])
+        case "neg":
+            if node[1][0] == "mixed" and how.mixed:
+                return -of(node[1])
+            return -of(node[1])
+        case "pct":
+            return of(node[1]) / 100 if how.percent else of(node[1])
+        case "deg":
+            return of(node[1])
+        case "^":
+            return _power(of(node[1]), of(node[2]))
+        case "root":
+            return _root(of(node[1]), of(node[2]))
+        case "abs":
+            return abs(of(node[1]))
+        case "floor" | "ceil":
+            return Fraction(getattr(math, kind)(_real(of(node[1]))))
+        case "!" | "binom":
+            return _count(kind, [of(child) for child in node[1:]])
+        case "sin" | "cos" | "tan":
+            angle = float(_real(of(node[1])))
+            return getattr(math, kind)(math.radians(angle) if node[2] else angle)
+        case "ln":
+            return math.log(_real(of(node[1])))
+        case "log":
+            return math.log(_real(of(node[2]))) / math.log(_real(of(node[1])))
+    raise Unreadable
+
+
+def _real(x: Number) -> Fraction | float:
+    if isinstance(x, complex):
+        raise Unreadable
+    return x
+
+
+def _count(kind: str, arguments: list[Number]) -> Fraction:
+    whole: list[int] = []
+    for x in arguments:
+        if not isinstance(x, Fraction) or x.denominator != 1 or not 0 <= x <= MAX_FACTORIAL:
+            raise Unreadable
+        whole.append(int(x))
+    return Fraction(math.factorial(whole[0]) if kind == "!" else math.comb(*whole))
+
+
+def _power(base: Number, exponent: Number) -> Number:
+    if isinstance(base, Fraction) and isinstance(exponent, Fraction):
+        if exponent.denominator == 1:
+            size = base.numerator.bit_length() + base.denominator.bit_length()
+            if abs(exponent) > MAX_EXPONENT or size * abs(exponent) > 2 * MAX_BITS:
+                raise Unreadable
+            return base ** int(exponent)
+        if exponent.denominator in (2, 3) and base >= 0:
+            return _power(_root(base, Fraction(exponent.denominator)), Fraction(exponent.numerator))
+    if not isinstance(base, complex) and base < 0:
+        if isinstance(exponent, Fraction) and exponent.denominator == 1:
+            return float(base) ** int(exponent)
+        raise Unreadable
+    return complex(base) ** complex(exponent)
+
+
+def _root(x: Number, degree: Number) -> Number:
+    if not isinstance(degree, Fraction) or degree.denominator != 1 or not 2 <= degree <= 20:
+        raise Unreadable
+    n = int(degree)
+    if isinstance(x, Fraction):
+        if x < 0 and n % 2:
+            return -_root(-x, degree)
+        top, bottom = (_whole_root(abs(part), n) for part in (x.numerator, x.denominator))
+        if top is not None and bottom is not None and x >= 0:
+            return Fraction(top, bottom)
+        return float(x) ** (1 / n) if x >= 0 else complex(float(x)) ** (1 / n)
+    if isinstance(x, complex):
+        return x ** (1 / n)
+    return x ** (1 / n) if x >= 0 else complex(x) ** (1 / n)
+
+
+def _whole_root(x: int, n: int) -> int | None:
+    if n == 2:
+        root = math.isqrt(x)
+    else:
+        if x.bit_length() > 900:
+            return None
+        root = round(x ** (1 / n))
+    return root if root**n == x else None
