@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.grammar import Unreadable, parse
-from verifiers.reasoning.judge import free, rounds_to, same_value, values_at
+from verifiers.reasoning.judge import rounds_to, same_value
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.tokens import Token, scan, word_set
 from verifiers.reasoning.values import Number, close, evaluate, readings

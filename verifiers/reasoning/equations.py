@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from verifiers.reasoning.algebra import free
 from verifiers.reasoning.grammar import Expression, Unreadable
-from verifiers.reasoning.judge import free, ulp
+from verifiers.reasoning.judge import ulp
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.values import Number, close, evaluate, point
 

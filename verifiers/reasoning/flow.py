@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, takewhile
 
+from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.conclusion import announced, is_conclusive, target
 from verifiers.reasoning.equations import Ledger
 from verifiers.reasoning.grammar import Unreadable
-from verifiers.reasoning.judge import Context, free, judge, values_at
+from verifiers.reasoning.judge import Context, judge
 from verifiers.reasoning.statements import Chain, Side, chains
 from verifiers.reasoning.tokens import Token, scan, word_set
 from verifiers.reasoning.values import Number, close, evaluate
@@ -113,13 +114,13 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
     ledger = Ledger(text)
     for chain in chains(tokens):
         if found.read + found.unread > MAX_STEPS:
-            found.unread += len(chain.relations)
-            continue
+            found.unread += sum(t.kind == "rel" and t.start > chain.start for t in tokens)
+            break
         if chain.relations and set(chain.relations) == {"<"} and ledger.enter_bounds(chain):
             found.failures.append(
                 Failure(chain.start, chain.end, "does not follow from the bounds before it")
             )
-        for k, relation in enumerate(chain.relations[:MAX_STEPS]):
+        for k, relation in enumerate(chain.relations):
             left, right = chain.sides[k], chain.sides[k + 1]
             verdict = judge(chain, k, left, right, relation, context)
             if verdict.true is False:

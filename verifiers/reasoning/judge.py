@@ -7,21 +7,21 @@ shows it (≈, 33.33 for 100/3) or the text announces it ("about"); percentages 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from verifiers.reasoning.algebra import Kind, free, identical, values_at
 from verifiers.reasoning.grammar import Expression, Unreadable
 from verifiers.reasoning.statements import Chain, Side
 from verifiers.reasoning.tokens import Token, word_set
-from verifiers.reasoning.values import Number, Reading, close, evaluate, point, readings
+from verifiers.reasoning.units import conversions, ratios
+from verifiers.reasoning.values import Number, Reading, close, evaluate, readings
 
 __all__ = ["Context", "judge", "same_value"]
 
 PI_TOLERANCE = 2e-3
 """Relative error allowed between a side with π and a side without: covers 3.14 and 22/7."""
 _PI_NUMERALS = {"3.1", "3.14", "3.142", "3.1416", "3.14159", "3.141592", "3.1415926", "3.14159265"}
-_TRIALS = 3
 
 _ROUNDING = word_set(
     "about approximately approx around roughly nearly almost round rounded rounding rounds nearest "
@@ -41,28 +41,6 @@ _MULTIPLIERS = word_set(
     "nine ten twelve twenty than square squared cube cubed root k"
 )
 """Words that change the value of the number beside them in ways that are not read."""
-# Units of one dimension, in their smallest: a step may change unit between its two sides.
-_DIMENSIONS: tuple[dict[str, Fraction], ...] = tuple(
-    {name: Fraction(size) for names, size in group for name in names.split()}
-    for group in (
-        (("cent cents penny pennies ¢ c", 1), ("nickel nickels", 5), ("dime dimes", 10), ("quarter quarters", 25),
-         ("$ dollar dollars buck bucks", 100)),
-        (("second seconds sec secs s", 1), ("minute minutes min mins", 60), ("hour hours hr hrs h", 3600),
-         ("day days", 86400), ("week weeks", 604800)),
-        (("month months", 1), ("year years yr yrs", 12), ("decade decades", 120), ("century centuries", 1200)),
-        (("week weeks", 1), ("year years", 52), ("month months", 4)),
-        (("day days", 1), ("month months", 30), ("year years", 365)),
-        (("inch inches in", 1), ("foot feet ft", 12), ("yard yards yd", 36), ("mile miles", 63360)),
-        (("mm millimeter millimeters", 1), ("cm centimeter centimeters", 10), ("m meter meters metre metres", 1000),
-         ("km kilometer kilometers", 1000000)),
-        (("ml milliliter milliliters", 1), ("l liter liters litre litres", 1000)),
-        (("mg", 1), ("g gram grams", 10**3), ("kg kilogram kilograms kilo kilos", 10**6), ("ton tons tonne", 10**9)),
-        (("ounce ounces oz", 1), ("pound pounds lb lbs", 16), ("ton tons", 32000)),
-        (("ounce ounces oz", 1), ("cup cups", 8), ("pint pints", 16), ("quart quarts", 32), ("gallon gallons", 128)),
-        (("one ones each", 1), ("pair pairs", 2), ("dozen dozens", 12), ("hundred hundreds", 100),
-         ("thousand thousands k", 1000), ("million millions", 10**6), ("billion billions", 10**9)),
-    )
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -162,9 +140,11 @@ class _Words:
     def __init__(self, chain: Chain, left: Side, right: Side, relation: str) -> None:
         self.announced = relation == "~" or chain.rounding or not chain.words.isdisjoint(_ROUNDING)
         self.relation = relation
-        self.long = len(chain.relations) > 1 and not chain.words
-        self.identity = tuple(left.before[-2:]) in _IDENTITIES
-        self.zero = chain.zero
+        self.kind = Kind(
+            scaled=chain.zero,
+            rewriting=len(chain.relations) > 1 and not chain.words,
+            identity=tuple(left.before[-2:]) in _IDENTITIES,
+        )
         near = {*left.before[-1:], *left.inside}
         if left.before[-1:] == ["of"]:
             near.update(left.before[-2:])
@@ -196,7 +176,8 @@ class _Words:
             *right.within,
             *context.magnitudes,
         ]
-        return any(close(verdict.truth * ratio, verdict.claim) for ratio in _ratios(ratio_words, a, b))
+        percent = "percent" in a.features | b.features
+        return any(close(verdict.truth * ratio, verdict.claim) for ratio in ratios(ratio_words, percent))
 
 
 def _with_rest(a: Expression, verdict: Judgement, rest: Expression) -> bool:
@@ -210,25 +191,6 @@ def _with_rest(a: Expression, verdict: Judgement, rest: Expression) -> bool:
     return truth in (claim + 10 * extra, claim - 10 * extra)
 
 
-def _ratios(words: Iterable[str], *sides: Expression) -> set[Fraction]:
-    present = set(words)
-    ratios: set[Fraction] = set()
-    if present & {"percent", "percentage", "pct"} or any("percent" in side.features for side in sides):
-        ratios |= {Fraction(100), Fraction(1, 100)}
-    for units in _DIMENSIONS:
-        sizes = {units[w] for w in present if w in units}
-        if "dozen" in units and sizes:
-            sizes.add(Fraction(1))
-        ratios |= {a / b for a in sizes for b in sizes}
-        if "cent" in units and sizes:
-            ratios |= {Fraction(100), Fraction(1, 100)}
-    return ratios - {Fraction(1)}
-
-
-def _unit(words: list[str]) -> str | None:
-    return words[0] if words else None
-
-
 def _literals(chain: Chain, left: Side, right: Side, relation: str, context: Context) -> Judgement:
     """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other bare numbers side by side are labels."""
     a, b = left.ending[0], right.opening[0]
@@ -238,16 +200,12 @@ def _literals(chain: Chain, left: Side, right: Side, relation: str, context: Con
     verdict = _equal(a, b, words, context)
     if verdict.true:
         return Judgement(True, verdict.truth, verdict.claim)
-    before = left.after[:1]
-    after = right.after[:1]
-    for units in _DIMENSIONS:
-        if before and after and before[0] in units and after[0] in units and not left.before:
-            ratio = units[before[0]] / units[after[0]]
-            assert verdict.truth is not None and verdict.claim is not None
-            return Judgement(
-                close(verdict.truth * ratio, verdict.claim) or None, verdict.truth, verdict.claim
-            )
-    return UNREAD
+    if left.before or not left.after or not right.after or verdict.truth is None or verdict.claim is None:
+        return UNREAD
+    factors, exact = conversions(left.after[0], right.after[0])
+    if any(close(verdict.truth * factor, verdict.claim) for factor in factors):
+        return Judgement(True, verdict.truth, verdict.claim)
+    return Judgement(False if exact and not words.announced else None, verdict.truth, verdict.claim)
 
 
 def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> Judgement:
@@ -264,16 +222,6 @@ def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> 
 
 
 # --- two expressions --------------------------------------------------------------------------------------
-
-
-def values_at(expression: Expression, k: int) -> dict[str, Number]:
-    """Trial values of the variables; `i` is the imaginary unit."""
-    return {name: 1j if name == "i" else point(name, k) for name in expression.variables}
-
-
-def free(expression: Expression) -> frozenset[str]:
-    """Variables other than the imaginary unit."""
-    return expression.variables - {"i"}
 
 
 def _equal(a: Expression, b: Expression, words: _Words, context: Context) -> Judgement:
@@ -293,7 +241,7 @@ def _equal_read(
 ) -> Judgement:
     try:
         if free(a) or free(b):
-            return _identical(a, b, how_a, how_b, words)
+            return Judgement(identical(a, b, how_a, how_b, words.kind))
         x = evaluate(a, values_at(a, 0), how_a)
         y = evaluate(b, values_at(b, 0), how_b)
         rounded = context.rounded | _PI_NUMERALS if words.relation == "~" else context.rounded
@@ -372,69 +320,6 @@ def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, sla
     return wanted in (math.floor(scaled), math.floor(scaled + Fraction(1, 2))) or error <= Fraction(
         slack
     ) + unit / 2 * bool(slack)
-
-
-def _identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, words: _Words) -> Judgement:
-    """Algebra: identical, plainly not (they differ by a constant, or by a factor), or an equation (unread)."""
-    pairs: list[tuple[Number, Number]] = []
-    for k in range(_TRIALS):
-        values = values_at(a, k) | values_at(b, k)
-        pairs.append((evaluate(a, values, how_a), evaluate(b, values, how_b)))
-    if all(close(x, y) for x, y in pairs):
-        return Judgement(True)
-    if any(isinstance(v, complex) for pair in pairs for v in pair) and "i" not in a.variables | b.variables:
-        return UNREAD  # roots of what may be negative
-    if free(a) != free(b) or not (a.operations and b.operations) or "pi" in a.features ^ b.features:
-        return UNREAD
-    if close(pairs[0][0], pairs[1][0]) or close(pairs[0][1], pairs[1][1]):
-        return UNREAD  # constant after all
-    if "abs" in a.features | b.features:
-        return UNREAD  # right in some cases
-    scale = max(abs(complex(x)) for x, _ in pairs)
-    differences = [complex(x) - complex(y) for x, y in pairs]
-    if words.zero:  # an equation, which may be scaled
-        return _same_curve(a, b, pairs, words)
-    if words.identity or (words.long and _same_lead(a, b, how_a, how_b)):
-        return Judgement(False)
-    if abs(differences[0]) > 1e-9 * scale and _constant(differences):
-        return Judgement(False)
-    if a.operations + b.operations > 2 and all(x != 0 and y != 0 for x, y in pairs):
-        return UNREAD if not _constant([complex(x) / complex(y) for x, y in pairs]) else Judgement(False)
-    return UNREAD
-
-
-def _same_curve(a: Expression, b: Expression, pairs: list[tuple[Number, Number]], words: _Words) -> Judgement:
-    """`a = b = 0`: one must be a multiple of the other if they are of one kind."""
-    if not (words.long and _same_lead(a, b, Reading(), Reading())):
-        return UNREAD
-    ratios = [complex(x) / complex(y) for x, y in pairs if y != 0]
-    return Judgement(None if _constant(ratios) else False)
-
-
-def _same_lead(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> bool:
-    """Whether two one-variable expressions are not linear and have the same leading term.
-
-    In a chain of several such sides each is meant as a rewriting of the one before it.
-    """
-    if not (_is_curved(a, how_a) and _is_curved(b, how_b)):
-        return False
-    far = {name: Fraction(10**9) for name in free(a)} | {"i": 1j}
-    x, y = evaluate(a, far, how_a), evaluate(b, far, how_b)
-    return y != 0 and abs(complex(x) / complex(y) - 1) < 1e-6
-
-
-def _is_curved(e: Expression, how: Reading) -> bool:
-    """Whether an expression has one variable and is not linear in it."""
-    if len(free(e)) != 1:
-        return False
-    name = next(iter(free(e)))
-    p, q, r = (point(name, k) for k in range(3))
-    at_p, at_q, at_r = (evaluate(e, {name: x, "i": 1j}, how) for x in (p, q, r))
-    return not close(at_r, at_p + (at_q - at_p) / (q - p) * (r - p))
-
-
-def _constant(values: list[complex]) -> bool:
-    return all(abs(v - values[0]) <= 1e-9 * abs(values[0]) for v in values)
 
 
 def same_value(x: Number, y: Number) -> bool:

@@ -1,0 +1,99 @@
+"""Two expressions with variables: identical, plainly not, or an equation that may hold for some values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from verifiers.reasoning.grammar import Expression
+from verifiers.reasoning.values import Number, Reading, close, evaluate, point
+
+__all__ = ["Kind", "free", "identical", "values_at"]
+
+TRIALS = 3
+"""Points at which two expressions are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the chain around a relation says of it."""
+
+    scaled: bool = False
+    """One side of the chain is 0: an equation, which may be multiplied through."""
+    rewriting: bool = False
+    """The chain has several relations: each side is meant to rewrite the one before it."""
+    identity: bool = False
+    """The text says "factors as" or the like."""
+
+
+def values_at(expression: Expression, k: int) -> dict[str, Number]:
+    """Trial values of the variables; `i` is the imaginary unit."""
+    return {name: 1j if name == "i" else point(name, k) for name in expression.variables}
+
+
+def free(expression: Expression) -> frozenset[str]:
+    """Variables other than the imaginary unit."""
+    return expression.variables - {"i"}
+
+
+def identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, kind: Kind) -> bool | None:
+    """Algebra: identical, plainly not (they differ by a constant, or by a factor), or an equation (unread)."""
+    pairs: list[tuple[Number, Number]] = []
+    for k in range(TRIALS):
+        values = values_at(a, k) | values_at(b, k)
+        pairs.append((evaluate(a, values, how_a), evaluate(b, values, how_b)))
+    if all(close(x, y) for x, y in pairs):
+        return True
+    if any(isinstance(v, complex) for pair in pairs for v in pair) and "i" not in a.variables | b.variables:
+        return None  # roots of what may be negative
+    if free(a) != free(b) or not (a.operations and b.operations) or "pi" in a.features ^ b.features:
+        return None
+    if close(pairs[0][0], pairs[1][0]) or close(pairs[0][1], pairs[1][1]):
+        return None  # constant after all
+    if "abs" in a.features | b.features:
+        return None  # right in some cases
+    scale = max(abs(complex(x)) for x, _ in pairs)
+    differences = [complex(x) - complex(y) for x, y in pairs]
+    if kind.scaled:  # an equation, which may be scaled
+        return _same_curve(a, b, pairs, kind)
+    if kind.identity or (kind.rewriting and _same_lead(a, b, how_a, how_b)):
+        return False
+    if abs(differences[0]) > 1e-9 * scale and _constant(differences):
+        return False
+    if a.operations + b.operations > 2 and all(x != 0 and y != 0 for x, y in pairs):
+        return None if not _constant([complex(x) / complex(y) for x, y in pairs]) else False
+    return None
+
+
+def _same_curve(a: Expression, b: Expression, pairs: list[tuple[Number, Number]], kind: Kind) -> bool | None:
+    """`a = b = 0`: one must be a multiple of the other if they are of one kind."""
+    if not (kind.rewriting and _same_lead(a, b, Reading(), Reading())):
+        return None
+    ratios = [complex(x) / complex(y) for x, y in pairs if y != 0]
+    return None if _constant(ratios) else False
+
+
+def _same_lead(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> bool:
+    """Whether two one-variable expressions are not linear and have the same leading term.
+
+    In a chain of several such sides each is meant as a rewriting of the one before it.
+    """
+    if not (_is_curved(a, how_a) and _is_curved(b, how_b)):
+        return False
+    far = {name: Fraction(10**9) for name in free(a)} | {"i": 1j}
+    x, y = evaluate(a, far, how_a), evaluate(b, far, how_b)
+    return y != 0 and abs(complex(x) / complex(y) - 1) < 1e-6
+
+
+def _is_curved(e: Expression, how: Reading) -> bool:
+    """Whether an expression has one variable and is not linear in it."""
+    if len(free(e)) != 1:
+        return False
+    name = next(iter(free(e)))
+    p, q, r = (point(name, k) for k in range(3))
+    at_p, at_q, at_r = (evaluate(e, {name: x, "i": 1j}, how) for x in (p, q, r))
+    return not close(at_r, at_p + (at_q - at_p) / (q - p) * (r - p))
+
+
+def _constant(values: list[complex]) -> bool:
+    return all(abs(v - values[0]) <= 1e-9 * abs(values[0]) for v in values)
