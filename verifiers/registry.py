@@ -38,8 +38,8 @@ def load(spec: str, **options: Any) -> Verifier:
 
     `spec` is a built-in name, the name of an installed plug-in (entry point group "rlvr.verifiers"), or
     "package.module:attr" where `attr` is a class (instantiated with `options`) or an instance (taken as it
-    is). A built-in name cannot be taken over by a plug-in. Raises `UnknownVerifier`, `BadOption`,
-    `ValueError` for an unknown `answer_format`, and what the constructor raises for an option's value.
+    is). A built-in name cannot be taken over by a plug-in. Raises `UnknownVerifier`, `BadOption`
+    also for what the constructor refuses, and `ValueError` for an unknown `answer_format`.
 
     >>> load("my_package.graders:MyVerifier", strict=True)
     """
