@@ -43,6 +43,10 @@ _MULTIPLIERS = word_set(
 """Words that change the value of the number beside them in ways that are not read."""
 
 
+MACHINE_DIGITS = 10
+"""Decimals from which on a numeral is taken for a floating-point number."""
+
+
 @dataclass(slots=True)
 class Context:
     """What the trace has said so far."""
@@ -252,6 +256,8 @@ def _equal_read(
         return Judgement(True, x, y)
     if isinstance(x, complex) or isinstance(y, complex):
         return Judgement(False, x, y)
+    if any(is_machine_made(t.text) for t in (*a.numbers, *b.numbers)):
+        slack += 10.0**-MACHINE_DIGITS * abs(float(x))
     if ("deg" in a.features) != ("deg" in b.features) and "pi" in a.features | b.features:
         return UNREAD
     if ("pi" in a.features) != ("pi" in b.features):
@@ -278,13 +284,18 @@ def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> flo
     """How far the value may be off because numbers in it are rounded (first order)."""
     total = 0.0
     for token in e.numbers[:20]:
-        if not token.cut and token.text not in rounded:
+        if not (token.cut or token.text in rounded or is_machine_made(token.text)):
             continue
         moved = evaluate(e, values_at(e, 0), how, {token.start: ulp(token.text)})
         total += abs(complex(moved) - complex(value))
     if not math.isfinite(total):
         raise Unreadable
     return total
+
+
+def is_machine_made(numeral: str) -> bool:
+    """Whether a numeral shows a floating-point number to its last digits: 26.666666666666668."""
+    return len(numeral.partition(".")[2]) >= MACHINE_DIGITS
 
 
 def ulp(numeral: str) -> Fraction:
