@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rlvr import machine, rollouts
+from rlvr import machine
 from rlvr import problems as sources
 from rlvr.config import Config
 from rlvr.errors import UserError
 from rlvr.evaluation import Examiner, pass_rates, rescored
-from rlvr.evidence import Evidence, EvidenceConfig
+from rlvr.evidence import Evidence
 from rlvr.problems import Problems
 from rlvr.run import Run, one_process, open_run, processes
 from rlvr.terminal import Terminal
@@ -124,6 +124,7 @@ def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -
 def report(config: Config, problems: Problems, examiner: Examiner, here: Run) -> Report:
     """Write `report.html` and `report.json`, and show the summary."""
     from rlvr import report as reports
+    from rlvr.testbed.exact import exact_values
 
     evaluations = sorted(here.folder.glob("rollouts/step-*[0-9].jsonl"), key=lambda p: int(p.stem[5:]))
     result = reports.build(
@@ -144,29 +145,3 @@ def report(config: Config, problems: Problems, examiner: Examiner, here: Run) ->
     examiner.terminal.show(result.summary)
     examiner.terminal.show(f"Report: {result.html}")
     return result
-
-
-def exact_values(
-    config: Config, problems: Problems, examiner: Examiner, here: Run
-) -> Mapping[str, Any] | None:
-    """What the report estimates, exactly, where the held-out problems are of the enumerable world."""
-    if config.problems.heldout.world is None or config.evidence != EvidenceConfig(question="{prompt}"):
-        return None
-    from rlvr.policy import load_policy
-    from rlvr.testbed.enumerate import exact_comparison
-
-    base, tuned = load_policy(config, "base"), load_policy(config, "tuned", here.model)
-    written: dict[str, set[str]] = {problem.id: set() for problem in problems.heldout}
-    for name in ("base", "tuned"):
-        for row in rollouts.read(here.rollouts(name)):
-            if row.complete:
-                written[row.problem_id].add(row.trace)
-    return exact_comparison(
-        base.model,
-        tuned.model,
-        base.tokenizer,
-        problems.heldout,
-        config.sampling.temperature or 1.0,
-        sampled=list(written.values()),
-        verify=lambda pairs: [verdict.score == 1.0 for verdict in examiner.pool.score(pairs)],
-    )

@@ -127,7 +127,7 @@ class _Batch:
                 self.prefix.select(index)
                 self.uniforms, tokens = self.uniforms[index], tokens[index]
                 self.live = [self.live[i] for i in keep]
-            self._advance(tokens)
+            advance(self.policy, self.prefix, tokens)
         decode = self.policy.tokenizer.batch_decode
         for done, text in zip(
             self.completions,
@@ -166,17 +166,19 @@ class _Batch:
         tail = self.policy.tokenizer.decode(token_ids[-(longest + 4) :], skip_special_tokens=True)
         return any(stop in tail for stop in self.settings.stop)
 
-    def _advance(self, tokens: torch.Tensor) -> None:
-        prefix = self.prefix
-        prefix.mask = torch.cat([prefix.mask, prefix.mask.new_ones(len(tokens), 1)], dim=1)
-        output = self.policy.model(
-            input_ids=tokens[:, None],
-            attention_mask=prefix.mask,
-            position_ids=prefix.mask.sum(-1, keepdim=True) - 1,
-            past_key_values=prefix.cache,
-            use_cache=True,
-        )
-        prefix.cache, prefix.logits = output.past_key_values, output.logits[:, -1].float()
+
+@torch.no_grad()
+def advance(policy: Policy, prefix: Prefix, tokens: torch.Tensor) -> None:
+    """Read one more token in each row, (rows,), in place."""
+    prefix.mask = torch.cat([prefix.mask, prefix.mask.new_ones(len(tokens), 1)], dim=1)
+    output = policy.model(
+        input_ids=tokens[:, None],
+        attention_mask=prefix.mask,
+        position_ids=prefix.mask.sum(-1, keepdim=True) - 1,
+        past_key_values=prefix.cache,
+        use_cache=True,
+    )
+    prefix.cache, prefix.logits = output.past_key_values, output.logits[:, -1].float()
 
 
 def _warpers(settings: SamplingConfig) -> LogitsProcessorList:

@@ -6,7 +6,7 @@ a problem: the traces are packed as a tree behind their prompt, and each token a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +85,12 @@ def pack(trees: Sequence[Tree], pad: int) -> dict[str, torch.Tensor]:
     }
 
 
-def outcomes(problem: Problem, sampled: Iterable[str] = ()) -> tuple[Trace, ...]:
-    """The traces of the law, then those of `sampled` that the law cannot write (a trained policy can).
-
-    Of these the law knows nothing; right is that they end with the right box, and they count as not sound.
-    """
-    law = support(problem)
-    others = sorted(set(sampled) - {trace.text for trace in law})
+def labelled(problem: Problem, texts: Iterable[str]) -> tuple[Trace, ...]:
+    """The traces with these texts. Those that the law cannot write (a trained policy can) are "elsewhere" with
+    probability 0; right is that they end with the right box, and they count as not sound."""
+    law = {trace.text: trace for trace in support(problem)}
     box = f"\\boxed{{{problem.reference}}}"
-    return law + tuple(Trace(text, "elsewhere", 0.0, text.endswith(box), False) for text in others)
+    return tuple(law.get(t) or Trace(t, "elsewhere", 0.0, t.endswith(box), False) for t in texts)
 
 
 def trees_of(
@@ -221,20 +218,10 @@ class Table:
         return shares
 
 
-def tables(
-    model: Any,
-    tokenizer: Any,
-    problems: Sequence[Problem],
-    temperature: float = 1.0,
-    traces: Sequence[Sequence[Trace]] | None = None,
-    verified: Sequence[Sequence[bool]] | None = None,
-) -> list[Table]:
-    """The exact table of `model` on each problem, over the law's traces and verdicts if none are given."""
-    traces = traces or [support(problem) for problem in problems]
-    logprobs = trace_logprobs(model, tokenizer, trees_of(problems, tokenizer, traces), temperature)
-    verdicts = verified or [None] * len(problems)
-    rows = zip(problems, traces, logprobs, verdicts, strict=True)
-    return [Table.of(problem, known, logp, verdict) for problem, known, logp, verdict in rows]
+def tables(model: Any, tokenizer: Any, problems: Sequence[Problem], temperature: float = 1.0) -> list[Table]:
+    """The exact table of `model` on each problem, over the law's traces; a trace is verified if it is right."""
+    logprobs = trace_logprobs(model, tokenizer, trees_of(problems, tokenizer), temperature)
+    return [Table.of(p, support(p), logp) for p, logp in zip(problems, logprobs, strict=True)]
 
 
 def divergences(base: Table, tuned: Table) -> dict[str, float | None]:
@@ -271,42 +258,19 @@ def _kl_within(log_p: Floats, log_q: Floats, atoms: NDArray[np.bool_]) -> float 
 
 
 def exact_comparison(
-    base_model: Any,
-    tuned_model: Any,
-    tokenizer: Any,
-    problems: Sequence[Problem],
-    temperature: float = 1.0,
-    sampled: Sequence[Iterable[str]] | None = None,
-    verify: Callable[[list[tuple[Problem, str]]], list[bool]] | None = None,
+    problems: Sequence[Problem], base: Sequence[Table], tuned: Sequence[Table], temperature: float = 1.0
 ) -> dict[str, Any]:
-    """Base against tuned on problems of the tiny world, by enumeration; JSON-able, means over problems.
-
-    Args:
-        sampled: per problem, complete traces that either policy wrote; those that the law cannot write are
-            enumerated too.
-        verify: judges (problem, trace) pairs; by default a trace is verified when its box is right.
+    """Base against tuned by their exact tables, one per problem; JSON-able, means over problems.
 
     Keys: per policy (`base`, `tuned`) pass_at_k, sound share among verified, shares by strategy (of all
     traces; of the posterior p(z|x,verified)) and mass_outside_support; `divergence`: kl_base = KL(π‖p0),
     kl_success = kl(q‖p), kl_forward = KL(π_V‖π*), kl_reverse = KL(π*‖π), kl_wrong; `kl_efficiency` =
     Σ kl(q‖p) / Σ KL(π‖p0) over problems (None where nothing moved); `per_problem`: the same as lists.
 
-    The mass outside: traces that are not enumerated are one atom "elsewhere", counted as wrong. So each exact
+    The mass outside: traces that are in no table are one atom "elsewhere", counted as wrong. So each exact
     pass@1 is a lower bound, short by at most `mass_outside_support`, and KL(π‖p0) is that of the coarsened
-    laws, a lower bound too (data processing). With the sampled traces enumerated, that mass is small.
-
-    Raises ValueError for a problem that has no law (the unreachable ones).
+    laws, a lower bound too (data processing).
     """
-    extra = sampled or [()] * len(problems)
-    traces = [outcomes(problem, texts) for problem, texts in zip(problems, extra, strict=True)]
-    verified = None
-    if verify is not None:
-        flat = [(p, trace.text) for p, known in zip(problems, traces, strict=True) for trace in known]
-        verdicts = iter(verify(flat))
-        verified = [[next(verdicts) for _ in known] for known in traces]
-    base, tuned = (
-        tables(m, tokenizer, problems, temperature, traces, verified) for m in (base_model, tuned_model)
-    )
     split = [divergences(b, t) for b, t in zip(base, tuned, strict=True)]
     per_problem: dict[str, Any] = {"problem_id": [problem.id for problem in problems]}
     for name, policy in (("base", base), ("tuned", tuned)):

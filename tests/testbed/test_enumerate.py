@@ -108,12 +108,14 @@ def test_the_posterior_itself_costs_ln_one_over_p(model, tokenizer):
 
 def test_comparison_of_a_policy_with_itself_and_with_another(model, moved, tokenizer):
     problems = world.problems("heldout", 6)
-    same = exact.exact_comparison(model, model, tokenizer, problems)
+    base = exact.tables(model, tokenizer, problems)
+    same = exact.exact_comparison(problems, base, base)
     surprise = same["divergence"].pop("kl_reverse")
     assert surprise == pytest.approx(-np.mean(np.log(same["per_problem"]["base_pass_at_1"])))
     assert same["divergence"] == dict.fromkeys(same["divergence"], 0.0)
     assert same["kl_efficiency"] is None
-    other = exact.exact_comparison(model, moved, tokenizer, problems, temperature=0.8)
+    cold = [exact.tables(m, tokenizer, problems, temperature=0.8) for m in (model, moved)]
+    other = exact.exact_comparison(problems, *cold, temperature=0.8)
     assert 0 <= other["kl_efficiency"] <= 1
     assert other["base"]["strategies"]["elsewhere"] == pytest.approx(other["base"]["mass_outside_support"])
     for name in ("base", "tuned"):
@@ -124,31 +126,6 @@ def test_comparison_of_a_policy_with_itself_and_with_another(model, moved, token
     assert json.loads(json.dumps(other)) == other
 
 
-def test_comparison_refuses_problems_without_a_law(model, tokenizer):
+def test_problems_without_a_law_are_refused(model, tokenizer):
     with pytest.raises(ValueError, match="unreachable-0000"):
-        exact.exact_comparison(model, model, tokenizer, world.problems("unreachable", 1))
-
-
-def test_sampled_traces_beyond_the_law_are_enumerated_too(model, moved, tokenizer):
-    """What the moved network wrote takes mass out of "elsewhere", and the verifier decides on it."""
-    problem = world.problems("heldout", 1)[0]
-    torch.manual_seed(0)
-    prompt = tokenizer([problem.prompt] * 256, return_tensors="pt")
-    out = moved.generate(**prompt, do_sample=True, top_k=0, max_new_tokens=world.MAX_NEW_TOKENS)
-    written = out[:, prompt.input_ids.shape[1] :]
-    complete = [row for row in written if (row == tokenizer.eos_token_id).any()]
-    texts = tokenizer.batch_decode(complete, skip_special_tokens=True)
-
-    def accepts_long_ones(pairs):
-        return [len(text) > 20 for _, text in pairs]
-
-    law = exact.exact_comparison(model, moved, tokenizer, [problem])
-    more = exact.exact_comparison(
-        model, moved, tokenizer, [problem], sampled=[texts], verify=accepts_long_ones
-    )
-    for name in ("base", "tuned"):
-        assert more[name]["mass_outside_support"] < law[name]["mass_outside_support"]
-    assert more["tuned"]["mass_outside_support"] < 0.75 * law["tuned"]["mass_outside_support"]
-    assert more["divergence"]["kl_base"] > law["divergence"]["kl_base"]  # the finer law is farther away
-    share = sum(len(text) > 20 for text in texts) / 256
-    assert more["tuned"]["pass_at_k"]["1"] == pytest.approx(share, abs=0.1)
+        exact.tables(model, tokenizer, world.problems("unreachable", 1))

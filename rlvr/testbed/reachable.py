@@ -1,0 +1,79 @@
+"""Every trace that a policy writes with more than a given probability, found by following the policy itself.
+
+The law's traces alone do not hold a trained policy: it writes some that the law cannot. Here the tree of all
+continuations is followed as long as one of the policies gives a branch at least `floor`; what is left out is
+less likely than that, and its total mass is known exactly afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from rlvr.policy import Policy
+from rlvr.sampling.engine import Prefix, advance, prefill
+
+FLOOR = 1e-5
+PROMPTS_AT_ONCE = 16
+
+Reached = dict[str, tuple[float, ...]]
+"""Complete traces (without end-of-text) → log-probability under each policy, nats."""
+
+
+def reachable(
+    policies: Sequence[Policy],
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    floor: float = FLOOR,
+) -> list[Reached]:
+    """Per prompt, every complete trace to which some policy gives at least `floor`.
+
+    Args:
+        policies: models with one tokenizer.
+        prompts: token ids.
+        max_new_tokens: traces that are longer, end-of-text included, are not complete.
+    """
+    found: list[Reached] = []
+    for start in range(0, len(prompts), PROMPTS_AT_ONCE):
+        chunk = prompts[start : start + PROMPTS_AT_ONCE]
+        found += _expand(policies, chunk, max_new_tokens, temperature, floor)
+    return found
+
+
+@torch.no_grad()
+def _expand(
+    policies: Sequence[Policy],
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    temperature: float,
+    floor: float,
+) -> list[Reached]:
+    """Level by level; a row is a prefix, with its log-probability under each policy (policies, rows)."""
+    tokenizer = policies[0].tokenizer
+    stops = torch.tensor(policies[0].stop_ids, device=policies[0].device)
+    prefixes: list[Prefix] = [prefill(policy, prompts) for policy in policies]
+    owner = list(range(len(prompts)))
+    written: list[list[int]] = [[] for _ in prompts]
+    logp = torch.zeros(len(policies), len(prompts), dtype=torch.float64, device=stops.device)
+    complete: list[Reached] = [{} for _ in prompts]
+    for _ in range(max_new_tokens):
+        steps = torch.stack([(prefix.logits.double() / temperature).log_softmax(-1) for prefix in prefixes])
+        reach = logp[:, :, None] + steps
+        row, token = (reach.amax(0) >= math.log(floor)).nonzero(as_tuple=True)
+        ended = torch.isin(token, stops)
+        nats = reach[:, row[ended], token[ended]].T.tolist()
+        for i, values in zip(row[ended].tolist(), nats, strict=True):
+            complete[owner[i]][str(tokenizer.decode(written[i], skip_special_tokens=True))] = tuple(values)
+        row, token = row[~ended], token[~ended]
+        if not len(row):
+            break
+        logp = reach[:, row, token]
+        owner = [owner[i] for i in row.tolist()]
+        written = [[*written[i], t] for i, t in zip(row.tolist(), token.tolist(), strict=True)]
+        for policy, prefix in zip(policies, prefixes, strict=True):
+            prefix.select(row)
+            advance(policy, prefix, token)
+    return complete
