@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import verifiers
 from rlvr import problems as sources
@@ -84,7 +85,7 @@ def self_test(config: Config, problems: list) -> Iterator[str]:
     """Does the verifier accept each reference as its own answer, and refuse a neighbour's?"""
     from verifiers.audit import self_test as test
 
-    yield f"verifier {config.verifier}: {test(problems, config.verifier, config.verifier_options)}"
+    yield f"verifier {config.verifier}: {test(problems, config.verifier, verifier_options(config))}"
 
 
 def check_parts(config: Config) -> None:
@@ -96,7 +97,7 @@ def check_parts(config: Config) -> None:
     from rlvr.policy import check_location
 
     check_location(config.model)
-    verifier = verifiers.load(config.verifier, **config.verifier_options)
+    verifier = verifiers.load(config.verifier, **verifier_options(config))
     if close := getattr(verifier, "close", None):
         close()
     check_sandbox(config)
@@ -108,19 +109,32 @@ def check_parts(config: Config) -> None:
 
 def check_sandbox(config: Config) -> None:
     """Refuse to run untrusted programs below isolation level `standard`, unless the config allows it."""
-    if "code" not in config.verifier.split("+") or config.sandbox.allow_weak:
-        return
-    from verifiers.code import sandbox
-
-    if sandbox.level() == "weak":
+    if sandbox_level(config) == "weak" and not config.sandbox.allow_weak:
         raise UserError(
             "the code verifier's sandbox reaches only level `weak` on this machine (see `rlvr check`). "
             "Set sandbox.allow_weak=true to run untrusted programs all the same."
         )
 
 
+def sandbox_level(config: Config) -> str | None:
+    """The isolation level that untrusted programs get on this machine; None where none are run."""
+    if "code" not in config.verifier.split("+"):
+        return None
+    from verifiers.code import sandbox as code
+
+    return code.level()
+
+
+def verifier_options(config: Config) -> dict[str, Any]:
+    """The config's options of the verifier, with the leave to run programs in a weak sandbox where given."""
+    weak = {"allow_weak": True} if sandbox_level(config) is not None and config.sandbox.allow_weak else {}
+    return weak | config.verifier_options
+
+
 def warnings(config: Config) -> list[str]:
-    """What a reader must know besides the figures."""
-    if "code" in config.verifier.split("+") and config.sandbox.allow_weak:
-        return ["sandbox.allow_weak is on: untrusted programs may have run below isolation level `standard`."]
+    """What a reader of the log and of the report must know besides the figures."""
+    if sandbox_level(config) == "weak":
+        return [
+            "Untrusted programs run in a WEAK sandbox, below level `standard` (sandbox.allow_weak is on)."
+        ]
     return []

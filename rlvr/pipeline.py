@@ -46,6 +46,8 @@ def begin(config: Config, folder: Path, terminal: Terminal) -> Run:
     with processes().main_process_first():
         here = open_run(config, folder)
     terminal.log_to(here.log)
+    for warning in machine.warnings(config):
+        terminal.say(warning)
     return here
 
 
@@ -64,7 +66,7 @@ def prepare(
     verification = config.verification
     with VerifierPool(
         config.verifier,
-        dict(config.verifier_options),
+        machine.verifier_options(config),
         workers=verification.workers or None,
         deadline=verification.deadline,
         memory_mb=verification.memory_mb,

@@ -106,7 +106,7 @@ def quickstart(seeds: list[int]) -> None:
         f"The quickstart on {machine()}: {base['n_problems']} held-out problems × "
         f"{base['n_samples'] // base['n_problems']} samples, K = 16, points with 95 % intervals.\n\n"
         f"{table('', '64', rows)}\n\n"
-        "By `scripts/readme_results.py`. The sets beside the held-out one stay at 0 correct samples: "
+        "By `scripts/readme_results.py`. Correct samples in the two sets beside the held-out one, over all seeds: "
         + "; ".join(probe_words(reports, name) for name in ("unreachable", "rare"))
         + ".",
     )
@@ -120,7 +120,7 @@ def probe_words(reports: list[dict[str, Any]], name: str) -> str:
         before += sides["base"]["statuses"].get("correct", 0)
         after += sides["tuned"]["statuses"].get("correct", 0)
         n += sides["base"]["n_samples"]
-    return f"{name} {before} of {n:,} before and {after} of {n:,} after training"
+    return f"{name} {before} of {n:,} before training and {after} of {n:,} after"
 
 
 def smollm2(model: str) -> None:

@@ -19,7 +19,7 @@ from rlvr.analysis.pair import Pair, means, ratio_estimate
 from rlvr.analysis.samples import Bools, Floats, Ints, LogProbs
 
 MIN_BASE_HITS = 10
-"""From so many base successes on, p is c0/n0; below, the importance-sampling estimate from tuned samples."""
+"""From so many base successes on, p is estimated by counting; below, by importance sampling from tuned samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def distance(pair: Pair) -> dict[str, Any]:
     forward, forward_se = forward_kl(drawn, seen, p, source, pair)
     reverse = reverse_kl(pair, Drawn.of(pair.base.logprobs, *names), seen)
     k1_se = _sampling_se(drawn.log_pi - drawn.log_p0, drawn.row, seen.k1, seen.samples)
-    bernoulli = bernoulli_part(q, p, source, pair)
+    bernoulli = bernoulli_part(q, p)
     with np.errstate(invalid="ignore"):
         inside = np.where(q > 0, q * forward, 0.0 * q)
         columns = {
@@ -95,28 +95,34 @@ def distance(pair: Pair) -> dict[str, Any]:
 
 
 def base_rate(pair: Pair, seen: SampledAlignment) -> tuple[Floats, np.ndarray]:
-    """p per problem and where it comes from: counts, importance sampling, few counts, or nowhere (NaN)."""
-    counts = safe_ratio(pair.base.c, pair.base.n)
+    """p per problem and where it comes from: counts, importance sampling, few counts, or nowhere (NaN).
+
+    Which of the first two is decided by the successes that the tuned samples let expect, not by those counted:
+    to take the counts where they came out high would bias ln p upward. Counts all the same where they are far
+    above that expectation, for then the tuned policy has stopped to visit part of what is verified.
+
+    Counts get ½ added, which removes the first-order bias -(1-p)/(2np) of ln(c/n); and a base that was never
+    wrong in n samples is not one that cannot be.
+    """
+    hits, n = pair.base.c, pair.base.n
     with np.errstate(over="ignore"):
-        importance = np.minimum(np.exp(seen.log_p_is), (pair.base.n + 0.5) / (pair.base.n + 1))
+        importance = np.minimum(np.exp(seen.log_p_is), (n + 0.5) / (n + 1))
     usable = ~seen.low_ess & ~np.isnan(importance)
+    expected = np.where(usable, n * importance, 0.0)
+    many = hits >= MIN_BASE_HITS
     choices = [
-        (pair.base.c >= MIN_BASE_HITS, "counts"),
+        (usable & (expected >= MIN_BASE_HITS) & (hits > 0) | many & (hits > 3 * expected), "counts"),
         (usable, "importance"),
-        (pair.base.c > 0, "few_counts"),
+        (hits > 0, "few_counts"),
     ]
     source = np.select([test for test, _ in choices], [name for _, name in choices], "none")
-    return np.select([source == "importance", source != "none"], [importance, counts], np.nan), source
+    return np.select(
+        [source == "importance", source != "none"], [importance, (hits + 0.5) / (n + 1)], np.nan
+    ), source
 
 
-def bernoulli_part(q: Floats, p: Floats, source: np.ndarray, pair: Pair) -> Floats:
-    """kl(q‖p) per problem. Counts get ½ added: a base that was never wrong in n samples is not one that
-    cannot be.
-
-    The ½ also removes the first-order bias -(1-p)/(2np) of ln(c/n).
-    """
-    smooth = (pair.base.c + 0.5) / (pair.base.n + 1)
-    p = np.where((source == "counts") | (source == "few_counts"), smooth, p)
+def bernoulli_part(q: Floats, p: Floats) -> Floats:
+    """kl(q‖p) per problem."""
     known = ~np.isnan(p) & ~np.isnan(q)
     return np.where(known, bernoulli_kl(np.where(known, q, 0.5), np.where(known, p, 0.5)), np.nan)
 

@@ -145,3 +145,24 @@ def test_support_that_is_gone_stays_gone() -> None:
 def test_group_signal_by_enumeration() -> None:
     assert group_signal(0.3, 3) == pytest.approx(1 - 0.027 - 0.343)
     assert group_signal([0.0, 1.0], 8).tolist() == [0, 0]
+
+
+def test_the_base_rate_is_not_chosen_by_its_own_noise() -> None:
+    """11 base successes expected in 256: problems on both sides of the threshold, and no bias from choosing."""
+    problems, n, rng = 2000, 256, np.random.default_rng(0)
+    p = rng.uniform(0.03, 0.06, problems)
+    row = np.repeat(np.arange(problems), n)
+    # verified is one trace, whose probability training raised to 0.9
+    samples = []
+    for name, rate in (("base", p), ("tuned", np.full(problems, 0.9))):
+        right = rng.random((problems, n)) < rate[:, None]
+        logp = {
+            "base": np.where(right, np.log(p)[:, None], np.log1p(-p)[:, None]).ravel(),
+            "tuned": np.where(right, np.log(0.9), np.log(0.1)).ravel(),
+        }
+        lp = LogProbs(row, right.ravel(), logp)
+        ids = [str(i) for i in range(problems)]
+        samples.append(Samples(name, ids, np.full(problems, n), right.sum(1), logprobs=lp))
+    found = compare(*samples, replicates=200)["alignment"]
+    assert min(found["base_rate_from"]["counts"], found["base_rate_from"]["importance"]) > 200
+    assert abs(found["kl_verified"]["value"]) < 4 * found["kl_verified"]["se_fixed"]

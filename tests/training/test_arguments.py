@@ -40,7 +40,7 @@ def test_groups_are_shared_out_whole():
     assert groups_per_process(8, 4) == 2
     with pytest.raises(ConfigError, match="take 6 or 9"):
         groups_per_process(8, 3)
-    with pytest.raises(ConfigError, match="take 4$"):
+    with pytest.raises(ConfigError, match=r"take 4$"):
         groups_per_process(2, 4)
 
 
