@@ -78,8 +78,8 @@ def main() -> None:
         "`scripts/reasoning_reward.py`. Both policies' samples are judged by `math+reasoning`; an unsound right answer "
         "has a false step, a box that its steps do not lead to, or no steps at all.\n\n"
         f"{table}\n\n"
-        "An answer-only reward does not choose sound reasoning: it amplifies whichever verified trace the base and "
-        "the first steps happen to favour. Rewarding the two together costs nothing in right answers here.\n",
+        "An answer-only reward does not ask for sound reasoning: it amplifies whichever right trace the base and the "
+        "first steps happen to favour. What asking for it costs in right answers stands in the table too.\n",
         encoding="utf-8",
     )
     print(table)
