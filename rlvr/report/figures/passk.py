@@ -34,7 +34,7 @@ def panel(view: View) -> Panel:
         if two:
             _marks(axes[0], view)
             _difference(axes[1], view)
-        axes[0].legend(loc="lower right")
+        axes[0].legend(loc="best")
         drawing = theme.svg(figure, name)
     return Panel(
         name,
@@ -76,8 +76,8 @@ def _marks(ax: Axes, view: View) -> None:
         ax.plot([1, star["value"], star["value"]], [target, target, ax.get_ylim()[0]], **line)
         ax.annotate(
             f"k* = {number(star['value'])}",
-            (star["value"], ax.get_ylim()[0]),
-            (5, 6),
+            (star["value"], target),
+            (6, -14),
             textcoords="offset points",
             **text,
         )
