@@ -1,0 +1,35 @@
+"""A verifier as a reward function of TRL's own trainer, without anything of ours around it."""
+
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from rlvr.testbed import world
+from verifiers import as_trl_reward
+
+
+def test_trl_trains_with_a_verifier(tmp_path):
+    problems = world.problems("train", 4)
+    rows = {"prompt": [p.prompt for p in problems], "reference": [p.reference for p in problems]}
+    trainer = GRPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(world.TINY),
+        reward_funcs=as_trl_reward("math"),
+        args=GRPOConfig(
+            output_dir=str(tmp_path),
+            max_steps=1,
+            num_generations=16,
+            per_device_train_batch_size=64,
+            max_completion_length=32,
+            report_to="none",
+            use_cpu=True,
+            bf16=False,
+            logging_steps=1,
+            seed=0,
+        ),
+        train_dataset=Dataset.from_dict(rows),
+        processing_class=AutoTokenizer.from_pretrained(world.TINY),
+    )
+    trainer.train()
+    reward = trainer.state.log_history[0]["reward"]
+    assert 0 < reward < 1  # the base is right in about one of ten
