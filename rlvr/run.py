@@ -53,31 +53,37 @@ def open_run(config: Config, folder: Path) -> Run:
     """Begin or continue the run of `config` in `folder`, whose `config.yaml` says every key.
 
     Raises:
-        ConfigError: the folder holds a run of another configuration (it names the keys), or something else.
+        ConfigError: the folder holds a run of another configuration (it names the keys), or something else. A
+            run that ended before it had drawn anything is replaced.
     """
     file = folder / "config.yaml"
-    if file.exists():
-        existing = configuration.load(file)
-        if existing != config:
-            differing = "\n".join(f"  {line}" for line in differences(existing, config))
-            raise ConfigError(
-                f"{folder} holds a run of another configuration (there / asked for):\n{differing}\n"
-                "Give this one a folder of its own with --output, or remove that one."
-            )
-    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+    begun = folder.is_dir() and any(path.name not in ("config.yaml", "log.txt") for path in folder.iterdir())
+    if folder.is_file() or (begun and not file.exists()):
         raise ConfigError(
             f"{folder}: there is something else in this output folder, and no config.yaml of a run"
         )
-    else:
+    existing = configuration.load(file) if begun else None
+    if existing is None:
         folder.mkdir(parents=True, exist_ok=True)
-        header = "".join(f"# {name} {found}\n" for name, found in versions().items())
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        partial = file.with_suffix(".partial")
-        partial.write_text(
-            f"# Every key of this run, written when it began with\n{header}{text}", encoding="utf-8"
+        write_config(config, file)
+    elif existing != config:
+        differing = "\n".join(f"  {line}" for line in differences(existing, config))
+        raise ConfigError(
+            f"{folder} holds a run of another configuration (there / asked for):\n{differing}\n"
+            "Give this one a folder of its own with --output, or remove that one."
         )
-        partial.replace(file)
     return Run(folder)
+
+
+def write_config(config: Config, file: Path) -> None:
+    """Every key, under the versions that the run began with."""
+    header = "".join(f"# {name} {found}\n" for name, found in versions().items())
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(
+        f"# Every key of this run, written when it began with\n{header}{text}", encoding="utf-8"
+    )
+    partial.replace(file)
 
 
 def differences(there: Config, here: Config) -> list[str]:

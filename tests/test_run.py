@@ -1,0 +1,54 @@
+import pytest
+
+from rlvr import config as configuration
+from rlvr.config import ConfigError
+from rlvr.run import differences, open_run, read_metrics
+from tests.conftest import quickstart_config
+
+
+def test_a_new_folder_gets_every_key_and_the_versions(tmp_path):
+    config = quickstart_config()
+    run = open_run(config, tmp_path / "a" / "run")
+    text = (run.folder / "config.yaml").read_text()
+    assert configuration.load(run.folder / "config.yaml") == config
+    assert "# torch " in text and "# python " in text
+
+
+def test_the_same_configuration_goes_on(tmp_path):
+    config = quickstart_config()
+    open_run(config, tmp_path)
+    (tmp_path / "metrics.jsonl").write_text("")
+    assert open_run(config, tmp_path).folder == tmp_path
+
+
+def test_another_one_is_refused_and_the_keys_are_named(tmp_path):
+    open_run(quickstart_config(), tmp_path)
+    (tmp_path / "rollouts").mkdir()
+    with pytest.raises(ConfigError, match="seed: 0 / 7"):
+        open_run(quickstart_config(seed=7), tmp_path)
+
+
+def test_a_run_that_never_drew_anything_is_replaced(tmp_path):
+    open_run(quickstart_config(), tmp_path)
+    (tmp_path / "log.txt").write_text("could not load the model")
+    open_run(quickstart_config(seed=7), tmp_path)
+    assert configuration.load(tmp_path / "config.yaml").seed == 7
+
+
+def test_somebody_elses_folder_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(ConfigError, match="something else"):
+        open_run(quickstart_config(), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_differences_name_nested_keys():
+    a, b = quickstart_config(), quickstart_config()
+    b = b.model_copy(update={"train": b.train.model_copy(update={"steps": 3})})
+    assert differences(a, b) == ["train.steps: 60 / 3"]
+
+
+def test_a_torn_last_line_of_metrics_is_left_out(tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"step": 1}\n{"step": 2')
+    assert read_metrics(tmp_path / "m.jsonl") == [{"step": 1}]
+    assert read_metrics(tmp_path / "none.jsonl") == []
