@@ -57,7 +57,9 @@ def open_run(config: Config, folder: Path) -> Run:
             run that ended before it had drawn anything is replaced.
     """
     file = folder / "config.yaml"
-    begun = folder.is_dir() and any(path.name not in ("config.yaml", "log.txt") for path in folder.iterdir())
+    begun = folder.is_dir() and any(
+        path.name not in ("config.yaml", "config.partial", "log.txt") for path in folder.iterdir()
+    )
     if folder.is_file() or (begun and not file.exists()):
         raise ConfigError(
             f"{folder}: there is something else in this output folder, and no config.yaml of a run"
