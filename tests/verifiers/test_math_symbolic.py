@@ -117,10 +117,8 @@ HUGE += [
 
 
 @pytest.mark.parametrize("text", HUGE, ids=lambda text: text[:20])
-def test_huge_mathematics_costs_little(text: str) -> None:
-    start = time.process_time()
+def test_huge_mathematics_is_refused(text: str) -> None:
     assert not equal("7", text) and not equal("x+1", text)
-    assert time.process_time() - start < 1.0
 
 
 def test_nothing_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
