@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -176,12 +175,6 @@ class Config(Section):
                 "sampling.temperature is 0: greedy samples of a group are all equal, there is nothing to learn from"
             )
         return self
-
-    def digest(self) -> str:
-        """A short fingerprint: two runs with equal digests do the same work."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[
-            :16
-        ]
 
 
 def find(name: str | Path) -> Path:

@@ -49,9 +49,6 @@ class Policy:
         """Positions that the model was built for, where its config says so."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
-    def renamed(self, name: str) -> Policy:
-        return Policy(name, self.model, self.tokenizer, self.source)
-
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
         """Token ids of rendered prompts. A chat template writes its own special tokens; plain text gets the
         tokenizer's (a beginning-of-text token, where it has one)."""

@@ -122,17 +122,22 @@ class Trainer(GRPOTrainer):
         mine = indices[self.accelerator.process_index * share :][:share]
         return [
             {
-                "prompt": render(self.examiner.evidence, self.problems[i], self.policy.tokenizer),
-                "problem": self.problems[i],
+                "prompt": prompt,
+                "problem": problem,
                 "place": place,
                 "sample": sample,
             }
-            for place, i in enumerate(mine, start=self.accelerator.process_index * share)
+            for place, problem in enumerate(
+                (self.problems[i] for i in mine), start=self.accelerator.process_index * share
+            )
+            for prompt in [render(self.examiner.evidence, problem, self.policy.tokenizer)]  # once per group
             for sample in range(self.group_size)
         ]
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
-        return self.policy.encode(prompts), None, {}
+        distinct = list(dict.fromkeys(prompts))  # a group's rows share their prompt
+        ids = dict(zip(distinct, self.policy.encode(distinct), strict=True))
+        return [ids[prompt] for prompt in prompts], None, {}
 
     # ------------------------------------------------------------------ sampling
 
@@ -323,7 +328,7 @@ class Trainer(GRPOTrainer):
         counted = (
             (kept["completion_mask"], inputs["completion_mask"])
             if self.loss_type == "bnpo"
-            else (keep, keep >= 0)
+            else (keep, torch.ones_like(keep))
         )
         return loss * (counted[0].sum() / counted[1].sum().clamp(min=1))
 
