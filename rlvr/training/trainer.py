@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +29,15 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rlvr import rollouts
 from rlvr.config import Config
-from rlvr.evaluation import Examiner, judged, row_seed, unjudged
+from rlvr.evaluation import Examiner, row_seed
 from rlvr.evidence import render
 from rlvr.policy import Policy
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.training import advantages, arguments, order, packing
+from rlvr.training.batch import Sampled, measure, per_row, split_groups
 from rlvr.training.packing import add_selected_head, pack
-from verifiers import Problem, Verdict
-
-
-@dataclass(slots=True)
-class _Sampled:
-    """One call of the engine and what the verifiers said of it, beside the tensors that TRL makes of it."""
-
-    seeds: list[int]
-    began: float = field(default_factory=time.perf_counter)
-    completions: list[Completion] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
-    rewards: list[float] = field(default_factory=list)
-    """NaN where there was no verdict."""
-    seconds: dict[str, float] = field(default_factory=dict)
+from verifiers import Problem
 
 
 class Trainer(GRPOTrainer):
@@ -77,7 +63,7 @@ class Trainer(GRPOTrainer):
         self.group_size = config.train.group_size
         self.rollouts_to = rollouts_to
         self.args: GRPOConfig = args
-        self._sampled: _Sampled | None = None
+        self._sampled: Sampled | None = None
         self.sampled_metrics: dict[str, float] = {}
         rows = max(1, config.train.steps * config.train.groups_per_step)
         super().__init__(
@@ -211,7 +197,7 @@ class Trainer(GRPOTrainer):
             row_seed(self.our.seed, f"train-{step}-{r['place']}", r["problem"].id, r["sample"])
             for r in inputs
         ]
-        self._sampled = sampled = _Sampled(seeds)
+        self._sampled = sampled = Sampled(seeds)
         batch = super()._generate_and_score_completions(inputs)
         device = self.accelerator.device
         local = torch.tensor(sampled.rewards, dtype=torch.float32, device=device)
@@ -226,45 +212,17 @@ class Trainer(GRPOTrainer):
             tokens: torch.Tensor = batch["completion_mask"].sum()
             batch["num_items_in_batch"] = self.accelerator.reduce(tokens)
         self._write(step, inputs, sampled, batch["advantages"].tolist())
-        self.sampled_metrics = self._measure(rewards, sampled)
+        self.sampled_metrics = measure(rewards, sampled)
         return batch
 
     def _write(
-        self, step: int, inputs: list[dict[str, Any]], sampled: _Sampled, advantage: list[float]
+        self, step: int, inputs: list[dict[str, Any]], sampled: Sampled, advantage: list[float]
     ) -> None:
         """Every sample that was trained on, one file per step, written whole."""
-        verifier = self.our.verifier
-        rows = [
-            judged(unjudged(r["problem"], r["sample"], f"step-{step - 1}", c, verifier, seed), verdict)
-            for r, c, seed, verdict in zip(
-                inputs, sampled.completions, sampled.seeds, sampled.verdicts, strict=True
-            )
-        ]
-        for row, value in zip(rows, advantage, strict=True):
-            row.extra["advantage"] = value
-        rows = gather_object(rows)
+        drawn = [(r["problem"], r["sample"]) for r in inputs]
+        rows = gather_object(sampled.rows(drawn, f"step-{step - 1}", self.our.verifier, advantage))
         if self.accelerator.is_main_process:
             rollouts.rewrite(self.rollouts_to / f"train-{step:06d}.jsonl", rows)
-
-    def _measure(self, rewards: torch.Tensor, sampled: _Sampled) -> dict[str, float]:
-        """Figures of this batch over all processes, under the names of metrics.jsonl."""
-        completions = gather_object([(len(c.token_ids), c.complete) for c in sampled.completions])
-        statuses = Counter(gather_object([v.status for v in sampled.verdicts]))
-        seconds = gather_object([sampled.seconds])
-        tokens = sum(length for length, _ in completions)
-        sampling = max(s["sampling"] for s in seconds)
-        return {
-            "reward": rewards.nanmean().item(),
-            "frac_zero_variance": advantages.zero_variance(rewards).float().mean().item(),
-            "completion_length": tokens / len(completions),
-            "truncated_share": sum(not complete for _, complete in completions) / len(completions),
-            "samples": len(completions),
-            "tokens": tokens,
-            "tokens_per_second": tokens / sampling,
-            "seconds/sampling": sampling,
-            "seconds/verifying": max(s["verifying"] for s in seconds),
-            **{f"status/{name}": count / len(completions) for name, count in sorted(statuses.items())},
-        }
 
     # ------------------------------------------------------------------ the update
 
@@ -321,7 +279,7 @@ class Trainer(GRPOTrainer):
         if not live.any():
             live[0] = True  # a gradient of zero, so that every process takes part in the reduction
         keep = live.repeat_interleave(self.group_size)
-        kept = {k: v[keep] if _per_row(v, rows) else v for k, v in inputs.items()}
+        kept = {k: v[keep] if per_row(v, rows) else v for k, v in inputs.items()}
         loss = super()._compute_loss(model, kept)
         if self.loss_type in ("dapo", "cispo", "vespo"):  # divided by the tokens of the whole step already
             return loss
@@ -367,23 +325,6 @@ class Trainer(GRPOTrainer):
             self.policy.tokenizer.save_pretrained(partial)
             partial.rename(folder)
         self.accelerator.wait_for_everyone()
-
-
-def split_groups(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
-    """Cut a batch of rows into `parts` of neighbouring rows, so that groups stay whole.
-
-    Entries that are not per row (a token count) go to every part.
-    """
-    rows = batch["completion_ids"].shape[0]
-
-    def part(value: Any, index: int) -> Any:
-        return value.chunk(parts)[index] if _per_row(value, rows) else value
-
-    return [{key: part(value, index) for key, value in batch.items()} for index in range(parts)]
-
-
-def _per_row(value: Any, rows: int) -> bool:
-    return isinstance(value, torch.Tensor) and value.dim() > 0 and value.shape[0] == rows
 
 
 def base_of(model: Any) -> Any:

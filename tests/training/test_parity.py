@@ -12,8 +12,9 @@ from rlvr.policy import load_policy
 from rlvr.problems import SourceConfig
 from rlvr.terminal import Terminal
 from rlvr.training import arguments
+from rlvr.training.batch import split_groups
 from rlvr.training.packing import block_mask, pack
-from rlvr.training.trainer import Trainer, split_groups
+from rlvr.training.trainer import Trainer
 from tests.conftest import quickstart_config
 from verifiers.pool import VerifierPool
 
