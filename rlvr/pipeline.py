@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlvr import machine
+from rlvr import machine, preflight
 from rlvr import problems as sources
 from rlvr.config import Config
 from rlvr.errors import UserError
@@ -105,6 +105,9 @@ def train(config: Config, problems: Problems, examiner: Examiner, here: Run) -> 
         return pass_rates(file, min(config.analysis.search_budget, samples))
 
     if not here.model.is_dir():
+        if here.rollouts("base").exists():
+            for sentence in preflight.outlook(here.rollouts("base"), config):
+                examiner.terminal.say(sentence)
         examiner.terminal.say(f"Training: {config.train.steps} steps of {config.train.algorithm}")
     return training.train(config, problems.train, examiner, here, on_the_way)
 

@@ -1,0 +1,57 @@
+"""What the base evaluation promises for training, before hours are spent on it: `rlvr run` says it in the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rlvr.analysis.passk import pass_at_k, pass_hat_k
+from rlvr.config import Config
+from rlvr.report.sources import read
+
+TRUNCATED, NO_ANSWER, UNJUDGED, MIXED = 0.1, 0.25, 0.05, 0.1
+"""Shares beyond which (for MIXED: below which) a line of advice is given."""
+
+
+def outlook(base: Path, config: Config) -> Iterator[str]:
+    """Plain sentences on a finished base evaluation: the outlook first, then advice where something is off.
+
+    The share of mixed groups is exact for groups drawn from the evaluation's own samples without replacement,
+    and so unbiased for fresh ones: pass@G − pass^G, averaged over problems.
+    """
+    evaluation = read(base, "base", mixed=True)[0]
+    samples, columns = evaluation.samples, evaluation.columns
+    assert columns is not None
+    statuses, drawn = Counter(samples.statuses), sum(samples.statuses.values())
+    size = config.train.group_size
+    teaches = pass_at_k(samples.n, samples.c, size) - pass_hat_k(samples.n, samples.c, size)
+    mixed = float(np.nanmean(teaches)) if not np.isnan(teaches).all() else None
+    known = columns.complete >= 0
+    truncated = float((columns.complete[known] == 0).mean()) if known.any() else 0.0
+    shares = {name: count / drawn for name, count in statuses.items()}
+
+    said = f"The base policy: pass@1 {100 * float(np.nanmean(samples.c / np.maximum(samples.n, 1))):.1f}"
+    if mixed is not None:
+        said += f"; {100 * mixed:.0f} % of groups of {size} hold right and wrong answers (only these teach)"
+    yield f"{said}; {100 * truncated:.0f} % of samples were cut at {config.sampling.max_new_tokens} tokens"
+
+    if truncated > TRUNCATED:
+        yield (
+            f"Advice: {100 * truncated:.0f} % of samples reach the token limit and count as wrong: raise "
+            "sampling.max_new_tokens, or end them earlier with sampling.stop"
+        )
+    if (share := shares.get("no_answer", 0.0)) > NO_ANSWER:
+        yield (
+            f"Advice: {100 * share:.0f} % of samples hold no answer in the form that the verifier reads: say the "
+            "form in the prompt (evidence.instruction) or show it (evidence.shots)"
+        )
+    if (share := sum(shares.get(name, 0.0) for name in ("error", "unverifiable"))) > UNJUDGED:
+        yield f"Advice: {100 * share:.0f} % of samples could not be judged: `rlvr check CONFIG` tests the references"
+    if mixed is not None and mixed < MIXED:
+        yield (
+            f"Advice: only {100 * mixed:.0f} % of groups would teach anything: larger groups (train.group_size), "
+            "easier problems, or more evidence in the prompt"
+        )

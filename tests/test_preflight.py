@@ -1,0 +1,59 @@
+"""What is said of a base evaluation before training begins."""
+
+from math import comb
+
+import pytest
+
+from rlvr import rollouts
+from rlvr.config import SamplingConfig, TrainConfig
+from rlvr.preflight import outlook
+from rlvr.rollouts import Rollout
+from tests.conftest import quickstart_config
+
+CONFIG = quickstart_config(train=TrainConfig(group_size=4), sampling=SamplingConfig(max_new_tokens=20))
+
+
+def row(problem: str, sample: int, status: str, complete: bool = True) -> Rollout:
+    score = {"correct": 1.0, "unverifiable": None}.get(status, 0.0)
+    return Rollout(
+        problem_id=problem, sample=sample, policy="base", prompt="", trace="", answer=None, complete=complete,
+        tokens=5, logprobs={}, score=score, answer_score=score, sound=None, status=status, detail="",
+        verifier="math", seed=0,
+    )  # fmt: skip
+
+
+def said(tmp_path, *problems: list[tuple[str, bool]]) -> list[str]:
+    file = tmp_path / "base.jsonl"
+    rollouts.append(
+        file, [row(str(i), s, *drawn) for i, rows in enumerate(problems) for s, drawn in enumerate(rows)]
+    )
+    return list(outlook(file, CONFIG))
+
+
+def test_the_outlook_counts_the_groups_that_can_teach(tmp_path):
+    half = [("correct", True)] * 4 + [("incorrect", True)] * 4
+    never = [("incorrect", True)] * 8
+    sentences = said(tmp_path, half, never)
+    mixed = (1 - 2 * comb(4, 4) / comb(8, 4)) / 2
+    assert "pass@1 25.0" in sentences[0]
+    assert f"{100 * mixed:.0f} % of groups of 4" in sentences[0]
+    assert len(sentences) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "advised"),
+    [
+        ([("correct", True), ("incorrect", False)] * 4, "sampling.max_new_tokens"),
+        ([("correct", True), ("no_answer", True)] * 4, "evidence.instruction"),
+        ([("correct", True), ("incorrect", True), ("unverifiable", True)] * 4, "rlvr check"),
+        ([("incorrect", True)] * 8, "train.group_size"),
+    ],
+)
+def test_advice_names_the_key_to_turn(tmp_path, rows, advised):
+    sentences = said(tmp_path, rows)
+    assert len(sentences) == 2 and advised in sentences[1]
+
+
+def test_fewer_samples_than_a_group_say_nothing_of_groups(tmp_path):
+    sentences = said(tmp_path, [("correct", True), ("incorrect", True)])
+    assert len(sentences) == 1 and "groups" not in sentences[0]
