@@ -77,8 +77,49 @@ class ShapingConfig(Section):
     per_token: float = Field(default=0.0, ge=0, description="taken from the reward for each completion token")
 
 
+ALGORITHMS = {
+    "grpo": "reward minus the group's mean, over its deviation (Shao et al. 2024, arXiv 2402.03300)",
+    "rloo": "reward minus the mean of the group's others (Ahmadian et al. 2024, arXiv 2402.14740)",
+    "reinforce": "reward minus the batch's mean (Williams 1992)",
+    "rejection": "no RL: cross-entropy on verified samples of the base (RFT, Yuan et al. 2023, arXiv 2308.01825)",
+}
+
+LOSS_TYPES = {
+    "grpo": "clipped ratio, mean per completion, then over completions (Shao et al. 2024, arXiv 2402.03300)",
+    "dr_grpo": "the same, summed and divided by max_new_tokens: no length bias (Liu et al. 2025, arXiv 2503.20783)",
+    "dapo": "the default: mean over all tokens of the step (Yu et al. 2025, arXiv 2503.14476)",
+    "bnpo": "mean over the tokens of the micro-step (TRL's own; depends on how the step is cut)",
+    "cispo": "clips the detached ratio, not the objective (MiniMax-M1, 2025, arXiv 2506.13585)",
+    "sapo": "a smooth gate in place of the clip (Gao et al. 2025, arXiv 2511.20347)",
+    "luspo": "sequence-level ratio, each completion scaled by its length (arXiv 2602.05261); takes "
+    "importance_sampling_level: sequence",
+    "vespo": "smooth gamma weighting of the sequence-level ratio (arXiv 2602.10693)",
+}
+"""TRL 1.16's values of `loss_type`. GSPO is `grpo` with a sequence-level ratio."""
+
+GSPO = (
+    "importance_sampling_level: sequence with loss_type: grpo is GSPO, one ratio per completion "
+    "(Zheng et al. 2025, arXiv 2507.18071)"
+)
+
+
+def _listed(head: str, lines: dict[str, str], *more: str) -> str:
+    """A description with a line for each value, for `--help-config`."""
+    return "\n    ".join([head, *(f"  {name}: {words}" for name, words in lines.items()), *more])
+
+
 class TrainConfig(Section):
-    algorithm: Literal["grpo"] = Field(default="grpo", description="how verdicts become advantages")
+    algorithm: Literal["grpo", "rloo", "reinforce", "rejection"] = Field(
+        default="grpo", description=_listed("how rewards become advantages", ALGORITHMS)
+    )
+    reward: Literal["verdict", "random", "format"] = Field(
+        default="verdict",
+        description="what is reinforced: the verdict, or one of two controls that know nothing of it: `random`, a "
+        "coin per sample; `format`, 1 where an answer could be read. Verdicts are recorded all the same",
+    )
+    random_rate: float = Field(
+        default=0.5, gt=0, lt=1, description="probability of reward 1 under `reward: random`"
+    )
     steps: int = Field(
         default=100, ge=0, description="optimiser steps; each draws fresh problems and samples"
     )
@@ -103,7 +144,11 @@ class TrainConfig(Section):
     )
     trl: dict[str, Any] = Field(
         default_factory=dict,
-        description="any further field of TRL's GRPOConfig (beta, loss_type, epsilon, report_to, …)",
+        description=_listed(
+            "any further field of TRL's GRPOConfig (beta, epsilon, report_to, …). loss_type is one of",
+            LOSS_TYPES,
+            f"  {GSPO}",
+        ),
     )
 
 

@@ -31,6 +31,50 @@ def grpo(rewards: torch.Tensor, scale: str = "group") -> torch.Tensor:
     return centred.masked_fill(zero_variance(rewards)[:, None], 0.0)
 
 
+def rloo(rewards: torch.Tensor) -> torch.Tensor:
+    """REINFORCE leave-one-out: reward minus the mean of the group's *other* rewards (Kool et al. 2019; Ahmadian et
+    al. 2024, arXiv 2402.14740, §3). The baseline does not depend on the sample, so the gradient is unbiased.
+
+    Args:
+        rewards: (groups, G); NaN where there was no verdict, treated as in `grpo`.
+
+    Returns:
+        (groups, G), finite; 0 where a group has fewer than two rewards or all are equal.
+    """
+    known = (~rewards.isnan()).sum(dim=1, keepdim=True)
+    correction = known / (known - 1).clamp(min=1)  # r − mean of the others = (r − mean) · m / (m − 1)
+    return grpo(rewards, scale="none") * correction
+
+
+def reinforce(rewards: torch.Tensor) -> torch.Tensor:
+    """REINFORCE (Williams 1992) with the batch's mean reward as its baseline.
+
+    A group whose rewards are all equal still moves the policy, up or down as it did better or worse than the batch.
+
+    Args:
+        rewards: (groups, G); NaN where there was no verdict: advantage 0, not counted in the mean.
+
+    Returns:
+        (groups, G), finite.
+    """
+    return (rewards - rewards.nanmean()).nan_to_num(nan=0.0)
+
+
+def rejection(rewards: torch.Tensor) -> torch.Tensor:
+    """Weight 1 for a rewarded sample, 0 for any other: cross-entropy on what was accepted.
+
+    With samples of the base this is rejection-sampling fine-tuning (RFT, Yuan et al. 2023, arXiv 2308.01825; one
+    round of STaR or RAFT): maximum likelihood of p0(z | x, V = 1), no reinforcement.
+    """
+    return (rewards > 0).float()
+
+
+def advantages(algorithm: str, rewards: torch.Tensor, scale: str = "group") -> torch.Tensor:
+    """(groups, G) advantages of `train.algorithm`; `scale` belongs to grpo. Raises KeyError for one unknown."""
+    functions = {"rloo": rloo, "reinforce": reinforce, "rejection": rejection}
+    return grpo(rewards, scale) if algorithm == "grpo" else functions[algorithm](rewards)
+
+
 def zero_variance(rewards: torch.Tensor) -> torch.Tensor:
     """(groups,) True where a group's known rewards are all equal (or none is known): it teaches nothing."""
     known = ~rewards.isnan()

@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig
 from trl.trainer.grpo_config import GRPOConfig
 
-from rlvr.config import Config, ConfigError, LoraSection, TrainConfig
+from rlvr.config import LOSS_TYPES, Config, ConfigError, LoraSection, TrainConfig
 from rlvr.policy import device
 from rlvr.run import processes
 
@@ -77,6 +77,19 @@ def check(train: TrainConfig) -> None:
             near = difflib.get_close_matches(key, sorted(known), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"train.trl.{key}: TRL's GRPOConfig has no such field{hint}")
+    loss_type = train.trl.get("loss_type", DEFAULTS["loss_type"])
+    if loss_type not in LOSS_TYPES:
+        raise ConfigError(
+            f"train.trl.loss_type: found {loss_type!r}; expected one of {', '.join(LOSS_TYPES)}"
+        )
+    if train.algorithm != "grpo" and "scale_rewards" in train.trl:
+        raise ConfigError(
+            f"train.trl.scale_rewards: {train.algorithm} does not scale rewards; it belongs to grpo"
+        )
+    if train.algorithm == "rejection":
+        for key in ("beta", "entropy_coef", "loss_type", "use_vllm"):
+            if train.trl.get(key):
+                raise ConfigError(f"train.trl.{key}: has no place in train.algorithm=rejection")
 
 
 def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig:

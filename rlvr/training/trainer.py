@@ -11,10 +11,12 @@ checkpoints. Overridden is what decides which samples are trained on, and how th
 
 from __future__ import annotations
 
+import copy
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,11 @@ from rlvr.evidence import render
 from rlvr.policy import Policy
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
-from rlvr.training import advantages, arguments, order, packing
+from rlvr.training import arguments, order, packing
+from rlvr.training.advantages import advantages
 from rlvr.training.batch import Sampled, measure, per_row, split_groups
 from rlvr.training.packing import add_selected_head, pack
+from rlvr.training.rewards import reward
 from verifiers import Problem
 
 
@@ -63,6 +67,10 @@ class Trainer(GRPOTrainer):
         self.group_size = config.train.group_size
         self.rollouts_to = rollouts_to
         self.args: GRPOConfig = args
+        self.base: Policy | None = None
+        """The frozen copy that rejection sampling draws from; None where the policy samples for itself."""
+        if config.train.algorithm == "rejection":
+            self.base = replace(policy, name="base", model=copy.deepcopy(policy.model).requires_grad_(False))
         self._sampled: Sampled | None = None
         self.sampled_metrics: dict[str, float] = {}
         rows = max(1, config.train.steps * config.train.groups_per_step)
@@ -144,6 +152,17 @@ class Trainer(GRPOTrainer):
         assert self._sampled is not None
         distinct = prompt_ids[::num_generations]
         rows = [Row(i // num_generations, seed) for i, seed in enumerate(self._sampled.seeds)]
+        with self._sampling_policy() as policy:
+            completions = TransformersSampler(policy, self.our.sampling).generate(distinct, rows)
+        self._keep(completions)
+        return [c.token_ids for c in completions], None
+
+    @contextmanager
+    def _sampling_policy(self) -> Iterator[Policy]:
+        """Who samples: the policy as it is now, or the frozen base."""
+        if self.base is not None:
+            yield self.base
+            return
         with (
             unwrap_model_for_generation(
                 self.model_wrapped,
@@ -154,12 +173,9 @@ class Trainer(GRPOTrainer):
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
             self.accelerator.autocast(),
         ):
-            policy = Policy(self.policy.name, model, self.policy.tokenizer, self.policy.source)
             model.eval()
-            completions = TransformersSampler(policy, self.our.sampling).generate(distinct, rows)
+            yield Policy(self.policy.name, model, self.policy.tokenizer, self.policy.source)
             model.train()
-        self._keep(completions)
-        return [c.token_ids for c in completions], None
 
     def _keep(self, completions: list[Completion]) -> None:
         assert self._sampled is not None
@@ -176,18 +192,15 @@ class Trainer(GRPOTrainer):
     def verdict_reward(
         self, completions: list[str], problem: list[Problem], **unused: Any
     ) -> list[float | None]:
-        """The one reward function: the verdict, less the config's shaping terms; NaN where there is no verdict."""
+        """The one reward function: what `rewards.reward` makes of each verdict; NaN where there is none."""
         sampled = self._sampled
         assert sampled is not None
         start = time.perf_counter()
         sampled.verdicts = self.examiner.pool.score(list(zip(problem, completions, strict=True)))
         sampled.seconds["verifying"] = time.perf_counter() - start
-        shaping = self.our.train.shaping
         sampled.rewards = [
-            float("nan")
-            if verdict.score is None
-            else verdict.score - shaping.overlong * (not c.complete) - shaping.per_token * len(c.token_ids)
-            for verdict, c in zip(sampled.verdicts, sampled.completions, strict=True)
+            reward(self.our.train, *row)
+            for row in zip(sampled.verdicts, sampled.completions, sampled.seeds, strict=True)
         ]
         return list(sampled.rewards)
 
@@ -203,24 +216,32 @@ class Trainer(GRPOTrainer):
         local = torch.tensor(sampled.rewards, dtype=torch.float32, device=device)
         rewards = torch.as_tensor(self.accelerator.gather(local)).view(-1, self.group_size)
         first = self.accelerator.process_index * len(inputs)
-        batch["advantages"] = advantages.grpo(rewards, self.scale_rewards).flatten()[
-            first : first + len(inputs)
-        ]
+        every = advantages(self.our.train.algorithm, rewards, self.scale_rewards)
+        batch["advantages"] = every.flatten()[first : first + len(inputs)]
         if self._mask_truncated:
-            complete = torch.tensor([c.complete for c in sampled.completions], device=device)
-            batch["completion_mask"] = batch["completion_mask"] * complete[:, None]
-            tokens: torch.Tensor = batch["completion_mask"].sum()
-            batch["num_items_in_batch"] = self.accelerator.reduce(tokens)
+            self._leave_out(batch, torch.tensor([not c.complete for c in sampled.completions], device=device))
+        if (
+            self.base is not None
+        ):  # cross-entropy: a row is accepted or not there, and there is no ratio to clip
+            self._leave_out(batch, batch["advantages"] == 0)
+            batch.pop("old_per_token_logps", None)
         self._write(step, inputs, sampled, batch["advantages"].tolist())
         self.sampled_metrics = measure(rewards, sampled)
         return batch
+
+    def _leave_out(self, batch: dict[str, Any], rows: torch.Tensor) -> None:
+        """Take `rows` (True) out of the loss and out of its denominators."""
+        batch["completion_mask"] = batch["completion_mask"] * ~rows[:, None]
+        tokens: torch.Tensor = batch["completion_mask"].sum()
+        batch["num_items_in_batch"] = self.accelerator.reduce(tokens)
 
     def _write(
         self, step: int, inputs: list[dict[str, Any]], sampled: Sampled, advantage: list[float]
     ) -> None:
         """Every sample that was trained on, one file per step, written whole."""
         drawn = [(r["problem"], r["sample"]) for r in inputs]
-        rows = gather_object(sampled.rows(drawn, f"step-{step - 1}", self.our.verifier, advantage))
+        drawn_by = self.base.name if self.base else f"step-{step - 1}"
+        rows = gather_object(sampled.rows(drawn, drawn_by, self.our.verifier, advantage))
         if self.accelerator.is_main_process:
             rollouts.rewrite(self.rollouts_to / f"train-{step:06d}.jsonl", rows)
 

@@ -1,6 +1,9 @@
-import pytest
+import re
 
-from rlvr.config import ConfigError, TrainConfig
+import pytest
+from trl.trainer.grpo_config import GRPOConfig
+
+from rlvr.config import LOSS_TYPES, ConfigError, TrainConfig
 from rlvr.training.arguments import check, groups_per_micro_step, groups_per_process, grpo_config
 from tests.conftest import quickstart_config
 
@@ -55,6 +58,25 @@ def test_groups_are_shared_out_whole():
 def test_keys_that_cannot_be_are_refused(trl, message):
     with pytest.raises(ConfigError, match=message):
         check(TrainConfig(trl=trl))
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (TrainConfig(trl={"loss_type": "dapoo"}), "found 'dapoo'; expected one of grpo, dr_grpo, dapo"),
+        (TrainConfig(algorithm="rloo", trl={"scale_rewards": "batch"}), "rloo does not scale rewards"),
+        (TrainConfig(algorithm="rejection", trl={"beta": 0.1}), "has no place in train.algorithm=rejection"),
+    ],
+)
+def test_keys_that_an_algorithm_does_not_have_are_refused(train, message):
+    with pytest.raises(ConfigError, match=message):
+        check(train)
+
+
+def test_every_loss_type_of_trl_is_explained():
+    of_loss_type = str(GRPOConfig.__doc__).split("loss_type (`str`")[1].split("mask_truncated")[0]
+    documented = re.findall(r'- `"(\w+)"`', of_loss_type)
+    assert sorted(documented) == sorted(LOSS_TYPES)
 
 
 def test_values_that_trl_refuses_are_named(tmp_path):
