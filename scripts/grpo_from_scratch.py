@@ -30,6 +30,8 @@ class Objective:
     """One importance ratio per completion instead of one per token (GSPO, arXiv 2507.18071)."""
     beta: float = 0.0
     """Weight of KL(π ‖ π_ref)."""
+    unbiased_kl: bool = True
+    """Weigh the KL's estimate by the ratio, so that its gradient is the KL's own (arXiv 2512.02556)."""
     low: float = 0.2
     high: float = 0.2
     """A ratio counts within [1 − low, 1 + high]; `cispo` takes `high` itself as the largest ratio."""
@@ -112,7 +114,8 @@ def token_losses(logp: torch.Tensor, sample: Sample, objective: Objective) -> to
         objective.beta
     ):  # the k3 estimator of KL(π ‖ π_ref), never negative: http://joschu.net/blog/kl-approx.html
         assert sample.ref is not None
-        losses = losses + objective.beta * ((sample.ref - logp).exp() - (sample.ref - logp) - 1)
+        kl = (sample.ref - logp).exp() - (sample.ref - logp) - 1
+        losses = losses + objective.beta * (ratio * kl if objective.unbiased_kl else kl)
     return losses
 
 
@@ -169,16 +172,14 @@ def main() -> None:
     problems = world.problems("train")
 
     for step in range(asked.steps):
-        samples: list[Sample] = []
-        right = 0.0
+        samples, right = [], 0.0
         for problem in problems[step * asked.groups : (step + 1) * asked.groups]:
             prompt = tokenizer(problem.prompt)["input_ids"]
             group = [draw(model, prompt, tokenizer.eos_token_id, objective) for _ in range(asked.samples)]
             texts = [tokenizer.decode(s.completion, skip_special_tokens=True) for s in group]
             rewards = [verifiers.score("math", problem, text).score or 0.0 for text in texts]
             set_advantages(group, rewards)
-            samples += group
-            right += sum(rewards)
+            samples, right = samples + group, right + sum(rewards)
         with torch.no_grad():
             for sample in samples:
                 sample.old = log_probs(model, sample, objective.temperature)

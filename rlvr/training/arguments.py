@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "loss_type": "dapo",  # token mean over the step: no length bias between groups (DAPO, arXiv 2503.14476, §3.3)
     "scale_rewards": "group",  # GRPO's own; "none" is Dr. GRPO
     "beta": 0.0,  # no KL term, no reference model; the report measures KL(π‖p0) all the same
+    "use_bias_correction_kl": True,  # where there is a KL term, its gradient is the KL's own (arXiv 2512.02556)
     "num_iterations": 1,  # on policy: the importance ratio is 1, clipping never acts
     "epsilon": 0.2,
     "epsilon_high": 0.28,  # DAPO's clip-higher; acts with num_iterations > 1 only
