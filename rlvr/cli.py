@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rlvr import __version__
-from rlvr.errors import UserError
+from rlvr import __version__, interrupt
+from rlvr.errors import RunError, UserError
 
-INTERRUPTED = 130
 BAD_INPUT = 2
+STOPPED = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `rlvr`. 0: done; 2: bad input, said on one screen; 130: interrupted."""
+    """Entry point of `rlvr`.
+
+    0: done; 2: bad input, or a folder that cannot be used, said on one screen; 3: the run stopped itself (a full
+    disk, a verifier that judges nothing, numbers that are none); 128 + n: signal n asked it to stop (130 Ctrl-C,
+    143 SIGTERM, 129 SIGHUP). After 3 and 128 + n the same command goes on.
+    """
     args = parse(argv)
     try:
-        from rlvr import commands
+        with interrupt.orderly():
+            from rlvr import commands
 
-        return getattr(commands, args.verb)(args) or 0
-    except KeyboardInterrupt:
+            return getattr(commands, args.verb)(args) or 0
+    except KeyboardInterrupt as stop:
         words = " ".join(map(shlex.quote, sys.argv[1:] if argv is None else argv))
         print(
             f"\nInterrupted; what is on disk stays. To go on where it stopped: rlvr {words}", file=sys.stderr
         )
-        return INTERRUPTED
+        return stop.code if isinstance(stop, interrupt.Interrupted) else 130
     except BrokenPipeError:  # `rlvr … | head`: the reader has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (closed by the interpreter's exit)
         return 0
     except Exception as error:
         if args.debug or not expected(error):
             raise
-        print(f"rlvr: {error}", file=sys.stderr)
-        return BAD_INPUT
+        full = isinstance(error, OSError) and error.errno in FULL
+        print(f"rlvr: {told(error)}", file=sys.stderr)
+        return STOPPED if full or isinstance(error, RunError) else BAD_INPUT
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -58,7 +68,19 @@ def expected(error: Exception) -> bool:
     from verifiers import BadOption, PoolError, UnknownVerifier
     from verifiers.scoring import RowError
 
-    return isinstance(error, UserError | UnknownVerifier | BadOption | PoolError | RowError)
+    if isinstance(error, OSError):
+        return error.errno in (*FULL, *NO_PLACE)
+    return isinstance(error, UserError | RunError | UnknownVerifier | BadOption | PoolError | RowError)
+
+
+def told(error: Exception) -> str:
+    """The error in words: a bare OSError says what to do, and where."""
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in FULL:
+        return f"{where}{error.strerror}. What was written before is whole: make space, then the same command goes on."
+    return f"{where}{error.strerror} (--debug shows where)"
 
 
 def parser() -> argparse.ArgumentParser:

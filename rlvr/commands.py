@@ -31,8 +31,10 @@ def train(args: argparse.Namespace) -> int:
 
     config, file, folder = _read(args)
     terminal = _terminal(args)
-    with pipeline.prepare(config, terminal, file.parent) as (problems, examiner):
-        here = pipeline.begin(config, folder, terminal)
+    with (
+        pipeline.prepare(config, terminal, file.parent) as (problems, examiner),
+        pipeline.begin(config, folder, terminal) as here,
+    ):
         model = pipeline.train(config, problems, examiner, here)
     terminal.show(f"Model: {model}")
     return 0

@@ -132,8 +132,10 @@ class TrainConfig(Section):
         default=0, ge=0, description="evaluate on held-out problems every so many steps; 0 never"
     )
     eval_samples: int = Field(default=16, ge=1, description="samples per problem in these evaluations")
-    checkpoint_every: int = Field(
-        default=50, ge=0, description="steps between checkpoints; 0 keeps none but the last"
+    checkpoint_every: int | None = Field(
+        default=None,
+        ge=0,
+        description="steps between checkpoints; unset: as often as one hundredth of the time allows; 0: only the last",
     )
     learning_rate: float = Field(default=1e-6, gt=0, description="peak learning rate of AdamW")
     shaping: ShapingConfig = Field(
@@ -204,6 +206,12 @@ class Config(Section):
         default=AnalysisConfig(), description="what the report claims, decided before looking"
     )
     sandbox: SandboxConfig = Field(default=SandboxConfig(), description="isolation of untrusted programs")
+    resume: str = Field(
+        default="auto",
+        exclude=True,  # of one attempt, not of the run: it does not stand in config.yaml
+        description="auto: go on where the folder's run stopped; never: refuse a folder that holds a run; or the "
+        "path of a checkpoint to go on from",
+    )
     seed: int = Field(
         default=0, ge=0, description="seed of data order, training samples and, offset, of the evaluations"
     )

@@ -16,7 +16,7 @@ from rlvr.errors import UserError
 from rlvr.evaluation import Examiner, pass_rates, rescored
 from rlvr.evidence import Evidence
 from rlvr.problems import Problems
-from rlvr.run import Run, one_process, open_run, processes
+from rlvr.run import Run, locked, one_process, open_run, processes
 from rlvr.terminal import Terminal
 from verifiers.pool import VerifierPool
 
@@ -31,8 +31,7 @@ def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = No
     Args:
         base: folder against which the config's relative paths are read.
     """
-    with prepare(config, terminal, base) as (problems, examiner):
-        here = begin(config, folder, terminal)
+    with prepare(config, terminal, base) as (problems, examiner), begin(config, folder, terminal) as here:
         evaluate(config, config.model, "base", problems, examiner, here)
         train(config, problems, examiner, here)
         evaluate(config, str(here.model), "tuned", problems, examiner, here)
@@ -41,14 +40,16 @@ def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = No
             return report(config, problems, examiner, here) if mine else None
 
 
-def begin(config: Config, folder: Path, terminal: Terminal) -> Run:
-    """Open the run folder, one process after the other: the first one writes it."""
-    with processes().main_process_first():
-        here = open_run(config, folder)
-    terminal.log_to(here.log)
-    for warning in machine.warnings(config):
-        terminal.say(warning)
-    return here
+@contextmanager
+def begin(config: Config, folder: Path, terminal: Terminal) -> Iterator[Run]:
+    """Hold the run folder, and open it one process after the other: the first one writes it."""
+    with locked(folder):
+        with processes().main_process_first():
+            here = open_run(config, folder)
+        terminal.log_to(here.log)
+        for warning in machine.warnings(config):
+            terminal.say(warning)
+        yield here
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
+
+from rlvr import files
 
 
 class TornLine(UserWarning):
@@ -242,7 +243,7 @@ def _sound_end(fd: int, path: Path) -> int | None:
 
 def rewrite(path: Path, rows: Iterable[Rollout]) -> None:
     """Puts `rows` in place of the file's content, atomically: a reader sees the old file or the new one."""
-    _replace(Path(path), ((row.to_json_line() + "\n").encode() for row in rows))
+    files.replace(Path(path), ((row.to_json_line() + "\n").encode() for row in rows))
 
 
 def settings_path(path: Path) -> Path:
@@ -253,7 +254,7 @@ def settings_path(path: Path) -> Path:
 def write_settings(path: Path, settings: Mapping[str, Any]) -> None:
     """Writes what holds for the whole rollout file `path` beside it, atomically."""
     text = json.dumps(dict(settings), indent=2, ensure_ascii=False, allow_nan=False)
-    _replace(settings_path(path), [text.encode(), b"\n"])
+    files.replace(settings_path(path), [text.encode(), b"\n"])
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -268,25 +269,3 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ValueError(f"{beside}: expected a JSON object, found {type(settings).__name__}")
     return settings
-
-
-def _replace(path: Path, chunks: Iterable[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # mkstemp makes it private; a result file is not
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself must survive a power cut
-    finally:
-        os.close(folder)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from rlvr import config as configuration
+from rlvr import files, interrupt
 from rlvr.config import Config, ConfigError
 
 if TYPE_CHECKING:
@@ -57,18 +61,14 @@ def open_run(config: Config, folder: Path) -> Run:
             run that ended before it had drawn anything is replaced.
     """
     file = folder / "config.yaml"
-    begun = folder.is_dir() and any(
-        path.name not in ("config.yaml", "config.partial", "log.txt") for path in folder.iterdir()
-    )
-    if folder.is_file() or (begun and not file.exists()):
-        raise ConfigError(
-            f"{folder}: there is something else in this output folder, and no config.yaml of a run"
-        )
+    begun = refuse_foreign(folder)
     existing = configuration.load(file) if begun else None
     if existing is None:
         folder.mkdir(parents=True, exist_ok=True)
         write_config(config, file)
-    elif existing != config:
+    elif config.resume == "never":
+        raise ConfigError(f"{folder}: resume=never, and this folder holds a run; give another with --output")
+    elif differences(existing, config):
         differing = "\n".join(f"  {line}" for line in differences(existing, config))
         raise ConfigError(
             f"{folder} holds a run of another configuration (there / asked for):\n{differing}\n"
@@ -77,15 +77,51 @@ def open_run(config: Config, folder: Path) -> Run:
     return Run(folder)
 
 
+def refuse_foreign(folder: Path) -> bool:
+    """Whether a run has begun in `folder`. Raises ConfigError where something else is there."""
+    begun = folder.is_dir() and any(
+        path.name not in ("config.yaml", "log.txt") and not path.name.startswith(".")
+        for path in folder.iterdir()
+    )
+    if folder.is_file() or (begun and not (folder / "config.yaml").exists()):
+        raise ConfigError(
+            f"{folder}: there is something else in this output folder, and no config.yaml of a run"
+        )
+    return begun
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run folder for this launch; the main process locks. A crash lets go of it, as the kernel does it.
+
+    Raises:
+        ConfigError: another process holds it; its pid, host and since when are named.
+    """
+    if not processes().is_main_process:
+        yield
+        return
+    refuse_foreign(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "it does not say who"
+            raise ConfigError(f"{folder}: another run works in this folder ({holder})") from None
+        file.truncate(0)
+        file.write(
+            f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S %z')}"
+        )
+        file.flush()
+        yield
+
+
 def write_config(config: Config, file: Path) -> None:
     """Every key, under the versions that the run began with."""
     header = "".join(f"# {name} {found}\n" for name, found in versions().items())
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(
-        f"# Every key of this run, written when it began with\n{header}{text}", encoding="utf-8"
-    )
-    partial.replace(file)
+    files.replace(file, [f"# Every key of this run, written when it began with\n{header}{text}".encode()])
 
 
 def differences(there: Config, here: Config) -> list[str]:
@@ -139,3 +175,16 @@ def one_process() -> Iterator[bool]:
         yield state.is_main_process
     finally:
         state.wait_for_everyone()
+
+
+def stop_if_asked() -> None:
+    """In a launch of several processes: leave here, all of them, where any has been asked to stop.
+
+    Raises:
+        Interrupted: in every process. (A process that is alone is interrupted wherever it is.)
+    """
+    if processes().num_processes > 1:
+        from accelerate.utils import gather_object
+
+        if asked := [number for number in gather_object([interrupt.asked()]) if number]:
+            raise interrupt.Interrupted(max(asked))

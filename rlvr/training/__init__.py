@@ -6,13 +6,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlvr import interrupt
 from rlvr.config import Config
+from rlvr.errors import RunError
 from rlvr.run import Run, processes
 from verifiers import Problem
 
 if TYPE_CHECKING:
     from rlvr.evaluation import Examiner
     from rlvr.policy import Policy
+    from rlvr.training.checkpoints import Checkpoint, Checkpoints
+    from rlvr.training.keeper import Keeper
+    from rlvr.training.trainer import Trainer
 
 
 def train(
@@ -22,7 +27,7 @@ def train(
     run: Run,
     evaluate: Callable[[Policy, int], dict[str, float] | None],
 ) -> Path:
-    """Train `config.model` on `problems`; continues from the last checkpoint in `run`.
+    """Train `config.model` on `problems`; continues from the newest whole checkpoint in `run`.
 
     Args:
         evaluate: called after every step with the policy and the step's number; what it returns is added to the
@@ -35,12 +40,12 @@ def train(
         ConfigError: the arguments do not fit together or TRL refuses them.
         PolicyError: the model cannot be loaded.
     """
-    from transformers.trainer_utils import get_last_checkpoint
-
     from rlvr.evaluation import prompt_ids
     from rlvr.policy import load_policy
     from rlvr.training import arguments
     from rlvr.training.callbacks import Journal, rewind
+    from rlvr.training.checkpoints import Checkpoints
+    from rlvr.training.keeper import Keeper
     from rlvr.training.trainer import Trainer
 
     if run.model.is_dir():
@@ -49,8 +54,10 @@ def train(
     policy = load_policy(config, "policy", for_training=True)
     longest = max(map(len, prompt_ids(policy, examiner.evidence, problems, config.sampling.max_new_tokens)))
     args = arguments.grpo_config(config, run.checkpoints, longest)
-    checkpoint = get_last_checkpoint(str(run.checkpoints)) if run.checkpoints.is_dir() else None
-    done = int(checkpoint.rpartition("-")[2]) if checkpoint else 0
+    checkpoints = Checkpoints(run.checkpoints, args.save_total_limit or 1, examiner.terminal.say)
+    with processes().main_process_first():
+        resumed = start(checkpoints, config.resume)
+    done = resumed.step if resumed else 0
     if processes().is_main_process:
         rewind(run.metrics, run.rollouts("train").parent, done)
     with examiner.terminal.progress("training", total=config.train.steps, start=done) as advance:
@@ -60,8 +67,46 @@ def train(
             with trainer.snapshot(f"step-{step}") as snapshot:
                 return evaluate(snapshot, step) or {}
 
-        trainer.add_callback(Journal(run.metrics, lambda: trainer.sampled_metrics, advance, evaluate_now))
+        journal = Journal(run.metrics, lambda: trainer.sampled_metrics, advance, evaluate_now)
+        keeper = trainer.keeper = Keeper(trainer, checkpoints, journal, config.train.checkpoint_every)
+        checkpoints.parts["journal"] = journal
+        trainer.add_callback(journal)
+        trainer.add_callback(keeper)
+        if resumed:
+            keeper.resume(resumed)
         if config.train.steps > done:
-            trainer.train(resume_from_checkpoint=checkpoint)
+            steps(trainer, keeper, resumed)
+        elif resumed:
+            trainer._load_from_checkpoint(str(resumed.path))
     trainer.export(run.model)
     return run.model
+
+
+def start(checkpoints: Checkpoints, resume: str) -> Checkpoint | None:
+    """Where training begins: the newest whole checkpoint of the run, or what `resume=PATH` names.
+
+    A run that began with PATH goes on from its own checkpoints that came after it.
+    """
+    from rlvr.training.checkpoints import given
+
+    if resume in ("auto", "never"):
+        found = checkpoints.newest()
+        checkpoints.origin = found.manifest["origin"] if found else None
+        return found
+    first = given(Path(resume))
+    checkpoints.origin = first.identity
+    if own := checkpoints.newest(first.identity):
+        return own
+    checkpoints.leave(first.step)
+    return first
+
+
+def steps(trainer: Trainer, keeper: Keeper, resumed: Checkpoint | None) -> None:
+    """Train to the end, or until something stops the run: then a checkpoint holds the last committed step."""
+    try:
+        trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
+    except (interrupt.Interrupted, RunError):
+        keeper.save_now()
+        raise
+    finally:
+        interrupt.reset()

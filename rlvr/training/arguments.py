@@ -34,7 +34,6 @@ DEFAULTS: dict[str, Any] = {
     "gradient_checkpointing": False,  # a third more time for less memory: turn it on for long completions
     "disable_dropout": True,
     "report_to": "none",  # trackio, wandb, tensorboard: report_to: [wandb]
-    "logging_steps": 1,
     "save_total_limit": 2,
 }
 
@@ -55,6 +54,9 @@ OWNED: dict[str, str] = {
     "min_p": "sampling.min_p",
     "save_steps": "train.checkpoint_every",
     "save_strategy": "train.checkpoint_every",
+    "logging_steps": "metrics.jsonl, which has a line per step",
+    "logging_strategy": "metrics.jsonl, which has a line per step",
+    "load_best_model_at_end": "the best checkpoint, which stays in checkpoints/",
     "eval_strategy": "train.eval_every",
     "eval_steps": "train.eval_every",
     "seed": "seed",
@@ -111,7 +113,6 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
     settings: dict[str, Any] = (
         DEFAULTS | {"bf16": cuda and torch.cuda.is_bf16_supported(), "use_cpu": kind == "cpu"} | train.trl
     )
-    every = _at_boundary(train.checkpoint_every or train.steps, int(settings["num_iterations"]))
     try:
         return GRPOConfig(
             output_dir=str(output),
@@ -125,8 +126,9 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             min_p=sampling.min_p or None,
-            save_strategy="steps",
-            save_steps=every,
+            save_strategy="no",  # `Keeper` says when
+            logging_steps=1,
+            logging_nan_inf_filter=False,  # `Guard` looks for them
             eval_strategy="no",
             seed=config.seed,
             trust_remote_code=config.trust_remote_code,
@@ -180,8 +182,3 @@ def groups_per_micro_step(train: TrainConfig, groups: int, tokens_per_row: int) 
         if groups % n == 0 and n * train.group_size * tokens_per_row <= MICRO_STEP_TOKENS
     ]
     return max(fitting, default=1)
-
-
-def _at_boundary(every: int, num_iterations: int) -> int:
-    """Checkpoints fall where no sampled batch is half used, so that resume needs no buffer."""
-    return max(1, -(-every // num_iterations) * num_iterations)

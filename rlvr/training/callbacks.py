@@ -11,7 +11,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rlvr.run import read_metrics
+from rlvr import files, interrupt
+from rlvr.run import processes, read_metrics
 
 RENAMED = {
     "entropy": "entropy",
@@ -27,6 +28,9 @@ RENAMED = {
 class Journal(TrainerCallback):
     """Writes one line of metrics.jsonl per step, and moves the progress bar.
 
+    A line is pending from the end of a step until its evaluation is there too; a checkpoint made meanwhile carries
+    it, and a resumed run finishes the evaluation first.
+
     Args:
         sampled: gives the figures of the batch that the step trained on.
         evaluate: called with the step's number, returns what to add to its line.
@@ -40,8 +44,21 @@ class Journal(TrainerCallback):
         evaluate: Callable[[int], dict[str, float]],
     ) -> None:
         self.file, self.sampled, self.advance, self.evaluate = file, sampled, advance, evaluate
-        self.began = 0.0
-        self.evaluated: dict[str, float] = {}
+        self.began = self.took = 0.0
+        self.pending: dict[str, Any] | None = None
+        self.last: dict[str, Any] = {}
+        """The line that was written last."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"pending": self.pending}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.pending = state["pending"]
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.finish()
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -52,7 +69,6 @@ class Journal(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.took = time.perf_counter() - self.began
-        self.evaluated = self.evaluate(state.global_step)
 
     def on_log(
         self,
@@ -62,16 +78,28 @@ class Journal(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        if not logs or "loss" not in logs or not state.is_world_process_zero:
+        if not logs or "loss" not in logs:
             return
         row: dict[str, Any] = {"step": state.global_step, **self.sampled()}
         row |= {ours: logs[theirs] for theirs, ours in RENAMED.items() if logs.get(theirs) is not None}
         row["seconds/step"] = self.took
         row["seconds/update"] = self.took - row["seconds/sampling"] - row["seconds/verifying"]
-        row |= self.evaluated
-        append(self.file, row)
-        held_out = f", held-out {100 * row['eval/pass@1']:.1f}" if "eval/pass@1" in row else ""
-        self.advance(1, note=f"reward {100 * row['reward']:.1f}{held_out}")
+        self.pending = row
+        with interrupt.free():
+            self.finish()
+        del state.log_history[:-1]  # metrics.jsonl is the history; every checkpoint would hold it again
+
+    def finish(self) -> None:
+        """Evaluate after the pending line's step, and write the line."""
+        if self.pending is None:
+            return
+        evaluated = self.evaluate(self.pending["step"])
+        with interrupt.held():
+            self.last, self.pending = self.pending | evaluated, None
+            if processes().is_main_process:
+                append(self.file, self.last)
+        held_out = f", held-out {100 * evaluated['eval/pass@1']:.1f}" if "eval/pass@1" in evaluated else ""
+        self.advance(1, note=f"reward {100 * self.last['reward']:.1f}{held_out}")
 
 
 def append(file: Path, row: dict[str, Any]) -> None:
@@ -84,11 +112,10 @@ def append(file: Path, row: dict[str, Any]) -> None:
 
 def rewind(file: Path, rollouts: Path, step: int) -> None:
     """Forget what was logged after `step`: those steps are about to be computed again, with the same result."""
-    kept = [row for row in read_metrics(file) if row["step"] <= step]
     if file.exists():
-        partial = file.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-        partial.replace(file)
-    for path in rollouts.glob("train-*.jsonl"):
-        if int(path.stem.removeprefix("train-")) > step:
-            path.unlink()
+        kept = [row for row in read_metrics(file) if row["step"] <= step]
+        files.replace(file, [(json.dumps(row) + "\n").encode() for row in kept])
+    for kind in ("train", "skipped"):
+        for path in rollouts.glob(f"{kind}-*.jsonl"):
+            if int(path.stem.rpartition("-")[2]) > step:
+                path.unlink()

@@ -29,7 +29,7 @@ from trl.models.utils import unwrap_model_for_generation
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from rlvr import rollouts
+from rlvr import files, rollouts
 from rlvr.config import Config
 from rlvr.evaluation import Examiner, row_seed
 from rlvr.evidence import render
@@ -39,6 +39,7 @@ from rlvr.sampling.engine import TransformersSampler
 from rlvr.training import arguments, order, packing
 from rlvr.training.advantages import advantages
 from rlvr.training.batch import Sampled, measure, per_row, split_groups
+from rlvr.training.keeper import Keeper
 from rlvr.training.packing import add_selected_head, pack
 from rlvr.training.rewards import reward
 from verifiers import Problem
@@ -73,6 +74,7 @@ class Trainer(GRPOTrainer):
             self.base = replace(policy, name="base", model=copy.deepcopy(policy.model).requires_grad_(False))
         self._sampled: Sampled | None = None
         self.sampled_metrics: dict[str, float] = {}
+        self.keeper: Keeper | None = None
         rows = max(1, config.train.steps * config.train.groups_per_step)
         super().__init__(
             model=policy.model,
@@ -320,6 +322,18 @@ class Trainer(GRPOTrainer):
             or self.top_entropy_quantile < 1
         )
 
+    # ------------------------------------------------------------------ checkpoints
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        assert self.keeper is not None
+        self.keeper.save(lambda: GRPOTrainer._save_checkpoint(self, model, trial))
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self.keeper.checkpoints.staging) if self.keeper else super()._get_output_dir(trial)
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """TRL would write one beside the checkpoints, each time."""
+
     # ------------------------------------------------------------------ the policy, outwards
 
     @contextmanager
@@ -342,9 +356,12 @@ class Trainer(GRPOTrainer):
         if self.accelerator.is_main_process:
             partial = folder.with_name(f"{folder.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
-            model.save_pretrained(partial, state_dict=state)
-            self.policy.tokenizer.save_pretrained(partial)
-            partial.rename(folder)
+            size = sum(p.numel() * p.element_size() for p in model.parameters())
+            files.require_space(folder.parent, size, "the tuned model")
+            with files.says_when_full(folder.parent, size, "the tuned model"):
+                model.save_pretrained(partial, state_dict=state)
+                self.policy.tokenizer.save_pretrained(partial)
+            files.publish(partial, folder)
         self.accelerator.wait_for_everyone()
 
 
