@@ -77,10 +77,29 @@ class ShapingConfig(Section):
     per_token: float = Field(default=0.0, ge=0, description="taken from the reward for each completion token")
 
 
+class PpoSection(Section):
+    gamma: float = Field(default=1.0, gt=0, le=1, description="discount per token")
+    gae_lambda: float = Field(
+        default=1.0, ge=0, le=1, description="1: advantages are return minus value; below: trusts the values"
+    )
+    value_coefficient: float = Field(
+        default=0.1, ge=0, description="weight of the value loss, which also trains the trunk"
+    )
+    value_clip: float = Field(
+        default=0.2,
+        gt=0,
+        description="how far a value may move in one step; acts with trl.num_iterations > 1",
+    )
+    value_learning_rate: float = Field(
+        default=1e-3, gt=0, description="learning rate of the value head, which begins at zero"
+    )
+
+
 ALGORITHMS = {
     "grpo": "reward minus the group's mean, over its deviation (Shao et al. 2024, arXiv 2402.03300)",
     "rloo": "reward minus the mean of the group's others (Ahmadian et al. 2024, arXiv 2402.14740)",
     "reinforce": "reward minus the batch's mean (Williams 1992)",
+    "ppo": "return minus a learnt value, per token; see train.ppo (Schulman et al. 2017, arXiv 1707.06347)",
     "rejection": "no RL: cross-entropy on verified samples of the base (RFT, Yuan et al. 2023, arXiv 2308.01825)",
 }
 
@@ -109,7 +128,7 @@ def _listed(head: str, lines: dict[str, str], *more: str) -> str:
 
 
 class TrainConfig(Section):
-    algorithm: Literal["grpo", "rloo", "reinforce", "rejection"] = Field(
+    algorithm: Literal["grpo", "rloo", "reinforce", "ppo", "rejection"] = Field(
         default="grpo", description=_listed("how rewards become advantages", ALGORITHMS)
     )
     reward: Literal["verdict", "random", "format"] = Field(
@@ -141,6 +160,7 @@ class TrainConfig(Section):
     shaping: ShapingConfig = Field(
         default=ShapingConfig(), description="length terms of the reward; none by default"
     )
+    ppo: PpoSection = Field(default=PpoSection(), description="of train.algorithm=ppo")
     lora: LoraSection | None = Field(
         default=None, description="train adapters through peft instead of all weights"
     )

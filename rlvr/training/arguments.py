@@ -11,9 +11,10 @@ import torch
 from peft import LoraConfig
 from trl.trainer.grpo_config import GRPOConfig
 
-from rlvr.config import LOSS_TYPES, Config, ConfigError, LoraSection, TrainConfig
+from rlvr.config import LOSS_TYPES, Config, ConfigError, TrainConfig
 from rlvr.policy import device
 from rlvr.run import processes
+from rlvr.training.ppo import VALUE_HEAD
 
 MICRO_STEP_TOKENS = 16_384
 """Tokens (padding included) of one forward and backward, when the config does not say."""
@@ -142,16 +143,20 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
         raise ConfigError(f"train.trl: TRL refuses these arguments: {error}") from error
 
 
-def lora_config(lora: LoraSection | None) -> LoraConfig | None:
-    """peft's configuration of the adapters, None for full weights."""
+def lora_config(train: TrainConfig) -> LoraConfig | None:
+    """peft's configuration of the adapters, None for full weights. PPO's value head is trained whole."""
+    lora = train.lora
     if lora is None:
         return None
+    whole = [VALUE_HEAD] if train.algorithm == "ppo" else None
     return LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=lora.target_modules,
         task_type="CAUSAL_LM",
+        modules_to_save=whole,
+        exclude_modules=whole,
     )
 
 

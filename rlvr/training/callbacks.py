@@ -21,6 +21,7 @@ RENAMED = {
     "grad_norm": "gradient_norm",
     "learning_rate": "learning_rate",
     "loss": "loss",
+    "value_loss": "value_loss",
 }
 """TRL's and transformers' log keys → those of metrics.jsonl."""
 

@@ -125,7 +125,8 @@ def logit_transform(config: Any) -> tuple[float, float | None]:
 
 
 def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
-    """Teach `model` to answer `model(…, select=…, targets=…)` with (log-probabilities, entropies) of those positions.
+    """Teach `model` to answer `model(…, select=…, targets=…)` with (log-probabilities, entropies) of those positions,
+    and their values where it has a `value_head`; without `targets`, with (values,) alone.
 
     The answer goes through the model's own `forward`, so that wrappers (DDP, FSDP, peft) see an ordinary call.
     Without `select` the forward is the one that was there.
@@ -144,6 +145,10 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
         if select is None:
             return original(*args, **kwargs)
         hidden = self.base_model(*args, use_cache=False, **kwargs).last_hidden_state.flatten(0, 1)[select]
+        value_head = getattr(self, "value_head", None)
+        values = () if value_head is None else (value_head(hidden),)
+        if targets is None:
+            return values
         head = self.get_output_embeddings()
         logprobs, entropies, *_ = ChunkedLogProbFunction.apply(
             hidden,
@@ -156,6 +161,6 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
             scale,
             ("entropy",),
         )  # type: ignore[misc]
-        return logprobs, entropies
+        return logprobs, entropies, *values
 
     model.forward = types.MethodType(forward, model)

@@ -30,13 +30,13 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rlvr import files, rollouts
-from rlvr.config import Config
+from rlvr.config import Config, ConfigError
 from rlvr.evaluation import Examiner, row_seed
 from rlvr.evidence import render
 from rlvr.policy import Policy
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
-from rlvr.training import arguments, order, packing
+from rlvr.training import arguments, order, packing, ppo
 from rlvr.training.advantages import advantages
 from rlvr.training.batch import Sampled, measure, per_row, split_groups
 from rlvr.training.keeper import Keeper
@@ -72,6 +72,11 @@ class Trainer(GRPOTrainer):
         """The frozen copy that rejection sampling draws from; None where the policy samples for itself."""
         if config.train.algorithm == "rejection":
             self.base = replace(policy, name="base", model=copy.deepcopy(policy.model).requires_grad_(False))
+        self.ppo = config.train.ppo if config.train.algorithm == "ppo" else None
+        if self.ppo:
+            ppo.add_value_head(policy.model)
+        self._values: torch.Tensor | None = None
+        """(rows, T) of the last forward pass, where the model has a value head."""
         self._sampled: Sampled | None = None
         self.sampled_metrics: dict[str, float] = {}
         self.keeper: Keeper | None = None
@@ -83,7 +88,7 @@ class Trainer(GRPOTrainer):
             # rows only drive TRL's loop; the problems come from `_draw`
             train_dataset=Dataset.from_dict({"prompt": [""] * rows}),
             processing_class=policy.tokenizer,
-            peft_config=arguments.lora_config(config.train.lora),
+            peft_config=arguments.lora_config(config.train),
         )
         self.remove_callback(PrinterCallback)
         # TRL recognises truncation by the last token, which an end by stop string is not: masked below instead
@@ -93,6 +98,8 @@ class Trainer(GRPOTrainer):
             for model in (self.model, self.ref_model):
                 if model is not None:
                     add_selected_head(base_of(self.accelerator.unwrap_model(model)), self.temperature)
+        elif self.ppo:
+            raise ConfigError(f"train.algorithm=ppo needs the packed update: {self.why_padded}")
         else:
             examiner.terminal.say(f"The update runs padded, one row per completion: {self.why_padded}")
 
@@ -217,19 +224,33 @@ class Trainer(GRPOTrainer):
         device = self.accelerator.device
         local = torch.tensor(sampled.rewards, dtype=torch.float32, device=device)
         rewards = torch.as_tensor(self.accelerator.gather(local)).view(-1, self.group_size)
-        first = self.accelerator.process_index * len(inputs)
-        every = advantages(self.our.train.algorithm, rewards, self.scale_rewards)
-        batch["advantages"] = every.flatten()[first : first + len(inputs)]
-        if self._mask_truncated:
-            self._leave_out(batch, torch.tensor([not c.complete for c in sampled.completions], device=device))
-        if (
-            self.base is not None
-        ):  # cross-entropy: a row is accepted or not there, and there is no ratio to clip
-            self._leave_out(batch, batch["advantages"] == 0)
-            batch.pop("old_per_token_logps", None)
-        self._write(step, inputs, sampled, batch["advantages"].tolist())
+        self._weigh(batch, sampled, rewards, local)
+        self._write(step, inputs, sampled, batch["advantages"])
         self.sampled_metrics = measure(rewards, sampled)
         return batch
+
+    def _weigh(
+        self, batch: dict[str, Any], sampled: Sampled, rewards: torch.Tensor, local: torch.Tensor
+    ) -> None:
+        """Put the algorithm's advantages into `batch`, and take out the rows that have no part in its loss.
+
+        Args:
+            rewards: (groups, G), of all processes.
+            local: (rows,), of this one.
+        """
+        if self._mask_truncated:
+            cut = [not completion.complete for completion in sampled.completions]
+            self._leave_out(batch, torch.tensor(cut, device=local.device))
+        if self.ppo:
+            self._leave_out(batch, local.isnan())  # neither return nor advantage
+            batch |= ppo.estimate(self.ppo, self._values_of(batch), batch["completion_mask"], local)
+            return
+        first = self.accelerator.process_index * len(local)
+        every = advantages(self.our.train.algorithm, rewards, self.scale_rewards)
+        batch["advantages"] = every.flatten()[first : first + len(local)]
+        if self.base is not None:  # cross-entropy: a row is accepted or not there, and no ratio is clipped
+            self._leave_out(batch, batch["advantages"] == 0)
+            batch.pop("old_per_token_logps", None)
 
     def _leave_out(self, batch: dict[str, Any], rows: torch.Tensor) -> None:
         """Take `rows` (True) out of the loss and out of its denominators."""
@@ -238,12 +259,15 @@ class Trainer(GRPOTrainer):
         batch["num_items_in_batch"] = self.accelerator.reduce(tokens)
 
     def _write(
-        self, step: int, inputs: list[dict[str, Any]], sampled: Sampled, advantage: list[float]
+        self, step: int, inputs: list[dict[str, Any]], sampled: Sampled, advantages: torch.Tensor
     ) -> None:
-        """Every sample that was trained on, one file per step, written whole."""
+        """Every sample that was trained on, one file per step, written whole; PPO's advantages as their mean."""
+        if advantages.dim() == 2:
+            lengths = [max(1, len(completion.token_ids)) for completion in sampled.completions]
+            advantages = advantages.sum(1) / torch.tensor(lengths, device=advantages.device)
         drawn = [(r["problem"], r["sample"]) for r in inputs]
         drawn_by = self.base.name if self.base else f"step-{step - 1}"
-        rows = gather_object(sampled.rows(drawn, drawn_by, self.our.verifier, advantage))
+        rows = gather_object(sampled.rows(drawn, drawn_by, self.our.verifier, advantages.tolist()))
         if self.accelerator.is_main_process:
             rollouts.rewrite(self.rollouts_to / f"train-{step:06d}.jsonl", rows)
 
@@ -267,6 +291,22 @@ class Trainer(GRPOTrainer):
             self.group_size,
             (batch_size or len(input_ids)) // self.group_size * self.group_size,
         )
+        logprobs, entropies, *values = self._packed(
+            model, input_ids, attention_mask, logits_to_keep, size, with_logits=True
+        )
+        self._values = values[0] if values else None
+        return logprobs, entropies, None
+
+    def _packed(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        size: int,
+        with_logits: bool,
+    ) -> list[torch.Tensor]:
+        """What the model answers for each completion token, `size` rows at a time, as (rows, T) each."""
         parts = []
         for ids, mask in zip(input_ids.split(size), attention_mask.split(size), strict=True):
             cut = ids.shape[1] - logits_to_keep
@@ -277,14 +317,27 @@ class Trainer(GRPOTrainer):
                     attention_mask=packed.attention_mask,
                     position_ids=packed.position_ids,
                     select=packed.select,
-                    targets=packed.targets,
+                    targets=packed.targets if with_logits else None,
                 )
             blank = ids.new_zeros(ids.shape[0] * logits_to_keep, dtype=torch.float32)
             parts.append(
                 [blank.index_put((packed.place,), v.float()).view(-1, logits_to_keep) for v in answer]
             )
-        logprobs, entropies = (torch.cat(values) for values in zip(*parts, strict=True))
-        return logprobs, entropies, None
+        return [torch.cat(values) for values in zip(*parts, strict=True)]
+
+    @torch.no_grad()
+    def _values_of(self, batch: dict[str, Any]) -> torch.Tensor:
+        """(rows, T) values of the states before each completion token."""
+        mask = batch["completion_mask"]
+        (values,) = self._packed(
+            self.model,
+            torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1),
+            torch.cat([batch["prompt_mask"], mask], dim=1),
+            mask.shape[1],
+            self.args.per_device_train_batch_size,
+            with_logits=False,
+        )
+        return values
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         """TRL's loss on the groups that teach something.
@@ -292,6 +345,13 @@ class Trainer(GRPOTrainer):
         A group whose advantages are all zero has no gradient where nothing else in the loss needs it. It is left
         out of the forward pass, and still counts in every denominator.
         """
+        if self.ppo:
+            loss = super()._compute_loss(model, inputs)
+            assert self._values is not None
+            processes, parts = self.accelerator.num_processes, self.args.steps_per_generation or 1
+            value_loss = ppo.value_loss(self.ppo, self._values, inputs, processes * parts)
+            self._metrics["train"]["value_loss"].append(value_loss.item())
+            return loss + self.ppo.value_coefficient * value_loss / self.current_gradient_accumulation_steps
         if self._loss_needs_all_groups or not model.training:
             return super()._compute_loss(model, inputs)
         rows = inputs["advantages"].shape[0]
@@ -322,6 +382,13 @@ class Trainer(GRPOTrainer):
             or self.top_entropy_quantile < 1
         )
 
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        new = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if new and self.ppo:
+            ppo.give_own_rate(optimizer, model or self.policy.model, self.ppo.value_learning_rate)
+        return optimizer
+
     # ------------------------------------------------------------------ checkpoints
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -350,7 +417,8 @@ class Trainer(GRPOTrainer):
         """Write the model that transformers can load, adapters merged, and rename it into place when it is whole."""
         model = self.accelerator.unwrap_model(self.model)
         if isinstance(model, PeftModel):
-            model, state = model.merge_and_unload(), None
+            model = model.merge_and_unload()
+            state = model.state_dict()
         else:
             state = self.accelerator.get_state_dict(self.model)  # gathers what FSDP or DeepSpeed have sharded
         if self.accelerator.is_main_process:
@@ -359,7 +427,7 @@ class Trainer(GRPOTrainer):
             size = sum(p.numel() * p.element_size() for p in model.parameters())
             files.require_space(folder.parent, size, "the tuned model")
             with files.says_when_full(folder.parent, size, "the tuned model"):
-                model.save_pretrained(partial, state_dict=state)
+                model.save_pretrained(partial, state_dict=ppo.without_value_head(state))
                 self.policy.tokenizer.save_pretrained(partial)
             files.publish(partial, folder)
         self.accelerator.wait_for_everyone()

@@ -43,16 +43,20 @@ def gradient(trainer: Trainer, loss: torch.Tensor) -> torch.Tensor:
     return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])
 
 
-def plain_logprobs(trainer: Trainer, batch: dict) -> torch.Tensor:
-    """(rows, T) log-probabilities of the completions, one padded row each, from the model's own logits."""
+def plain_forward(trainer: Trainer, batch: dict) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """(rows, T) log-probabilities of the completions and values, one padded row each, by the model's own forward."""
     ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)
     width = batch["completion_ids"].shape[1]
     lengths = torch.tensor([[len(c.token_ids)] for c in trainer._sampled.completions])
     mask = torch.cat([batch["prompt_mask"], torch.arange(width) < lengths], 1)
     positions = (mask.long().cumsum(1) - 1).clamp(min=0)
-    logits = trainer.model(input_ids=ids, attention_mask=mask.long(), position_ids=positions).logits
-    logp = logits[:, -width - 1 : -1].log_softmax(-1)
-    return logp.gather(-1, batch["completion_ids"][..., None])[..., 0]
+    output = trainer.model(
+        input_ids=ids, attention_mask=mask.long(), position_ids=positions, output_hidden_states=True
+    )
+    logp = output.logits[:, -width - 1 : -1].log_softmax(-1)
+    head = getattr(trainer.model, "value_head", None)
+    values = head(output.hidden_states[-1][:, -width - 1 : -1]) if head else None
+    return logp.gather(-1, batch["completion_ids"][..., None])[..., 0], values
 
 
 def test_rejection_is_cross_entropy_on_accepted_samples_of_the_base(tmp_path, pool):
@@ -67,7 +71,7 @@ def test_rejection_is_cross_entropy_on_accepted_samples_of_the_base(tmp_path, po
     assert (mask.any(1) == accepted).all()
     loss = trainer._compute_loss(trainer.model, batch)
     ours = gradient(trainer, loss)
-    theirs = gradient(trainer, -plain_logprobs(trainer, batch)[mask].mean())
+    theirs = gradient(trainer, -plain_forward(trainer, batch)[0][mask].mean())
     assert (ours - theirs).norm() / theirs.norm() < 1e-4
     untouched = build(tmp_path, pool)
     untouched._generate_and_score_completions(untouched._draw())
@@ -81,7 +85,7 @@ def test_the_gradient_is_the_weighted_sum_of_log_probabilities(tmp_path, pool, a
     batch = trainer._generate_and_score_completions(trainer._draw())
     mask = batch["completion_mask"].bool()
     ours = gradient(trainer, trainer._compute_loss(trainer.model, batch))
-    weighted = (batch["advantages"][:, None] * plain_logprobs(trainer, batch))[mask]
+    weighted = (batch["advantages"][:, None] * plain_forward(trainer, batch)[0])[mask]
     theirs = gradient(trainer, -weighted.sum() / mask.sum())  # skipped groups count in the denominator
     assert (ours - theirs).norm() / theirs.norm() < 1e-4
 
