@@ -1,23 +1,34 @@
-"""Shared-prefix sampling with transformers: each distinct prompt is read once, finished rows leave the batch.
+"""Sampling with transformers: each distinct prompt is read once, rows that end make room for those that wait.
 
-A row is one sample of one prompt with a seed of its own. Its random numbers depend on that seed alone, so a trace
-does not depend on which rows share its batch, up to the last bits of floating point: a matrix product over another
-number of rows may round differently, and a draw that falls within that rounding of a boundary between two tokens
-(about 1 in 10^6 tokens in float32) then comes out differently.
+A row is one sample of one prompt with a seed of its own. Its random numbers depend on that seed alone, and the order in
+which rows join on the rows before them alone, so the same call gives the same bits. A trace does not depend on which
+rows share its batch, up to the last bits of floating point: a matrix product over another number of rows may round
+differently, and a draw that falls within that rounding of a boundary between two tokens (about 1 in 10^6 tokens in
+float32) then comes out differently.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from transformers import Cache, LogitsProcessorList, MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from rlvr.config import SamplingConfig
 from rlvr.policy import Policy
-from rlvr.sampling.types import Completion, Row
+from rlvr.sampling import shared
+from rlvr.sampling.draw import Distribution, Drawn
+from rlvr.sampling.prefix import advance, prefill
+from rlvr.sampling.types import Completion, OnDone, Row
+
+BATCHES_PER_BLOCK = 8
+"""Batches' worth of rows that an evaluation asks for at once: the batch is full until the last of them."""
+REFILL = 1 / 8
+"""Share of the batch that is free before waiting rows join, so that several prompts are read at once."""
+PREFILL_TOKENS = 4096
+PREFILL_PROMPTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,137 +38,203 @@ class TransformersSampler:
     policy: Policy
     settings: SamplingConfig
 
+    @property
+    def why_unshared(self) -> str | None:
+        """Why rows have a copy of their prompt each and do not join a running batch; None where they share it."""
+        return shared.why_not(self.policy)
+
     def block_size(self, prompts: Sequence[Sequence[int]]) -> int:
-        return self.settings.batch_size or default_batch_size(self.policy, prompts, self.settings)
+        batch = batch_size(self.policy, prompts, self.settings)
+        return batch if self.why_unshared else BATCHES_PER_BLOCK * batch
 
-    def generate(self, prompts: Sequence[Sequence[int]], rows: Sequence[Row]) -> list[Completion]:
+    @torch.no_grad()
+    def generate(
+        self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_done: OnDone | None = None
+    ) -> list[Completion]:
         """One completion per row, in order; rows of the same prompt share its prefill."""
-        size = self.block_size(prompts)
-        batches = (rows[start : start + size] for start in range(0, len(rows), size))
-        return [
-            done for batch in batches for done in _Batch(self.policy, prompts, batch, self.settings).run()
-        ]
+        if not rows:
+            return []
+        size = min(len(rows), batch_size(self.policy, prompts, self.settings))
+        run = _Run(self.policy, self.settings, prompts, rows, on_done)
+        if self.why_unshared:
+            for start in range(0, len(rows), size):
+                run.padded(range(start, min(start + size, len(rows))))
+        else:
+            run.shared(size)
+        return run.completions
 
 
-def default_batch_size(policy: Policy, prompts: Sequence[Sequence[int]], settings: SamplingConfig) -> int:
-    """Rows whose key-value cache and logits fit a share of the memory at hand: 2 GiB on CPU, 40 % of a free GPU."""
+def batch_size(policy: Policy, prompts: Sequence[Sequence[int]], settings: SamplingConfig) -> int:
+    """Rows decoded at once: as set, or those whose keys, values and logits fit a share of the memory at hand, 2 GiB
+    on CPU, 40 % of a free GPU."""
+    if settings.batch_size:
+        return settings.batch_size
     config = policy.model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     bytes_per_token = 2 * config.num_hidden_layers * heads * width * policy.model.dtype.itemsize
     longest = max(map(len, prompts), default=0) + settings.max_new_tokens
-    bytes_per_row = (
-        2 * bytes_per_token * longest + 24 * config.vocab_size
-    )  # twice: dropping rows copies the cache
+    bytes_per_row = bytes_per_token * longest + 8 * config.vocab_size
     on_gpu = policy.device.type == "cuda"
     budget = int(0.4 * torch.cuda.mem_get_info(policy.device)[0]) if on_gpu else 2 * 1024**3
     return max(16, min(1024, budget // bytes_per_row // 16 * 16))
 
 
 @dataclass(slots=True)
-class Prefix:
-    """Prompts after one forward pass, left-padded to a common length."""
+class _Run:
+    """One call of the sampler: the rows, by their index, and what has been written so far."""
 
-    cache: Cache
-    logits: torch.Tensor
-    """(prompts, vocabulary): of the first completion token."""
-    mask: torch.Tensor
-    """(prompts, length): 1 on prompt tokens, 0 on padding."""
+    policy: Policy
+    settings: SamplingConfig
+    prompts: Sequence[Sequence[int]]
+    rows: Sequence[Row]
+    on_done: OnDone | None
+    completions: list[Completion] = field(init=False)
+    distribution: Distribution = field(init=False)
+    stop_ids: set[int] = field(init=False)
+    uniforms: dict[int, np.ndarray] = field(init=False, default_factory=dict)
 
-    def select(self, index: torch.Tensor) -> None:
-        """Keep (or repeat) the rows of `index`."""
-        self.cache.batch_select_indices(index)
-        self.mask = self.mask[index]
-        self.logits = self.logits[index]
+    def __post_init__(self) -> None:
+        self.completions = [Completion() for _ in self.rows]
+        self.distribution = Distribution(self.settings)
+        self.stop_ids = set(self.policy.stop_ids)
 
+    # ------------------------------------------------------------------ on shared prefixes
 
-@torch.no_grad()
-def prefill(policy: Policy, prompts: Sequence[Sequence[int]]) -> Prefix:
-    """Read each prompt once."""
-    longest = max(map(len, prompts))
-    pad = policy.tokenizer.pad_token_id
-    ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts], device=policy.device)
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=policy.device)
-    output = policy.model(
-        input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=True, logits_to_keep=1
-    )
-    return Prefix(output.past_key_values, output.logits[:, -1].float(), mask)
+    def shared(self, slots: int) -> None:
+        """Rows join as others end, in their order."""
+        decoder = shared.Decoder(self.policy, slots, self.settings.max_new_tokens)
+        waiting = deque(range(len(self.rows)))
+        live: list[int] = []
+        loaded: dict[int, tuple[shared.Block, int]] = {}  # by prompt
+        while waiting or live:
+            changed = False
+            while waiting and slots - len(live) >= max(1, REFILL * slots):
+                joining = [waiting.popleft() for _ in range(min(len(waiting), slots - len(live)))]
+                self._load(decoder, joining, loaded)
+                live += self._first_tokens(joining, loaded)
+                changed = True
+            while live:
+                if changed:
+                    self._forget(loaded, live, waiting)
+                    decoder.place([loaded[self.rows[i].prompt] for i in live])
+                written = [self.completions[i].token_ids for i in live]
+                logits = decoder.step(
+                    tokens=[ids[-1] for ids in written],
+                    read=[len(ids) - 1 for ids in written],
+                    lengths=[len(self.prompts[self.rows[i].prompt]) for i in live],
+                )
+                ended = self._write(live, self._draw(live, logits, torch.arange(len(live))))
+                changed = bool(ended)
+                if ended:
+                    live = [live[place] for place in decoder.leave(ended, len(live))]
+                if waiting and slots - len(live) >= max(1, REFILL * slots):
+                    break
 
-
-def positions(mask: torch.Tensor) -> torch.Tensor:
-    """Position ids that count real tokens only. (rows, length) → (rows, length)"""
-    return (mask.cumsum(-1) - 1).clamp(min=0)
-
-
-class _Batch:
-    """Rows that are decoded together; those that end leave."""
-
-    def __init__(
-        self, policy: Policy, prompts: Sequence[Sequence[int]], rows: Sequence[Row], settings: SamplingConfig
+    def _load(
+        self, decoder: shared.Decoder, joining: Sequence[int], loaded: dict[int, tuple[shared.Block, int]]
     ) -> None:
-        self.policy, self.settings = policy, settings
-        distinct = list(dict.fromkeys(row.prompt for row in rows))
+        """Read the prompts of `joining` that have not been read."""
+        missing = [p for p in dict.fromkeys(self.rows[i].prompt for i in joining) if p not in loaded]
+        for run in runs([len(self.prompts[p]) for p in missing]):
+            numbers = missing[run.start : run.stop]
+            block = decoder.load([self.prompts[p] for p in numbers], numbers)
+            loaded.update({p: (block, place) for place, p in enumerate(numbers)})
+
+    def _first_tokens(
+        self, joining: Sequence[int], loaded: dict[int, tuple[shared.Block, int]]
+    ) -> list[int]:
+        """Draw each row's first token from its prompt's logits; the rows that go on."""
+        by_block: dict[int, list[int]] = {}
+        for i in joining:
+            by_block.setdefault(id(loaded[self.rows[i].prompt][0]), []).append(i)
+        going: list[int] = []
+        for rows in by_block.values():
+            places = [loaded[self.rows[i].prompt] for i in rows]
+            drawn = self._draw(rows, places[0][0].logits, torch.tensor([place for _, place in places]))
+            ended = set(self._write(rows, drawn))
+            going += [i for place, i in enumerate(rows) if place not in ended]
+        return going
+
+    def _forget(
+        self, loaded: dict[int, tuple[shared.Block, int]], live: Sequence[int], waiting: Sequence[int]
+    ) -> None:
+        """Drop the prompts of which no row is left, once they are half of their block."""
+        used = {self.rows[i].prompt for i in live} | {self.rows[i].prompt for i in [*waiting][:1]}
+        for block in {id(block): block for block, _ in loaded.values()}.values():
+            stay = [place for place, prompt in enumerate(block.prompts) if prompt in used]
+            if 2 * len(stay) <= len(block.prompts):
+                for prompt in block.prompts:
+                    del loaded[prompt]
+                if stay:
+                    block.keep(stay)
+                    loaded.update({prompt: (block, place) for place, prompt in enumerate(block.prompts)})
+
+    # ------------------------------------------------------------------ with a copy of the prompt in each row
+
+    def padded(self, rows: Sequence[int]) -> None:
+        """For models that cannot share: rows decoded together to the end; those that end leave."""
+        live = list(rows)
+        distinct = list(dict.fromkeys(self.rows[i].prompt for i in live))
         place = {prompt: i for i, prompt in enumerate(distinct)}
-        self.prefix = prefill(policy, [prompts[p] for p in distinct])
-        self.prefix.select(torch.tensor([place[row.prompt] for row in rows], device=policy.device))
-        self.completions = [Completion() for _ in rows]
-        self.live = list(self.completions)
-        self.uniforms = torch.from_numpy(
-            np.stack(
-                [
-                    np.random.Generator(np.random.Philox(row.seed)).random(settings.max_new_tokens)
-                    for row in rows
-                ]
-            )
-        ).to(policy.device)
-        self.stop_ids = set(policy.stop_ids)
-        self.warpers = _warpers(settings)
-
-    @torch.no_grad()
-    def run(self) -> list[Completion]:
-        for step in range(self.settings.max_new_tokens):
-            tokens, logprobs = self._draw(self.prefix.logits, self.uniforms[:, step])
-            going = self._record(tokens.tolist(), logprobs.tolist())
-            if not any(going) or step + 1 == self.settings.max_new_tokens:
-                break
+        device = self.policy.device
+        prefix = prefill(self.policy, [self.prompts[p] for p in distinct])
+        prefix.select(torch.tensor([place[self.rows[i].prompt] for i in live], device=device))
+        done: set[int] = set()
+        while True:
+            places = [place for place, i in enumerate(live) if i not in done]
+            writing = [live[place] for place in places]
+            ended = self._write(writing, self._draw(writing, prefix.logits, torch.tensor(places)))
+            done.update(writing[place] for place in ended)
+            going = [place for place, i in enumerate(live) if i not in done]
+            if not going:
+                return
             # dropping rows copies the cache, so it waits until a quarter of them have ended
-            if sum(going) <= 0.75 * len(going):
-                keep = [i for i, on in enumerate(going) if on]
-                index = torch.tensor(keep, device=self.policy.device)
-                self.prefix.select(index)
-                self.uniforms, tokens = self.uniforms[index], tokens[index]
-                self.live = [self.live[i] for i in keep]
-            advance(self.policy, self.prefix, tokens)
-        decode = self.policy.tokenizer.batch_decode
-        for done, text in zip(
-            self.completions,
-            decode([c.token_ids for c in self.completions], skip_special_tokens=True),
+            if len(going) <= 0.75 * len(live):
+                prefix.select(torch.tensor(going, device=device))
+                live = [live[place] for place in going]
+            tokens = [self.completions[i].token_ids[-1] for i in live]
+            advance(self.policy, prefix, torch.tensor(tokens, device=device))
+
+    # ------------------------------------------------------------------ tokens
+
+    def _draw(self, rows: Sequence[int], logits: torch.Tensor, place: torch.Tensor) -> Drawn:
+        """The next token of `rows`, which draw from `logits[place]`."""
+        numbers = [self._uniforms(i)[len(self.completions[i].token_ids)] for i in rows]
+        uniform = torch.tensor(numbers, dtype=torch.float64, device=logits.device)
+        return self.distribution.draw(logits, place.to(logits.device), uniform)
+
+    def _uniforms(self, row: int) -> np.ndarray:
+        if row not in self.uniforms:
+            generator = np.random.Generator(np.random.Philox(self.rows[row].seed))
+            self.uniforms[row] = generator.random(self.settings.max_new_tokens)
+        return self.uniforms[row]
+
+    def _write(self, rows: Sequence[int], drawn: Drawn) -> list[int]:
+        """Append the drawn tokens; say which of `rows`, by place, have ended by them."""
+        values = zip(
+            rows,
+            drawn.tokens.tolist(),
+            drawn.logprobs.tolist(),
+            drawn.sampling_logprobs.tolist(),
+            drawn.raw_logprobs.tolist(),
             strict=True,
-        ):
-            done.text = text
-        return self.completions
-
-    def _draw(self, logits: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One token per row by inverting its distribution function at the row's uniform number."""
-        temperature = self.settings.temperature
-        if temperature == 0:
-            tokens = logits.argmax(-1)
-            return tokens, logits.log_softmax(-1).gather(-1, tokens[:, None])[:, 0]
-        logprobs = (logits / temperature).log_softmax(-1)
-        probs = self.warpers(None, logprobs).softmax(-1) if self.warpers else logprobs.exp()  # type: ignore[arg-type]
-        cdf = probs.double().cumsum(-1)
-        tokens = torch.searchsorted(cdf, (uniform * cdf[:, -1])[:, None], right=True)[:, 0]
-        tokens = tokens.clamp(max=logits.shape[-1] - 1)
-        return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]
-
-    def _record(self, tokens: list[int], logprobs: list[float]) -> list[bool]:
-        """Append the drawn tokens to the rows that go on; say which still go on."""
-        for row, token, logprob in zip(self.live, tokens, logprobs, strict=True):
-            if not row.complete:
-                row.token_ids.append(token)
-                row.logprobs.append(logprob)
-                row.complete = token in self.stop_ids or self._at_stop_string(row.token_ids)
-        return [not row.complete for row in self.live]
+        )
+        ended = []
+        for place, (i, token, logprob, sampling_logprob, raw_logprob) in enumerate(values):
+            row = self.completions[i]
+            row.token_ids.append(token)
+            row.logprobs.append(logprob)
+            row.sampling_logprobs.append(sampling_logprob)
+            row.raw_logprobs.append(raw_logprob)
+            row.complete = token in self.stop_ids or self._at_stop_string(row.token_ids)
+            if row.complete or len(row.token_ids) == self.settings.max_new_tokens:
+                row.text = str(self.policy.tokenizer.decode(row.token_ids, skip_special_tokens=True))
+                self.uniforms.pop(i)
+                ended.append(place)
+                if self.on_done:
+                    self.on_done(i, row)
+        return ended
 
     def _at_stop_string(self, token_ids: list[int]) -> bool:
         if not self.settings.stop:
@@ -167,27 +244,16 @@ class _Batch:
         return any(stop in tail for stop in self.settings.stop)
 
 
-@torch.no_grad()
-def advance(policy: Policy, prefix: Prefix, tokens: torch.Tensor) -> None:
-    """Read one more token in each row, (rows,), in place."""
-    prefix.mask = torch.cat([prefix.mask, prefix.mask.new_ones(len(tokens), 1)], dim=1)
-    output = policy.model(
-        input_ids=tokens[:, None],
-        attention_mask=prefix.mask,
-        position_ids=prefix.mask.sum(-1, keepdim=True) - 1,
-        past_key_values=prefix.cache,
-        use_cache=True,
-    )
-    prefix.cache, prefix.logits = output.past_key_values, output.logits[:, -1].float()
-
-
-def _warpers(settings: SamplingConfig) -> LogitsProcessorList:
-    """transformers' own truncation rules, in its order."""
-    warpers = LogitsProcessorList()
-    if settings.top_k:
-        warpers.append(TopKLogitsWarper(settings.top_k))
-    if settings.top_p < 1:
-        warpers.append(TopPLogitsWarper(settings.top_p))
-    if settings.min_p:
-        warpers.append(MinPLogitsWarper(settings.min_p))
-    return warpers
+def runs(lengths: Sequence[int]) -> Iterable[range]:
+    """Cut prompts of these lengths into neighbours that are read together: not too many, and of similar length, so
+    that at most a fifth of what is read is padding."""
+    start, real, longest = 0, 0, 0
+    for i, length in enumerate(lengths):
+        padded = (i + 1 - start) * max(longest, length)
+        too_much = padded > PREFILL_TOKENS or i - start == PREFILL_PROMPTS or padded > 1.25 * (real + length)
+        if too_much and i > start:
+            yield range(start, i)
+            start, real, longest = i, 0, 0
+        real, longest = real + length, max(longest, length)
+    if lengths:
+        yield range(start, len(lengths))

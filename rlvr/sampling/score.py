@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from rlvr.policy import Policy
-from rlvr.sampling.engine import prefill
+from rlvr.sampling.prefix import prefill
 
 LOGITS = 2**27
 """Logits held at once: half a gigabyte in float32."""

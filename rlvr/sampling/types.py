@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,21 +17,35 @@ class Row:
 
 @dataclass(slots=True)
 class Completion:
-    """What the policy wrote."""
+    """What the policy wrote, with three log-probabilities of each token, in nats.
+
+    The three are equal at temperature 1 without truncation (top-k, top-p, min-p).
+    """
 
     token_ids: list[int] = field(default_factory=list)
     """As sampled, the ending token included."""
     logprobs: list[float] = field(default_factory=list)
-    """Nats per token under the policy at the sampling temperature, before top-p, top-k and min-p."""
+    """Under the policy at the sampling temperature (1 where that is 0), before truncation: what rollout rows sum up,
+    and what the trainer's importance ratio is of."""
+    sampling_logprobs: list[float] = field(default_factory=list)
+    """Under the distribution that the token was drawn from: temperature and truncation applied; 0 where greedy."""
+    raw_logprobs: list[float] = field(default_factory=list)
+    """Under the policy itself: temperature 1, no truncation."""
     text: str = ""
     complete: bool = False
     """It ended by itself (end-of-text or a stop string), not at the token limit."""
 
 
+OnDone = Callable[[int, Completion], None]
+"""Told of each row when it has ended, while others are still being drawn: its index among the rows, what it is."""
+
+
 class Sampler(Protocol):
     """Draws completions; the engines differ in speed, not in distribution."""
 
-    def generate(self, prompts: Sequence[Sequence[int]], rows: Sequence[Row]) -> list[Completion]:
+    def generate(
+        self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_done: OnDone | None = None
+    ) -> list[Completion]:
         """One completion per row, in order. Rows of the same prompt should be neighbours."""
         ...
 

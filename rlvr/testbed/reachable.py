@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 
 from rlvr.policy import Policy
-from rlvr.sampling.engine import Prefix, advance, prefill
+from rlvr.sampling.prefix import Prefix, advance, prefill
 
 FLOOR = 1e-5
 PROMPTS_AT_ONCE = 16
