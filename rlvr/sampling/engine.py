@@ -141,9 +141,7 @@ class _Run:
             block = decoder.load([self.prompts[p] for p in numbers], numbers)
             loaded.update({p: (block, place) for place, p in enumerate(numbers)})
 
-    def _first_tokens(
-        self, joining: Sequence[int], loaded: dict[int, tuple[shared.Block, int]]
-    ) -> list[int]:
+    def _first_tokens(self, joining: Sequence[int], loaded: dict[int, tuple[shared.Block, int]]) -> list[int]:
         """Draw each row's first token from its prompt's logits; the rows that go on."""
         by_block: dict[int, list[int]] = {}
         for i in joining:

@@ -204,7 +204,7 @@ def attention(
     """
     for name in ("softcap", "s_aux", "position_bias", "sliding_window"):
         if others.get(name) is not None:
-            raise _Unsupported(f"its attention has {name}")
+            raise UnsupportedError(f"its attention has {name}")
     cache = _decoding.get()
     layer: int = module.layer_idx  # type: ignore[assignment]
     rows, heads = len(query), key.shape[1]
@@ -317,7 +317,7 @@ def base_model(model: Any) -> Any:
     return model if isinstance(model, PreTrainedModel) else model.get_base_model()
 
 
-class _Unsupported(Exception):
+class UnsupportedError(Exception):
     """The attention has a part that the shared-prefix one lacks; the message says which."""
 
 
@@ -359,7 +359,7 @@ def _why_not_by_trial(policy: Policy) -> str | None:
         advance(policy, plain, torch.tensor(tokens, device=policy.device))
         try:
             logits = decoder.step(tokens, [step, step], [len(p) for p in prompts]).float()
-        except _Unsupported as reason:
+        except UnsupportedError as reason:
             return str(reason)
         found = (logits - plain.logits).abs().max().item()
         allowed = 64 * _rounding(policy) * plain.logits.abs().max().item()

@@ -11,7 +11,7 @@ from typing import Any
 
 from rlvr.config import SamplingConfig
 from rlvr.policy import Policy
-from rlvr.sampling.types import Completion, Row
+from rlvr.sampling.types import Completion, OnDone, Row
 
 
 @dataclass
@@ -25,7 +25,10 @@ class VllmSampler:
     def block_size(self, prompts: Sequence[Sequence[int]]) -> int:
         return 8192  # vLLM schedules by itself; the block only bounds what a kill can lose
 
-    def generate(self, prompts: Sequence[Sequence[int]], rows: Sequence[Row]) -> list[Completion]:
+    def generate(
+        self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_done: OnDone | None = None
+    ) -> list[Completion]:
+        """One completion per row, in order. `on_done` is told of all of them at the end."""
         from vllm import SamplingParams, TokensPrompt  # type: ignore[import-not-found]
 
         settings = self.settings
@@ -46,7 +49,11 @@ class VllmSampler:
         ]
         inputs = [TokensPrompt(prompt_token_ids=list(prompts[row.prompt])) for row in rows]
         outputs = self._llm().generate(inputs, params, use_tqdm=False)
-        return [self._completion(output.outputs[0]) for output in outputs]
+        completions = [self._completion(output.outputs[0]) for output in outputs]
+        if on_done:
+            for index, completion in enumerate(completions):
+                on_done(index, completion)
+        return completions
 
     def _llm(self) -> Any:
         if self._engine is None:
@@ -64,9 +71,13 @@ class VllmSampler:
 
     def _completion(self, output: Any) -> Completion:
         ids = list(output.token_ids)
+        nats = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]
+        plain = self.settings.temperature == 1
         return Completion(
             token_ids=ids,
-            logprobs=[step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)],
+            logprobs=nats,
+            sampling_logprobs=nats,
+            raw_logprobs=nats if plain else [],
             text=str(self.policy.tokenizer.decode(ids, skip_special_tokens=True)),
             complete=output.finish_reason == "stop",
         )
