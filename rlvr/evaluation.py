@@ -86,7 +86,11 @@ class Examiner:
         into: Path,
         advance: Progress,
     ) -> None:
-        """Blocks of rows: while one is sampled, the verifiers judge the one before it."""
+        """Rows go to the verifiers as they end, while others are sampled, and into the file a block at a time.
+
+        A block is sampled to its end before the next begins, so that a run that continues at the end of one draws
+        in the same batches what a run that was never stopped would have drawn.
+        """
         from accelerate.utils import gather_object
 
         state = processes()
@@ -107,17 +111,22 @@ class Examiner:
                 mine: list[tuple[int, int]] = list(share)  # type: ignore[arg-type]
                 seeds = [row_seed(self.config.seed, into.stem, problems[i].id, s) for i, s in mine]
                 rows = [Row(i, seed) for (i, _), seed in zip(mine, seeds, strict=True)]
-                completions = draw.generate(prompts, rows) if rows else []
+                verdicts: dict[int, Future[Verdict]] = {}
+
+                def judge(
+                    row: int, completion: Completion, mine: list = mine, verdicts: dict = verdicts
+                ) -> None:
+                    verdicts[row] = self.pool.submit(problems[mine[row][0]], completion.text)
+                    advance(1)
+
+                completions = draw.generate(prompts, rows, judge)
             if judging is not None:
                 write(judging)
             judging = [
-                (
-                    unjudged(problems[i], s, policy.name, completion, self.config.verifier, seed),
-                    self.pool.submit(problems[i], completion.text),
-                )
-                for (i, s), seed, completion in zip(mine, seeds, completions, strict=True)
+                (unjudged(problems[i], s, policy.name, completion, self.config.verifier, seed), verdicts[row])
+                for row, ((i, s), seed, completion) in enumerate(zip(mine, seeds, completions, strict=True))
             ]
-            advance(len(block))
+            advance(len(block) - len(mine))  # what other processes drew
         write(judging or [])
         state.wait_for_everyone()  # nobody reads the file before it is whole
 

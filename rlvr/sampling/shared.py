@@ -10,6 +10,7 @@ model that follows its attention interface can be decoded like this; `why_not` s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +29,7 @@ NAME = "rlvr_shared_prefix"
 FIRST_LENGTH = 32
 """Tokens of a completion for which there is room at first; doubled where they do not suffice."""
 
+log = logging.getLogger("rlvr.sampling")
 _decoding: ContextVar[SharedCache] = ContextVar("_decoding")
 _reasons: WeakKeyDictionary[PreTrainedModel, str | None] = WeakKeyDictionary()
 
@@ -328,7 +330,9 @@ def why_not(policy: Policy) -> str | None:
     """
     model = base_model(policy.model)
     if model not in _reasons:
-        _reasons[model] = _why_not_by_config(model) or _why_not_by_trial(policy)
+        _reasons[model] = reason = _why_not_by_config(model) or _why_not_by_trial(policy)
+        if reason is not None:
+            log.warning("%s: sampling gives each row a copy of its prompt: %s", policy.source, reason)
     return _reasons[model]
 
 

@@ -29,6 +29,8 @@ class VllmSampler:
         self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_done: OnDone | None = None
     ) -> list[Completion]:
         """One completion per row, in order. `on_done` is told of all of them at the end."""
+        if not rows:
+            return []
         from vllm import SamplingParams, TokensPrompt  # type: ignore[import-not-found]
 
         settings = self.settings

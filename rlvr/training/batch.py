@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +24,12 @@ class Sampled:
     """One call of the engine on this process, and what the verifiers said of it."""
 
     seeds: list[int]
+    problems: list[Problem]
+    """Of each row, as the seeds."""
     began: float = field(default_factory=time.perf_counter)
     completions: list[Completion] = field(default_factory=list)
+    judging: dict[int, Future[Verdict]] = field(default_factory=dict)
+    """By row: rows go to the verifiers as they end, while others are still sampled."""
     verdicts: list[Verdict] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     """NaN where there was no verdict."""

@@ -156,13 +156,17 @@ class Trainer(GRPOTrainer):
             ids, logprobs = super()._generate_single_turn(
                 prompt_ids, images, multimodal_fields, num_generations
             )
-            self._keep([self._from_vllm(row) for row in ids])
+            completions = [self._from_vllm(row) for row in ids]
+            for row, completion in enumerate(completions):
+                self._judge(row, completion)
+            self._keep(completions)
             return ids, logprobs
         assert self._sampled is not None
         distinct = prompt_ids[::num_generations]
         rows = [Row(i // num_generations, seed) for i, seed in enumerate(self._sampled.seeds)]
         with self._sampling_policy() as policy:
-            completions = TransformersSampler(policy, self.our.sampling).generate(distinct, rows)
+            sampler = TransformersSampler(policy, self.our.sampling)
+            completions = sampler.generate(distinct, rows, on_done=self._judge)
         self._keep(completions)
         return [c.token_ids for c in completions], None
 
@@ -186,6 +190,12 @@ class Trainer(GRPOTrainer):
             yield Policy(self.policy.name, model, self.policy.tokenizer, self.policy.source)
             model.train()
 
+    def _judge(self, row: int, completion: Completion) -> None:
+        """Hand a row that has ended to the verifiers, while others are still sampled."""
+        assert self._sampled is not None
+        problem = self._sampled.problems[row]
+        self._sampled.judging[row] = self.examiner.pool.submit(problem, completion.text)
+
     def _keep(self, completions: list[Completion]) -> None:
         assert self._sampled is not None
         self._sampled.completions = completions
@@ -194,18 +204,17 @@ class Trainer(GRPOTrainer):
     def _from_vllm(self, ids: list[int]) -> Completion:
         text = self.policy.tokenizer.decode(ids, skip_special_tokens=True)
         ended = bool(ids) and ids[-1] in self.eos_token_ids
-        return Completion(ids, [], str(text), ended or len(ids) < self.our.sampling.max_new_tokens)
+        complete = ended or len(ids) < self.our.sampling.max_new_tokens
+        return Completion(ids, text=str(text), complete=complete)
 
     # ------------------------------------------------------------------ verdicts and advantages
 
-    def verdict_reward(
-        self, completions: list[str], problem: list[Problem], **unused: Any
-    ) -> list[float | None]:
+    def verdict_reward(self, completions: list[str], **unused: Any) -> list[float | None]:
         """The one reward function: what `rewards.reward` makes of each verdict; NaN where there is none."""
         sampled = self._sampled
         assert sampled is not None
         start = time.perf_counter()
-        sampled.verdicts = self.examiner.pool.score(list(zip(problem, completions, strict=True)))
+        sampled.verdicts = [sampled.judging[row].result() for row in range(len(completions))]
         sampled.seconds["verifying"] = time.perf_counter() - start
         sampled.rewards = [
             reward(self.our.train, *row)
@@ -219,7 +228,7 @@ class Trainer(GRPOTrainer):
             row_seed(self.our.seed, f"train-{step}-{r['place']}", r["problem"].id, r["sample"])
             for r in inputs
         ]
-        self._sampled = sampled = Sampled(seeds)
+        self._sampled = sampled = Sampled(seeds, [row["problem"] for row in inputs])
         batch = super()._generate_and_score_completions(inputs)
         device = self.accelerator.device
         local = torch.tensor(sampled.rewards, dtype=torch.float32, device=device)
