@@ -31,7 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "warmup_steps": 0,
     "weight_decay": 0.0,
     "max_grad_norm": 1.0,
-    "optim": "adamw_torch",
+    "optim": "adamw_torch_fused",
     "gradient_checkpointing": False,  # a third more time for less memory: turn it on for long completions
     "disable_dropout": True,
     "report_to": "none",  # trackio, wandb, tensorboard: report_to: [wandb]

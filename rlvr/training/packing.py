@@ -1,41 +1,48 @@
 """The packed update: a group's prompt is read once, nothing is padded to the longest, logits only where the loss is.
 
-A group becomes one row: the prompt without its last token, then for each completion that last token again and the
-completion without its own last. Every block sees the prompt and itself, positions restart at the prompt's end, so
-each completion token is predicted from exactly what it would be in a row of its own.
+A group becomes a stretch of tokens: the prompt without its last token, then for each completion that last token again
+and the completion without its own last. Every block sees the prompt and itself, positions restart at the prompt's end,
+so each completion token is predicted from exactly what it would be in a row of its own. The groups of a micro-step lie
+behind each other in one row; where the attention needs a dense mask, each has a row of its own.
 """
 
 from __future__ import annotations
 
-import types
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
-from trl.kernels import ChunkedLogProbFunction
 
-VOCABULARY_TILE = 32_768
-"""Columns of the logits that are held at once."""
+from rlvr.training.attention import Kind, Layout, Span, additive, block_mask, flex_mask
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
     """Groups as rows. L is the longest row's length, N the number of completion tokens."""
 
-    input_ids: torch.Tensor
-    """(groups, L)"""
-    position_ids: torch.Tensor
-    """(groups, L)"""
-    attention_mask: torch.Tensor
-    """(groups, 1, L, L), True where a query (third axis) sees a key (last axis)"""
+    inputs: dict[str, Any]
+    """What the model's forward takes: `input_ids` and `position_ids` (rows, L), and who sees whom."""
     select: torch.Tensor
-    """(N,) indices into the flattened (groups · L): the positions that predict a completion token"""
+    """(N,) indices into the flattened (rows · L): the positions that predict a completion token"""
     targets: torch.Tensor
     """(N,) those tokens"""
     place: torch.Tensor
-    """(N,) indices into the flattened (rows · T) of the padded completions"""
+    """(N,) indices into the flattened (completions · T) of the padded completions"""
+
+
+@dataclass(slots=True)
+class _Group:
+    """One group's stretch of tokens."""
+
+    tokens: list[int]
+    positions: list[int]
+    blocks: list[int]
+    """0 on the prompt, 1… on the completions"""
+    prompt: int
+    """tokens of the prompt, without its last"""
+    completions: list[int]
+    """tokens of each completion that has any"""
+    place: list[int]
 
 
 def pack(
@@ -44,123 +51,105 @@ def pack(
     completion_ids: torch.Tensor,
     completion_mask: torch.Tensor,
     group_size: int,
+    kind: Kind = "split",
 ) -> Packed:
     """Pack padded rows whose groups are neighbours.
 
+    Groups without a completion token (all truncated and masked) are left out.
+
     Args:
-        prompt_ids, prompt_mask: (rows, P), left-padded; the rows of a group hold the same prompt.
-        completion_ids, completion_mask: (rows, T), right-padded.
+        prompt_ids, prompt_mask: (completions, P), left-padded; those of a group hold the same prompt.
+        completion_ids, completion_mask: (completions, T), right-padded.
+        kind: the attention that will read it, see `attention.choose`.
     """
-    rows, width = completion_ids.shape
-    lengths = completion_mask.sum(1).tolist()
-    packed: list[tuple[list[int], list[int], list[int]]] = []  # tokens, positions, block of each position
-    select: list[tuple[int, int]] = []
-    place: list[int] = []
-    for group, first in enumerate(range(0, rows, group_size)):
-        prompt = prompt_ids[first][prompt_mask[first].bool()].tolist()
-        tokens, positions, blocks = prompt[:-1], list(range(len(prompt) - 1)), [0] * (len(prompt) - 1)
-        for block, row in enumerate(range(first, first + group_size), start=1):
-            if not lengths[row]:
-                continue
-            select += [(group, len(tokens) + i) for i in range(lengths[row])]
-            place += [row * width + i for i in range(lengths[row])]
-            tokens += [prompt[-1], *completion_ids[row, : lengths[row] - 1].tolist()]
-            positions += range(len(prompt) - 1, len(prompt) - 1 + lengths[row])
-            blocks += [block] * lengths[row]
-        packed.append((tokens, positions, blocks))
-    longest = max(len(tokens) for tokens, _, _ in packed)
     device = completion_ids.device
-
-    def padded(part: int, fill: int) -> torch.Tensor:
-        return torch.tensor(
-            [row[part] + [fill] * (longest - len(row[part])) for row in packed], device=device
-        )
-
-    index = torch.tensor(place, dtype=torch.long, device=device)
+    groups = _groups(prompt_ids, prompt_mask, completion_ids, completion_mask, group_size)
+    full = [group for group in groups if group.completions]
+    groups = full or groups[:1]
+    place = torch.tensor([i for g in groups for i in g.place], dtype=torch.long, device=device)
+    if kind in ("mask", "eager"):
+        longest = max(len(g.tokens) for g in groups)
+        starts = [i * longest for i in range(len(groups))]
+        rows = [[*g.tokens] + [0] * (longest - len(g.tokens)) for g in groups]
+        positions = [[*g.positions] + [0] * (longest - len(g.tokens)) for g in groups]
+        blocks = [[*g.blocks] + [-1] * (longest - len(g.tokens)) for g in groups]
+        seen = block_mask(torch.tensor(blocks, device=device))
+        who = {"attention_mask": additive(seen) if kind == "eager" else seen}
+    else:
+        starts = [sum(len(g.tokens) for g in groups[:i]) for i in range(len(groups))]
+        rows, positions = [[t for g in groups for t in g.tokens]], [[p for g in groups for p in g.positions]]
+        if kind == "split":
+            # transformers hands a mask with four axes on as it is, and builds none of its own
+            who = {
+                "attention_mask": torch.empty(1, 1, 1, 1, device=device),
+                "layout": _layout(groups, device),
+            }
+        else:
+            number = [i for i, g in enumerate(groups) for _ in g.tokens]
+            blocks = [b for g in groups for b in g.blocks]
+            who = {
+                "attention_mask": flex_mask(
+                    torch.tensor(number, device=device), torch.tensor(blocks, device=device)
+                )
+            }
+    select = [
+        start + g.prompt + i
+        for start, g in zip(starts, groups, strict=True)
+        for i in range(sum(g.completions))
+    ]
     return Packed(
-        input_ids=padded(0, 0),
-        position_ids=padded(1, 0),
-        attention_mask=block_mask(padded(2, -1)),
-        select=torch.tensor([g * longest + i for g, i in select], dtype=torch.long, device=device),
-        targets=completion_ids.flatten()[index],
-        place=index,
+        inputs={
+            "input_ids": torch.tensor(rows, device=device),
+            "position_ids": torch.tensor(positions, device=device),
+            **who,
+        },
+        select=torch.tensor(select, dtype=torch.long, device=device),
+        targets=completion_ids.flatten()[place],
+        place=place,
     )
 
 
-def block_mask(blocks: torch.Tensor) -> torch.Tensor:
-    """Who sees whom. Block 0 is the prompt, 1… the completions, −1 padding, which nothing else sees.
-
-    (groups, L) → (groups, 1, L, L)
-    """
-    length = blocks.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=blocks.device).tril()
-    query, key = blocks[:, :, None], blocks[:, None, :]
-    seen = causal & (key >= 0) & ((key == 0) | (key == query))
-    itself = torch.eye(length, dtype=torch.bool, device=blocks.device)
-    return (seen | itself)[:, None]
-
-
-def why_not(model: PreTrainedModel) -> str | None:
-    """The reason why this model cannot take the block mask, None where it can."""
-    config = model.config.get_text_config()
-    attention = getattr(config, "_attn_implementation", None)
-    if attention not in ("sdpa", "eager"):
-        return f"attention implementation {attention} takes no block mask"
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"}:
-        return f"layers of kind {', '.join(sorted(kinds - {'full_attention'}))} take no block mask"
-    if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
-        return "sliding-window attention takes no block mask"
-    return None
-
-
-def logit_transform(config: Any) -> tuple[float, float | None]:
-    """(factor, softcap) between the head's product and the logits, which models name in several ways."""
-    for name in ("logit_scale", "output_multiplier", "lm_head_multiplier"):
-        if (factor := getattr(config, name, None)) is not None:
-            return factor, getattr(config, "final_logit_softcapping", None)
-    divisor = getattr(config, "logits_scaling", None) or 1.0
-    factor = divisor if config.model_type == "hyperclovax" else 1 / divisor
-    return factor, getattr(config, "final_logit_softcapping", None)
+def _groups(
+    prompt_ids: torch.Tensor,
+    prompt_mask: torch.Tensor,
+    completion_ids: torch.Tensor,
+    completion_mask: torch.Tensor,
+    group_size: int,
+) -> list[_Group]:
+    rows, width = completion_ids.shape
+    lengths = completion_mask.sum(1).tolist()
+    groups = []
+    for first in range(0, rows, group_size):
+        prompt = prompt_ids[first][prompt_mask[first].bool()].tolist()
+        before = len(prompt) - 1
+        group = _Group(prompt[:-1], list(range(before)), [0] * before, before, [], [])
+        for row in range(first, first + group_size):
+            if not (length := lengths[row]):
+                continue
+            group.completions.append(length)
+            group.tokens += [prompt[-1], *completion_ids[row, : length - 1].tolist()]
+            group.positions += range(before, before + length)
+            group.blocks += [len(group.completions)] * length
+            group.place += [row * width + i for i in range(length)]
+        if not group.completions and first == 0:  # a row must hold something, should every group be empty
+            group.tokens, group.positions, group.blocks = prompt, list(range(before + 1)), [0] * (before + 1)
+            group.prompt = before + 1
+        groups.append(group)
+    return groups
 
 
-def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
-    """Teach `model` to answer `model(…, select=…, targets=…)` with (log-probabilities, entropies) of those positions,
-    and their values where it has a `value_head`; without `targets`, with (values,) alone.
-
-    The answer goes through the model's own `forward`, so that wrappers (DDP, FSDP, peft) see an ordinary call.
-    Without `select` the forward is the one that was there.
-    """
-    original = model.forward
-    scale, softcap = logit_transform(model.config.get_text_config())
-
-    @wraps(type(model).forward)  # `generate` reads the signature
-    def forward(
-        self: Any,
-        *args: Any,
-        select: torch.Tensor | None = None,
-        targets: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if select is None:
-            return original(*args, **kwargs)
-        hidden = self.base_model(*args, use_cache=False, **kwargs).last_hidden_state.flatten(0, 1)[select]
-        value_head = getattr(self, "value_head", None)
-        values = () if value_head is None else (value_head(hidden),)
-        if targets is None:
-            return values
-        head = self.get_output_embeddings()
-        logprobs, entropies, *_ = ChunkedLogProbFunction.apply(
-            hidden,
-            head.weight,
-            head.bias,
-            targets,
-            temperature,
-            VOCABULARY_TILE,
-            softcap,
-            scale,
-            ("entropy",),
-        )  # type: ignore[misc]
-        return logprobs, entropies, *values
-
-    model.forward = types.MethodType(forward, model)
+def _layout(groups: list[_Group], device: torch.device) -> Layout:
+    spans: list[Span] = []
+    places: list[list[int]] = []
+    end = 0
+    for group in groups:
+        start, middle = end, end + group.prompt
+        end = middle
+        for length in group.completions:
+            places.append(list(range(end, end + length)))
+            end += length
+        spans.append(Span(slice(start, middle), slice(middle, end)))
+    longest = max(map(len, places), default=0)
+    padded = [row + [-1] * (longest - len(row)) for row in places]
+    index = torch.tensor(padded, dtype=torch.long, device=device).view(len(places), longest)
+    return Layout(spans, index.clamp(min=0), index < 0)

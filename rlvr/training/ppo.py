@@ -34,7 +34,7 @@ class ValueHead(nn.Linear):
 
 
 def add_value_head(model: PreTrainedModel) -> None:
-    """A head of zeros on `model`, where the packed forward finds it (`packing.add_selected_head`)."""
+    """A head of zeros on `model`, where the packed forward finds it (`head.add_selected_head`)."""
     setattr(model, VALUE_HEAD, ValueHead(model.config.get_text_config().hidden_size, model.device))
 
 

@@ -36,11 +36,12 @@ from rlvr.evidence import render
 from rlvr.policy import Policy
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
-from rlvr.training import arguments, order, packing, ppo
+from rlvr.training import arguments, attention, order, ppo
 from rlvr.training.advantages import advantages
 from rlvr.training.batch import Sampled, measure, per_row, split_groups
+from rlvr.training.head import add_selected_head
 from rlvr.training.keeper import Keeper
-from rlvr.training.packing import add_selected_head, pack
+from rlvr.training.packing import pack
 from rlvr.training.rewards import reward
 from verifiers import Problem
 
@@ -93,15 +94,19 @@ class Trainer(GRPOTrainer):
         self.remove_callback(PrinterCallback)
         # TRL recognises truncation by the last token, which an end by stop string is not: masked below instead
         self._mask_truncated, self.mask_truncated_completions = self.mask_truncated_completions, False
-        self.why_padded = why_not_packed(self)
-        if self.why_padded is None:
+        self.attention: attention.Kind | None
+        self.attention, self.why_attention = choose_attention(self)
+        if self.attention is None and self.ppo:
+            raise ConfigError(f"train.algorithm=ppo needs the packed update: {self.why_attention}")
+        if self.attention is None:
+            examiner.terminal.say(f"The update runs padded, one row per completion: {self.why_attention}")
+        else:
+            examiner.terminal.say(f"The update runs packed, attention {self.attention}: {self.why_attention}")
             for model in (self.model, self.ref_model):
                 if model is not None:
-                    add_selected_head(base_of(self.accelerator.unwrap_model(model)), self.temperature)
-        elif self.ppo:
-            raise ConfigError(f"train.algorithm=ppo needs the packed update: {self.why_padded}")
-        else:
-            examiner.terminal.say(f"The update runs padded, one row per completion: {self.why_padded}")
+                    plain = base_of(self.accelerator.unwrap_model(model))
+                    attention.install(plain)
+                    add_selected_head(plain, self.temperature)
 
     # ------------------------------------------------------------------ which samples
 
@@ -292,7 +297,7 @@ class Trainer(GRPOTrainer):
         **others: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         """(rows, T) log-probabilities and entropies of the completions, by groups: see `packing`."""
-        if self.why_padded is not None:
+        if self.attention is None:
             return super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, **others
             )
@@ -316,17 +321,16 @@ class Trainer(GRPOTrainer):
         with_logits: bool,
     ) -> list[torch.Tensor]:
         """What the model answers for each completion token, `size` rows at a time, as (rows, T) each."""
+        assert self.attention is not None
         parts = []
         for ids, mask in zip(input_ids.split(size), attention_mask.split(size), strict=True):
             cut = ids.shape[1] - logits_to_keep
-            packed = pack(ids[:, :cut], mask[:, :cut], ids[:, cut:], mask[:, cut:], self.group_size)
+            packed = pack(
+                ids[:, :cut], mask[:, :cut], ids[:, cut:], mask[:, cut:], self.group_size, self.attention
+            )
             with self.accelerator.autocast():
                 answer = model(
-                    input_ids=packed.input_ids,
-                    attention_mask=packed.attention_mask,
-                    position_ids=packed.position_ids,
-                    select=packed.select,
-                    targets=packed.targets if with_logits else None,
+                    **packed.inputs, select=packed.select, targets=packed.targets if with_logits else None
                 )
             blank = ids.new_zeros(ids.shape[0] * logits_to_keep, dtype=torch.float32)
             parts.append(
@@ -447,8 +451,8 @@ def base_of(model: Any) -> Any:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
-def why_not_packed(trainer: Trainer) -> str | None:
-    """The reason why the packed update cannot be used, None where it can."""
+def choose_attention(trainer: Trainer) -> tuple[attention.Kind | None, str]:
+    """The attention of the packed update and the reason for it; None where the update must run padded."""
     if trainer.aux_loss_enabled:
-        return "the router's auxiliary loss is defined on padded rows"
-    return packing.why_not(base_of(trainer.accelerator.unwrap_model(trainer.model)))
+        return None, "the router's auxiliary loss is defined on padded rows"
+    return attention.choose(base_of(trainer.accelerator.unwrap_model(trainer.model)))

@@ -18,8 +18,9 @@ from rlvr.policy import load_policy
 from rlvr.problems import SourceConfig
 from rlvr.terminal import Terminal
 from rlvr.training import arguments
+from rlvr.training.attention import block_mask
 from rlvr.training.batch import split_groups
-from rlvr.training.packing import block_mask, pack
+from rlvr.training.packing import pack
 from rlvr.training.trainer import Trainer
 from tests.conftest import REPO, quickstart_config
 from verifiers.pool import VerifierPool
@@ -163,14 +164,15 @@ def gradient(trainer: Trainer, losses: list) -> tuple[float, torch.Tensor]:
 
 def three_ways(trainer: Trainer, batch: dict) -> dict[str, tuple[float, torch.Tensor]]:
     """Loss and gradient of one step by each implementation, over the trainer's micro-steps."""
-    assert trainer.why_padded is None
+    packed = trainer.attention
+    assert packed is not None
     micro_steps = trainer.current_gradient_accumulation_steps
     parts = split_groups(batch, micro_steps)
     model = trainer.model
     ours = gradient(trainer, [lambda p=p: trainer._compute_loss(model, p) for p in parts])
-    trainer.why_padded = "the reference"
+    trainer.attention = None
     theirs = gradient(trainer, [lambda p=p: GRPOTrainer._compute_loss(trainer, model, p) for p in parts])
-    trainer.why_padded = None
+    trainer.attention = packed
     rows = as_oracle_samples(batch)
     asked = objective(trainer)
     # bnpo divides by the tokens of a micro-step: the one loss that depends on how a step is cut
@@ -280,22 +282,24 @@ def test_the_engines_logprobs_are_the_trainers(tmp_path, pool):
         assert row[: len(completion.logprobs)].tolist() == pytest.approx(completion.logprobs, abs=1e-4)
 
 
-def test_packing_by_hand():
+@pytest.mark.parametrize("kind", ["mask", "split", "flex"])
+def test_packing_by_hand(kind):
     prompt = torch.tensor([[0, 5, 6], [0, 5, 6]])
     completion = torch.tensor([[7, 8], [9, 0]])
-    packed = pack(prompt, (prompt > 0).long(), completion, (completion > 0).long(), group_size=2)
+    packed = pack(prompt, (prompt > 0).long(), completion, (completion > 0).long(), group_size=2, kind=kind)
     # prompt without its last token; that token and 7 (predicting 7, 8); that token again (predicting 9)
-    assert packed.input_ids.tolist() == [[5, 6, 7, 6]]
-    assert packed.position_ids.tolist() == [[0, 1, 2, 1]]
+    assert packed.inputs["input_ids"].tolist() == [[5, 6, 7, 6]]
+    assert packed.inputs["position_ids"].tolist() == [[0, 1, 2, 1]]
     assert packed.select.tolist() == [1, 2, 3]
     assert packed.targets.tolist() == [7, 8, 9]
     assert packed.place.tolist() == [0, 1, 2]
-    assert packed.attention_mask[0, 0].tolist() == [
-        [True, False, False, False],
-        [True, True, False, False],
-        [True, True, True, False],
-        [True, False, False, True],
-    ]
+    if kind == "mask":
+        assert packed.inputs["attention_mask"][0, 0].tolist() == [
+            [True, False, False, False],
+            [True, True, False, False],
+            [True, True, True, False],
+            [True, False, False, True],
+        ]
 
 
 def test_nothing_sees_padding_and_no_row_is_blind():
