@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from verifiers.code import CodeVerifier, formats, runner, sandbox, wire
+from verifiers.code import CodeVerifier, formats, launcher, sandbox, wire
 from verifiers.types import Problem
 
 AVAILABLE = sandbox.LEVELS[: sandbox.LEVELS.index(sandbox.level()) + 1]
@@ -213,7 +213,7 @@ def test_a_layer_that_fails_gives_no_verdict(monkeypatch):
     monkeypatch.setattr(sandbox, "layers_for", lambda wanted: frozenset({"landlock", "seccomp"}))
     monkeypatch.setenv("TMPDIR", "/")
     verifier = CodeVerifier(level="standard")
-    monkeypatch.setattr(runner, "_BOOT", "raise SystemExit(1)")
+    monkeypatch.setattr(launcher, "_BOOT", "raise SystemExit(1)")
     verdict = verifier.verify(functions(), "", RIGHT)
     assert (verdict.score, verdict.status) == (None, "error")
     assert "zygote" in verdict.detail
@@ -455,7 +455,7 @@ def test_on_another_system_it_imports_and_says_weak():
 def test_it_runs_without_what_only_linux_has(monkeypatch):
     """As on macOS: no pidfd, no memfd, no waitid, none of the Linux limits."""
     missing = "import sys, os; sys.platform = 'darwin'; del os.pidfd_open, os.waitid;"
-    monkeypatch.setattr(runner, "_BOOT", missing + runner._BOOT)
+    monkeypatch.setattr(launcher, "_BOOT", missing + launcher._BOOT)
     monkeypatch.delattr("os.memfd_create")
     verifier = CodeVerifier(level="weak", allow_weak=True)
     slow = "def add(a, b):\n    while True: pass\n"

@@ -10,6 +10,7 @@ import builtins
 import sys
 import types
 from collections.abc import Callable
+from gc import collect
 from os import _exit
 from typing import Any
 
@@ -42,7 +43,7 @@ def describe(error: BaseException) -> bytes:
 def load(code: str, name: str) -> types.ModuleType:
     """Run `code` as module `name`, registered as dataclasses, enum and pickle need it."""
     module = types.ModuleType(name)
-    module.__dict__["__builtins__"] = builtins
+    module.__dict__.update(__builtins__=builtins, __file__=f"{name}.py")
     sys.modules[name] = module
     exec(compile(code, f"{name}.py", "exec", dont_inherit=True), module.__dict__)
     return module
@@ -118,15 +119,19 @@ def _exit_status(code: object) -> int:
 
 
 def _finish() -> None:
-    """What the interpreter does at its end, less freeing memory: threads, atexit, buffered output."""
+    """What the interpreter does at its end: wait for threads, atexit, free the program's files, flush."""
     threading, atexit = sys.modules.get("threading"), sys.modules.get("atexit")
     if threading is not None:
         threading._shutdown()
     if atexit is not None:
         atexit._run_exitfuncs()
-    stdout = sys.stdout
-    if stdout is not None:
-        stdout.flush()
+    main = sys.modules.get("__main__")
+    if isinstance(main, types.ModuleType):  # a file that the program left open is written when it goes
+        main.__dict__.clear()
+        collect()
+    for stream in (sys.stdout, sys.__stdout__):
+        if stream is not None and not getattr(stream, "closed", False):
+            stream.flush()
 
 
 class CandidateError(Exception):

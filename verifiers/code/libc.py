@@ -7,13 +7,12 @@ import os
 import platform
 
 MACHINE = platform.machine()
-LIBC = ctypes.PyDLL(None, use_errno=True)  # PyDLL keeps the interpreter lock, which a raw clone needs
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 4, 38, 22
 
 # number of the system call on x86-64 and on aarch64
 _NUMBERS = {
-    "clone": (56, 220),
     "pivot_root": (155, 41),
     "capset": (126, 91),
     "mount_setattr": (442, 442),

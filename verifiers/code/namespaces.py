@@ -1,19 +1,20 @@
 """The strong level: namespaces with a tree of their own, by root or where user namespaces are allowed.
 
-The zygote enters user, mount, network, IPC and UTS namespaces once and gives itself a read-only tree with one
-sized tmpfs. Every program is then cloned as process 1 of a PID namespace of its own: when it ends, the kernel ends
-whatever else there is in it.
+The zygote enters user, mount, network, IPC, UTS and PID namespaces once and gives itself a read-only tree with one
+sized tmpfs. It is process 1 of its PID namespace: the init that adopts and reaps what a program leaves, and that no
+program can signal. Programs run below it one after the other, and before the next one everybody else is gone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-from .libc import LIBC, checked, syscall
+from .libc import LIBC, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, prctl, syscall
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x20000,
@@ -25,18 +26,30 @@ NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
 )
 _RDONLY, _NOSUID, _NODEV, _BIND, _REC, _PRIVATE, _DETACH = 1, 2, 4, 4096, 16384, 1 << 18, 2
 _AT_RECURSIVE = 0x8000
+_DESCRIPTORS = 1024
 SCRATCH = "/tmp"
 STDIN = "/tmp/.stdin"  # what /dev/stdin leads to, there being no /proc
 SCRATCH_BYTES, SCRATCH_FILES = 64 << 20, 4096
 OWN_UID = 61000  # not `nobody`, who owns things elsewhere
 
 
-def unshare() -> bool:
-    """Enter new namespaces. True when this user may drop to OWN_UID, False inside a user namespace.
+def enter() -> bool:
+    """Go on in a child in new namespaces, as their init; this process waits for it and ends as it does.
 
-    Raises OSError where neither root nor user namespaces allow it.
+    True when this user may drop to OWN_UID, False inside a user namespace. Raises OSError where neither root nor user
+    namespaces allow it.
     """
-    spaces = NEWNS | NEWNET | NEWIPC | NEWUTS
+    may_drop = _unshare()
+    if (pid := os.fork()) != 0:
+        os.closerange(0, _DESCRIPTORS)  # who waits for an end of file waits for the child's
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_DUMPABLE, 0)  # a program may have the same uid
+    return may_drop
+
+
+def _unshare() -> bool:
+    spaces = NEWNS | NEWNET | NEWIPC | NEWUTS | NEWPID
     if os.geteuid() == 0 and LIBC.unshare(spaces) == 0:
         return True
     uid, gid = os.geteuid(), os.getegid()
@@ -45,6 +58,26 @@ def unshare() -> bool:
     Path("/proc/self/uid_map").write_text(f"{OWN_UID} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{OWN_UID} {gid} 1")
     return False
+
+
+def end_everybody_else() -> None:
+    """As init: kill and reap whoever is left in the namespace. No fork can outrun it: the kernel holds its list."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:  # nobody, as always where fork is refused too
+        return
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def number_outside(pidfd: int, proc: int) -> int:
+    """The process id of `pidfd` as the /proc open at `proc` numbers it. Raises OSError."""
+    fd = os.open(f"self/fdinfo/{pidfd}", os.O_RDONLY, dir_fd=proc)
+    try:
+        return int(os.read(fd, 1000).split(b"Pid:")[1].split()[0])
+    finally:
+        os.close(fd)
 
 
 def build_tree(root: str, readable: Iterable[str]) -> None:
@@ -117,19 +150,3 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, option
     encoded = [None if x is None else x.encode() for x in (source, target, kind, options)]
     source_, target_, kind_, options_ = encoded
     checked(LIBC.mount(source_, target_, kind_, ctypes.c_ulong(flags), options_), f"mount {target}")
-
-
-def fork_into_pid_namespace() -> int:
-    """os.fork(), but the child is process 1 of a new PID namespace. Raises OSError."""
-    api = ctypes.pythonapi
-    api.PyOS_BeforeFork()
-    try:
-        pid = syscall("clone", NEWPID | signal.SIGCHLD, 0, 0, 0, 0)
-    except OSError:
-        api.PyOS_AfterFork_Parent()
-        raise
-    if pid == 0:
-        api.PyOS_AfterFork_Child()
-    else:
-        api.PyOS_AfterFork_Parent()
-    return pid

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import landlock, libc, namespaces, seccomp
-from .zygote import LINUX, readable_paths
+from .zygote import LINUX, readable_paths, usage
 
 _ABSENT = {
     errno.ENOSYS,
@@ -43,15 +43,24 @@ def try_namespaces(folder: str) -> None:
     Path(root).mkdir()
     secret = Path(folder, "secret")
     secret.write_text("x")
-    namespaces.unshare()
+    proc = os.open("/proc", os.O_RDONLY)
+    namespaces.enter()
+    if os.getpid() != 1:
+        raise DidNotHoldError("the PID namespace has another init")
     namespaces.build_tree(root, readable_paths())
     _refused(secret.read_text, "a file outside the tree could be read")
     _refused(lambda: Path("/usr/lib/rlvr-probe").touch(), "the tree could be written")
-    pid = namespaces.fork_into_pid_namespace()
+    pid = os.fork()
     if pid == 0:
-        os._exit(0 if os.getpid() == 1 and os.getppid() == 0 else 1)
-    if os.waitpid(pid, 0)[1] != 0:
-        raise DidNotHoldError("the PID namespace shows other processes")
+        if os.fork() == 0:
+            os.setsid()
+        while True:
+            signal.pause()
+    pidfd = os.pidfd_open(pid)
+    if usage(namespaces.number_outside(pidfd, proc), proc)[1] == 0:
+        raise DidNotHoldError("the memory of a program cannot be seen")
+    namespaces.end_everybody_else()
+    _refused(lambda: os.kill(-1, 0), "a process outlived its namespace's clearing")
     Path("/tmp/x").write_text("x")
     namespaces.renew_scratch()
     if os.listdir("/tmp"):

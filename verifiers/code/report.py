@@ -36,7 +36,13 @@ class Failure:
             parts += [f"got {self.got}"] if self.got else []
         if feedback == "expected" and self.expected:
             parts.append(f"expected {self.expected}")
-        return " ".join("; ".join(parts).split("\n"))
+        return one_line("; ".join(parts))
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, control characters, and what else a program may have put in a message."""
+    text = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def show(value: Any) -> str:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import select
-import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,32 +18,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import wire
+from .launcher import END_SECONDS, START_SECONDS, SandboxError, Zygote
 from .values import decode
 
-START_SECONDS = 20.0  # for a zygote to stand, and for it to fork; past it the sandbox has failed
-END_SECONDS = 10.0  # for a killed process to be gone
 MAX_STDOUT = 32 << 20
 FILE_BYTES = 16 << 20  # RLIMIT_FSIZE
-# a package made of this folder alone, so that starting a zygote imports nothing else of ours
-_BOOT = (
-    "import sys, types; p = types.ModuleType('sandbox'); p.__path__ = [sys.argv.pop(1)]; sys.modules['sandbox'] = p;"
-    "import importlib; importlib.import_module('sandbox.' + sys.argv.pop(1)).main()"
-)
-
-
-def interpreter(module: str) -> list[str]:
-    """The command line of a fresh, bare interpreter that runs `main()` of a module of this folder."""
-    executable = getattr(sys, "_base_executable", "") or sys.executable
-    return [executable, "-s", "-S", "-P", "-B", "-X", "utf8", "-c", _BOOT, str(Path(__file__).parent), module]
-
-
-class SandboxError(Exception):
-    """The sandbox failed, through no fault of the program: no verdict can be given."""
-
-
+INTERPRETER_BYTES = 32 << 20  # a bare interpreter with the usual modules
+_OVERHEAD = 200  # what an empty frame costs the judge
 class DeadlineError(Exception):
     """The process ran past its deadline."""
 
@@ -67,13 +47,18 @@ class Limits:
     cpu_seconds: int = 60
     stdout_bytes: int = MAX_STDOUT
 
+    @property
+    def resident_bytes(self) -> int:
+        """What the process may hold in memory, the interpreter itself included."""
+        return (self.memory_mb << 20) + INTERPRETER_BYTES
+
 
 @dataclass(frozen=True)
 class End:
     """How a process ended."""
 
     why: bytes
-    """One of wire.ENDED_ITSELF, KILLED, OVER_MEMORY, OVER_FILES."""
+    """One of wire.ENDED_ITSELF, KILLED, OVER_MEMORY, OVER_FILES, OVER_THREADS."""
     status: int
     """As waitpid gives it."""
     peak_bytes: int
@@ -84,72 +69,13 @@ class End:
         return os.waitstatus_to_exitcode(self.status)
 
 
-class Zygote:
-    """A running zygote; one program at a time."""
-
-    def __init__(self, layers: frozenset[str]) -> None:
-        self.scratch = tempfile.mkdtemp(prefix="rlvr-sandbox-")
-        self.control, theirs = socket.socketpair()
-        self.process = subprocess.Popen(
-            [*interpreter("zygote"), str(theirs.fileno()), ",".join(sorted(layers)), self.scratch],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={
-                "PYTHONHASHSEED": "0",
-                "LC_ALL": "C.UTF-8",
-            },  # fixed hashes: the same program, the same verdict
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-            cwd="/",
-        )
-        theirs.close()
-        try:
-            self._await_ready()
-        except SandboxError:
-            self.close()
-            raise
-        if "namespaces" in layers:  # it was the place where the tree was built; nothing is there now
-            Path(self.scratch).rmdir()
-
-    def _await_ready(self) -> None:
-        self.control.settimeout(START_SECONDS)
-        text = b""
-        try:
-            while not text.endswith(b"\n"):
-                chunk = self.control.recv(4096)
-                if not chunk:
-                    raise SandboxError("the zygote ended before it stood")
-                text += chunk
-        except OSError as error:
-            raise SandboxError(f"the zygote did not start within {START_SECONDS:.0f} s: {error}") from None
-        if text != b"ready\n":
-            raise SandboxError(
-                f"the zygote could not set up its layers: {text.decode(errors='replace').strip()}"
-            )
-
-    def close(self) -> None:
-        """End it and whatever it runs, and remove its folder."""
-        self.control.close()
-        try:
-            self.process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.scratch, ignore_errors=True)
-
-    def forget(self) -> None:
-        """After a fork, in the child: it is the parent's; only let go of the descriptor."""
-        self.control.close()
-        self.process.returncode = 0  # so that Popen does not wait for a process that is not ours
-
-
 class Process:
     """One sandboxed process, from its start to its end. Use `running`."""
 
     def __init__(self, zygote: Zygote, mode: bytes, nonce: bytes, fds: list[int], limits: Limits) -> None:
         self.zygote, self.limits = zygote, limits
         self.frames: deque[tuple[bytes, bytes]] = deque()
+        self._waiting = 0  # bytes in `frames`
         self.stdout = bytearray()
         self.end: End | None = None
         self._fault: OutputError | ForgeryError | None = None
@@ -162,7 +88,7 @@ class Process:
         if mode == wire.STDIN:
             self._stdout, stdout_theirs = os.pipe()
             passed.append(stdout_theirs)
-        run = wire.RUN.pack(b"r", mode, limits.memory_mb << 20, limits.cpu_seconds, FILE_BYTES)
+        run = wire.RUN.pack(b"r", mode, limits.resident_bytes, limits.cpu_seconds, FILE_BYTES)
         try:
             zygote.control.settimeout(START_SECONDS)
             socket.send_fds(zygote.control, [run], passed)
@@ -198,7 +124,9 @@ class Process:
         while not self.frames and self.end is None and self._fault is None:
             self._pump(deadline)
         if self.frames:  # what came in good order before a fault still counts
-            return self.frames.popleft()
+            kind, payload = self.frames.popleft()
+            self._waiting -= len(payload) + _OVERHEAD
+            return kind, payload
         if self._fault is not None:
             raise self._fault
         return None
@@ -213,15 +141,18 @@ class Process:
         return self.end
 
     def kill(self) -> End:
-        """End it now, wait until the kernel says that it is gone, and return how it ended."""
+        """End it now, wait until the kernel says that it is gone, return how it ended. Raises SandboxError."""
         if self.end is None:
             try:
                 self.zygote.control.sendall(wire.KILL)
             except OSError as error:
                 raise SandboxError(f"the zygote is gone: {error}") from None
             deadline = time.monotonic() + END_SECONDS
-            while self.end is None:
-                self._pump(deadline, discard=True)
+            try:
+                while self.end is None:
+                    self._pump(deadline, discard=True)
+            except DeadlineError:
+                raise SandboxError(f"a killed program was not gone within {END_SECONDS:.0f} s") from None
         return self.end
 
     def close(self) -> None:
@@ -274,8 +205,11 @@ class Process:
                 self._fault = OutputError(f"more than {self.limits.stdout_bytes} bytes on standard output")
         else:
             try:
-                for frame in self._splitter.feed(data):
-                    self.frames.append(frame)
+                for kind, payload in self._splitter.feed(data):
+                    self.frames.append((kind, payload))
+                    self._waiting += len(payload) + _OVERHEAD
+                if self._waiting > wire.MAX_FRAME:  # a program that answers what nobody asked
+                    raise OverflowError(f"more than {wire.MAX_FRAME} bytes of unread frames")
             except OverflowError as error:
                 self._fault = OutputError(str(error))
             except ValueError as error:
@@ -330,7 +264,7 @@ class Sandbox:
         """After an exception: whether the process could still be ended in good order."""
         try:
             process.kill()
-        except (SandboxError, DeadlineError):
+        except SandboxError:
             return False
         return True
 

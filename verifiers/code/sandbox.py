@@ -46,7 +46,7 @@ def probe() -> list[Layer]:
 
 @functools.cache
 def _probe() -> tuple[Layer, ...]:
-    from .runner import interpreter
+    from .launcher import interpreter
 
     done = subprocess.run(
         interpreter("probing"),

@@ -151,9 +151,9 @@ def _judge_calls(
     except UnserialisableError as error:
         raise BadReferenceError(f"reference['tests'] holds {error}, which cannot be passed") from None
     fd = anonymous_file(request)
-    first, passed = None, 0
+    first, passed, limits = None, 0, _limits(task, total)
     try:
-        with box.running(wire.CALLS, nonce, [fd], _limits(task, total)) as process:
+        with box.running(wire.CALLS, nonce, [fd], limits) as process:
             end_of_all = time.monotonic() + total_seconds
             for index, (args, _, expected) in enumerate(task.calls):
                 failure, goes_on = _next_value(process, task, expected, end_of_all)
@@ -163,6 +163,7 @@ def _judge_calls(
                 first = first or failure.at(index, total, show(args), show(expected))
                 if not (partial and goes_on):
                     break
+            first = first or _over_memory(process.kill(), task, limits)
     finally:
         os.close(fd)
     return first, passed, total
@@ -226,7 +227,7 @@ def _run_once(
                 return _died(end, task)
             output = process.stdout.decode("utf-8", "replace")
             if same_text(output, expected, task.tol):
-                return None
+                return _over_memory(end, task, limits)
             return Failure("incorrect", "wrong output", got=show(output))
     finally:
         for fd in fds:
@@ -255,7 +256,8 @@ def _judge_tests(
         ):
             deadline = time.monotonic() + task.time_limit
             try:
-                return _converse(task, candidate, write, tester, tests_write, deadline)
+                failure = _converse(task, candidate, write, tester, tests_write, deadline)
+                return failure or _over_memory(candidate.kill(), task, limits)
             except (DeadlineError, OutputError, ForgeryError) as error:
                 return _broken(error, task)
     finally:
@@ -335,12 +337,19 @@ def _not_a_value(kind: bytes, payload: bytes) -> Failure:
     return Failure("incorrect", "a frame of an unknown kind on the result channel")
 
 
+def _over_memory(end: End, task: Task, limits: Limits) -> Failure | None:
+    """What the peak says of a program that went over its memory for less time than anybody looks."""
+    return Failure("memory", f"over {task.memory_mb} MB") if end.peak_bytes > limits.resident_bytes else None
+
+
 def _died(end: End | None, task: Task) -> Failure:
     assert end is not None
     if end.why == wire.OVER_MEMORY:
         return Failure("memory", f"over {task.memory_mb} MB")
     if end.why == wire.OVER_FILES:
         return Failure("output", "too many or too large files")
+    if end.why == wire.OVER_THREADS:
+        return Failure("crash", "too many threads")
     code = end.exit_code
     if code == -signal.SIGXCPU:
         return Failure("timeout", "out of CPU time")

@@ -31,7 +31,7 @@ HEAD = Struct(">cI")
 RUN = Struct(">ccQIQ")  # op "r", mode, memory in bytes, CPU seconds, file bytes
 KILL = RUN.pack(b"k", b"-", 0, 0, 0)
 ENDED = Struct(">ciQ")  # why, wait status, peak resident bytes
-ENDED_ITSELF, KILLED, OVER_MEMORY, OVER_FILES = b"-", b"k", b"m", b"f"
+ENDED_ITSELF, KILLED, OVER_MEMORY, OVER_FILES, OVER_THREADS = b"-", b"k", b"m", b"f", b"t"
 
 CALLS, STDIN, TESTS = b"c", b"s", b"t"
 

@@ -27,7 +27,8 @@ from .values import decode, encode
 import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, typing  # noqa: E401, F401  # isort: skip
 
 LINUX = sys.platform == "linux"
-STACK_MEMORY, ADDRESS_SPACE = 600 << 20, 4 << 30  # beyond the limit, for stacks and reservations
+STACK_MEMORY, ADDRESS_SPACE = 600 << 20, 1 << 30  # beyond the limit, for stacks and reservations
+MAX_THREADS = 512
 SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
 TICK_MS, TICK_WITHOUT_PIDFD_MS = 50, 5
 _STACK, _DESCRIPTORS = 120 << 20, 64
@@ -55,7 +56,7 @@ class Zygote:
         self.drop_uid = False
         paths = readable_paths()
         if "namespaces" in layers:
-            self.drop_uid = namespaces.unshare()
+            self.drop_uid = namespaces.enter()
             namespaces.build_tree(scratch, paths)
             self.scratch = namespaces.SCRATCH
         self.ruleset = self._rules() if "landlock" in layers else None
@@ -80,16 +81,13 @@ class Zygote:
             op, mode, memory, cpu, files = wire.RUN.unpack(message)
             if op != b"r":  # a kill that came after its program had ended
                 continue
-            pid = self._fork()
+            pid = os.fork()
             if pid == 0:
                 self._child(mode, memory, cpu, files, fds)
             for fd in fds:
                 os.close(fd)
             if not self._watch(pid, memory):
                 return
-
-    def _fork(self) -> int:
-        return namespaces.fork_into_pid_namespace() if "namespaces" in self.layers else os.fork()
 
     def _watch(self, pid: int, memory: int) -> bool:
         """Wait for the child, kill it on demand or over its limits, report. False once the judge is gone."""
@@ -100,34 +98,36 @@ class Zygote:
         if pidfd is not None:
             poller.register(pidfd, select.POLLIN)
         while True:
-            reaped, status, usage = os.wait4(pid, os.WNOHANG)
+            reaped, status, used = os.wait4(pid, os.WNOHANG)
             if reaped:
                 break
             events = dict(poller.poll(TICK_MS if pidfd is not None else TICK_WITHOUT_PIDFD_MS))
             if self.control.fileno() in events:
                 why, open_ = wire.KILLED, bool(self.control.recv(wire.RUN.size))
             elif not events:
-                why = self._over_limits(pid, memory) or why
+                why = self._over_limits(pid, pidfd, memory) or why
             if why != wire.ENDED_ITSELF:
                 os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
-                _, status, usage = os.wait4(pid, 0)
+                _, status, used = os.wait4(pid, 0)
                 break
         if pidfd is not None:
             os.close(pidfd)
         self._clean(pid)
-        peak = usage.ru_maxrss * (1024 if LINUX else 1)
+        peak = used.ru_maxrss * (1024 if LINUX else 1)
         if open_:
             self.control.sendall(wire.ENDED.pack(why, status, peak))
         return open_
 
-    def _over_limits(self, pid: int, memory: int) -> bytes | None:
+    def _over_limits(self, pid: int, pidfd: int | None, memory: int) -> bytes | None:
         try:
             if self.proc is not None:
-                fd = os.open(f"{pid}/statm", os.O_RDONLY, dir_fd=self.proc)
-                resident = int(os.read(fd, 200).split()[1]) * resource.getpagesize()
-                os.close(fd)
+                if "namespaces" in self.layers and pidfd is not None:  # /proc is the outer one
+                    pid = namespaces.number_outside(pidfd, self.proc)
+                threads, resident = usage(pid, self.proc)
                 if resident > memory:
                     return wire.OVER_MEMORY
+                if threads > MAX_THREADS:
+                    return wire.OVER_THREADS
         except (FileNotFoundError, ProcessLookupError, IndexError):  # it has just ended
             return None
         if "namespaces" not in self.layers and folder_over(self.scratch, SCRATCH_BYTES, SCRATCH_ENTRIES):
@@ -135,7 +135,9 @@ class Zygote:
         return None
 
     def _clean(self, pid: int) -> None:
-        if not self.layers & {"seccomp", "namespaces"}:  # it may have started others
+        if "namespaces" in self.layers:
+            namespaces.end_everybody_else()
+        elif "seccomp" not in self.layers:  # it may have started others
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
         if "namespaces" not in self.layers:
@@ -166,9 +168,9 @@ class Zygote:
             except Exception as error:
                 answers.send(wire.BROKEN, encode(f"{type(error).__name__}: {error}"))
                 os._exit(1)
-            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-            sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+            sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+            sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            sys.stderr = sys.__stderr__ = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
             random.seed(0)
             gc.enable()
             answers.send(wire.READY)
@@ -211,6 +213,16 @@ class Zygote:
         os.closerange(first_free, _NO_MORE)
         if self.filter is not None:
             self.filter.enforce()
+
+
+def usage(pid: int, proc: int) -> tuple[int, int]:
+    """(threads, resident bytes) of a process. Raises FileNotFoundError, ProcessLookupError, IndexError at its end."""
+    fd = os.open(f"{pid}/stat", os.O_RDONLY, dir_fd=proc)
+    try:
+        fields = os.read(fd, 2000).rpartition(b")")[2].split()  # from the third field on: proc(5)
+    finally:
+        os.close(fd)
+    return int(fields[17]), int(fields[21]) * resource.getpagesize()
 
 
 def folder_over(folder: str, most_bytes: int, most_entries: int) -> bool:
