@@ -125,13 +125,18 @@ def _finish() -> None:
         threading._shutdown()
     if atexit is not None:
         atexit._run_exitfuncs()
+    _flush(sys.stdout)
+    sys.stdout = sys.__stdout__
     main = sys.modules.get("__main__")
     if isinstance(main, types.ModuleType):  # a file that the program left open is written when it goes
         main.__dict__.clear()
         collect()
-    for stream in (sys.stdout, sys.__stdout__):
-        if stream is not None and not getattr(stream, "closed", False):
-            stream.flush()
+    _flush(sys.stdout)
+
+
+def _flush(stream: Any) -> None:
+    if stream is not None and not getattr(stream, "closed", False):
+        stream.flush()
 
 
 class CandidateError(Exception):

@@ -1,0 +1,157 @@
+"""Hostile and honest programs at every level that this machine allows, as this user and as one without rights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import judging
+import pytest
+
+from verifiers.code import CodeVerifier, sandbox, seccomp
+from verifiers.types import Problem
+
+LEVELS = [
+    level
+    for level in sandbox.LEVELS[1:]
+    if sandbox.LEVELS.index(level) <= sandbox.LEVELS.index(sandbox.level())
+]
+STRANGER = 61234
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_hostile_programs_gain_nothing_and_honest_ones_pass(level: sandbox.Level):
+    assert judging.failures(level) == []
+
+
+@cache
+def stranger_python() -> str | None:
+    """An interpreter that a user without rights may start; None where there is none, or this is already such a user."""
+    if os.geteuid() != 0:
+        return None
+    for python in (sys.executable, "/usr/bin/python3"):
+        command = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+        try:
+            if (
+                subprocess.run(command, user=STRANGER, group=STRANGER, extra_groups=[], cwd="/").returncode
+                == 0
+            ):
+                return python
+        except OSError:
+            continue
+    return None
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_also_for_a_user_without_rights(level: sandbox.Level):
+    python = stranger_python()
+    if python is None:
+        pytest.skip("runs as such a user already, or has no interpreter for one")
+    command = [python, "-B", str(Path(judging.__file__)), level]
+    done = subprocess.run(
+        command,
+        user=STRANGER,
+        group=STRANGER,
+        extra_groups=[],
+        cwd="/",
+        env={"HOME": "/"},
+        capture_output=True,
+        text=True,
+    )
+    if "Permission denied" in done.stderr:
+        pytest.skip("the repository is not readable for others")
+    assert (done.stdout.strip(), done.stderr, done.returncode) == ("", "", 0)
+
+
+CALL_EVERYTHING = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+SKIP = {skip}
+def answer():
+    refused = []
+    for number in range(480):
+        if number in SKIP:
+            continue
+        ctypes.set_errno(0)
+        result = libc.syscall(number, -1, -1, -1, -1, -1, -1)
+        if result == -1 and ctypes.get_errno() in (1, 38):
+            refused.append(number)
+    return refused
+"""
+
+
+@pytest.mark.skipif(seccomp.MACHINE != "x86_64", reason="the numbers are those of x86-64")
+@pytest.mark.parametrize("level", LEVELS)
+def test_no_system_call_passes_that_is_not_in_the_table(level: sandbox.Level):
+    """Each is made with arguments that mean nothing; what is not refused must stand in the table."""
+    allowed = {int(entry.split(":")[1]) for entry in seccomp._ALLOWED.split() if entry.split(":")[1] != "-"}
+    by_argument = {
+        numbers[0] for name, numbers in seccomp._NUMBERS.items() if name not in ("clone3", "openat2")
+    }
+    # calls that end, stop or blind whoever makes them, or only ever wait
+    # (335 and 336, the kernel's own return probes, pass every filter, and kill who calls them from elsewhere)
+    waits = "335 336 0 3 7 11 12 15 23 34 35 37 60 61 128 130 202 219 230 231 232 247 270 271 281 436 441"
+    skip = set(map(int, waits.split()))
+    verifier = CodeVerifier(level=level)
+    must = sorted(set(range(480)) - allowed - by_argument - skip)
+    exact = Problem("p", "", {"entry": "answer", "tests": [{"expected": must}], "time_limit": 5})
+    program = CALL_EVERYTHING.format(skip=skip | allowed | by_argument)
+    verdict = verifier.verify(exact, "", program)
+    verifier.close()
+    assert verdict.score == 1.0, verdict.detail
+
+
+def test_the_programs_init_is_neither_the_program_nor_reachable():
+    """At the strong level the program is a child of process 1, which no signal of its own reaches."""
+    if "strong" not in LEVELS:
+        pytest.skip("no namespaces here")
+    program = "import os\ndef answer():\n    return [os.getpid() > 1, os.getppid()]\n"
+    verifier = CodeVerifier(level="strong")
+    problem = Problem("p", "", {"entry": "answer", "tests": [{"expected": [True, 1]}]})
+    for _ in range(3):
+        assert verifier.verify(problem, "", program).score == 1.0
+    verifier.close()
+
+
+def test_what_outlives_a_program_is_killed_by_its_init(tmp_path: Path):
+    """With seccomp off, a program may fork; the init of its namespace still ends everybody before the next verdict."""
+    if "strong" not in LEVELS:
+        pytest.skip("no namespaces here")
+    program = (
+        "import os, time\n"
+        "def answer():\n"
+        "    for _ in range(20):\n"
+        "        if os.fork() == 0:\n"
+        "            os.setsid()\n"
+        "            for _ in range(3): os.fork()\n"
+        "            while True: time.sleep(1)\n"
+        "    return 1\n"
+    )
+    verifier = CodeVerifier(allow_weak=True)
+    verifier._programs.layers = lambda: frozenset({"namespaces"})
+    problem = Problem("p", "", {"entry": "answer", "tests": [{"expected": 1}], "time_limit": 20})
+    for _ in range(3):
+        assert verifier.verify(problem, "", program).score == 1.0
+        (zygote,) = verifier._programs._all
+        assert len(judging.descendants(zygote.process.pid)) == 1  # the init alone
+    verifier.close()
+
+
+def test_frames_that_nobody_asked_for_do_not_fill_the_judge():
+    """A program that finds its nonce may write frames as fast as it can; the judge keeps a bounded number of them."""
+    import resource
+
+    verifier = CodeVerifier(allow_weak=True)
+    problem = judging.hostile_problem("stdin", "x", time_limit=3)
+    verifier.verify(problem, "", "print(1)")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    verdict = verifier.verify(
+        problem, "", judging.PROGRAMS["stdin forge: frames without end, of what only functions answer"]
+    )
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    verifier.close()
+    assert verdict.status == "output", verdict
+    assert after - before < 256 << 10  # KiB
