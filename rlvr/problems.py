@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.sources import MAX_DRAWS, ProblemError, Row, Rows, SourceConfig, columns, is_format, rows, short
+from verifiers.code.datasets import READERS
+from verifiers.code.formats import BadReferenceError
 from verifiers.types import Problem
 
 __all__ = ["ProblemError", "Problems", "SourceConfig", "load", "load_all", "normalise", "refuse_overlap"]
@@ -227,6 +229,9 @@ class _Mapper:
 def _parse(source: SourceConfig, where: str, numbered: Rows) -> Iterator[Problem]:
     """Map rows to problems. Columns that are neither prompt, reference nor id become `meta`."""
     mapper = _Mapper(source, where)
+    if source.format != "columns":
+        yield from _parse_code(source, mapper, numbered)
+        return
     prompt_of, reference_of = mapper.cell("prompt", source.prompt), mapper.reference()
     id_of = mapper.cell("id", source.id) if source.id is not None else None
     specs = source.reference.values() if isinstance(source.reference, dict) else [source.reference]
@@ -242,6 +247,20 @@ def _parse(source: SourceConfig, where: str, numbered: Rows) -> Iterator[Problem
             raise mapper.fault(number, "the prompt holds half a surrogate pair", "text that UTF-8 can hold")
         name = f"{label}-{number}" if id_of is None else str(id_of(number, row))
         yield Problem(name, prompt, reference, {key: row[key] for key in row if key not in spent})
+
+
+def _parse_code(source: SourceConfig, mapper: _Mapper, numbered: Rows) -> Iterator[Problem]:
+    """Rows of a public code data set, as `verifiers.code.datasets` reads them."""
+    reader = READERS[source.format]
+    for number, row in numbered:
+        if source.where and not mapper.keeps(number, row):
+            continue
+        try:
+            yield reader(row)
+        except BadReferenceError as error:
+            raise mapper.fault(number, str(error), "tests that can be read") from None
+        except KeyError as error:
+            raise mapper.fault(number, f"no column {error}", f"it, for format {source.format}", row) from None
 
 
 def _blank(value: Any) -> bool:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -62,6 +62,9 @@ class SourceConfig(BaseModel):
         description="column or format string; or a mapping of keys to such (`key?`: where the row has it)",
     )
     id: str | None = Field(default=None, description="column; unset: the source's name and the row's number")
+    format: Literal["columns", "humaneval", "mbpp", "apps", "livecodebench"] = Field(
+        default="columns", description="`columns` as named above; or rows as a public code data set has them"
+    )
     where: dict[str, Any] = Field(
         default={}, description="keep rows whose column has this value (a list: any of these)"
     )
@@ -80,7 +83,11 @@ class SourceConfig(BaseModel):
             if kind not in kinds:
                 self._refuse(keys, f"belongs to a {kind}, and this source is a {kinds[-1]}")
         if self.world is not None:
-            self._refuse(("prompt", "reference", "id", "where"), "is given by the tiny world itself")
+            self._refuse(
+                ("prompt", "reference", "id", "where", "format"), "is given by the tiny world itself"
+            )
+        if self.format != "columns":
+            self._refuse(("prompt", "reference", "id"), f"is read off the rows of {self.format}")
         specs = self.reference.values() if isinstance(self.reference, dict) else [self.reference]
         if not specs:
             raise ValueError("`reference` names no column")

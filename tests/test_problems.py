@@ -379,3 +379,24 @@ def test_an_unreachable_hub_names_the_way_out(monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     refused(from_keys(dataset="openai/gsm8k", split="test"), "Couldn't reach", "problems.train.file=PATH")
+
+
+def test_rows_of_public_code_data_sets_are_read_by_their_format(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    row = {"task_id": 3, "text": "Add.", "test_list": ["assert add(1, 2) == 3"], "test_setup_code": ""}
+    file.write_text(json.dumps(row) + "\n")
+    (problem,) = load(SourceConfig(file=str(file), format="mbpp"))
+    assert (
+        problem.id == "3"
+        and problem.reference["entry"] == "add"
+        and "assert add(1, 2) == 3" in problem.prompt
+    )
+    with pytest.raises(
+        ProblemError, match=r"row 0 .*no column 'question'.*format apps; columns found: task_id"
+    ):
+        load(SourceConfig(file=str(file), format="apps"))
+    file.write_text(json.dumps({**row, "test_list": ["assert 1"]}) + "\n")
+    with pytest.raises(ProblemError, match=r"row 0 .*row '3': its assertions call no function"):
+        load(SourceConfig(file=str(file), format="mbpp"))
+    with pytest.raises(ValueError, match="`prompt` is read off the rows of mbpp"):
+        SourceConfig(file=str(file), format="mbpp", prompt="text")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from verifiers.code import CodeVerifier, sandbox
-from verifiers.code.formats import humaneval, mbpp
+from verifiers.code.datasets import humaneval, mbpp
 from verifiers.extract import cut
 from verifiers.types import Problem
 

@@ -1,6 +1,5 @@
 """Verdicts on programs, at every level that this machine allows."""
 
-import json
 import multiprocessing
 import os
 import pickle
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 from judging import descendants
 
-from verifiers.code import CodeVerifier, formats, launcher, sandbox, wire
+from verifiers.code import CodeVerifier, launcher, sandbox, wire
 from verifiers.types import Problem
 
 AVAILABLE = sandbox.LEVELS[: sandbox.LEVELS.index(sandbox.level()) + 1]
@@ -462,39 +461,3 @@ def test_it_runs_without_what_only_linux_has(monkeypatch):
     assert verifier.verify(stdin(("1", "2")), "", "print(int(input()) + 1)").status == "correct"
     assert verifier.verify(assertions("assert f(1) == 2\n"), "", "def f(x): return x + 1").status == "correct"
     verifier.close()
-
-
-def test_rows_of_public_data_sets_are_read(best):
-    apps = {
-        "problem_id": 1,
-        "question": "q",
-        "input_output": json.dumps({"inputs": ["1\n"], "outputs": ["2\n"]}),
-    }
-    assert best.verify(formats.apps(apps), "", "print(int(input()) + 1)").score == 1.0
-    taco = {
-        "id": 2,
-        "question": "q",
-        "input_output": json.dumps({"fn_name": "add", "inputs": [[1, 2]], "outputs": [[3]]}),
-    }
-    assert best.verify(formats.apps(taco), "", RIGHT).score == 1.0
-    lcb = {
-        "question_id": "q",
-        "question_content": "q",
-        "metadata": json.dumps({"func_name": "add"}),
-        "public_test_cases": json.dumps([{"input": "1\n2", "output": "3", "testtype": "functional"}]),
-    }
-    assert (
-        best.verify(
-            formats.livecodebench(lcb), "", "class Solution:\n    def add(self, a, b): return a + b"
-        ).score
-        == 1.0
-    )
-    mbpp = {
-        "task_id": 3,
-        "text": "add",
-        "test_list": ["assert set([add(1, 2)]) == {3}"],
-        "test_setup_code": "",
-    }
-    assert best.verify(formats.mbpp(mbpp), "", RIGHT).score == 1.0
-    humaneval = {"task_id": "H/0", "prompt": "def f(x):\n", "test": CHECK, "entry_point": "f"}
-    assert best.verify(formats.humaneval(humaneval), "", "    return sorted(x)\n").score == 1.0

@@ -1,17 +1,14 @@
 """One reader for every form in which tests come: `Problem.reference` → what is to be run.
 
 References have the keys `entry, tests, time_limit, memory_mb, tol, strict`, or `test_code` with `entry` for
-assertion-style programs. Rows of public data sets become such problems here.
+assertion-style programs. `datasets` makes such references of the rows of public data sets.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from ..types import Problem
 
 TIME_LIMIT, MEMORY_MB = 10.0, 1024
 
@@ -106,78 +103,3 @@ def _call(test: Any, index: int) -> tuple[list, dict, Any]:
     raise BadReferenceError(
         f"reference['tests'][{index}] has no list under `args` with a value under `expected`"
     )
-
-
-def humaneval(row: Mapping[str, Any]) -> Problem:
-    """A row of HumanEval (`task_id, prompt, test, entry_point`) or its twin with `id` and `tests`."""
-    test_code = row.get("test") or row["tests"]
-    return Problem(
-        id=str(row.get("task_id", row.get("id"))),
-        prompt=row["prompt"],
-        reference={"entry": row["entry_point"], "test_code": test_code},
-    )
-
-
-def mbpp(row: Mapping[str, Any]) -> Problem:
-    """A row of MBPP (`task_id, text | prompt, test_list, test_imports | test_setup_code`) or of its check() form."""
-    if "entry_point" in row:
-        return humaneval(row)
-    setup = row.get("test_setup_code") or "\n".join(row.get("test_imports", ()))
-    tests = "\n".join(row["test_list"])
-    prompt = f"{row.get('text') or row['prompt']}\nYour code should pass these tests:\n{tests}"
-    entry = _called_function(tests)
-    return Problem(str(row["task_id"]), prompt, {"entry": entry, "test_code": f"{setup}\n{tests}\n"})
-
-
-def _called_function(tests: str) -> str:
-    """The function that assertions call: the first called name that is no builtin."""
-    import ast
-    import builtins
-
-    for node in ast.walk(ast.parse(tests)):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and not hasattr(builtins, node.func.id)
-        ):
-            return node.func.id
-    raise BadReferenceError("the assertions call no function")
-
-
-def apps(row: Mapping[str, Any]) -> Problem:
-    """A row of APPS or TACO: `question`, `input_output` as JSON with `inputs, outputs` and perhaps `fn_name`."""
-    tests = row["input_output"]
-    tests = json.loads(tests) if isinstance(tests, str) else tests
-    entry = tests.get("fn_name") or None
-    pairs = zip(tests["inputs"], tests["outputs"], strict=True)
-    if entry is None:
-        read = [{"stdin": i, "stdout": o} for i, o in pairs]
-    else:
-        method = "class Solution" in (row.get("starter_code") or "")
-        entry = f"Solution.{entry}" if method else entry
-        read = [{"args": i, "expected": o[0] if isinstance(o, list) and len(o) == 1 else o} for i, o in pairs]
-    identity = row.get("problem_id", row.get("id", ""))
-    return Problem(str(identity), row["question"], {"entry": entry, "tests": read})
-
-
-def livecodebench(row: Mapping[str, Any]) -> Problem:
-    """A row of LiveCodeBench: `question_content, public_test_cases` (JSON) and perhaps decoded private ones."""
-    cases = [*_cases(row.get("public_test_cases")), *_cases(row.get("private_test_cases"))]
-    metadata = row.get("metadata") or {}
-    metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
-    if cases and cases[0].get("testtype") == "functional":
-        entry = f"Solution.{metadata['func_name']}"
-        tests = [
-            {
-                "args": [json.loads(line) for line in c["input"].split("\n")],
-                "expected": json.loads(c["output"]),
-            }
-            for c in cases
-        ]
-    else:
-        entry, tests = None, [{"stdin": c["input"], "stdout": c["output"]} for c in cases]
-    return Problem(str(row["question_id"]), row["question_content"], {"entry": entry, "tests": tests})
-
-
-def _cases(value: Any) -> list:
-    return json.loads(value) if isinstance(value, str) else list(value or [])

@@ -42,7 +42,9 @@ class Failure:
 def one_line(text: str) -> str:
     """The text without line breaks, control characters, and what else a program may have put in a message."""
     text = " ".join(text.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
 
 
 def show(value: Any) -> str:

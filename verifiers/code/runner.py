@@ -27,6 +27,8 @@ MAX_STDOUT = 32 << 20
 FILE_BYTES = 16 << 20  # RLIMIT_FSIZE
 INTERPRETER_BYTES = 32 << 20  # a bare interpreter with the usual modules
 _OVERHEAD = 200  # what an empty frame costs the judge
+
+
 class DeadlineError(Exception):
     """The process ran past its deadline."""
 
