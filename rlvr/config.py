@@ -77,6 +77,40 @@ class ShapingConfig(Section):
     per_token: float = Field(default=0.0, ge=0, description="taken from the reward for each completion token")
 
 
+class CurriculumConfig(Section):
+    kind: Literal["uniform", "adaptive", "staged"] = Field(
+        default="uniform",
+        description="epochs of all problems; or drawn by the variance p(1 - p) that running pass rates promise; or "
+        "level by level",
+    )
+    level: str | None = Field(
+        default=None,
+        description="column of the training problems that orders them from easy to hard; `staged` needs it, "
+        "`adaptive` judges unseen problems by it",
+    )
+    forgetting: float = Field(
+        default=0.95, gt=0, le=1, description="what a verdict still counts in the pass rates one step later"
+    )
+    uniform_share: float = Field(
+        default=0.1, gt=0, le=1, description="share of `adaptive` draws that ignore the pass rates"
+    )
+    advance_at: float = Field(
+        default=0.7, gt=0, lt=1, description="pass rate of the newest level at which `staged` adds the next"
+    )
+    refill: int = Field(
+        default=0,
+        ge=0,
+        description="rounds of fresh problems a step may draw in place of groups without variance (DAPO's dynamic "
+        "sampling, arXiv 2503.14476)",
+    )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> CurriculumConfig:
+        if self.kind == "staged" and self.level is None:
+            raise ValueError("kind: staged needs `level`, the column that orders the problems")
+        return self
+
+
 class PpoSection(Section):
     gamma: float = Field(default=1.0, gt=0, le=1, description="discount per token")
     gae_lambda: float = Field(
@@ -159,6 +193,9 @@ class TrainConfig(Section):
     learning_rate: float = Field(default=1e-6, gt=0, description="peak learning rate of AdamW")
     shaping: ShapingConfig = Field(
         default=ShapingConfig(), description="length terms of the reward; none by default"
+    )
+    curriculum: CurriculumConfig = Field(
+        default=CurriculumConfig(), description="which problems a step trains on"
     )
     ppo: PpoSection = Field(default=PpoSection(), description="of train.algorithm=ppo")
     lora: LoraSection | None = Field(

@@ -69,7 +69,7 @@ def train(
 
         journal = Journal(run.metrics, lambda: trainer.sampled_metrics, advance, evaluate_now)
         keeper = trainer.keeper = Keeper(trainer, checkpoints, journal, config.train.checkpoint_every)
-        checkpoints.parts["journal"] = journal
+        checkpoints.parts |= {"journal": journal, "curriculum": trainer.curriculum}
         trainer.add_callback(journal)
         trainer.add_callback(keeper)
         if resumed:

@@ -16,6 +16,7 @@ from rlvr.evaluation import judged, unjudged
 from rlvr.rollouts import Rollout
 from rlvr.sampling import Completion
 from rlvr.training.advantages import zero_variance
+from rlvr.training.curriculum import Outcome
 from verifiers import Problem, Verdict
 
 
@@ -52,6 +53,17 @@ class Sampled:
         for row, advantage in zip(rows, advantages, strict=True):
             row.extra["advantage"] = advantage
         return rows
+
+
+def outcomes(indices: Sequence[int], verdicts: Sequence[Verdict], group_size: int) -> list[Outcome]:
+    """How each group went, on all processes: `indices` are this one's problems, one per group."""
+    groups = [verdicts[start : start + group_size] for start in range(0, len(verdicts), group_size)]
+    return gather_object(
+        [
+            Outcome(index, sum(v.score == 1.0 for v in group), sum(v.score is not None for v in group))
+            for index, group in zip(indices, groups, strict=True)
+        ]
+    )
 
 
 def measure(rewards: torch.Tensor, sampled: Sampled) -> dict[str, float]:

@@ -36,9 +36,10 @@ from rlvr.evidence import render
 from rlvr.policy import Policy
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
-from rlvr.training import arguments, attention, order, ppo
+from rlvr.training import arguments, attention, ppo
 from rlvr.training.advantages import advantages
-from rlvr.training.batch import Sampled, measure, per_row, split_groups
+from rlvr.training.batch import Sampled, measure, outcomes, per_row, split_groups
+from rlvr.training.curriculum import Curriculum, levels_of
 from rlvr.training.head import add_selected_head
 from rlvr.training.keeper import Keeper
 from rlvr.training.packing import pack
@@ -78,6 +79,10 @@ class Trainer(GRPOTrainer):
             ppo.add_value_head(policy.model)
         self._values: torch.Tensor | None = None
         """(rows, T) of the last forward pass, where the model has a value head."""
+        levels = levels_of(problems, config.train.curriculum.level)
+        self.curriculum = Curriculum(
+            config.train.curriculum, levels, config.seed, clock=lambda: self.state.global_step
+        )
         self._sampled: Sampled | None = None
         self.sampled_metrics: dict[str, float] = {}
         self.keeper: Keeper | None = None
@@ -125,19 +130,19 @@ class Trainer(GRPOTrainer):
         """This process's rows of the step: G neighbouring rows per problem."""
         groups = self.our.train.groups_per_step
         generation = self.state.global_step // self.num_iterations
-        indices = order.draw(len(self.problems), groups, generation, self.our.seed)
+        indices, _ = self.curriculum.draw(generation, groups)
         share = groups // self.accelerator.num_processes
         mine = indices[self.accelerator.process_index * share :][:share]
         return [
             {
                 "prompt": prompt,
                 "problem": problem,
+                "index": index,
                 "place": place,
                 "sample": sample,
             }
-            for place, problem in enumerate(
-                (self.problems[i] for i in mine), start=self.accelerator.process_index * share
-            )
+            for place, index in enumerate(mine, start=self.accelerator.process_index * share)
+            for problem in [self.problems[index]]
             for prompt in [render(self.examiner.evidence, problem, self.policy.tokenizer)]  # once per group
             for sample in range(self.group_size)
         ]
@@ -240,7 +245,9 @@ class Trainer(GRPOTrainer):
         rewards = torch.as_tensor(self.accelerator.gather(local)).view(-1, self.group_size)
         self._weigh(batch, sampled, rewards, local)
         self._write(step, inputs, sampled, batch["advantages"])
-        self.sampled_metrics = measure(rewards, sampled)
+        drawn = [row["index"] for row in inputs[:: self.group_size]]
+        self.curriculum.observe(step, outcomes(drawn, sampled.verdicts, self.group_size))
+        self.sampled_metrics = measure(rewards, sampled) | self.curriculum.metrics()
         return batch
 
     def _weigh(
