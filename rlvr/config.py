@@ -190,6 +190,14 @@ class TrainConfig(Section):
         ge=0,
         description="steps between checkpoints; unset: as often as one hundredth of the time allows; 0: only the last",
     )
+    max_skipped: int = Field(
+        default=5, ge=1, description="steps in a row without finite numbers, after which the run stops"
+    )
+    max_drift: float = Field(
+        default=0.05,
+        ge=0,
+        description="warn where sampler and trainer differ by more nats per token (mean of a step)",
+    )
     learning_rate: float = Field(default=1e-6, gt=0, description="peak learning rate of AdamW")
     shaping: ShapingConfig = Field(
         default=ShapingConfig(), description="length terms of the reward; none by default"
@@ -217,6 +225,13 @@ class VerificationConfig(Section):
         default=10.0, gt=0, description="seconds for one verdict before its worker is killed"
     )
     memory_mb: int = Field(default=2048, ge=64, description="memory of one worker")
+    max_unjudged: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="greatest share of responses without a verdict, through no fault of the policy; above it the run "
+        "stops; 1 bears everything",
+    )
 
 
 class AnalysisConfig(Section):

@@ -6,16 +6,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from rlvr import rollouts
 from rlvr.config import Config
-from rlvr.errors import UserError
+from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence, render
+from rlvr.judging import PROBLEMS, Watch, outcome
 from rlvr.policy import Policy, PolicyError
 from rlvr.rollouts import Rollout
-from rlvr.run import processes, versions
+from rlvr.run import processes, stop_if_asked, versions
 from rlvr.sampling import Completion, Row, sampler
 from rlvr.terminal import Terminal
 from verifiers import Problem, Verdict
@@ -57,7 +59,11 @@ class Examiner:
             return into
         label = label or f"sampling {policy.name}"
         with self.terminal.progress(label, total=samples * len(problems), start=len(done)) as advance:
-            self._draw(policy, problems, prompts, todo, into, advance)
+            try:
+                self._draw(policy, problems, prompts, todo, samples, into, advance)
+            except RunError:
+                forget_unjudged(into)
+                raise
         return into
 
     def complete(self, problems: Sequence[Problem], file: Path, samples: int | None = None) -> bool:
@@ -83,6 +89,7 @@ class Examiner:
         problems: Sequence[Problem],
         prompts: Sequence[list[int]],
         todo: Sequence[tuple[int, int]],
+        samples: int,
         into: Path,
         advance: Progress,
     ) -> None:
@@ -96,11 +103,16 @@ class Examiner:
         state = processes()
         draw = sampler(policy, self.config)
         size = draw.block_size(prompts) * state.num_processes
+        least = min(PROBLEMS, len(problems)) * samples
+        watch = Watch(self.config.verification.max_unjudged, least)
+        watch.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
         def write(judging: Sequence[tuple[Rollout, Future[Verdict]]]) -> None:
             rows = [judged(row, future.result()) for row, future in judging]
             if state.num_processes > 1:
                 rows = gather_object(rows)
+                stop_if_asked()
+            watch.see(map(outcome, rows), into.stem)
             if state.is_main_process:
                 rollouts.append(into, rows)
 
@@ -195,6 +207,14 @@ def prompt_ids(
             "max_new_tokens, use fewer shots, or leave those problems out."
         )
     return ids
+
+
+def forget_unjudged(file: Path) -> None:
+    """Cut the file off before its first row without a verdict: with the verifier mended it is drawn and judged anew,
+    with the same result but for the verdicts."""
+    if processes().is_main_process and file.exists():
+        kept = takewhile(lambda row: row.score is not None, rollouts.read(file))
+        rollouts.rewrite(file, kept)
 
 
 def row_seed(seed: int, stream: str, problem_id: str, sample: int) -> int:

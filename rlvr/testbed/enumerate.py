@@ -275,7 +275,7 @@ def exact_comparison(
     per_problem: dict[str, Any] = {"problem_id": [problem.id for problem in problems]}
     for name, policy in (("base", base), ("tuned", tuned)):
         per_problem[f"{name}_pass_at_1"] = [t.pass_at_1 for t in policy]
-        per_problem[f"{name}_sound_share"] = [t.mass(t.sound) / t.pass_at_1 for t in policy]
+        per_problem[f"{name}_sound_share"] = [_share(t.mass(t.sound), t.pass_at_1) for t in policy]
         per_problem[f"{name}_mass_outside_support"] = [t.outside for t in policy]
     for name in split[0]:
         per_problem[name] = [row[name] for row in split]
@@ -297,11 +297,16 @@ def summary(policy: Sequence[Table], ks: Sequence[int] = (1, 4, 16, 64, 256)) ->
     strategies = [(t.strategy_shares(), t.strategy_shares(verified=True)) for t in policy]
     return {
         "pass_at_k": {str(k): _mean(t.pass_at_k(k) for t in policy) for k in ks},
-        "sound_share_of_verified": sum(t.mass(t.sound) for t in policy) / right,
+        "sound_share_of_verified": _share(sum(t.mass(t.sound) for t in policy), right),
         "strategies": {s: _mean(every[s] for every, _ in strategies) for s in strategies[0][0]},
         "posterior_strategies": {s: _mean(v[s] for _, v in strategies) for s in strategies[0][1]},
         "mass_outside_support": _mean(t.outside for t in policy),
     }
+
+
+def _share(part: float, whole: float) -> float | None:
+    """None where there is no whole."""
+    return part / whole if whole > 0 else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -40,11 +40,14 @@ def train(
         ConfigError: the arguments do not fit together or TRL refuses them.
         PolicyError: the model cannot be loaded.
     """
+    from rlvr import rollouts
     from rlvr.evaluation import prompt_ids
+    from rlvr.judging import outcome
     from rlvr.policy import load_policy
     from rlvr.training import arguments
     from rlvr.training.callbacks import Journal, rewind
     from rlvr.training.checkpoints import Checkpoints
+    from rlvr.training.guard import Guard
     from rlvr.training.keeper import Keeper
     from rlvr.training.trainer import Trainer
 
@@ -67,11 +70,21 @@ def train(
             with trainer.snapshot(f"step-{step}") as snapshot:
                 return evaluate(snapshot, step) or {}
 
-        journal = Journal(run.metrics, lambda: trainer.sampled_metrics, advance, evaluate_now)
+        guard = trainer.guard = Guard(
+            config.train.max_skipped,
+            config.train.max_drift,
+            examiner.terminal.say,
+            lambda step: run.rollouts(f"train-{step - (step - 1) % trainer.num_iterations:06d}"),
+        )
+        for file in sorted(run.rollouts("train").parent.glob("train-*.jsonl"))[
+            -(trainer.watch.blocks or 1) :
+        ]:
+            trainer.watch.add(map(outcome, rollouts.read(file)))
+        journal = Journal(run.metrics, lambda: trainer.sampled_metrics | guard.figures, advance, evaluate_now)
         keeper = trainer.keeper = Keeper(trainer, checkpoints, journal, config.train.checkpoint_every)
-        checkpoints.parts |= {"journal": journal, "curriculum": trainer.curriculum}
-        trainer.add_callback(journal)
-        trainer.add_callback(keeper)
+        checkpoints.parts |= {"journal": journal, "guard": guard, "curriculum": trainer.curriculum}
+        for callback in (journal, keeper, guard):
+            trainer.add_callback(callback)
         if resumed:
             keeper.resume(resumed)
         if config.train.steps > done:

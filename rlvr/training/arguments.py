@@ -129,7 +129,6 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
             min_p=sampling.min_p or None,
             save_strategy="no",  # `Keeper` says when
             logging_steps=1,
-            logging_nan_inf_filter=False,  # `Guard` looks for them
             eval_strategy="no",
             seed=config.seed,
             trust_remote_code=config.trust_remote_code,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -85,7 +86,9 @@ class Journal(TrainerCallback):
         row |= {ours: logs[theirs] for theirs, ours in RENAMED.items() if logs.get(theirs) is not None}
         row["seconds/step"] = self.took
         row["seconds/update"] = self.took - row["seconds/sampling"] - row["seconds/verifying"]
-        self.pending = row
+        if row.get("skipped"):
+            row["loss"] = None  # transformers has put the mean of the others in its place
+        self.pending = {key: value if finite(value) else None for key, value in row.items()}
         with interrupt.free():
             self.finish()
         del state.log_history[:-1]  # metrics.jsonl is the history; every checkpoint would hold it again
@@ -100,13 +103,19 @@ class Journal(TrainerCallback):
             if processes().is_main_process:
                 append(self.file, self.last)
         held_out = f", held-out {100 * evaluated['eval/pass@1']:.1f}" if "eval/pass@1" in evaluated else ""
-        self.advance(1, note=f"reward {100 * self.last['reward']:.1f}{held_out}")
+        reward = "–" if self.last["reward"] is None else f"{100 * self.last['reward']:.1f}"
+        self.advance(1, note=f"reward {reward}{held_out}")
+
+
+def finite(value: Any) -> bool:
+    """JSON can hold it."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def append(file: Path, row: dict[str, Any]) -> None:
     """Add one line and wait until it is on disk."""
     with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row) + "\n")
+        stream.write(json.dumps(row, allow_nan=False) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -33,6 +33,7 @@ from rlvr import files, rollouts
 from rlvr.config import Config, ConfigError
 from rlvr.evaluation import Examiner, row_seed
 from rlvr.evidence import render
+from rlvr.judging import PROBLEMS, Watch, outcome
 from rlvr.policy import Policy
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
@@ -40,6 +41,7 @@ from rlvr.training import arguments, attention, ppo
 from rlvr.training.advantages import advantages
 from rlvr.training.batch import Sampled, measure, outcomes, per_row, split_groups
 from rlvr.training.curriculum import Curriculum, levels_of
+from rlvr.training.guard import GuardedTrainer, padded, watched
 from rlvr.training.head import add_selected_head
 from rlvr.training.keeper import Keeper
 from rlvr.training.packing import pack
@@ -47,7 +49,7 @@ from rlvr.training.rewards import reward
 from verifiers import Problem
 
 
-class Trainer(GRPOTrainer):
+class Trainer(GuardedTrainer):
     """GRPO on verified traces.
 
     Args:
@@ -86,6 +88,11 @@ class Trainer(GRPOTrainer):
         self._sampled: Sampled | None = None
         self.sampled_metrics: dict[str, float] = {}
         self.keeper: Keeper | None = None
+        self.watch = Watch(
+            config.verification.max_unjudged,
+            least=PROBLEMS * self.group_size,
+            blocks=-(-PROBLEMS // config.train.groups_per_step),
+        )
         rows = max(1, config.train.steps * config.train.groups_per_step)
         super().__init__(
             model=policy.model,
@@ -244,6 +251,9 @@ class Trainer(GRPOTrainer):
         local = torch.tensor(sampled.rewards, dtype=torch.float32, device=device)
         rewards = torch.as_tensor(self.accelerator.gather(local)).view(-1, self.group_size)
         self._weigh(batch, sampled, rewards, local)
+        batch["row"] = torch.arange(len(inputs), device=device)
+        if self.base is None and (theirs := padded(sampled.completions, batch["completion_ids"])) is not None:
+            batch["sampler_logprobs"] = theirs
         self._write(step, inputs, sampled, batch["advantages"])
         drawn = [row["index"] for row in inputs[:: self.group_size]]
         self.curriculum.observe(step, outcomes(drawn, sampled.verdicts, self.group_size))
@@ -289,11 +299,13 @@ class Trainer(GRPOTrainer):
         drawn = [(r["problem"], r["sample"]) for r in inputs]
         drawn_by = self.base.name if self.base else f"step-{step - 1}"
         rows = gather_object(sampled.rows(drawn, drawn_by, self.our.verifier, advantages.tolist()))
+        self.watch.see(map(outcome, rows), f"step {step}")
         if self.accelerator.is_main_process:
             rollouts.rewrite(self.rollouts_to / f"train-{step:06d}.jsonl", rows)
 
     # ------------------------------------------------------------------ the update
 
+    @watched
     def _get_per_token_logps_and_entropies(
         self,
         model: Any,

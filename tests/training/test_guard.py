@@ -1,0 +1,129 @@
+"""Numbers that are none: the step changes nothing, is counted and saved, and too many of them stop the run."""
+
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from rlvr import rollouts, training
+from rlvr.cli import main
+from rlvr.run import read_metrics
+from rlvr.training.guard import drift
+from tests.training.test_resume import command
+
+
+def poison(monkeypatch, at: set[int], where: str) -> None:
+    """Steps whose gradient, loss or log-probabilities are not finite: the fault enters through real tensors."""
+    real = training.steps
+
+    def poisoned(trainer, keeper, resumed):
+        if where == "gradient":
+            weight = next(p for p in trainer.model.parameters() if p.requires_grad)
+            weight.register_hook(lambda g: g * math.inf if trainer.state.global_step + 1 in at else g)
+        else:
+            head = trainer.model.get_output_embeddings()
+            compute = trainer._compute_loss
+
+            def broken(model, inputs):
+                if trainer.state.global_step + 1 not in at:
+                    return compute(model, inputs)
+                if where == "loss":
+                    inputs["advantages"] = torch.full_like(inputs["advantages"], math.nan)
+                    return compute(model, inputs)
+                kept = head.weight.data.clone()
+                head.weight.data[5] = math.nan
+                try:
+                    return compute(model, inputs)
+                finally:
+                    head.weight.data.copy_(kept)
+
+            trainer._compute_loss = broken
+        real(trainer, keeper, resumed)
+
+    monkeypatch.setattr(training, "steps", poisoned)
+
+
+@pytest.mark.parametrize("where", ["gradient", "loss", "log-probability"])
+def test_a_step_that_is_not_finite_changes_nothing(tmp_path, monkeypatch, where):
+    poison(monkeypatch, {2}, where)
+    assert main(command(tmp_path / "run", "train.learning_rate=1e-3")) == 0
+    one, two, three = (tmp_path / "run" / "checkpoints" / f"checkpoint-{n}" for n in (1, 2, 3))
+    weights = [load_file(c / "model.safetensors") for c in (one, two, three)]
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+    assert any(not torch.equal(weights[1][k], weights[2][k]) for k in weights[0])
+    states = [torch.load(c / "optimizer.pt", weights_only=True)["state"] for c in (one, two)]
+    assert all(torch.equal(states[0][i][k], states[1][i][k]) for i in states[0] for k in states[0][i])
+    rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert [row["skipped"] for row in rows] == [0, 1, 0, 0]
+    assert rows[1]["loss"] is None and all(math.isfinite(row["loss"]) for row in rows if not row["skipped"])
+    saved = list(rollouts.read(tmp_path / "run" / "rollouts" / "skipped-000002.jsonl"))
+    assert saved and {row.extra["not_finite"] for row in saved} == {where}
+    trained_on = {
+        (r.problem_id, r.sample) for r in rollouts.read(tmp_path / "run" / "rollouts" / "train-000002.jsonl")
+    }
+    assert {(r.problem_id, r.sample) for r in saved} <= trained_on
+    assert f"Step 2 is skipped: its {where} is not finite" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_too_many_in_a_row_stop_the_run_and_the_last_good_weights_stay(tmp_path, monkeypatch, capsys):
+    poison(monkeypatch, {2, 3, 4, 5, 6}, "gradient")
+    words = command(tmp_path / "run", "train.steps=8", "train.max_skipped=3", "train.checkpoint_every=0")
+    assert main(words) == 3
+    assert "3 steps in a row were skipped, up to step 4" in capsys.readouterr().err
+    folder = tmp_path / "run"
+    assert not (folder / "model").exists()
+    assert [row["step"] for row in read_metrics(folder / "metrics.jsonl")] == [1, 2, 3, 4]
+    manifest = json.loads((folder / "checkpoints" / "checkpoint-4" / "manifest.json").read_text())
+    assert manifest["step"] == 4
+    assert main(words) == 3  # the next step is no better: at once
+    assert "4 steps in a row" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(words) == 0  # mended
+
+
+def test_the_sampler_and_the_trainer_agree_and_it_is_measured(tmp_path):
+    assert main(command(tmp_path / "run")) == 0
+    for row in read_metrics(tmp_path / "run" / "metrics.jsonl"):
+        assert 0 <= row["drift/token_mean"] <= row["drift/token_max"] < 1e-3
+        assert row["drift/sequence_mean"] <= row["drift/sequence_max"] < 1e-2
+
+
+def test_a_drift_is_warned_about(tmp_path):
+    assert main(command(tmp_path / "run", "train.max_drift=0", "train.steps=1")) == 0
+    assert "sampler and trainer differ by" in (tmp_path / "run" / "log.txt").read_text()
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda t: st.lists(
+            st.tuples(
+                st.lists(st.floats(-9, 0), min_size=t, max_size=t),
+                st.lists(st.floats(-9, 0), min_size=t, max_size=t),
+                st.integers(0, t),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+)
+@settings(deadline=None, derandomize=True)
+def test_drift_is_the_plain_sum(rows):
+    width = len(rows[0][0])
+    mask = torch.tensor([[i < n for i in range(width)] for _, _, n in rows])
+    found = drift(torch.tensor([r[0] for r in rows]), torch.tensor([r[1] for r in rows]), mask).tolist()
+    deltas = [[a - b for a, b in zip(x[:n], y[:n], strict=True)] for x, y, n in rows]
+    tokens = [abs(d) for row in deltas for d in row]
+    sequences = [abs(sum(row)) for row in deltas]
+    expected = [
+        sum(tokens),
+        len(tokens),
+        max(tokens, default=0),
+        sum(sequences),
+        sum(map(bool, deltas)),
+        max(sequences),
+    ]
+    assert found == pytest.approx(expected, abs=1e-4)
