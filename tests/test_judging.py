@@ -84,6 +84,8 @@ def test_all_verdicts_missing_is_borne_where_the_config_says_so(tmp_path, capsys
     (tmp_path / "down").touch()
     assert main(words(tmp_path, "verification.max_unjudged=1")) == 2
     assert "base.jsonl: holds no scored sample; its verdicts: 80 error" in capsys.readouterr().err
-    assert main(["train", *words(tmp_path, "verification.max_unjudged=1")[1:]]) == 0
-    rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "down").touch()
+    assert main(["train", *words(tmp_path / "two", "verification.max_unjudged=1")[1:]]) == 0
+    rows = read_metrics(tmp_path / "two" / "run" / "metrics.jsonl")
     assert [row["reward"] for row in rows] == [None] * 3 and all(row["gradient_norm"] == 0 for row in rows)
