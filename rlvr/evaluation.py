@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from rlvr.judging import PROBLEMS, Watch, outcome
 from rlvr.policy import Policy, PolicyError
 from rlvr.rollouts import Rollout
 from rlvr.run import processes, stop_if_asked, versions
-from rlvr.sampling import Completion, Row, sampler
+from rlvr.sampling import Completion, Row, Sampler, sampler
 from rlvr.terminal import Terminal
 from verifiers import Problem, Verdict
 from verifiers.pool import VerifierPool
@@ -53,14 +53,17 @@ class Examiner:
         """
         samples = samples or self.config.sampling.samples
         prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
-        done = self._begin(policy, problems, into, samples)
-        todo = [(i, s) for i, p in enumerate(problems) for s in range(samples) if (p.id, s) not in done]
-        if not todo:
+        self._begin(policy, problems, into, samples)
+        every = [(i, s) for i in range(len(problems)) for s in range(samples)]
+        if rollouts.count(into) == len(every):
             return into
+        draw = sampler(policy, self.config)
+        size = draw.block_size(prompts) * processes().num_processes
+        done = whole_blocks(into, size)
         label = label or f"sampling {policy.name}"
-        with self.terminal.progress(label, total=samples * len(problems), start=len(done)) as advance:
+        with self.terminal.progress(label, total=len(every), start=done) as advance:
             try:
-                self._draw(policy, problems, prompts, todo, samples, into, advance)
+                self._draw(policy, problems, draw, size, prompts, every[done:], samples, into, advance)
             except RunError:
                 forget_unjudged(into)
                 raise
@@ -87,6 +90,8 @@ class Examiner:
         self,
         policy: Policy,
         problems: Sequence[Problem],
+        draw: Sampler,
+        size: int,
         prompts: Sequence[list[int]],
         todo: Sequence[tuple[int, int]],
         samples: int,
@@ -101,8 +106,6 @@ class Examiner:
         from accelerate.utils import gather_object
 
         state = processes()
-        draw = sampler(policy, self.config)
-        size = draw.block_size(prompts) * state.num_processes
         least = min(PROBLEMS, len(problems)) * samples
         watch = Watch(self.config.verification.max_unjudged, least)
         watch.add(map(outcome, rollouts.read(into)) if into.exists() else ())
@@ -142,10 +145,8 @@ class Examiner:
         write(judging or [])
         state.wait_for_everyone()  # nobody reads the file before it is whole
 
-    def _begin(
-        self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int
-    ) -> set[tuple[str, int]]:
-        """Write the settings, or check that those beside `into` are the same; say which rows it holds."""
+    def _begin(self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int) -> None:
+        """Write the settings, or check that those beside `into` are the same."""
         settings = self.settings(policy, problems, samples)
         there = rollouts.read_settings(into)
         differing = sorted(k for k in settings.keys() | there.keys() if settings.get(k) != there.get(k))
@@ -156,12 +157,10 @@ class Examiner:
             raise UserError(
                 f"{into}: was drawn under other settings ({shown}). Give this evaluation another file."
             )
-        done = {(row.problem_id, row.sample) for row in rollouts.read(into)} if into.exists() else set()
         state = processes()
         state.wait_for_everyone()
         if state.is_main_process and not there:
             rollouts.write_settings(into, settings)
-        return done
 
     def settings(self, policy: Policy, problems: Sequence[Problem], samples: int) -> dict[str, Any]:
         """What holds for a whole file of rollouts."""
@@ -207,6 +206,17 @@ def prompt_ids(
             "max_new_tokens, use fewer shots, or leave those problems out."
         )
     return ids
+
+
+def whole_blocks(file: Path, size: int) -> int:
+    """How many rows of whole blocks `file` holds. Those of a block that was cut off are taken out: rows are drawn
+    in the batches of a run that was never stopped, to the last bit of their log-probabilities."""
+    with processes().main_process_first():
+        there = rollouts.count(file)
+        torn = file.exists() and not file.read_bytes().endswith(b"\n")
+        if processes().is_main_process and (there % size or torn):
+            rollouts.rewrite(file, islice(rollouts.read(file), there - there % size))
+    return there - there % size
 
 
 def forget_unjudged(file: Path) -> None:
