@@ -52,6 +52,7 @@ def evaluate(args: argparse.Namespace) -> int:
     terminal = _terminal(args)
     name = re.sub(r"[^\w.-]+", "-", args.model).strip("-")
     output = args.output or Path("evals") / f"{name}-{file.stem}.jsonl"
+    output.parent.mkdir(parents=True, exist_ok=True)
     with pipeline.prepare(config, terminal, file.parent) as (problems, examiner):
         policy = load_policy(config, name)
         examiner.evaluate(policy, problems.heldout, output)

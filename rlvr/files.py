@@ -13,8 +13,10 @@ from pathlib import Path
 
 def replace(path: Path, chunks: Iterable[bytes]) -> None:
     """Put `chunks` in place of the file's content: a reader sees the old file or the new one, also after a
-    power cut. Whatever goes wrong on the way leaves the old file and nothing else."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    power cut. Whatever goes wrong on the way leaves the old file and nothing else.
+
+    The folder must be there: one that has vanished under a run is an error, not a thing to begin anew.
+    """
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "wb") as file:

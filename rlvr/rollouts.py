@@ -199,7 +199,6 @@ def append(path: Path, rows: Iterable[Rollout]) -> None:
     """
     data = "".join(row.to_json_line() + "\n" for row in rows).encode()
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         end = _sound_end(fd, path)

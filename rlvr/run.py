@@ -65,6 +65,7 @@ def open_run(config: Config, folder: Path) -> Run:
     existing = configuration.load(file) if begun else None
     if existing is None:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "rollouts").mkdir(exist_ok=True)
         write_config(config, file)
     elif config.resume == "never":
         raise ConfigError(f"{folder}: resume=never, and this folder holds a run; give another with --output")
@@ -80,8 +81,8 @@ def open_run(config: Config, folder: Path) -> Run:
 def refuse_foreign(folder: Path) -> bool:
     """Whether a run has begun in `folder`. Raises ConfigError where something else is there."""
     begun = folder.is_dir() and any(
-        path.name not in ("config.yaml", "log.txt") and not path.name.startswith(".")
-        for path in folder.iterdir()
+        path.name not in ("config.yaml", "log.txt", "rollouts") and not path.name.startswith(".")
+        for path in (*folder.iterdir(), *folder.glob("rollouts/*"))
     )
     if folder.is_file() or (begun and not (folder / "config.yaml").exists()):
         raise ConfigError(

@@ -59,7 +59,7 @@ class Assassin:
 
     def __init__(self, phase: str, occurrence: int, delay: float, log: Path) -> None:
         self.phase, self.occurrence, self.delay, self.log = phase, occurrence, delay, log
-        self.now = ["start"]
+        self.now = ["elsewhere"]
 
     def wrap(self, owner: Any, name: str, phase: str | Callable[..., str]) -> None:
         """Let `owner.name` count as `phase` while it runs."""
@@ -216,9 +216,8 @@ def table(result: dict[str, Any]) -> str:
     out += [f"{p:<26}{kills.get(p, 0):>7}{kills.get(p, 0):>9}{lost.get(p, 0):>6}" for p in phases]
     out.append(f"{'all':<26}{sum(kills.values()):>7}{sum(kills.values()):>9}{sum(lost.values()):>6}")
     same = f"differ: {', '.join(result['differs'])}" if result["differs"] else "are the same, bit for bit"
-    out.append(
-        f"Weights, metrics and {result['rows']} rollout rows {same}; missing: {result['lost']}, twice: {result['twice']}."
-    )
+    counts = f"missing: {result['lost']}, twice: {result['twice']}"
+    out.append(f"Weights, metrics and {result['rows']} rollout rows {same}; rows {counts}.")
     return "\n".join(out)
 
 

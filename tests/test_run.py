@@ -23,7 +23,7 @@ def test_the_same_configuration_goes_on(tmp_path):
 
 def test_another_one_is_refused_and_the_keys_are_named(tmp_path):
     open_run(quickstart_config(), tmp_path)
-    (tmp_path / "rollouts").mkdir()
+    (tmp_path / "rollouts" / "base.jsonl").write_text("")
     with pytest.raises(ConfigError, match="seed: 0 / 7"):
         open_run(quickstart_config(seed=7), tmp_path)
 

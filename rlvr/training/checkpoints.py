@@ -145,7 +145,8 @@ class Checkpoints:
         staged = self.staging / f"checkpoint-{step}"
         if state.is_main_process:
             shutil.rmtree(self.staging, ignore_errors=True)
-            self.staging.mkdir(parents=True)
+            self.folder.mkdir(exist_ok=True)
+            self.staging.mkdir()
             files.require_space(self.staging, size, f"checkpoint-{step}")
         state.wait_for_everyone()
         with files.says_when_full(self.folder, size, f"checkpoint-{step}"):

@@ -1,0 +1,149 @@
+"""What a cluster does to a run's folder: it fills, it turns read-only, it vanishes, two runs want it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rlvr.cli import main
+from rlvr.run import read_metrics
+from tests.training.test_resume import result, wait_for
+
+SHORT = [
+    "train.steps=4", "train.groups_per_step=4", "train.group_size=4", "train.checkpoint_every=1",
+    "sampling.samples=8", "analysis.search_budget=2", "analysis.replicates=200", "problems.heldout.limit=16",
+    "problems.probes={}", "verification.workers=1", "sampling.batch_size=16", "-q",
+]  # fmt: skip
+
+
+def command(folder: Path, *more: str, verb: str = "run") -> list[str]:
+    return [verb, "quickstart", "--output", str(folder), *SHORT, *more]
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """A file system of our own, of 16 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def remount(place: Path, option: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{option}", str(place)], check=True)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    assert main(command(folder, verb="train")) == 0
+    return folder
+
+
+def test_a_disk_too_small_for_the_next_checkpoint(trained, disk, capsys):
+    words = command(disk / "run", verb="train")
+    checkpoint = trained / "checkpoints" / "checkpoint-4"
+    remount(disk, f"size={16 * sum(p.stat().st_size for p in checkpoint.iterdir()) // 10}")
+    assert main(words) == 3
+    said = capsys.readouterr().err
+    assert "no space left for checkpoint-2" in said and "MB are free" in said and "make space" in said
+    assert [p.name for p in (disk / "run" / "checkpoints").glob("checkpoint-*")] == ["checkpoint-1"]
+    remount(disk, "size=200m")
+    assert main(words) == 0
+    assert result(disk / "run") == result(trained)
+
+
+@pytest.mark.parametrize("left", [0, 3000, 60_000])
+def test_a_disk_that_fills_in_the_middle_of_anything(disk, tmp_path, capsys, left):
+    """`left` bytes: not the config, then not the first rollouts, then not the whole evaluation."""
+    words = command(disk / "run", "train.steps=0")
+    filler = disk / "filler"
+    free = shutil.disk_usage(disk).free
+    filler.write_bytes(b"x" * (free - left // 4096 * 4096))
+    assert main(words) == 3
+    assert (
+        "No space left on device" in (said := capsys.readouterr().err) and "the same command goes on" in said
+    )
+    remount(disk, "size=200m")
+    assert main(words) == 0
+    elsewhere = tmp_path / "run"
+    assert main(command(elsewhere, "train.steps=0")) == 0
+    for name in ("base", "tuned"):
+        there, here = (folder / "rollouts" / f"{name}.jsonl" for folder in (disk / "run", elsewhere))
+        assert there.read_bytes() == here.read_bytes()
+
+
+def test_a_read_only_disk(disk, capsys):
+    words = command(disk / "run", verb="train")
+    remount(disk, "size=200m,ro")
+    assert main(words) == 2
+    assert "Read-only file system" in (said := capsys.readouterr().err) and "Traceback" not in said
+    remount(disk, "rw")
+    assert main(words) == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path, capsys):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    assert main(command(tmp_path / "closed" / "run")) == 2
+    assert "Permission denied" in capsys.readouterr().err
+
+
+def test_an_output_below_a_file(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(command(tmp_path / "file" / "run")) == 2
+    assert "Not a directory" in capsys.readouterr().err
+
+
+def test_a_folder_that_vanishes_under_the_run(tmp_path):
+    folder = tmp_path / "run"
+    words = command(folder, "train.steps=400", "sampling.samples=2", verb="train")
+    process = subprocess.Popen([sys.executable, "-m", "rlvr", *words], stderr=subprocess.PIPE, text=True)
+    wait_for(folder / "rollouts" / "train-000003.jsonl", process)
+    folder.rename(tmp_path / "elsewhere")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2, said
+    assert "No such file or directory" in said and "Traceback" not in said
+    assert not folder.exists()
+    (tmp_path / "elsewhere").rename(folder)
+    steps = len(read_metrics(folder / "metrics.jsonl"))
+    assert steps >= 2
+
+
+def test_a_second_run_in_the_folder_is_refused_and_a_crash_leaves_no_lock(tmp_path, capsys):
+    folder = tmp_path / "run"
+    words = command(folder, "train.steps=400", verb="train")
+    process = subprocess.Popen([sys.executable, "-m", "rlvr", *words], stderr=subprocess.DEVNULL)
+    wait_for(folder / "rollouts" / "train-000001.jsonl", process)
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert (
+        "another run works in this folder" in said
+        and f"process {process.pid} on " in said
+        and "since 2" in said
+    )
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    began = len(read_metrics(folder / "metrics.jsonl"))
+    again = subprocess.Popen([sys.executable, "-m", "rlvr", *words], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while len(read_metrics(folder / "metrics.jsonl")) <= began + 1 and time.monotonic() < until:
+        assert again.poll() is None, again.stderr.read() if again.stderr else ""
+        time.sleep(0.05)
+    again.kill()
+    again.wait()
+    assert len(read_metrics(folder / "metrics.jsonl")) > began
