@@ -130,10 +130,14 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--labels", metavar="COLUMN", help="audit the verifier against these labels")
     score.set_defaults(verb="score")
 
-    report = verbs.add_parser("report", parents=[common], help="compare rollout files, or a CSV of counts")
-    report.add_argument("base", type=Path)
+    report = verbs.add_parser(
+        "report", parents=[common], help="compare rollout files, a CSV of counts, or whole run folders"
+    )
+    report.add_argument("base", type=Path, help="the base's rollouts; or the first of several run folders")
     report.add_argument("tuned", type=Path, nargs="?")
-    report.add_argument("more", type=Path, nargs="*")
+    report.add_argument(
+        "more", type=Path, nargs="*", help="checkpoints, other tuned policies, other evidence"
+    )
     report.add_argument(
         "--output", type=Path, default=Path("report"), help="folder for report.html, report.json"
     )

@@ -77,17 +77,19 @@ def score(args: argparse.Namespace) -> int:
 
 
 def report(args: argparse.Namespace) -> int:
-    """Compare finished rollout files."""
+    """Compare finished rollout files, or the runs in several folders."""
     from rlvr import report as reports
 
-    result = reports.build(
-        args.base,
-        args.tuned,
-        more=args.more,
-        output=args.output,
-        search_budget=args.search_budget,
-        allow_mismatch=args.allow_mismatch,
-    )
+    options = {
+        "output": args.output,
+        "search_budget": args.search_budget,
+        "allow_mismatch": args.allow_mismatch,
+    }
+    given = [path for path in (args.base, args.tuned, *args.more) if path is not None]
+    if all(path.is_dir() for path in given):
+        result = reports.build_runs([reports.RunFiles.of_folder(folder) for folder in given], **options)
+    else:
+        result = reports.build(args.base, args.tuned, more=args.more, **options)
     terminal = Terminal()
     terminal.show(result.summary)
     terminal.show(f"Report: {result.html}")

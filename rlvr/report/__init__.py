@@ -1,4 +1,4 @@
-"""Two files of scored samples in, a report that can be believed out: terminal, report.json, report.html."""
+"""Files of scored samples in, a report that can be believed out: terminal, report.json, report.html."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Report", "build"]
+__all__ = ["Report", "RunFiles", "build", "build_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,29 @@ class Report:
     html: Path
     document: Mapping[str, Any]
     """The content of report.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """One finished training run, as a report over several runs takes it."""
+
+    name: str
+    """What the run is called in the report; no two runs share a name, and none is "base"."""
+    algorithm: str
+    """Runs of one algorithm are seeds of each other: their spread is shown."""
+    seed: int
+    base: Path
+    """The base's evaluation that this run is compared with; runs may share one file."""
+    tuned: Path
+    metrics: Path | None = None
+    """The run's metrics.jsonl, where there is one."""
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> RunFiles:
+        """The run that `rlvr run` left in `folder`. Raises UserError: it is not a finished run."""
+        from rlvr.report.runs import of_folder
+
+        return of_folder(folder)
 
 
 def build(
@@ -50,7 +73,38 @@ def build(
     Raises:
         UserError: a file cannot be read, or the evaluations cannot be compared.
     """
-    from rlvr.report.building import Inputs, write
+    from rlvr.report.building import write
+    from rlvr.report.inputs import Inputs
 
     inputs = Inputs.read(base, tuned, more, probes or {}, metrics, allow_mismatch)
     return write(inputs, Path(output), search_budget=search_budget, exact=exact, title=title, notes=notes)
+
+
+def build_runs(
+    runs: Sequence[RunFiles],
+    *,
+    output: Path,
+    search_budget: int | None = None,
+    allow_mismatch: bool = False,
+    title: str = "Runs",
+    notes: Sequence[str] = (),
+) -> Report:
+    """Compare several training runs, seeds and algorithms, and write the same files as `build`.
+
+    Each run is compared with its own base file, paired by problem. Runs of one algorithm are grouped: the mean
+    over seeds with a between-seed interval (Student's t) stands beside the intervals within each run. In the
+    document, `policies` and `comparisons` have one entry per run under its name, `comparison` is that of the
+    first run (`main` names it), `runs` lists name, algorithm and seed, and `groups` holds the spread.
+
+    Args:
+        runs: at least two; see `RunFiles`.
+        search_budget, allow_mismatch, title, notes: as in `build`.
+
+    Raises:
+        UserError: a file cannot be read, names clash, or runs cannot be compared.
+    """
+    from rlvr.report.building import write
+    from rlvr.report.inputs import Inputs
+
+    inputs = Inputs.of_runs(runs, allow_mismatch)
+    return write(inputs, Path(output), search_budget=search_budget, exact=None, title=title, notes=notes)

@@ -10,40 +10,48 @@ from rlvr import __version__
 from rlvr.analysis.compare import compare, summarise
 from rlvr.analysis.compression import clopper_pearson
 from rlvr.analysis.estimate import plain
+from rlvr.report import runs
+from rlvr.report.inputs import Inputs
 from rlvr.report.sources import NEEDED_FOR, Evaluation
-from rlvr.report.text import number
+from rlvr.report.text import is_step, number
 
 SCHEMA = 1
 
 
 def assemble(
-    evaluations: Sequence[Evaluation],
+    inputs: Inputs,
     *,
     title: str,
     search_budget: int | None,
-    probes: Mapping[str, Sequence[Evaluation]],
     exact: Mapping[str, Any] | None,
     notes: Sequence[str],
 ) -> dict[str, Any]:
     """The document of base, tuned and further evaluations, in this order, or of one alone."""
+    evaluations = inputs.evaluations
     base, *others = evaluations
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "title": title,
         "version": __version__,
         "policies": {e.name: summarise(e.samples) for e in evaluations},
+        "main": others[0].name if others else base.name,
         "comparison": None,
         "comparisons": {},
         "settings": {e.name: e.settings for e in evaluations},
         "sources": {e.name: _source(e) for e in evaluations},
         "notes": list(notes),
     }
-    comparisons = {e.name: compare(base.samples, e.samples, search_budget) for e in others}
+    comparisons = {
+        e.name: compare(inputs.bases.get(e.name, base).samples, e.samples, search_budget) for e in others
+    }
     if comparisons:
-        document["comparison"] = comparisons.pop("tuned")
+        runs.adjust([c for name, c in comparisons.items() if not is_step(name)])
+        document["comparison"] = comparisons.pop(document["main"])
         document["comparisons"] = comparisons
+    if inputs.runs:
+        document |= runs.section(inputs.runs, document)
     document["notes"] += _cautions(document)
-    document["probes"] = {name: _probe(name, search_budget, *pair) for name, pair in probes.items()}
+    document["probes"] = {name: _probe(name, search_budget, *pair) for name, pair in inputs.probes.items()}
     if exact is not None:
         document["exact"] = {"values": exact, "rows": list(_beside(exact, document))}
     return _jsonable(document)

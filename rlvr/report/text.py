@@ -57,3 +57,8 @@ def _float(value: Any) -> float:
     if value is None:
         return math.nan
     return float(value)
+
+
+def is_step(name: str) -> bool:
+    """The evaluation is one during training (`step-20`), not a run of its own."""
+    return re.search(r"step-\d+$", name) is not None

@@ -20,7 +20,7 @@ def headline(document: Mapping[str, Any]) -> list[str]:
         ]
     gain, before, after = (
         comparison["gain"],
-        *(policies[p]["pass_at_k"]["1"]["value"] for p in ("base", "tuned")),
+        *(policies[p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"])),
     )
     kind = _moved(gain)
     first = (
@@ -120,7 +120,7 @@ def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
             {"label": f"pass@{k}", "value": points(e["value"]), "range": _range(e)} for k, e in curve.items()
         ][:6]
     star, parts = c["k_star"], c["compression"]
-    before, after = (document["policies"][p]["pass_at_k"]["1"]["value"] for p in ("base", "tuned"))
+    before, after = (document["policies"][p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"]))
     censored = star["status"] == "censored_right"
     return [
         {"label": "pass@1", "value": f"{points(before)} → {points(after)}", "range": "base → tuned, points"},
@@ -156,7 +156,7 @@ def summary(document: Mapping[str, Any]) -> str:
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     policies, c = document["policies"], document["comparison"]
     yield document["title"]
-    for name in ("base", "tuned") if c else ("base",):
+    for name in ("base", document["main"]) if c else ("base",):
         p = policies[name]
         n = p["samples_per_problem"]
         each = n["max"] if n["min"] == n["max"] else f"{n['min']} to {n['max']}"
@@ -168,11 +168,26 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {f'pass@{k}':<9} {_span(e)}"
     else:
         yield from _comparison(document, c)
+    for method, group in (document.get("groups") or {}).items():
+        yield f"  {method}, {len(group['runs'])} runs: {_over_seeds(group['quantities']['gain'])}"
     for probe in (document.get("probes") or {}).values():
         yield f"  {probe['words']}"
     yield from _exact((document.get("exact") or {}).get("rows", ()))
     for note in document["notes"]:
         yield f"  Note: {note}"
+
+
+def _over_seeds(gain: Mapping[str, Any]) -> str:
+    """Gain over seeds: the spread between runs beside what one run knows of itself."""
+    if gain["value"] is None:
+        return "no gain could be measured"
+    text = f"pass@1 {points(gain['value'], True)} on average"
+    if gain["sd"] is None:
+        return f"{text}; a single run says nothing about the spread between seeds"
+    return (
+        f"{text} ({_range(gain)} between seeds, sd {points(gain['sd'])}; "
+        f"se within a run {points(gain['se_within'])})"
+    )
 
 
 def _exact(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -221,7 +236,7 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
     policies, parts = document["policies"], c["compression"]
     ks = list(c["difference"])
     for k in dict.fromkeys([ks[0], *[k for k in ks if k == str(parts["search_budget"])], ks[-1]]):
-        b, t = (policies[p]["pass_at_k"].get(k) for p in ("base", "tuned"))
+        b, t = (policies[p]["pass_at_k"].get(k) for p in ("base", document["main"]))
         if b and t:
             d = c["difference"][k]
             yield (

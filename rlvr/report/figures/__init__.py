@@ -6,7 +6,6 @@ that says what to see; where the data do not exist, only a line that says what i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +18,9 @@ from rlvr.report.sources import Evaluation
 
 Row = Sequence[Any]
 
+MIN_SEEDS = 3
+"""From so many runs of one algorithm on, their mean is drawn."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -27,13 +29,38 @@ class View:
     document: Mapping[str, Any]
     """The content of report.json."""
     evaluations: Sequence[Evaluation]
-    """Base, tuned, then the others; one only where there is nothing to compare."""
+    """Base, the main policy, then the others; one only where there is nothing to compare."""
     training: Sequence[Mapping[str, Any]] = ()
-    """Rows of metrics.jsonl."""
+    """Rows of the main run's metrics.jsonl."""
+    trainings: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Run's name → rows of its metrics.jsonl, where there are several runs."""
+
+    @property
+    def main(self) -> str:
+        """The policy that the page is about: "tuned", or the first of several runs."""
+        return self.document["main"]
 
     @property
     def comparison(self) -> Mapping[str, Any]:
         return self.document.get("comparison") or {}
+
+    @property
+    def comparisons(self) -> dict[str, Mapping[str, Any]]:
+        """Every comparison with the base, the main one first."""
+        return {self.main: self.comparison, **self.document["comparisons"]} if self.comparison else {}
+
+    @property
+    def groups(self) -> Mapping[str, Any]:
+        """Algorithm → its runs and their spread; empty unless there are several runs."""
+        return self.document.get("groups") or {}
+
+    @property
+    def styles(self) -> dict[str, dict[str, Any]]:
+        """Line styles by policy: base grey; runs of one algorithm share its colour, any other has its own."""
+        group = {run: algorithm for algorithm, g in self.groups.items() for run in g["runs"]}
+        own = list(dict.fromkeys(group.get(name, name) for name in self.names))
+        shades = styles(own)
+        return {name: shades[group.get(name, name)] for name in self.names}
 
     @property
     def policies(self) -> Mapping[str, Any]:
@@ -91,11 +118,6 @@ def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         out[name] = {"color": theme.colour(theme.RUNS[others % len(theme.RUNS)]), "linestyle": dash}
         others += 1
     return out
-
-
-def is_step(name: str) -> bool:
-    """The evaluation is one during training (`step-20`), not a run of its own."""
-    return re.search(r"step-\d+$", name) is not None
 
 
 def sampling_caption(view: View) -> str:

@@ -25,10 +25,9 @@ def panel(view: View) -> Panel:
     name, short, title = "decomposition", "Decomposition", "Of which kind the gain is"
     if not view.comparison:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
-    runs: dict[str, Mapping[str, Any]] = {
-        **(view.document.get("comparisons") or {}),
-        "tuned": view.comparison,
-    }
+    runs = view.comparisons
+    if not view.groups:  # checkpoints first, in their order, what came of them last
+        runs = {**{name: c for name, c in runs.items() if name != view.main}, view.main: view.comparison}
     with theme.drawing(name):
         figure, (ax,) = theme.canvas(7.4, 1.75 + 0.75 * len(runs))
         for y, comparison in enumerate(runs.values()):

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from rlvr.report.figures import Panel, View, pct, styles, theme
+from rlvr.report.figures import Panel, View, pct, theme
 from rlvr.report.figures.tables import interval
 from rlvr.report.text import number
 
@@ -31,9 +31,8 @@ QUANTITIES = (
 
 def panel(view: View) -> Panel:
     name, short, title = "frontier", "Frontier", "Distance from the base, and what it bought"
-    runs = {"tuned": view.comparison, **(view.document.get("comparisons") or {})} if view.comparison else {}
-    runs = {run: c for run, c in runs.items() if (c.get("alignment") or {}).get("status") == "ok"}
-    if "tuned" not in runs:
+    runs = {run: c for run, c in view.comparisons.items() if (c.get("alignment") or {}).get("status") == "ok"}
+    if view.main not in runs:
         why = (
             "Needs each completion's log-probability under base and tuned policy (key logprobs), sampled at "
         )
@@ -72,9 +71,8 @@ def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
     )
     base = pct(view.policies["base"]["pass_at_k"]["1"]["value"])
     ax.plot(0, base, "o", color=theme.colour("base"), label="base")
-    for run, style in styles(["base", *runs]).items():
-        if run == "base":
-            continue
+    for run in runs:
+        style = view.styles[run]
         kl, rate = runs[run]["alignment"]["kl_pi_p0"], view.policies[run]["pass_at_k"]["1"]
         x, y = _number(kl, "value"), pct(rate["value"])
         ax.plot([_number(kl, "lo"), _number(kl, "hi")], [y, y], color=style["color"], linewidth=1)

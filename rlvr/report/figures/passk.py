@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
 
-from rlvr.report.figures import Panel, View, log2_axis, pct, sampling_caption, styles, theme
+from rlvr.report.figures import MIN_SEEDS, Panel, View, log2_axis, pct, sampling_caption, theme
 from rlvr.report.text import number, points
 
 COLUMNS = ("series", "k", "value", "se", "lo", "hi", "se_fixed", "problems", "status")
@@ -24,15 +25,15 @@ def panel(view: View) -> Panel:
             height_ratios=[2.1, 1] if two else [1],
         )
         top = max(int(k) for policy in view.policies.values() for k in policy["pass_at_k"])
-        for policy, style in styles(view.names).items():
-            _curve(axes[0], view.policies[policy]["pass_at_k"], policy, style)
+        _curves(axes[0], view, {name: p["pass_at_k"] for name, p in view.policies.items()})
         _false_positives(axes[0], view)
         log2_axis(axes[-1], top)
         axes[0].set_ylabel("pass@k, points")
         axes[-1].set_xlabel("k, samples (log₂)")
         axes[0].set_ylim(_floor(view), 102)
         if two:
-            _marks(axes[0], view)
+            if not view.groups:
+                _marks(axes[0], view)
             _difference(axes[1], view)
         axes[0].legend(loc="best")
         drawing = theme.svg(figure, name)
@@ -55,20 +56,36 @@ def _floor(view: View) -> float:
     return 0 if lowest < 45 else 10 * (lowest // 10) - 10
 
 
-def _curve(ax: Axes, curve: dict[str, Any], label: str, style: dict[str, Any]) -> None:
-    ks = [int(k) for k in curve]
-    main = label in ("base", "tuned")
-    values, width = [pct(e["value"]) for e in curve.values()], 2 if main else 1.2
-    ax.plot(ks, values, marker="o", ms=3 if main else 2, lw=width, label=label, **style)
-    if not main:  # bands of every checkpoint would hide each other; their intervals are in the table
-        return
-    lo, hi = ([pct(e[end]) for e in curve.values()] for end in ("lo", "hi"))
-    ax.fill_between(ks, lo, hi, color=style["color"], alpha=0.16, linewidth=0)
+def _curves(ax: Axes, view: View, curves: Mapping[str, Mapping[str, Any]]) -> None:
+    """Every policy's curve, with a band for base and the main policy; of several seeds each one thin, their
+    mean thick (a band would mix the seeds into it)."""
+    means = {name: g for name, g in view.groups.items() if len(g["runs"]) >= MIN_SEEDS}
+    seeds = {run for group in means.values() for run in group["runs"]}
+    for policy, curve in curves.items():
+        ks, values = _line(curve)
+        style, main = view.styles[policy], policy in ("base", view.main)
+        if policy in seeds:
+            ax.plot(ks, values, lw=0.8, alpha=0.55, **style)
+            continue
+        ax.plot(ks, values, marker="o", ms=3 if main else 2, lw=2 if main else 1.2, label=policy, **style)
+        if main:  # bands of every checkpoint would hide each other; their intervals are in the table
+            lo, hi = ([pct(e[end]) for e in curve.values()] for end in ("lo", "hi"))
+            ax.fill_between(ks, lo, hi, color=style["color"], alpha=0.16, linewidth=0)
+    for name, group in means.items():
+        lines = [_line(curves[run]) for run in group["runs"]]
+        ks = [k for k in lines[0][0] if all(k in line[0] for line in lines)]
+        mean = [sum(line[1][line[0].index(k)] for line in lines) / len(lines) for k in ks]
+        label = f"{name}: mean of {len(lines)} seeds"
+        ax.plot(ks, mean, marker="o", ms=3, lw=2.4, label=label, **view.styles[group["runs"][0]])
+
+
+def _line(curve: Mapping[str, Any]) -> tuple[list[int], list[float]]:
+    return [int(k) for k in curve], [pct(e["value"]) for e in curve.values()]
 
 
 def _marks(ax: Axes, view: View) -> None:
     """k*: from tuned pass@1 across to the base's curve and down; and where the base overtakes."""
-    target = pct(view.policies["tuned"]["pass_at_k"]["1"]["value"])
+    target = pct(view.policies[view.main]["pass_at_k"]["1"]["value"])
     star, cross = view.comparison["k_star"], view.comparison["crossover"]
     line = {"color": theme.colour("muted"), "linewidth": 1, "linestyle": (0, (2, 2))}
     text = {"color": theme.colour("ink"), "fontsize": 9}
@@ -111,10 +128,7 @@ def _false_positives(ax: Axes, view: View) -> None:
 
 
 def _difference(ax: Axes, view: View) -> None:
-    runs = {"tuned": view.comparison} | dict(view.document.get("comparisons") or {})
-    for name, style in styles(["base", *runs]).items():
-        if name != "base":
-            _curve(ax, runs[name]["difference"], name, style)
+    _curves(ax, view, {name: c["difference"] for name, c in view.comparisons.items()})
     ax.axhline(0, color=theme.colour("ink"), linewidth=0.8)
     ax.set_ylabel("tuned − base,\npoints, paired")
 
@@ -146,8 +160,7 @@ def _see(view: View) -> str:
 
 def _rows(view: View) -> list[list[Any]]:
     rows = [_row(name, k, e) for name, p in view.policies.items() for k, e in p["pass_at_k"].items()]
-    runs = {"tuned": view.comparison} if view.comparison else {}
-    for name, comparison in (runs | dict(view.document.get("comparisons") or {})).items():
+    for name, comparison in view.comparisons.items():
         rows += [_row(f"{name} − base", k, e) for k, e in comparison["difference"].items()]
     return rows
 

@@ -22,7 +22,7 @@ def panel(view: View) -> Panel:
     last = max([*(row["step"] for row in view.training if isinstance(row.get("step"), int)), 0])
     runs = {step: (policy, view.document["comparisons"][policy]) for step, policy in sorted(found.items())}
     if last > max(runs):
-        runs[last] = ("tuned", view.comparison)
+        runs[last] = (view.main, view.comparison)
     with theme.drawing(name):
         figure, axes = theme.canvas(7.4, 3.1, ncols=2)
         _rates(axes[0], view, runs)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rlvr.report.figures import Panel, View, is_step
+from rlvr.report.figures import Panel, View
 from rlvr.report.figures.tables import interval
-from rlvr.report.text import number
+from rlvr.report.text import is_step, number
 
 POLICY_SERIES = {
     "pass_at_k": "pass@{}",
@@ -29,6 +29,7 @@ class Quantity(NamedTuple):
 QUANTITIES = (
     Quantity("Δ pass@1, paired", ("gain",)),
     Quantity("p, sign flips", ("gain", "p_signflip"), 1, ".2g"),
+    Quantity("… Holm-adjusted over the runs", ("gain", "p_holm"), 1, ".2g"),
     Quantity("k*, base samples worth one tuned sample", ("k_star",), 1, ".3g"),
     Quantity("log₂ k*, bits of search", ("k_star", "log2"), 1, ".2f"),
     Quantity("R_K, net compression ratio", ("ratio_net",), 1, ".2f"),
@@ -55,8 +56,7 @@ QUANTITIES = (
 
 
 def panel(view: View) -> Panel:
-    runs = {"tuned": view.comparison} if view.comparison else {}
-    runs |= dict(view.document.get("comparisons") or {})
+    runs = view.comparisons
     several = [run for run in runs if not is_step(run)]
     columns = ["quantity", "base", *runs, *(["lowest to highest run"] if len(several) > 1 else [])]
     rows = [*_of_policies(view, runs, several), *_of_comparisons(runs, several)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlvr.report.figures import Panel, View, log2_axis, pct, styles, theme
+from rlvr.report.figures import Panel, View, log2_axis, pct, theme
 
 READINGS = {
     "maj_at_k": "maj@k: the most frequent answer of k",
@@ -21,7 +21,7 @@ def panel(view: View) -> Panel:
     held = {key: curves for key, curves in held.items() if curves}
     if not held:
         return Panel(name, short, title, missing="Needs samples with answers and verdicts on the reasoning.")
-    style = styles(view.names)
+    style = view.styles
     with theme.drawing(name):
         figure, axes = theme.canvas(7.4, 2.9, ncols=len(held), sharey=True)
         for ax, (key, curves) in zip(axes, held.items(), strict=True):
@@ -30,7 +30,7 @@ def panel(view: View) -> Panel:
                 ax.plot(
                     ks, [pct(e["value"]) for e in curve.values()], marker="o", ms=2.5, lw=1.7, **style[policy]
                 )
-                if policy not in ("base", "tuned"):
+                if policy not in ("base", view.main):
                     continue
                 lo, hi = ([pct(e[end]) for e in curve.values()] for end in ("lo", "hi"))
                 ax.fill_between(ks, lo, hi, color=style[policy]["color"], alpha=0.14, linewidth=0)

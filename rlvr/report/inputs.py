@@ -1,0 +1,133 @@
+"""What goes into a report: every file read, and checked to be comparable with the base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from rlvr.errors import UserError
+from rlvr.report import RunFiles, comparable
+from rlvr.report.sources import Evaluation, read, renamed
+from rlvr.rollouts import read_objects
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that was read, checked to be comparable."""
+
+    evaluations: list[Evaluation]
+    """Base, the main policy, then the others; or one alone."""
+    probes: dict[str, list[Evaluation]] = field(default_factory=dict)
+    training: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the main run's metrics.jsonl."""
+    notes: list[str] = field(default_factory=list)
+    runs: tuple[RunFiles, ...] = ()
+    """Where there are several runs: which evaluation is which, in the order of `evaluations[1:]`."""
+    bases: dict[str, Evaluation] = field(default_factory=dict)
+    """Name of an evaluation → the base that it is compared with, where that is not `evaluations[0]`."""
+    trainings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Run's name → rows of its metrics.jsonl, where there are several runs."""
+
+    @classmethod
+    def read(
+        cls,
+        base: Path,
+        tuned: Path | None,
+        more: Sequence[Path],
+        probes: Mapping[str, tuple[Path, Path]],
+        metrics: Path | None,
+        allow: bool,
+    ) -> Self:
+        """One run: reads all files and refuses what cannot be compared."""
+        held = _evaluations(base, tuned, more, allow)
+        notes = [note for evaluation in held for note in evaluation.notes]
+        for other in held[1:]:
+            notes += comparable.check(held[0], other, allow)
+        apart = {}
+        for name, (before, after) in probes.items():
+            apart[name] = _named([read(before, "base", allow)[0], read(after, "tuned", allow)[0]])
+            notes += comparable.check(apart[name][0], apart[name][1], allow)
+        return cls(held, apart, _metrics(metrics), list(dict.fromkeys(notes)))
+
+    @classmethod
+    def of_runs(cls, runs: Sequence[RunFiles], allow: bool) -> Self:
+        """Several runs, each with its own base; refuses runs that cannot stand beside each other."""
+        _check_names(runs)
+        pairs = [_named([_one(run.base, "base", allow), _one(run.tuned, run.name, allow)]) for run in runs]
+        notes = [note for pair in pairs for evaluation in pair for note in evaluation.notes]
+        for base, tuned in pairs:
+            notes += comparable.check(base, tuned, allow)
+        first = pairs[0][0]
+        for base, _ in pairs[1:]:
+            if base.path != first.path:
+                notes += comparable.check(first, base, allow)
+        trainings = {run.name: _metrics(run.metrics) for run in runs}
+        return cls(
+            [first, *(tuned for _, tuned in pairs)],
+            training=trainings[runs[0].name],
+            notes=list(dict.fromkeys(notes)),
+            runs=tuple(runs),
+            bases={run.name: base for run, (base, _) in zip(runs, pairs, strict=True)},
+            trainings=trainings,
+        )
+
+
+def _check_names(runs: Sequence[RunFiles]) -> None:
+    if len(runs) < 2:
+        raise UserError(f"a report over several runs needs at least two of them, found {len(runs)}")
+    names = [run.name for run in runs]
+    twice = next((name for i, name in enumerate(names) if name in names[:i] or name == "base"), None)
+    if twice is not None:
+        raise UserError(
+            f"two evaluations of this report would be called {twice!r}; give each run its own name"
+        )
+
+
+def _one(path: Path, name: str, allow: bool) -> Evaluation:
+    found = read(path, name, allow)
+    if len(found) > 1:
+        raise UserError(f"{path}: holds base and tuned; a run needs one file for each")
+    return found[0]
+
+
+def _evaluations(base: Path, tuned: Path | None, more: Sequence[Path], allow: bool) -> list[Evaluation]:
+    first = read(base, "base", allow)
+    if len(first) == 2:
+        if tuned is not None:
+            raise UserError(
+                f"{base}: holds base and tuned already; give it alone, or two files with a column c"
+            )
+        return first
+    if tuned is None:
+        return first
+    second = read(tuned, "tuned", allow)
+    if len(second) == 2:
+        raise UserError(f"{tuned}: holds base and tuned; give it alone")
+    held = [first[0], second[0]]
+    for path in more:
+        name = path.stem
+        if name in (e.name for e in held):
+            name = f"{path.parent.name}/{name}"
+        held += read(path, name, allow)
+    return _named(held)
+
+
+def _named(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The same, with the report's names for the policies in their log-probabilities too.
+
+    A file has its own name for its policy ("my-run") and may hold log-probabilities under the others' names.
+    """
+    own = [e.columns.policies if e.columns else () for e in evaluations]
+    first = {p[0]: e.name for e, p in zip(evaluations[:2], own[:2], strict=True) if len(p) == 1}
+    return [
+        renamed(e, first | ({p[0]: e.name} if len(p) == 1 else {}))
+        for e, p in zip(evaluations, own, strict=True)
+    ]
+
+
+def _metrics(path: Path | None) -> list[dict[str, Any]]:
+    if path is None or not Path(path).exists():
+        return []
+    return [obj for _, _, obj in read_objects(path) if isinstance(obj, dict)]

@@ -1,0 +1,108 @@
+"""Several training runs in one report: seeds beside each other, methods against each other, controls named."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from rlvr.analysis.runs import between_runs, contrast, holm
+from rlvr.cli import main
+from tests.report.simulate import write_pair
+
+
+def run_folder(folder, algorithm, seed, sharpen, reward="verdict"):
+    """What `rlvr run` leaves, as far as a report reads it."""
+    (folder / "rollouts").mkdir(parents=True)
+    write_pair(folder / "rollouts", problems=16, samples=32, sharpen=sharpen, seed=seed)
+    (folder / "config.yaml").write_text(
+        f"seed: {seed}\ntrain: {{algorithm: {algorithm}, reward: {reward}}}\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    runs = [run_folder(folder / f"grpo-{seed}", "grpo", seed, 4.0) for seed in range(3)]
+    runs += [run_folder(folder / f"rloo-{seed}", "rloo", seed, 2.0) for seed in range(3)]
+    runs += [run_folder(folder / "random-0", "grpo", 0, 1.0, reward="random")]
+    assert main(["report", *map(str, runs), "--output", str(folder / "report")]) == 0
+    return folder / "report"
+
+
+def test_seeds_are_groups_and_controls_say_so(report):
+    document = json.loads((report / "report.json").read_text())
+    assert {name: len(g["runs"]) for name, g in document["groups"].items()} == {
+        "grpo": 3, "rloo": 3, "grpo, random reward (control)": 1,
+    }  # fmt: skip
+    gains = [document["comparison"]["gain"]["value"]]
+    gains += [document["comparisons"][f"grpo-{seed}"]["gain"]["value"] for seed in (1, 2)]
+    gain = document["groups"]["grpo"]["quantities"]["gain"]
+    half = student.ppf(0.975, 2) * np.std(gains, ddof=1) / np.sqrt(3)
+    assert gain["value"] == pytest.approx(np.mean(gains))
+    assert (gain["lo"], gain["hi"]) == pytest.approx((gain["value"] - half, gain["value"] + half))
+    assert gain["status"] == "ok"
+    assert document["groups"]["grpo, random reward (control)"]["quantities"]["gain"]["status"] == "few_runs"
+
+
+def test_every_run_is_compared_with_its_own_base(report):
+    document = json.loads((report / "report.json").read_text())
+    assert (
+        document["comparisons"]["rloo-2"]["gain"]["value"]
+        != document["comparisons"]["grpo-2"]["gain"]["value"]
+    )
+    same_base = [document["comparisons"][f"{name}-1"] for name in ("grpo", "rloo")]
+    assert same_base[0]["gain"]["value"] > same_base[1]["gain"]["value"]
+    control = document["comparisons"]["random-0"]["gain"]
+    assert abs(control["value"]) < 0.1
+
+
+def test_p_values_are_adjusted_over_all_runs(report):
+    document = json.loads((report / "report.json").read_text())
+    gains = [document["comparison"]["gain"], *(c["gain"] for c in document["comparisons"].values())]
+    assert [g["p_holm"] for g in gains] == holm([g["p_signflip"] for g in gains])
+    assert any(g["p_holm"] > g["p_signflip"] for g in gains)
+
+
+def test_the_page_shows_the_spread_beside_the_intervals(report):
+    page = (report / "report.html").read_text()
+    assert "grpo: mean of 3 seeds" in page and "sd between runs" in page and "best of K (control)" in page
+
+
+def test_the_same_name_twice_is_refused(tmp_path, capsys):
+    one = run_folder(tmp_path / "a" / "run", "grpo", 0, 2.0)
+    two = tmp_path / "b" / "run"
+    shutil.copytree(one, two)
+    assert main(["report", str(one), str(two), "--output", str(tmp_path / "out")]) == 2
+    assert "'run'" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_finished_run_is_named(tmp_path, capsys):
+    (tmp_path / "half").mkdir()
+    one = run_folder(tmp_path / "run", "grpo", 0, 2.0)
+    assert main(["report", str(one), str(tmp_path / "half"), "--output", str(tmp_path / "out")]) == 2
+    assert "half" in capsys.readouterr().err
+
+
+def test_holm_by_hand():
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+
+
+def test_between_runs_leaves_out_what_is_not_defined():
+    held = [{"value": 1.0, "se": 0.3}, {"value": None, "se": None}, {"value": 3.0, "se": 0.4}]
+    found = between_runs(held)
+    assert (found.value, found.used, found.excluded, found.status) == (2.0, 2, 1, "few_runs")
+    assert found.extra["se_within"] == pytest.approx(np.sqrt((0.09 + 0.16) / 2))
+    assert between_runs([{"value": None}]).status == "no_data"
+
+
+def test_a_contrast_of_methods_is_welchs():
+    a, b = ([{"value": v} for v in values] for values in ((1.0, 2.0, 3.0), (4.0, 6.0, 8.0)))
+    found = contrast(a, b)
+    se = np.sqrt(1 / 3 + 4 / 3)
+    freedom = (1 / 3 + 4 / 3) ** 2 / ((1 / 3) ** 2 / 2 + (4 / 3) ** 2 / 2)
+    assert found.value == 4.0 and found.se == pytest.approx(se)
+    assert found.hi - found.value == pytest.approx(student.ppf(0.975, freedom) * se)
