@@ -3,7 +3,7 @@
 import json
 import re
 
-import hostile
+import hostile_texts
 import pytest
 import simulate
 from hypothesis import given, settings
@@ -16,11 +16,11 @@ ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-
 
 def write_hostile(folder):
     """A pair whose every text is hostile."""
-    base, tuned = simulate.write_pair(folder, problems=len(hostile.ALL), samples=4)
+    base, tuned = simulate.write_pair(folder, problems=len(hostile_texts.ALL), samples=4)
     for path in (base, tuned):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         for row in rows:
-            nasty = hostile.ALL[int(row["problem_id"][-3:])]
+            nasty = hostile_texts.ALL[int(row["problem_id"][-3:])]
             row |= {
                 "problem_id": nasty[:200],
                 "prompt": nasty,
@@ -32,8 +32,8 @@ def write_hostile(folder):
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         settings_file = path.with_suffix(".settings.json")
         held = json.loads(settings_file.read_text())
-        nasty_keys = {text[:40]: text for text in hostile.SCRIPTS}
-        settings_file.write_text(json.dumps(held | {"verifier": hostile.SCRIPTS[1], "note": nasty_keys}))
+        nasty_keys = {text[:40]: text for text in hostile_texts.SCRIPTS}
+        settings_file.write_text(json.dumps(held | {"verifier": hostile_texts.SCRIPTS[1], "note": nasty_keys}))
     return base, tuned
 
 
@@ -52,7 +52,7 @@ def test_visible_text_cannot_act(raw):
     assert not re.search(r"[\r\n\t]", text.line(raw))
 
 
-@pytest.mark.parametrize("raw", hostile.TERMINAL)
+@pytest.mark.parametrize("raw", hostile_texts.TERMINAL)
 def test_escapes_are_shown_by_their_code(raw):
     assert "⟨" in text.visible(raw)
 
@@ -70,7 +70,7 @@ def test_the_summary_cannot_steer_a_terminal(tmp_path):
     assert not ACTS.search(report.summary)
     source = report.html.read_text()
     assert source.count("<script") == 2 and source.count("</script") == 2
-    for raw in hostile.SCRIPTS:
+    for raw in hostile_texts.SCRIPTS:
         if "<" in raw or '"' in raw:
             assert raw not in source, raw
     assert "{{ 7 * 7 }}" in source, "a template in the text is text"
