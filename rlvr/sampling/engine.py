@@ -19,6 +19,7 @@ import torch
 from rlvr.config import SamplingConfig
 from rlvr.policy import Policy
 from rlvr.sampling import shared
+from rlvr.sampling.abilities import abilities
 from rlvr.sampling.draw import Distribution, Drawn
 from rlvr.sampling.prefix import advance, prefill
 from rlvr.sampling.types import Completion, OnDone, Row
@@ -41,7 +42,7 @@ class TransformersSampler:
     @property
     def why_unshared(self) -> str | None:
         """Why rows have a copy of their prompt each and do not join a running batch; None where they share it."""
-        return shared.why_not(self.policy)
+        return abilities(self.policy).why_unshared
 
     def block_size(self, prompts: Sequence[Sequence[int]]) -> int:
         batch = batch_size(self.policy, prompts, self.settings)
@@ -57,24 +58,23 @@ class TransformersSampler:
         size = min(len(rows), batch_size(self.policy, prompts, self.settings))
         run = _Run(self.policy, self.settings, prompts, rows, on_done)
         if self.why_unshared:
-            for start in range(0, len(rows), size):
-                run.padded(range(start, min(start + size, len(rows))))
+            for together in run.readable_together():
+                for start in range(0, len(together), size):
+                    run.copied(together[start : start + size])
         else:
             run.shared(size)
         return run.completions
 
 
 def batch_size(policy: Policy, prompts: Sequence[Sequence[int]], settings: SamplingConfig) -> int:
-    """Rows decoded at once: as set, or those whose keys, values and logits fit a share of the memory at hand, 2 GiB
-    on CPU, 40 % of a free GPU."""
+    """Rows decoded at once: as set, or those whose cache and logits fit a share of the memory at hand, 2 GiB on CPU,
+    40 % of a free GPU."""
     if settings.batch_size:
         return settings.batch_size
-    config = policy.model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    bytes_per_token = 2 * config.num_hidden_layers * heads * width * policy.model.dtype.itemsize
+    able = abilities(policy)
     longest = max(map(len, prompts), default=0) + settings.max_new_tokens
-    bytes_per_row = bytes_per_token * longest + 8 * config.vocab_size
+    vocabulary = policy.model.config.get_text_config().vocab_size
+    bytes_per_row = able.bytes_per_row + able.bytes_per_token * longest + 8 * vocabulary
     on_gpu = policy.device.type == "cuda"
     budget = int(0.4 * torch.cuda.mem_get_info(policy.device)[0]) if on_gpu else 2 * 1024**3
     return max(16, min(1024, budget // bytes_per_row // 16 * 16))
@@ -170,7 +170,16 @@ class _Run:
 
     # ------------------------------------------------------------------ with a copy of the prompt in each row
 
-    def padded(self, rows: Sequence[int]) -> None:
+    def readable_together(self) -> list[list[int]]:
+        """All rows, or where the model cannot ignore padding, those of each prompt length."""
+        if abilities(self.policy).why_unpadded is None:
+            return [list(range(len(self.rows)))]
+        by_length: dict[int, list[int]] = {}
+        for i, row in enumerate(self.rows):
+            by_length.setdefault(len(self.prompts[row.prompt]), []).append(i)
+        return list(by_length.values())
+
+    def copied(self, rows: Sequence[int]) -> None:
         """For models that cannot share: rows decoded together to the end; those that end leave."""
         live = list(rows)
         distinct = list(dict.fromkeys(self.rows[i].prompt for i in live))

@@ -1,30 +1,42 @@
-"""Prompts read once: their keys and values, and a step of decoding that works for any causal language model."""
+"""Prompts read once, what a model keeps of them, and a step of decoding that works for any causal language model."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from transformers import Cache
+from transformers import Cache, PreTrainedModel
 
 from rlvr.policy import Policy
+
+CACHES = ("past_key_values", "cache_params")
+"""Names under which models take and return a cache; the second is that of state-space models."""
 
 
 @dataclass(slots=True)
 class Prefix:
     """Prompts after one forward pass, left-padded to a common length."""
 
-    cache: Cache
+    cache: Cache | None
+    """None for a model that keeps none: it reads its text again for every token."""
     logits: torch.Tensor
     """(prompts, vocabulary): of the first completion token."""
     mask: torch.Tensor
-    """(prompts, length): 1 on prompt tokens, 0 on padding."""
+    """(prompts, length): 1 on real tokens, 0 on padding."""
+    ids: torch.Tensor
+    """(prompts, length)"""
 
     def select(self, index: torch.Tensor) -> None:
         """Keep (or repeat) the rows of `index`."""
-        self.cache.batch_select_indices(index)
+        if self.cache is not None:
+            # recurrent layers have the second only, some models' own caches are right with the first only
+            both = all(hasattr(layer, "batch_select_indices") for layer in self.cache.layers)
+            (self.cache.batch_select_indices if both else self.cache.reorder_cache)(index)  # type: ignore[arg-type]
         self.mask = self.mask[index]
+        self.ids = self.ids[index]
         self.logits = self.logits[index]
 
 
@@ -35,10 +47,8 @@ def prefill(policy: Policy, prompts: Sequence[Sequence[int]]) -> Prefix:
     pad = policy.tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts], device=policy.device)
     mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=policy.device)
-    output = policy.model(
-        input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=True, logits_to_keep=1
-    )
-    return Prefix(output.past_key_values, output.logits[:, -1].float(), mask)
+    logits, cache = _read(policy, ids, mask, positions(mask))
+    return Prefix(cache, logits, mask, ids)
 
 
 def positions(mask: torch.Tensor) -> torch.Tensor:
@@ -50,11 +60,30 @@ def positions(mask: torch.Tensor) -> torch.Tensor:
 def advance(policy: Policy, prefix: Prefix, tokens: torch.Tensor) -> None:
     """Read one more token in each row, (rows,), in place."""
     prefix.mask = torch.cat([prefix.mask, prefix.mask.new_ones(len(tokens), 1)], dim=1)
-    output = policy.model(
-        input_ids=tokens[:, None],
-        attention_mask=prefix.mask,
-        position_ids=prefix.mask.sum(-1, keepdim=True) - 1,
-        past_key_values=prefix.cache,
-        use_cache=True,
-    )
-    prefix.cache, prefix.logits = output.past_key_values, output.logits[:, -1].float()
+    prefix.ids = torch.cat([prefix.ids, tokens[:, None]], dim=1)
+    ids, place = prefix.ids, positions(prefix.mask)
+    if prefix.cache is not None:
+        ids, place = ids[:, -1:], place[:, -1:]
+    prefix.logits, prefix.cache = _read(policy, ids, prefix.mask, place, prefix.cache)
+
+
+def _read(
+    policy: Policy, ids: torch.Tensor, mask: torch.Tensor, place: torch.Tensor, cache: Cache | None = None
+) -> tuple[torch.Tensor, Cache | None]:
+    """The last position's logits, (rows, vocabulary) in float32, and what the model keeps of the text."""
+    takes = inspect.signature(base_model(policy.model).forward).parameters
+    options: dict[str, Any] = {"position_ids": place, "logits_to_keep": 1}
+    options |= {name: cache for name in CACHES if cache is not None}
+    if not (
+        cache is not None and "cache_params" in takes
+    ):  # which takes a mask of the new tokens alone: all real
+        options["attention_mask"] = mask
+    options = {name: value for name, value in options.items() if name in takes}
+    output = policy.model(input_ids=ids, use_cache=True, **options)
+    kept = next((output[name] for name in CACHES if isinstance(output.get(name), Cache)), None)
+    return output.logits[:, -1].float(), kept
+
+
+def base_model(model: Any) -> Any:
+    """The transformers model inside a peft model, or the model itself."""
+    return model if isinstance(model, PreTrainedModel) else model.get_base_model()

@@ -5,33 +5,29 @@ A row's attention is over [its prompt | its own completion]. The two parts are c
 softmax normalisers (Dao et al. 2023, Flash-Decoding; Ye et al. 2024, cascade inference; Juravsky et al. 2024,
 Hydragen). The rows of a prompt become one matrix product against its keys, nothing is copied when rows join, and only
 a completion's own keys are ever written. transformers takes both as a cache and an attention function of ours, so any
-model that follows its attention interface can be decoded like this; `why_not` says which cannot.
+model that follows its attention interface can be decoded like this; `abilities` says which cannot.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
-from transformers import AttentionInterface, Cache, PreTrainedModel
+from transformers import AttentionInterface, Cache
 from transformers.cache_utils import CacheLayerMixin
 
 from rlvr.policy import Policy
-from rlvr.sampling.prefix import Prefix, advance, prefill
+from rlvr.sampling.prefix import Prefix, base_model, prefill
 
 NAME = "rlvr_shared_prefix"
 FIRST_LENGTH = 32
 """Tokens of a completion for which there is room at first; doubled where they do not suffice."""
 
-log = logging.getLogger("rlvr.sampling")
 _decoding: ContextVar[SharedCache] = ContextVar("_decoding")
-_reasons: WeakKeyDictionary[PreTrainedModel, str | None] = WeakKeyDictionary()
 
 
 @dataclass(eq=False, slots=True)
@@ -50,6 +46,7 @@ class Block:
 
     @classmethod
     def of(cls, prefix: Prefix, prompts: Sequence[int]) -> Block:
+        assert prefix.cache is not None
         layers: list[Any] = prefix.cache.layers
         hidden = prefix.mask[:, None, None] == 0
         return cls(
@@ -217,6 +214,8 @@ def attention(
     parts = []
     for block, index in zip(cache.branches.blocks, cache.branches.rows, strict=True):
         prompts = len(block.prompts)
+        if block.keys[layer].shape[1::2] != key.shape[1::2]:  # compressed, as DeepSeek's
+            raise UnsupportedError("its cache holds keys in another form than its attention reads")
         # (g · m, heads, r, width) → (g, heads, m · r, width), r query heads to one of keys
         laid = query[index].unflatten(0, (prompts, -1)).transpose(1, 2)
         part = _part(laid.flatten(2, 3), block.keys[layer], block.values[layer], block.hidden)
@@ -314,65 +313,5 @@ def decoding(model: Any, cache: SharedCache) -> Iterator[None]:
         _decoding.reset(active)
 
 
-def base_model(model: Any) -> Any:
-    """The transformers model inside a peft model, or the model itself."""
-    return model if isinstance(model, PreTrainedModel) else model.get_base_model()
-
-
 class UnsupportedError(Exception):
     """The attention has a part that the shared-prefix one lacks; the message says which."""
-
-
-def why_not(policy: Policy) -> str | None:
-    """The reason why this model cannot be decoded on shared prefixes, None where it can.
-
-    Its config is read, and then a few tokens are decoded both ways and compared, once per model.
-    """
-    model = base_model(policy.model)
-    if model not in _reasons:
-        _reasons[model] = reason = _why_not_by_config(model) or _why_not_by_trial(policy)
-        if reason is not None:
-            log.warning("%s: sampling gives each row a copy of its prompt: %s", policy.source, reason)
-    return _reasons[model]
-
-
-def _why_not_by_config(model: PreTrainedModel) -> str | None:
-    config = model.config.get_text_config()
-    if not model._can_set_attn_implementation():
-        return f"{type(model).__name__} does not follow transformers' attention interface"
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"}:
-        return f"it has layers of kind {', '.join(sorted(kinds - {'full_attention'}))}"
-    if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
-        return "its attention has a sliding window"
-    return None
-
-
-@torch.no_grad()
-def _why_not_by_trial(policy: Policy) -> str | None:
-    """Two prompts of different lengths, a token on, as `Prefix` and as `Decoder`."""
-    some = policy.tokenizer.eos_token_id or 0
-    prompts = [[some, 1, 2, 3, 4, 5], [some, 6, 7]]
-    plain = prefill(policy, prompts)
-    if not all(type(layer).__name__ == "DynamicLayer" for layer in plain.cache.layers):
-        return f"its cache has layers of kind {type(plain.cache.layers[0]).__name__}"
-    decoder = Decoder(policy, slots=2, capacity=2)
-    block = decoder.load(prompts, [0, 1])
-    decoder.place([(block, 0), (block, 1)])
-    for step, tokens in enumerate(([8, 9], [10, 11])):
-        advance(policy, plain, torch.tensor(tokens, device=policy.device))
-        try:
-            logits = decoder.step(tokens, [step, step], [len(p) for p in prompts]).float()
-        except UnsupportedError as reason:
-            return str(reason)
-        found = (logits - plain.logits).abs().max().item()
-        allowed = 64 * _rounding(policy) * plain.logits.abs().max().item()
-        if not found <= allowed:
-            return f"its logits differ by {found:.2g} there, where rounding explains {allowed:.2g}"
-    return None
-
-
-def _rounding(policy: Policy) -> float:
-    kind = policy.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else policy.model.dtype
-    return max(torch.finfo(dtype).eps, torch.finfo(policy.model.dtype).eps)

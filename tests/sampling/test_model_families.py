@@ -1,0 +1,130 @@
+"""Sampling from models of many families, randomly initialised: shared where it can be, with a reason where not."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from rlvr.config import SamplingConfig
+from rlvr.policy import Policy
+from rlvr.sampling import Row
+from rlvr.sampling.abilities import abilities
+from rlvr.sampling.engine import TransformersSampler
+from rlvr.sampling.score import logprobs
+
+PROMPTS = [
+    [5, 6, 7, 8],
+    list(range(5, 17)),
+    [9, 8, 7, 6],
+    [12, 11, 10, 9, 8, 7, 6],
+]  # longer than WINDOW, too
+WINDOW = 6
+COMMON = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+}
+LATENT = {"kv_lora_rank": 8, "q_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
+EXPERTS = {"n_routed_experts": 4, "n_group": 1, "topk_group": 1, "num_experts_per_tok": 2}
+FAMILIES: dict[str, tuple[dict, str | None]] = {
+    "llama": ({}, None),
+    "qwen2": ({}, None),
+    "qwen3": ({"head_dim": 8}, None),
+    "gpt2": ({"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}, None),
+    "gpt_neox": ({}, None),
+    "mistral": ({"sliding_window": WINDOW}, "sliding window"),
+    "gemma3_text": ({"head_dim": 8, "sliding_window": WINDOW}, "layers of kind sliding_attention"),
+    "bloom": ({"n_head": 4, "n_layer": 2}, "attention interface"),
+    "deepseek_v3": (
+        {
+            **LATENT,
+            **EXPERTS,
+            "num_key_value_heads": 4,
+            "moe_intermediate_size": 32,
+            "first_k_dense_replace": 1,
+        },
+        "another form",
+    ),
+    "mamba": ({"state_size": 8}, "linear_attention"),
+    "jamba": (
+        {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_state": 8, "use_mamba_kernels": False},
+        "linear_attention",
+    ),
+    "rwkv": ({"attention_hidden_size": 32}, "attention interface"),  # keeps no cache of transformers' kind
+}
+
+
+@pytest.fixture
+def policy(request, tiny):
+    return random_policy(request.param, tiny)
+
+
+@cache
+def random_policy(family: str, tiny: Policy) -> Policy:
+    kind: Any = CONFIG_MAPPING[family]
+    own, _ = FAMILIES[family]
+    tokens = {"vocab_size": len(tiny.tokenizer), "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
+    known = vars(kind())
+    config = kind(**{k: v for k, v in COMMON.items() if k in known} | tokens | own)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for weights in model.parameters():  # far from uniform, so that no argmax is a near-tie
+            if weights.dim() == 2:
+                weights.mul_(4)
+    return Policy("base", model, tiny.tokenizer, family)
+
+
+def alone(policy: Policy, prompt: list[int], n: int) -> list[int]:
+    """The likeliest tokens by plain forward passes, without cache, padding or batch."""
+    ids = list(prompt)
+    while len(ids) < len(prompt) + n and (len(ids) == len(prompt) or ids[-1] not in policy.stop_ids):
+        with torch.no_grad():
+            ids.append(int(policy.model(torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize("policy", FAMILIES, indirect=True)
+def test_greedy_tokens_are_those_of_plain_forward_passes(policy):
+    rows = [Row(i, 0) for i in range(len(PROMPTS)) for _ in range(2)]
+    drawn = TransformersSampler(policy, SamplingConfig(temperature=0, max_new_tokens=12)).generate(
+        PROMPTS, rows
+    )
+    assert [c.token_ids for c in drawn] == [alone(policy, p, 12) for p in PROMPTS for _ in range(2)]
+
+
+@pytest.mark.parametrize("policy", FAMILIES, indirect=True)
+def test_rescoring_agrees_with_sampling_while_rows_leave_and_join(policy):
+    settings = SamplingConfig(max_new_tokens=12, batch_size=5)
+    rows = [Row(i, 10 * i + s) for i in range(len(PROMPTS)) for s in range(4)]
+    drawn = TransformersSampler(policy, settings).generate(PROMPTS, rows)
+    assert len({len(c.token_ids) for c in drawn}) > 1 or len(drawn[0].token_ids) == 12
+    pairs = [(row.prompt, c.token_ids) for row, c in zip(rows, drawn, strict=True)]
+    assert logprobs(policy, PROMPTS, pairs, 1.0) == pytest.approx([sum(c.logprobs) for c in drawn], abs=1e-3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_who_cannot_share_says_why(family, tiny):
+    found, expected = abilities(random_policy(family, tiny)).why_unshared, FAMILIES[family][1]
+    assert found is None if expected is None else expected in (found or "")
+
+
+def test_a_model_that_cannot_ignore_padding_is_known(tiny):
+    assert "differ" in (abilities(random_policy("rwkv", tiny)).why_unpadded or "")
+    assert abilities(random_policy("llama", tiny)).why_unpadded is None
+
+
+def test_the_cache_is_measured(tiny):
+    llama, mamba = (abilities(random_policy(family, tiny)) for family in ("llama", "mamba"))
+    assert (llama.bytes_per_row, llama.bytes_per_token) == (
+        0,
+        2 * 2 * 2 * 8 * 4,
+    )  # layers, k and v, heads, width
+    assert mamba.bytes_per_row > 0 == mamba.bytes_per_token
