@@ -33,7 +33,9 @@ def write_hostile(folder):
         settings_file = path.with_suffix(".settings.json")
         held = json.loads(settings_file.read_text())
         nasty_keys = {text[:40]: text for text in hostile_texts.SCRIPTS}
-        settings_file.write_text(json.dumps(held | {"verifier": hostile_texts.SCRIPTS[1], "note": nasty_keys}))
+        settings_file.write_text(
+            json.dumps(held | {"verifier": hostile_texts.SCRIPTS[1], "note": nasty_keys})
+        )
     return base, tuned
 
 
