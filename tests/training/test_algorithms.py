@@ -31,6 +31,7 @@ def build(tmp_path, pool, **train) -> Trainer:
     problems = sources.load(SourceConfig(world="train", limit=50), "train", None)
     examiner = Examiner(config, Evidence(config.evidence), pool, Terminal(quiet=True))
     args = arguments.grpo_config(config, tmp_path / "c", longest_prompt=10)
+    (tmp_path / "rollouts").mkdir(exist_ok=True)
     trainer = Trainer(policy, problems, config, examiner, args, tmp_path / "rollouts")
     trainer.model.train()
     trainer.current_gradient_accumulation_steps = 1
