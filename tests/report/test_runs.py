@@ -105,4 +105,5 @@ def test_a_contrast_of_methods_is_welchs():
     se = np.sqrt(1 / 3 + 4 / 3)
     freedom = (1 / 3 + 4 / 3) ** 2 / ((1 / 3) ** 2 / 2 + (4 / 3) ** 2 / 2)
     assert found.value == 4.0 and found.se == pytest.approx(se)
+    assert found.hi is not None and found.value is not None
     assert found.hi - found.value == pytest.approx(student.ppf(0.975, freedom) * se)

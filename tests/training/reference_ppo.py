@@ -21,7 +21,7 @@ def returns_and_advantages(
         earned = reward if t == n - 1 else 0.0
         following = values[t + 1] if t + 1 < n else 0.0
         deltas.append(earned + gamma * following - values[t])
-    advantages = [sum((gamma * lam) ** (s - t) * deltas[s] for s in range(t, n)) for t in range(n)]
+    advantages = [math.fsum((gamma * lam) ** (s - t) * deltas[s] for s in range(t, n)) for t in range(n)]
     return [a + v for a, v in zip(advantages, values, strict=True)], advantages
 
 

@@ -23,6 +23,7 @@ from rlvr.training.batch import split_groups
 from rlvr.training.packing import pack
 from rlvr.training.trainer import Trainer
 from tests.conftest import REPO, quickstart_config
+from tests.training.handles import model_of
 from verifiers.pool import VerifierPool
 
 GROUPS, G = 4, 4
@@ -49,11 +50,6 @@ oracle = load_oracle()
 def pool():
     with VerifierPool("math", workers=1) as pool:
         yield pool
-
-
-def model_of(trainer: Trainer) -> torch.nn.Module:
-    assert trainer.model is not None
-    return trainer.model
 
 
 def build(

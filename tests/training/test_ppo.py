@@ -1,6 +1,7 @@
 """PPO's parts by hand and against plain loops; its update against an unpacked forward and backward."""
 
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from rlvr.training.batch import split_groups
 from rlvr.training.ppo import gae, value_losses
 from tests.conftest import quickstart_config
 from tests.training import reference_ppo
+from tests.training.handles import model_of, sampled_of
 from tests.training.test_algorithms import build, gradient, plain_forward, pool  # noqa: F401
 
 NAN = float("nan")
@@ -83,14 +85,14 @@ def test_value_loss_by_hand(value, old, target, expected):
 def moved(trainer) -> dict:
     """A batch whose old log-probabilities and values differ from the present ones, so that every clip acts."""
     with torch.no_grad():
-        trainer.model.value_head.weight.normal_(0, 0.05, generator=torch.Generator().manual_seed(3))
+        model_of(trainer).value_head.weight.normal_(0, 0.05, generator=torch.Generator().manual_seed(3))
     batch = trainer._generate_and_score_completions(trainer._draw())
     with torch.no_grad():
         logprobs, values = plain_forward(trainer, batch)
         noise = torch.Generator().manual_seed(4)
         batch["old_per_token_logps"] = logprobs + 0.3 * torch.randn(logprobs.shape, generator=noise)
         old = values + 0.3 * torch.randn(values.shape, generator=noise)
-        rewards = torch.tensor(trainer._sampled.rewards)
+        rewards = torch.tensor(sampled_of(trainer).rewards)
         batch["old_values"] = old
         batch["advantages"], batch["returns"] = gae(rewards, old, batch["completion_mask"], 0.99, 0.9)
     return batch
@@ -108,7 +110,7 @@ def reference_loss(trainer, batch) -> torch.Tensor:
         rows(batch["old_per_token_logps"]),
         rows(values),
         rows(batch["old_values"]),
-        trainer._sampled.rewards,
+        sampled_of(trainer).rewards,
         gamma=0.99,
         lam=0.9,
         low=0.2,
@@ -121,7 +123,7 @@ def reference_loss(trainer, batch) -> torch.Tensor:
 def test_the_packed_update_is_the_references(tmp_path, pool):  # noqa: F811
     trainer = build(tmp_path, pool, algorithm="ppo")
     batch = moved(trainer)
-    ours = trainer._compute_loss(trainer.model, batch)
+    ours = trainer._compute_loss(model_of(trainer), batch)
     ours_gradient = gradient(trainer, ours)
     theirs = reference_loss(trainer, batch)
     theirs_gradient = gradient(trainer, theirs)
@@ -134,31 +136,33 @@ def test_the_first_values_are_zero_and_every_group_is_trained_on(tmp_path, pool)
     trainer = build(tmp_path, pool, algorithm="ppo")
     batch = trainer._generate_and_score_completions(trainer._draw())
     mask = batch["completion_mask"].bool()
-    rewards = torch.tensor(trainer._sampled.rewards)
+    rewards = torch.tensor(sampled_of(trainer).rewards)
     assert (batch["old_values"] == 0).all()
     assert (batch["returns"][mask] == rewards[:, None].expand_as(mask)[mask]).all()
     batch["returns"] = torch.full_like(batch["returns"], 0.5)
     batch["advantages"] = torch.zeros_like(batch["advantages"])
-    assert gradient(trainer, trainer._compute_loss(trainer.model, batch)).norm() > 0  # the values still learn
+    assert (
+        gradient(trainer, trainer._compute_loss(model_of(trainer), batch)).norm() > 0
+    )  # the values still learn
 
 
 def test_accumulating_micro_steps_changes_nothing(tmp_path, pool):  # noqa: F811
     trainer = build(tmp_path, pool, algorithm="ppo", groups_per_micro_step=2)
     batch = moved(trainer)
     trainer.args.steps_per_generation = trainer.current_gradient_accumulation_steps = 1
-    whole = gradient(trainer, trainer._compute_loss(trainer.model, batch))
+    whole = gradient(trainer, trainer._compute_loss(model_of(trainer), batch))
     trainer.args.steps_per_generation = trainer.current_gradient_accumulation_steps = 2
-    trainer.model.zero_grad()
+    model_of(trainer).zero_grad()
     for part in split_groups(batch, 2):
-        trainer._compute_loss(trainer.model, part).backward()
-    parts = torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None])
+        trainer._compute_loss(model_of(trainer), part).backward()
+    parts = torch.cat([p.grad.flatten() for p in model_of(trainer).parameters() if p.grad is not None])
     assert (whole - parts).norm() / whole.norm() < 1e-5
 
 
 def test_a_sample_without_a_verdict_moves_nothing(tmp_path, pool):  # noqa: F811
     trainer = build(tmp_path, pool, algorithm="ppo")
     batch = trainer._generate_and_score_completions(trainer._draw())
-    sampled = trainer._sampled
+    sampled = sampled_of(trainer)
     sampled.rewards[3] = NAN
     local = torch.tensor(sampled.rewards)
     trainer._weigh(batch, sampled, local.view(4, 8), local)
@@ -166,13 +170,14 @@ def test_a_sample_without_a_verdict_moves_nothing(tmp_path, pool):  # noqa: F811
     assert batch["num_items_in_batch"] == sum(len(c.token_ids) for c in sampled.completions) - len(
         sampled.completions[3].token_ids
     )
-    assert trainer._compute_loss(trainer.model, batch).isfinite()
+    assert trainer._compute_loss(model_of(trainer), batch).isfinite()
 
 
 @pytest.mark.parametrize("lora", [None, LoraSection(r=4)], ids=["whole", "lora"])
 def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(tmp_path, pool, lora):  # noqa: F811
     def trained(name: str, *lengths: int) -> dict[str, torch.Tensor]:
         run = Run(tmp_path / name)
+        (run.folder / "rollouts").mkdir(parents=True)
         for steps in lengths:
             shutil.rmtree(run.model, ignore_errors=True)
             section = TrainConfig(
@@ -193,7 +198,8 @@ def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(tmp_pat
     assert any("value_head" in name and value.abs().sum() > 0 for name, value in whole.items())
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
-    model, info = AutoModelForCausalLM.from_pretrained(tmp_path / "whole" / "model", output_loading_info=True)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "whole" / "model", output_loading_info=True)
+    model, info = loaded
     assert not info["unexpected_keys"] and not info["missing_keys"]
     assert not hasattr(model, "value_head")
 
@@ -202,6 +208,6 @@ def test_the_value_head_has_a_learning_rate_of_its_own(tmp_path, pool):  # noqa:
     trainer = build(tmp_path, pool, algorithm="ppo", ppo=PpoSection(value_learning_rate=0.05))
     groups = trainer.create_optimizer().param_groups
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
-    by_name = {name: rates[id(p)] for name, p in trainer.model.named_parameters()}
+    by_name = {name: rates[id(p)] for name, p in model_of(trainer).named_parameters()}
     assert {rate for name, rate in by_name.items() if "value_head" in name} == {0.05}
     assert {rate for name, rate in by_name.items() if "value_head" not in name} == {1e-6}

@@ -11,8 +11,8 @@ RIGHT = Verdict(1.0, "correct", "7")
 WRONG = Verdict(0.0, "incorrect", "8")
 EMPTY = Verdict(0.0, "no_answer", None)
 UNKNOWN = Verdict(None, "unverifiable", "7")
-DONE = Completion([1, 2, 3], [], "", complete=True)
-CUT = Completion([1, 2, 3], [], "", complete=False)
+DONE = Completion([1, 2, 3], complete=True)
+CUT = Completion([1, 2, 3], complete=False)
 
 
 def test_the_verdict_is_the_reward():
