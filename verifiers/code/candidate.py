@@ -10,6 +10,7 @@ import builtins
 import sys
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from gc import collect
 from os import _exit
 from typing import Any
@@ -125,18 +126,17 @@ def _finish() -> None:
         threading._shutdown()
     if atexit is not None:
         atexit._run_exitfuncs()
-    _flush(sys.stdout)
-    sys.stdout = sys.__stdout__
+    stream = getattr(sys, "stdout", None)
+    if stream is not None and not getattr(stream, "closed", False):
+        stream.flush()
+    sys.stdout, stream = sys.__stdout__, None
     main = sys.modules.get("__main__")
     if isinstance(main, types.ModuleType):  # a file that the program left open is written when it goes
         main.__dict__.clear()
         collect()
-    _flush(sys.stdout)
-
-
-def _flush(stream: Any) -> None:
-    if stream is not None and not getattr(stream, "closed", False):
-        stream.flush()
+    if sys.__stdout__ is not None:
+        with suppress(ValueError):  # closed, or detached
+            sys.__stdout__.flush()
 
 
 class CandidateError(Exception):
@@ -191,9 +191,12 @@ class _Line:
         return value
 
 
+_ENDS_LOOPS = ("StopIteration", "StopAsyncIteration")  # in `all(map(check, cases))` it would skip the cases
+
+
 def _exception(name: str, message: str) -> Exception:
     kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
+    if isinstance(kind, type) and issubclass(kind, Exception) and name not in _ENDS_LOOPS:
         try:
             error: Exception = kind(message)
         except TypeError:  # UnicodeDecodeError and its like want five arguments

@@ -89,6 +89,7 @@ def build_tree(root: str, readable: Iterable[str]) -> None:
     inside = root + SCRATCH
     os.makedirs(inside, exist_ok=True)
     os.symlink(STDIN, root + "/dev/stdin")
+    os.symlink("null", root + "/dev/stderr")
     attributes = (ctypes.c_uint64 * 4)(_RDONLY | _NOSUID, 0, 0, 0)
     syscall("mount_setattr", -100, root.encode(), _AT_RECURSIVE, ctypes.byref(attributes), 32)
     fresh_scratch(inside)

@@ -272,8 +272,14 @@ class Sandbox:
 
     def _take(self) -> Zygote:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
+            while self._idle:
+                zygote = self._idle.pop()
+                if zygote.process.poll() is None:
+                    return zygote
+                self._all.discard(
+                    zygote
+                )  # it was killed, for want of memory perhaps, while it had nothing to do
+                zygote.close()
         zygote = Zygote(self.layers())
         with self._lock:
             self._all.add(zygote)

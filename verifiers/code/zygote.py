@@ -200,7 +200,7 @@ class Zygote:
     def _confine_linux(self, memory: int, parent: int, first_free: int) -> None:
         _limit("RLIMIT_DATA", memory + STACK_MEMORY)
         _limit("RLIMIT_AS", memory + ADDRESS_SPACE)
-        _limit("RLIMIT_STACK", min(memory, _STACK))
+        _limit("RLIMIT_STACK", min(memory, _STACK), resource.RLIM_INFINITY)  # programs raise it, and may
         if self.ruleset is not None or self.filter is not None or "namespaces" in self.layers:
             libc.drop_capabilities()
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
@@ -248,6 +248,7 @@ def folder_over(folder: str, most_bytes: int, most_entries: int) -> bool:
 
 def empty_folder(folder: str) -> None:
     """Remove everything below `folder`, however deep and whatever its modes: inner folders are moved up first."""
+    os.chmod(folder, 0o700)
     pending, moved, secret = [folder], itertools.count(), os.urandom(8).hex()
     while pending:
         current = pending.pop()
@@ -270,10 +271,10 @@ def _limit(name: str, value: int, most: int | None = None) -> None:
     if which is None:
         return
     hard = resource.getrlimit(which)[1]
-    new = most or value
+    new = value if most is None else most
     if hard != resource.RLIM_INFINITY:
-        new = min(new, hard)
-    resource.setrlimit(which, (min(value, new), new))
+        new = hard if new == resource.RLIM_INFINITY else min(new, hard)
+    resource.setrlimit(which, (value if new == resource.RLIM_INFINITY else min(value, new), new))
 
 
 def _place(mode: bytes, fds: list[int], null: int) -> list[int]:
