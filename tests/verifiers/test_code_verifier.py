@@ -72,7 +72,8 @@ def best():
     ],
 )
 def test_function_rows(verifier, program, status):
-    verdict = verifier.verify(functions(), "", program)
+    patience = 10 if status == "memory" else 1  # a busy machine takes its time to hand memory out
+    verdict = verifier.verify(functions(time_limit=patience), "", program)
     assert (verdict.status, verdict.score) == (status, float(status == "correct")), verdict.detail
 
 
@@ -96,7 +97,8 @@ def test_function_rows(verifier, program, status):
     ],
 )
 def test_stdin_rows(verifier, program, status):
-    verdict = verifier.verify(stdin(("1\n", "2\n"), ("5", "6")), "", program)
+    patience = 10 if status == "memory" else 1
+    verdict = verifier.verify(stdin(("1\n", "2\n"), ("5", "6"), time_limit=patience), "", program)
     assert (verdict.status, verdict.score) == (status, float(status == "correct")), verdict.detail
 
 
