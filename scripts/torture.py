@@ -1,11 +1,12 @@
 """Kill a run again and again, at random moments of every phase, and see that it ends as if nothing had happened.
 
     python scripts/torture.py --kills 50 --seed 0
+    python scripts/torture.py --kills 10 --variant ppo
 
 A short run of the embedded model is first left alone, then repeated in another folder: each time the process gets
 a SIGKILL at a random moment of a phase (evenly over the phases), and the same command is given again. In the end both
 folders must hold the same weights, metrics (less timings) and rollouts, bit for bit, each rollout row exactly once.
-Prints a table: phase, kills, resumed, lost rows. Exit code 1 where anything differs.
+Prints a table: phase, kills, resumed, lost rows. Exit code 1 where anything differs or a kill did not happen.
 """
 
 from __future__ import annotations
@@ -34,14 +35,29 @@ TRAINING = PHASES[1:6]
 """These come round with every step, so their kills are in random order."""
 
 
-def words(folder: Path, kills: int) -> list[str]:
+VARIANTS = {
+    "iterations": ["train.trl.num_iterations=2"],
+    "curriculum": ["train.curriculum.kind=adaptive"],
+    "staged": [
+        "train.curriculum.kind=staged",
+        "train.curriculum.level=kind",
+        "train.curriculum.advance_at=0.1",
+    ],
+    "ppo": ["train.algorithm=ppo"],
+    "rejection": ["train.algorithm=rejection"],
+    "reference": ["train.trl.beta=0.1", "train.trl.sync_ref_model=true", "train.trl.ref_model_sync_steps=2"],
+}
+"""What the run has to carry over: a batch that two steps share, a curriculum, a value head, frozen or moving models."""
+
+
+def words(folder: Path, kills: int, variant: str) -> list[str]:
     """The command, the same every time."""
     return [
         "run", "quickstart", "--output", str(folder / "run"), "-q", f"train.steps={4 + kills}",
         "train.groups_per_step=4", "train.group_size=4", "train.groups_per_micro_step=2", "train.eval_every=4",
-        "train.eval_samples=4", "train.checkpoint_every=2", "train.trl.num_iterations=2", "sampling.samples=16",
+        "train.eval_samples=4", "train.checkpoint_every=2", "train.learning_rate=1e-3", "sampling.samples=16",
         "sampling.batch_size=32", "analysis.search_budget=8", "analysis.replicates=200",
-        "problems.heldout.limit=16", "problems.probes={}", "verification.workers=1",
+        "problems.heldout.limit=16", "problems.probes={}", "verification.workers=1", *VARIANTS[variant],
     ]  # fmt: skip
 
 
@@ -51,6 +67,9 @@ def words(folder: Path, kills: int) -> list[str]:
 class Assassin:
     """Follows the phases of this process and kills it in one of them.
 
+    The kill comes `delay` seconds after the phase began, or at its end where it ends sooner. Where the phase does not
+    come (a kill at the end of an export leaves nothing to export), the one-time phase after it is taken instead.
+
     Args:
         phase, occurrence: when the clock starts: at the beginning of this phase, so many times round.
         delay: seconds from then.
@@ -59,7 +78,7 @@ class Assassin:
 
     def __init__(self, phase: str, occurrence: int, delay: float, log: Path) -> None:
         self.phase, self.occurrence, self.delay, self.log = phase, occurrence, delay, log
-        self.now = ["elsewhere"]
+        self.alone = threading.Lock()
 
     def wrap(self, owner: Any, name: str, phase: str | Callable[..., str]) -> None:
         """Let `owner.name` count as `phase` while it runs."""
@@ -68,28 +87,36 @@ class Assassin:
         @wraps(method)
         def followed(*args: Any, **kwargs: Any) -> Any:
             current = phase if isinstance(phase, str) else phase(*args)
-            self.now.append(current)
             began = time.perf_counter()
-            if current == self.phase:
-                self.occurrence -= 1
-                if self.occurrence == 0:
-                    threading.Thread(target=self.kill, daemon=True).start()
+            mine = self.chooses(current)
+            if mine:
+                threading.Thread(target=self.kill, args=(current, self.delay), daemon=True).start()
             try:
                 return method(*args, **kwargs)
             finally:
-                self.now.pop()
+                if mine:
+                    self.kill(current)
                 self.write({"phase": current, "seconds": time.perf_counter() - began})
 
         setattr(owner, name, followed)
+
+    def chooses(self, current: str) -> bool:
+        """Whether the kill belongs into the phase that begins now."""
+        if not self.phase:
+            return False
+        passed = current not in TRAINING and PHASES.index(current) > PHASES.index(self.phase)
+        self.occurrence -= current == self.phase
+        return passed or (current == self.phase and self.occurrence == 0)
 
     def write(self, line: dict[str, Any]) -> None:
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def kill(self) -> None:
-        time.sleep(self.delay)
-        self.write({"killed": self.now[-1]})
-        os.kill(os.getpid(), signal.SIGKILL)
+    def kill(self, phase: str, delay: float = 0.0) -> None:
+        time.sleep(delay)
+        with self.alone:
+            self.write({"killed": phase})
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def victim(plan: dict[str, Any], command: list[str]) -> int:
@@ -137,13 +164,12 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 def order(kills: int, chance: random.Random) -> list[str]:
     """A phase for each kill: evenly over the phases, in the order in which a run comes to them."""
-    even = [PHASES[i % len(PHASES)] for i in chance.sample(range(len(PHASES)), len(PHASES))]
+    even = chance.sample(PHASES, len(PHASES))
     chosen = [even[i % len(even)] for i in range(kills)]
     training = [phase for phase in chosen if phase in TRAINING]
     chance.shuffle(training)
-    place = PHASES.index
-    before = [p for p in chosen if place(p) < place(TRAINING[0])]
-    after = sorted((p for p in chosen if place(p) > place(TRAINING[-1])), key=place)
+    before = [phase for phase in chosen if phase == PHASES[0]]
+    after = sorted((p for p in chosen if p not in (PHASES[0], *TRAINING)), key=PHASES.index)
     return before + training + after
 
 
@@ -172,52 +198,57 @@ def rows(folder: Path) -> Counter[tuple[str, str, int]]:
     )
 
 
-def torture(kills: int, seed: int, folder: Path) -> dict[str, Any]:
+def torture(kills: int, seed: int, variant: str, folder: Path) -> dict[str, Any]:
     """Both runs; what was killed and what differs in the end."""
     chance = random.Random(seed)
     alone, tortured = folder / "untouched", folder / "tortured"
     quiet, log = folder / "untouched.log", folder / "tortured.log"
-    start(words(alone, kills), quiet)
+    start(words(alone, kills, variant), quiet)
     seconds: dict[str, list[float]] = {phase: [] for phase in PHASES}
     for line in lines(quiet):
         seconds[line["phase"]].append(line["seconds"])
     killed: list[str] = []
     committed: list[Counter[tuple[str, str, int]]] = []
+    command = words(tortured, kills, variant)
     for phase in order(kills, chance):
         typical = sum(seconds[phase]) / len(seconds[phase])
         occurrence = chance.randint(1, 2) if phase in TRAINING[:3] else 1
-        code = start(words(tortured, kills), log, phase, occurrence, chance.random() * typical)
-        if code:
+        if start(command, log, phase, occurrence, chance.random() * typical):
             killed.append(lines(log)[-1]["killed"])
             committed.append(rows(tortured / "run"))
             print(f"  {len(killed)}: killed in {killed[-1]}", file=sys.stderr, flush=True)
-    start(words(tortured, kills), log)
+    start(command, log)
     there, here = contents(alone / "run"), contents(tortured / "run")
     expected, found = rows(alone / "run"), rows(tortured / "run")
     lost = Counter[str]()
     for phase, before in zip(killed, committed, strict=True):
         lost[phase] += (before - found).total()
     return {
+        "variant": variant,
+        "asked": kills,
         "kills": dict(Counter(killed)),
         "lost_by_phase": dict(lost),
-        "asked": kills,
         "differs": sorted(k for k in there.keys() | here.keys() if there.get(k) != here.get(k)),
         "lost": (expected - found).total(),
         "twice": (found - expected).total(),
         "rows": expected.total(),
+        "steps": len(lines(tortured / "run" / "metrics.jsonl")),
     }
 
 
 def table(result: dict[str, Any]) -> str:
     """Phase, kills, resumed, lost: rows that were on disk at a kill and are not there in the end."""
+    kills, lost = result["kills"], result["lost_by_phase"]
     out = [f"{'phase':<26}{'kills':>7}{'resumed':>9}{'lost':>6}"]
-    phases = [*PHASES, *sorted(result["kills"].keys() - set(PHASES))]
-    kills, lost = result["kills"], result["lost_by_phase"]  # the attempt after a kill fails the whole script
-    out += [f"{p:<26}{kills.get(p, 0):>7}{kills.get(p, 0):>9}{lost.get(p, 0):>6}" for p in phases]
+    # an attempt that does not go on after a kill has ended the script with its error
+    out += [f"{p:<26}{kills.get(p, 0):>7}{kills.get(p, 0):>9}{lost.get(p, 0):>6}" for p in PHASES]
     out.append(f"{'all':<26}{sum(kills.values()):>7}{sum(kills.values()):>9}{sum(lost.values()):>6}")
     same = f"differ: {', '.join(result['differs'])}" if result["differs"] else "are the same, bit for bit"
     counts = f"missing: {result['lost']}, twice: {result['twice']}"
-    out.append(f"Weights, metrics and {result['rows']} rollout rows {same}; rows {counts}.")
+    out.append(
+        f"{result['variant']}, {result['steps']} steps: weights, metrics and {result['rows']} rollout rows {same}; "
+        f"rows {counts}."
+    )
     return "\n".join(out)
 
 
@@ -227,17 +258,19 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--variant", choices=VARIANTS, default="iterations")
     parser.add_argument("--folder", type=Path, help="where the two runs stay (default: a temporary folder)")
     parser.add_argument("--json", type=Path, help="write the result here")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        result = torture(args.kills, args.seed, folder)
+        result = torture(args.kills, args.seed, args.variant, folder)
     print(table(result))
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 1 if result["differs"] or result["lost"] or result["twice"] else 0
+    sound = not (result["differs"] or result["lost"] or result["twice"])
+    return 0 if sound and sum(result["kills"].values()) == args.kills else 1
 
 
 if __name__ == "__main__":
