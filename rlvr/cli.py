@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rlvr import __version__, interrupt
 from rlvr.errors import RunError, UserError
+from verifiers.visible import visible
 
 BAD_INPUT = 2
 STOPPED = 3
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug or not expected(error):
             raise
         full = isinstance(error, OSError) and error.errno in FULL
-        print(f"rlvr: {told(error)}", file=sys.stderr)
+        print(f"rlvr: {visible(told(error))}", file=sys.stderr)
         return STOPPED if full or isinstance(error, RunError) else BAD_INPUT
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -19,11 +20,15 @@ from rlvr.policy import Policy, PolicyError
 from rlvr.rollouts import Rollout
 from rlvr.run import processes, stop_if_asked, versions
 from rlvr.sampling import Completion, Row, Sampler, sampler
+from rlvr.store import stored
 from rlvr.terminal import Terminal
 from verifiers import Problem, Verdict
 from verifiers.pool import VerifierPool
 
 Progress = Callable[[int], None]
+
+ENCODED_AT_ONCE = 1000
+"""Prompts whose token ids are in memory together where only their number is asked for."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,32 @@ class Examiner:
             "seed": config.seed,
             "versions": versions(),
         }
+
+
+def fitting(
+    policy: Policy, evidence: Evidence, problems: Sequence[Problem], max_new_tokens: int
+) -> tuple[Sequence[Problem], int]:
+    """The training problems whose prompts fit the model's context together with a whole completion, and the tokens of
+    the longest of these prompts. No prompt is ever cut: a problem without its end is another problem.
+
+    Raises:
+        PolicyError: not one fits.
+    """
+    lengths = array("L")
+    for start in range(0, len(problems), ENCODED_AT_ONCE):
+        some = problems[start : start + ENCODED_AT_ONCE]
+        texts = [render(evidence, problem, policy.tokenizer) for problem in some]
+        lengths.extend(map(len, policy.encode(texts)))
+    room = policy.context - max_new_tokens if policy.context else max(lengths)
+    if min(lengths) > room:
+        raise PolicyError(
+            f"none of the {len(problems)} training prompts fits the model's context of {policy.context} tokens "
+            f"together with sampling.max_new_tokens = {max_new_tokens}; the shortest has {min(lengths)}"
+        )
+    if max(lengths) <= room:
+        return problems, max(lengths)
+    fit = stored(problem for problem, length in zip(problems, lengths, strict=True) if length <= room)
+    return fit, max(length for length in lengths if length <= room)
 
 
 def prompt_ids(

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rlvr.errors import UserError
 from rlvr.problems import normalise
 from rlvr.sources import fields
+from rlvr.store import stored
 from verifiers.types import Problem
 
 Message = dict[str, str]
@@ -141,9 +142,11 @@ class Evidence:
                 )
         return self._answer.format_map(columns)
 
-    def without_shots(self, train: Iterable[Problem]) -> list[Problem]:
+    def without_shots(self, train: Sequence[Problem]) -> Sequence[Problem]:
         """The training problems that are not shown as examples, in order."""
-        return [problem for problem in train if normalise(problem.prompt) not in self._spent]
+        if not self._spent:
+            return train
+        return stored(problem for problem in train if normalise(problem.prompt) not in self._spent)
 
     def text(self, problem: Problem) -> str:
         """The plain prompt: instruction, examples, question, joined by the separator."""

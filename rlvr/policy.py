@@ -110,10 +110,8 @@ def load_policy(
         )
     except (OSError, ValueError, KeyError) as error:
         raise PolicyError(f"model {where}: cannot be loaded: {_first_line(error)}") from error
-    if tokenizer.pad_token_id is None:
-        if tokenizer.eos_token_id is None:
-            raise PolicyError(f"model {where}: its tokenizer has neither a pad nor an end-of-text token")
-        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token_id is None:  # padding is masked wherever it stands: any token will do
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
     model.eval()
     return Policy(name, model, tokenizer, where)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rlvr.sources import MAX_DRAWS, ProblemError, Row, Rows, SourceConfig, columns, is_format, rows, short
+from rlvr.store import stored
 from verifiers.code.datasets import READERS
 from verifiers.code.formats import BadReferenceError
 from verifiers.types import Problem
@@ -25,9 +27,9 @@ __all__ = ["ProblemError", "Problems", "SourceConfig", "load", "load_all", "norm
 class Problems:
     """What a run works with: `train` is disjoint from `heldout` and from each probe by normalised prompt."""
 
-    train: list[Problem]
-    heldout: list[Problem]
-    probes: dict[str, list[Problem]] = field(default_factory=dict)
+    train: Sequence[Problem]
+    heldout: Sequence[Problem]
+    probes: dict[str, Sequence[Problem]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """Lines for a person: what was drawn anew to keep the sets disjoint."""
 
@@ -53,13 +55,13 @@ def load_all(
     how many it passed over); any other train set that overlaps is refused. `base` as in `load`.
     Raises ProblemError.
     """
-    evaluation: dict[str, list[Problem]] = {}
+    evaluation: dict[str, Sequence[Problem]] = {}
     if heldout is not None:
         evaluation["problems.heldout"] = load(heldout, "problems.heldout", base)
     for name, source in (probes or {}).items():
         evaluation[f"problems.probes.{name}"] = load(source, f"problems.probes.{name}", base)
     notes: list[str] = []
-    training: list[Problem] = []
+    training: Sequence[Problem] = []
     if train is not None and train.generator is not None:
         taken = {normalise(problem.prompt) for problems in evaluation.values() for problem in problems}
         training, passed_over = _generate(train, "problems.train", taken)
@@ -91,7 +93,7 @@ def refuse_overlap(train: Iterable[Problem], evaluation: Iterable[Problem], wher
     )
 
 
-def load(source: SourceConfig, where: str = "problems", base: Path | None = None) -> list[Problem]:
+def load(source: SourceConfig, where: str = "problems", base: Path | None = None) -> Sequence[Problem]:
     """Read one source. `where` is the config key that error messages name.
 
     A relative `file` is looked for in `base` (the config file's folder), then in the working directory.
@@ -118,7 +120,7 @@ def _world(source: SourceConfig, where: str) -> list[Problem]:
         raise ProblemError(f"{where}.world: {error}") from error
 
 
-def _generate(source: SourceConfig, where: str, taken: Collection[str]) -> tuple[list[Problem], int]:
+def _generate(source: SourceConfig, where: str, taken: Collection[str]) -> tuple[Sequence[Problem], int]:
     """`size` distinct problems that are not `taken`, and how many were passed over because they were.
 
     A reasoning_gym item depends on seed + index, so neighbouring seeds share almost all of their items:
@@ -149,22 +151,30 @@ def _generate(source: SourceConfig, where: str, taken: Collection[str]) -> tuple
     return _chosen(drawn, source, where), passed_over
 
 
-def _chosen(problems: Iterable[Problem], source: SourceConfig, where: str) -> list[Problem]:
+def _chosen(problems: Iterable[Problem], source: SourceConfig, where: str) -> Sequence[Problem]:
     """Shuffle, limit, and refuse an empty set or an id that stands twice."""
     if source.shuffle_seed is not None:
-        problems = list(problems)
-        random.Random(source.shuffle_seed).shuffle(problems)
-    chosen = list(islice(problems, source.limit))
+        found = stored(problems)
+        order = list(range(len(found)))
+        random.Random(source.shuffle_seed).shuffle(order)
+        problems = (found[i] for i in order)
     at = f"{where} ({source.file or source.label})"
+    chosen = stored(_distinct(islice(problems, source.limit), at))
     if not chosen:
         fitting = f" that fits {source.where}" if source.where else ""
         raise ProblemError(f"{at}: found no row{fitting}; expected at least one")
-    seen: set[str] = set()
-    for problem in chosen:
-        if problem.id in seen:
-            raise ProblemError(f"{at}: id {problem.id!r} stands twice; expected distinct ids")
-        seen.add(problem.id)
     return chosen
+
+
+def _distinct(problems: Iterable[Problem], at: str) -> Iterator[Problem]:
+    """The problems, as long as each has an id of its own."""
+    seen: set[int] = set()  # hashes: the ids themselves would be most of what a large set takes
+    for problem in problems:
+        digest = int.from_bytes(blake2b(problem.id.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+        if digest in seen:
+            raise ProblemError(f"{at}: id {problem.id!r} stands twice; expected distinct ids")
+        seen.add(digest)
+        yield problem
 
 
 # --- from row to problem ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
@@ -15,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rlvr.errors import UserError
+from rlvr.rollouts import TornLine
 
 Row = Mapping[str, Any]
 Rows = Iterator[tuple[int, Row]]
@@ -171,7 +173,10 @@ def _find(file: str, where: str, base: Path | None) -> Path:
 
 
 def _jsonl(path: Path, where: str) -> Rows:
-    """Rows as they stand: through Arrow, mixed types fail and nested rows gain keys that they do not have."""
+    """Rows as they stand: through Arrow, mixed types fail and nested rows gain keys that they do not have.
+
+    A last line that was cut short (it has no line end either) is left out with a `TornLine` warning.
+    """
     number = 0
     with path.open("rb") as lines:
         for count, line in enumerate(lines, 1):
@@ -180,6 +185,10 @@ def _jsonl(path: Path, where: str) -> Rows:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
+                if number and isinstance(error, json.JSONDecodeError) and not line.endswith(b"\n"):
+                    message = f"{where}.file: {path}:{count}: the last line is cut short and was left out"
+                    warnings.warn(message, TornLine, stacklevel=2)
+                    return
                 raise ProblemError(
                     f"{where}.file: {path}:{count}: no JSON ({error}): {short(line)}"
                 ) from None

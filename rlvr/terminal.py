@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from verifiers.visible import visible
+
 log = logging.getLogger("rlvr")
 
 
@@ -48,11 +50,13 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """One line."""
+        text = visible(text)  # names and details come from data sets and models
         log.info("%s", text)
         self.console.print(escape(text))
 
     def show(self, text: str) -> None:
         """A result, on standard output, also when quiet."""
+        text = visible(text)
         log.info("%s", text)
         self.result.print(escape(text), soft_wrap=True)
 

@@ -21,6 +21,7 @@ from verifiers.audit import Audit, SelfTest, read_label, self_test
 from verifiers.pool import VerifierPool, default_workers
 from verifiers.trl_reward import text_of
 from verifiers.types import Problem, Verdict
+from verifiers.visible import visible
 
 __all__ = ["RowError", "SelfTest", "Summary", "score_file", "self_test"]
 
@@ -130,7 +131,7 @@ def score_file(
         if not summary.rows:
             raise RowError(f"{file}: no rows; expected JSON objects, one a line")
     summary.seconds = time.monotonic() - began
-    print(summary, file=sys.stderr)
+    print(visible(summary), file=sys.stderr)
     return summary
 
 

@@ -6,16 +6,11 @@ import math
 import re
 from typing import Any
 
-# Control characters (a terminal obeys them), and those that turn the direction of a line or cannot be seen.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+from verifiers.visible import visible
+
+__all__ = ["cell", "is_step", "line", "number", "points", "visible"]
+
 _LINE_ENDS = re.compile(r"[\r\n\t]+")
-
-
-def visible(text: Any) -> str:
-    """`text` with every character that acts instead of showing replaced by its code, as ⟨001B⟩."""
-    return _UNSEEN.sub(lambda c: f"⟨{ord(c[0]):04X}⟩", str(text))
 
 
 def line(text: Any, width: int = 120) -> str:

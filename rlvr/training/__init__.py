@@ -41,7 +41,7 @@ def train(
         PolicyError: the model cannot be loaded.
     """
     from rlvr import rollouts
-    from rlvr.evaluation import prompt_ids
+    from rlvr.evaluation import fitting
     from rlvr.judging import outcome
     from rlvr.policy import load_policy
     from rlvr.training import arguments
@@ -55,7 +55,12 @@ def train(
         return run.model
     arguments.check(config.train)
     policy = load_policy(config, "policy", for_training=True)
-    longest = max(map(len, prompt_ids(policy, examiner.evidence, problems, config.sampling.max_new_tokens)))
+    fit, longest = fitting(policy, examiner.evidence, problems, config.sampling.max_new_tokens)
+    if len(fit) < len(problems):
+        examiner.terminal.say(
+            f"{len(problems) - len(fit)} of {len(problems)} training problems are left out: their prompts do not fit "
+            f"the model's context of {policy.context} tokens together with sampling.max_new_tokens"
+        )
     args = arguments.grpo_config(config, run.checkpoints, longest)
     checkpoints = Checkpoints(run.checkpoints, args.save_total_limit or 1, examiner.terminal.say)
     with processes().main_process_first():
@@ -64,7 +69,7 @@ def train(
     if processes().is_main_process:
         rewind(run.metrics, run.rollouts("train").parent, done)
     with examiner.terminal.progress("training", total=config.train.steps, start=done) as advance:
-        trainer = Trainer(policy, problems, config, examiner, args, run.rollouts("train").parent)
+        trainer = Trainer(policy, fit, config, examiner, args, run.rollouts("train").parent)
 
         def evaluate_now(step: int) -> dict[str, float]:
             with trainer.snapshot(f"step-{step}") as snapshot:

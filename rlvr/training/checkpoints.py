@@ -181,10 +181,9 @@ class Checkpoints:
         best = max(scored, key=lambda c: (c.score or 0.0, -c.step), default=None)
         for old in kept[: -self.keep]:
             if (best is None or old.path != best.path) and old.identity != self.origin:
-                (
-                    old.path / MANIFEST
-                ).unlink()  # from here on it is no checkpoint, however far the deletion gets
-                shutil.rmtree(old.path)
+                # from here on it is no checkpoint, however far the deletion gets
+                old.path.rename(self.staging / old.path.name)
+        shutil.rmtree(self.staging)
 
 
 def write_manifest(folder: Path, about: dict[str, Any]) -> None:

@@ -35,6 +35,7 @@ from rlvr.evaluation import Examiner, row_seed
 from rlvr.evidence import render
 from rlvr.judging import PROBLEMS, Watch, outcome
 from rlvr.policy import Policy
+from rlvr.run import stop_if_asked
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.training import arguments, attention, ppo
@@ -127,6 +128,7 @@ class Trainer(GuardedTrainer):
         assert self.model is not None
         if not self.model.training:
             return super()._prepare_inputs(generation_batch)
+        stop_if_asked()
         micro_steps = self.args.steps_per_generation or 1
         if self._step % (micro_steps * self.num_iterations) == 0 or self._buffered_inputs is None:
             batch = self._generate_and_score_completions(self._draw())
@@ -146,7 +148,7 @@ class Trainer(GuardedTrainer):
                 "problem": problem,
                 "index": index,
                 "place": place,
-                "sample": sample,
+                "sample": sample + self.group_size * indices[:place].count(index),  # it may come twice
             }
             for place, index in enumerate(mine, start=self.accelerator.process_index * share)
             for problem in [self.problems[index]]
