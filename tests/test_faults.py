@@ -109,6 +109,50 @@ def test_an_output_below_a_file(tmp_path, capsys):
     assert "Not a directory" in capsys.readouterr().err
 
 
+PATIENT = """
+import time
+from verifiers import Verdict
+
+class Verifier:
+    name, answer_format, deadline = "patient", "text", 1000.0
+
+    def verify(self, problem, trace, answer):
+        open("judging", "a").close()
+        time.sleep(1000)
+        return Verdict(1.0, "correct")
+"""
+
+
+@pytest.mark.parametrize("phase", ["sampling", "verifying", "evaluation"])
+def test_a_signal_is_heard_in_the_middle_of_anything(tmp_path, phase):
+    """Within 30 s, where the phase alone takes longer."""
+    (tmp_path / "patient.py").write_text(PATIENT)
+    many = ["train.group_size=2048", "train.groups_per_step=16", "train.groups_per_micro_step=1"]
+    verb, sign, more = {
+        "sampling": ("train", tmp_path / "run" / "log.txt", many),
+        "verifying": ("train", tmp_path / "judging", ["verifier=patient:Verifier", "verifier_options={}"]),
+        "evaluation": (
+            "run",
+            tmp_path / "run" / "rollouts" / "base.settings.json",
+            ["sampling.samples=20000"],
+        ),
+    }[phase]
+    words = command(Path("run"), *more, verb=verb)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rlvr", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(sign, process)
+    while phase == "sampling" and "The update runs" not in sign.read_text():
+        time.sleep(0.01)
+    time.sleep(1)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert time.monotonic() - asked < 30
+    assert not (tmp_path / "run" / "rollouts" / "train-000001.jsonl").exists()  # it was in the middle
+
+
 def test_a_folder_that_vanishes_under_the_run(tmp_path):
     folder = tmp_path / "run"
     words = command(folder, "train.steps=400", "sampling.samples=2", verb="train")

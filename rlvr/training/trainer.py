@@ -391,10 +391,11 @@ class Trainer(GuardedTrainer):
         rows = inputs["advantages"].shape[0]
         groups = inputs["advantages"].view(-1, self.group_size)
         live = (groups != 0).any(dim=1)
+        # TRL gathers figures per row, so every process keeps as many groups; those it adds have a gradient of zero
+        most = max(1, int(self.accelerator.gather(live.sum()[None]).max()))
+        live[live.sort(descending=True, stable=True).indices[:most]] = True
         if live.all():
             return super()._compute_loss(model, inputs)
-        if not live.any():
-            live[0] = True  # a gradient of zero, so that every process takes part in the reduction
         keep = live.repeat_interleave(self.group_size)
         kept = {k: v[keep] if per_row(v, rows) else v for k, v in inputs.items()}
         loss = super()._compute_loss(model, kept)

@@ -80,14 +80,31 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(finished, tmp_
     assert result(there) == result(folder)
 
 
+SIGNALLED = """
+import os, sys, threading, time
+from pathlib import Path
+from rlvr.cli import main
+
+def send():
+    while not Path(sys.argv[1]).exists():
+        time.sleep(0.001)
+    os.kill(os.getpid(), int(sys.argv[2]))
+
+threading.Thread(target=send, daemon=True).start()
+sys.exit(main(sys.argv[3:]))
+"""
+"""The command, with a signal as soon as a file is there: from inside, so that a busy machine does not make it late."""
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_leaves_a_checkpoint_of_the_last_step_and_its_code(finished, tmp_path, sign):
     folder, more = finished
     words = command(tmp_path / "run", *more, "train.checkpoint_every=0")
-    process = subprocess.Popen([sys.executable, "-m", "rlvr", *words], stderr=subprocess.PIPE, text=True)
-    wait_for(tmp_path / "run" / "rollouts" / "train-000003.jsonl", process)
-    process.send_signal(sign)
-    _, said = process.communicate(timeout=60)
+    at = tmp_path / "run" / "rollouts" / "train-000003.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SIGNALLED, str(at), str(int(sign)), *words], stderr=subprocess.PIPE, text=True
+    )
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + sign, said
     assert "To go on where it stopped: rlvr train quickstart" in said and "Traceback" not in said
     left = [
