@@ -11,18 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def replace(path: Path, chunks: Iterable[bytes]) -> None:
+def replace(path: Path, chunks: Iterable[bytes], wait: bool = True) -> None:
     """Put `chunks` in place of the file's content: a reader sees the old file or the new one, also after a
     power cut. Whatever goes wrong on the way leaves the old file and nothing else.
 
     The folder must be there: one that has vanished under a run is an error, not a thing to begin anew.
+
+    Args:
+        wait: until all is on disk. Without, a kill still costs nothing, but a power cut may: for what is computed
+            again unless somebody calls `sync` first.
     """
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "wb") as file:
             file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
+            if wait:
+                file.flush()
+                os.fsync(file.fileno())
         mask = os.umask(0)
         os.umask(mask)
         Path(name).chmod(0o666 & ~mask)  # mkstemp makes it private; a result file is not
@@ -30,7 +35,8 @@ def replace(path: Path, chunks: Iterable[bytes]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    sync(path.parent)
+    if wait:
+        sync(path.parent)
 
 
 def sync(path: Path) -> None:

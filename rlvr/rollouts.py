@@ -240,9 +240,10 @@ def _sound_end(fd: int, path: Path) -> int | None:
         return size - len(last)
 
 
-def rewrite(path: Path, rows: Iterable[Rollout]) -> None:
-    """Puts `rows` in place of the file's content, atomically: a reader sees the old file or the new one."""
-    files.replace(Path(path), ((row.to_json_line() + "\n").encode() for row in rows))
+def rewrite(path: Path, rows: Iterable[Rollout], wait: bool = True) -> None:
+    """Puts `rows` in place of the file's content, atomically: a reader sees the old file or the new one.
+    `wait` as in `files.replace`."""
+    files.replace(Path(path), ((row.to_json_line() + "\n").encode() for row in rows), wait)
 
 
 def settings_path(path: Path) -> Path:

@@ -150,13 +150,15 @@ def versions() -> dict[str, str]:
 
 def read_metrics(file: Path) -> list[dict[str, Any]]:
     """The rows of a metrics file, a torn last line of a killed run left out."""
-    if not file.exists():
-        return []
-    rows = []
-    for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
-            rows.append(json.loads(line))
-    return rows
+    return list(metrics_of(file))
+
+
+def metrics_of(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a metrics file, one at a time."""
+    if file.exists():
+        for line in file.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                yield json.loads(line)
 
 
 def processes() -> PartialState:

@@ -138,7 +138,7 @@ def recipe(
     file = configs.find(name)
     config = configs.load(file, words + ([f"model={REPO / folder}"] if folder else []))
     problems = load_all(config.problems.train, config.problems.heldout)
-    heldout = (problems.heldout * shape(shape_name)[0])[: shape(shape_name)[0]]
+    heldout = (list(problems.heldout) * shape(shape_name)[0])[: shape(shape_name)[0]]
     policy = load_policy(config, "base")
     settings = config.sampling.model_copy(update={"engine": "transformers"})
     if max_new_tokens:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from rlvr import files, interrupt
-from rlvr.run import processes, read_metrics
+from rlvr.run import metrics_of, processes
 
 RENAMED = {
     "entropy": "entropy",
@@ -113,19 +113,30 @@ def finite(value: Any) -> bool:
 
 
 def append(file: Path, row: dict[str, Any]) -> None:
-    """Add one line and wait until it is on disk."""
+    """Add one line. That it is on disk is waited for by the checkpoint that counts on it."""
     with file.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(row, allow_nan=False) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+
+
+def settle(file: Path, rollouts: Path, since: int) -> None:
+    """Wait until the lines of the steps after `since`, and what was sampled in them, are on disk."""
+    written = [path for path in rollouts.glob("train-*.jsonl") if number_of(path) > since]
+    for path in (file, *written, rollouts, file.parent):
+        files.sync(path)
+
+
+def number_of(path: Path) -> int:
+    """The step in `train-000007.jsonl`."""
+    return int(path.stem.rpartition("-")[2])
 
 
 def rewind(file: Path, rollouts: Path, step: int) -> None:
     """Forget what was logged after `step`: those steps are about to be computed again, with the same result."""
     if file.exists():
-        kept = [row for row in read_metrics(file) if row["step"] <= step]
+        # up to `step` all is on disk; after it, a power cut may have left anything, which is not read
+        kept = takewhile(lambda row: row["step"] <= step, islice(metrics_of(file), max(step, 0)))
         files.replace(file, [(json.dumps(row) + "\n").encode() for row in kept])
     for kind in ("train", "skipped"):
         for path in rollouts.glob(f"{kind}-*.jsonl"):
-            if int(path.stem.rpartition("-")[2]) > step:
+            if number_of(path) > step:
                 path.unlink()

@@ -19,7 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from rlvr import interrupt
 from rlvr.errors import UserError
 from rlvr.run import processes, stop_if_asked
-from rlvr.training.callbacks import Journal
+from rlvr.training.callbacks import Journal, settle
 from rlvr.training.checkpoints import Checkpoint, Checkpoints
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class Keeper(TrainerCallback):
         step, began = self.trainer.state.global_step, time.perf_counter()
 
         def write_all() -> None:
+            if self.trainer.accelerator.is_main_process:
+                settle(self.journal.file, self.trainer.rollouts_to, since=self.saved_step or 0)
             write()
             save_ours(self.trainer, self.checkpoints.staging / f"checkpoint-{step}")
 

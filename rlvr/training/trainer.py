@@ -303,7 +303,9 @@ class Trainer(GuardedTrainer):
         rows = gather_object(sampled.rows(drawn, drawn_by, self.our.verifier, advantages.tolist()))
         self.watch.see(map(outcome, rows), f"step {step}")
         if self.accelerator.is_main_process:
-            rollouts.rewrite(self.rollouts_to / f"train-{step:06d}.jsonl", rows)
+            rollouts.rewrite(
+                self.rollouts_to / f"train-{step:06d}.jsonl", rows, wait=False
+            )  # a checkpoint waits
 
     # ------------------------------------------------------------------ the update
 
@@ -392,7 +394,7 @@ class Trainer(GuardedTrainer):
         groups = inputs["advantages"].view(-1, self.group_size)
         live = (groups != 0).any(dim=1)
         # TRL gathers figures per row, so every process keeps as many groups; those it adds have a gradient of zero
-        most = max(1, int(self.accelerator.gather(live.sum()[None]).max()))
+        most = max(1, int(torch.as_tensor(self.accelerator.gather(live.sum()[None])).max()))
         live[live.sort(descending=True, stable=True).indices[:most]] = True
         if live.all():
             return super()._compute_loss(model, inputs)

@@ -3,6 +3,7 @@
 import json
 import re
 
+import chromium
 import hostile_texts
 import pytest
 import simulate
@@ -78,3 +79,22 @@ def test_the_summary_cannot_steer_a_terminal(tmp_path):
     assert "{{ 7 * 7 }}" in source, "a template in the text is text"
     for drawing in (tmp_path / "out" / "figures").glob("*.svg"):
         assert "<script" not in drawing.read_text().lower()
+
+
+@pytest.mark.skipif(chromium.find() is None, reason="no Chromium on this machine")
+def test_traces_of_ten_megabytes_break_nothing(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=4, samples=8)
+    rows = [json.loads(line) for line in tuned.read_text().splitlines()]
+    for row, unit in zip(
+        rows, ("<script>window.pwned = 1</script>\n", "\x1b[31mred\u202e", "x", "\ud800"), strict=False
+    ):
+        row["trace"] = unit * (10_000_000 // len(unit))
+    tuned.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = build(base, tuned, output=tmp_path / "out")
+    assert report.html.stat().st_size < 20_000_000, "a page that a browser can hold"
+    with chromium.Browser() as browser:
+        browser.open(report.html.as_uri())
+        browser.run("document.querySelectorAll('#results tbody tr').forEach(row => row.click())")
+        assert browser.run("document.getElementById('count').textContent") == "64 of 64"
+        assert browser.run("window.pwned === undefined")
+        assert browser.errors == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ class Naughty:
 
     def __init__(self, log: str | None = None) -> None:
         self.log = log
+        self.leaked: list[bytearray] = []
 
     def warm_up(self) -> None:
         self._note("warm")
@@ -30,6 +32,10 @@ class Naughty:
             time.sleep(float(argument))
         elif what == "segfault":
             ctypes.string_at(0)
+        elif what == "killed":  # as by the kernel where the machine's memory is spent
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif what == "leak":
+            self.leaked.append(bytearray(int(argument.split()[0]) * 2**20))
         elif what == "exit":
             os._exit(7)
         elif what == "once":  # dies the first time only, as a worn-out worker would

@@ -73,6 +73,7 @@ def test_each_misdeed_costs_its_own_item_only():
         "hang": (0.0, "timeout"),
         "segfault": (0.0, "crash"),
         "exit": (0.0, "crash"),
+        "killed": (0.0, "crash"),
         "garble": (0.0, "crash"),
         "memory": (0.0, "memory"),
         "raise x": (None, "error"),
@@ -89,7 +90,7 @@ def test_each_misdeed_costs_its_own_item_only():
         verdicts = pool.score([(P, response) for response in responses])
         stats = pool.stats
     assert [(verdict.score, verdict.status) for verdict in verdicts] == expected
-    assert (stats.verdicts, stats.timeouts, stats.crashes, stats.memory) == (len(responses), 1, 3, 1)
+    assert (stats.verdicts, stats.timeouts, stats.crashes, stats.memory) == (len(responses), 1, 4, 1)
 
 
 def test_details_are_for_a_person(pool: VerifierPool):
@@ -117,6 +118,12 @@ def test_a_worker_worn_out_by_others_does_not_cost_an_item(pool: VerifierPool, t
     before = pool.stats
     assert judge(pool, f"once {tmp_path / 'died'}") == ["incorrect"]
     assert pool.stats.crashes == before.crashes and pool.stats.restarts == before.restarts + 1
+
+
+def test_a_worker_that_leaks_is_replaced_and_its_items_are_judged(tmp_path: Path):
+    with VerifierPool(NAUGHTY, workers=1, memory_mb=512, cache=0) as pool:
+        assert judge(pool, *[f"leak 100 {i}" for i in range(20)]) == ["incorrect"] * 20
+        assert pool.stats.restarts >= 3 and pool.stats.memory == 0
 
 
 def test_prints_do_not_reach_the_protocol(pool: VerifierPool):
