@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from transformers import GenerationConfig
 
 from rlvr.config import SamplingConfig
 from rlvr.evaluation import row_seed
 from rlvr.sampling import Row
+from rlvr.sampling.draw import Distribution
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.score import logprobs
 
@@ -44,13 +46,23 @@ def test_greedy_decoding_equals_generate_token_for_token(tiny):
     assert [tuple(c.token_ids) for c in ours] == [cut(ids, eos) for ids in theirs]
 
 
+def p_value(ours: Counter, theirs: Counter) -> float:
+    """Chi-square on the commonest traces, equally many draws of each."""
+    n = ours.total()
+    common = [trace for trace, count in (ours + theirs).most_common(40) if count >= 20]
+    table = np.array(
+        [[counts[t] for t in common] + [n - sum(counts[t] for t in common)] for counts in (ours, theirs)]
+    )
+    return float(stats.chi2_contingency(table[:, table.sum(0) > 0])[1])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"temperature": 0.7}, {"top_k": 3}, {"top_p": 0.8}, {"min_p": 0.2}],
     ids=lambda s: str(s) or "plain",
 )
 def test_same_distribution_as_generate(tiny, settings):
-    """Chi-square on the commonest traces of one prompt, 2,000 draws of each."""
+    """2,000 draws of each; another temperature is found out by the same number of draws."""
     n = 2000
     torch.manual_seed(0)
     ours = Counter(tuple(c.token_ids) for c in draw(tiny, rows_for(0, n), **settings))
@@ -58,13 +70,27 @@ def test_same_distribution_as_generate(tiny, settings):
     options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} | settings
     for ids in reference_generate(tiny, [PROMPTS[0]] * n, do_sample=True, **options):
         theirs[cut(ids, tiny.tokenizer.eos_token_id)] += 1
-    common = [trace for trace, count in (ours + theirs).most_common(40) if count >= 20]
-    table = np.array(
-        [[counts[t] for t in common] + [n - sum(counts[t] for t in common)] for counts in (ours, theirs)]
-    )
-    table = table[:, table.sum(0) > 0]
-    p_value: float = stats.chi2_contingency(table)[1]  # type: ignore[assignment]
-    assert p_value > 1e-3
+    assert p_value(ours, theirs) > 1e-3
+    other = settings | {"temperature": options["temperature"] * 0.6}
+    assert p_value(Counter(tuple(c.token_ids) for c in draw(tiny, rows_for(0, n), **other)), theirs) < 1e-3
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 1.5])
+def test_truncation_is_that_of_generate_in_its_order(tiny, temperature):
+    """Each rule sees what the one before it left, so the order can be seen in the probabilities."""
+    rules = {"top_k": 12, "top_p": 0.8, "min_p": 0.1}
+    config = GenerationConfig(do_sample=True, temperature=temperature, **rules)
+    warpers = tiny.model._get_logits_processor(generation_config=config)
+    logits = 2 * torch.randn(500, 50, generator=torch.Generator().manual_seed(0))
+    expected = warpers(torch.zeros(500, 1, dtype=torch.long), logits.clone()).softmax(-1)
+    ours = Distribution(SamplingConfig(temperature=temperature, **rules))
+    uniform = torch.linspace(0, 1, 500, dtype=torch.float64).clamp(max=1 - 1e-9)
+    drawn = ours.draw(logits, torch.arange(500), uniform)
+    exact = expected.gather(-1, drawn.tokens[:, None])[:, 0]
+    torch.testing.assert_close(drawn.sampling_logprobs.exp(), exact, rtol=1e-4, atol=1e-6)
+    raw = logits.log_softmax(-1).gather(-1, drawn.tokens[:, None])[:, 0]
+    torch.testing.assert_close(drawn.raw_logprobs, raw, rtol=1e-4, atol=1e-5)
+    assert (expected == 0).any(1).all() and (exact > 0).all()
 
 
 def test_a_row_does_not_depend_on_its_batch(tiny):
