@@ -111,18 +111,20 @@ def check_sandbox(config: Config) -> None:
     """Refuse to run untrusted programs below isolation level `standard`, unless the config allows it."""
     if sandbox_level(config) == "weak" and not config.sandbox.allow_weak:
         raise UserError(
-            "the code verifier's sandbox reaches only level `weak` on this machine (see `rlvr check`). "
+            "the code verifier's sandbox is at level `weak` on this machine or by verifier_options.level "
+            "(see `rlvr check`). "
             "Set sandbox.allow_weak=true to run untrusted programs all the same."
         )
 
 
 def sandbox_level(config: Config) -> str | None:
-    """The isolation level that untrusted programs get on this machine; None where none are run."""
+    """The isolation level that untrusted programs get here, or that was asked for; None where none are run."""
     if "code" not in config.verifier.split("+"):
         return None
     from verifiers.code import sandbox as code
 
-    return code.level()
+    wanted = config.verifier_options.get("level", "auto")
+    return code.level() if wanted == "auto" else str(wanted)
 
 
 def verifier_options(config: Config) -> dict[str, Any]:

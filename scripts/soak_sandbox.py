@@ -66,18 +66,18 @@ def in_rounds(rows: list[Row], slow: set[str]) -> Iterator[Row]:
         yield from (row for row in rows if turn % EVERY == 0 or row[0].id not in slow)
 
 
-def state(verifier: CodeVerifier) -> dict[str, int]:
-    """Processes, descriptors and memory of the judge and its zygote."""
-    pids = [os.getpid(), *(zygote.process.pid for zygote in verifier._programs._all)]
-    children = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in pids]
+def state() -> dict[str, int]:
+    """Processes, descriptors and memory of the judge and of everything below it."""
+    pids = [str(os.getpid())]
+    for pid in pids:  # grows while it is read
+        pids += Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     resident = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
     pages_per_mb = (1 << 20) // resource.getpagesize()
     return {
-        "processes": sum(map(len, children)),
+        "processes": len(pids) - 1,
         "descriptors": sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
         "judge_mb": resident[0] // pages_per_mb,
         "zygote_mb": sum(resident[1:]) // pages_per_mb,
-        "shared_memory_files": len(list(Path("/dev/shm").iterdir())),
     }
 
 
@@ -92,13 +92,13 @@ def soak(level: str, rows: list[Row], verdicts: int) -> dict[str, object]:
         began = time.monotonic()
         for number, (problem, program) in zip(range(verdicts), in_rounds(rows, slow), strict=False):
             if number == verdicts // 10:
-                before = state(verifier)
+                before = state()
             start = time.monotonic()
             verdict = verifier.verify(problem, "", program)
             scores[str(verdict.score)] += 1
             if time.monotonic() - start > SLOW:
                 slow.add(problem.id)
-        after = state(verifier)
+        after = state()
         left = len([path for path in Path(folder).rglob("*") if path.is_file()])
         verifier.close()
         folders = len(list(Path(folder).iterdir()))
