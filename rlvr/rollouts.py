@@ -19,6 +19,7 @@ from typing import Any, Self
 import orjson
 
 from rlvr import files
+from rlvr.errors import UserError
 
 
 class TornLine(UserWarning):
@@ -155,7 +156,7 @@ def parse(line: bytes) -> Any:
 def read_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
     """(line number, byte offset, decoded value) of every line; a byte-order mark, CRLF and blank lines pass.
 
-    A torn last line is left out with a `TornLine` warning; any other bad line raises ValueError.
+    A torn last line is left out with a `TornLine` warning; any other bad line raises UserError.
     Both name file and line.
     """
     with Path(path).open("rb") as file:
@@ -170,7 +171,7 @@ def read_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
                 value = parse(line)
             except ValueError as error:
                 if line.endswith(b"\n"):
-                    raise ValueError(f"{path}:{number}: not a line of JSON ({error})") from None
+                    raise UserError(f"{path}:{number}: not a line of JSON ({error})") from None
                 message = f"{path}:{number}: the last line is cut short and was left out"
                 warnings.warn(message, TornLine, stacklevel=2)
             else:

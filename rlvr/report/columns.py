@@ -54,7 +54,8 @@ class Columns:
     """Keys of the contract that the first row has."""
     verifiers: dict[str, int]
     """Verifier's name → number of its first line."""
-    policies: tuple[str, ...]
+    policies: dict[str, int]
+    """Name of who drew → number of its first line."""
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -88,11 +89,13 @@ class _Builder:
     logprobs: dict[str, array] = field(default_factory=dict)
 
 
-def read_columns(path: Path) -> Columns:
+def read_columns(path: Path, name: str | None = None) -> Columns:
     """Reads a rollout file in one pass. Only `problem_id` and `score` must be there.
 
+    `name` is the policy that drew the rows which do not say.
+
     Raises UserError with file and line for a bad line, a score other than 0, 1 or null, a log-probability
-    above 0, and a (problem, sample) that occurs twice.
+    above 0, NaN, or -inf under the policy that drew the sample, and a (problem, sample) that occurs twice.
     """
     path = Path(path)
     b = _Builder(path)
@@ -102,7 +105,7 @@ def read_columns(path: Path) -> Columns:
     prompts: dict[int, str] = {}
     references: dict[int, str] = {}
     verifiers: dict[str, int] = {}
-    policies: dict[str, None] = {}
+    policies: dict[str, int] = {}
     present: frozenset[str] | None = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TornLine)
@@ -130,22 +133,24 @@ def read_columns(path: Path) -> Columns:
                 b.tokens.append(-1 if (tokens := get("tokens")) is None else tokens)
                 status = get("status") or "not given"
                 b.status.append(statuses.setdefault(status, len(statuses)))
-                b.answer.append(0 if (answer := get("answer")) is None else hash(answer) or 1)
-                b.trace.append(0 if (trace := get("trace")) is None else hash(trace) or 1)
+                b.answer.append(_hash(get("answer")))
+                b.trace.append(_hash(get("trace")))
+                if (verifier := get("verifier")) and verifier not in verifiers:
+                    verifiers[verifier] = number
+                if (policy := get("policy")) and policy not in policies:
+                    policies[policy] = number
+                if not isinstance(status, str) or (tokens is not None and tokens < 0):
+                    raise TypeError
             except (KeyError, TypeError, OverflowError):
                 raise UserError(f"{path}:{number}: {_what_is_wrong(obj)}") from None
             b.offset.append(offset)
             b.line.append(number)
             if nats := get("logprobs"):
-                _add_nats(b, nats, number)
+                _add_nats(b, nats, number, policy or name)
             if code not in prompts and isinstance(prompt := get("prompt"), str):
                 prompts[code] = prompt
             if code not in references and (reference := get("reference")) is not None:
                 references[code] = str(reference)
-            if (verifier := get("verifier")) and verifier not in verifiers:
-                verifiers[verifier] = number
-            if (policy := get("policy")) and policy not in policies:
-                policies[policy] = None
     if not b.problem:
         raise UserError(f"{path}: no rollout in the file")
     problem, sample, line = np.asarray(b.problem), np.asarray(b.sample), np.asarray(b.line)
@@ -172,7 +177,7 @@ def read_columns(path: Path) -> Columns:
         references=references,
         present=present or frozenset(),
         verifiers=verifiers,
-        policies=tuple(policies),
+        policies=policies,
         notes=tuple(str(w.message) for w in caught),
     )
 
@@ -180,7 +185,18 @@ def read_columns(path: Path) -> Columns:
 _SCORES: dict[Any, float] = {0: 0.0, 1: 1.0, None: math.nan}  # 0.0, False, 1.0 and True are equal to these
 
 
-def _add_nats(b: _Builder, nats: Any, number: int) -> None:
+def _hash(text: Any) -> int:
+    """Equal for equal texts, 0 for none. A number is the text it is written as: hash(-1) is hash(-2)."""
+    if text is None:
+        return 0
+    if not isinstance(text, str):
+        if not isinstance(text, int | float):
+            raise TypeError
+        text = str(text)
+    return hash(text) or 1
+
+
+def _add_nats(b: _Builder, nats: Any, number: int, drew: str | None) -> None:
     if not isinstance(nats, dict):
         raise UserError(f"{b.path}:{number}: logprobs is {nats!r}; expected an object of policy name → nats")
     rows = len(b.problem)
@@ -188,16 +204,24 @@ def _add_nats(b: _Builder, nats: Any, number: int) -> None:
         column = b.logprobs.setdefault(policy, array("d"))
         if len(column) < rows - 1:
             column.extend([math.nan] * (rows - 1 - len(column)))
+        if value is None:
+            column.append(math.nan)
+            continue
         try:
-            value = math.nan if value is None else float(value)
+            nat = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
-            value = math.inf
-        if value > 1e-3:  # a sum of rounded logarithms may come out a hair above 0
+            nat = math.nan
+        if not nat <= 1e-3:  # a sum of rounded logarithms may come out a hair above 0
             raise UserError(
-                f"{b.path}:{number}: logprobs[{policy!r}] is {nats[policy]!r}; expected nats of the whole "
-                "completion, at most 0"
+                f"{b.path}:{number}: logprobs[{policy!r}] is {value!r}; expected nats of the whole "
+                "completion, at most 0, or null"
             )
-        column.append(value)
+        if nat == -math.inf and policy == drew:
+            raise UserError(
+                f"{b.path}:{number}: logprobs[{policy!r}] is {value!r} for a sample that {policy!r} drew; "
+                "expected a finite number"
+            )
+        column.append(nat)
 
 
 def _refuse_duplicates(
@@ -233,10 +257,16 @@ def _what_is_wrong(obj: dict[str, Any]) -> str:
         value = obj.get(key)
         if not (isinstance(value, int | float | None) and value in _SCORES):
             return f"{key} is {value!r}; expected 0, 1 or null"
+    for key in ("status", "verifier", "policy"):
+        if not isinstance(value := obj.get(key), str | None):
+            return f"{key} is {value!r}; expected text"
+    for key in ("answer", "trace"):
+        if not isinstance(value := obj.get(key), str | int | float | None):
+            return f"{key} is {value!r}; expected text or null"
     for key in ("sample", "tokens"):
         value = obj.get(key)
         if not isinstance(value, int | None) or abs(value or 0) >= 2**31:
             return f"{key} is {value!r}; expected an integer"
-    if obj.get("complete") not in _FLAGS:
-        return f"complete is {obj['complete']!r}; expected true or false"
-    return "status and answer must be text"
+    if (obj.get("tokens") or 0) < 0:
+        return f"tokens is {obj['tokens']}; expected 0 or more"
+    return f"complete is {obj.get('complete')!r}; expected true or false"

@@ -119,7 +119,7 @@ def _named(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 
     A file has its own name for its policy ("my-run") and may hold log-probabilities under the others' names.
     """
-    own = [e.columns.policies if e.columns else () for e in evaluations]
+    own = [tuple(e.columns.policies) if e.columns else () for e in evaluations]
     first = {p[0]: e.name for e, p in zip(evaluations[:2], own[:2], strict=True) if len(p) == 1}
     return [
         renamed(e, first | ({p[0]: e.name} if len(p) == 1 else {}))

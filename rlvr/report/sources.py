@@ -58,7 +58,8 @@ def read(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
 
     Args:
         name: what this policy is called in the report.
-        mixed: accept a file that several verifiers judged (it is noted) instead of refusing it.
+        mixed: accept a file that several verifiers judged or several policies drew (it is noted) instead of
+            refusing it.
 
     Raises:
         UserError: the file is missing, empty or malformed; it names file and line.
@@ -76,16 +77,18 @@ def read(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
 
 def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     """A rollout file, ours or anybody's that has `problem_id` and `score`."""
-    columns = read_columns(path)
+    columns = read_columns(path, name)
     settings = read_settings(path)
     notes = list(columns.notes)
-    if len(columns.verifiers) > 1:
-        named = ", ".join(f"{verifier!r} from line {first}" for verifier, first in columns.verifiers.items())
-        if not mixed:
-            raise UserError(
-                f"{path}: several verifiers judged these rows ({named}); their scores do not compare"
-            )
-        notes.append(f"{path.name}: several verifiers judged these rows ({named})")
+    for said, found, why in (
+        ("several verifiers judged these rows", columns.verifiers, "their scores do not compare"),
+        ("several policies drew these rows", columns.policies, "expected one evaluation per file"),
+    ):
+        if len(found) > 1:
+            named = ", ".join(f"{name!r} from line {first}" for name, first in found.items())
+            if not mixed:
+                raise UserError(f"{path}: {said} ({named}); {why}")
+            notes.append(f"{path.name}: {said} ({named})")
     if columns.verifiers:
         settings.setdefault("verifier", " / ".join(columns.verifiers))
     return [Evaluation(name, path, _samples(columns, name), settings, columns, tuple(notes))]
@@ -94,7 +97,7 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
 def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     """Counts per problem: `problem_id,n,c`, or `problem_id,n,c_base,c_tuned` for both policies at once."""
     settings = read_settings(path)
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
         header = [h.strip() for h in reader.fieldnames or ()]
         reader.fieldnames = header
@@ -104,7 +107,10 @@ def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
                 f"{path}:1: column {', '.join(lacks)} is missing (found {', '.join(header) or 'nothing'}); "
                 "expected problem_id,n,c or problem_id,n,c_base,c_tuned"
             )
-        rows = list(_count_rows(path, reader, list(counts)))
+        try:
+            rows = list(_count_rows(path, reader, list(counts)))
+        except csv.Error as error:
+            raise UserError(f"{path}:{reader.line_num + 1}: not a line of CSV ({error})") from None
     if not rows:
         raise UserError(f"{path}: no problem in the file")
     ids, n = [row[0] for row in rows], [row[1] for row in rows]
@@ -118,6 +124,12 @@ def _count_rows(path: Path, reader: csv.DictReader, counts: list[str]) -> Iterat
     seen: dict[str, int] = {}
     for row in reader:
         at, problem = reader.line_num, row["problem_id"]
+        if None in row:
+            raise UserError(f"{path}:{at}: more values than the header has columns")
+        if not problem:
+            raise UserError(f"{path}:{at}: problem_id is {problem!r}; expected a name")
+        if not _is_text(problem):
+            raise UserError(f"{path}:{at}: problem_id is {problem!r}; expected text in UTF-8")
         numbers = []
         for key in ("n", *counts):
             try:
@@ -125,6 +137,8 @@ def _count_rows(path: Path, reader: csv.DictReader, counts: list[str]) -> Iterat
             except (TypeError, ValueError):
                 raise UserError(f"{path}:{at}: {key} is {row[key]!r}; expected a whole number") from None
         n, *correct = numbers
+        if n < 0:
+            raise UserError(f"{path}:{at}: n is {n}; expected 0 or more")
         for key, c in zip(counts, correct, strict=True):
             if not 0 <= c <= n:
                 raise UserError(f"{path}:{at}: {key} is {c}; expected 0 to n = {n}")
@@ -132,6 +146,11 @@ def _count_rows(path: Path, reader: csv.DictReader, counts: list[str]) -> Iterat
             raise UserError(f"{path}:{at}: problem {problem!r} is already on line {seen[problem]}")
         seen[problem] = at
         yield problem, *numbers
+
+
+def _is_text(name: str) -> bool:
+    """No byte of it was no UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 READERS: dict[str, Callable[[Path, str, bool], list[Evaluation]]] = {".csv": read_csv, ".jsonl": read_jsonl}

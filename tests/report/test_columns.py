@@ -114,6 +114,20 @@ def test_log_probabilities_are_aligned_with_their_rows(tmp_path):
         (GOOD | {"sample": 1, "logprobs": [1]}, r":2: logprobs is \[1\]"),
         (["p", 1], r":2: expected a JSON object, found list"),
         (GOOD, r":2: problem 'p', sample 0 .* line 1"),
+        (GOOD | {"score": float("nan")}, r":2: score is nan"),
+        (GOOD | {"sample": 1, "status": 5}, r":2: status is 5; expected text"),
+        (GOOD | {"sample": 1, "verifier": {"name": "math"}}, r":2: verifier is \{'name'"),
+        (GOOD | {"sample": 1, "policy": ["base"]}, r":2: policy is \['base'\]"),
+        (GOOD | {"sample": 1, "answer": {"x": 1}}, r":2: answer is \{'x': 1\}; expected text or null"),
+        (GOOD | {"sample": 1, "trace": [1]}, r":2: trace is \[1\]"),
+        (GOOD | {"sample": 1, "tokens": -5}, r":2: tokens is -5; expected 0 or more"),
+        (GOOD | {"sample": 1, "logprobs": {"base": float("nan")}}, r":2: logprobs\['base'\] is nan"),
+        (GOOD | {"sample": 1, "logprobs": {"base": False}}, r":2: logprobs\['base'\] is False"),
+        (GOOD | {"sample": 1, "logprobs": {"base": "-inf"}}, r":2: logprobs\['base'\] is '-inf'"),
+        (
+            GOOD | {"sample": 1, "policy": "base", "logprobs": {"base": "-inf"}},
+            r":2: logprobs\['base'\] is '-inf' for a sample that 'base' drew",
+        ),
     ],
 )
 def test_a_bad_row_is_refused_with_file_and_line(tmp_path, row, message):
@@ -126,6 +140,48 @@ def test_an_empty_and_a_missing_file_are_refused(tmp_path):
         read(lines(tmp_path / "a.jsonl"), "base")
     with pytest.raises(UserError, match="no such file"):
         read(tmp_path / "b.jsonl", "base")
+
+
+def test_a_line_torn_within_the_file_is_refused(tmp_path):
+    whole = json.dumps(GOOD).encode()
+    for torn in (whole[:-3], b"\x80\xff"):
+        path = tmp_path / "a.jsonl"
+        path.write_bytes(whole + b"\n" + torn + b"\n" + whole.replace(b": 0,", b": 1,") + b"\n")
+        with pytest.raises(UserError, match=r"a\.jsonl:2: not a line of JSON"):
+            read(path, "base")
+
+
+def test_missing_and_tiny_log_probabilities_are_kept_apart(tmp_path):
+    nats = ({"base": None}, {"base": -1e4}, {"base": -1e300}, {"base": "-Infinity"}, {})
+    rows = [GOOD | {"sample": i, "logprobs": n, "policy": "tuned"} for i, n in enumerate(nats)]
+    logp = read_columns(lines(tmp_path / "a.jsonl", *rows)).logprobs["base"]
+    np.testing.assert_array_equal(logp, [np.nan, -1e4, -1e300, -np.inf, np.nan])
+
+
+def test_numbers_are_answers_too(tmp_path):
+    answers = (0, 1, -1, -2, 1.5, "1", None)  # of these only 1 and "1" are one answer
+    rows = [GOOD | {"sample": i, "score": 0, "answer": answer} for i, answer in enumerate(answers)]
+    table = read(lines(tmp_path / "a.jsonl", *rows), "base")[0].samples.answers
+    assert table and table.count.tolist() == [1, 2, 1, 1, 1]
+
+
+def test_several_policies_in_one_file_are_refused_or_named(tmp_path):
+    rows = [GOOD | {"policy": "base"}, GOOD | {"sample": 1, "policy": "tuned"}]
+    path = lines(tmp_path / "a.jsonl", *rows)
+    with pytest.raises(
+        UserError, match=r"several policies drew these rows .'base' from line 1, 'tuned' from line 2"
+    ):
+        read(path, "base")
+    assert "'tuned' from line 2" in read(path, "base", mixed=True)[0].notes[0]
+
+
+def test_samples_without_a_verdict_are_excluded_and_counted(tmp_path):
+    path = lines(
+        tmp_path / "a.jsonl", *(GOOD | {"sample": i, "score": s} for i, s in enumerate([None, 1, 0]))
+    )
+    samples = read(path, "base")[0].samples
+    assert (samples.n.tolist(), samples.c.tolist()) == ([2], [1])
+    assert samples.excluded is not None and samples.excluded.tolist() == [1]
 
 
 def test_a_torn_last_line_is_noted(tmp_path):
@@ -160,11 +216,20 @@ def test_rows_can_be_fetched_again(tmp_path):
         ("problem_id,n,c\na,3,1\na,3,1\n", r":3: problem 'a' is already on line 2"),
         ("problem_id,n,c\na,3\n", r":2: c is None"),
         ("problem_id,n,c\n", "no problem in the file"),
+        ("problem_id,n,c\na,3,1,2\n", r":2: more values than the header has columns"),
+        ("problem_id,n,c\na,-3,-4\n", r":2: n is -3; expected 0 or more"),
+        ("problem_id,n,c\na,3,-1\n", r":2: c is -1; expected 0 to n = 3"),
+        ("problem_id,n,c\na,nan,0\n", r":2: n is 'nan'; expected a whole number"),
+        ("problem_id,n,c\na,3,1.5\n", r":2: c is '1\.5'; expected a whole number"),
+        ("n,c,problem_id\n3,1\n", r":2: problem_id is None; expected a name"),
+        ("problem_id,n,c\n,3,1\n", r":2: problem_id is ''; expected a name"),
+        ("problem_id,n,c\na,3,1\n\xe4,3,1\n", r":3: problem_id is .*; expected text in UTF-8"),
+        ("problem_id,n,c_base,c_tuned\na,3,1,4\n", r":2: c_tuned is 4; expected 0 to n = 3"),
     ],
 )
 def test_bad_counts_are_refused(tmp_path, text, message):
     path = tmp_path / "c.csv"
-    path.write_text(text)
+    path.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=message):
         read(path, "base")
 
