@@ -89,10 +89,10 @@ class _Builder:
     logprobs: dict[str, array] = field(default_factory=dict)
 
 
-def read_columns(path: Path, name: str | None = None) -> Columns:
+def read_columns(path: Path, drew: str | None = None) -> Columns:
     """Reads a rollout file in one pass. Only `problem_id` and `score` must be there.
 
-    `name` is the policy that drew the rows which do not say.
+    `drew` names the policy that drew the rows which do not say.
 
     Raises UserError with file and line for a bad line, a score other than 0, 1 or null, a log-probability
     above 0, NaN, or -inf under the policy that drew the sample, and a (problem, sample) that occurs twice.
@@ -146,7 +146,7 @@ def read_columns(path: Path, name: str | None = None) -> Columns:
             b.offset.append(offset)
             b.line.append(number)
             if nats := get("logprobs"):
-                _add_nats(b, nats, number, policy or name)
+                _add_nats(b, nats, number, policy or drew)
             if code not in prompts and isinstance(prompt := get("prompt"), str):
                 prompts[code] = prompt
             if code not in references and (reference := get("reference")) is not None:
