@@ -57,9 +57,12 @@ def _range(e: Mapping[str, Any], scale: float = 100, form: str = ".1f") -> str:
 def _worth(c: Mapping[str, Any]) -> str:
     star = c["k_star"]
     if star["status"] == "censored_right":
-        return f"One tuned sample is worth more than {star['bound']} base samples, all there are."
+        return f"One tuned sample is worth more than {counted(star['bound'], 'base sample')}, all there are."
     if star["status"] == "base_all_zero":
-        return "The base solved none of these problems, so no number of its samples is worth a tuned one."
+        return (
+            f"The base solved none of these problems in {counted(star['bound'], 'sample')} each, so how many of "
+            "them a tuned sample is worth cannot be said."
+        )
     if star["value"] is None:
         return ""
     return f"One tuned sample is worth {number(star['value'])} base samples ({_range(star, 1, '.3g')})."
@@ -70,45 +73,84 @@ def _kinds(parts: Mapping[str, Any]) -> str:
     text = (
         f"Of the {points(parts['delta']['value'], True)} points, {points(parts['within']['value'])} are "
         "search "
-        f"compression within {K} samples ({_range(parts['within'])}): traces that the base already finds "
-        "when it may "
-        f"try {K} times. {points(parts['beyond']['value'])} are compression beyond that"
+        f"compression within {counted(K, 'sample')} ({_range(parts['within'])}): traces that the base already "
+        f"finds when it may try {counted(K, 'time')}. {points(parts['beyond']['value'])} are compression beyond that"
     )
     if parts["base_zero"]:
         shown = parts["certified_simultaneous"]["count"]
         text += (
-            f". On the {parts['base_zero']} problems with no base success, "
+            f". On the {counted(parts['base_zero'], 'problem')} with no base success, "
             f"{points(parts['unresolved']['value'])} points "
-            f"cannot be resolved with {parts['n_base']} samples and {points(parts['expansion']['value'])} "
+            f"cannot be resolved with {counted(parts['n_base'], 'sample')} and {points(parts['expansion']['value'])} "
             "are expansion, "
-            f"certified on {shown} problem{'s' * (shown != 1)}"
+            f"certified on {counted(shown, 'problem')}"
         )
-    return f"{text}. {lost(parts)}"
+    return " ".join(said for said in (f"{text}.", _gained(parts), lost(parts)) if said)
+
+
+def counted(n: int | None, what: str) -> str:
+    """1 sample, 2 samples."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def _gained(parts: Mapping[str, Any]) -> str:
+    """A warning where compression within K is no larger than noise alone would show it."""
+    within, floor = parts["within"], parts["churn_floor"]["value"]
+    if floor is None or not within["value"] or within["lo"] is None or within["lo"] > floor:
+        return ""
+    return (
+        f"Compression, {points(within['value'])}, is not clearly more than the {points(floor)} that noise alone "
+        "would show."
+    )
 
 
 def lost(parts: Mapping[str, Any]) -> str:
     """What was forgotten, held against what noise alone shows."""
-    value, floor = parts["forgetting"]["value"], parts["churn_floor"]["value"]
-    if value is None or floor is None:
+    forgetting, floor = parts["forgetting"], parts["churn_floor"]["value"]
+    value = forgetting["value"]
+    if value is None:
         return ""
     if value == 0:
         return "Nothing was forgotten."
+    if floor is None:
+        return "How much of it is noise cannot be told from one sample per problem."
     if value <= floor:
         return (
             f"Forgetting, {points(value)}, is below the churn floor of {points(floor)}, so it may be noise."
         )
+    if forgetting["lo"] is None or forgetting["lo"] <= floor:
+        return (
+            f"Forgetting, {points(value)}, is not clearly more than the {points(floor)} that noise alone would "
+            "show."
+        )
     return f"Forgetting is {points(value)} points, above the {points(floor)} that noise alone would show."
+
+
+def _net(net: Mapping[str, Any], search: str) -> str:
+    """The share of what search adds that one sample now has, where it is one."""
+    if net["value"] is None:
+        return ""
+    share, span = number(100 * abs(net["value"]), ".0f"), _range(net, 100, ".0f")
+    if net["hi"] is not None and net["hi"] < 0:
+        return f"One sample lost {share} % of what {search} would add to it (R, {span})."
+    if net["lo"] is None or net["lo"] <= 0:
+        return f"No measurable part of what {search} would add is now in one (R, {span})."
+    return f"{share} % of what {search} would add is now in one ({span})."
 
 
 def _overtaking(c: Mapping[str, Any]) -> str:
     cross = c["crossover"]
-    if cross["status"] == "base_ahead_at_1":
-        return "The base is ahead at every k, from one sample on."
     if cross["value"] is None:
         return f"The base does not overtake up to k = {cross.get('bound')}." if cross.get("bound") else ""
     first = cross.get("first_significant")
     sure = f"and beyond noise from k = {first}" if first else "but nowhere beyond noise"
-    return f"With many samples the base is ahead, from k = {number(cross['value'], '.4g')} on {sure}."
+    start = int(cross["value"])
+    after = [e["value"] for k, e in c["difference"].items() if int(k) >= start and e["value"] is not None]
+    if any(value >= 0 for value in after):
+        return f"The base is first ahead at k = {start}, {sure}, and does not stay ahead at every larger k."
+    if start == 1:
+        return f"The base is ahead at every k, from one sample on, {sure}."
+    return f"With many samples the base is ahead, from k = {start} on {sure}."
 
 
 def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -246,29 +288,26 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
     yield f"  {_worth(c)}"
     yield (
         f"  Of which kind is the change of {points(parts['delta']['value'], True)} (search budget K = "
-        f"{parts['search_budget']})?"
+        f"{parts['search_budget']}, n0 = {parts['n_base']}, α = {number(parts['alpha'])})?"
     )
-    zero = f" on the {parts['base_zero']} problems with no base success"
+    K = counted(parts["search_budget"], "sample")
+    zero = f" on the {counted(parts['base_zero'], 'problem')} with no base success"
     for key, words in (
-        ("within", f"search compression within {parts['search_budget']} samples"),
-        ("beyond", f"compression beyond {parts['search_budget']} samples"),
+        ("within", f"search compression within {K}"),
+        ("beyond", f"compression beyond {K}"),
         ("unresolved", f"unresolved{zero}"),
         ("expansion", f"expansion{zero}, certified on {parts['certified_simultaneous']['count']}"),
     ):
         if parts["base_zero"] or key in ("within", "beyond"):
-            yield f"    {points(parts[key]['value'], True):>6}  {words} ({_range(parts[key])})"
+            noise = f". {said}" if key == "within" and (said := _gained(parts)) else ""
+            yield f"    {points(parts[key]['value'], True):>6}  {words} ({_range(parts[key])}){noise}"
     forgotten = parts["forgetting"]["value"]
     yield (
         f"    {points(None if forgotten is None else -forgotten, True):>6}  forgetting "
         f"({_range(parts['forgetting'])}). {lost(parts)}"
     )
-    net = c["ratio_net"]
-    if net["value"] is not None:
-        yield (
-            f"  {number(100 * net['value'], '.0f')} % of what {parts['search_budget']} samples would add "
-            "is now in one "
-            f"({_range(net, 100, '.0f')})."
-        )
+    if said := _net(c["ratio_net"], K):
+        yield f"  {said}"
     yield f"  {_overtaking(c)}"
     if distance := _distance(c):
         yield f"  {distance}"

@@ -5,6 +5,7 @@ import html
 import json
 import re
 
+import numpy as np
 import pytest
 import simulate
 
@@ -113,6 +114,41 @@ def test_the_summary_fits_a_screen(run):
     assert 15 <= len(lines) <= 30
     assert "search compression within 4 samples" in run.summary
     assert re.search(r"pass@1 +\d+\.\d → \d+\.\d +\(\+\d+\.\d, 95 %: .* paired\)", run.summary)
+
+
+def write_counts(path, rate, tuned_rate, problems=200, samples=64):
+    """Counts of both policies with the given rates, drawn from one seeded population."""
+    rng = np.random.default_rng(3)
+    p = rng.beta(0.5, 1.5, problems)
+    counts = zip(rng.binomial(samples, rate(p)), rng.binomial(samples, tuned_rate(p)), strict=True)
+    lines = (f"p{i},{samples},{base},{tuned}\n" for i, (base, tuned) in enumerate(counts))
+    path.write_text("problem_id,n,c_base,c_tuned\n" + "".join(lines))
+    return path
+
+
+def test_two_runs_of_one_model_are_not_called_a_change(tmp_path):
+    said = build(write_counts(tmp_path / "null.csv", lambda p: p, lambda p: p), output=tmp_path).summary
+    assert re.search(r"Compression, \d\.\d, is not clearly more than the \d\.\d that noise alone", said)
+    assert re.search(r"Forgetting, \d\.\d, is (not clearly more|below the churn floor)", said)
+    assert "No measurable part of what 4 samples would add is now in one" in said
+    assert "beyond noise from" not in said
+
+
+def test_a_worse_policy_is_called_worse(tmp_path):
+    report = build(write_counts(tmp_path / "worse.csv", lambda p: p, lambda p: p**2), output=tmp_path)
+    assert "Training lowered pass@1" in report.html.read_text()
+    assert re.search(r"One sample lost \d+ % of what 4 samples would add", report.summary)
+    assert "The base is ahead at every k, from one sample on, and beyond noise from k = 1." in report.summary
+    assert re.search(r"Forgetting is \d+\.\d points, above the", report.summary)
+
+
+def test_few_problems_and_a_base_without_success_promise_nothing(tmp_path):
+    few = build(write_counts(tmp_path / "few.csv", lambda p: p, lambda p: p**0.5, 5), output=tmp_path / "few")
+    assert "Fewer than 20 problems: bootstrap intervals over so few are not to be trusted." in few.summary
+    zero = build(write_counts(tmp_path / "zero.csv", lambda p: 0 * p, lambda p: p), output=tmp_path / "zero")
+    assert "solved none of these problems in 64 samples each" in zero.summary
+    one = write_counts(tmp_path / "one.csv", lambda p: p, lambda p: p**2, samples=1)
+    assert "cannot be told from one sample per problem" in build(one, output=tmp_path / "one").summary
 
 
 def test_the_real_pair(exams, tmp_path):
