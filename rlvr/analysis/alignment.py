@@ -44,7 +44,7 @@ def exact_alignment(log_p0: ArrayLike, log_pi: ArrayLike, verified: ArrayLike) -
     """
     log_p0, log_pi = np.asarray(log_p0, dtype=np.float64), np.asarray(log_pi, dtype=np.float64)
     verified = np.broadcast_to(np.asarray(verified, dtype=bool), log_pi.shape)
-    log_p0, log_pi = _normalise(log_p0), _normalise(log_pi)
+    log_p0, log_pi = _normalise(_from_zero(log_p0)), _normalise(_from_zero(log_pi))
     p0_right, pi_right = np.where(verified, log_p0, -np.inf), np.where(verified, log_pi, -np.inf)
     p0_wrong, pi_wrong = np.where(verified, -np.inf, log_p0), np.where(verified, -np.inf, log_pi)
     log_p, log_q = _logsumexp(p0_right), _logsumexp(pi_right)
@@ -55,7 +55,7 @@ def exact_alignment(log_p0: ArrayLike, log_pi: ArrayLike, verified: ArrayLike) -
     forward = _kl(_normalise(pi_right), _normalise(p0_right))
     reverse = _kl(_normalise(p0_right), _normalise(pi_right))
     with np.errstate(invalid="ignore", divide="ignore"):
-        no_target = np.isneginf(log_p)
+        no_target = np.isneginf(log_p) | np.isnan(log_p + log_q)
         sure = np.isneginf(log_not_q)
         to_target = np.where(no_target, np.nan, np.where(sure, forward, np.inf))
         from_target = np.where(no_target, np.nan, np.where(np.isneginf(log_q), np.inf, reverse - log_q))
@@ -72,6 +72,12 @@ def _logsumexp(logs: Floats) -> Floats:
         return np.asarray(logsumexp(logs, axis=-1)) if logs.shape[-1] else np.full(logs.shape[:-1], -np.inf)
 
 
+def _from_zero(logs: Floats) -> Floats:
+    """The same table with its largest logarithm at 0: a common offset costs no digits in what follows."""
+    top = logs.max(axis=-1, keepdims=True, initial=-np.inf)
+    return logs - np.where(np.isfinite(top), top, 0.0)
+
+
 def _normalise(logs: Floats) -> Floats:
     """Subtract the log total; NaN for a table without any mass."""
     total = _logsumexp(logs)[..., None]
@@ -83,7 +89,7 @@ def _kl(log_a: Floats, log_b: Floats) -> Floats:
     """Σ a (ln a - ln b) over normalised tables; 0·ln 0 = 0, inf where a has mass and b none, NaN if either is
     empty.
     """
-    empty = np.isnan(log_a).any(axis=-1) | np.isnan(log_b).any(axis=-1)
+    empty = np.isnan(log_a).any(axis=-1) | np.isnan(log_b).any(axis=-1) | (log_a.shape[-1] == 0)
     mass = ~np.isneginf(log_a) & ~np.isnan(log_a)
     missing = (mass & np.isneginf(log_b)).any(axis=-1)
     with np.errstate(invalid="ignore"):

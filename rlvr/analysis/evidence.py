@@ -82,5 +82,7 @@ def evidence_equivalent(shots: ArrayLike, log_odds: ArrayLike, target: float) ->
     if not len(reached):
         return None, "censored_right"
     i = int(reached[0])
-    share = (target - log_odds[i - 1]) / (log_odds[i] - log_odds[i - 1])
+    # From log-odds of -inf (no success at all) a line stays below any target until its very end.
+    rises = np.isfinite(log_odds[i - 1])
+    share = (target - log_odds[i - 1]) / (log_odds[i] - log_odds[i - 1]) if rises else 1.0
     return float(shots[i - 1] + share * (shots[i] - shots[i - 1])), "ok"

@@ -50,15 +50,17 @@ def maj_at_k(answers: Answers, n: ArrayLike, k: int) -> Floats:
     return win
 
 
-def maj_at_k_known(probs: ArrayLike, correct: int, k: int) -> float:
-    """maj@k of one problem with a known answer distribution: k independent draws.
+def maj_at_k_known(probs: ArrayLike, correct: int | None, k: int) -> float:
+    """maj@k of one problem with a known answer distribution: k independent draws. `correct` None: no answer is.
 
     Multinomial counts are Poisson(k p) counts conditioned on summing to k.
     """
     probs = np.asarray(probs, dtype=np.float64)
-    if k < 1 or not 0 <= correct < len(probs):
+    if correct is None or k == 0:
+        return 0.0
+    if k < 0 or not 0 <= correct < len(probs):
         raise ValueError(
-            f"maj@{k} with correct answer {correct} of {len(probs)}: expected k >= 1 and an index"
+            f"maj@{k} with correct answer {correct} of {len(probs)}: expected k >= 0 and an index"
         )
     rivals = np.sort(np.delete(probs, correct))[::-1][None, :]
     rest = np.array([max(0.0, 1.0 - float(probs.sum()))])

@@ -98,7 +98,8 @@ class StrategyWorld:
 
     def pass_at_k(self, k: float) -> float:
         """P(at least one of k samples is right) = 1-(1-p)^k."""
-        return float(-np.expm1(k * _log(np.array(1 - self.success)))) if k else 0.0
+        with np.errstate(divide="ignore"):
+            return float(-np.expm1(k * np.log1p(-self.success))) + 0.0 if k else 0.0
 
 
 def strategy_world(prior: ArrayLike, accuracy: ArrayLike, beta: float) -> StrategyWorld:
