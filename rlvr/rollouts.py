@@ -63,19 +63,19 @@ class Rollout:
     def from_json(cls, obj: Any, where: str = "row") -> Self:
         """The row in a decoded JSON object. `where` ("file:line") opens the message of any error.
 
-        Raises ValueError for a missing key or a value of the wrong type.
+        Raises UserError for a missing key or a value of the wrong type.
         """
         if not isinstance(obj, dict):
-            raise ValueError(f"{where}: expected a JSON object, found {type(obj).__name__}")
+            raise UserError(f"{where}: expected a JSON object, found {type(obj).__name__}")
         if missing := [name for name in _REQUIRED if name not in obj]:
-            raise ValueError(f"{where}: a rollout needs {', '.join(missing)}")
+            raise UserError(f"{where}: a rollout needs {', '.join(missing)}")
         values: dict[str, Any] = {}
         for name, (kinds, words) in _KINDS.items():
             if name not in obj:
                 continue
             value = obj[name]
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                raise ValueError(f"{where}: {name} is {_short(value)}; expected {words}")
+                raise UserError(f"{where}: {name} is {_short(value)}; expected {words}")
             values[name] = value
         if "logprobs" in values:
             values["logprobs"] = {k: _nats(v, k, where) for k, v in values["logprobs"].items()}
@@ -137,7 +137,7 @@ def _nats(value: Any, policy: str, where: str) -> float:
     except (TypeError, ValueError):
         nats = math.nan
     if math.isnan(nats) or isinstance(value, bool):
-        raise ValueError(f"{where}: logprobs[{policy!r}] is {_short(value)}; expected a number of nats")
+        raise UserError(f"{where}: logprobs[{policy!r}] is {_short(value)}; expected a number of nats")
     return nats
 
 
@@ -179,7 +179,7 @@ def read_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
 
 
 def read(path: Path) -> Iterator[Rollout]:
-    """The rows of a file, one at a time. Raises ValueError with file and line; see `read_objects`."""
+    """The rows of a file, one at a time. Raises UserError with file and line; see `read_objects`."""
     for number, _, obj in read_objects(path):
         yield Rollout.from_json(obj, f"{path}:{number}")
 
@@ -266,7 +266,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(beside.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise ValueError(f"{beside}: not JSON ({error})") from None
+        raise UserError(f"{beside}: not JSON ({error})") from None
     if not isinstance(settings, dict):
-        raise ValueError(f"{beside}: expected a JSON object, found {type(settings).__name__}")
+        raise UserError(f"{beside}: expected a JSON object, found {type(settings).__name__}")
     return settings

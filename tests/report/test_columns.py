@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from rlvr.cli import main
 from rlvr.errors import UserError
 from rlvr.report.columns import read_columns
 from rlvr.report.sources import read
@@ -240,3 +241,32 @@ def test_one_csv_may_hold_both_policies(tmp_path):
     base, tuned = read(path, "whatever")
     assert (base.name, base.samples.c.tolist()) == ("base", [1])
     assert (tuned.name, tuned.samples.c.tolist()) == ("tuned", [3])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "torn.jsonl",
+            b'{"problem_id": "p", "score": 1}\n{"problem_id": "p", "sc\n',
+            "torn.jsonl:2: not a line",
+        ),
+        ("twice.jsonl", b'{"problem_id": "p", "sample": 0, "score": 1}\n' * 2, "twice.jsonl:2: problem 'p'"),
+        ("counts.csv", b"problem_id,n,c\np,3,4\n", "counts.csv:2: c is 4; expected 0 to n = 3"),
+        ("bytes.csv", b"problem_id,n,c\n\xff,3,1\n", "bytes.csv:2: problem_id"),
+    ],
+)
+def test_the_command_line_refuses_without_a_traceback(tmp_path, capsys, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert main(["report", str(path), "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert message in said and "Traceback" not in said
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_settings_that_are_no_json_are_refused(tmp_path, capsys):
+    path = lines(tmp_path / "a.jsonl", GOOD)
+    path.with_suffix(".settings.json").write_text("{")
+    assert main(["report", str(path), "--output", str(tmp_path / "out")]) == 2
+    assert "a.settings.json: not JSON" in capsys.readouterr().err
