@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import ctypes
 import gc
 import json
 import platform
@@ -130,6 +131,7 @@ class Peak:
             torch.cuda.reset_peak_memory_stats()
             self.before = torch.cuda.memory_allocated()
         else:
+            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps freed pages, which would hide what is needed next
             Path("/proc/self/clear_refs").write_text("5")  # proc(5): the high-water mark starts anew
             self.before = resident("VmRSS")
 
