@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from rlvr.analysis.bootstrap import mean_estimates, trust
+from rlvr.analysis.bootstrap import mean_estimates
 from rlvr.analysis.compression import decompose
 from rlvr.analysis.curves import cot_curve, fixed_se, pass_hat_curve, vote_curve, vote_ks
 from rlvr.analysis.distance import distance
 from rlvr.analysis.estimate import NO_DATA, Estimate, plain
-from rlvr.analysis.evidence import log_odds_of, mantel_haenszel_terms
-from rlvr.analysis.intervals import percentile_interval
+from rlvr.analysis.evidence import log_odds_estimate, log_odds_of, mantel_haenszel_terms
 from rlvr.analysis.kinds import compression, coverage_change, ratios, roots
 from rlvr.analysis.noise import Audit, audited_rate, fpr_floor
 from rlvr.analysis.pair import Pair, both_defined, keyed, usual_n
@@ -128,18 +127,7 @@ def pooled_evidence(pair: Pair) -> dict[str, Any]:
     drawn = pair.boot.sums(terms)
     replicates = log_odds_of(drawn[:, 0], drawn[:, 1])
     used = int(seen.sum())
-    lo, hi = percentile_interval(replicates, used)
-    finite = np.isfinite(replicates).all()
-    pooled = Estimate(
-        value=value,
-        se=float(replicates.std(ddof=1)) if finite else None,
-        lo=float(lo),
-        hi=float(hi),
-        status=trust(used) if not np.isnan(value) else NO_DATA,
-        used=used,
-        excluded=len(seen) - used,
-        extra={"beta_eff": 1 / value if value and np.isfinite(value) else None},
-    )
+    pooled = log_odds_estimate(value, replicates, used, len(seen) - used)
     return {"pooled": pooled.to_json(), "unit": "nats"}
 
 

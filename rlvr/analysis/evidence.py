@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rlvr.analysis.bootstrap import trust
+from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.intervals import percentile_interval
 from rlvr.analysis.samples import Bools, Floats
 
 
@@ -64,6 +67,22 @@ def log_odds_of(up: ArrayLike, down: ArrayLike) -> Floats:
     up, down = np.asarray(up, dtype=np.float64), np.asarray(down, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((up == 0) & (down == 0), np.nan, np.log(up) - np.log(down))
+
+
+def log_odds_estimate(value: float, replicates: Floats, used: int, excluded: int) -> Estimate:
+    """A pooled log odds ratio in nats with its bootstrap `replicates` (R,); `used` problems carry it."""
+    lo, hi = percentile_interval(replicates, used)
+    finite = np.isfinite(replicates).all()
+    return Estimate(
+        value=value,
+        se=float(replicates.std(ddof=1)) if finite else None,
+        lo=float(lo),
+        hi=float(hi),
+        status=trust(used) if not np.isnan(value) else NO_DATA,
+        used=used,
+        excluded=excluded,
+        extra={"beta_eff": 1 / value if value and np.isfinite(value) else None},
+    )
 
 
 def evidence_equivalent(shots: ArrayLike, log_odds: ArrayLike, target: float) -> tuple[float | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rlvr.errors import UserError
@@ -22,8 +22,10 @@ MUST_AGREE = (
 )
 
 
-def check(base: Evaluation, other: Evaluation, allow: bool = False) -> list[str]:
-    """Notes on what differs between two evaluations.
+def check(
+    base: Evaluation, other: Evaluation, allow: bool = False, besides: Collection[str] = ()
+) -> list[str]:
+    """Notes on what differs between two evaluations; settings named in `besides` are meant to differ.
 
     Raises:
         UserError: they differ in problems, sampling, evidence or verifier, and `allow` is False. It names
@@ -31,7 +33,7 @@ def check(base: Evaluation, other: Evaluation, allow: bool = False) -> list[str]
     """
     if not set(base.samples.problem_ids) & set(other.samples.problem_ids):
         raise UserError(f"{base.path} and {other.path} share no problem: there is nothing to compare")
-    differing = [*_problems(base, other), *_settings(base.settings, other.settings)]
+    differing = [*_problems(base, other), *_settings(base.settings, other.settings, besides)]
     if differing and not allow:
         shown = "\n".join(f"  {text}" for text in differing)
         raise UserError(
@@ -45,8 +47,9 @@ def check(base: Evaluation, other: Evaluation, allow: bool = False) -> list[str]
     return [*notes, *_unknown(base, other)]
 
 
-def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    return [f"{k}: {line(a[k])} / {line(b[k])}" for k in MUST_AGREE if k in a and k in b and a[k] != b[k]]
+def _settings(a: Mapping[str, Any], b: Mapping[str, Any], besides: Collection[str]) -> list[str]:
+    keys = [key for key in MUST_AGREE if key in a and key in b and key not in besides]
+    return [f"{key}: {line(a[key])} / {line(b[key])}" for key in keys if a[key] != b[key]]
 
 
 def _unknown(base: Evaluation, other: Evaluation) -> list[str]:

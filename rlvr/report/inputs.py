@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rlvr.errors import UserError
-from rlvr.report import RunFiles, comparable
+from rlvr.report import RunFiles, comparable, rungs
 from rlvr.report.sources import Evaluation, read, renamed
 from rlvr.rollouts import read_objects
 
@@ -20,6 +20,8 @@ class Inputs:
     evaluations: list[Evaluation]
     """Base, the main policy, then the others; or one alone."""
     probes: dict[str, list[Evaluation]] = field(default_factory=dict)
+    rungs: list[rungs.Further] = field(default_factory=list)
+    """Base or tuned again, under other evidence."""
     training: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the main run's metrics.jsonl."""
     notes: list[str] = field(default_factory=list)
@@ -41,15 +43,18 @@ class Inputs:
         allow: bool,
     ) -> Self:
         """One run: reads all files and refuses what cannot be compared."""
-        held = _evaluations(base, tuned, more, allow)
-        notes = [note for evaluation in held for note in evaluation.notes]
+        found = _evaluations(base, tuned, more, allow)
+        notes = [note for evaluation in found for note in evaluation.notes]
+        held, further = rungs.split(found, allow)
         for other in held[1:]:
             notes += comparable.check(held[0], other, allow)
+        for rung in further:
+            notes += comparable.check(held[0], rung.evaluation, allow, besides=("evidence",))
         apart = {}
         for name, (before, after) in probes.items():
             apart[name] = _named([read(before, "base", allow)[0], read(after, "tuned", allow)[0]])
             notes += comparable.check(apart[name][0], apart[name][1], allow)
-        return cls(held, apart, _metrics(metrics), list(dict.fromkeys(notes)))
+        return cls(held, apart, further, _metrics(metrics), list(dict.fromkeys(notes)))
 
     @classmethod
     def of_runs(cls, runs: Sequence[RunFiles], allow: bool) -> Self:

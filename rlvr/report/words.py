@@ -212,6 +212,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _comparison(document, c)
     for method, group in (document.get("groups") or {}).items():
         yield f"  {method}, {len(group['runs'])} runs: {_over_seeds(group['quantities']['gain'])}"
+    if document.get("ladder"):
+        yield f"  {evidence_worth(document['ladder'])}"
     for probe in (document.get("probes") or {}).values():
         yield f"  {probe['words']}"
     yield from _exact((document.get("exact") or {}).get("rows", ()))
@@ -266,6 +268,23 @@ def _distance(c: Mapping[str, Any]) -> str:
             f"({_range(a['kl_verified'], 1, '.2f')}; ESS {number(a['ess_verified']['value'], '.0f')})"
         )
     return text + "."
+
+
+def evidence_worth(ladder: Mapping[str, Any]) -> str:
+    """What training is worth in worked examples."""
+    worth, reference, target = ladder["equivalent"], ladder["reference"], ladder["target"]
+    trained = next(r for r in ladder["rungs"] if r["policy"] == "tuned" and r["label"] == target)["nats"]
+    text = (
+        f"Evidence: training moved the log-odds of success (tuned, {target}) by {number(trained['value'], '+.2f')} "
+        f"nats ({_range(trained, 1, '.2f')}) against the base with {reference}"
+    )
+    if worth["status"] == "censored_right":
+        return f"{text}: more than any number of shots tried, up to {worth['bound']}."
+    if worth["status"] == "at_or_below_first":
+        return f"{text}: no more than {reference} already give the base."
+    if worth["value"] is None:
+        return f"{text}; how many shots that is worth cannot be told from these files."
+    return f"{text}: worth {number(worth['value'])} shots ({_range(worth, 1, '.3g')})."
 
 
 def _lost_samples(p: Mapping[str, Any]) -> str:

@@ -152,13 +152,3 @@ def exact(view: View) -> Panel:
             for r in rows
         ],
     )
-
-
-def evidence(view: View) -> Panel:
-    name, short, title = "evidence", "Evidence", "What hints and shots are worth"
-    return Panel(
-        name,
-        short,
-        title,
-        missing="Needs evaluations of the base at several numbers of shots or with hints; none was given.",
-    )
