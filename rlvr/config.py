@@ -100,8 +100,9 @@ class CurriculumConfig(Section):
     refill: int = Field(
         default=0,
         ge=0,
-        description="rounds of fresh problems a step may draw in place of groups without variance (DAPO's dynamic "
-        "sampling, arXiv 2503.14476)",
+        description="rounds in which a step may draw fresh problems in place of groups without variance (DAPO's "
+        "dynamic sampling, arXiv 2503.14476, bounded); for grpo and rloo. Replaced samples are recorded and counted, "
+        "not trained on",
     )
 
     @model_validator(mode="after")
@@ -217,6 +218,19 @@ class TrainConfig(Section):
             f"  {GSPO}",
         ),
     )
+
+    @model_validator(mode="after")
+    def _refillable(self) -> TrainConfig:
+        if self.curriculum.refill and self.algorithm not in ("grpo", "rloo"):
+            raise ValueError(
+                f"curriculum.refill is {self.curriculum.refill}, and in {self.algorithm} a group without variance "
+                "teaches too: it belongs to grpo and rloo"
+            )
+        if self.curriculum.refill and self.trl.get("use_vllm"):
+            raise ValueError(
+                "curriculum.refill does not go with trl.use_vllm: refills are drawn by our own sampler"
+            )
+        return self
 
 
 class VerificationConfig(Section):

@@ -19,6 +19,7 @@ WORDS = [
     "train.steps=1", "train.groups_per_step=8", "train.group_size=8", "train.eval_every=0", "train.trl.optim=sgd",
     "train.learning_rate=1.0", "train.trl.max_grad_norm=0", "sampling.samples=6", "analysis.search_budget=2",
     "analysis.replicates=200", "problems.heldout.limit=21", "problems.probes={}", "verification.workers=1", "-q",
+    "train.curriculum.refill=2",
 ]  # fmt: skip
 
 

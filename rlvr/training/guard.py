@@ -116,7 +116,7 @@ class Guard(TrainerCallback):
 
     def _save(self, step: int, faults: Sequence[dict[int, str]]) -> None:
         """The rows that were no numbers (all of the step, where only the gradient was), as `skipped-N.jsonl`."""
-        rows = list(rollouts.read(self.sampled(step)))
+        rows = [row for row in rollouts.read(self.sampled(step)) if "replaced" not in row.extra]
         share = len(rows) // len(faults)
         named = {p * share + row: what for p, found in enumerate(faults) for row, what in found.items()}
         what = min(named.values(), key=WORST_FIRST.index, default="gradient")

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import copy
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,13 @@ from rlvr.run import stop_if_asked
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.training import arguments, attention, ppo
-from rlvr.training.advantages import advantages
-from rlvr.training.batch import Sampled, measure, outcomes, per_row, split_groups
+from rlvr.training.advantages import advantages, zero_variance
+from rlvr.training.batch import Sampled, measure, outcomes, per_row, split_groups, used_again
 from rlvr.training.curriculum import Curriculum, levels_of
 from rlvr.training.guard import GuardedTrainer, padded, watched
 from rlvr.training.head import add_selected_head
 from rlvr.training.keeper import Keeper
 from rlvr.training.packing import pack
-from rlvr.training.rewards import reward
 from verifiers import Problem
 
 
@@ -133,15 +132,21 @@ class Trainer(GuardedTrainer):
         if self._step % (micro_steps * self.num_iterations) == 0 or self._buffered_inputs is None:
             batch = self._generate_and_score_completions(self._draw())
             self._buffered_inputs = split_groups(batch, micro_steps)
+        elif self._step % micro_steps == 0:
+            self.sampled_metrics = used_again(self.sampled_metrics)
         return self._buffered_inputs[self._step % micro_steps]
+
+    def _candidates(self) -> tuple[list[int], list[int]]:
+        """The problems of the step, and those that a refill may take, in order."""
+        number = self.state.global_step // self.num_iterations
+        return self.curriculum.draw(number, self.our.train.groups_per_step)
 
     def _draw(self) -> list[dict[str, Any]]:
         """This process's rows of the step: G neighbouring rows per problem."""
-        groups = self.our.train.groups_per_step
-        generation = self.state.global_step // self.num_iterations
-        indices, _ = self.curriculum.draw(generation, groups)
-        share = groups // self.accelerator.num_processes
-        mine = indices[self.accelerator.process_index * share :][:share]
+        return self._rows(dict(enumerate(self._candidates()[0])))
+
+    def _rows(self, chosen: dict[int, int]) -> list[dict[str, Any]]:
+        """The rows of the places that are this process's. `chosen`: place in the step → index of its problem."""
         return [
             {
                 "prompt": prompt,
@@ -150,15 +155,23 @@ class Trainer(GuardedTrainer):
                 "place": place,
                 "sample": sample + self.group_size * indices[:place].count(index),  # it may come twice
             }
-            for place, index in enumerate(mine, start=self.accelerator.process_index * share)
+            for place, index in chosen.items()
+            if place in self._places
             for problem in [self.problems[index]]
             for prompt in [render(self.examiner.evidence, problem, self.policy.tokenizer)]  # once per group
             for sample in range(self.group_size)
         ]
 
+    @property
+    def _places(self) -> range:
+        """The groups of a step that this process holds."""
+        share = self.our.train.groups_per_step // self.accelerator.num_processes
+        first = self.accelerator.process_index * share
+        return range(first, first + share)
+
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         distinct = list(dict.fromkeys(prompts))  # a group's rows share their prompt
-        ids = dict(zip(distinct, self.policy.encode(distinct), strict=True))
+        ids = dict(zip(distinct, self.policy.encode(distinct), strict=True)) if distinct else {}
         return [ids[prompt] for prompt in prompts], None, {}
 
     # ------------------------------------------------------------------ sampling
@@ -171,23 +184,63 @@ class Trainer(GuardedTrainer):
         num_generations: int,
         has_tool_images: bool = False,
     ) -> tuple[list[list[int]], list[list[float]] | None]:
-        if self.use_vllm:
-            ids, logprobs = super()._generate_single_turn(
-                prompt_ids, images, multimodal_fields, num_generations
-            )
-            completions = [self._from_vllm(row) for row in ids]
-            for row, completion in enumerate(completions):
-                self._judge(row, completion)
-            self._keep(completions)
-            return ids, logprobs
         assert self._sampled is not None
-        distinct = prompt_ids[::num_generations]
-        rows = [Row(i // num_generations, seed) for i, seed in enumerate(self._sampled.seeds)]
+        if not self.use_vllm:  # drawn by `_sample` already
+            return [c.token_ids for c in self._sampled.completions], None
+        ids, logprobs = super()._generate_single_turn(prompt_ids, images, multimodal_fields, num_generations)
+        completions = [self._from_vllm(row) for row in ids]
+        for row, completion in enumerate(completions):
+            self._judge(self._sampled, row, completion)
+        self._sampled.drawn(completions)
+        return ids, logprobs
+
+    def _begin(self, inputs: list[dict[str, Any]]) -> Sampled:
+        """Rows to be drawn, each with its seed."""
+        step, seed = self.state.global_step + 1, self.our.seed
+        streams = [(f"train-{step}-{r['place']}", r["problem"].id, r["sample"]) for r in inputs]
+        return Sampled(inputs, [row_seed(seed, *stream) for stream in streams])
+
+    def _sample(self, inputs: list[dict[str, Any]]) -> Sampled:
+        """Draw a completion for each row. All processes take part, also those that have no row to draw."""
+        sampled = self._begin(inputs)
+        prompts, _, _ = self._tokenize_prompts([row["prompt"] for row in inputs[:: self.group_size]])
+        rows = [Row(i // self.group_size, seed) for i, seed in enumerate(sampled.seeds)]
         with self._sampling_policy() as policy:
             sampler = TransformersSampler(policy, self.our.sampling)
-            completions = sampler.generate(distinct, rows, on_done=self._judge)
-        self._keep(completions)
-        return [c.token_ids for c in completions], None
+            sampled.drawn(sampler.generate(prompts, rows, on_done=partial(self._judge, sampled)))
+        return sampled
+
+    def _refill(self, sampled: Sampled) -> list[Sampled]:
+        """Put groups of fresh problems in the place of those without variance, for up to `refill` rounds.
+
+        Which places, and by which problems, follows from the rewards of all processes.
+
+        Returns:
+            The groups that were replaced in each round, on this process.
+        """
+        rounds = self.our.train.curriculum.refill
+        if not rounds:
+            return []
+        sampled.settle(self.our.train)
+        replaced: list[Sampled] = []
+        spares = iter(self._candidates()[1])
+        for _ in range(rounds):
+            dead = zero_variance(self._rewards(sampled)).nonzero().flatten().tolist()
+            chosen = dict(zip(dead, spares, strict=False))
+            if not chosen:
+                break
+            fresh = self._sample(self._rows(chosen))
+            fresh.settle(self.our.train)
+            mine = [place for place in chosen if place in self._places]
+            for number, place in enumerate(mine):
+                sampled.swap(place - self._places.start, fresh, number, self.group_size)
+            replaced.append(fresh)
+        return replaced
+
+    def _rewards(self, sampled: Sampled) -> torch.Tensor:
+        """(groups, G) rewards of all processes; NaN where there was no verdict."""
+        local = torch.tensor(sampled.rewards, dtype=torch.float32, device=self.accelerator.device)
+        return torch.as_tensor(self.accelerator.gather(local)).view(-1, self.group_size)
 
     @contextmanager
     def _sampling_policy(self) -> Iterator[Policy]:
@@ -209,16 +262,9 @@ class Trainer(GuardedTrainer):
             yield Policy(self.policy.name, model, self.policy.tokenizer, self.policy.source)
             model.train()
 
-    def _judge(self, row: int, completion: Completion) -> None:
+    def _judge(self, sampled: Sampled, row: int, completion: Completion) -> None:
         """Hand a row that has ended to the verifiers, while others are still sampled."""
-        assert self._sampled is not None
-        problem = self._sampled.problems[row]
-        self._sampled.judging[row] = self.examiner.pool.submit(problem, completion.text)
-
-    def _keep(self, completions: list[Completion]) -> None:
-        assert self._sampled is not None
-        self._sampled.completions = completions
-        self._sampled.seconds["sampling"] = time.perf_counter() - self._sampled.began
+        sampled.judging[row] = self.examiner.pool.submit(sampled.inputs[row]["problem"], completion.text)
 
     def _from_vllm(self, ids: list[int]) -> Completion:
         text = self.policy.tokenizer.decode(ids, skip_special_tokens=True)
@@ -230,36 +276,28 @@ class Trainer(GuardedTrainer):
 
     def verdict_reward(self, completions: list[str], **unused: Any) -> list[float | None]:
         """The one reward function: what `rewards.reward` makes of each verdict; NaN where there is none."""
-        sampled = self._sampled
-        assert sampled is not None
-        start = time.perf_counter()
-        sampled.verdicts = [sampled.judging[row].result() for row in range(len(completions))]
-        sampled.seconds["verifying"] = time.perf_counter() - start
-        sampled.rewards = [
-            reward(self.our.train, *row)
-            for row in zip(sampled.verdicts, sampled.completions, sampled.seeds, strict=True)
-        ]
-        return list(sampled.rewards)
+        assert self._sampled is not None
+        if not self._sampled.rewards:
+            self._sampled.settle(self.our.train)
+        return list(self._sampled.rewards)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         step = self.state.global_step + 1
-        seeds = [
-            row_seed(self.our.seed, f"train-{step}-{r['place']}", r["problem"].id, r["sample"])
-            for r in inputs
-        ]
-        self._sampled = sampled = Sampled(seeds, [row["problem"] for row in inputs])
-        batch = super()._generate_and_score_completions(inputs)
+        sampled = self._begin(inputs) if self.use_vllm else self._sample(inputs)
+        replaced = self._refill(sampled)
+        self._sampled = sampled
+        batch = super()._generate_and_score_completions(sampled.inputs)
         device = self.accelerator.device
         local = torch.tensor(sampled.rewards, dtype=torch.float32, device=device)
-        rewards = torch.as_tensor(self.accelerator.gather(local)).view(-1, self.group_size)
+        rewards = self._rewards(sampled)
         self._weigh(batch, sampled, rewards, local)
         batch["row"] = torch.arange(len(inputs), device=device)
         if self.base is None and (theirs := padded(sampled.completions, batch["completion_ids"])) is not None:
             batch["sampler_logprobs"] = theirs
-        self._write(step, inputs, sampled, batch["advantages"])
-        drawn = [row["index"] for row in inputs[:: self.group_size]]
-        self.curriculum.observe(step, outcomes(drawn, sampled.verdicts, self.group_size))
-        self.sampled_metrics = measure(rewards, sampled) | self.curriculum.metrics()
+        self._write(step, sampled, batch["advantages"], replaced)
+        drawn = sampled.joined(replaced)
+        self.curriculum.observe(step, outcomes(drawn, self.group_size))
+        self.sampled_metrics = measure(drawn, rewards) | self.curriculum.metrics()
         return batch
 
     def _weigh(
@@ -292,15 +330,21 @@ class Trainer(GuardedTrainer):
         batch["num_items_in_batch"] = self.accelerator.reduce(tokens)
 
     def _write(
-        self, step: int, inputs: list[dict[str, Any]], sampled: Sampled, advantages: torch.Tensor
+        self, step: int, sampled: Sampled, advantages: torch.Tensor, replaced: Sequence[Sampled]
     ) -> None:
-        """Every sample that was trained on, one file per step, written whole; PPO's advantages as their mean."""
+        """Every sample of the step, one file per step, written whole; PPO's advantages as their mean.
+
+        First what is trained on, in the batch's order; then what was drawn and `replaced`, with the round.
+        """
         if advantages.dim() == 2:
             lengths = [max(1, len(completion.token_ids)) for completion in sampled.completions]
             advantages = advantages.sum(1) / torch.tensor(lengths, device=advantages.device)
-        drawn = [(r["problem"], r["sample"]) for r in inputs]
         drawn_by = self.base.name if self.base else f"step-{step - 1}"
-        rows = gather_object(sampled.rows(drawn, drawn_by, self.our.verifier, advantages.tolist()))
+        weights = [{"advantage": advantage} for advantage in advantages.tolist()]
+        rows = gather_object(sampled.rows(drawn_by, self.our.verifier, weights))
+        for number, part in enumerate(replaced, start=1):
+            mark = {"advantage": 0.0, "replaced": number}
+            rows += gather_object(part.rows(drawn_by, self.our.verifier, [mark] * len(part.inputs)))
         self.watch.see(map(outcome, rows), f"step {step}")
         if self.accelerator.is_main_process:
             rollouts.rewrite(

@@ -69,7 +69,7 @@ def build(
     problems = sources.load(SourceConfig(world="train", limit=50), "train", None)
     examiner = Examiner(config, Evidence(config.evidence), pool, Terminal(quiet=True))
     args = arguments.grpo_config(config, folder / "c", longest_prompt=10)
-    (folder / "rollouts").mkdir()
+    (folder / "rollouts").mkdir(parents=True, exist_ok=True)
     trainer = Trainer(policy, problems, config, examiner, args, folder / "rollouts")
     model_of(trainer).train()
     trainer.current_gradient_accumulation_steps = micro_steps

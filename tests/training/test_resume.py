@@ -28,6 +28,7 @@ LORA = [
     "train.learning_rate=1e-2",
 ]
 TWICE = ["train.trl.num_iterations=2", "train.learning_rate=1e-3"]
+REFILLED = ["train.curriculum.refill=2", "train.curriculum.kind=adaptive"]
 
 
 def command(folder: Path, *more: str) -> list[str]:
@@ -54,7 +55,7 @@ def cut(folder: Path, to: Path, step: int) -> Path:
 
 @pytest.fixture(scope="module", params=["whole", "lora", "iterations"])
 def finished(request, tmp_path_factory) -> tuple[Path, list[str]]:
-    more = {"whole": [], "lora": LORA, "iterations": TWICE}[request.param]
+    more = {"whole": [], "lora": LORA, "iterations": [*TWICE, *REFILLED]}[request.param]
     folder = tmp_path_factory.mktemp(request.param) / "run"
     assert main(command(folder, *more)) == 0
     return folder, more
