@@ -147,15 +147,16 @@ class Trainer(GuardedTrainer):
 
     def _rows(self, chosen: dict[int, int]) -> list[dict[str, Any]]:
         """The rows of the places that are this process's. `chosen`: place in the step → index of its problem."""
+        indices = list(chosen.values())
         return [
             {
                 "prompt": prompt,
                 "problem": problem,
                 "index": index,
                 "place": place,
-                "sample": sample + self.group_size * indices[:place].count(index),  # it may come twice
+                "sample": sample + self.group_size * indices[:earlier].count(index),  # it may come twice
             }
-            for place, index in chosen.items()
+            for earlier, (place, index) in enumerate(chosen.items())
             if place in self._places
             for problem in [self.problems[index]]
             for prompt in [render(self.examiner.evidence, problem, self.policy.tokenizer)]  # once per group
