@@ -66,9 +66,11 @@ class Sampled:
     def joined(self, others: Sequence[Sampled]) -> Sampled:
         """Its rows and then those of `others`, which were drawn one after the other."""
         parts = [self, *others]
-        rows = {name: [row for part in parts for row in getattr(part, name)] for name in PER_ROW}
-        seconds = {name: sum(part.seconds[name] for part in parts) for name in self.seconds}
-        return Sampled(**rows, began=self.began, seconds=seconds)
+        joined = Sampled([], [], began=self.began)
+        for name in PER_ROW:
+            setattr(joined, name, [row for part in parts for row in getattr(part, name)])
+        joined.seconds = {name: sum((part.seconds[name] for part in parts), 0.0) for name in self.seconds}
+        return joined
 
     def rows(self, policy: str, verifier: str, extra: Sequence[dict[str, Any]]) -> list[Rollout]:
         """The rollout rows, each with its `extra`, such as its advantage."""
