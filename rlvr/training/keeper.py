@@ -48,7 +48,9 @@ class Keeper(TrainerCallback):
     resumed: Checkpoint | None = None
 
     def __post_init__(self) -> None:
-        self.saved_step = self.resumed.step if self.resumed else None
+        self.saved_step = (
+            self.resumed.step if self.resumed else 0
+        )  # before the first step it is the base: nothing to save
         self.random: dict[str, Any] | None = None
         self.began = self.saving = self.last_saving = 0.0
         self.steps = self.steps_when_saved = 0
@@ -65,7 +67,7 @@ class Keeper(TrainerCallback):
 
         def write_all() -> None:
             if self.trainer.accelerator.is_main_process:
-                settle(self.journal.file, self.trainer.rollouts_to, since=self.saved_step or 0)
+                settle(self.journal.file, self.trainer.rollouts_to, since=self.saved_step)
             write()
             save_ours(self.trainer, self.checkpoints.staging / f"checkpoint-{step}")
 
