@@ -48,9 +48,8 @@ class Keeper(TrainerCallback):
     resumed: Checkpoint | None = None
 
     def __post_init__(self) -> None:
-        self.saved_step = (
-            self.resumed.step if self.resumed else 0
-        )  # before the first step it is the base: nothing to save
+        # before the first step there is the base, and nothing to save
+        self.saved_step = self.resumed.step if self.resumed else 0
         self.random: dict[str, Any] | None = None
         self.began = self.saving = self.last_saving = 0.0
         self.steps = self.steps_when_saved = 0
