@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rlvr import config as configuration
 from rlvr.config import Config, ConfigError
-from rlvr.run import processes
+from rlvr.run import locked, one_process, processes
 from rlvr.terminal import Terminal
 
 
@@ -52,15 +52,22 @@ def evaluate(args: argparse.Namespace) -> int:
     terminal = _terminal(args)
     name = re.sub(r"[^\w.-]+", "-", args.model).strip("-")
     output = args.output or Path("evals") / f"{name}-{file.stem}.jsonl"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with pipeline.prepare(config, terminal, file.parent) as (problems, examiner):
+    if output.suffix != ".jsonl":  # the report's folder has its name without the suffix
+        raise ConfigError(f"--output {output}: expected the name of a rollout file, such as {output}.jsonl")
+    with (
+        locked(output.with_suffix(""), "evaluation"),
+        pipeline.prepare(config, terminal, file.parent) as (problems, examiner),
+    ):
         policy = load_policy(config, name)
         examiner.evaluate(policy, problems.heldout, output)
-    result = reports.build(
-        output, None, output=output.with_suffix(""), search_budget=config.analysis.search_budget, title=name
-    )
-    terminal.show(result.summary)
-    terminal.show(f"Rollouts: {output}\nReport: {result.html}")
+        with one_process() as mine:
+            if mine:
+                budget = config.analysis.search_budget
+                result = reports.build(
+                    output, None, output=output.with_suffix(""), search_budget=budget, title=name
+                )
+                terminal.show(result.summary)
+                terminal.show(f"Rollouts: {output}\nReport: {result.html}")
     return 0
 
 

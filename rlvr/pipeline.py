@@ -16,7 +16,7 @@ from rlvr.errors import UserError
 from rlvr.evaluation import Examiner, pass_rates, rescored
 from rlvr.evidence import Evidence
 from rlvr.problems import Problems
-from rlvr.run import Run, locked, one_process, open_run, processes
+from rlvr.run import Run, locked, one_process, open_run, processes, refuse_foreign
 from rlvr.terminal import Terminal
 from verifiers.pool import VerifierPool
 
@@ -43,6 +43,8 @@ def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = No
 @contextmanager
 def begin(config: Config, folder: Path, terminal: Terminal) -> Iterator[Run]:
     """Hold the run folder, and open it one process after the other: the first one writes it."""
+    if processes().is_main_process:
+        refuse_foreign(folder)
     with locked(folder):
         with processes().main_process_first():
             here = open_run(config, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def load_policy(
     autocast on a GPU): at RLVR's learning rates, updates to bfloat16 weights round away.
 
     Raises:
-        PolicyError: nothing loadable there, no safetensors weights, or no tokenizer.
+        PolicyError: nothing loadable there, no safetensors weights, some of them missing, or no tokenizer.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -105,11 +106,17 @@ def load_policy(
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **common)
         # safetensors only: a pickle in a model folder would be executed
-        model = AutoModelForCausalLM.from_pretrained(
-            where, dtype=resolve_dtype(dtype), use_safetensors=True, **common
+        model, found = AutoModelForCausalLM.from_pretrained(
+            where, dtype=resolve_dtype(dtype), use_safetensors=True, output_loading_info=True, **common
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise PolicyError(f"model {where}: cannot be loaded: {_first_line(error)}") from error
+    except Exception as error:  # what a broken folder provokes has no common class
+        raise PolicyError(
+            f"model {where}: cannot be loaded: {_torn_weights(where) or _in_words(error)}"
+        ) from error
+    if missing := sorted(found["missing_keys"]):  # transformers would only warn, and draw them at random
+        raise PolicyError(
+            f"model {where}: {len(missing)} of its weights are not in its files, such as {missing[0]}"
+        )
     if tokenizer.pad_token_id is None:  # padding is masked wherever it stands: any token will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
@@ -134,6 +141,19 @@ def resolve_dtype(name: str) -> torch.dtype:
     return torch.bfloat16 if bf16 else torch.float32
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+def _torn_weights(where: str) -> str | None:
+    """Which weights file of a model folder is none, and why."""
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(Path(where).glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            return f"{file.name}: {_in_words(error)}"
+    return None
+
+
+def _in_words(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return textwrap.shorten(text, 300, placeholder=" …") or type(error).__name__

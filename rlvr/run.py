@@ -92,8 +92,8 @@ def refuse_foreign(folder: Path) -> bool:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run folder for this launch; the main process locks. A crash lets go of it, as the kernel does it.
+def locked(folder: Path, work: str = "run") -> Iterator[None]:
+    """Hold `folder` for this launch; the main process locks. A crash lets go of it, as the kernel does it.
 
     Raises:
         ConfigError: another process holds it; its pid, host and since when are named.
@@ -101,7 +101,6 @@ def locked(folder: Path) -> Iterator[None]:
     if not processes().is_main_process:
         yield
         return
-    refuse_foreign(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+", encoding="utf-8") as file:
         try:
@@ -109,7 +108,7 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "it does not say who"
-            raise ConfigError(f"{folder}: another run works in this folder ({holder})") from None
+            raise ConfigError(f"{folder}: another {work} works in this folder ({holder})") from None
         file.truncate(0)
         file.write(
             f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S %z')}"

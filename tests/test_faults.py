@@ -1,5 +1,6 @@
 """What a cluster does to a run's folder: it fills, it turns read-only, it vanishes, two runs want it."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -96,11 +97,21 @@ def test_a_read_only_disk(disk, capsys):
     assert main(words) == 0
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(tmp_path, capsys):
+def test_a_folder_without_permission(tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
-    assert main(command(tmp_path / "closed" / "run")) == 2
-    assert "Permission denied" in capsys.readouterr().err
+    words = [sys.executable, "-m", "rlvr", *command(tmp_path / "closed" / "run")]
+    may = without_override if os.geteuid() == 0 else None
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, preexec_fn=may)
+    assert done.returncode == 2, done.stderr
+    assert "Permission denied" in done.stderr and "Traceback" not in done.stderr
+    assert not list((tmp_path / "closed").iterdir())
+
+
+def without_override() -> None:
+    """Root may write everywhere, by a capability: the program that is started next does not get it."""
+    pr_capbset_drop, cap_dac_override = 24, 1
+    if ctypes.CDLL(None, use_errno=True).prctl(pr_capbset_drop, cap_dac_override, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def test_an_output_below_a_file(tmp_path, capsys):
@@ -191,3 +202,21 @@ def test_a_second_run_in_the_folder_is_refused_and_a_crash_leaves_no_lock(tmp_pa
     again.kill()
     again.wait()
     assert len(read_metrics(folder / "metrics.jsonl")) > began
+
+
+def test_a_second_evaluation_into_the_same_file_is_refused(tmp_path, capsys):
+    words = ["eval", "tiny", "--output", str(tmp_path / "out.jsonl"), "sampling.samples=20000", "-q"]
+    process = subprocess.Popen([sys.executable, "-m", "rlvr", *words], stderr=subprocess.DEVNULL)
+    wait_for(tmp_path / "out.settings.json", process)
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "another evaluation works in this folder" in said and f"process {process.pid} on " in said
+    process.kill()
+    process.wait()
+    assert main([*words[:-2], "sampling.samples=4", "problems.heldout.limit=4", "-q"]) == 2  # other settings
+    assert "another" not in capsys.readouterr().err
+
+
+def test_an_evaluation_needs_a_name_for_its_rollouts(tmp_path, capsys):
+    assert main(["eval", "tiny", "--output", str(tmp_path / "out"), "-q"]) == 2
+    assert "expected the name of a rollout file, such as" in capsys.readouterr().err
