@@ -13,6 +13,7 @@ import pytest
 from rlvr import rollouts
 from rlvr.cli import main
 from rlvr.run import read_metrics
+from rlvr.testbed.world import TINY
 
 SHORT = [
     "train.steps=4", "train.groups_per_step=4", "train.group_size=4", "train.eval_every=2", "train.eval_samples=4",
@@ -243,8 +244,6 @@ def test_lora_trains_adapters_and_exports_a_merged_model(tmp_path):
     assert main(words) == 0
     from safetensors.torch import load_file
 
-    from rlvr.testbed.world import TINY
-
     before, after = (
         load_file(TINY / "model.safetensors"),
         load_file(tmp_path / "run" / "model" / "model.safetensors"),
@@ -273,3 +272,13 @@ def test_score_reads_standard_input_and_writes_standard_output():
     assert done.returncode == 0, done.stderr
     scored = json.loads(done.stdout)
     assert scored["score"] == 1.0 and scored["status"] == "correct" and scored["id"] == "1"
+
+
+def test_a_run_without_any_signal_ends_with_the_base(tmp_path):
+    words = ["train", "quickstart", "--output", str(tmp_path / "run"), "-q", "train.steps=2", "train.groups_per_step=4",
+             "train.group_size=4", "train.groups_per_micro_step=1", "train.reward=random", "train.random_rate=1e-9",
+             "problems.probes={}", "problems.heldout.limit=8"]  # fmt: skip
+    assert main(words) == 0
+    assert [row["groups/dead"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [4, 4]
+    tuned = (tmp_path / "run" / "model" / "model.safetensors").read_bytes()
+    assert tuned == (TINY / "model.safetensors").read_bytes()

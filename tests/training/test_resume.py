@@ -168,17 +168,6 @@ def test_a_pickle_in_a_checkpoint_is_never_run(tmp_path, name):
     assert not (tmp_path / "mark").exists()
 
 
-def test_a_pickle_in_a_model_folder_is_never_run(tmp_path, capsys):
-    from rlvr.testbed.world import TINY
-
-    shutil.copytree(TINY, tmp_path / "model")
-    (tmp_path / "model" / "model.safetensors").unlink()
-    torch.save(Malice(tmp_path / "mark"), tmp_path / "model" / "pytorch_model.bin")
-    assert main(command(tmp_path / "run", f"model={tmp_path / 'model'}")) == 2
-    assert "cannot be loaded" in capsys.readouterr().err
-    assert not (tmp_path / "mark").exists()
-
-
 def test_resume_never_refuses_a_begun_folder_and_leaves_no_trace_in_the_config(tmp_path, capsys):
     words = command(tmp_path / "run", "train.steps=1")
     assert main([*words, "resume=never"]) == 0
