@@ -106,13 +106,14 @@ def load_policy(
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **common)
         # safetensors only: a pickle in a model folder would be executed
-        model, found = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             where, dtype=resolve_dtype(dtype), use_safetensors=True, output_loading_info=True, **common
         )
     except Exception as error:  # what a broken folder provokes has no common class
         raise PolicyError(
             f"model {where}: cannot be loaded: {_torn_weights(where) or _in_words(error)}"
         ) from error
+    model, found = loaded
     if missing := sorted(found["missing_keys"]):  # transformers would only warn, and draw them at random
         raise PolicyError(
             f"model {where}: {len(missing)} of its weights are not in its files, such as {missing[0]}"

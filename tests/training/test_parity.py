@@ -21,7 +21,7 @@ from rlvr.training import arguments
 from rlvr.training.attention import block_mask
 from rlvr.training.batch import split_groups
 from rlvr.training.packing import pack
-from rlvr.training.trainer import Trainer, no_loss
+from rlvr.training.trainer import Trainer
 from tests.conftest import REPO, quickstart_config
 from tests.training.handles import model_of
 from verifiers.pool import VerifierPool
@@ -268,24 +268,6 @@ def test_a_step_without_signal_has_a_gradient_of_exactly_zero(tmp_path, pool, dr
     trainer = build(tmp_path, pool)
     batch = drawn | {"advantages": torch.zeros_like(drawn["advantages"])}
     assert gradient(trainer, [lambda: trainer._compute_loss(trainer.model, batch)])[1].abs().max() == 0
-
-
-def test_a_micro_step_without_signal_has_no_forward_pass(tmp_path, pool, drawn, monkeypatch):
-    """And a gradient of zero in every weight, so that the optimiser's step stays what it is."""
-    trainer = build(tmp_path, pool)
-    monkeypatch.setattr(trainer, "_get_per_token_logps_and_entropies", None)
-    model_of(trainer).zero_grad()
-    dead = trainer._compute_loss(trainer.model, drawn | {"advantages": torch.zeros_like(drawn["advantages"])})
-    dead.backward()
-    assert dead.item() == 0
-    assert all(torch.count_nonzero(p.grad) == 0 for p in model_of(trainer).parameters() if p.grad is not None)
-    assert all(p.grad is not None for p in model_of(trainer).parameters() if p.requires_grad)
-    monkeypatch.undo()
-    whole = gradient(trainer, [lambda: trainer._compute_loss(trainer.model, drawn)])[1]
-    later = gradient(
-        trainer, [lambda: trainer._compute_loss(trainer.model, drawn), lambda: no_loss(model_of(trainer))]
-    )[1]
-    assert torch.equal(whole, later)
 
 
 def test_the_engines_logprobs_are_the_trainers(tmp_path, pool):
