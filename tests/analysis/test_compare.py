@@ -1,8 +1,6 @@
 """The two entry points: structure of report.json, undefined quantities, exclusions, the real pair."""
 
-import csv
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,6 @@ import pytest
 from rlvr.analysis.compare import compare, default_budget, summarise
 from rlvr.analysis.estimate import Estimate
 from rlvr.analysis.noise import Audit
-from rlvr.analysis.passk import pass_curve
-from rlvr.analysis.posterior import beta_pass_at_k, fit_moments
 from rlvr.analysis.samples import Answers, Samples, align
 
 
@@ -157,87 +153,6 @@ def test_estimates_write_infinity_as_text_and_nan_as_null() -> None:
 
 def test_default_budget_leaves_room_for_expansion() -> None:
     assert [default_budget(np.full(3, n)) for n in (2, 16, 64, 128, 1024)] == [2, 4, 4, 8, 64]
-
-
-@pytest.fixture(scope="module")
-def real(exams: Path) -> tuple[Samples, Samples]:
-    with (exams / "analysis" / "limit_of_rlvr_qwen7b_math500.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    ids, n = [row["problem_id"] for row in rows], [int(row["n"]) for row in rows]
-    return tuple(  # type: ignore[return-value]
-        Samples.from_counts(ids, n, [int(row[f"c_{name}"]) for row in rows], name)
-        for name in ("base", "tuned")
-    )
-
-
-def published(exams: Path, name: str) -> dict[str, Any]:
-    entries = json.loads((exams / "analysis" / "published.json").read_text())["entries"]
-    return next(entry for entry in entries if entry["id"] == name)
-
-
-def test_real_pair_reproduces_the_published_curves(exams: Path, real: tuple[Samples, Samples]) -> None:
-    data = published(exams, "math500-base-vs-simplerl")["data"]
-    for samples in real:
-        table = summarise(samples, replicates=50)
-        for k, value in data[samples.policy].items():
-            assert table["pass_at_k"][k]["value"] == pytest.approx(value, abs=1e-9)
-    assert [int(s.c.sum()) for s in real] == [39291, 49877]
-
-
-def test_real_pair_in_the_terms_of_the_metrics(exams: Path, real: tuple[Samples, Samples]) -> None:
-    entry = published(exams, "math500-base-vs-simplerl")
-    derived = entry["derived"]
-    c = compare(*real, search_budget=128, replicates=200)
-    assert c["gain"]["value"] == pytest.approx(derived["delta_pass1"])
-    assert c["ratio_net"]["value"] == pytest.approx(derived["ratio_net_K128"], abs=1e-4)
-    assert c["compression"]["headroom"]["value"] == pytest.approx(derived["headroom_K128"])
-    assert c["efficiency_gap"]["value"] == pytest.approx(derived["delta_se_K128"])
-    assert derived["k_star_between"][0] < c["k_star"]["value"] < derived["k_star_between"][1]
-    assert derived["crossover_between"][0] < c["crossover"]["value"] <= derived["crossover_between"][1]
-    assert c["coverage"]["solved"] == {"both": 462, "base_only": 19, "tuned_only": 3, "neither": 16}
-    assert c["sizing"]["base"]["mean_pq"] == pytest.approx(derived["mean_pq_base"])
-    assert abs(c["compression"]["residual"]) < 1e-12
-
-
-def test_real_pair_seeds_scatter_as_the_fixed_error_says(exams: Path, real: tuple[Samples, Samples]) -> None:
-    # Four seeds of 32 samples each: their pass@1 should scatter with the SE of a fixed benchmark of 500 x 32
-    data = published(exams, "math500-base-vs-simplerl")["data"]["seed_pass1"]
-    for samples in real:
-        per_seed = summarise(samples, replicates=50)["pass_at_k"]["1"]["se_fixed"] * 2
-        spread = np.std(data[samples.policy], ddof=1)
-        assert 0.2 < spread / per_seed < 1.9  # χ² with 3 degrees of freedom, 99.9 % each side
-
-
-def test_published_moments_and_beta_curves(exams: Path, real: tuple[Samples, Samples]) -> None:
-    derived = published(exams, "math500-base-vs-simplerl")["derived"]
-    for samples in real:
-        fit = fit_moments(samples.n, samples.c)
-        assert [fit.a, fit.b] == pytest.approx(derived[f"beta_moments_{samples.policy}"], rel=1e-9)
-        assert fit.a is not None and fit.b is not None
-        for k, value in derived[f"beta_predicted_{samples.policy}"].items():
-            assert float(beta_pass_at_k(fit.a, fit.b, int(k))) == pytest.approx(value, abs=6e-5)
-
-
-def test_published_expansion_curve_is_that_of_seven_or_eight_hits_in_256(exams: Path) -> None:
-    # ProRL's boxnet, intermediate policy: pass@1 .029 of n = 256 is 7.4 hits. If every problem has 7 or 8 of them,
-    # our estimator gives the whole published curve; the final policy's problems must differ more (it lies lower).
-    data = published(exams, "prorl-fig5-boxnet")["data"]
-    ks, n = np.array(data["k"]), np.full(2, 256)
-    curve = np.array([0.576, 0.424]) @ pass_curve(n, np.array([7, 8]), ks)
-    assert np.allclose(curve, data["intermediate"], atol=0.006)
-    final = np.array([0.29, 0.71]) @ pass_curve(n, np.array([19, 20]), ks)
-    assert final[0] == pytest.approx(data["final"][0], abs=1e-3) and np.all(
-        final[2:8] > np.array(data["final"])[2:8]
-    )
-
-
-def test_published_evidence_of_a_grpo_epoch(exams: Path) -> None:
-    from rlvr.analysis.evidence import mantel_haenszel
-
-    before, after = published(exams, "grpo-dynamics-gsm8k")["data"]["GSM8K"]
-    n = 1000
-    nats = mantel_haenszel([n], [before / 100 * n], [n], [after / 100 * n])
-    assert nats == pytest.approx(0.814, abs=5e-4)
 
 
 def test_an_evaluation_that_was_never_scored_is_no_data_not_zero() -> None:
