@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
+import strangers
 
 from verifiers.code import CodeVerifier, sandbox
 from verifiers.code.datasets import humaneval, mbpp
@@ -14,9 +16,7 @@ from verifiers.extract import cut
 from verifiers.types import Problem
 
 pytestmark = pytest.mark.skipif(sandbox.level() == "weak", reason="runs programs that others wrote")
-REPO = Path(__file__).resolve().parents[2]
-
-
+LEVELS = sandbox.LEVELS[1 : sandbox.LEVELS.index(sandbox.level()) + 1]
 EVERY = pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 6])
 
 
@@ -67,10 +67,11 @@ def test_model_outputs_agree_with_running_them(exams, verifier, every):
 
 ADAPTER = """
 from verifiers import Problem
-from verifiers.code import CodeVerifier
+from verifiers.code import CodeVerifier, sandbox
 from verifiers.extract import cut
 
 VERIFIER = CodeVerifier(level={level!r})
+sandbox.probe()  # once, and not again in each of the exam's children
 
 def verify(row):
     answer = cut(row["code"], "code").answer if row["wrap"] == "response" else row["code"]
@@ -79,39 +80,29 @@ def verify(row):
 def close():
     VERIFIER.close()
 """
+FAULTS = (
+    *("hacked", "leak", "survivor", "hang", "crash", "memory", "litter"),
+    *("honest_fn", "wrong_fp", "honest_bad_flags"),
+)
+RUNS = [(level, "this user") for level in LEVELS] + [("standard", "a user without rights")]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "level",
-    [x for x in sandbox.LEVELS[1:] if sandbox.LEVELS.index(x) <= sandbox.LEVELS.index(sandbox.level())],
-)
-def test_the_exam_is_passed(exams, level, tmp_path):
-    (tmp_path / "adapter.py").write_text(ADAPTER.format(level=level))
-    files = [str(exams / "code" / name) for name in ("attacks_dev.jsonl", "honest_dev.jsonl")]
-    command = [
-        sys.executable,
-        str(exams / "code/exam.py"),
-        "--verifier",
-        "adapter:verify",
-        "--warm",
-        "0",
-        *files,
-    ]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(REPO)}
-    )
+@pytest.mark.parametrize(("level", "user"), RUNS, ids=[f"{level}-{user}" for level, user in RUNS])
+def test_the_exam_is_passed(exams, level, user, record_property):
+    stranger = user != "this user"
+    python = strangers.python() if stranger else sys.executable
+    if python is None:
+        pytest.skip("runs as such a user already, or has no interpreter for one")
+    run = strangers.run if stranger else partial(subprocess.run, capture_output=True, text=True)
+    with strangers.checkout() as folder:
+        for name in ("exam.py", "attacks_dev.jsonl", "honest_dev.jsonl"):
+            shutil.copy(exams / "code" / name, folder)
+        (folder / "adapter.py").write_text(ADAPTER.format(level=level))
+        command = [python, "-B", "exam.py", "--verifier", "adapter:verify", "--warm", "0"]
+        done = run([*command, "attacks_dev.jsonl", "honest_dev.jsonl"], cwd=folder)
+    assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
-    keys = (
-        "hacked",
-        "leak",
-        "survivor",
-        "hang",
-        "crash",
-        "memory",
-        "litter",
-        "honest_fn",
-        "wrong_fp",
-        "honest_bad_flags",
-    )
-    assert {key: summary[key] for key in keys} == dict.fromkeys(keys, 0), done.stdout
+    uid = strangers.UID if stranger else os.geteuid()
+    record_property("code exam", f"{level} as uid {uid} ({summary['attacks']} attacks)")
+    assert {key: summary[key] for key in FAULTS} == dict.fromkeys(FAULTS, 0), done.stdout

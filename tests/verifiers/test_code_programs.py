@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import judging
 import pytest
+import strangers
 
 from verifiers.code import CodeVerifier, libc, sandbox, seccomp
 from verifiers.types import Problem
@@ -20,7 +17,6 @@ LEVELS = [
     for level in sandbox.LEVELS[1:]
     if sandbox.LEVELS.index(level) <= sandbox.LEVELS.index(sandbox.level())
 ]
-STRANGER = 61234
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -28,42 +24,13 @@ def test_hostile_programs_gain_nothing_and_honest_ones_pass(level: sandbox.Level
     assert judging.failures(level) == []
 
 
-@cache
-def stranger_python() -> str | None:
-    """An interpreter that a user without rights may start; None where there is none, or this is already such a user."""
-    if os.geteuid() != 0:
-        return None
-    for python in (sys.executable, "/usr/bin/python3"):
-        command = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
-        try:
-            if (
-                subprocess.run(command, user=STRANGER, group=STRANGER, extra_groups=[], cwd="/").returncode
-                == 0
-            ):
-                return python
-        except OSError:
-            continue
-    return None
-
-
 @pytest.mark.parametrize("level", LEVELS)
 def test_also_for_a_user_without_rights(level: sandbox.Level):
-    python = stranger_python()
+    python = strangers.python()
     if python is None:
         pytest.skip("runs as such a user already, or has no interpreter for one")
-    command = [python, "-B", str(Path(judging.__file__)), level]
-    done = subprocess.run(
-        command,
-        user=STRANGER,
-        group=STRANGER,
-        extra_groups=[],
-        cwd="/",
-        env={"HOME": "/"},
-        capture_output=True,
-        text=True,
-    )
-    if "Permission denied" in done.stderr:
-        pytest.skip("the repository is not readable for others")
+    with strangers.checkout() as folder:
+        done = strangers.run([python, "-B", str(folder / "tests/verifiers/judging.py"), level])
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("", "", 0)
 
 

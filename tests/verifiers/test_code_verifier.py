@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from judging import descendants
 
-from verifiers.code import CodeVerifier, launcher, sandbox, wire
+from verifiers.code import CodeVerifier, launcher, runner, sandbox, wire
 from verifiers.types import Problem
 
 AVAILABLE = sandbox.LEVELS[: sandbox.LEVELS.index(sandbox.level()) + 1]
@@ -100,6 +100,38 @@ def test_stdin_rows(verifier, program, status):
     patience = 10 if status == "memory" else 1
     verdict = verifier.verify(stdin(("1\n", "2\n"), ("5", "6"), time_limit=patience), "", program)
     assert (verdict.status, verdict.score) == (status, float(status == "correct")), verdict.detail
+
+
+@pytest.fixture
+def one_busy_cpu():
+    """This process, and what it starts, on one CPU that another process never leaves idle."""
+    if not hasattr(os, "sched_setaffinity") or not Path("/proc/self/schedstat").exists():
+        pytest.skip("CPUs cannot be chosen here, or the kernel does not count waiting")
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    yield
+    busy.kill()
+    busy.wait()
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("while time.process_time() < 0.2: pass", "correct"),  # within its 0.25 s, which take 0.4 s here
+        ("time.sleep(2)", "timeout"),  # who sleeps is not starved
+        ("while True: pass", "timeout"),
+    ],
+)
+def test_waiting_for_a_cpu_is_not_a_programs_own_time(one_busy_cpu, program, status):
+    verifier = CodeVerifier(allow_weak=True)
+    code = f"import time\ndef f():\n    {program}\n    return 1\n"
+    began = time.monotonic()
+    verdict = verifier.verify(functions("f", [{"expected": 1}], time_limit=0.25), "", code)
+    assert verdict.status == status, verdict
+    assert time.monotonic() - began < 0.25 + runner.STARVED_SECONDS + 4
+    verifier.close()
 
 
 CHECK = "def check(candidate):\n    assert candidate([2, 1]) == [1, 2]\n"

@@ -72,6 +72,19 @@ class Zygote:
                 f"the zygote could not set up its layers: {text.decode(errors='replace').strip()}"
             )
 
+    def starved(self) -> float:
+        """Seconds that its program was ready to run and got no CPU; 0.0 where the system does not say.
+
+        The kernel's own count, of the program's first thread: https://docs.kernel.org/scheduler/sched-stats.html.
+        """
+        pid = str(self.process.pid)
+        try:
+            while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                pid = children[-1]
+            return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+        except (OSError, IndexError):  # no such files here, or it has just ended
+            return 0.0
+
     def close(self) -> None:
         """End it and whatever it runs, and remove its folder."""
         self.control.close()
