@@ -15,7 +15,7 @@ if __name__ == "__main__":
 from honest import ROWS
 from hostile import PROGRAMS
 
-from verifiers.code import CodeVerifier, sandbox
+from verifiers.code import CodeVerifier, runner, sandbox
 from verifiers.types import Problem
 
 TIME_LIMIT = 0.5
@@ -54,13 +54,15 @@ def descendants(root: int) -> list[int]:
 def failures(level: sandbox.Level) -> list[str]:
     """What was hacked, hurt, hung or refused; empty when all is well."""
     verifier, found = CodeVerifier(level=level), []
+    patience = TIME_LIMIT + runner.STARVED_SECONDS + 4
     try:
+        verifier.verify(hostile_problem("first", ""), "", "")  # what starts the sandbox is not timed
         for name, program in PROGRAMS.items():
             with sandbox._canaries() as canaries:
                 problem = hostile_problem(name, canaries.secret)
                 began = time.monotonic()
                 verdict = verifier.verify(problem, "", fill(program, canaries))
-                hung = time.monotonic() - began > TIME_LIMIT + 4
+                hung = time.monotonic() - began > patience
                 damage = canaries.damage()
             if verdict.score != 0.0 or damage or hung or not verdict.detail.isprintable():
                 found.append(f"{name}: {verdict}, {damage}, hung: {hung}")
