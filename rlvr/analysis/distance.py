@@ -91,6 +91,7 @@ def distance(pair: Pair) -> dict[str, Any]:
         "efficiency": efficiency(bernoulli, seen.k1, pair),
         "improved": {"up": int(np.sum(q > p)), "down": int(np.sum(q < p))},
         "frontier": frontier_curve(p),
+        "certain_success": certain_success(pair),
     }
 
 
@@ -173,6 +174,19 @@ def efficiency(bernoulli: Floats, kl: Floats, pair: Pair) -> dict[str, Any]:
     known = np.isfinite(bernoulli) & np.isfinite(kl)
     top, bottom = np.where(known, bernoulli, np.nan), np.where(known, kl, np.nan)
     return ratio_estimate(top, bottom, pair.boot, empty="no_kl" if known.any() else NO_DATA)
+
+
+def certain_success(pair: Pair) -> dict[str, Any]:
+    """Nats that certain success costs on the frontier, ln(1/p̂) with p̂ = c0/n0, averaged over problems with p̂ > 0.
+
+    `share_base_zero` is the share of sampled problems with c0 = 0, whose price is not known: they are excluded.
+    """
+    n, hits = pair.base.n, pair.base.c
+    with np.errstate(invalid="ignore", divide="ignore"):
+        price = np.where(hits > 0, np.log(n / hits) + 0.0, np.nan)
+    sampled = n > 0
+    zero = plain(float(np.mean(hits[sampled] == 0))) if sampled.any() else None
+    return means({"price": price}, pair.boot)["price"] | {"share_base_zero": zero}
 
 
 def frontier_curve(p: Floats, points: int = 41) -> list[dict[str, float | str | None]]:

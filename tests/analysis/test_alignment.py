@@ -166,3 +166,14 @@ def test_the_base_rate_is_not_chosen_by_its_own_noise() -> None:
     found = compare(*samples, replicates=200)["alignment"]
     assert min(found["base_rate_from"]["counts"], found["base_rate_from"]["importance"]) > 200
     assert abs(found["kl_verified"]["value"]) < 4 * found["kl_verified"]["se_fixed"]
+
+
+def test_certain_success_costs_ln_1_over_p_and_says_whose_price_is_unknown() -> None:
+    n, c = np.array([8, 8, 8, 4, 0]), np.array([0, 2, 8, 1, 0])
+    row, ids = np.repeat(np.arange(5), n), [str(i) for i in range(5)]
+    score = np.arange(len(row)) - (np.cumsum(n) - n)[row] < c[row]
+    nats = LogProbs(row, score, {name: np.full(len(row), -3.0) for name in ("base", "tuned")})
+    base, tuned = (Samples(name, ids, n, c, logprobs=nats) for name in ("base", "tuned"))
+    price = compare(base, tuned, search_budget=1, replicates=20)["alignment"]["certain_success"]
+    assert price["value"] == pytest.approx((np.log(4) + 0 + np.log(4)) / 3)
+    assert (price["used"], price["excluded"], price["share_base_zero"]) == (3, 2, 0.25)

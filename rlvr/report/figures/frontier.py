@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from rlvr.report.figures import Panel, View, pct, theme
@@ -24,6 +25,7 @@ QUANTITIES = (
     "kl_verified",
     "kl_target_pi",
     "efficiency",
+    "certain_success",
     "ess",
     "ess_verified",
 )
@@ -49,7 +51,9 @@ def panel(view: View) -> Panel:
         title,
         see=_see(view.comparison["alignment"]),
         caption="Left: mean over problems; the curve is the family π_β ∝ p0 exp(V/β), β shared by all "
-        "problems, the most success that a distance can buy. Right: the chain rule splits the distance; a "
+        "problems, the most success that a distance can buy. "
+        + _price(view.comparison["alignment"]["certain_success"])
+        + "Right: the chain rule splits the distance; a "
         "part estimated below 0 is noise around 0. Intervals: cluster bootstrap over problems. "
         "Log-probabilities are those of the sampling distribution.",
         columns=COLUMNS,
@@ -61,7 +65,9 @@ def panel(view: View) -> Panel:
 def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
     curve = _curve(view.comparison["alignment"])
     far = max(_number(c["alignment"]["kl_pi_p0"], end) for c in runs.values() for end in ("value", "hi"))
-    inside = [(kl, q) for kl, q in curve if kl <= max(1.6 * far, 0.1)]
+    certain = view.comparison["alignment"]["certain_success"]
+    price = _number(certain, "value")
+    inside = [(kl, q) for kl, q in curve if kl <= max(1.6 * far, 1.1 * np.nan_to_num(price), 0.1)]
     ax.plot(
         [kl for kl, _ in inside],
         [pct(q) for _, q in inside],
@@ -69,6 +75,10 @@ def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
         linewidth=1.4,
         label="best reachable",
     )
+    if not np.isnan(price):
+        zero = number(100 * certain["share_base_zero"], ".0f")
+        label = f"mean ln(1/p̂); c0 = 0 on {zero} %"
+        ax.axvline(price, color=theme.colour("muted"), linewidth=1.2, linestyle=(0, (4, 3)), label=label)
     base = pct(view.policies["base"]["pass_at_k"]["1"]["value"])
     ax.plot(0, base, "o", color=theme.colour("base"), label="base")
     for run in runs:
@@ -84,6 +94,17 @@ def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
     ax.set_xlabel("KL(π‖p0), nats per problem")
     ax.set_ylabel("pass@1, points")
     ax.set_ylim(0, 102)
+
+
+def _price(certain: Mapping[str, Any]) -> str:
+    """What the vertical line says."""
+    zero = f"{number(100 * (certain['share_base_zero'] or 0), '.1f')} % of the problems have c0 = 0"
+    if certain["value"] is None:
+        return f"No vertical line at mean ln(1/p̂): {zero}. "
+    return (
+        f"Vertical line: mean ln(1/p̂) = {interval(certain, 1, '.2f')} nats, what certain success costs on problems "
+        f"with p̂ = c0/n0 > 0; {zero} and are not in it. "
+    )
 
 
 def _curve(alignment: Mapping[str, Any]) -> list[tuple[float, float]]:
@@ -150,6 +171,9 @@ def _rows(runs: Mapping[str, Any]) -> list[list[Any]]:
         a = comparison["alignment"]
         for quantity in QUANTITIES:
             rows.append([run, quantity, *(a[quantity].get(f) for f in ("value", "se", "lo", "hi", "status"))])
+        rows.append(
+            [run, "share of problems with c0 = 0", a["certain_success"]["share_base_zero"], *[None] * 4]
+        )
         rows += [[run, f"frontier at β = {p['beta']}: KL", p["kl"], *[None] * 4] for p in a["frontier"]]
         rows += [[run, f"frontier at β = {p['beta']}: q", p["q"], *[None] * 4] for p in a["frontier"]]
     return rows
