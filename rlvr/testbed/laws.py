@@ -32,9 +32,11 @@ def coin_mixture(
 
 
 def markov_predictive(counts: ArrayLike, prior: ArrayLike) -> Floats:
-    """Next-symbol probabilities after `counts` from this row of a Markov chain with Dirichlet(prior) rows."""
+    """Next-symbol probabilities after `counts` from this row of a Markov chain with Dirichlet(prior) rows. NaN, not
+    defined, where neither counts nor prior say anything."""
     total = np.asarray(counts, dtype=np.float64) + np.asarray(prior, dtype=np.float64)
-    return total / total.sum(axis=-1, keepdims=True)
+    mass = total.sum(axis=-1, keepdims=True)
+    return np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,10 @@ def test_markov_predictive_counts_and_prior() -> None:
         [3.5 / 5.5, 1.5 / 5.5, 0.5 / 5.5]
     )
 
+    with np.errstate(all="raise"):
+        undefined = markov_predictive([[0, 0], [1, 0]], [0.0, 0.0])
+    assert np.isnan(undefined[0]).all() and undefined[1].tolist() == [1.0, 0.0]
+
 
 def test_hmm_posterior_by_summing_over_hidden_paths() -> None:
     emit = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
