@@ -35,19 +35,29 @@ TRAINING = PHASES[1:6]
 """These come round with every step, so their kills are in random order."""
 
 
+TWICE = "train.trl.num_iterations=2"
+
 VARIANTS = {
-    "iterations": ["train.trl.num_iterations=2"],
+    "iterations": [TWICE],
+    "micro-steps": ["train.trl.num_iterations=3", "train.groups_per_micro_step=1"],
     "curriculum": ["train.curriculum.kind=adaptive"],
+    "refill": ["train.curriculum.kind=adaptive", "train.curriculum.refill=2", TWICE],
     "staged": [
         "train.curriculum.kind=staged",
         "train.curriculum.level=kind",
         "train.curriculum.advance_at=0.1",
     ],
-    "ppo": ["train.algorithm=ppo"],
+    "ppo": ["train.algorithm=ppo", TWICE],
     "rejection": ["train.algorithm=rejection"],
-    "reference": ["train.trl.beta=0.1", "train.trl.sync_ref_model=true", "train.trl.ref_model_sync_steps=2"],
+    "reference": [
+        "train.trl.beta=0.1",
+        "train.trl.sync_ref_model=true",
+        "train.trl.ref_model_sync_steps=3",
+        TWICE,
+    ],
 }
-"""What the run has to carry over: a batch that two steps share, a curriculum, a value head, frozen or moving models."""
+"""What the run has to carry over: a batch that steps share, what is known of the problems, a value head, a frozen or a
+moving model, whose moves (every 3 steps) fall between checkpoints (every 2)."""
 
 
 def words(folder: Path, kills: int, variant: str) -> list[str]:
@@ -124,6 +134,7 @@ def victim(plan: dict[str, Any], command: list[str]) -> int:
     from rlvr import pipeline
     from rlvr.cli import main
     from rlvr.evaluation import Examiner
+    from rlvr.training.batch import Sampled
     from rlvr.training.checkpoints import Checkpoints
     from rlvr.training.trainer import Trainer
 
@@ -133,8 +144,8 @@ def victim(plan: dict[str, Any], command: list[str]) -> int:
     assassin = Assassin(plan["phase"], plan["occurrence"], plan["delay"], Path(plan["log"]))
     for owner, name, phase in (
         (Examiner, "_draw", evaluated),
-        (Trainer, "_generate_single_turn", "sampling"),
-        (Trainer, "verdict_reward", "verifying"),
+        (Trainer, "_sample", "sampling"),
+        (Sampled, "settle", "verifying"),
         (Trainer, "_compute_loss", "update"),
         (Checkpoints, "save", "checkpoint"),
         (Trainer, "export", "export"),
