@@ -16,4 +16,4 @@ def _read(name: str) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-PROGRAMS = _read("cheats") | _read("resources") | _read("escapes")
+PROGRAMS = _read("cheats") | _read("resources") | _read("escapes") | _read("variants")

@@ -145,6 +145,32 @@ CHECK = "def check(candidate):\n    assert candidate([2, 1]) == [1, 2]\n"
         (CHECK, "def f(x): return None", "incorrect"),
         (CHECK, "def f(x): x.sort(); return x", "correct"),
         ("x = [2, 1]\nf(x)\nassert x == [1, 2]\n", "def f(x): x.sort()", "correct"),
+        # what a call does to its arguments is seen by the statements after it, not within its own
+        ("x = [2, 1]\nf(x); assert x == [1, 2]\n", "def f(x): x.sort()", "correct"),
+        ("x = [2, 1]\nassert f(x) == sorted(x)\n", "def f(x): x.clear(); return x", "incorrect"),
+        (
+            "x = [2, 1]\nassert f(x) == sorted(x)\nassert x == [1, 2]",
+            "def f(x): x.sort(); return x",
+            "correct",
+        ),
+        (
+            "def ok(x):\n    return f(x) == sorted(x)\nassert ok([2])",
+            "def f(x): x.clear(); return x",
+            "incorrect",
+        ),
+        (
+            "x = [2]\nif f(x) != sorted(x):\n    raise ValueError",
+            "def f(x): x.clear(); return x",
+            "incorrect",
+        ),
+        ("x = [3, 2, 1]\nwhile len(x) > 0:\n    f(x)\n", "def f(x): x.pop()", "correct"),
+        ("x = []\nassert f(x) == 1 and f(x) == 2\n", "def f(x): x.append(1); return len(x)", "correct"),
+        (
+            "'Text.'\nfrom __future__ import annotations\nx = [2]\ntry:\n    f(x)\nfinally:\n    assert x == [3]\n",
+            "def f(x): x[0] = 3",
+            "correct",
+        ),
+        ("x = [2]\nmatch f(x):\n    case None:\n        assert x == [3]\n", "def f(x): x[0] = 3", "correct"),
         ("assert set(f(1)) == {1, 2}\n", "def f(x): return (2, 1, 1)", "correct"),
         ("assert set(f(1)) == {1, 2}\n", "def f(x):\n    yield 1\n    yield 2", "correct"),
         ("assert set(f(1)) == {1, 2}\n", "def set(x): return {1, 2}\ndef f(x): return 0", "incorrect"),
@@ -429,7 +455,7 @@ def test_zygotes_and_programs_die_with_a_killed_judge(tmp_path):
         "v = CodeVerifier(allow_weak=True)\n"
         "p = Problem('p', '', {'entry': 'f', 'tests': [{'args': [], 'expected': 1}], 'time_limit': 60})\n"
         "threading.Thread(target=v.verify, args=(p, '', 'while True: pass'), daemon=True).start()\n"
-        "time.sleep(1.5)\n"
+        "while not v._programs._all: time.sleep(0.05)\n"
         "print(next(iter(v._programs._all)).process.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -439,8 +465,15 @@ def test_zygotes_and_programs_die_with_a_killed_judge(tmp_path):
     )
     assert judge.stdout is not None
     zygote = int(judge.stdout.readline())
-    below = descendants(zygote)  # its init, where it has one, and the program
-    assert below
+    expected, below = (
+        2 if sandbox.level() == "strong" else 1,
+        [],
+    )  # its init, where it has one, and the program
+    deadline = time.monotonic() + 60
+    while len(below) < expected and time.monotonic() < deadline:
+        below = descendants(zygote)
+        time.sleep(0.05)
+    assert len(below) == expected
     judge.send_signal(signal.SIGKILL)
     judge.wait()
     judge.stdout.close()

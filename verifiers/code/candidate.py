@@ -21,6 +21,7 @@ from .wire import FrameReader, FrameWriter
 
 _MESSAGE = 300  # characters of an exception that are sent
 _ITERATE = {"iterators": True}
+_ONLY_AST = 0x400  # ast.PyCF_ONLY_AST
 
 
 def _stop(code: object = None) -> None:
@@ -169,8 +170,16 @@ class _Line:
 
     def __init__(self, requests: FrameReader, answers: FrameWriter) -> None:
         self.requests, self.answers, self.calls = requests, answers, 0
+        self._changes: list[tuple[Any, Any]] = []
+
+    def settle(self) -> None:
+        """Do to the tests' arguments what the last call did to its copies of them."""
+        for old, new in self._changes:
+            _update(old, new)
+        self._changes = []
 
     def ask(self, name: str, args: tuple, kwargs: dict) -> Any:
+        self.settle()
         try:
             question = encode((name, list(args), kwargs), **_ITERATE)
         except TooLargeError:  # which only a value of the candidate's can be
@@ -186,8 +195,7 @@ class _Line:
         if kind == wire.RAISED:
             raise _exception(*decode(payload, build=True))
         value, changed = decode(payload, build=True)
-        for old, new in zip(args, changed or (), strict=False):
-            _update(old, new)
+        self._changes = list(zip(args, changed or (), strict=False))
         return value
 
 
@@ -219,14 +227,14 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     """Run assertion-style tests; every name that they do not define themselves is the candidate's."""
     line = _Line(requests, answers)
     try:
-        code = compile(job["code"], "tests.py", "exec", dont_inherit=True)
+        code = _statement_by_statement(job["code"])
         module = types.ModuleType("tests")
         names = {name for name in _names(code) if not hasattr(builtins, name)} | {"candidate", job["entry"]}
         module.__dict__.update({name: Proxy(name, line.ask) for name in names if name != "check"})
         module.__dict__["candidate"] = Proxy(job["entry"], line.ask)
         if "." in job["entry"]:
             module.__dict__[job["entry"].split(".")[0]] = lambda: Proxy(job["entry"].split(".")[0], line.ask)
-        module.__dict__["__builtins__"] = builtins
+        module.__dict__.update(__builtins__=builtins, __settle__=line.settle)
         sys.modules["tests"] = module
         exec(compile(job["setup"], "setup.py", "exec", dont_inherit=True), module.__dict__)
     except BaseException as error:
@@ -243,6 +251,31 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
         return 1
     answers.send(wire.PASSED, encode(line.calls))
     return 0
+
+
+def _statement_by_statement(source: str) -> types.CodeType:
+    """The tests, compiled so that arguments change between two statements and never within one.
+
+    Else `assert f(x) == sorted(x)` would pass for an `f` that empties `x`. By hand, because `ast` is dear to import.
+    """
+    tree: Any = compile(source, "tests.py", "exec", _ONLY_AST, dont_inherit=True)
+    settle = compile("__settle__()", "tests.py", "exec", _ONLY_AST, dont_inherit=True).body[0]  # type: ignore[attr-defined]
+    pending = [tree]
+    for node in pending:  # grows while it is read
+        pending += getattr(node, "handlers", []) + getattr(node, "cases", [])
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if not isinstance(block, list) or not block:  # the body of a lambda is an expression
+                continue
+            pending += block
+            mixed = [] if node is tree else [settle]
+            for statement in block:
+                mixed.append(statement)
+                kind = type(getattr(statement, "value", statement)).__name__
+                if kind not in ("Constant", "ImportFrom"):  # only these may precede `from __future__`
+                    mixed.append(settle)
+            setattr(node, name, mixed)
+    return compile(tree, "tests.py", "exec", dont_inherit=True)
 
 
 def _names(code: types.CodeType) -> set[str]:

@@ -112,10 +112,11 @@ class Zygote:
                 break
         if pidfd is not None:
             os.close(pidfd)
-        self._clean(pid)
+        self._end_others(pid)
         peak = used.ru_maxrss * (1024 if LINUX else 1)
         if open_:
             self.control.sendall(wire.ENDED.pack(why, status, peak))
+        self._clean()  # after the report: how much there is to remove must not make the verdict None
         return open_
 
     def _over_limits(self, pid: int, pidfd: int | None, memory: int) -> bytes | None:
@@ -134,12 +135,14 @@ class Zygote:
             return wire.OVER_FILES
         return None
 
-    def _clean(self, pid: int) -> None:
+    def _end_others(self, pid: int) -> None:
         if "namespaces" in self.layers:
             namespaces.end_everybody_else()
         elif "seccomp" not in self.layers:  # it may have started others
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+
+    def _clean(self) -> None:
         if "namespaces" not in self.layers:
             empty_folder(self.scratch)
             return
