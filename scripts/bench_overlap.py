@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_sampling import MODELS, REPO
+from bench_common import MODELS, REPO
 
 from rlvr import config as configs
 from rlvr import pipeline, rollouts

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
@@ -34,6 +33,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from bench_common import MODELS, REPO, Work, gemm_rate, linear_seconds, machine, spread, stop_ids
 
 from rlvr import config as configs
 from rlvr.config import SamplingConfig
@@ -45,8 +45,6 @@ from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.shared import Decoder
 
-REPO = Path(__file__).resolve().parent.parent
-MODELS = {"tiny": ("quickstart", None), "smollm2": ("smollm2-chain-sum", "models/smollm2-135m-instruct")}
 SHAPES = {"few": (8, 16), "eval": (100, 64)}
 GRID = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 768, 1024)
 
@@ -63,31 +61,6 @@ class Turn:
     scale: float = 1.0
     """Seconds, tokens and work are those measured, times this."""
     decode: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Work:
-    """Multiply-adds of one model: body and head per token, attention per token and key."""
-
-    body: int
-    head: int
-    attention: int
-
-    @classmethod
-    def of(cls, policy: Policy) -> Work:
-        model, config = policy.model, policy.model.config.get_text_config()
-        head = head_of(policy).weight.numel()
-        linear = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear))
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        return cls(linear - head, head, 2 * config.num_hidden_layers * config.num_attention_heads * width)
-
-    def prompt(self, length: int) -> float:
-        return length * self.body + self.attention * length * (length + 1) / 2 + self.head
-
-    def completion(self, prompt: int, tokens: int) -> float:
-        """Of a completion of that many tokens, of which the last is not read."""
-        read = tokens - 1
-        return read * (self.body + self.head) + self.attention * (read * prompt + read * (read + 1) / 2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -259,13 +232,6 @@ def vllm_is_there() -> bool:
     return find_spec("vllm") is not None
 
 
-def stop_ids(policy: Policy, settings: SamplingConfig) -> list[int]:
-    """End-of-text tokens, and all that hold a stop string."""
-    texts = policy.tokenizer.batch_decode([[i] for i in range(len(policy.tokenizer))])
-    holding = [i for i, text in enumerate(texts) if any(stop in text for stop in settings.stop)]
-    return sorted({*policy.stop_ids, *holding})
-
-
 # ---------------------------------------------------------------------- matrix products alone
 
 
@@ -299,26 +265,6 @@ def products_alone(policy: Policy, batches: Sequence[int]) -> float:
     return float(np.interp(batches, sizes, [_alone[n] for n in sizes]).sum())
 
 
-@torch.no_grad()
-def linear_seconds(policy: Policy, rows: int, repeats: int = 3) -> float:
-    layers = [m for m in policy.model.modules() if isinstance(m, torch.nn.Linear)]
-    inputs = {
-        m.in_features: torch.randn(rows, m.in_features, dtype=policy.model.dtype, device=policy.device)
-        for m in layers
-    }
-
-    def once() -> float:
-        began = time.perf_counter()
-        for m in layers:
-            m(inputs[m.in_features])
-        if policy.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - began
-
-    once()
-    return statistics.median(once() for _ in range(repeats))
-
-
 # ---------------------------------------------------------------------- figures
 
 
@@ -330,7 +276,7 @@ def summary(
     turns: dict[str, list[Turn]],
 ) -> dict[str, Any]:
     mine = turns["ours"]
-    gemm = 2 * Work.of(policy).body * 1024 / linear_seconds_body(policy, 1024)
+    gemm = gemm_rate(policy)
     result: dict[str, Any] = {
         "model": args.model,
         "shape": args.shape,
@@ -361,43 +307,10 @@ def summary(
             theirs.work / my.work for theirs, my in zip(turns["generate"], mine, strict=True)
         ),
         "decode": {key: statistics.median(t.decode[key] for t in mine) for key in mine[0].decode},
-        "machine": {
-            "device": str(policy.device),
-            "dtype": str(policy.model.dtype),
-            "threads": torch.get_num_threads(),
-            "processor": platform.processor() or platform.machine(),
-            "torch": torch.__version__,
-        },
+        "machine": machine(policy),
     }
     result["share_of_bound"] = result["ratio"]["generate"]["median"] / result["bound"]
     return result
-
-
-def head_of(policy: Policy) -> torch.nn.Linear:
-    head = policy.model.get_output_embeddings()
-    assert isinstance(head, torch.nn.Linear)
-    return head
-
-
-def linear_seconds_body(policy: Policy, rows: int) -> float:
-    """Without the head, on long rows: the rate to compare with."""
-    head = head_of(policy)
-    whole = linear_seconds(policy, rows)
-    x = torch.randn(rows, head.weight.shape[1], dtype=policy.model.dtype, device=policy.device)
-
-    def once() -> float:
-        began = time.perf_counter()
-        head(x)
-        if policy.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - began
-
-    with torch.no_grad():
-        return whole - statistics.median(once() for _ in range(3))
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
 def show(result: dict[str, Any]) -> None:

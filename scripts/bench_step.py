@@ -1,153 +1,43 @@
 """A training step beside plain TRL's: same weights, prompts and stop rule, in turns (A B A B) in one process.
 
     python scripts/bench_step.py --model tiny|smollm2|PATH --shape few-shot|long|full --dead 0|0.5 [--json FILE]
+    python scripts/bench_step.py --profile --model … --shape …
+    python scripts/bench_step.py --scale
 
     few-shot   8 problems × 8 completions of at most 12 tokens, ended by a newline
     long       4 × 8 of at most 64, ended by an empty line
     full       4 × 8, every one of 64 tokens: the end token is one that is never drawn
 
 In each round TRL samples, ours samples, and both update on the completions that TRL drew, with the same advantages
-(`--dead`: that share of the groups has none, as after equal verdicts) and equal rows per micro-step. The learning rate
-is zero, so that every round sees the same weights; the optimiser does its work all the same. The first round also
-compares the two gradients. TRL runs in float32 without gradient checkpointing; what it stops at are the token ids in
-the model's generation config, where every token that holds a stop string counts as an end of text.
+(`--dead`: that share of the groups has none, as after equal verdicts). TRL gets `--trl-groups` groups per micro-step,
+ours `--groups`; ours also updates once with TRL's, which is where memory is compared. The learning rate is zero, so
+that every round sees the same weights; the optimiser does its work all the same. The first round also compares the
+gradients. TRL runs in float32 without gradient checkpointing; what it stops at are the token ids in the model's
+generation config, where every token that holds a stop string counts as an end of text.
 
 The bound is the multiply-adds of TRL's step over those that can matter: distinct prompt tokens once, completion tokens
 up to their end, logits where a token is drawn or has a loss; forward once for what is sampled, forward and backward
 (three times the forward) for what is trained on. Memory is what forward and backward need at their peak above weights,
 gradients and optimiser: the resident set on a CPU (Linux only), torch's own count on CUDA.
+
+`--profile` instead runs ours alone under torch's profiler; `--scale` sets the update against group size and prompt
+length on a model of random weights: see bench_update.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import ctypes
-import gc
 import json
-import platform
 import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import bench_update
 import torch
-from bench_sampling import MODELS, REPO, Work, linear_seconds_body, spread, stop_ids
-from datasets import Dataset
-from trl.trainer.grpo_trainer import GRPOTrainer
-
-from rlvr import config as configs
-from rlvr.config import Config
-from rlvr.evaluation import Examiner
-from rlvr.evidence import Evidence, render
-from rlvr.policy import Policy, load_policy
-from rlvr.problems import load_all
-from rlvr.terminal import Terminal
-from rlvr.training import arguments
-from rlvr.training.batch import split_groups
-from rlvr.training.trainer import Trainer
-from verifiers.pool import VerifierPool
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a step looks like."""
-
-    groups: int
-    size: int
-    max_new_tokens: int
-    stop: list[str] | None
-    """None: nothing ends a completion."""
-
-
-SHAPES = {
-    "few-shot": Shape(8, 8, 12, ["\n"]),
-    "long": Shape(4, 8, 64, ["\n\n"]),
-    "full": Shape(4, 8, 64, None),
-}
-
-
-class Contender:
-    """A trainer whose phases are called and timed one by one."""
-
-    def __init__(self, trainer: GRPOTrainer) -> None:
-        self.trainer = trainer
-        assert trainer.model is not None
-        self.model: Any = trainer.model.train()
-        self.optimizer = trainer.create_optimizer()
-        for group in self.optimizer.param_groups:
-            group["lr"] = 0.0
-        self.parts = trainer.args.gradient_accumulation_steps
-        trainer.current_gradient_accumulation_steps = self.parts
-        self.verifying = 0.0
-        for parameter in self.model.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        self.optimizer.step()  # its state is there before anything is measured
-
-    def sample(self, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:
-        """A step's batch, and the seconds that it took."""
-        began = now(self.model)
-        self.verifying = 0.0
-        with self.trainer.accelerator.autocast():
-            batch = self.trainer._generate_and_score_completions(rows)
-        seconds = now(self.model) - began
-        if isinstance(self.trainer, Trainer):
-            assert self.trainer._sampled is not None
-            self.verifying = self.trainer._sampled.seconds["verifying"]
-        return batch, {"sampling": seconds - self.verifying, "verifying": self.verifying}
-
-    def update(self, batch: dict[str, Any]) -> tuple[dict[str, float], int]:
-        """Seconds of an update on `batch`, and the bytes that its forward and backward needed at their peak."""
-        self.optimizer.zero_grad(set_to_none=False)
-        gc.collect()
-        peak = Peak(self.model.device)
-        began = now(self.model)
-        for part in split_groups(batch, self.parts):
-            with self.trainer.accelerator.autocast():
-                loss = self.trainer._compute_loss(self.model, part)
-            self.trainer.accelerator.backward(loss)
-        between = now(self.model)
-        needed = peak.bytes()
-        torch.nn.utils.clip_grad_norm_(
-            self.model.parameters(), 1e30
-        )  # the norm alone: gradients are compared
-        self.optimizer.step()
-        return {"forward, backward": between - began, "optimiser": now(self.model) - between}, needed
-
-    def gradient(self) -> torch.Tensor:
-        return torch.cat([p.grad.flatten() for p in self.model.parameters() if p.grad is not None])
-
-
-class Peak:
-    """Memory above what was held when this began."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.cuda = device.type == "cuda"
-        if self.cuda:
-            torch.cuda.reset_peak_memory_stats()
-            self.before = torch.cuda.memory_allocated()
-        else:
-            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps freed pages, which would hide what is needed next
-            Path("/proc/self/clear_refs").write_text("5")  # proc(5): the high-water mark starts anew
-            self.before = resident("VmRSS")
-
-    def bytes(self) -> int:
-        return (torch.cuda.max_memory_allocated() if self.cuda else resident("VmHWM")) - self.before
-
-
-def resident(key: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(key))
-
-
-def now(model: Any) -> float:
-    if model.device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
+from bench_common import Work, gemm_rate, machine, spread
+from bench_trainers import SHAPES, Pair, Shape, contenders, trained, with_advantages
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -158,158 +48,84 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shape", default="few-shot", choices=SHAPES)
     parser.add_argument("--dead", type=float, default=0.0, help="share of the groups without variance")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each contender")
-    parser.add_argument("--groups-per-micro-step", type=int, default=2)
+    parser.add_argument(
+        "--groups", type=int, help="groups per micro-step of ours; all of the step by default"
+    )
+    parser.add_argument("--trl-groups", type=int, default=1, help="groups per micro-step of TRL")
+    parser.add_argument("--profile", action="store_true", help="where the time of ours goes")
+    parser.add_argument("--scale", action="store_true", help="time against group size and prompt length")
     parser.add_argument("--json", type=Path, help="write the figures there")
     args = parser.parse_args(argv)
+    shape: Shape = SHAPES[args.shape]
+    args.groups = args.groups or shape.groups
     if not 0 <= args.dead <= 1:
         parser.error(f"--dead: found {args.dead}; expected a share between 0 and 1")
-    with tempfile.TemporaryDirectory() as folder:
-        result = bench(args, SHAPES[args.shape], Path(folder))
-    show(result)
+    for name in ("groups", "trl_groups"):
+        if shape.groups % getattr(args, name):
+            parser.error(f"--{name.replace('_', '-')}: does not divide the {shape.groups} groups of a step")
+    if args.scale:
+        result = bench_update.scale()
+        bench_update.show_scale(result)
+    else:
+        with contenders(args.model, shape) as pair:
+            if args.profile:
+                result = bench_update.profile(pair, shape, shape.groups // args.groups, args.dead)
+                bench_update.show_profile(result)
+            else:
+                result = measure(args, shape, pair)
+                show(result)
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 
-def bench(args: argparse.Namespace, shape: Shape, folder: Path) -> dict[str, Any]:
-    config = recipe(args, shape)
-    problems = load_all(config.problems.train, config.problems.heldout)
-    policy = load_policy(config, "policy", for_training=True)
-    model: Any = policy.model
-    examples = Evidence(config.evidence, problems.train, problems.heldout)
-    with VerifierPool(config.verifier, workers=1, options=config.verifier_options) as pool:
-        examiner = Examiner(config, examples, pool, Terminal(quiet=True))
-        rows = prompts_of(config, policy, problems.train, examiner)
-        ends = stop_ids(policy, config.sampling.model_copy(update={"stop": shape.stop or []}))
-        if shape.stop is None:
-            ends = [never(policy, rows[0]["prompt"])]
-            policy.tokenizer.eos_token = policy.tokenizer.convert_ids_to_tokens(ends[0])
-        model.generation_config.eos_token_id = ends
-        (folder / "rollouts").mkdir()
-        pool.submit(problems.train[0], "0").result()  # starts the worker
-        twin = replace(policy, model=copy.deepcopy(policy.model))
-        grpo = arguments.grpo_config(config, folder / "trainer", longest_prompt=10)
-        ours = Contender(Trainer(policy, problems.train, config, examiner, grpo, folder / "rollouts"))
-        theirs = Contender(plain_trl(twin, grpo, pool, lambda seconds: setattr(theirs, "verifying", seconds)))
-        return measure(args, shape, ours, theirs, rows, policy)
-
-
-def recipe(args: argparse.Namespace, shape: Shape) -> Config:
-    name, folder = MODELS.get(args.model, ("smollm2-chain-sum", args.model))
-    config = configs.load(configs.find(name), [f"model={REPO / folder}"] if folder else [])
-    sampling = config.sampling.model_copy(
-        update={"max_new_tokens": shape.max_new_tokens, "stop": [], "engine": "transformers"}
-    )
-    train = config.train.model_copy(
-        update={
-            "groups_per_step": shape.groups,
-            "group_size": shape.size,
-            "groups_per_micro_step": args.groups_per_micro_step,
-            "trl": {"gradient_checkpointing": False},
-        }
-    )
-    return config.model_copy(update={"sampling": sampling, "train": train})
-
-
-def prompts_of(config: Config, policy: Policy, problems: Sequence[Any], examiner: Examiner) -> list[Any]:
-    """The rows of a step as both trainers take them: G neighbours per problem."""
-    groups = config.train.groups_per_step
-    return [
-        {"prompt": prompt, "problem": problem, "index": i, "place": i, "sample": sample}
-        for i, problem in enumerate(problems[-groups:])  # few-shot examples come from the front
-        for prompt in [render(examiner.evidence, problem, policy.tokenizer)]
-        for sample in range(config.train.group_size)
-    ]
-
-
-@torch.no_grad()
-def never(policy: Policy, prompt: str) -> int:
-    """The token that is least likely after `prompt`."""
-    ids = torch.tensor(policy.encode([prompt]), device=policy.device)
-    return int(policy.model(input_ids=ids).logits[0, -1].argmin())
-
-
-def plain_trl(policy: Policy, args: Any, pool: VerifierPool, took: Callable[[float], None]) -> GRPOTrainer:
-    """TRL's own trainer, with the same verifier."""
-
-    def judge(completions: list[str], problem: list[Any], **_: Any) -> list[float | None]:
-        began = time.perf_counter()
-        judging = [pool.submit(p, text) for p, text in zip(problem, completions, strict=True)]
-        scores: list[float | None] = [verdict.result().score for verdict in judging]
-        took(time.perf_counter() - began)
-        return scores
-
-    return GRPOTrainer(
-        model=policy.model,
-        reward_funcs=[judge],
-        args=args,
-        train_dataset=Dataset.from_dict({"prompt": [""] * args.generation_batch_size}),
-        processing_class=policy.tokenizer,
-    )
-
-
-def measure(
-    args: argparse.Namespace,
-    shape: Shape,
-    ours: Contender,
-    theirs: Contender,
-    rows: list[dict[str, Any]],
-    policy: Policy,
-) -> dict[str, Any]:
+def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any]:
     """The rounds, and what they add up to."""
+    ours, theirs, rows, policy = pair.ours, pair.theirs, pair.rows, pair.policy
     work = Work.of(policy)
     phases: dict[str, list[dict[str, float]]] = {"ours": [], "trl": []}
-    memory: dict[str, list[int]] = {"ours": [], "trl": []}
-    bounds, difference, tokens, useful = [], 0.0, [], []
+    memory: dict[str, list[int]] = {"ours": [], "trl": [], "ours as timed": []}
+    equal, bounds, difference, tokens, rates = [], [], 0.0, [], []
     for turn in range(args.rounds):
         torch.manual_seed(turn)
         batch, their_sampling = theirs.sample(rows)
         drawn, our_sampling = ours.sample(rows)
         batch["advantages"] = with_advantages(shape, args.dead).to(batch["advantages"].device)
-        their_update, their_peak = theirs.update(batch)
+        their_update, their_peak = theirs.update(batch, shape.groups // args.trl_groups)
         reference = theirs.gradient() if turn == 0 else None
-        our_update, our_peak = ours.update(batch)
+        equal_update, equal_peak = ours.update(batch, shape.groups // args.trl_groups)
+        our_update, our_peak = ours.update(batch, shape.groups // args.groups)
         if reference is not None:
             difference = float((ours.gradient() - reference).norm() / reference.norm())
             del reference
         for name, part in (("ours", our_sampling | our_update), ("trl", their_sampling | their_update)):
             phases[name].append(part)
             print(f"round {turn + 1}: {name} {sum(part.values()):.2f} s {rounded(part)}", file=sys.stderr)
-        memory["ours"].append(our_peak)
-        memory["trl"].append(their_peak)
+        for name, peak in (("ours", equal_peak), ("trl", their_peak), ("ours as timed", our_peak)):
+            memory[name].append(peak)
+        equal.append(sum(their_update.values()) / sum(equal_update.values()))
         counted = multiply_adds(work, shape, batch, drawn)
         bounds.append(counted)
-        useful.append(2 * counted["update"][1] / our_update["forward, backward"])
+        rates.append(2 * counted["update"][1] / our_update["forward, backward"])
         tokens.append(int(batch["completion_mask"].sum()))
-    gemm = 2 * work.body * 1024 / linear_seconds_body(policy, 1024)
-    return summary(args, shape, phases, memory, bounds, tokens) | {
+    lengths = [len(ids) for ids in policy.encode([row["prompt"] for row in rows])]
+    row = bench_update.row_length(lengths, tokens[-1], shape, args.groups, args.dead)
+    gemm, rate = gemm_rate(policy), statistics.median(rates)
+    own = gemm_rate(policy, row, backward=True)
+    result = summary(args, shape, phases, memory, bounds, tokens)
+    return result | {
+        "update_ratio_at_equal_rows": spread(equal),
         "gradient_difference": difference,
         "mean_completion_tokens": statistics.mean(tokens) / len(rows),
-        "prompt_tokens": max(len(ids) for ids in policy.encode([row["prompt"] for row in rows])),
-        "update_share_of_gemm": statistics.median(useful) / gemm,
-        "machine": {
-            "device": str(policy.device),
-            "dtype": str(policy.model.dtype),
-            "threads": torch.get_num_threads(),
-            "processor": platform.processor() or platform.machine(),
-            "torch": torch.__version__,
-            "gemm_gflops": gemm / 1e9,
-        },
+        "prompt_tokens": max(lengths),
+        "update_share_of_gemm": rate / gemm,
+        "update_share_of_own_products": rate / own,
+        "machine": machine(policy) | {"gemm_gflops": gemm / 1e9, "own_products_gflops": own / 1e9},
     }
 
 
 def rounded(part: dict[str, float]) -> dict[str, float]:
     return {name: round(seconds, 2) for name, seconds in part.items()}
-
-
-def with_advantages(shape: Shape, dead: float) -> torch.Tensor:
-    """(rows,) Made up, the same each time: that share of the groups has none, spread over the micro-steps."""
-    every = torch.randn(shape.groups, shape.size, generator=torch.Generator().manual_seed(0))
-    every -= every.mean(1, keepdim=True)
-    for group in range(shape.groups):
-        if int((group + 1) * dead) > int(group * dead):
-            every[group] = 0
-    return every.flatten()
 
 
 def multiply_adds(
@@ -330,13 +146,6 @@ def multiply_adds(
     theirs = batch["completion_mask"].sum(1).view(-1, shape.size).tolist()
     packed = sum(trained(work, p, g) for p, g, on in zip(prompts, theirs, live, strict=True) if on)
     return {"sampling": (made, needed), "update": (padded, packed)}
-
-
-def trained(work: Work, prompt: int, lengths: Sequence[int]) -> float:
-    """Forward and backward of a group: its prompt once, each completion on top of it."""
-    shared = prompt * work.body + work.attention * prompt * (prompt + 1) / 2
-    own = sum(t * (work.body + work.head) + work.attention * (t * prompt + t * (t + 1) / 2) for t in lengths)
-    return 3 * (shared + own)
 
 
 def summary(
@@ -376,7 +185,7 @@ def summary(
         "groups": shape.groups,
         "group_size": shape.size,
         "max_new_tokens": shape.max_new_tokens,
-        "rows_per_micro_step": args.groups_per_micro_step * shape.size,
+        "rows_per_micro_step": {"trl": args.trl_groups * shape.size, "ours": args.groups * shape.size},
         "ratio": ratio,
         "bound": limit,
         "share_of_bound": {name: ratio[name]["median"] / limit[name] for name in ratio},
@@ -399,8 +208,8 @@ def show(result: dict[str, Any]) -> None:
         f"{result['model']}, {result['shape']}: {result['groups']} × {result['group_size']}, prompts of at most "
         f"{result['prompt_tokens']} tokens, at most {result['max_new_tokens']} new (mean "
         f"{result['mean_completion_tokens']:.1f}), {result['dead']:.0%} of the groups without variance, "
-        f"{result['rows_per_micro_step']} rows per micro-step; {machine['device']}, {machine['dtype']}, "
-        f"{machine['threads']} threads"
+        f"rows per micro-step: {result['rows_per_micro_step']['trl']} (TRL), {result['rows_per_micro_step']['ours']}; "
+        f"{machine['device']}, {machine['dtype']}, {machine['threads']} threads"
     )
     print(f"  {'':20}{'trl':>10}{'ours':>10}")
     for phase, seconds in result["seconds"]["trl"].items():
@@ -413,9 +222,15 @@ def show(result: dict[str, Any]) -> None:
             f"  {name}: {ratio['median']:.2f} times ({ratio['min']:.2f}–{ratio['max']:.2f}); bound "
             f"{result['bound'][name]:.2f}, of which {result['share_of_bound'][name]:.0%}"
         )
+    equal = result["update_ratio_at_equal_rows"]
     print(
-        f"  forward and backward at {result['update_share_of_gemm']:.0%} of the GEMM rate "
-        f"({machine['gemm_gflops']:.0f} GFLOP/s); gradients differ by {result['gradient_difference']:.1e}"
+        f"  at equal rows per micro-step: update {equal['median']:.2f} times, memory {result['memory']['ratio']:.2f} "
+        f"times less; as timed, ours takes {result['memory']['ours as timed'] / 1e6:.0f} MB"
+    )
+    print(
+        f"  forward and backward at {result['update_share_of_gemm']:.0%} of the GEMM rate on long rows "
+        f"({machine['gemm_gflops']:.0f} GFLOP/s), {result['update_share_of_own_products']:.0%} of that of the same "
+        f"products ({machine['own_products_gflops']:.0f}); gradients differ by {result['gradient_difference']:.1e}"
     )
 
 

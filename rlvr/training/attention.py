@@ -12,7 +12,7 @@ Four ways to the same numbers, `choose` takes the first that the device and the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -219,15 +219,24 @@ def additive(seen: torch.Tensor) -> torch.Tensor:
     return torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, torch.finfo(torch.float32).min)
 
 
-def flex_mask(groups: torch.Tensor, blocks: torch.Tensor) -> BlockMask:
-    """The same for several groups in one row, by tiles. Both (L,): each position's group, and its block in it."""
+_compiled_block_mask = torch.compile(create_block_mask)
+"""Without an (L, L) tensor. Two compilations serve every length: the first one's, and a dynamic one."""
+
+
+def flex_mask(
+    groups: torch.Tensor, blocks: torch.Tensor, make: Callable[..., BlockMask] | None = None
+) -> BlockMask:
+    """The same for several groups in one row, by tiles. Both (L,): each position's group, and its block in it.
+
+    `make`: `create_block_mask`, compiled on CUDA by default.
+    """
 
     def seen(_batch: Any, _head: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         own = (blocks[key] == 0) | (blocks[key] == blocks[query])
         return (query >= key) & (groups[query] == groups[key]) & own
 
-    length = len(groups)
-    return create_block_mask(seen, None, None, length, length, device=str(groups.device))
+    length, make = len(groups), make or (_compiled_block_mask if groups.is_cuda else create_block_mask)
+    return make(seen, None, None, length, length, device=str(groups.device))
 
 
 def choose(model: PreTrainedModel) -> tuple[Kind | None, str]:

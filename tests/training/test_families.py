@@ -4,6 +4,8 @@ import copy
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.training import attention
@@ -118,6 +120,21 @@ def test_flex_attention_equals_row_by_row():
         packed = pack(*batch, group_size=GROUP, kind="flex")
         logprobs, _ = plain(**packed.inputs, select=packed.select, targets=packed.targets)
     torch.testing.assert_close(logprobs, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_flex_attention_is_not_compiled_anew_for_each_step():
+    """A new mask and a new length every step: what is compiled is one graph for the first length, one for any."""
+    mask, attend = CompileCounterWithBackend("eager"), CompileCounterWithBackend("eager")
+    make = torch.compile(create_block_mask, backend=mask)
+    compiled = torch.compile(flex_attention, backend=attend)
+    for length in (256, 384, 300, 777):
+        groups, blocks = torch.arange(length) // 100, torch.arange(length) % 4
+        found = attention.flex_mask(groups, blocks, make)
+        assert torch.equal(found.to_dense(), attention.flex_mask(groups, blocks).to_dense())
+        query = torch.randn(1, 2, length, 16)
+        expected = flex_attention(query, query, query, block_mask=attention.flex_mask(groups, blocks))
+        torch.testing.assert_close(compiled(query, query, query, block_mask=found), expected)
+    assert (mask.frame_count, attend.frame_count) == (2, 2)
 
 
 @pytest.mark.parametrize("kind", PADDED)
