@@ -85,7 +85,7 @@ class Contender:
         gc.collect()
         peak = Peak(self.model.device)
         began = now(self.model.device)
-        for self.trainer._step, part in enumerate(split_groups(batch, micro_steps)):
+        for part in split_groups(batch, micro_steps):
             with self.trainer.accelerator.autocast():
                 loss = self.trainer._compute_loss(self.model, part)
             self.trainer.accelerator.backward(loss)
