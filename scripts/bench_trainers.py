@@ -78,9 +78,8 @@ class Contender:
 
     def update(self, batch: dict[str, Any], micro_steps: int) -> tuple[dict[str, float], int]:
         """Seconds of an update on `batch`, and the bytes that its forward and backward needed at their peak."""
-        self.trainer.current_gradient_accumulation_steps = self.trainer.args.steps_per_generation = (
-            micro_steps
-        )
+        settings: Any = self.trainer.args
+        settings.steps_per_generation = self.trainer.current_gradient_accumulation_steps = micro_steps
         self.optimizer.zero_grad(set_to_none=False)
         gc.collect()
         peak = Peak(self.model.device)
