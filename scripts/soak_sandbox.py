@@ -82,23 +82,23 @@ def state() -> dict[str, int]:
 
 
 def soak(level: str, rows: list[Row], verdicts: int) -> dict[str, object]:
-    """Judge `verdicts` programs; what there was after a tenth of them, and what at the end."""
+    """Judge `verdicts` programs; what there was after each tenth of them. The first tenth is the warm-up."""
     slow: set[str] = set()
     scores: Counter[str] = Counter()
-    before: dict[str, int] = {}
+    states: list[dict[str, int]] = []
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder
         verifier = CodeVerifier(level=level)  # type: ignore[arg-type]
         began = time.monotonic()
         for number, (problem, program) in zip(range(verdicts), in_rounds(rows, slow), strict=False):
-            if number == verdicts // 10:
-                before = state()
+            if number and number % (verdicts // 10) == 0:
+                states.append(state())
             start = time.monotonic()
             verdict = verifier.verify(problem, "", program)
             scores[str(verdict.score)] += 1
             if time.monotonic() - start > SLOW:
                 slow.add(problem.id)
-        after = state()
+        states.append(state())
         left = len([path for path in Path(folder).rglob("*") if path.is_file()])
         verifier.close()
         folders = len(list(Path(folder).iterdir()))
@@ -110,16 +110,15 @@ def soak(level: str, rows: list[Row], verdicts: int) -> dict[str, object]:
         "seconds": round(time.monotonic() - began),
         "scores": dict(scores),
         "slow rows": len(slow),
-        "after a tenth": before,
-        "at the end": after,
+        "after each tenth": states,
         "files left": left,
         "folders left after close": folders,
     }
 
 
 def leaked(result: dict) -> bool:
-    """Whether there is more at the end than after a tenth, of memory by more than a tenth."""
-    before, after = result["after a tenth"], result["at the end"]
+    """Whether there is more at the end than after the first tenth, of memory by more than a tenth."""
+    before, *_, after = result["after each tenth"]
     grown = any(after[key] > before[key] for key in ("processes", "descriptors"))
     memory = any(after[key] > 1.1 * before[key] + 1 for key in ("judge_mb", "zygote_mb"))
     return grown or memory or bool(result["files left"] or result["folders left after close"])
