@@ -116,17 +116,24 @@ def train(config: Config, problems: Problems, examiner: Examiner, here: Run) -> 
 
 
 def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -> None:
-    """Add to both files of the comparison the log-probabilities under the other policy (METRICS §5 needs them)."""
+    """Add to both files of the comparison the log-probabilities under the other policy, which distances need; to the
+    evaluations during training those under the base, whose model is at hand."""
     from rlvr.policy import load_policy
 
     if config.sampling.top_p < 1 or config.sampling.top_k or config.sampling.min_p:
         examiner.terminal.say("Truncated sampling (top-p, top-k or min-p): no distances between the policies")
         return
     with one_process() as mine:
-        for name, model, file in (("base", config.model, "tuned"), ("tuned", str(here.model), "base")):
-            if mine and not rescored(here.rollouts(file), name):
+        steps = [file.stem for file in here.evaluations()]
+        for name, model, files in (
+            ("base", config.model, ["tuned", *steps]),
+            ("tuned", str(here.model), ["base"]),
+        ):
+            todo = [here.rollouts(file) for file in files if mine and not rescored(here.rollouts(file), name)]
+            if todo:
                 policy = load_policy(config, name, model)
-                examiner.rescore(policy, problems.heldout, here.rollouts(file))
+                for file in todo:
+                    examiner.rescore(policy, problems.heldout, file)
 
 
 def report(config: Config, problems: Problems, examiner: Examiner, here: Run) -> Report:
@@ -134,11 +141,10 @@ def report(config: Config, problems: Problems, examiner: Examiner, here: Run) ->
     from rlvr import report as reports
     from rlvr.testbed.exact import exact_values
 
-    evaluations = sorted(here.folder.glob("rollouts/step-*[0-9].jsonl"), key=lambda p: int(p.stem[5:]))
     result = reports.build(
         here.rollouts("base"),
         here.rollouts("tuned"),
-        more=evaluations,
+        more=here.evaluations(),
         output=here.folder,
         search_budget=config.analysis.search_budget,
         metrics=here.metrics,

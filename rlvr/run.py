@@ -35,6 +35,10 @@ class Run:
     def rollouts(self, name: str) -> Path:
         return self.folder / "rollouts" / f"{name}.jsonl"
 
+    def evaluations(self) -> list[Path]:
+        """Those made during training, in the order of their steps."""
+        return sorted(self.folder.glob("rollouts/step-*[0-9].jsonl"), key=lambda p: int(p.stem[5:]))
+
     @property
     def metrics(self) -> Path:
         return self.folder / "metrics.jsonl"

@@ -17,8 +17,9 @@ from rlvr.analysis.passk import jensen_bound, pass_curve
 from rlvr.analysis.posterior import extrapolate, fit_population
 from rlvr.analysis.samples import Answers, Floats, Ints, Samples
 
-DIVERSITY_K = 16
-"""Rarefied distinct answers are those expected among this many samples; problems with fewer are excluded."""
+DIVERSITY_K = 8
+"""Rarefied distinct answers are those expected among this many samples, few enough for the small evaluations during
+training too; problems with fewer are excluded."""
 
 
 def summarise(

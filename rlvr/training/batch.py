@@ -112,9 +112,12 @@ def measure(drawn: Sampled, trained: torch.Tensor) -> dict[str, float]:
     seconds = gather_object([drawn.seconds])
     tokens = sum(length for length, _ in completions)
     sampling = max(s["sampling"] for s in seconds)
+    groups = outcomes(drawn, trained.shape[1])
     return {
         "reward": rewards.nanmean().item(),
         "frac_zero_variance": zero_variance(rewards).float().mean().item(),
+        "correct_share": sum(g.passed for g in groups) / max(sum(g.judged for g in groups), 1),
+        "mixed_share": sum(0 < g.passed < g.judged for g in groups) / len(groups),
         "groups/drawn": len(rewards),
         "groups/replaced": len(rewards) - len(trained),
         "groups/dead": int(zero_variance(trained).sum()),

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from rlvr.report.figures import Panel, View, theme
+from rlvr.analysis.frontier import group_signal
+from rlvr.report.figures import Panel, View, clock, theme
 from rlvr.report.figures.verdicts import COLOURS
-from rlvr.report.text import number, points
+from rlvr.report.text import is_step, number, points
+
+EXPECTED = "expected_mixed_share"
+"""Not logged but computed from what is: see `_expected`."""
+NAMES = {"mixed_share": "observed", EXPECTED: "1 − p^G − (1 − p)^G"}
 
 # Title of a small panel → keys of metrics.jsonl, and what multiplies them.
 PANELS: tuple[tuple[str, dict[str, str], float], ...] = (
     ("train reward, points", {"reward": "tuned"}, 100),
     ("held-out pass@k, points", {"eval/pass@*": "tuned"}, 100),
-    ("groups without a signal, %", {"frac_zero_variance": "base"}, 100),
+    ("groups with both outcomes, %", {"mixed_share": "tuned", EXPECTED: "ink"}, 100),
     ("token entropy, nats", {"entropy": "run2"}, 1),
     ("KL to the base, nats", {"kl": "run3"}, 1),
     ("completion length, tokens", {"completion_length": "ink"}, 1),
@@ -35,8 +40,12 @@ WINDOW = 10
 
 def panel(view: View) -> Panel:
     name, short, title = "training", "Training", "The training run"
-    rows = [row for row in view.training if isinstance(row.get("step"), int | float)]
-    drawn = [(t, found, scale) for t, keys, scale in PANELS if (found := _found(rows, keys))]
+    rows = [_expected(row) for row in view.training if isinstance(row.get("step"), int | float)]
+    with_bands = any(
+        is_step(policy) for policy in view.names
+    )  # the next figure shows the held-out rates then
+    panels = [p for p in PANELS if not (with_bands and "eval/pass@*" in p[1])]
+    drawn = [(t, found, scale) for t, keys, scale in panels if (found := _found(rows, keys))]
     if not drawn:
         what = (
             "Needs the run's metrics.jsonl"
@@ -69,8 +78,7 @@ def panel(view: View) -> Panel:
         for ax in axes[len(drawn) :]:
             ax.set_visible(False)
         for ax in axes[max(0, len(drawn) - wide) : len(drawn)]:
-            ax.set_xlabel("step", fontsize=9)
-            ax.tick_params(labelbottom=True)
+            clock.step_axis(ax, rows)
         drawing = theme.svg(figure, name)
     keys = [key for key in dict.fromkeys(k for row in rows for k in row) if _numeric(rows, key)]
     return Panel(
@@ -78,13 +86,28 @@ def panel(view: View) -> Panel:
         short,
         title,
         see=_see(rows),
-        caption=f"Thin: every step. Thick: median of {WINDOW} steps. Evaluations are points. "
-        "Training reward is measured on the problems just trained on; the held-out curve is the one to "
-        "trust.",
+        caption=f"Thin: every step. Thick: median of {WINDOW} steps. Training reward is measured on the problems just "
+        "trained on; the held-out curve is the one to trust. The dashed share is what groups of G would show if all "
+        "problems of a step had its mean success rate p: problems of different difficulty show less. "
+        + clock.WHAT
+        + _lacking(panels, {t for t, _, _ in drawn}),
         columns=tuple(keys),
         rows=[[row.get(key) for key in keys] for row in rows],
         drawing=drawing,
     )
+
+
+def _expected(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row, with the share of groups that would have both outcomes if every problem had the mean rate."""
+    rate, samples, groups = (row.get(key) for key in ("correct_share", "samples", "groups/drawn"))
+    if rate is None or not samples or not groups:
+        return dict(row)
+    return {**row, EXPECTED: float(group_signal(rate, samples / groups))}
+
+
+def _lacking(panels: Sequence[tuple[str, dict[str, str], float]], drawn: Collection[str]) -> str:
+    lacking = [title.split(",")[0] for title, _, _ in panels if title not in drawn]
+    return f" Not in this metrics.jsonl: {', '.join(lacking)}." if lacking else ""
 
 
 def _found(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[str, str]:
@@ -116,7 +139,10 @@ def _series(
 ) -> None:
     held = [(row["step"], row[key]) for row in rows if isinstance(row.get(key), int | float)]
     steps, values = np.array([s for s, _ in held], float), scale * np.array([v for _, v in held], float)
-    shade, label = theme.colour(colour), key.split("/")[-1] if named else None
+    shade, label = theme.colour(colour), NAMES.get(key, key.split("/")[-1]) if named else None
+    if key == EXPECTED:
+        ax.plot(steps, _median(values), color=shade, lw=1.2, ls=(0, (4, 2)), label=label)
+        return
     if key.startswith("eval/"):
         ax.plot(steps, values, "o-", ms=3.5, lw=1.6, color=shade, label=label)
         return

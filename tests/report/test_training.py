@@ -1,0 +1,56 @@
+"""Figure 5: what is computed from metrics.jsonl and from the evaluations during training."""
+
+import csv
+
+import pytest
+
+from rlvr.report import build
+from rlvr.report.figures import clock
+from rlvr.report.figures.steps import beta_eff
+from tests.report import simulate
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return build(**simulate.write_run(folder), output=folder / "report")
+
+
+def rows_of(run, name):
+    with (run.html.parent / "figures" / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_mixed_share_stands_beside_what_the_mean_rate_would_give(run):
+    row = rows_of(run, "training")[-1]
+    p, size = float(row["correct_share"]), 64 / 8
+    assert float(row["expected_mixed_share"]) == pytest.approx(1 - p**size - (1 - p) ** size)
+
+
+def test_what_was_not_recorded_is_named(run):
+    page = run.html.read_text()
+    assert "Not in this metrics.jsonl: KL to the base." in page
+
+
+def test_steps_have_distances_variety_temperature_and_bands_of_these_problems(run):
+    rows = {(row["step"], row["quantity"]): row for row in rows_of(run, "steps")}
+    for quantity in ("KL(π‖p0)", "KL(π_V‖π*)", "KL(π*‖π)", "β_eff", "distinct answers among 8"):
+        assert float(rows["20", quantity]["value"]) > 0, quantity
+    assert ("0", "distinct answers among 8") in rows
+    first = run.document["policies"]["step-20"]["pass_at_k"]["1"]
+    band = rows["20", "pass@1, these problems only"]
+    assert float(band["hi"]) == pytest.approx(first["value"] + 1.96 * first["se_fixed"])
+
+
+def test_beta_eff_has_no_interval_where_it_may_be_infinite():
+    bounded = {"value": 2.0, "lo": 1.0, "hi": 4.0, "beta_eff": 0.5, "status": "ok"}
+    assert beta_eff(bounded) == {"value": 0.5, "lo": 0.25, "hi": 1.0, "status": "ok"}
+    assert beta_eff(bounded | {"lo": -1.0}) == {"value": 0.5, "lo": None, "hi": None, "status": "unbounded"}
+
+
+def test_steps_are_counted_in_samples_and_time():
+    logged = [{"step": step, "samples": 256, "seconds/step": 50.0} for step in range(1, 101)]
+    samples = clock._total(logged, "samples", clock._count)
+    assert (samples(0), samples(10), samples(100), samples(101)) == ("0", "2.56k", "25.6k", "")
+    assert clock._total(logged, "seconds/step", clock._time)(48) == "40 min"
+    assert clock._total(logged, "tokens", clock._count) is None
