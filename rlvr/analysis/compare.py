@@ -19,7 +19,7 @@ from rlvr.analysis.pair import Pair, both_defined, keyed, usual_n
 from rlvr.analysis.paired import paired_difference, sign_flip_p
 from rlvr.analysis.samples import Ints, Samples
 from rlvr.analysis.sizing import half_width, planning_inputs, sample_size
-from rlvr.analysis.strata import limits
+from rlvr.analysis.strata import limits, whole
 from rlvr.analysis.summary import diversity_change, summarise
 
 __all__ = ["compare", "default_budget", "summarise"]
@@ -77,6 +77,7 @@ def compare(
         "evidence": pooled_evidence(pair),
         "noise": noise_section(pair, audits or {}),
         "limits": limits(pair, budget, alpha),
+        "whole": whole(pair, budget, alpha),
         "sizing": sizing_section(pair),
     }
 
@@ -132,16 +133,18 @@ def pooled_evidence(pair: Pair) -> dict[str, Any]:
 
 
 def noise_section(pair: Pair, audits: Mapping[str, Audit]) -> dict[str, Any]:
-    """pass@k that false positives alone would give, and pass@1 corrected by hand audits where
-    there are any.
+    """pass@k that false positives alone would give, at the audited rates or, without any audit, at assumed ones;
+    and pass@1 corrected by the audits.
     """
-    floor = {str(rate): {str(k): float(fpr_floor(rate, k)) for k in pair.ks} for rate in ASSUMED_FPR}
+    held = [audits[samples.policy].fpr for samples in (pair.base, pair.tuned) if samples.policy in audits]
+    rates = sorted(set(held)) if held else ASSUMED_FPR
+    floor = {str(rate): {str(k): float(fpr_floor(rate, k)) for k in pair.ks} for rate in rates}
     corrected = {
         samples.policy: audited_rate(samples.n, samples.c, audits[samples.policy]).to_json()
         for samples in (pair.base, pair.tuned)
         if samples.policy in audits
     }
-    return {"fpr_floor": floor, "fpr_assumed": True, "corrected_pass_1": corrected}
+    return {"fpr_floor": floor, "fpr_assumed": not held, "corrected_pass_1": corrected}
 
 
 def sizing_section(pair: Pair) -> dict[str, Any]:

@@ -41,6 +41,15 @@ def limits(pair: Pair, budget: int, alpha: float) -> list[dict[str, Any]]:
     return rows
 
 
+def whole(pair: Pair, budget: int, alpha: float) -> dict[str, Any]:
+    """The same columns for all problems together, from all base samples: nothing is selected, so nothing is halved."""
+    everyone = np.ones(pair.base.n_problems, dtype=bool)
+    n0, c0 = pair.base.n, pair.base.c
+    total = float(np.nansum(pass_at_k(pair.tuned.n, pair.tuned.c, 1) - pass_at_k(n0, c0, 1)))
+    certified = decompose(n0, c0, pair.tuned.n, pair.tuned.c, budget, alpha).certified
+    return {"stratum": "all", **_row(pair, everyone, n0, c0, budget, total, certified)}
+
+
 def _row(
     pair: Pair, inside: Bools, n0: Ints, c0: Ints, budget: int, total: float, certified: Bools
 ) -> dict[str, Any]:

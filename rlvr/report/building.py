@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from rlvr.report.document import assemble
 from rlvr.report.figures import (
     Panel,
     View,
+    controls,
     decomposition,
     evidence,
     frontier,
     passk,
     runs,
+    sampling_caption,
     scatter,
     steps,
     summary,
@@ -45,6 +48,7 @@ PANELS = (
     verdicts.panel,
     runs.panel,
     summary.panel,
+    controls.panel,
 )
 
 
@@ -71,7 +75,7 @@ def write(
         notes=[*notes, *inputs.notes],
     )
     view = View(document, inputs.evaluations, inputs.training, inputs.trainings)
-    panels = [draw(view) for draw in PANELS]
+    panels = [_captioned(draw(view), view) for draw in PANELS]
     html = page.render(
         document, panels, browser.collect(inputs.evaluations), words.headline(document), words.tiles(document)
     )
@@ -82,6 +86,13 @@ def write(
     _put(output / "report.json", text + "\n")
     _put(output / "report.html", html)
     return Report(words.summary(document), output / "report.json", output / "report.html", document)
+
+
+def _captioned(panel: Panel, view: View) -> Panel:
+    """With what every figure owes its reader: on what it was measured."""
+    if not panel.drawing:
+        return panel
+    return replace(panel, caption=" ".join(filter(None, (panel.caption, sampling_caption(view)))))
 
 
 def _beside(panels: Sequence[Panel]) -> Iterator[tuple[str, str]]:

@@ -41,9 +41,7 @@ def assemble(
         "sources": {e.name: _source(e) for e in evaluations},
         "notes": list(notes),
     }
-    comparisons = {
-        e.name: compare(inputs.bases.get(e.name, base).samples, e.samples, search_budget) for e in others
-    }
+    comparisons = {e.name: _compare(inputs.bases.get(e.name, base), e, search_budget) for e in others}
     if comparisons:
         runs.adjust([c for name, c in comparisons.items() if not is_step(name)])
         document["comparison"] = comparisons.pop(document["main"])
@@ -56,6 +54,11 @@ def assemble(
     if exact is not None:
         document["exact"] = {"values": exact, "rows": list(_beside(exact, document))}
     return _jsonable(document)
+
+
+def _compare(base: Evaluation, tuned: Evaluation, search_budget: int | None) -> dict[str, Any]:
+    audits = {e.name: e.audit for e in (base, tuned) if e.audit}
+    return compare(base.samples, tuned.samples, search_budget, audits=audits)
 
 
 MUCH_TRUNCATED = 0.2
@@ -97,7 +100,7 @@ def _probe(name: str, search_budget: int | None, base: Evaluation, tuned: Evalua
         )
     out = {
         "policies": {policy: summarise(s) for policy, s in pair.items()},
-        "comparison": compare(base.samples, tuned.samples, search_budget),
+        "comparison": _compare(base, tuned, search_budget),
         "correct": correct,
         "upper_bound": bound,
         "settings": {"base": base.settings, "tuned": tuned.settings},

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from rlvr.analysis.noise import Audit
 from rlvr.analysis.samples import Answers, LogProbs, Samples
 from rlvr.errors import UserError
+from rlvr.report.audits import read_audit
 from rlvr.report.columns import Columns, read_columns
 from rlvr.report.text import line
 from rlvr.rollouts import read_settings
@@ -45,6 +47,8 @@ class Evaluation:
     columns: Columns | None = None
     """The rows; None where the file holds counts only."""
     notes: tuple[str, ...] = ()
+    audit: Audit | None = None
+    """A hand audit of the verifier on this policy's samples."""
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -91,7 +95,9 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
             notes.append(f"{path.name}: {said} ({named})")
     if columns.verifiers:
         settings.setdefault("verifier", " / ".join(columns.verifiers))
-    return [Evaluation(name, path, _samples(columns, name), settings, columns, tuple(notes))]
+    return [
+        Evaluation(name, path, _samples(columns, name), settings, columns, tuple(notes), read_audit(path))
+    ]
 
 
 def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:

@@ -61,7 +61,7 @@ def test_report_json_keeps_the_contract(run):
 def test_every_panel_has_its_numbers_beside_it(run):
     files = {p.name for p in (run.html.parent / "figures").iterdir()}
     drawn = {"curves", "readings", "decomposition", "problems", "frontier", "training", "steps", "verdicts"}
-    tables = {"probes", "limits", "summary", "exact"}
+    tables = {"probes", "limits", "summary", "exact", "controls"}
     assert files == {f"{n}.csv" for n in drawn | tables} | {f"{n}.svg" for n in drawn}
     with (run.html.parent / "figures" / "curves.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -107,6 +107,51 @@ def test_exact_values_stand_beside_the_estimates(run):
     assert rows["KL(π‖p0), nats"]["estimate"] is not None
     assert "  exact      base pass@1 0.19, tuned pass@1 0.9" in run.summary
     assert "exact values lie in the 95 % interval" in run.summary
+
+
+def test_limits_have_rows_in_and_out_of_distribution(run):
+    with (run.html.parent / "figures" / "limits.csv").open() as file:
+        rows = {row["problems by set and base rate"]: row for row in csv.DictReader(file)}
+    assert next(iter(rows)) == "in distribution (held out), all"
+    gain = run.document["comparison"]["gain"]
+    assert rows["in distribution (held out), all"]["Δ pass@1 ± se"] == (
+        f"+{100 * gain['value']:.1f} ± {100 * gain['se']:.1f}"
+    )
+    assert rows["out of distribution: unreachable, all"]["problems"] == "16"
+    assert sum(int(row["problems"]) for name, row in rows.items() if "base rate" in name) == 24
+
+
+def test_controls_that_were_not_run_are_named(run):
+    with (run.html.parent / "figures" / "controls.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["runs"] for row in rows] == ["not in this report"] * 3 + ["no run"]
+    assert rows[0]["setting"] == "train.algorithm=rejection"
+
+
+def test_a_hand_audit_corrects_and_is_counted(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=24, samples=32)
+    audit = {"wrong": 200, "false_positives": 4, "right": 250, "false_negatives": 5}
+    tuned.with_suffix(".audit.json").write_text(json.dumps(audit))
+    report = build(base, tuned, output=tmp_path / "out")
+    with (tmp_path / "out" / "figures" / "summary.csv").open() as file:
+        rows = {row["quantity"]: row for row in csv.DictReader(file)}
+    assert rows["FPR of the verifier, % (of wrong samples audited)"]["tuned"] == "2.0 (4 of 200)"
+    assert rows["FNR of the verifier, % (of right samples audited)"]["tuned"] == "2.0 (5 of 250)"
+    assert rows["pass@1 corrected for both"]["base"] == "not audited"
+    rate = report.document["policies"]["tuned"]["pass_at_k"]["1"]["value"]
+    corrected = report.document["comparison"]["noise"]["corrected_pass_1"]["tuned"]["value"]
+    assert corrected == pytest.approx((rate - 0.02) / 0.96)
+    assert "2 % false positives (audited)" in report.html.read_text()
+    tuned.with_suffix(".audit.json").write_text('{"wrong": 3}')
+    with pytest.raises(UserError, match=r"tuned\.audit\.json: expected whole numbers under wrong"):
+        build(base, tuned, output=tmp_path / "out")
+
+
+def test_every_figure_says_on_what_it_was_measured(run):
+    page = html.unescape(run.html.read_text())
+    figures = re.findall(r"<figcaption>(.*?)</figcaption>", page, flags=re.S)
+    said = ("24 problems × 64 samples", "without an answer", "temperature 1.0", "K = 4", "seed 7")
+    assert len(figures) == 8 and all(words in text for text in figures for words in said)
 
 
 def test_the_summary_fits_a_screen(run):

@@ -1,5 +1,6 @@
 """Several training runs in one report: seeds beside each other, methods against each other, controls named."""
 
+import csv
 import json
 import shutil
 
@@ -68,7 +69,14 @@ def test_p_values_are_adjusted_over_all_runs(report):
 
 def test_the_page_shows_the_spread_beside_the_intervals(report):
     page = (report / "report.html").read_text()
-    assert "grpo: mean of 3 seeds" in page and "sd between runs" in page and "best of K (control)" in page
+    assert "grpo: mean of 3 seeds" in page and "sd between runs" in page and "best of K = 4 (control)" in page
+
+
+def test_controls_among_the_runs_are_found(report):
+    with (report / "figures" / "controls.csv").open() as file:
+        rows = {row["control"]: row for row in csv.DictReader(file)}
+    assert rows["random reward: grpo, random reward (control)"]["runs"] == "1"
+    assert rows["format-only reward"]["runs"] == "not in this report"
 
 
 def test_the_same_name_twice_is_refused(tmp_path, capsys):

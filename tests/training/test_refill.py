@@ -85,7 +85,7 @@ def test_costs_are_of_everything_drawn_and_counted_once(run):
         assert row["frac_zero_variance"] == pytest.approx(
             sum(len(set(group)) == 1 for group in groups.values()) / len(groups)
         )
-        assert row["mixed_share"] == 1 - row["frac_zero_variance"]  # where the reward is the verdict
+        assert row["mixed_share"] == pytest.approx(1 - row["frac_zero_variance"])  # rewards are verdicts here
         assert row["correct_share"] == pytest.approx(row["reward"])
     for name in ("samples", "tokens", "groups/drawn"):
         assert sum(row[name] for row in metrics.values()) == sum(metrics[step][name] for step in steps)

@@ -121,20 +121,36 @@ def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def sampling_caption(view: View) -> str:
-    """M, n, temperature, token limit, verifier and the share cut: what every caption owes the reader."""
+    """M, n, K, temperature, token limit, verifier, seeds, shares cut and unparsable: what every caption owes the
+    reader. Policies beside the base and the main one are counted only; the table of settings has them in full."""
     parts = []
-    for name, policy in view.policies.items():
+    for name in dict.fromkeys(("base", view.main)):
+        policy = view.policies[name]
         n = policy["samples_per_problem"]
         span = f"{n['min']}" if n["min"] == n["max"] else f"{n['min']}–{n['max']}"
         text = f"{name}: {policy['n_problems']:,} problems × {span} samples"
-        cut = (policy.get("truncated") or {}).get("value")
-        parts.append(text if cut is None else f"{text}, {100 * cut:.1f} % cut by the token limit")
+        for key, words in (("truncated", "cut by the token limit"), ("no_answer", "without an answer")):
+            if (share := policy[key]["value"]) is not None:
+                text += f", {100 * share:.1f} % {words}"
+        parts.append(text)
+    others = [
+        policy["samples_per_problem"]
+        for name, policy in view.policies.items()
+        if name not in ("base", view.main)
+    ]
+    if others:
+        fewest, most = min(n["min"] for n in others), max(n["max"] for n in others)
+        span = f"{fewest}" if fewest == most else f"{fewest}–{most}"
+        parts.append(f"{len(others)} more evaluations with {span} samples")
+    if view.comparison:
+        parts.append(f"K = {view.comparison['compression']['search_budget']}")
     held = view.document.get("settings", {}).get("base", {})
     words = {
         "temperature": "temperature {}",
         "top_p": "top-p {}",
         "max_new_tokens": "at most {} tokens",
         "verifier": "verifier {}",
+        "seed": "seed {}",
     }
     parts += [form.format(held[key]) for key, form in words.items() if held.get(key) is not None]
     return "; ".join(parts) + "."

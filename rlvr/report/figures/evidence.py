@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rlvr.report.figures import Panel, View, sampling_caption, theme
+from rlvr.report.figures import Panel, View, theme
 from rlvr.report.text import line, number
 from rlvr.report.words import evidence_worth
 
@@ -41,7 +41,7 @@ def panel(view: View) -> Panel:
         see=" ".join([evidence_worth(ladder), *_setbacks(ladder["rungs"])]),
         caption=f"Pooled log-odds (Mantel-Haenszel) over {ladder['n_problems']} problems against the base with "
         f"{ladder['reference']}; bars: ± 1.96 standard errors, cluster bootstrap over problems. Right: where so "
-        "many nats take a problem on which the base has its mean rate. " + sampling_caption(view),
+        "many nats take a problem on which the base has its mean rate.",
         columns=COLUMNS,
         rows=[_row(rung) for rung in ladder["rungs"]],
         drawing=drawing,

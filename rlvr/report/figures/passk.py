@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from rlvr.report.figures import MIN_SEEDS, Panel, View, log2_axis, pct, sampling_caption, theme
+from rlvr.report.figures import MIN_SEEDS, Panel, View, log2_axis, pct, theme
 from rlvr.report.text import number, points
 
 COLUMNS = ("series", "k", "value", "se", "lo", "hi", "se_fixed", "problems", "status")
@@ -42,8 +42,7 @@ def panel(view: View) -> Panel:
         "pass@k",
         title,
         see=_see(view),
-        caption="Bands: 95 % cluster bootstrap over problems, base and tuned of a problem kept together. "
-        + sampling_caption(view),
+        caption="Bands: 95 % cluster bootstrap over problems, base and tuned of a problem kept together.",
         columns=COLUMNS,
         rows=_rows(view),
         drawing=drawing,
@@ -118,19 +117,24 @@ def _marks(ax: Axes, view: View) -> None:
 
 
 def _false_positives(ax: Axes, view: View) -> None:
-    """What a policy that is never right would show if one wrong answer in a thousand were accepted."""
-    floor = (view.comparison.get("noise") or {}).get("fpr_floor", {}).get("0.001")
+    """What a policy that is never right would show with the verifier's false positives: the largest audited rate, or
+    one in a thousand, assumed, where nobody audited it."""
+    noise = view.comparison.get("noise") or {"fpr_floor": {}, "fpr_assumed": True}
+    rate = "0.001" if noise["fpr_assumed"] else max(noise["fpr_floor"], key=float)
+    floor, how = noise["fpr_floor"].get(rate), "assumed" if noise["fpr_assumed"] else "audited"
     if floor and 100 * max(floor.values()) > ax.get_ylim()[0]:
         ks, values = [int(k) for k in floor], [pct(v) for v in floor.values()]
-        ax.plot(
-            ks, values, ":", lw=1, color=theme.colour("muted"), label="never right, 0.1 % false positives"
-        )
+        label = f"never right, {number(100 * float(rate))} % false positives ({how})"
+        ax.plot(ks, values, ":", lw=1, color=theme.colour("muted"), label=label)
 
 
 def _difference(ax: Axes, view: View) -> None:
     _curves(ax, view, {name: c["difference"] for name, c in view.comparisons.items()})
     ax.axhline(0, color=theme.colour("ink"), linewidth=0.8)
     ax.set_ylabel("tuned − base,\npoints, paired")
+    cross = view.comparison["crossover"]
+    if cross["status"] == "censored_right" and not view.groups:
+        ax.set_title(f"no crossing up to k = {cross['bound']}", loc="right", fontsize=9, fontweight="normal")
 
 
 def _see(view: View) -> str:

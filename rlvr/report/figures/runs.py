@@ -33,8 +33,7 @@ def panel(view: View) -> Panel:
         caption="Between runs: mean over training seeds and Student's interval over them, on these problems. Within a "
         "run: the root mean square of the runs' own standard errors, which is about other problems and samples. "
         "The two are different kinds of uncertainty and are not added. A method needs at least "
-        f"{MIN_SEEDS} runs. Best of K of the base is its pass@K: what a verifier that chooses among K samples "
-        "reaches without training.",
+        f"{MIN_SEEDS} runs.",
         columns=(
             "method",
             "runs",
@@ -44,7 +43,7 @@ def panel(view: View) -> Panel:
             "se within a run",
             "lowest to highest",
         ),
-        rows=[*_rows(view), *_best_of_base(view)],
+        rows=list(_rows(view)),
     )
 
 
@@ -71,12 +70,6 @@ def _cells(estimate: Mapping[str, Any], scale: float, form: str) -> list[str]:
         one("se_within"),
         f"{one('lowest')} to {one('highest')}",
     ]
-
-
-def _best_of_base(view: View) -> Iterator[list[Any]]:
-    budget = str(view.comparison["compression"]["search_budget"])
-    if best := view.policies["base"]["pass_at_k"].get(budget):
-        yield ["base, best of K (control)", None, f"pass@{budget}", interval(best), "–", "–", "–"]
 
 
 def _see(view: View) -> str:

@@ -12,8 +12,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rlvr.analysis.compression import clopper_pearson
 from rlvr.analysis.passk import pass_at_k
-from rlvr.analysis.samples import align
+from rlvr.analysis.posterior import beta_posterior
+from rlvr.analysis.samples import Samples, align
 from rlvr.report.figures import Panel, View, theme
+from rlvr.report.text import number
 
 COLUMNS = (
     "problem_id",
@@ -39,6 +41,7 @@ KINDS = {
     "unsolved": ("muted", "never solved"),
 }
 MOST_DRAWN = 3000
+MOST_WITH_BARS = 200
 
 
 def panel(view: View) -> Panel:
@@ -65,9 +68,9 @@ def panel(view: View) -> Panel:
         top, corner, main, side = axes
         corner.set_visible(False)
         floor = 0.5 / float(np.median(base.n))
-        _points(main, x, y, base.n, kinds, floor)
+        _points(main, base, tuned, kinds, floor)
         _curve(main, K, floor)
-        _axes(main, floor)
+        _axes(main, floor, int(np.median(base.n)))
         _margins(top, side, x, y, floor)
         figure.legend(
             handles=_legend(main, kinds),
@@ -86,7 +89,8 @@ def panel(view: View) -> Panel:
         f"never solved stand in the column on the left. Dashed: y = x. Solid: 1 − (1 − x)^{K}, what the "
         f"best of {K} "
         "base samples "
-        "reaches. Intervals in the table: Clopper–Pearson, 95 %."
+        "reaches. Bars and intervals in the table: Beta posterior (Jeffreys' prior), 95 %"
+        + ("." if len(x) <= MOST_WITH_BARS else f"; bars are left out beyond {MOST_WITH_BARS} problems.")
         + (f" {MOST_DRAWN:,} of {len(x):,} problems are drawn." if len(x) > MOST_DRAWN else ""),
         columns=COLUMNS,
         rows=_rows(base, tuned, kinds),
@@ -108,16 +112,24 @@ def _kinds(view: View, base: Any, tuned: Any, K: int) -> np.ndarray:
     return np.where(base.c == 0, first, kinds)
 
 
-def _points(ax: Axes, x: np.ndarray, y: np.ndarray, n: np.ndarray, kinds: np.ndarray, floor: float) -> None:
+def _points(ax: Axes, base: Samples, tuned: Samples, kinds: np.ndarray, floor: float) -> None:
     """One collection in the order of the problems, so that the drawing's elements can be numbered.
 
     Problems with equal counts would hide each other: a seeded jitter, smaller than one sample, spreads them.
     """
+    x, y, n = base.c / base.n, tuned.c / tuned.n, base.n
     rng = np.random.default_rng(0)
     size = min(len(x), MOST_DRAWN)
     at = np.where(x > 0, x, _column(floor)) * np.exp(rng.uniform(-1, 1, len(x)) * np.where(x > 0, 0.02, 0.22))
     up = y + rng.uniform(-1, 1, len(y)) * 0.006
     colours = [theme.colour(KINDS[kind][0]) for kind in kinds[:size]]
+    if len(x) <= MOST_WITH_BARS:
+        before, after = beta_posterior(base.n, base.c), beta_posterior(tuned.n, tuned.c)
+        thin = {"colors": colours, "alpha": 0.3, "linewidth": 0.7, "zorder": 2}
+        ax.vlines(at, 100 * after.lo, 100 * after.hi, **thin)
+        some = x > 0  # the column's own interval, 0 to p_U, is said on the axis
+        thin["colors"] = [c for c, drawn in zip(colours, some, strict=True) if drawn]
+        ax.hlines(100 * up[some], np.maximum(before.lo[some], floor / 1.3), before.hi[some], **thin)
     area = 16 + 20 * (n / max(n.max(), 1))
     dots = ax.scatter(
         at[:size],
@@ -144,7 +156,9 @@ def _curve(ax: Axes, K: int, floor: float) -> None:
     )
 
 
-def _axes(ax: Axes, floor: float) -> None:
+def _axes(ax: Axes, floor: float, n: int) -> None:
+    """The column of c = 0 says below it up to where the base rate may lie, p_U = 1 − α^{1/n}."""
+    unseen = f"0 of n\n(p ≤ {number(100 * float(clopper_pearson(n, 0, sided=1)[1]), '.2g')})"
     left = _column(floor) / 1.9
     ax.set_xscale("log")
     ax.set_xlim(left, 1.15)
@@ -155,7 +169,7 @@ def _axes(ax: Axes, floor: float) -> None:
     ticks = [t for t in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1) if t >= floor]
     ax.xaxis.set_major_locator(FixedLocator([_column(floor), *ticks]))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: "0 of n" if v < floor else f"{100 * v:g}"))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: unseen if v < floor else f"{100 * v:g}"))
     ax.set_xlabel("base success rate, points")
     ax.set_ylabel("tuned success rate, points")
 
@@ -213,8 +227,8 @@ def _see(view: View, kinds: np.ndarray) -> str:
 
 
 def _rows(base: Any, tuned: Any, kinds: np.ndarray) -> list[list[Any]]:
-    lo0, hi0 = clopper_pearson(base.n, base.c)
-    lo1, hi1 = clopper_pearson(tuned.n, tuned.c)
+    before, after = beta_posterior(base.n, base.c), beta_posterior(tuned.n, tuned.c)
+    (lo0, hi0), (lo1, hi1) = (before.lo, before.hi), (after.lo, after.hi)
     return [
         [
             base.problem_ids[i],

@@ -60,6 +60,7 @@ def panel(view: View) -> Panel:
     several = [run for run in runs if not is_step(run)]
     columns = ["quantity", "base", *runs, *(["lowest to highest run"] if len(several) > 1 else [])]
     rows = [*_of_policies(view, runs, several), *_of_comparisons(runs, several)]
+    rows += _of_audits(view, runs, several) if runs else []
     for label, key in (("cut by the token limit, %", "truncated"), ("without an answer, %", "no_answer")):
         shares = {name: view.policies[name].get(key) or {} for name in ("base", *runs)}
         if any(share.get("value") is not None for share in shares.values()):
@@ -69,8 +70,9 @@ def panel(view: View) -> Panel:
         "Summary",
         "All of it in one table",
         see="Rates in points, each with its 95 % interval. " + (_about(several) if runs else ""),
-        caption="False positives and negatives of the verifier: not audited by hand here, so no rate is "
-        "corrected for them. One training run supports statements about that run, not about the method.",
+        caption="A hand audit of the verifier (NAME.audit.json beside NAME.jsonl) corrects pass@1 for its false "
+        "positives and negatives; where none was made, no rate is corrected. One training run supports statements "
+        "about that run, not about the method.",
         columns=columns,
         rows=[row[: len(columns)] for row in rows],
     )
@@ -99,6 +101,25 @@ def _of_comparisons(runs: Mapping[str, Any], several: Sequence[str]) -> Iterator
         held = {run: _at(comparison, quantity.path) for run, comparison in runs.items()}
         if any(e and (e.get("value") is not None or e.get("status") != "no_data") for e in held.values()):
             yield _row(quantity.label, {"base": None, **held}, several, quantity.scale, quantity.form)
+
+
+def _of_audits(view: View, runs: Mapping[str, Any], several: Sequence[str]) -> Iterator[list[str]]:
+    """Error rates of the verifier with the counts behind them, and pass@1 corrected for them (METRICS, noise)."""
+    held = {run: comparison["noise"]["corrected_pass_1"].get(run) for run, comparison in runs.items()}
+    held = {"base": view.comparison["noise"]["corrected_pass_1"].get("base"), **held}
+    for label, rate, audited in (
+        ("FPR of the verifier, % (of wrong samples audited)", "fpr", "audited_wrong"),
+        ("FNR of the verifier, % (of right samples audited)", "fnr", "audited_right"),
+    ):
+        cells = [
+            "not audited"
+            if e is None
+            else f"{number(100 * e[rate], '.1f')} ({e[rate] * e[audited]:.0f} of {e[audited]})"
+            for e in held.values()
+        ]
+        yield [label, *cells, "–"]
+    row = _row("pass@1 corrected for both", held, several, 100, ".1f")
+    yield ["not audited" if not cell or cell == "–" else cell for cell in row[:-1]] + row[-1:]
 
 
 def _at(comparison: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any] | None:

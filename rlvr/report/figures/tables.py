@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rlvr.report.figures import Panel, View
-from rlvr.report.text import number
+from rlvr.report.text import line, number, points
 
 
 def interval(e: Mapping[str, Any] | None, scale: float = 100, form: str = ".1f") -> str:
@@ -30,8 +30,7 @@ def _scaled(value: Any, scale: float) -> float | None:
 def limits(view: View) -> Panel:
     """Table 7, from the strata that the analysis cut on half of the base's samples."""
     name, short, title = "limits", "Limits", "Where the gain lies, and where it ends"
-    rows = view.comparison.get("limits")
-    if not rows:
+    if not view.comparison:
         why = "Needs base and tuned samples of each problem, enough of them to define strata on one half."
         return Panel(name, short, title, missing=why)
     K = view.comparison["compression"]["search_budget"]
@@ -41,20 +40,32 @@ def limits(view: View) -> Panel:
         title,
         see="Problems by how often the base solves them: what was already reachable, and what was not.",
         caption="Strata are defined on half of the base's samples and scored on the other half; on the same "
-        "half, regression to the mean would read as forgetting.",
+        "half, regression to the mean would read as forgetting. Rows of whole sets rest on all samples.",
         columns=tuple(words.format(K=K) for words in _LIMITS.values()),
-        rows=[[_stratum(key, row.get(key)) for key in _LIMITS] for row in rows],
+        rows=[[_stratum(key, row.get(key)) for key in _LIMITS] for row in _strata(view)],
     )
 
 
+def _strata(view: View) -> Iterator[Mapping[str, Any]]:
+    """All held-out problems, their strata, and every further set of problems."""
+    yield view.comparison["whole"] | {"stratum": "in distribution (held out), all"}
+    for row in view.comparison["limits"]:
+        yield row | {"stratum": f"base rate {row['stratum']}"}
+    probes = view.document.get("probes") or {}
+    for name, probe in probes.items():
+        yield probe["comparison"]["whole"] | {"stratum": f"out of distribution: {line(name, 40)}, all"}
+    if not probes:
+        yield {"stratum": "out of distribution: no further set was evaluated (problems.probes)"}
+
+
 _LIMITS = {
-    "stratum": "base success rate",
+    "stratum": "problems by set and base rate",
     "problems": "problems",
     "base_pass_1": "base pass@1",
     "base_pass_k": "base pass@{K}",
     "tuned_pass_1": "tuned pass@1",
     "tuned_pass_k": "tuned pass@{K}",
-    "gain": "Δ pass@1",
+    "gain": "Δ pass@1 ± se",
     "share_of_gain": "share of Δ, %",
     "certified": "certified expansion",
     "unsound_share": "unsound, %",
@@ -63,6 +74,8 @@ _LIMITS = {
 
 
 def _stratum(key: str, value: Any) -> Any:
+    if key == "gain" and value and value.get("se") is not None:
+        return f"{points(value['value'], True)} ± {points(value['se'])}"
     if isinstance(value, Mapping):
         return interval(value, form=".0f") if value.get("used") else "–"
     if key in ("share_of_gain", "unsound_share"):

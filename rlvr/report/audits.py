@@ -1,0 +1,37 @@
+"""Hand audits of the verifier, beside the rollouts that were audited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rlvr.analysis.noise import Audit
+from rlvr.errors import UserError
+
+KEYS = ("wrong", "false_positives", "right", "false_negatives")
+
+
+def read_audit(rollouts: Path) -> Audit | None:
+    """What stands in `NAME.audit.json` beside `NAME.jsonl`; None where there is none.
+
+    It counts samples that a person looked at: `wrong` ones and how many of them the verifier accepted
+    (`false_positives`), `right` ones and how many it refused (`false_negatives`).
+
+    Raises:
+        UserError: the file does not hold these four numbers, or they contradict each other.
+    """
+    path = rollouts.with_suffix(".audit.json")
+    if not path.exists():
+        return None
+    expected = f"{path}: expected whole numbers under {', '.join(KEYS)}"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        counts = [found[key] for key in KEYS]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{expected} ({error})") from None
+    if any(type(count) is not int for count in counts):
+        raise UserError(f"{expected}, found {counts}")
+    try:
+        return Audit(*counts)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
