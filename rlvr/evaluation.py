@@ -11,14 +11,14 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
-from rlvr import rollouts
+from rlvr import interrupt, rollouts
 from rlvr.config import Config
 from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence, render
 from rlvr.judging import PROBLEMS, Watch, outcome
 from rlvr.policy import Policy, PolicyError
 from rlvr.rollouts import Rollout
-from rlvr.run import processes, stop_if_asked, versions
+from rlvr.run import apart, processes, versions
 from rlvr.sampling import Completion, Row, Sampler, sampler
 from rlvr.store import stored
 from rlvr.terminal import Terminal
@@ -116,10 +116,10 @@ class Examiner:
         watch.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
         def write(judging: Sequence[tuple[Rollout, Future[Verdict]]]) -> None:
-            rows = [judged(row, future.result()) for row, future in judging]
+            with apart():
+                rows = [judged(row, interrupt.result(future)) for row, future in judging]
             if state.num_processes > 1:
                 rows = gather_object(rows)
-                stop_if_asked()
             watch.see(map(outcome, rows), into.stem)
             if state.is_main_process:
                 rollouts.append(into, rows)
@@ -139,7 +139,8 @@ class Examiner:
                     verdicts[row] = self.pool.submit(problems[mine[row][0]], completion.text)
                     advance(1)
 
-                completions = draw.generate(prompts, rows, judge)
+                with apart():
+                    completions = draw.generate(prompts, rows, judge)
             if judging is not None:
                 write(judging)
             judging = [

@@ -2,18 +2,25 @@
 
 The first raises `Interrupted` wherever the main thread is, except inside `held()`, where it waits for the block's
 end: the trainer holds it from the beginning of an update until weights, optimiser and step count agree again. In a
-launch of several processes nobody may leave alone: there it is only noted, and `run.stop_if_asked` raises it at the
-same place in all of them.
+launch of several processes nobody may leave alone: there it cuts short only what each does for itself (`run.apart`),
+the others hear of it (`heed`), and `run.stop_if_asked` raises it at the same place in all of them.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Protocol, TypeVar
 
+T = TypeVar("T")
+HEARING = 0.5
+"""Seconds between two looks at whether another process has been asked to stop."""
+KEY = "rlvr/asked to stop"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -25,10 +32,28 @@ class Interrupted(KeyboardInterrupt):
         self.code = 128 + number
 
 
+class Wire(Protocol):
+    """By which the processes of a launch hear of each other outside collectives: torch.distributed's store."""
+
+    def set(self, key: str, value: str, /) -> None: ...
+    def check(self, keys: list[str], /) -> bool: ...
+    def get(self, key: str, /) -> bytes: ...
+
+
 class _State:
     alone = True
+    apart = False
     holding = 0
     asked: int | None = None
+    """The first signal of this process."""
+    told: int | None = None
+    """That of another process of the launch."""
+    wire: Wire | None = None
+    looked = 0.0
+
+    @classmethod
+    def may_leave(cls) -> bool:
+        return (cls.alone or cls.apart) and not cls.holding
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
@@ -36,14 +61,15 @@ def _handle(number: int, frame: FrameType | None) -> None:
         os.write(2, b"\nrlvr: stopped at once; what was written is whole, the same command goes on.\n")
         os._exit(128 + number)
     _State.asked = number
-    if _State.alone and not _State.holding:
+    if _State.may_leave():
         raise Interrupted(number)
 
 
 @contextmanager
 def orderly() -> Iterator[None]:
     """Handle the signals inside the block, in the main thread; one that is ignored (nohup) stays so."""
-    _State.asked, _State.holding = None, 0
+    _State.asked = _State.told = _State.wire = None
+    _State.holding, _State.looked = 0, 0.0
     _State.alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     before = {s: signal.getsignal(s) for s in SIGNALS}
     for number, handler in before.items():
@@ -64,7 +90,7 @@ def hold() -> None:
 def release() -> None:
     """Undo one `hold`. Raises Interrupted where a signal has come meanwhile."""
     _State.holding = max(0, _State.holding - 1)
-    if _State.asked is not None and _State.alone and not _State.holding:
+    if _State.asked is not None and _State.may_leave():
         raise Interrupted(_State.asked)
 
 
@@ -74,8 +100,52 @@ def reset() -> None:
 
 
 def asked() -> int | None:
-    """The signal that asked the run to stop, if one has."""
-    return _State.asked
+    """The signal that asked the run to stop, if one has come here or is known to have come to another process."""
+    return _State.asked or _State.told
+
+
+@contextmanager
+def apart(wire: Wire | None) -> Iterator[None]:
+    """A block in which a process of several works for itself: there a signal ends the block, and `asked` says so."""
+    _State.wire = wire
+    try:
+        with suppress(Interrupted):
+            _State.apart = True
+            yield
+            _State.apart = False
+    finally:
+        _State.apart = False
+
+
+def heed() -> None:
+    """Leave an `apart` block if another process has been asked to stop; called wherever one may be in it for long.
+
+    Raises:
+        Interrupted: there only. Signals of its own interrupt a process wherever it is in such a block.
+    """
+    if _State.apart and _State.may_leave():
+        exchange()
+        if number := asked():
+            raise Interrupted(number)
+
+
+def exchange() -> None:
+    """Tell the other processes of a signal, or hear of theirs; now and then, as it asks another machine."""
+    now = time.monotonic()
+    if _State.wire is None or now - _State.looked < HEARING:
+        return
+    _State.looked = now
+    if _State.asked is not None:
+        _State.wire.set(KEY, str(_State.asked))
+    elif _State.wire.check([KEY]):
+        _State.told = int(_State.wire.get(KEY))
+
+
+def result(future: Future[T]) -> T:
+    """What `future` comes to; other processes are heard while it is waited for."""
+    while wait([future], timeout=HEARING).not_done:
+        heed()
+    return future.result()
 
 
 @contextmanager

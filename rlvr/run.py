@@ -23,6 +23,8 @@ from rlvr.config import Config, ConfigError
 if TYPE_CHECKING:
     from accelerate import PartialState
 
+POLLING = 0.001
+"""Seconds between two looks at whether the other processes have come."""
 PACKAGES = ("rlvr", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "sympy", "numpy")
 
 
@@ -176,21 +178,52 @@ def processes() -> PartialState:
 @contextmanager
 def one_process() -> Iterator[bool]:
     """True in the main process, False in the others, which wait at the end of the block."""
-    state = processes()
+    with apart():
+        yield processes().is_main_process
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """A block in which each process works for itself, for as long as it takes, without a collective.
+
+    Where one is asked to stop, the others hear of it within a second where they call `interrupt.heed`, and drop what
+    they do. All leave together at the block's end, where those that come first wait for the last.
+
+    Raises:
+        Interrupted: in every process, where any has been asked to stop. (One that is alone is interrupted anywhere.)
+    """
+    if processes().num_processes == 1:
+        yield
+        return
+    from torch.distributed.distributed_c10d import _get_default_store
+
     try:
-        yield state.is_main_process
+        with interrupt.apart(_get_default_store()):
+            yield
     finally:
-        state.wait_for_everyone()
+        stop_if_asked()
 
 
 def stop_if_asked() -> None:
     """In a launch of several processes: leave here, all of them, where any has been asked to stop.
 
+    One that must wait for the others here is not deaf: it is in no call that a signal does not reach.
+
     Raises:
         Interrupted: in every process. (A process that is alone is interrupted wherever it is.)
     """
-    if processes().num_processes > 1:
-        from accelerate.utils import gather_object
+    state = processes()
+    if state.num_processes == 1:
+        return
+    import torch
+    import torch.distributed as dist
 
-        if asked := [number for number in gather_object([interrupt.asked()]) if number]:
-            raise interrupt.Interrupted(max(asked))
+    asked = torch.tensor(interrupt.asked() or 0, device=state.device)
+    work = dist.all_reduce(asked, op=dist.ReduceOp.MAX, async_op=True)
+    assert work is not None
+    while not work.is_completed():
+        interrupt.exchange()
+        time.sleep(POLLING)
+    work.wait()
+    if number := int(asked):
+        raise interrupt.Interrupted(number)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -95,3 +96,88 @@ def test_two_processes_that_are_killed_go_on_and_end_the_same(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     for name in ["model/model.safetensors", *(f"rollouts/{p.name}" for p in alone.glob("rollouts/*.jsonl"))]:
         assert (killed / name).read_bytes() == (alone / name).read_bytes(), name
+
+
+PATIENT = """
+import os, time
+from verifiers import Verdict
+
+class Verifier:
+    name, answer_format, deadline = "patient", "text", 1000.0
+
+    def verify(self, problem, trace, answer):
+        if os.environ["RANK"] == "0" and os.path.exists("run/rollouts/train-000001.jsonl"):
+            open("judging", "a").close()
+            time.sleep(1000)
+        return Verdict(float(len(trace) % 2), "correct" if len(trace) % 2 else "incorrect")
+"""
+"""Judges the first step at once, and in the second holds up process 0 alone."""
+
+
+def ranks(words: list[str], folder: Path) -> list[subprocess.Popen[str]]:
+    """Two processes without a launcher, whose exit codes are their own and which nobody signals but the test."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    launch = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "rlvr", *words],
+            cwd=folder,
+            env=os.environ | launch | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+
+
+PHASES = {
+    "sampling": (
+        "train",
+        ["train.group_size=2048", "train.groups_per_step=16", "train.groups_per_micro_step=1"],
+    ),
+    "verifying": ("train", ["verifier=patient:Verifier", "verifier_options={}"]),
+    "evaluation": ("run", ["sampling.samples=20000"]),
+}
+
+
+def ending(process: subprocess.Popen[str]) -> str:
+    """The line that says how to go on, or all that was said where there is none."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        if "To go on" in line:
+            return line
+        said += line
+    return said
+
+
+@pytest.mark.parametrize(("phase", "signalled"), [("sampling", 1), ("verifying", 1), ("evaluation", 0)])
+def test_a_signal_to_one_process_stops_both_in_a_long_phase(tmp_path, phase, signalled):
+    """Within 30 s, while the phase goes on for minutes. While verifying, process 1 waits for process 0."""
+    (tmp_path / "patient.py").write_text(PATIENT)
+    verb, more = PHASES[phase]
+    folder = tmp_path / "run"
+    two = ranks([verb, "quickstart", "--output", "run", *LONGER, "train.checkpoint_every=0", *more], tmp_path)
+    begun = {
+        "sampling": lambda: "The update runs" in (folder / "log.txt").read_text(),
+        "verifying": lambda: (tmp_path / "judging").exists(),
+        "evaluation": lambda: (folder / "rollouts" / "base.settings.json").exists(),
+    }[phase]
+    while not (folder / "log.txt").exists() or not begun():
+        assert all(process.poll() is None for process in two)
+        time.sleep(0.05)
+    time.sleep(1)
+    asked = time.monotonic()
+    two[signalled].send_signal(signal.SIGTERM)
+    last_words = [ending(process) for process in two]
+    assert (
+        time.monotonic() - asked < 30
+    )  # all is saved; how long an interpreter cleans up is the machine's affair
+    assert all("To go on where it stopped" in words for words in last_words), last_words
+    assert [process.wait(timeout=300) for process in two] == [143, 143]
+    left = [path.name for path in folder.glob("checkpoints/checkpoint-*")]
+    assert left == (["checkpoint-2"] if phase == "verifying" else [])
+    drawn = [path.name for path in folder.glob("rollouts/*.jsonl")]
+    assert drawn == (["train-000001.jsonl"] if phase == "verifying" else [])  # the phase was cut short

@@ -1,6 +1,9 @@
+import signal
+
 import pytest
 
 from rlvr import config as configuration
+from rlvr import interrupt
 from rlvr.config import ConfigError
 from rlvr.run import differences, open_run, read_metrics
 from tests.conftest import quickstart_config
@@ -52,3 +55,46 @@ def test_a_torn_last_line_of_metrics_is_left_out(tmp_path):
     (tmp_path / "m.jsonl").write_text('{"step": 1}\n{"step": 2')
     assert read_metrics(tmp_path / "m.jsonl") == [{"step": 1}]
     assert read_metrics(tmp_path / "none.jsonl") == []
+
+
+class Wire:
+    """The store of a launch, without processes."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, str] = {}
+
+    def set(self, key: str, value: str) -> None:
+        self.told[key] = value
+
+    def check(self, keys: list[str]) -> bool:
+        return all(key in self.told for key in keys)
+
+    def get(self, key: str) -> bytes:
+        return self.told[key].encode()
+
+
+def test_a_signal_of_another_process_is_heeded_where_each_works_for_itself(monkeypatch):
+    monkeypatch.setattr(interrupt, "HEARING", 0.0)
+    wire, went_on = Wire(), False
+    with interrupt.orderly():
+        with interrupt.apart(wire):
+            interrupt.heed()
+            wire.set(interrupt.KEY, "15")
+            interrupt.heed()
+            went_on = True
+        assert (went_on, interrupt.asked()) == (False, 15)
+        interrupt.heed()  # outside of such a block it is a matter for all together
+    with interrupt.orderly():
+        assert interrupt.asked() is None
+
+
+def test_a_signal_of_its_own_is_told_to_the_others(monkeypatch):
+    monkeypatch.setattr(interrupt, "HEARING", 0.0)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    wire = Wire()
+    with interrupt.orderly():
+        signal.raise_signal(signal.SIGHUP)  # noted, where others count on this process
+        with interrupt.apart(wire):
+            interrupt.heed()
+            pytest.fail("it was asked to stop")
+        assert wire.told == {interrupt.KEY: "1"}

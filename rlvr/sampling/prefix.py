@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import Cache, PreTrainedModel
 
+from rlvr import interrupt
 from rlvr.policy import Policy
 
 CACHES = ("past_key_values", "cache_params")
@@ -43,6 +44,7 @@ class Prefix:
 @torch.no_grad()
 def prefill(policy: Policy, prompts: Sequence[Sequence[int]]) -> Prefix:
     """Read each prompt once."""
+    interrupt.heed()
     longest = max(map(len, prompts))
     pad = policy.tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts], device=policy.device)

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 
+from rlvr import interrupt
 from rlvr.config import TrainConfig
 from rlvr.evaluation import judged, unjudged
 from rlvr.rollouts import Rollout
+from rlvr.run import apart
 from rlvr.sampling import Completion
 from rlvr.training.advantages import zero_variance
 from rlvr.training.curriculum import Outcome
@@ -49,7 +51,8 @@ class Sampled:
     def settle(self, train: TrainConfig) -> None:
         """Wait for the verdicts that are still out, and make rewards of all of them."""
         start = time.perf_counter()
-        self.verdicts = [self.judging[row].result() for row in range(len(self.completions))]
+        with apart():
+            self.verdicts = [interrupt.result(self.judging[row]) for row in range(len(self.completions))]
         self.seconds["verifying"] = time.perf_counter() - start
         self.rewards = [
             reward(train, *row) for row in zip(self.verdicts, self.completions, self.seeds, strict=True)

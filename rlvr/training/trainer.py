@@ -35,7 +35,7 @@ from rlvr.evaluation import Examiner, row_seed
 from rlvr.evidence import render
 from rlvr.judging import PROBLEMS, Watch, outcome
 from rlvr.policy import Policy
-from rlvr.run import stop_if_asked
+from rlvr.run import apart, stop_if_asked
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.training import arguments, ppo
@@ -193,7 +193,8 @@ class Trainer(PackedTrainer):
         rows = [Row(i // self.group_size, seed) for i, seed in enumerate(sampled.seeds)]
         with self._sampling_policy() as policy:
             sampler = TransformersSampler(policy, self.our.sampling)
-            sampled.drawn(sampler.generate(prompts, rows, on_done=partial(self._judge, sampled)))
+            with apart():
+                sampled.drawn(sampler.generate(prompts, rows, on_done=partial(self._judge, sampled)))
         return sampled
 
     def _refill(self, sampled: Sampled) -> list[Sampled]:

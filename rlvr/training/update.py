@@ -14,6 +14,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import ConfigError, PpoSection
 from rlvr.policy import Policy
+from rlvr.run import stop_if_asked
 from rlvr.training import attention, ppo
 from rlvr.training.batch import per_row
 from rlvr.training.guard import GuardedTrainer, watched
@@ -90,6 +91,8 @@ class PackedTrainer(GuardedTrainer):
         assert self.attention is not None
         parts = []
         for ids, mask in zip(input_ids.split(size), attention_mask.split(size), strict=True):
+            if not torch.is_grad_enabled():
+                stop_if_asked()  # the whole batch of a step is read here, before its first micro-step
             cut = ids.shape[1] - logits_to_keep
             packed = pack(
                 ids[:, :cut], mask[:, :cut], ids[:, cut:], mask[:, cut:], self.group_size, self.attention
