@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from accelerate.utils import DistributedType
 from peft import PeftModel
 from trl.trainer.grpo_config import GRPOConfig
 
@@ -125,7 +126,7 @@ class PackedTrainer(GuardedTrainer):
         """TRL's loss on the groups that teach something.
 
         A group whose advantages are all zero has no gradient where nothing else in the loss needs it. It is left
-        out of the forward pass, and still counts in every denominator.
+        out of the forward pass, and still counts in every denominator. A micro-step of such groups alone has none.
         """
         if self.ppo:
             loss = super()._compute_loss(model, inputs)
@@ -140,8 +141,10 @@ class PackedTrainer(GuardedTrainer):
         groups = inputs["advantages"].view(-1, self.group_size)
         live = (groups != 0).any(dim=1)
         # TRL gathers figures per row, so every process keeps as many groups; those it adds have a gradient of zero
-        most = max(1, int(torch.as_tensor(self.accelerator.gather(live.sum()[None])).max()))
-        live[live.sort(descending=True, stable=True).indices[:most]] = True
+        most = int(torch.as_tensor(self.accelerator.gather(live.sum()[None])).max())
+        if most == 0 and self._needs_no_forward:
+            return no_loss(model)
+        live[live.sort(descending=True, stable=True).indices[: max(1, most)]] = True
         if live.all():
             return super()._compute_loss(model, inputs)
         keep = live.repeat_interleave(self.group_size)
@@ -155,6 +158,15 @@ class PackedTrainer(GuardedTrainer):
             else (keep, torch.ones_like(keep))
         )
         return loss * (counted[0].sum() / counted[1].sum().clamp(min=1))
+
+    @property
+    def _needs_no_forward(self) -> bool:
+        """Whether this micro-step can do without one: DDP reduces gradients after the step's last forward, and sharded
+        weights are gathered and let go in every one."""
+        kind = self.accelerator.distributed_type
+        if kind in (DistributedType.MULTI_GPU, DistributedType.MULTI_CPU):
+            return not self.accelerator.sync_gradients
+        return kind is DistributedType.NO
 
     @property
     def _loss_needs_all_groups(self) -> bool:
@@ -171,6 +183,13 @@ class PackedTrainer(GuardedTrainer):
         if new and self.ppo:
             ppo.give_own_rate(optimizer, model or self.policy.model, self.ppo.value_learning_rate)
         return optimizer
+
+
+def no_loss(model: torch.nn.Module) -> torch.Tensor:
+    """Zero, with a gradient of zero in what has none yet: a step without signal still decays weights and moments."""
+    trained = [p for p in model.parameters() if p.requires_grad and p.grad is None]
+    start = torch.zeros((), device=next(model.parameters()).device, requires_grad=True)
+    return start + 0.0 * sum(p.sum() for p in trained)
 
 
 def base_of(model: Any) -> Any:

@@ -270,6 +270,35 @@ def test_a_step_without_signal_has_a_gradient_of_exactly_zero(tmp_path, pool, dr
     assert gradient(trainer, [lambda: trainer._compute_loss(trainer.model, batch)])[1].abs().max() == 0
 
 
+@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "bnpo"])
+def test_a_micro_step_without_signal_has_no_forward_pass(tmp_path, pool, drawn, loss_type, monkeypatch):
+    trainer = build(tmp_path, pool, micro_steps=GROUPS, loss_type=loss_type)
+    expected = three_ways(trainer, drawn)["trl"]
+    read, packed = [], trainer._packed
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        read.append(args)
+        return packed(*args, **kwargs)
+
+    monkeypatch.setattr(trainer, "_packed", counted)
+    parts = split_groups(drawn, GROUPS)
+    loss, found = gradient(trainer, [lambda p=p: trainer._compute_loss(trainer.model, p) for p in parts])
+    assert len(read) == GROUPS - 1  # one group is without variance
+    assert loss == pytest.approx(expected[0], rel=TOLERANCE, abs=1e-6)
+    assert (found - expected[1]).norm() / expected[1].norm() < TOLERANCE
+
+
+def test_without_any_signal_every_weight_has_a_gradient_of_zero(tmp_path, pool, drawn):
+    """So that the optimiser's step stays what it is."""
+    trainer = build(tmp_path, pool)
+    model_of(trainer).zero_grad()
+    batch = drawn | {"advantages": torch.zeros_like(drawn["advantages"])}
+    trainer._compute_loss(trainer.model, batch).backward()
+    assert [
+        p.grad.abs().max().item() if p.grad is not None else None for p in model_of(trainer).parameters()
+    ] == [0.0 for _ in model_of(trainer).parameters()]
+
+
 def test_the_engines_logprobs_are_the_trainers(tmp_path, pool):
     """What was sampled with is what is trained on, so the first importance ratio is one."""
     trainer = build(tmp_path, pool)
