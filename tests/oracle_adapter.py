@@ -234,7 +234,8 @@ def coin_mixture(**args: Any) -> Result:
 
 
 def markov_predictive(counts: list[int], prior: list[float]) -> Result:
-    return {"value": laws.markov_predictive(counts, prior).tolist()}
+    value = laws.markov_predictive(counts, prior)
+    return {"value": None, "status": "no_data"} if np.isnan(value).all() else {"value": value.tolist()}
 
 
 def hmm_mixture(concepts: list[dict[str, Any]], prior: list[float], obs: list[int]) -> Result:

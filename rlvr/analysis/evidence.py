@@ -91,7 +91,7 @@ def evidence_equivalent(shots: ArrayLike, log_odds: ArrayLike, target: float) ->
     "at_or_below_first": already there without more shots; "censored_right": not within the shots tried.
     """
     shots, log_odds = np.asarray(shots, dtype=np.float64), np.asarray(log_odds, dtype=np.float64)
-    if not len(shots):
+    if not len(shots) or np.isnan(target) or np.isnan(log_odds).any():
         return None, "no_data"
     if np.any(np.diff(shots) <= 0):
         raise ValueError("numbers of shots must increase")

@@ -189,8 +189,11 @@ def jensen_bound(p: ArrayLike, k: float) -> float:
     p)^{k/2}.
 
     Jensen's inequality on E (1-p)^k for k >= 2 (Dang et al. 2025, as quoted by ProRL, arXiv 2505.24864).
+    NaN without a rate.
     """
     if k < 2:
         raise ValueError(f"the bound needs k >= 2, got {k}")
     p = np.asarray(p, dtype=np.float64)
+    if not p.size:
+        return np.nan
     return float(1 - ((1 - p.mean()) ** 2 + p.var()) ** (k / 2))

@@ -21,6 +21,8 @@ def sample_size(half_width: float, between_var: float, mean_pq: float, n: int) -
 
 def half_width(between_var: float, mean_pq: float, problems: int, n: int) -> tuple[float, float]:
     """(fixed benchmark, population) half-width of the 95 % interval that `problems` × n samples reach."""
+    if problems < 1 or n < 1:
+        raise ValueError(f"problems and n must be at least 1, got {problems} and {n}")
     fixed = Z * math.sqrt(mean_pq / (problems * n))
     return fixed, Z * math.sqrt((between_var + mean_pq / n) / problems)
 

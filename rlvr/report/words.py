@@ -32,6 +32,7 @@ def headline(document: Mapping[str, Any]) -> list[str]:
         f"{first} {_worth(comparison)}",
         _kinds(comparison["compression"]),
         f"{_overtaking(comparison)} {_distance(comparison)}",
+        *exact_lines((document.get("exact") or {}).get("rows", ()), distances_only=True),
     ]
 
 
@@ -216,7 +217,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {evidence_worth(document['ladder'])}"
     for probe in (document.get("probes") or {}).values():
         yield f"  {probe['words']}"
-    yield from _exact((document.get("exact") or {}).get("rows", ()))
+    for text in exact_lines((document.get("exact") or {}).get("rows", ())):
+        yield f"  {text}"
     for note in document["notes"]:
         yield f"  Note: {note}"
 
@@ -234,19 +236,20 @@ def _over_seeds(gain: Mapping[str, Any]) -> str:
     )
 
 
-def _exact(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Two lines: what is true of an enumerable world, and what the samples said."""
+def exact_lines(rows: Sequence[Mapping[str, Any]], distances_only: bool = False) -> Iterator[str]:
+    """Two lines: what is true of an enumerable world, and what the samples said; then how many agree."""
     known = {row["quantity"]: row for row in rows if row["inside"] is not None}
-    some = {name: row for name, row in known.items() if name.endswith("pass@1") or "@" not in name}
+    rates = () if distances_only else [name for name in known if name.endswith("pass@1")]
+    some = {name: row for name, row in known.items() if "@" not in name or name in rates}
     if not some:
         return
     inside = sum(row["inside"] for row in known.values())
-    yield "  exact      " + ", ".join(f"{_short(name)} {number(row['exact'])}" for name, row in some.items())
-    yield "  estimated  " + ", ".join(
+    yield "exact      " + ", ".join(f"{_short(name)} {number(row['exact'])}" for name, row in some.items())
+    yield "estimated  " + ", ".join(
         f"{_short(name)} {number(row['estimate'])} ({number(row['lo'])} to {number(row['hi'])})"
         for name, row in some.items()
     )
-    yield f"  {inside} of {len(known)} exact values lie in the 95 % interval that the samples gave."
+    yield f"{inside} of {len(known)} exact values lie in the 95 % interval that the samples gave."
 
 
 def _short(quantity: str) -> str:

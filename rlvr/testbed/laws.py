@@ -106,9 +106,11 @@ class StrategyWorld:
 
 def strategy_world(prior: ArrayLike, accuracy: ArrayLike, beta: float) -> StrategyWorld:
     """Strategy s is chosen with prior[s] and right with accuracy[s]; β is the price of KL in the regularised
-    optimum.
+    optimum. Raises ValueError: no strategy has any weight, or β is not positive.
     """
     prior, accuracy = np.asarray(prior, dtype=np.float64), np.asarray(accuracy, dtype=np.float64)
+    if not prior.sum() > 0 or not beta > 0:
+        raise ValueError(f"expected a prior with mass and a positive beta, got {prior.tolist()} and {beta}")
     joint = prior * accuracy
     p = float(joint.sum())
     posterior = joint / p if p > 0 else None

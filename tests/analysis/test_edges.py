@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from rlvr.analysis import alignment, compression, evidence, frontier, passk, search, voting
+from rlvr.analysis import alignment, compression, evidence, frontier, passk, search, sizing, voting
 from rlvr.testbed import laws
 
 INF = math.inf
@@ -104,3 +104,14 @@ def test_tiny_success_rates_keep_their_digits():
     world = laws.strategy_world([1.0], [1e-20], beta=1.0)
     assert world.pass_at_k(1000) == pytest.approx(1e-17, rel=1e-12)
     assert frontier.group_signal(1e-20, 8) == pytest.approx(8e-20, rel=1e-12)
+
+
+def test_nothing_known_is_not_a_number_and_not_an_answer():
+    assert math.isnan(passk.jensen_bound([], 2))
+    assert evidence.evidence_equivalent([0, 1], [0.0, 1.0], math.nan) == (None, "no_data")
+    assert evidence.evidence_equivalent([0, 1], [0.0, math.nan], 0.5) == (None, "no_data")
+    with pytest.raises(ValueError, match="at least 1"):
+        sizing.half_width(0.1, 0.1, 0, 4)
+    for prior, beta in (([0.0, 0.0], 1.0), ([0.5, 0.5], 0.0)):
+        with pytest.raises(ValueError, match="a prior with mass and a positive beta"):
+            laws.strategy_world(prior, [0.2, 0.8], beta)

@@ -107,6 +107,8 @@ def test_exact_values_stand_beside_the_estimates(run):
     assert rows["KL(π‖p0), nats"]["estimate"] is not None
     assert "  exact      base pass@1 0.19, tuned pass@1 0.9" in run.summary
     assert "exact values lie in the 95 % interval" in run.summary
+    top = run.html.read_text().partition("<nav")[0]
+    assert "<p>exact      KL(π‖p0) 0.1, η 0.8</p>" in top and "<p>estimated  KL(π‖p0) " in top
 
 
 def test_limits_have_rows_in_and_out_of_distribution(run):

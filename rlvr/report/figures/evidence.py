@@ -114,6 +114,7 @@ def _equivalent(ax: Axes, ladder: Mapping[str, Any], places: Mapping[str, float]
         textcoords="offset points",
         fontsize=9,
         ha="left" if side > 0 else "right",
+        bbox={"facecolor": theme.colour("ground"), "edgecolor": "none", "pad": 1},
     )
 
 
