@@ -186,7 +186,7 @@ def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
         {
             "label": "expansion, certified",
             "value": str(parts["certified_simultaneous"]["count"]),
-            "range": f"of {parts['base_zero']} problems with no base success",
+            "range": f"of {counted(parts['base_zero'], 'problem')} with no base success",
         },
     ]
 
