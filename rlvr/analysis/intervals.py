@@ -17,6 +17,8 @@ from rlvr.analysis.samples import Bools, Floats
 
 RARE = 10.0
 """Below so many effective contributors (and a quarter of the problems) the gamma interval takes over."""
+RARE_IN_RATIO = 12.5
+"""The same for a ratio, whose denominator varies too: with 10, 95 % intervals of a ρ near 1 covered 90 % at M = 50."""
 
 
 def t_quantile(problems: ArrayLike, level: float = 0.95) -> Floats:
@@ -86,9 +88,9 @@ def effective_contributors(values: Floats) -> Floats:
     return np.divide(np.sum(np.abs(x), axis=0) ** 2, square, out=np.zeros_like(square), where=square > 0)
 
 
-def is_rare(values: Floats, problems: ArrayLike) -> Bools:
+def is_rare(values: Floats, problems: ArrayLike, few: float = RARE) -> Bools:
     """Whether so few problems carry the mean that the bootstrap cannot know its spread."""
-    return effective_contributors(values) < np.minimum(RARE, np.asarray(problems) / 4)
+    return effective_contributors(values) < np.minimum(few, np.asarray(problems) / 4)
 
 
 def gamma_interval(values: Floats, problems: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -149,11 +151,11 @@ def rare_ratio_interval(top: Floats, bottom: Floats, lo: Floats, hi: Floats) -> 
     if np.any(top < 0) or np.any(top > bottom + 1e-12) or np.any(bottom > 1):
         return lo, hi
     scale = bottom.mean()
-    if is_rare(top, len(top)):
+    if is_rare(top, len(top), RARE_IN_RATIO):
         low, high = gamma_interval(top, len(top))
         lo, hi = np.minimum(lo, low / scale), np.minimum(np.maximum(hi, high / scale), 1)
     rest = np.maximum(bottom - top, 0)
-    if is_rare(rest, len(top)):
+    if is_rare(rest, len(top), RARE_IN_RATIO):
         low, high = gamma_interval(rest, len(top))
         lo, hi = np.maximum(np.minimum(lo, 1 - high / scale), 0), np.maximum(hi, 1 - low / scale)
     return lo, hi
