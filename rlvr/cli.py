@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rlvr import __version__, interrupt
-from rlvr.errors import RunError, UserError
+from rlvr import __version__, failures, interrupt
 from verifiers.visible import visible
-
-BAD_INPUT = 2
-STOPPED = 3
-FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done; 2: bad input, or a folder that cannot be used, said on one screen; 3: the run stopped itself (a full
     disk, a verifier that judges nothing, numbers that are none); 128 + n: signal n asked it to stop (130 Ctrl-C,
-    143 SIGTERM, 129 SIGHUP). After 3 and 128 + n the same command goes on.
+    143 SIGTERM, 129 SIGHUP). After 3 and 128 + n the same command goes on. A sweep in which runs failed: the code
+    of the first of them, 1 for one that nobody expected.
     """
     args = parse(argv)
     try:
@@ -43,11 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (closed by the interpreter's exit)
         return 0
     except Exception as error:
-        if args.debug or not expected(error):
+        if args.debug or not failures.expected(error):
             raise
-        full = isinstance(error, OSError) and error.errno in FULL
-        print(f"rlvr: {visible(told(error))}", file=sys.stderr)
-        return STOPPED if full or isinstance(error, RunError) else BAD_INPUT
+        print(f"rlvr: {visible(failures.told(error))}", file=sys.stderr)
+        return failures.code(error)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -64,24 +57,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def expected(error: Exception) -> bool:
-    """The user's to mend: a message will do, without a traceback."""
-    from verifiers import BadOption, PoolError, UnknownVerifier
-    from verifiers.scoring import RowError
-
-    if isinstance(error, OSError):
-        return error.errno in (*FULL, *NO_PLACE)
-    return isinstance(error, UserError | RunError | UnknownVerifier | BadOption | PoolError | RowError)
-
-
-def told(error: Exception) -> str:
-    """The error in words: a bare OSError says what to do, and where."""
-    if not isinstance(error, OSError):
-        return str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    if error.errno in FULL:
-        return f"{where}{error.strerror}. What was written before is whole: make space, then the same command goes on."
-    return f"{where}{error.strerror} (--debug shows where)"
+SWEEP = """
+Several values make a sweep: `seed=1,2,3 train.algorithm=grpo,ppo` is six runs, one after the other, each in its own
+folder below runs/NAME-sweep (or --output), and a report over all of them. Commas inside of brackets and quotes
+separate nothing: sampling.stop=[a,b] is one value, sampling.stop=[a],[b] are two; a text with a comma is quoted for
+YAML and for the shell: 'evidence.question="Now, {prompt}"'. The same command skips what is finished and goes on with
+what was stopped. A run that fails does not keep the others from running; it is named at the end, and the exit code
+is its own. Ctrl-C, a full disk, and a failure in a launch of several processes end the sweep. Runs that differ in
+their training alone share the base's evaluation. `rlvr check` with the same words checks every run.
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,7 +86,11 @@ def parser() -> argparse.ArgumentParser:
     verbs = root.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     run = verbs.add_parser(
-        "run", parents=[common], help="evaluate the base, train, evaluate the tuned, report"
+        "run",
+        parents=[common],
+        help="evaluate the base, train, evaluate the tuned, report",
+        description="Evaluate the base, train, evaluate the tuned, report.",
+        epilog=SWEEP,
     )
     train = verbs.add_parser("train", parents=[common], help="only train")
     for verb, name in ((run, "run"), (train, "train")):
@@ -132,9 +120,15 @@ def parser() -> argparse.ArgumentParser:
     score.set_defaults(verb="score")
 
     report = verbs.add_parser(
-        "report", parents=[common], help="compare rollout files, a CSV of counts, or whole run folders"
+        "report",
+        parents=[common],
+        help="compare rollout files, a CSV of counts, run folders, or a sweep's folder",
     )
-    report.add_argument("base", type=Path, help="the base's rollouts; or the first of several run folders")
+    report.add_argument(
+        "base",
+        type=Path,
+        help="the base's rollouts; or the first of several run folders; or a sweep's folder",
+    )
     report.add_argument("tuned", type=Path, nargs="?")
     report.add_argument(
         "more", type=Path, nargs="*", help="checkpoints, other tuned policies, other evidence"
@@ -157,8 +151,12 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_config(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("config", nargs="?", help="YAML file, or the name of a packaged recipe (quickstart)")
-    verb.add_argument("overrides", nargs="*", metavar="key=value", help="such as train.steps=100")
-    verb.add_argument("--output", type=Path, help="run folder (default: runs/NAME)")
+    verb.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="such as train.steps=100, or seed=1,2"
+    )
+    verb.add_argument(
+        "--output", type=Path, help="run folder (default: runs/NAME; of a sweep: runs/NAME-sweep)"
+    )
     verb.add_argument("--help-config", action="store_true", help="every key, its default and what it does")
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from rlvr import config as configuration
-from rlvr.config import Config, ConfigError
+from rlvr.config import ConfigError
 from rlvr.run import locked, one_process, processes
 from rlvr.terminal import Terminal
 
@@ -16,9 +16,12 @@ def run(args: argparse.Namespace) -> int:
     """The whole pipeline."""
     if args.help_config:
         return help_config()
-    from rlvr import pipeline
+    from rlvr import pipeline, sweep
 
-    config, file, folder = _read(args)
+    file, grid = _file(args), configuration.cells(args.overrides)
+    if len(grid) > 1:
+        return sweep.run(grid, file, args.output or Path("runs") / f"{file.stem}-sweep", _terminal(args))
+    config, folder = configuration.load(file, args.overrides), args.output or Path("runs") / file.stem
     pipeline.run(config, folder, _terminal(args), file.parent)
     return 0
 
@@ -29,8 +32,9 @@ def train(args: argparse.Namespace) -> int:
         return help_config()
     from rlvr import pipeline
 
-    config, file, folder = _read(args)
-    terminal = _terminal(args)
+    file = _file(args)
+    config = configuration.load(file, configuration.single(args.overrides, "train"))
+    folder, terminal = args.output or Path("runs") / file.stem, _terminal(args)
     with (
         pipeline.prepare(config, terminal, file.parent) as (problems, examiner),
         pipeline.begin(config, folder, terminal) as here,
@@ -48,7 +52,8 @@ def evaluate(args: argparse.Namespace) -> int:
 
     file = configuration.find(args.config)
     # training keys do not matter here, and must not refuse (temperature 0 is fine for an evaluation)
-    config = configuration.load(file, [f"model={args.model}", "train.steps=0", *args.overrides])
+    overrides = configuration.single(args.overrides, "eval")
+    config = configuration.load(file, [f"model={args.model}", "train.steps=0", *overrides])
     terminal = _terminal(args)
     name = re.sub(r"[^\w.-]+", "-", args.model).strip("-")
     output = args.output or Path("evals") / f"{name}-{file.stem}.jsonl"
@@ -84,8 +89,9 @@ def score(args: argparse.Namespace) -> int:
 
 
 def report(args: argparse.Namespace) -> int:
-    """Compare finished rollout files, or the runs in several folders."""
+    """Compare finished rollout files, or the runs in several folders, or those of a sweep."""
     from rlvr import report as reports
+    from rlvr import sweep
 
     options = {
         "output": args.output,
@@ -93,8 +99,10 @@ def report(args: argparse.Namespace) -> int:
         "allow_mismatch": args.allow_mismatch,
     }
     given = [path for path in (args.base, args.tuned, *args.more) if path is not None]
-    if all(path.is_dir() for path in given):
-        result = reports.build_runs([reports.RunFiles.of_folder(folder) for folder in given], **options)
+    if len(given) == 1 and (args.base / sweep.LIST).is_file():
+        result = sweep.report(args.base, **options)
+    elif all(path.is_dir() for path in given):
+        result = reports.build_runs(reports.RunFiles.of_folders(given), **options)
     else:
         result = reports.build(args.base, args.tuned, more=args.more, **options)
     terminal = Terminal()
@@ -113,9 +121,12 @@ def check(args: argparse.Namespace) -> int:
             terminal.show(line)
         return 0
     file = configuration.find(args.config)
-    config = configuration.load(file, args.overrides)
-    for line in machine.check_config(config, file):
-        terminal.show(line)
+    grid = configuration.cells(args.overrides)
+    for cell, config in zip(grid, configuration.load_cells(file, grid), strict=True):
+        if cell.name:
+            terminal.show(cell.name)
+        for line in machine.check_config(config, file):
+            terminal.show(line)
     return 0
 
 
@@ -126,15 +137,13 @@ def help_config() -> int:
     return 0
 
 
-def _read(args: argparse.Namespace) -> tuple[Config, Path, Path]:
-    """The config, the file it came from, the run folder."""
+def _file(args: argparse.Namespace) -> Path:
+    """The config file that was named."""
     if args.config is None:
         raise ConfigError(
             "a config is needed: a YAML file, or the name of a packaged recipe such as quickstart"
         )
-    file = configuration.find(args.config)
-    folder = args.output or Path("runs") / file.stem
-    return configuration.load(file, args.overrides), file, folder
+    return configuration.find(args.config)
 
 
 def _terminal(args: argparse.Namespace) -> Terminal:

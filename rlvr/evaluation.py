@@ -316,3 +316,10 @@ def rescored(file: Path, policy: str) -> bool:
     """The rows carry log-probabilities under `policy` (a file is rescored whole or not at all)."""
     first = next(rollouts.read(file), None)
     return first is None or policy in first.logprobs
+
+
+def copy_own(there: Path, into: Path) -> None:
+    """A finished evaluation as it was before others' policies scored its rows, with its settings."""
+    rollouts.write_settings(into, rollouts.read_settings(there))
+    rows = rollouts.read(there)
+    rollouts.rewrite(into, (replace(row, logprobs={row.policy: row.logprobs[row.policy]}) for row in rows))

@@ -13,7 +13,7 @@ from rlvr import machine, preflight
 from rlvr import problems as sources
 from rlvr.config import Config
 from rlvr.errors import UserError
-from rlvr.evaluation import Examiner, pass_rates, rescored
+from rlvr.evaluation import Examiner, copy_own, pass_rates, rescored
 from rlvr.evidence import Evidence
 from rlvr.problems import Problems
 from rlvr.run import Run, locked, one_process, open_run, processes, refuse_foreign
@@ -25,13 +25,18 @@ if TYPE_CHECKING:
     from rlvr.report import Report
 
 
-def run(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> Report | None:
+def run(
+    config: Config, folder: Path, terminal: Terminal, base: Path | None = None, twin: Run | None = None
+) -> Report | None:
     """Everything, from problems to report (None in all but the main process). What `folder` holds is not done again.
 
     Args:
         base: folder against which the config's relative paths are read.
+        twin: a finished run whose base policy was asked the very same; its rows are taken over.
     """
     with prepare(config, terminal, base) as (problems, examiner), begin(config, folder, terminal) as here:
+        if twin:
+            take_base(twin, here, terminal)
         evaluate(config, config.model, "base", problems, examiner, here)
         train(config, problems, examiner, here)
         evaluate(config, str(here.model), "tuned", problems, examiner, here)
@@ -91,6 +96,16 @@ def evaluate(
     policy = load_policy(config, name, model)
     for label, probed, file in sets:
         examiner.evaluate(policy, probed, file, label=f"{name}, {label}")
+
+
+def take_base(twin: Run, here: Run, terminal: Terminal) -> None:
+    """Take over the base's rows of a run that differs in its training alone, which were drawn with the same seeds."""
+    with one_process() as mine:
+        files = [here.rollouts(path.stem) for path in sorted(twin.folder.glob("rollouts/base*.jsonl"))]
+        if mine and not any(file.exists() for file in files):
+            terminal.say(f"The base's evaluation is that of {twin.folder.name}")
+            for file in files:
+                copy_own(twin.rollouts(file.stem), file)
 
 
 def train(config: Config, problems: Problems, examiner: Examiner, here: Run) -> Path:

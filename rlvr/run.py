@@ -58,6 +58,11 @@ class Run:
     def log(self) -> Path:
         return self.folder / "log.txt"
 
+    @property
+    def report(self) -> Path:
+        """Written last: the run is finished where it exists."""
+        return self.folder / "report.html"
+
 
 def open_run(config: Config, folder: Path) -> Run:
     """Begin or continue the run of `config` in `folder`, whose `config.yaml` says every key.
@@ -75,13 +80,19 @@ def open_run(config: Config, folder: Path) -> Run:
         write_config(config, file)
     elif config.resume == "never":
         raise ConfigError(f"{folder}: resume=never, and this folder holds a run; give another with --output")
-    elif differences(existing, config):
-        differing = "\n".join(f"  {line}" for line in differences(existing, config))
+    else:
+        refuse_other(existing, config, folder)
+    return Run(folder)
+
+
+def refuse_other(there: Config, here: Config, folder: Path) -> None:
+    """Raises ConfigError where `folder` holds a run of another configuration; it names the keys."""
+    if lines := differences(there, here):
+        differing = "\n".join(f"  {line}" for line in lines)
         raise ConfigError(
             f"{folder} holds a run of another configuration (there / asked for):\n{differing}\n"
             "Give this one a folder of its own with --output, or remove that one."
         )
-    return Run(folder)
 
 
 def refuse_foreign(folder: Path) -> bool:
@@ -132,14 +143,15 @@ def write_config(config: Config, file: Path) -> None:
 
 def differences(there: Config, here: Config) -> list[str]:
     """`key: value / value` for every key in which two configurations differ."""
-    a, b = _flat(there.model_dump(mode="json")), _flat(here.model_dump(mode="json"))
+    a, b = flat(there.model_dump(mode="json")), flat(here.model_dump(mode="json"))
     return [f"{k}: {a.get(k)!r} / {b.get(k)!r}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested sections as dotted keys."""
     if not isinstance(value, dict) or not value:
         return {prefix.removesuffix("."): value}
-    return {k: v for name, inner in value.items() for k, v in _flat(inner, f"{prefix}{name}.").items()}
+    return {k: v for name, inner in value.items() for k, v in flat(inner, f"{prefix}{name}.").items()}
 
 
 def versions() -> dict[str, str]:

@@ -13,10 +13,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.optimize import brentq
 
+from rlvr.rollouts import count, read
 from rlvr.run import read_metrics
 
 TARGET = 0.75
 MARKERS = "<!-- written by scripts/algorithm_study.py -->", "<!-- end -->"
+SAMPLED_MARKERS = "<!-- written by scripts/algorithm_study.py --study smollm2 -->", "<!-- end of smollm2 -->"
 COLOURS = ("#0072b2", "#009e73", "#cc79a7", "#e69f00", "#d55e00")
 
 
@@ -101,9 +103,73 @@ def write(folder: Path, docs: Path, studies: Mapping[str, Any]) -> None:
     draw_curves(algorithms, docs / "algorithms-tokens.png", "pass@1 against sampled tokens", TARGET)
     draw_curves(curricula, docs / "curricula-tokens.png", "a task of mixed difficulty")
     draw_at_target(result, docs / "algorithms-equal.png")
-    page = docs / "algorithms.md"
-    before, rest = page.read_text(encoding="utf-8").split(MARKERS[0])
-    page.write_text(f"{before}{MARKERS[0]}\n{tables(result)}\n{MARKERS[1]}{rest.split(MARKERS[1])[1]}")
+    fill(docs / "algorithms.md", MARKERS, tables(result))
+
+
+def fill(page: Path, markers: tuple[str, str], text: str) -> None:
+    """Put `text` between the markers of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(markers[0])
+    page.write_text(
+        f"{before}{markers[0]}\n{text}\n{markers[1]}{rest.split(markers[1])[1]}", encoding="utf-8"
+    )
+
+
+def write_sampled(folder: Path, docs: Path, arms: Sequence[str], seeds: int) -> None:
+    """Read the finished runs on a model that cannot be enumerated; write `controls-smollm2.json` and their table."""
+    found = {
+        f"{arm}-{seed}": sampled_change(folder / f"{arm}-{seed}" / "rollouts")
+        for arm in arms
+        for seed in range(seeds)
+        if is_sampled(folder / f"{arm}-{seed}" / "rollouts")
+    }
+    (docs / "controls-smollm2.json").write_text(json.dumps(found, indent=1) + "\n")
+    lines = [
+        "| reward | seed | samples, base and tuned | pass@1 of the base, % | change of pass@1, points "
+        "| answer can be read, base, % | change of that, points |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, run in found.items():
+        arm, _, seed = name.rpartition("-")
+        cells = [
+            f"{100 * run['pass_1']:.1f}",
+            within(run["gain"]),
+            f"{100 * run['readable']:.1f}",
+            within(run["more"]),
+        ]
+        lines.append(f"| {arm} | {seed} | {run['samples']:,} each | {' | '.join(cells)} |")
+    fill(docs / "algorithms.md", SAMPLED_MARKERS, "\n".join(lines))
+
+
+def is_sampled(rollouts: Path) -> bool:
+    """Base and tuned policy are sampled to the end, one as often as the other."""
+    base, tuned = (count(rollouts / f"{name}.jsonl") for name in ("base", "tuned"))
+    return 0 < base == tuned
+
+
+def sampled_change(rollouts: Path) -> dict[str, Any]:
+    """Verified answers and readable ones before and after, problem by problem; intervals over problems (95 %)."""
+    shares = {}
+    for policy in ("base", "tuned"):
+        of: dict[str, list[tuple[bool, bool]]] = {}
+        for row in read(rollouts / f"{policy}.jsonl"):
+            of.setdefault(row.problem_id, []).append((row.score == 1.0, row.answer is not None))
+        shares[policy] = np.array([np.mean(of[problem], axis=0) for problem in sorted(of)])
+    change = shares["tuned"] - shares["base"]
+    half = 1.96 * change.std(axis=0, ddof=1) / np.sqrt(len(change))
+    verified, readable = (
+        {"value": float(m), "lo": float(m - h), "hi": float(m + h)}
+        for m, h in zip(change.mean(axis=0), half, strict=True)
+    )
+    before = shares["base"].mean(axis=0)
+    return {
+        "problems": len(change), "samples": count(rollouts / "base.jsonl"), "pass_1": float(before[0]),
+        "gain": verified, "readable": float(before[1]), "more": readable,
+    }  # fmt: skip
+
+
+def within(change: Mapping[str, float]) -> str:
+    value, low, high = (100 * change[key] for key in ("value", "lo", "hi"))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def finished(folder: Path, arm: str, seeds: int) -> Any:

@@ -1,11 +1,14 @@
 """Train the tiny model by every algorithm, with the controls, and under every curriculum; exact figures on the way.
 
     python scripts/algorithm_study.py [--study algorithms controls curricula] [--jobs 2] [--docs]
+    python scripts/algorithm_study.py --study smollm2 [--model models/smollm2-135m-instruct]
 
 Every few steps the policy is enumerated (`rlvr.testbed.reachable`): pass@1, pass@64 and KL(π‖p0) on the held-out
 problems are exact but for the mass of traces that neither policy gives `FLOOR`. Runs land in runs/study/ and go on
-where they stopped; finished ones are not done again. `--docs` writes docs/algorithms.json, the figures beside it and
-the tables between the markers of docs/algorithms.md, from whatever is finished.
+where they stopped; finished ones are not done again. Study `smollm2` is the controls on a real model and chain sums:
+nothing can be enumerated there, so base and tuned policy are sampled, as in any run. `--docs` writes
+docs/algorithms.json, the figures beside it and the tables between the markers of docs/algorithms.md, from whatever is
+finished.
 """
 
 from __future__ import annotations
@@ -49,12 +52,13 @@ COMMON = [
 
 @dataclass(frozen=True)
 class Study:
-    """Arms (name → overrides of configs/quickstart.yaml) that are compared over seeds."""
+    """Arms (name → overrides of the recipe) that are compared over seeds."""
 
     arms: dict[str, list[str]]
     seeds: int
-    every: int
-    """Steps between two exact evaluations."""
+    every: int | None
+    """Steps between two exact evaluations; None: the model cannot be enumerated, base and tuned are sampled."""
+    recipe: str = "quickstart"
 
 
 STUDIES = {
@@ -78,7 +82,15 @@ STUDIES = {
         seeds=5,
         every=5,
     ),
+    "smollm2": Study(
+        {name: [f"train.reward={name}"] for name in ("random", "format", "verdict")},
+        seeds=1,
+        every=None,
+        recipe="smollm2-chain-sum",
+    ),
 }
+SAMPLED = ["sampling.samples=64", "train.eval_every=0", "verification.workers=1"]
+"""64 samples on each of the 64 held-out problems: the noise of a difference must be below the 3 points in question."""
 MIXED = [
     f"problems.train={{file: {FOLDER / 'mixed.jsonl'}, id: id}}", "train.curriculum.level=level",
     "train.groups_per_step=8", "train.group_size=8", "train.steps=80",
@@ -86,8 +98,9 @@ MIXED = [
 
 
 def overrides(study: str, arm: str, seed: int) -> list[str]:
+    common = SAMPLED if STUDIES[study].every is None else COMMON
     more = MIXED if study == "curricula" else []
-    return [*COMMON, *more, *STUDIES[study].arms[arm], f"seed={seed}"]
+    return [*common, *more, *STUDIES[study].arms[arm], f"seed={seed}"]
 
 
 def write_mixed(file: Path) -> None:
@@ -162,18 +175,24 @@ class Exact:
         ]
 
 
-def run_cell(study: str, arm: str, seed: int) -> None:
-    """One training run, with exact evaluations in its metrics.jsonl and the base's pass rates in base.json."""
+def run_cell(study: str, arm: str, seed: int, model: str | None) -> None:
+    """One training run, with exact evaluations in its metrics.jsonl and the base's pass rates in base.json; or one
+    between sampled evaluations of base and tuned policy."""
     from rlvr import training
 
-    words = overrides(study, arm, seed)
-    config = configuration.load(configuration.find("quickstart"), words)
+    words = overrides(study, arm, seed) + ([f"model={model}"] if model else [])
+    config = configuration.load(configuration.find(STUDIES[study].recipe), words)
     folder, every = FOLDER / study / f"{arm}-{seed}", STUDIES[study].every
     terminal = Terminal(quiet=True)
     with (
         pipeline.prepare(config, terminal) as (problems, examiner),
         pipeline.begin(config, folder, terminal) as here,
     ):
+        if every is None:
+            pipeline.evaluate(config, config.model, "base", problems, examiner, here)
+            pipeline.train(config, problems, examiner, here)
+            pipeline.evaluate(config, str(here.model), "tuned", problems, examiner, here)
+            return
         exact = Exact(config, problems.heldout, examiner)
         (folder / "base.json").write_text(json.dumps({"pass_rates": exact.base_rates()}))
         training.train(
@@ -185,7 +204,12 @@ def run_cell(study: str, arm: str, seed: int) -> None:
         )
 
 
-def run_all(studies: Sequence[str], seeds: Sequence[int], jobs: int) -> None:
+def done(study: str, folder: Path) -> bool:
+    """Trained, and where it is to be sampled, sampled to the end (for which the cell itself is asked)."""
+    return STUDIES[study].every is not None and (folder / "model").is_dir()
+
+
+def run_all(studies: Sequence[str], seeds: Sequence[int], jobs: int, model: str | None) -> None:
     """Every cell in a process of its own, seed by seed, `jobs` at once. A cell that fails is named at the end."""
     write_mixed(FOLDER / "mixed.jsonl")
     cells = [
@@ -194,11 +218,12 @@ def run_all(studies: Sequence[str], seeds: Sequence[int], jobs: int) -> None:
         for seed in seeds
         if seed < STUDIES[study].seeds
         for arm in STUDIES[study].arms
-        if not (FOLDER / study / f"{arm}-{seed}" / "model").is_dir()
+        if not done(study, FOLDER / study / f"{arm}-{seed}")
     ]
 
     def start(cell: tuple[str, str, int]) -> tuple[str, str, int] | None:
         words = [sys.executable, __file__, "--cell", *map(str, cell)]
+        words += ["--model", model] if model and STUDIES[cell[0]].every is None else []
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         print(*cell, "done" if done.returncode == 0 else f"failed:\n{done.stderr[-2000:]}", flush=True)
         return None if done.returncode == 0 else cell
@@ -211,19 +236,27 @@ def run_all(studies: Sequence[str], seeds: Sequence[int], jobs: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Algorithms, controls and curricula on the tiny world.")
-    parser.add_argument("--study", nargs="+", choices=STUDIES, default=list(STUDIES))
+    tiny = [name for name, study in STUDIES.items() if study.every is not None]
+    parser.add_argument("--study", nargs="+", choices=STUDIES, default=tiny)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--jobs", type=int, default=1, help="runs at once, a core each")
+    parser.add_argument(
+        "--model", help="where SmolLM2-135M-Instruct lies, for the study smollm2 (default: the Hub)"
+    )
     parser.add_argument("--docs", action="store_true", help="only write the page from what is finished")
     parser.add_argument("--cell", nargs=3, metavar=("STUDY", "ARM", "SEED"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.cell:
         study, arm, seed = options.cell
-        run_cell(study, arm, int(seed))
+        run_cell(study, arm, int(seed), options.model)
     elif not options.docs:
-        run_all(options.study, options.seeds, options.jobs)
+        run_all(options.study, options.seeds, options.jobs, options.model)
     else:
-        algorithm_page.write(FOLDER, REPO / "docs", STUDIES)
+        if "smollm2" in options.study:
+            study = STUDIES["smollm2"]
+            algorithm_page.write_sampled(FOLDER / "smollm2", REPO / "docs", list(study.arms), study.seeds)
+        if set(options.study) & set(tiny):
+            algorithm_page.write(FOLDER, REPO / "docs", {name: STUDIES[name] for name in tiny})
 
 
 if __name__ == "__main__":

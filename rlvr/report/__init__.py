@@ -38,11 +38,11 @@ class RunFiles:
     """The run's metrics.jsonl, where there is one."""
 
     @classmethod
-    def of_folder(cls, folder: Path) -> RunFiles:
-        """The run that `rlvr run` left in `folder`. Raises UserError: it is not a finished run."""
-        from rlvr.report.runs import of_folder
+    def of_folders(cls, folders: Sequence[Path]) -> list[RunFiles]:
+        """The runs that `rlvr run` left there. Raises UserError: one is not a finished run."""
+        from rlvr.report.runs import of_folders
 
-        return of_folder(folder)
+        return of_folders(folders)
 
 
 def build(

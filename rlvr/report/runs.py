@@ -11,7 +11,7 @@ import yaml
 from rlvr.analysis.runs import between_runs, contrast, holm
 from rlvr.errors import UserError
 from rlvr.report import RunFiles
-from rlvr.run import Run
+from rlvr.run import Run, flat
 
 # What is followed over runs: its words, and where it lies in a comparison of report.json.
 FOLLOWED: Mapping[str, tuple[str, ...]] = {
@@ -31,26 +31,48 @@ FOLLOWED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def of_folder(folder: Path) -> RunFiles:
-    """The run that `rlvr run` left in `folder`. Raises UserError: it is not a finished run."""
-    folder, here = Path(folder), Run(Path(folder))
+def of_folders(folders: Sequence[Path]) -> list[RunFiles]:
+    """The runs that `rlvr run` left there. Those that differ by their seed alone are of one method.
+
+    Raises:
+        UserError: one is not a finished run.
+    """
+    configs = [_config(Path(folder)) for folder in folders]
+    flattened = [flat(config) for config in configs]
+    keys = dict.fromkeys(key for one in flattened for key in one)
+    varied = [key for key in keys if key not in NAMED and len({repr(one.get(key)) for one in flattened}) > 1]
+    found = []
+    for folder, config, one in zip(map(Path, folders), configs, flattened, strict=True):
+        here = Run(folder)
+        try:
+            method, seed = variant(config["train"]), int(config["seed"])
+        except (TypeError, KeyError, ValueError) as error:
+            raise UserError(
+                f"{folder / 'config.yaml'}: train.algorithm and seed are expected ({error})"
+            ) from None
+        method = ", ".join([method, *(f"{key}={one.get(key)}" for key in varied)])
+        found.append(
+            RunFiles(folder.name, method, seed, here.rollouts("base"), here.rollouts("tuned"), here.metrics)
+        )
+    return found
+
+
+NAMED = ("seed", "train.algorithm", "train.reward")
+"""Keys that a run's seed and `variant` already tell."""
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    here = Run(folder)
     for path in (folder / "config.yaml", here.rollouts("base"), here.rollouts("tuned")):
         if not path.is_file():
             raise UserError(
                 f"{folder}: not the folder of a finished run, it has no {path.relative_to(folder)}"
             )
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    try:
-        algorithm, seed = variant(config["train"]), int(config["seed"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{folder / 'config.yaml'}: train.algorithm and seed are expected ({error})"
-        ) from None
-    return RunFiles(folder.name, algorithm, seed, here.rollouts("base"), here.rollouts("tuned"), here.metrics)
+    return yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
 
 
 def variant(train: Mapping[str, Any]) -> str:
-    """What runs that differ by their seed alone have in common; controls say that they are controls."""
+    """The algorithm; controls say that they are controls."""
     reward = train.get("reward", "verdict")
     return str(train["algorithm"]) + (f", {reward} reward (control)" if reward != "verdict" else "")
 

@@ -1,0 +1,64 @@
+"""The keys in words: what each is for, and what is wrong with those that were given."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from rlvr.config.schema import Config
+
+
+def explain(error: ValidationError) -> Iterator[str]:
+    """One line per fault, with the nearest known key where one is unknown."""
+    for fault in error.errors():
+        path = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            known = sorted(_fields_at(fault["loc"][:-1]))
+            near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+            yield f"{path}: unknown key; {hint}"
+        elif fault["type"] == "missing":
+            yield f"{path}: missing"
+        elif fault["type"] == "value_error":
+            yield f"{path + ': ' if path else ''}{fault.get('ctx', {}).get('error', fault['msg'])}"
+        else:
+            yield f"{path}: {fault['msg']}; found {fault['input']!r}"
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The section class inside an annotation such as `X | None` or `dict[str, X]`."""
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _fields_at(loc: Sequence[Any]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in loc:
+        found = model.model_fields.get(str(part))
+        inner = _section(found.annotation) if found else model  # a key of dict[str, Section] names no field
+        model = inner or model
+    return list(model.model_fields)
+
+
+def describe(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every key with its default and its one-line explanation, for `--help-config`."""
+    for name, found in model.model_fields.items():
+        key = f"{prefix}{name}"
+        inner = _section(found.annotation)
+        default = (
+            "required" if found.is_required() else _default_text(found.get_default(call_default_factory=True))
+        )
+        yield key, "" if inner else default, found.description or ""
+        if inner:
+            many = str(found.annotation).startswith("dict")
+            yield from describe(inner, f"{key}.NAME." if many else f"{key}.")
+
+
+def _default_text(value: Any) -> str:
+    return json.dumps(value, default=lambda v: v.model_dump(mode="json")) if value is not None else "none"

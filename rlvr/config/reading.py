@@ -1,0 +1,101 @@
+"""A YAML file and `key=value` overrides, read and validated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from rlvr.config.explain import explain
+from rlvr.config.schema import Config, ConfigError
+
+
+def find(name: str | Path) -> Path:
+    """The config file `name`: a path, or one of the packaged recipes (`quickstart`, `configs/quickstart.yaml`).
+
+    Raises:
+        ConfigError: neither is there.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    packaged = packaged_folder()
+    candidates = [packaged / path.name, packaged / f"{path.name}.yaml"]
+    if path.parent in (Path(), Path("configs")):
+        for candidate in candidates:
+            if candidate.is_file():
+                return candidate
+    known = sorted(p.name for p in packaged.glob("*.yaml"))
+    raise ConfigError(f"{name}: no such config file. Recipes that come with the package: {', '.join(known)}")
+
+
+def packaged_folder() -> Path:
+    """Where the recipes lie: inside an installed package, or at the top of a checkout."""
+    here = Path(__file__).resolve().parent.parent
+    installed = here / "configs"
+    return installed if installed.is_dir() else here.parent / "configs"
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML config and apply `key.sub=value` overrides (values are YAML).
+
+    Raises:
+        ConfigError: unreadable file, unknown key (with the nearest known one), wrong type, incoherent values.
+    """
+    try:
+        data = _yaml(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(data).__name__}")
+    for override in overrides:
+        _override(data, override)
+    return validate(data, where=str(path))
+
+
+def validate(data: dict[str, Any], where: str) -> Config:
+    """Turn plain data into a `Config`, or raise a `ConfigError` that lists every fault."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        faults = "\n".join(f"  {line}" for line in explain(error))
+        raise ConfigError(
+            f"{where}: the configuration has {error.error_count()} fault(s):\n{faults}"
+        ) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads `1e-5` as text (it wants `1.0e-5`); people mean the number, as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader: plain data only
+
+
+def _override(data: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override {text!r}: expected key=value, such as train.steps=100")
+    *parents, last = key.strip().split(".")
+    node = data
+    for parent in parents:
+        if node.get(parent) is None:
+            node[parent] = {}
+        node = node[parent]
+        if not isinstance(node, dict):
+            raise ConfigError(f"override {text!r}: {parent!r} holds a value, not a section")
+    try:
+        node[last] = _yaml(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {text!r}: the value is not valid YAML: {error}") from error

@@ -1,0 +1,160 @@
+"""A sweep: the cells of a grid one after the other, each a run in its own folder, and a report over all of them."""
+
+from __future__ import annotations
+
+import gc
+import json
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlvr import config as configuration
+from rlvr import failures, files, pipeline
+from rlvr.config import Cell, Config, ConfigError
+from rlvr.errors import UserError
+from rlvr.run import Run, locked, one_process, processes, refuse_other
+from rlvr.terminal import Terminal
+
+if TYPE_CHECKING:
+    from rlvr.report import Report
+
+LIST = "sweep.json"
+"""In the sweep's folder: the names of its cells, in the order of the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A cell with its configuration and its run."""
+
+    cell: Cell
+    config: Config
+    run: Run
+
+    @property
+    def state(self) -> str:
+        if self.run.report.exists():
+            return "finished"
+        return "begun" if self.run.metrics.exists() or self.run.rollouts("base").exists() else "new"
+
+
+def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal) -> int:
+    """Every cell that is not finished, then the report. A cell that fails is named at the end; the others still run.
+
+    Returns:
+        0, or the exit code of the first cell that failed.
+
+    Raises:
+        ConfigError: before anything runs: a cell's configuration is not valid, or a folder holds something else.
+    """
+    parts = plan(grid, file, folder)
+    with locked(folder, "sweep"):
+        with one_process() as mine:
+            if mine:
+                names = json.dumps({"cells": [part.cell.name for part in parts]}, indent=1)
+                files.replace(folder / LIST, [names.encode(), b"\n"])
+        terminal.say(f"A sweep of {len(parts)} runs in {folder}:")
+        for part in parts:
+            terminal.say(f"  {part.cell.name} ({part.state})")
+        failed = {part.cell.name: error for part in parts if (error := _attempt(part, parts, file, terminal))}
+        terminal.log_to(folder / "log.txt")
+        with one_process() as mine:
+            if mine:
+                _conclude(folder, failed, terminal)
+    return failures.code(next(iter(failed.values()))) if failed else 0
+
+
+def plan(grid: Sequence[Cell], file: Path, folder: Path) -> list[Part]:
+    """The cells with their folders. Raises ConfigError: one cannot be what its folder already holds."""
+    if (folder / "config.yaml").exists():
+        raise ConfigError(f"{folder} holds a single run; give the sweep a folder of its own with --output")
+    there = [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
+    if folder.is_file() or (there and not (folder / LIST).exists()):
+        raise ConfigError(
+            f"{folder}: there is something else in this output folder, and no {LIST} of a sweep"
+        )
+    configs = configuration.load_cells(file, grid)
+    parts = [Part(cell, config, Run(folder / cell.name)) for cell, config in zip(grid, configs, strict=True)]
+    for part in parts:
+        if part.state != "new":
+            refuse_other(configuration.load(part.run.folder / "config.yaml"), part.config, part.run.folder)
+    return parts
+
+
+def _attempt(part: Part, parts: Sequence[Part], file: Path, terminal: Terminal) -> Exception | None:
+    """Run one cell, unless it is finished; what made it fail, if it did."""
+    if part.state == "finished":
+        return None
+    terminal.say(f"Cell {part.cell.name}")
+    try:
+        pipeline.run(part.config, part.run.folder, terminal, file.parent, twin=_twin(part, parts))
+    except Exception as error:
+        # the processes of a launch may not all have failed, and a full disk is full for the next cell too
+        if processes().num_processes > 1 or failures.full(error):
+            raise
+        told = (
+            failures.told(error) if failures.expected(error) else "".join(traceback.format_exception(error))
+        )
+        terminal.say(f"Cell {part.cell.name} failed: {told}")
+        traceback.clear_frames(error.__traceback__)  # they hold the model
+        return error.with_traceback(None)
+    finally:
+        gc.collect()
+    return None
+
+
+def _twin(part: Part, parts: Sequence[Part]) -> Run | None:
+    """A finished cell that asks the base policy the same: all but training and the analysis is equal."""
+
+    def asked(config: Config) -> Config:
+        return config.model_copy(update={"train": None, "analysis": None})
+
+    same = (p.run for p in parts if p.state == "finished" and asked(p.config) == asked(part.config))
+    return next(same, None)
+
+
+def _conclude(folder: Path, failed: dict[str, Exception], terminal: Terminal) -> None:
+    """The report over the cells that are finished, and the names of those that failed."""
+    for name, error in failed.items():
+        words = failures.told(error) if failures.expected(error) else repr(error)
+        terminal.show(f"Failed: {name}: {words}")
+    if failed:
+        terminal.show("The same command tries these again, and these alone.")
+    if len(finished(folder)[0]) < 2:
+        terminal.show("No report over the sweep: fewer than two of its runs are finished.")
+        return
+    result = report(folder, folder)
+    terminal.show(result.summary)
+    terminal.show(f"Report: {result.html}")
+
+
+def finished(folder: Path) -> tuple[list[Run], list[str]]:
+    """The finished runs of the sweep in `folder`, and the names of its other cells."""
+    names = json.loads((folder / LIST).read_text(encoding="utf-8"))["cells"]
+    runs = [Run(folder / name) for name in names]
+    return [r for r in runs if r.report.exists()], [r.folder.name for r in runs if not r.report.exists()]
+
+
+def report(
+    folder: Path, output: Path, search_budget: int | None = None, allow_mismatch: bool = False
+) -> Report:
+    """The report over a sweep's finished cells, with the search budget of their configurations, where it is one.
+
+    Raises:
+        UserError: fewer than two are finished, or they cannot be compared.
+    """
+    from rlvr import report as reports
+
+    runs, missing = finished(folder)
+    if not runs:
+        raise UserError(f"{folder}: none of the {len(missing)} runs of this sweep is finished")
+    budgets = {configuration.load(r.folder / "config.yaml").analysis.search_budget for r in runs}
+    return reports.build_runs(
+        reports.RunFiles.of_folders([r.folder for r in runs]),
+        output=output,
+        search_budget=search_budget or (budgets.pop() if len(budgets) == 1 else None),
+        allow_mismatch=allow_mismatch,
+        title=folder.name,
+        notes=[f"Not in this report, as they are not finished: {', '.join(missing)}"] if missing else [],
+    )
