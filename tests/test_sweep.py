@@ -58,7 +58,8 @@ def test_a_cell_is_what_the_run_alone_would_have_been(swept, tmp_path):
     alone = tmp_path / "alone"
     assert main(command(alone, "seed=2", "train.algorithm=ppo")) == 0
     cell = swept / CELLS[3]
-    for name in ["model/model.safetensors", *(f"rollouts/{p.name}" for p in alone.glob("rollouts/*.json*"))]:
+    same = [*alone.glob("rollouts/*.jsonl"), *alone.glob("rollouts/base*.settings.json")]
+    for name in ["model/model.safetensors", *(f"rollouts/{path.name}" for path in same)]:
         assert (cell / name).read_bytes() == (alone / name).read_bytes(), name
 
 
