@@ -10,13 +10,15 @@ from rlvr.config.schema import (
     Config,
     ConfigError,
     CurriculumConfig,
+    LoraSection,
     PpoSection,
     SamplingConfig,
+    ShapingConfig,
     TrainConfig,
 )
 
 __all__ = [
-    "ALGORITHMS", "GSPO", "LOSS_TYPES", "Cell", "Config", "ConfigError", "CurriculumConfig", "PpoSection",
-    "SamplingConfig", "TrainConfig", "cells", "describe", "find", "load", "load_cells", "packaged_folder", "single",
+    "ALGORITHMS", "GSPO", "LOSS_TYPES", "Cell", "Config", "ConfigError", "CurriculumConfig", "LoraSection",
+    "PpoSection", "SamplingConfig", "ShapingConfig", "TrainConfig", "cells", "describe", "find", "load", "load_cells", "packaged_folder", "single",
     "validate",
 ]  # fmt: skip
