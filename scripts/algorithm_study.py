@@ -83,7 +83,7 @@ STUDIES = {
         every=5,
     ),
     "smollm2": Study(
-        {name: [f"train.reward={name}"] for name in ("random", "format", "verdict")},
+        {name: [f"train.reward={name}"] for name in ("random", "format")},
         seeds=1,
         every=None,
         recipe="smollm2-chain-sum",

@@ -19,6 +19,6 @@ from rlvr.config.schema import (
 
 __all__ = [
     "ALGORITHMS", "GSPO", "LOSS_TYPES", "Cell", "Config", "ConfigError", "CurriculumConfig", "LoraSection",
-    "PpoSection", "SamplingConfig", "ShapingConfig", "TrainConfig", "cells", "describe", "find", "load", "load_cells", "packaged_folder", "single",
-    "validate",
+    "PpoSection", "SamplingConfig", "ShapingConfig", "TrainConfig", "cells", "describe", "find", "load",
+    "load_cells", "packaged_folder", "single", "validate",
 ]  # fmt: skip
