@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -71,6 +73,15 @@ def test_packaged_recipes_are_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("quickstart", "quickstart.yaml", "configs/quickstart.yaml"):
         assert configuration.find(name).is_file()
+
+
+def test_a_bare_name_is_the_recipe_whatever_lies_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quickstart").write_text("#!/bin/sh\n")
+    assert configuration.find("quickstart") == configuration.packaged_folder() / "quickstart.yaml"
+    (tmp_path / "quickstart.yaml").write_text("model: tiny\n")
+    assert configuration.find("quickstart.yaml") == Path("quickstart.yaml")
+    assert configuration.find("./quickstart") == Path("quickstart")
 
 
 def test_every_packaged_recipe_is_valid():

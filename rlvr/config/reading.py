@@ -15,15 +15,18 @@ from rlvr.config.schema import Config, ConfigError
 
 
 def find(name: str | Path) -> Path:
-    """The config file `name`: a path, or one of the packaged recipes (`quickstart`, `configs/quickstart.yaml`).
+    """The config file `name`: a path, or one of the packaged recipes (`quickstart`, `configs/quickstart.yaml`). A bare
+    `quickstart` is the recipe, whatever file of that name lies here.
 
     Raises:
         ConfigError: neither is there.
     """
     path = Path(name)
+    packaged = packaged_folder()
+    if path.name == str(name) and (recipe := packaged / f"{name}.yaml").is_file():
+        return recipe
     if path.is_file():
         return path
-    packaged = packaged_folder()
     candidates = [packaged / path.name, packaged / f"{path.name}.yaml"]
     if path.parent in (Path(), Path("configs")):
         for candidate in candidates:
