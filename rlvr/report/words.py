@@ -24,8 +24,8 @@ def headline(document: Mapping[str, Any]) -> list[str]:
     )
     kind = _moved(gain)
     first = (
-        f"Training {kind} pass@1 from {points(before)} to {points(after)}: {points(gain['value'], True)} "
-        "points "
+        f"{_of_many(document)}Training {kind} pass@1 from {points(before)} to {points(after)}: "
+        f"{points(gain['value'], True)} points "
         f"({_range(gain)}, paired over {comparison['n_problems']} problems)."
     )
     return [
@@ -34,6 +34,12 @@ def headline(document: Mapping[str, Any]) -> list[str]:
         f"{_overtaking(comparison)} {_distance(comparison)}",
         *exact_lines((document.get("exact") or {}).get("rows", ()), distances_only=True),
     ]
+
+
+def _of_many(document: Mapping[str, Any]) -> str:
+    """Whose sentences these are, where the report is over several runs."""
+    runs = document.get("runs") or ()
+    return f"{document['main']}, the first of {len(runs)} runs: " if len(runs) > 1 else ""
 
 
 def _moved(gain: Mapping[str, Any]) -> str:
@@ -166,7 +172,11 @@ def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
     before, after = (document["policies"][p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"]))
     censored = star["status"] == "censored_right"
     return [
-        {"label": "pass@1", "value": f"{points(before)} → {points(after)}", "range": "base → tuned, points"},
+        {
+            "label": "pass@1",
+            "value": f"{points(before)} → {points(after)}",
+            "range": f"base → {document['main']}, points",
+        },
         {
             "label": "gain, points",
             "value": points(c["gain"]["value"], True),
@@ -210,6 +220,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         for k, e in policies["base"]["pass_at_k"].items():
             yield f"  {f'pass@{k}':<9} {_span(e)}"
     else:
+        if whose := _of_many(document):
+            yield f"  {whose}"
         yield from _comparison(document, c)
     for method, group in (document.get("groups") or {}).items():
         yield f"  {method}, {len(group['runs'])} runs: {_over_seeds(group['quantities']['gain'])}"

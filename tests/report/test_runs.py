@@ -72,6 +72,10 @@ def test_the_page_shows_the_spread_beside_the_intervals(report):
     assert "grpo: mean of 3 seeds" in page and "sd between runs" in page and "best of K = 4 (control)" in page
 
 
+def test_the_first_sentence_says_of_which_run_it_is(report):
+    assert "grpo-0, the first of 7 runs: Training raised pass@1" in (report / "report.html").read_text()
+
+
 def test_controls_among_the_runs_are_found(report):
     with (report / "figures" / "controls.csv").open() as file:
         rows = {row["control"]: row for row in csv.DictReader(file)}
