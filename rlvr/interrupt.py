@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Protocol, TypeVar
@@ -143,9 +143,13 @@ def exchange() -> None:
 
 def result(future: Future[T]) -> T:
     """What `future` comes to; other processes are heard while it is waited for."""
-    while wait([future], timeout=HEARING).not_done:
-        heed()
-    return future.result()
+    while True:
+        try:
+            return future.result(timeout=HEARING)
+        except TimeoutError:
+            if future.done():  # it is what it came to
+                raise
+            heed()
 
 
 @contextmanager
