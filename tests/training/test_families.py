@@ -123,7 +123,8 @@ def test_flex_attention_equals_row_by_row():
 
 
 def test_flex_attention_is_not_compiled_anew_for_each_step():
-    """A new mask and a new length every step: what is compiled is one graph for the first length, one for any."""
+    """A new mask and a new length every step: what is compiled is one graph for the first length, one for any (which
+    may be there already, from another test)."""
     mask, attend = CompileCounterWithBackend("eager"), CompileCounterWithBackend("eager")
     make = torch.compile(create_block_mask, backend=mask)
     compiled = torch.compile(flex_attention, backend=attend)
@@ -134,7 +135,7 @@ def test_flex_attention_is_not_compiled_anew_for_each_step():
         query = torch.randn(1, 2, length, 16)
         expected = flex_attention(query, query, query, block_mask=attention.flex_mask(groups, blocks))
         torch.testing.assert_close(compiled(query, query, query, block_mask=found), expected)
-    assert (mask.frame_count, attend.frame_count) == (2, 2)
+    assert 1 <= mask.frame_count <= 2 and 1 <= attend.frame_count <= 2
 
 
 @pytest.mark.parametrize("kind", PADDED)
