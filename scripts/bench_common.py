@@ -85,12 +85,10 @@ def linear_seconds(
     return statistics.median(once() for _ in range(repeats))
 
 
-def gemm_rate(policy: Policy, rows: int = 1024, backward: bool = False) -> float:
+def gemm_rate(policy: Policy, rows: int = 1024, backward: bool = False, repeats: int = 3) -> float:
     """FLOP/s of the linear layers without the head, on long rows unless `rows` says otherwise."""
-    passes = 3 if backward else 1
-    return (
-        passes * 2 * Work.of(policy).body * rows / linear_seconds(policy, rows, head=False, backward=backward)
-    )
+    flop = (6 if backward else 2) * Work.of(policy).body * rows
+    return flop / linear_seconds(policy, rows, head=False, backward=backward, repeats=repeats)
 
 
 def now(device: torch.device) -> float:

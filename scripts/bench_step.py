@@ -5,7 +5,7 @@
     python scripts/bench_step.py --scale
 
     few-shot   8 problems × 8 completions of at most 12 tokens, ended by a newline
-    long       4 × 8 of at most 64, ended by an empty line
+    long       4 × 8 of at most 64: worked sums of three numbers, ended by a newline
     full       4 × 8, every one of 64 tokens: the end token is one that is never drawn
 
 In each round TRL samples, ours samples, and both update on the completions that TRL drew, with the same advantages
@@ -85,42 +85,52 @@ def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any
     work = Work.of(policy)
     phases: dict[str, list[dict[str, float]]] = {"ours": [], "trl": []}
     memory: dict[str, list[int]] = {"ours": [], "trl": [], "ours as timed": []}
-    equal, bounds, difference, tokens, rates = [], [], 0.0, [], []
+    equal, bounds, difference, tokens = [], [], 0.0, []
+    rates: dict[str, list[float]] = {"update": [], "long rows": [], "own products": []}
+    lengths = [len(ids) for ids in policy.encode([row["prompt"] for row in rows])]
     for turn in range(args.rounds):
         torch.manual_seed(turn)
         batch, their_sampling = theirs.sample(rows)
         drawn, our_sampling = ours.sample(rows)
         batch["advantages"] = with_advantages(shape, args.dead).to(batch["advantages"].device)
-        their_update, their_peak = theirs.update(batch, shape.groups // args.trl_groups)
+        their_update = theirs.update(batch, shape.groups // args.trl_groups)
         reference = theirs.gradient() if turn == 0 else None
-        equal_update, equal_peak = ours.update(batch, shape.groups // args.trl_groups)
-        our_update, our_peak = ours.update(batch, shape.groups // args.groups)
+        equal_update = ours.update(batch, shape.groups // args.trl_groups)
+        our_update = ours.update(batch, shape.groups // args.groups)
         if reference is not None:
             difference = float((ours.gradient() - reference).norm() / reference.norm())
             del reference
         for name, part in (("ours", our_sampling | our_update), ("trl", their_sampling | their_update)):
             phases[name].append(part)
             print(f"round {turn + 1}: {name} {sum(part.values()):.2f} s {rounded(part)}", file=sys.stderr)
-        for name, peak in (("ours", equal_peak), ("trl", their_peak), ("ours as timed", our_peak)):
-            memory[name].append(peak)
+        memory["trl"].append(theirs.peak(batch, shape.groups // args.trl_groups))
+        memory["ours"].append(ours.peak(batch, shape.groups // args.trl_groups))
+        memory["ours as timed"].append(ours.peak(batch, shape.groups // args.groups))
         equal.append(sum(their_update.values()) / sum(equal_update.values()))
         counted = multiply_adds(work, shape, batch, drawn)
         bounds.append(counted)
-        rates.append(2 * counted["update"][1] / our_update["forward, backward"])
         tokens.append(int(batch["completion_mask"].sum()))
-    lengths = [len(ids) for ids in policy.encode([row["prompt"] for row in rows])]
-    row = bench_update.row_length(lengths, tokens[-1], shape, args.groups, args.dead)
-    gemm, rate = gemm_rate(policy), statistics.median(rates)
-    own = gemm_rate(policy, row, backward=True)
+        row = bench_update.row_length(lengths, tokens[-1], shape, args.groups, args.dead)
+        rates["update"].append(2 * counted["update"][1] / our_update["forward, backward"])
+        rates["long rows"].append(gemm_rate(policy))
+        rates["own products"].append(gemm_rate(policy, row, backward=True, repeats=1))
+
+    def share(of: str) -> float:
+        return statistics.median(a / b for a, b in zip(rates["update"], rates[of], strict=True))
+
     result = summary(args, shape, phases, memory, bounds, tokens)
     return result | {
         "update_ratio_at_equal_rows": spread(equal),
         "gradient_difference": difference,
         "mean_completion_tokens": statistics.mean(tokens) / len(rows),
         "prompt_tokens": max(lengths),
-        "update_share_of_gemm": rate / gemm,
-        "update_share_of_own_products": rate / own,
-        "machine": machine(policy) | {"gemm_gflops": gemm / 1e9, "own_products_gflops": own / 1e9},
+        "update_share_of_gemm": share("long rows"),
+        "update_share_of_own_products": share("own products"),
+        "machine": machine(policy)
+        | {
+            "gemm_gflops": statistics.median(rates["long rows"]) / 1e9,
+            "own_products_gflops": statistics.median(rates["own products"]) / 1e9,
+        },
     }
 
 

@@ -40,13 +40,24 @@ class Shape:
     max_new_tokens: int
     stop: list[str] | None
     """None: nothing ends a completion."""
+    worked: bool = False
+    """Sums of three numbers, whose examples show the steps; not for the tiny model, which knows no words."""
 
 
 SHAPES = {
     "few-shot": Shape(8, 8, 12, ["\n"]),
-    "long": Shape(4, 8, 64, ["\n\n"]),
+    "long": Shape(4, 8, 64, ["\n"], worked=True),
     "full": Shape(4, 8, 64, None),
 }
+WORKED = [
+    "problems.train.parameters={min_terms: 3, max_terms: 3, min_digits: 2, max_digits: 2}",
+    "problems.heldout.parameters={min_terms: 3, max_terms: 3, min_digits: 2, max_digits: 2}",
+    """evidence={template: plain, examples: [
+    {prompt: "State the final answer to the following arithmetic problem: 41 - 13 + 75 =",
+     answer: "41 - 13 = 28. 28 + 75 = 103. The answer is 103."},
+    {prompt: "State the final answer to the following arithmetic problem: 32 + 59 - 24 =",
+     answer: "32 + 59 = 91. 91 - 24 = 67. The answer is 67."}]}""",
+]
 
 
 class Contender:
@@ -76,25 +87,35 @@ class Contender:
             self.verifying = self.trainer._sampled.seconds["verifying"]
         return batch, {"sampling": seconds - self.verifying, "verifying": self.verifying}
 
-    def update(self, batch: dict[str, Any], micro_steps: int) -> tuple[dict[str, float], int]:
-        """Seconds of an update on `batch`, and the bytes that its forward and backward needed at their peak."""
-        settings: Any = self.trainer.args
-        settings.steps_per_generation = self.trainer.current_gradient_accumulation_steps = micro_steps
+    def update(self, batch: dict[str, Any], micro_steps: int) -> dict[str, float]:
+        """Seconds of an update on `batch`."""
         self.optimizer.zero_grad(set_to_none=False)
-        gc.collect()
-        peak = Peak(self.model.device)
         began = now(self.model.device)
-        for part in split_groups(batch, micro_steps):
-            with self.trainer.accelerator.autocast():
-                loss = self.trainer._compute_loss(self.model, part)
-            self.trainer.accelerator.backward(loss)
+        self._accumulate(batch, micro_steps, micro_steps)
         between = now(self.model.device)
-        needed = peak.bytes()
         torch.nn.utils.clip_grad_norm_(
             self.model.parameters(), 1e30
         )  # the norm alone: gradients are compared
         self.optimizer.step()
-        return {"forward, backward": between - began, "optimiser": now(self.model.device) - between}, needed
+        return {"forward, backward": between - began, "optimiser": now(self.model.device) - between}
+
+    def peak(self, batch: dict[str, Any], micro_steps: int) -> int:
+        """Bytes that forward and backward of the first micro-step need at their peak. Apart from `update`, as a process
+        that has given its freed memory back is slower for it."""
+        self.optimizer.zero_grad(set_to_none=False)
+        gc.collect()
+        peak = Peak(self.model.device)
+        self._accumulate(batch, micro_steps, 1)
+        return peak.bytes()
+
+    def _accumulate(self, batch: dict[str, Any], micro_steps: int, first: int) -> None:
+        """Gradients of the first ones of so many micro-steps."""
+        settings: Any = self.trainer.args
+        settings.steps_per_generation = self.trainer.current_gradient_accumulation_steps = micro_steps
+        for part in split_groups(batch, micro_steps)[:first]:
+            with self.trainer.accelerator.autocast():
+                loss = self.trainer._compute_loss(self.model, part)
+            self.trainer.accelerator.backward(loss)
 
     def gradient(self) -> torch.Tensor:
         return torch.cat([p.grad.flatten() for p in self.model.parameters() if p.grad is not None])
@@ -163,7 +184,9 @@ def contenders(model: str, shape: Shape) -> Iterator[Pair]:
 
 def recipe(model: str, shape: Shape) -> Config:
     name, folder = MODELS.get(model, ("smollm2-chain-sum", model))
-    config = configs.load(configs.find(name), [f"model={REPO / folder}"] if folder else [])
+    words = [f"model={REPO / folder}"] if folder else []
+    words += WORKED if shape.worked and name != "quickstart" else []
+    config = configs.load(configs.find(name), words)
     sampling = config.sampling.model_copy(
         update={"max_new_tokens": shape.max_new_tokens, "stop": [], "engine": "transformers"}
     )

@@ -37,7 +37,7 @@ LINEAR, ATTENTION, HEAD = "linear layers", "attention", "vocabulary head"
 ELEMENTWISE, GRADIENTS, OPTIMISER = "norms, activations, rotary", "gradient accumulation", "optimiser, norm"
 UNTIMED = "zeroing gradients"
 BY_ANCESTOR = {
-    "ChunkedLogProbFunction": HEAD,
+    "LogProb": HEAD,
     "SplitAttention": ATTENTION,
     "Optimizer.step": OPTIMISER,
     "_foreach_norm": OPTIMISER,
@@ -61,7 +61,7 @@ def profile(pair: Pair, shape: Shape, micro_steps: int, dead: float) -> dict[str
         pair.ours.update(batch, micro_steps)
     before = resource.getrusage(resource.RUSAGE_SELF)
     with torch.profiler.profile(activities=[ProfilerActivity.CPU]) as profiler:
-        seconds, _ = pair.ours.update(batch, micro_steps)
+        seconds = pair.ours.update(batch, micro_steps)
     after, whole = resource.getrusage(resource.RUSAGE_SELF), sum(seconds.values())
     spent: dict[str, float] = defaultdict(float)
     for event in profiler.events() or ():
@@ -163,7 +163,7 @@ def cell(pair: Pair, size: int, prompt: int) -> dict[str, Any]:
     prompts = [ids[0, :prompt].tolist()]
 
     def update(contender: Contender, micro_steps: int) -> Callable[[int], float]:
-        return lambda _: contender.update(batch, micro_steps)[0]["forward, backward"]
+        return lambda _: contender.update(batch, micro_steps)["forward, backward"]
 
     parts = {
         "ours_sampling": lambda turn: ours(pair.policy, settings, prompts, size, turn).seconds,

@@ -106,7 +106,7 @@ class SplitAttention(torch.autograd.Function):
         # each half's weights follow from the joint normaliser, so the halves' gradients simply add up
         kept = ~layout.padding
         places = layout.index[kept]
-        grads = [torch.zeros_like(x) for x in (query, key, value)]
+        grads = [torch.empty_like(x) for x in (query, key, value)]  # every place is in some span
         if len(places):
             q, k, v = (
                 _by_completion(x, layout) for x in (query, _repeat(key, shared), _repeat(value, shared))

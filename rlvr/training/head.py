@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
@@ -10,9 +11,10 @@ import torch
 from transformers import PreTrainedModel
 from trl.kernels import ChunkedLogProbFunction
 
-VOCABULARY_TILE = {"cpu": 1024, "cuda": 8192}
-"""Columns of the logits that are held at once, for at most 4,096 tokens (TRL's `TOKEN_CHUNK_SIZE`). On a CPU the tile
-stays in the cache: with 512 tokens and 49,152 columns, 1,024 took 0.8 s and 32,768 took 2.2 s on 2 cores."""
+TILE = 1024
+"""Tokens, and columns of their logits, that are held at once on a CPU: few enough to stay in its cache."""
+GPU_TILE = 8192
+"""Columns held at once on a GPU, for at most 4,096 tokens (TRL's `TOKEN_CHUNK_SIZE`)."""
 
 
 def logit_transform(config: Any) -> tuple[float, float | None]:
@@ -52,17 +54,134 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
         if targets is None:
             return values
         head = self.get_output_embeddings()
-        logprobs, entropies, *_ = ChunkedLogProbFunction.apply(
-            hidden,
-            head.weight,
-            head.bias,
-            targets,
-            temperature,
-            VOCABULARY_TILE.get(hidden.device.type, 8192),
-            softcap,
-            scale,
-            ("entropy",),
-        )  # type: ignore[misc]
-        return logprobs, entropies, *values
+        return *log_probabilities(
+            hidden, head.weight, head.bias, targets, temperature, scale, softcap
+        ), *values
 
     model.forward = types.MethodType(forward, model)
+
+
+def log_probabilities(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    targets: torch.Tensor,
+    temperature: float,
+    scale: float = 1.0,
+    softcap: float | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(N,) log-probabilities of `targets` under softmax(cap(scale · (hidden · weightᵀ + bias)) / temperature), and (N,)
+    entropies of that distribution, without the (N, vocabulary) logits. Both can be differentiated.
+
+    On a CPU in float32 by `TiledLogProb`, else by TRL's kernel.
+
+    Args:
+        hidden: (N, width). weight: (vocabulary, width). bias: (vocabulary,).
+        softcap: cap(z) = softcap · tanh(z / softcap); None where there is none.
+    """
+    on_cpu = hidden.device.type == "cpu"
+    if on_cpu and hidden.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
+        return TiledLogProb.apply(hidden, weight, bias, targets, temperature, scale, softcap)  # type: ignore[return-value]
+    columns = TILE if on_cpu else GPU_TILE
+    logprobs, entropies, *_ = ChunkedLogProbFunction.apply(
+        hidden, weight, bias, targets, temperature, columns, softcap, scale, ("entropy",)
+    )  # type: ignore[misc]
+    return logprobs, entropies
+
+
+class TiledLogProb(torch.autograd.Function):
+    """`log_probabilities` with few passes over memory: TRL's fallback without Triton makes a dozen over each tile.
+
+    Factors go into `hidden` and `bias` where that is possible, and the target's own part of the gradient, which is one
+    column of each token's logits, is added apart.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        temperature: float,
+        scale: float,
+        softcap: float | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        ctx.set_materialize_grads(False)  # the entropy is mostly a metric alone
+        cap = None if softcap is None else softcap / temperature
+        factor = scale / temperature if softcap is None else scale / softcap
+        hidden, bias = hidden * factor, None if bias is None else bias * factor
+        target = (hidden * weight[targets]).sum(-1)
+        target = _capped(target if bias is None else target + bias[targets], cap)
+        highest = torch.full_like(target, -torch.inf)
+        total, moment = torch.zeros_like(target), torch.zeros_like(target)
+        for rows, columns in _tiles(len(hidden), len(weight)):
+            z = _logits(hidden[rows], weight, bias, columns, cap)
+            before, top = highest[rows], torch.maximum(highest[rows], z.amax(-1))
+            weights, fade = (z - top[:, None]).exp_(), (before - top).exp_()
+            total[rows] = total[rows] * fade + weights.sum(-1)
+            moment[rows] = moment[rows] * fade + weights.mul_(z).sum(-1)
+            highest[rows] = top
+        log_total = highest + total.log()
+        entropy = log_total - moment / total
+        ctx.save_for_backward(hidden, weight, bias, targets, target, log_total, entropy)
+        ctx.factor, ctx.cap = factor, cap
+        return target - log_total, entropy
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        ctx: Any, grad: torch.Tensor | None, grad_entropy: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, ...]:
+        hidden, weight, bias, targets, target, log_total, entropy = ctx.saved_tensors
+        grad = torch.zeros_like(target) if grad is None else grad
+        own = (grad if ctx.cap is None else grad * _slope(target, ctx.cap))[:, None]
+        to_hidden, to_weight, to_bias = (
+            torch.zeros_like(x) if needed else None
+            for x, needed in zip((hidden, weight, bias), ctx.needs_input_grad, strict=False)
+        )
+        if to_hidden is not None:
+            torch.mul(weight[targets], own, out=to_hidden)
+        if to_weight is not None:
+            to_weight.index_add_(0, targets, hidden * own)
+        if to_bias is not None:
+            to_bias.index_add_(0, targets, own[:, 0])
+        for rows, columns in _tiles(len(hidden), len(weight)):
+            z = _logits(hidden[rows], weight, bias, columns, ctx.cap)
+            slope = None if ctx.cap is None else _slope(z, ctx.cap)
+            # of z_j: −g p_j for the log-probability, −g' p_j (log p_j + entropy) for the entropy
+            log_p, factor = z.sub_(log_total[rows, None]), -grad[rows, None]
+            if grad_entropy is not None:
+                factor = factor - (log_p + entropy[rows, None]).mul_(grad_entropy[rows, None])
+            part = log_p.exp_().mul_(factor)
+            if slope is not None:
+                part.mul_(slope)
+            if to_hidden is not None:
+                to_hidden[rows].addmm_(part, weight[columns])
+            if to_weight is not None:
+                to_weight[columns].addmm_(part.t(), hidden[rows])
+            if to_bias is not None:
+                to_bias[columns] += part.sum(0)
+        to_hidden, to_bias = (None if x is None else x.mul_(ctx.factor) for x in (to_hidden, to_bias))
+        return to_hidden, to_weight, to_bias, None, None, None, None
+
+
+def _tiles(tokens: int, vocabulary: int) -> Iterator[tuple[slice, slice]]:
+    for first in range(0, tokens, TILE):
+        for start in range(0, vocabulary, TILE):
+            yield slice(first, first + TILE), slice(start, start + TILE)
+
+
+def _logits(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, columns: slice, cap: float | None
+) -> torch.Tensor:
+    z = hidden @ weight[columns].t()
+    return _capped(z if bias is None else z.add_(bias[columns]), cap)
+
+
+def _capped(z: torch.Tensor, cap: float | None) -> torch.Tensor:
+    return z if cap is None else z.tanh_().mul_(cap)
+
+
+def _slope(capped: torch.Tensor, cap: float) -> torch.Tensor:
+    """Of cap · tanh(z) in z, from its value."""
+    return cap - capped * capped / cap

@@ -20,6 +20,7 @@ from rlvr.training import attention, ppo
 from rlvr.training.batch import per_row
 from rlvr.training.guard import GuardedTrainer, watched
 from rlvr.training.head import add_selected_head
+from rlvr.training.heap import keep_freed_memory
 from rlvr.training.packing import pack
 
 
@@ -41,6 +42,8 @@ class PackedTrainer(GuardedTrainer):
         Raises:
             ConfigError: the update must run padded, and PPO has none of that kind.
         """
+        if self.accelerator.device.type == "cpu":
+            keep_freed_memory()
         self.attention, self.why_attention = choose_attention(self)
         if self.attention is None and self.ppo:
             raise ConfigError(f"train.algorithm=ppo needs the packed update: {self.why_attention}")
