@@ -59,8 +59,9 @@ def evaluate(args: argparse.Namespace) -> int:
     output = args.output or Path("evals") / f"{name}-{file.stem}.jsonl"
     if output.suffix != ".jsonl":  # the report's folder has its name without the suffix
         raise ConfigError(f"--output {output}: expected the name of a rollout file, such as {output}.jsonl")
+    folder = output.with_suffix("")
     with (
-        locked(output.with_suffix(""), "evaluation"),
+        locked(folder, "evaluation"),
         pipeline.prepare(config, terminal, file.parent) as (problems, examiner),
     ):
         policy = load_policy(config, name)
@@ -68,9 +69,7 @@ def evaluate(args: argparse.Namespace) -> int:
         with one_process() as mine:
             if mine:
                 budget = config.analysis.search_budget
-                result = reports.build(
-                    output, None, output=output.with_suffix(""), search_budget=budget, title=name
-                )
+                result = reports.build(output, None, output=folder, search_budget=budget, title=name)
                 terminal.show(result.summary)
                 terminal.show(f"Rollouts: {output}\nReport: {result.html}")
     return 0

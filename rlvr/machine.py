@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -37,14 +38,22 @@ def devices() -> Iterator[str]:
 
     build = torch.version.cuda or getattr(torch.version, "hip", None)
     yield f"{'torch build':<14}{'CUDA/ROCm ' + build if build else 'CPU only'}"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield f"{'device':<14}cpu: {cores} cores, {torch.get_num_threads()} threads, {platform.machine()}"
+    yield f"{'device':<14}cpu: {processor()}, {torch.get_num_threads()} threads, {platform.machine()}"
     for i in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(i)
         bf16 = "bfloat16" if torch.cuda.is_bf16_supported() else "no bfloat16"
         yield f"{'device':<14}cuda:{i} {properties.name}, {properties.total_memory / 1e9:.0f} GB, {bf16}"
     if torch.backends.mps.is_available():
         yield f"{'device':<14}mps"
+
+
+def processor() -> str:
+    """The cores that this process may use, and of what: "2 cores of AMD EPYC"."""
+    model, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if cpuinfo.exists() and (found := re.search(r"model name\s*: (.*)", cpuinfo.read_text())):
+        model = found[1]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores of {model}"
 
 
 def sandbox() -> Iterator[str]:

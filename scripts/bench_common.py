@@ -3,7 +3,6 @@ this machine's matrix products."""
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from rlvr.config import SamplingConfig
+from rlvr.machine import processor
 from rlvr.policy import Policy
 
 REPO = Path(__file__).resolve().parent.parent
@@ -104,7 +104,7 @@ def machine(policy: Policy) -> dict[str, Any]:
         "device": str(policy.device),
         "dtype": str(policy.model.dtype),
         "threads": torch.get_num_threads(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
         "torch": torch.__version__,
     }
 

@@ -19,9 +19,7 @@ Exit code 1 where a target is missed; the targets hold for the sizes that are se
 from __future__ import annotations
 
 import argparse
-import os
 import platform
-import re
 import resource
 import sys
 import tempfile
@@ -197,12 +195,9 @@ def measure(problems: int, samples: int) -> Iterator[Line]:
 
 
 def machine() -> str:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists() and (found := re.search(r"model name\s*: (.*)", cpuinfo.read_text())):
-        model = found[1]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {model}, Python {platform.python_version()}, numpy {np.__version__}"
+    from rlvr.machine import processor
+
+    return f"{processor()}, Python {platform.python_version()}, numpy {np.__version__}"
 
 
 def update(path: Path, text: str) -> None:

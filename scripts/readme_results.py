@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import re
 import subprocess
@@ -18,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from rlvr.machine import processor
 
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "runs" / "readme"
@@ -79,12 +80,7 @@ def table(first: str, largest: str, rows: list[str]) -> str:
 
 
 def machine() -> str:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists() and (found := re.search(r"model name\s*: (.*)", cpuinfo.read_text())):
-        model = found[1]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {model}, no GPU, Python {platform.python_version()}"
+    return f"{processor()}, no GPU, Python {platform.python_version()}"
 
 
 def write(marker: str, text: str) -> None:

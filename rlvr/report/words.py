@@ -221,7 +221,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {f'pass@{k}':<9} {_span(e)}"
     else:
         if whose := _of_many(document):
-            yield f"  {whose}"
+            yield f"  {whose.rstrip()}"
         yield from _comparison(document, c)
     for method, group in (document.get("groups") or {}).items():
         yield f"  {method}, {len(group['runs'])} runs: {_over_seeds(group['quantities']['gain'])}"

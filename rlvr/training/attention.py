@@ -66,26 +66,25 @@ class SplitAttention(torch.autograd.Function):
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Layout, scale: float
     ) -> torch.Tensor:
         shared = query.shape[1] // key.shape[1]
+        wide_key, wide_value = _repeat(key, shared), _repeat(value, shared)
         out = torch.empty_like(query)
         norm = query.new_zeros(query.shape[:3], dtype=torch.float32)
         kept = ~layout.padding
         places = layout.index[kept]
         if len(places):
-            q, k, v = (
-                _by_completion(x, layout) for x in (query, _repeat(key, shared), _repeat(value, shared))
-            )
+            q, k, v = (_by_completion(x, layout) for x in (query, wide_key, wide_value))
             own, own_norm = _forward(q, k, v, 0.0, True, scale=scale)
             out[0, :, places] = own.transpose(1, 2)[kept].transpose(0, 1)
             norm[0, :, places] = own_norm.transpose(1, 2)[kept].transpose(0, 1)
         for prompt, completions in layout.spans:
             if prompt.start == prompt.stop:
                 continue
-            k, v = key[:, :, prompt], value[:, :, prompt]
             out[:, :, prompt], norm[:, :, prompt] = _forward(
-                query[:, :, prompt], _repeat(k, shared), _repeat(v, shared), 0.0, True, scale=scale
+                *(x[:, :, prompt] for x in (query, wide_key, wide_value)), 0.0, True, scale=scale
             )
             if completions.start == completions.stop:
                 continue
+            k, v = key[:, :, prompt], value[:, :, prompt]
             read, read_norm = _forward(_fold(query[:, :, completions], shared), k, v, 0.0, False, scale=scale)
             read, read_norm = _unfold(read, shared), _unfold(read_norm[..., None], shared)
             own_norm = norm[:, :, completions, None]
@@ -103,14 +102,13 @@ class SplitAttention(torch.autograd.Function):
         query, key, value, out, norm = ctx.saved_tensors
         layout, scale = ctx.layout, ctx.scale
         shared = query.shape[1] // key.shape[1]
+        wide_key, wide_value = _repeat(key, shared), _repeat(value, shared)
         # each half's weights follow from the joint normaliser, so the halves' gradients simply add up
         kept = ~layout.padding
         places = layout.index[kept]
         grads = [torch.empty_like(x) for x in (query, key, value)]  # every place is in some span
         if len(places):
-            q, k, v = (
-                _by_completion(x, layout) for x in (query, _repeat(key, shared), _repeat(value, shared))
-            )
+            q, k, v = (_by_completion(x, layout) for x in (query, wide_key, wide_value))
             g, o = (_by_completion(x, layout) for x in (grad, out))
             n = _by_completion(norm[..., None], layout)[..., 0]
             n = n.masked_fill(layout.padding[:, None], _HIDDEN).contiguous()
@@ -122,13 +120,8 @@ class SplitAttention(torch.autograd.Function):
         for prompt, completions in layout.spans:
             if prompt.start == prompt.stop:
                 continue
-            k, v = key[:, :, prompt], value[:, :, prompt]
             parts = _backward(
-                grad[:, :, prompt],
-                query[:, :, prompt],
-                _repeat(k, shared),
-                _repeat(v, shared),
-                out[:, :, prompt],
+                *(x[:, :, prompt] for x in (grad, query, wide_key, wide_value, out)),
                 norm[:, :, prompt].contiguous(),
                 0.0,
                 True,
@@ -140,8 +133,7 @@ class SplitAttention(torch.autograd.Function):
                 continue
             dq, dk, dv = _backward(
                 *(_fold(x[:, :, completions], shared) for x in (grad, query)),
-                k,
-                v,
+                *(x[:, :, prompt] for x in (key, value)),
                 _fold(out[:, :, completions], shared),
                 _fold(norm[:, :, completions, None], shared)[..., 0].contiguous(),
                 0.0,
@@ -161,7 +153,8 @@ def _by_completion(x: torch.Tensor, layout: Layout) -> torch.Tensor:
 
 def _repeat(x: torch.Tensor, times: int) -> torch.Tensor:
     """Each key-value head once for every query head that reads it. (1, h, n, d) → (1, h · times, n, d)"""
-    return x if times == 1 else x.repeat_interleave(times, dim=1)
+    # (the heads of a token stay neighbours in memory, as the model wrote them: tokens are what is gathered)
+    return x if times == 1 else x.transpose(1, 2).repeat_interleave(times, dim=2).transpose(1, 2)
 
 
 def _gather_heads(x: torch.Tensor, heads: int) -> torch.Tensor:

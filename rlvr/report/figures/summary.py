@@ -105,8 +105,8 @@ def _of_comparisons(runs: Mapping[str, Any], several: Sequence[str]) -> Iterator
 
 def _of_audits(view: View, runs: Mapping[str, Any], several: Sequence[str]) -> Iterator[list[str]]:
     """Error rates of the verifier with the counts behind them, and pass@1 corrected for them (METRICS, noise)."""
-    held = {run: comparison["noise"]["corrected_pass_1"].get(run) for run, comparison in runs.items()}
-    held = {"base": view.comparison["noise"]["corrected_pass_1"].get("base"), **held}
+    compared = {"base": view.comparison, **runs}
+    held = {name: comparison["noise"]["corrected_pass_1"].get(name) for name, comparison in compared.items()}
     for label, rate, audited in (
         ("FPR of the verifier, % (of wrong samples audited)", "fpr", "audited_wrong"),
         ("FNR of the verifier, % (of right samples audited)", "fnr", "audited_right"),
