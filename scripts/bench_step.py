@@ -15,6 +15,9 @@ that every round sees the same weights; the optimiser does its work all the same
 gradients. TRL runs in float32 without gradient checkpointing; what it stops at are the token ids in the model's
 generation config, where every token that holds a stop string counts as an end of text.
 
+Our trainer has glibc keep freed memory (rlvr/training/heap.py), and in one process TRL gains from that as well; with
+`--plain-heap` its turns run under glibc's own settings, as they would by themselves (Linux only).
+
 The bound is the multiply-adds of TRL's step over those that can matter: distinct prompt tokens once, completion tokens
 up to their end, logits where a token is drawn or has a loss; forward once for what is sampled, forward and backward
 (three times the forward) for what is trained on. Memory is what forward and backward need at their peak above weights,
@@ -37,7 +40,9 @@ from typing import Any
 import bench_update
 import torch
 from bench_common import Work, gemm_rate, machine, spread
-from bench_trainers import SHAPES, Pair, Shape, contenders, trained, with_advantages
+from bench_trainers import SHAPES, Pair, Shape, contenders, glibc_heap, trained, with_advantages
+
+from rlvr.training.heap import keep_freed_memory
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--groups", type=int, help="groups per micro-step of ours; all of the step by default"
     )
     parser.add_argument("--trl-groups", type=int, default=1, help="groups per micro-step of TRL")
+    parser.add_argument("--plain-heap", action="store_true", help="TRL's turns without our memory setting")
     parser.add_argument("--profile", action="store_true", help="where the time of ours goes")
     parser.add_argument("--scale", action="store_true", help="time against group size and prompt length")
     parser.add_argument("--json", type=Path, help="write the figures there")
@@ -83,6 +89,8 @@ def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any
     """The rounds, and what they add up to."""
     ours, theirs, rows, policy = pair.ours, pair.theirs, pair.rows, pair.policy
     work = Work.of(policy)
+    if args.plain_heap:
+        ours.own_heap, theirs.own_heap = keep_freed_memory, glibc_heap
     phases: dict[str, list[dict[str, float]]] = {"ours": [], "trl": []}
     memory: dict[str, list[int]] = {"ours": [], "trl": [], "ours as timed": []}
     equal, bounds, difference, tokens = [], [], 0.0, []
@@ -192,6 +200,7 @@ def summary(
         "shape": args.shape,
         "dead": args.dead,
         "rounds": args.rounds,
+        "plain_heap": args.plain_heap,
         "groups": shape.groups,
         "group_size": shape.size,
         "max_new_tokens": shape.max_new_tokens,

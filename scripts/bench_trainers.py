@@ -71,12 +71,16 @@ class Contender:
         for group in self.optimizer.param_groups:
             group["lr"] = 0.0
         self.verifying = 0.0
+        self.own_heap: Callable[[], None] | None = None
+        """Sets how this contender has freed memory handled, at the start of each turn; None: it is not touched."""
         for parameter in self.model.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()  # its state is there before anything is measured
 
     def sample(self, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:
         """A step's batch, and the seconds that it took."""
+        if self.own_heap:
+            self.own_heap()
         began = now(self.model.device)
         self.verifying = 0.0
         with self.trainer.accelerator.autocast():
@@ -89,6 +93,8 @@ class Contender:
 
     def update(self, batch: dict[str, Any], micro_steps: int) -> dict[str, float]:
         """Seconds of an update on `batch`."""
+        if self.own_heap:
+            self.own_heap()
         self.optimizer.zero_grad(set_to_none=False)
         began = now(self.model.device)
         self._accumulate(batch, micro_steps, micro_steps)
@@ -119,6 +125,18 @@ class Contender:
 
     def gradient(self) -> torch.Tensor:
         return torch.cat([p.grad.flatten() for p in self.model.parameters() if p.grad is not None])
+
+
+def glibc_heap() -> None:
+    """glibc's own handling of freed memory, with the thresholds that it settles on when large blocks are freed."""
+    libc = ctypes.CDLL(None)
+    for option, value in (
+        (-4, 65536),
+        (-3, 32 << 20),
+        (-1, 64 << 20),
+    ):  # M_MMAP_MAX, _THRESHOLD, M_TRIM_THRESHOLD
+        if not libc.mallopt(option, value):
+            raise SystemExit("--plain-heap: this C library's mallopt refuses its own settings")
 
 
 class Peak:

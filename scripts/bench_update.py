@@ -47,7 +47,7 @@ BY_ANCESTOR = {
     "EmbeddingBackward0": "embedding",
     "aten::embedding": "embedding",
 }
-PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm")
+PRODUCTS = ("aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm")
 
 
 # ---------------------------------------------------------------------- profile

@@ -84,7 +84,8 @@ def invert(probs: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         probs: (rows, vocabulary) float32; need not sum to 1 exactly.
         uniform: (rows,) float64 in [0, 1).
     """
-    tiles = pad(probs, (0, -probs.shape[-1] % TILE)).unflatten(-1, (-1, TILE))
+    over = -probs.shape[-1] % TILE
+    tiles = (pad(probs, (0, over)) if over else probs).unflatten(-1, (-1, TILE))  # a pad of nothing copies
     upto = tiles.sum(-1).double().cumsum(-1)
     height = (uniform * upto[:, -1]).clamp(max=upto[:, -1] * NEARLY_ONE)[:, None]
     tile = torch.searchsorted(upto, height, right=True)

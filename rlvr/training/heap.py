@@ -10,7 +10,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # <malloc.h>
 
 def keep_freed_memory() -> None:
     """Have glibc keep freed memory. By default it gives a large tensor's pages back to the kernel and asks for new ones
-    in the next layer, each of which the kernel clears: 6 to 9 % of an update on a CPU. The peak stays what it was.
+    in the next layer, each of which the kernel clears, hundreds of thousands in an update. The peak hardly changes.
 
     Other C libraries (macOS, musl) know no such setting and are left as they are.
     """
