@@ -92,10 +92,10 @@ def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any
     if args.plain_heap:
         ours.own_heap, theirs.own_heap = keep_freed_memory, glibc_heap
     phases: dict[str, list[dict[str, float]]] = {"ours": [], "trl": []}
-    memory: dict[str, list[int]] = {"ours": [], "trl": [], "ours as timed": []}
     equal, bounds, difference, tokens = [], [], 0.0, []
     rates: dict[str, list[float]] = {"update": [], "long rows": [], "own products": []}
     lengths = [len(ids) for ids in policy.encode([row["prompt"] for row in rows])]
+    batch: dict[str, Any] = {}
     for turn in range(args.rounds):
         torch.manual_seed(turn)
         batch, their_sampling = theirs.sample(rows)
@@ -111,9 +111,6 @@ def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any
         for name, part in (("ours", our_sampling | our_update), ("trl", their_sampling | their_update)):
             phases[name].append(part)
             print(f"round {turn + 1}: {name} {sum(part.values()):.2f} s {rounded(part)}", file=sys.stderr)
-        memory["trl"].append(theirs.peak(batch, shape.groups // args.trl_groups))
-        memory["ours"].append(ours.peak(batch, shape.groups // args.trl_groups))
-        memory["ours as timed"].append(ours.peak(batch, shape.groups // args.groups))
         equal.append(sum(their_update.values()) / sum(equal_update.values()))
         counted = multiply_adds(work, shape, batch, drawn)
         bounds.append(counted)
@@ -126,6 +123,11 @@ def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any
     def share(of: str) -> float:
         return statistics.median(a / b for a, b in zip(rates["update"], rates[of], strict=True))
 
+    memory = {  # behind all that is timed: measuring it gives the process's freed memory back
+        "trl": theirs.peak(batch, shape.groups // args.trl_groups),
+        "ours": ours.peak(batch, shape.groups // args.trl_groups),
+        "ours as timed": ours.peak(batch, shape.groups // args.groups),
+    }
     result = summary(args, shape, phases, memory, bounds, tokens)
     return result | {
         "update_ratio_at_equal_rows": spread(equal),
@@ -170,7 +172,7 @@ def summary(
     args: argparse.Namespace,
     shape: Shape,
     phases: dict[str, list[dict[str, float]]],
-    memory: dict[str, list[int]],
+    memory: dict[str, int],
     bounds: list[dict[str, tuple[float, float]]],
     tokens: list[int],
 ) -> dict[str, Any]:
@@ -212,8 +214,7 @@ def summary(
             who: {name: statistics.median(p[name] for p in turns) for name in parts["step"]}
             for who, turns in phases.items()
         },
-        "memory": {who: statistics.median(peaks) for who, peaks in memory.items()}
-        | {"ratio": statistics.median(memory["trl"]) / max(1, statistics.median(memory["ours"]))},
+        "memory": memory | {"ratio": memory["trl"] / max(1, memory["ours"])},
         "tokens_per_second": {
             who: statistics.median(n / sum(p.values()) for n, p in zip(tokens, turns, strict=True))
             for who, turns in phases.items()

@@ -106,8 +106,7 @@ class Contender:
         return {"forward, backward": between - began, "optimiser": now(self.model.device) - between}
 
     def peak(self, batch: dict[str, Any], micro_steps: int) -> int:
-        """Bytes that forward and backward of the first micro-step need at their peak. Apart from `update`, as a process
-        that has given its freed memory back is slower for it."""
+        """Bytes that forward and backward of the first micro-step need at their peak."""
         self.optimizer.zero_grad(set_to_none=False)
         gc.collect()
         peak = Peak(self.model.device)
@@ -130,11 +129,8 @@ class Contender:
 def glibc_heap() -> None:
     """glibc's own handling of freed memory, with the thresholds that it settles on when large blocks are freed."""
     libc = ctypes.CDLL(None)
-    for option, value in (
-        (-4, 65536),
-        (-3, 32 << 20),
-        (-1, 64 << 20),
-    ):  # M_MMAP_MAX, _THRESHOLD, M_TRIM_THRESHOLD
+    most_mapped, map_from, trim_from = (-4, 65536), (-3, 32 << 20), (-1, 64 << 20)  # <malloc.h>
+    for option, value in (most_mapped, map_from, trim_from):
         if not libc.mallopt(option, value):
             raise SystemExit("--plain-heap: this C library's mallopt refuses its own settings")
 
