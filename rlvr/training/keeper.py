@@ -171,7 +171,11 @@ def load_ours(trainer: Trainer, checkpoint: Checkpoint) -> None:
             raise UserError(
                 f"{checkpoint.path}: has no {file.name}: it was made by fewer processes; start as many"
             )
-        batch = torch.load(file, map_location=trainer.accelerator.device, weights_only=True)
+        device = trainer.accelerator.device
+        location = (
+            "cpu" if device.type == "cpu" else device
+        )  # torch cannot load to "cpu:0", as one of several is called
+        batch = torch.load(file, map_location=location, weights_only=True)
         trainer._buffered_inputs, trainer.sampled_metrics = batch["inputs"], batch["metrics"]
     if trainer.args.sync_ref_model:
         model = trainer.accelerator.unwrap_model(trainer.ref_model)
