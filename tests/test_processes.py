@@ -1,6 +1,7 @@
 """Two processes over gloo do what one does: the same evaluation rows, the same update; killed, they go on."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -71,31 +72,55 @@ def test_one_report(one_and_two):
 
 
 LONGER = [
-    "train.steps=6", "train.groups_per_step=4", "train.group_size=4", "train.checkpoint_every=2", "train.eval_every=3",
+    "train.steps=6", "train.groups_per_step=4", "train.group_size=4", "train.checkpoint_every=1", "train.eval_every=3",
     "train.eval_samples=4", "train.trl.num_iterations=2", "train.learning_rate=1e-3", "problems.heldout.limit=8",
     "sampling.samples=4", "analysis.search_budget=2", "problems.probes={}", "verification.workers=1", "-q",
+    "train.trl.save_total_limit=9",
 ]  # fmt: skip
 
 
-def test_two_processes_that_are_killed_go_on_and_end_the_same(tmp_path):
-    def command(folder: Path) -> list[str]:
-        return [*launch(2), "train", "quickstart", "--output", str(folder), *LONGER]
+def longer(folder: Path) -> list[str]:
+    return [*launch(2), "train", "quickstart", "--output", str(folder), *LONGER]
 
-    alone, killed = tmp_path / "alone", tmp_path / "killed"
-    assert subprocess.run(command(alone), capture_output=True, check=False).returncode == 0
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """A run of two processes that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    done = subprocess.run(longer(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def goes_on_as(alone: Path, stopped: Path) -> None:
+    assert not (stopped / "model").exists()
+    done = subprocess.run(longer(stopped), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in ["model/model.safetensors", *(f"rollouts/{p.name}" for p in alone.glob("rollouts/*.jsonl"))]:
+        assert (stopped / name).read_bytes() == (alone / name).read_bytes(), name
+
+
+def test_two_processes_that_are_killed_go_on_and_end_the_same(alone, tmp_path):
+    killed = tmp_path / "killed"
     process = subprocess.Popen(
-        command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        longer(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     while not (killed / "rollouts" / "train-000003.jsonl").exists():
         assert process.poll() is None
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not (killed / "model").exists()
-    done = subprocess.run(command(killed), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    for name in ["model/model.safetensors", *(f"rollouts/{p.name}" for p in alone.glob("rollouts/*.jsonl"))]:
-        assert (killed / name).read_bytes() == (alone / name).read_bytes(), name
+    goes_on_as(alone, killed)
+
+
+@pytest.mark.parametrize("step", [3, 4])
+def test_two_processes_go_on_inside_and_behind_a_batch_that_two_steps_share(alone, tmp_path, step):
+    stopped = tmp_path / "stopped"
+    shutil.copytree(alone, stopped)
+    shutil.rmtree(stopped / "model")
+    for later in range(step + 1, 7):
+        shutil.rmtree(stopped / "checkpoints" / f"checkpoint-{later}")
+    goes_on_as(alone, stopped)
 
 
 PATIENT = """

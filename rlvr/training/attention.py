@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask
@@ -33,22 +33,84 @@ _HIDDEN = 1e30
 """Normaliser of a padded query: its weights are exp(score − 1e30) = 0."""
 
 
-class Span(NamedTuple):
-    """Where a group lies in the packed row: its prompt (without the last token), then its completions."""
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Stretches of the packed row below each other, padded to the longest: what a kernel reads at once."""
 
-    prompt: slice
-    completions: slice
+    index: torch.Tensor
+    """(rows · longest,) places in the packed row; 0 where there is padding"""
+    padding: torch.Tensor | None
+    """(rows, longest) True behind a stretch's end; None where all are as long"""
+    kept: torch.Tensor
+    """(tokens,) into `index`, of all that are no padding"""
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, stretches: Sequence[range], device: torch.device) -> Rows:
+        longest = max(map(len, stretches))
+        places = torch.tensor([[*s, *[-1] * (longest - len(s))] for s in stretches], device=device)
+        index, padding = places.clamp(min=0).flatten(), places < 0
+        kept = (~padding).flatten().nonzero()[:, 0]
+        return cls(index, padding if padding.any() else None, kept, (len(stretches), longest))
+
+    def take(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, heads, L, d) → (rows, heads, longest, d), anything where there is padding"""
+        return x[0].transpose(0, 1).index_select(0, self.index).unflatten(0, self.shape).transpose(1, 2)
+
+    def put(self, x: torch.Tensor, part: torch.Tensor) -> None:
+        """The way back, into the places of `x`."""
+        tokens, index = part.transpose(1, 2).flatten(0, 1), self.index
+        if self.padding is not None:
+            tokens, index = tokens.index_select(0, self.kept), index[self.kept]
+        x[0].transpose(0, 1).index_copy_(0, index, tokens.to(x.dtype))
+
+    def hide(self, grad: torch.Tensor, norm: torch.Tensor) -> None:
+        """Have padded queries leave no gradient."""
+        if self.padding is not None:
+            padding = self.padding[:, None, :, None]
+            grad.masked_fill_(padding, 0.0)
+            norm.masked_fill_(padding, _HIDDEN)
+
+    def unseen(self, x: torch.Tensor) -> torch.Tensor | None:
+        """What a kernel adds to scores in the type of `x`, so that no query sees a padded key."""
+        if self.padding is None:
+            return None
+        return x.new_zeros(self.shape).masked_fill_(self.padding, -torch.inf)[:, None, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where prompts and completions lie in one packed row."""
+    """Who sees whom in one packed row, in batches of about equal size."""
 
-    spans: Sequence[Span]
-    index: torch.Tensor
-    """(completions, longest) places in the row of each completion's tokens; anything where `padding`"""
-    padding: torch.Tensor
-    """(completions, longest) True behind a completion's end"""
+    causal: Sequence[Rows]
+    """Prompts and completions, each of which sees itself up to each token"""
+    prompted: Sequence[tuple[Rows, Rows]]
+    """All completions of a group and the prompt that they see"""
+
+    @classmethod
+    def of(cls, groups: Sequence[tuple[range, Sequence[range]]], device: torch.device) -> Layout:
+        """`groups`: where each prompt lies, and behind it its completions."""
+        stretches = [(s, s) for prompt, completions in groups for s in (prompt, *completions) if len(s)]
+        readers = [(range(c[0].start, c[-1].stop), p) for p, c in groups if len(p) and c]
+        return cls(
+            [Rows.of(queries, device) for queries, _ in _alike(stretches)],
+            [(Rows.of(queries, device), Rows.of(keys, device)) for queries, keys in _alike(readers)],
+        )
+
+
+def _alike(pairs: Sequence[tuple[range, range]]) -> list[tuple[list[range], list[range]]]:
+    """Queries and their keys in batches, in which padding adds at most a quarter to what is multiplied, or so little
+    that a call of its own would cost more."""
+    batches: list[tuple[list[range], list[range]]] = []
+    for query, key in sorted(pairs, key=lambda pair: (len(pair[0]), len(pair[1])), reverse=True):
+        if batches:
+            queries, keys = [*batches[-1][0], query], [*batches[-1][1], key]
+            needed = sum(len(q) * len(k) for q, k in zip(queries, keys, strict=True))
+            if len(queries) * len(queries[0]) * max(map(len, keys)) <= 1.25 * needed + 2**14:
+                batches[-1] = queries, keys
+                continue
+        batches.append(([query], [key]))
+    return batches
 
 
 class SplitAttention(torch.autograd.Function):
@@ -66,33 +128,22 @@ class SplitAttention(torch.autograd.Function):
         ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Layout, scale: float
     ) -> torch.Tensor:
         shared = query.shape[1] // key.shape[1]
-        wide_key, wide_value = _repeat(key, shared), _repeat(value, shared)
         out = torch.empty_like(query)
-        norm = query.new_zeros(query.shape[:3], dtype=torch.float32)
-        kept = ~layout.padding
-        places = layout.index[kept]
-        if len(places):
-            q, k, v = (_by_completion(x, layout) for x in (query, wide_key, wide_value))
+        norm = query.new_empty((*query.shape[:3], 1), dtype=torch.float32)
+        for rows in layout.causal:
+            q, k, v = rows.take(query), *(_repeat(rows.take(x), shared) for x in (key, value))
             own, own_norm = _forward(q, k, v, 0.0, True, scale=scale)
-            out[0, :, places] = own.transpose(1, 2)[kept].transpose(0, 1)
-            norm[0, :, places] = own_norm.transpose(1, 2)[kept].transpose(0, 1)
-        for prompt, completions in layout.spans:
-            if prompt.start == prompt.stop:
-                continue
-            out[:, :, prompt], norm[:, :, prompt] = _forward(
-                *(x[:, :, prompt] for x in (query, wide_key, wide_value)), 0.0, True, scale=scale
-            )
-            if completions.start == completions.stop:
-                continue
-            k, v = key[:, :, prompt], value[:, :, prompt]
-            read, read_norm = _forward(_fold(query[:, :, completions], shared), k, v, 0.0, False, scale=scale)
+            rows.put(out, own)
+            rows.put(norm, own_norm[..., None])
+        for queries, keys in layout.prompted:
+            q, k, v = _fold(queries.take(query), shared), keys.take(key), keys.take(value)
+            read, read_norm = _forward(q, k, v, 0.0, False, attn_mask=keys.unseen(q), scale=scale)
             read, read_norm = _unfold(read, shared), _unfold(read_norm[..., None], shared)
-            own_norm = norm[:, :, completions, None]
+            own_norm = queries.take(norm)
             joint = torch.logaddexp(read_norm, own_norm)
-            out[:, :, completions] = (
-                read * (read_norm - joint).exp() + out[:, :, completions] * (own_norm - joint).exp()
-            )
-            norm[:, :, completions] = joint[..., 0]
+            own = queries.take(out)
+            queries.put(out, read * (read_norm - joint).exp() + own * (own_norm - joint).exp())
+            queries.put(norm, joint)
         ctx.save_for_backward(query, key, value, out, norm)
         ctx.layout, ctx.scale = layout, scale
         return out
@@ -102,58 +153,31 @@ class SplitAttention(torch.autograd.Function):
         query, key, value, out, norm = ctx.saved_tensors
         layout, scale = ctx.layout, ctx.scale
         shared = query.shape[1] // key.shape[1]
-        wide_key, wide_value = _repeat(key, shared), _repeat(value, shared)
         # each half's weights follow from the joint normaliser, so the halves' gradients simply add up
-        kept = ~layout.padding
-        places = layout.index[kept]
-        grads = [torch.empty_like(x) for x in (query, key, value)]  # every place is in some span
-        if len(places):
-            q, k, v = (_by_completion(x, layout) for x in (query, wide_key, wide_value))
-            g, o = (_by_completion(x, layout) for x in (grad, out))
-            n = _by_completion(norm[..., None], layout)[..., 0]
-            n = n.masked_fill(layout.padding[:, None], _HIDDEN).contiguous()
-            g = g.masked_fill(layout.padding[:, None, :, None], 0.0)
-            found = _backward(g, q, k, v, o, n, 0.0, True, scale=scale)
-            for total, part in zip(grads, found, strict=True):
-                flat = part.transpose(1, 2)[kept].transpose(0, 1)[None]
-                total[0, :, places] = _gather_heads(flat, total.shape[1])[0]
-        for prompt, completions in layout.spans:
-            if prompt.start == prompt.stop:
-                continue
-            parts = _backward(
-                *(x[:, :, prompt] for x in (grad, query, wide_key, wide_value, out)),
-                norm[:, :, prompt].contiguous(),
-                0.0,
-                True,
-                scale=scale,
-            )
+        grads = [torch.empty_like(x) for x in (query, key, value)]  # every place is in some stretch
+        for rows in layout.causal:
+            g, q, o, n = (rows.take(x) for x in (grad, query, out, norm))
+            k, v = (_repeat(rows.take(x), shared) for x in (key, value))
+            rows.hide(g, n)
+            parts = _backward(g, q, k, v, o, n[..., 0].contiguous(), 0.0, True, scale=scale)
             for total, part in zip(grads, parts, strict=True):
-                total[:, :, prompt] = _gather_heads(part, total.shape[1])
-            if completions.start == completions.stop:
-                continue
-            dq, dk, dv = _backward(
-                *(_fold(x[:, :, completions], shared) for x in (grad, query)),
-                *(x[:, :, prompt] for x in (key, value)),
-                _fold(out[:, :, completions], shared),
-                _fold(norm[:, :, completions, None], shared)[..., 0].contiguous(),
-                0.0,
-                False,
-                scale=scale,
-            )
-            grads[0][:, :, completions] += _unfold(dq, shared)
-            grads[1][:, :, prompt] += dk
-            grads[2][:, :, prompt] += dv
+                rows.put(total, _gather_heads(part, total.shape[1]))
+        for queries, keys in layout.prompted:
+            g, q, o, n = (queries.take(x) for x in (grad, query, out, norm))
+            k, v = keys.take(key), keys.take(value)
+            queries.hide(g, n)
+            g, q, o, n = (_fold(x, shared) for x in (g, q, o, n))
+            n, mask = n[..., 0].contiguous(), keys.unseen(q)
+            dq, dk, dv = _backward(g, q, k, v, o, n, 0.0, False, attn_mask=mask, scale=scale)
+            for rows, total, part in zip(
+                (queries, keys, keys), grads, (_unfold(dq, shared), dk, dv), strict=True
+            ):
+                rows.put(total, rows.take(total).add_(part))
         return (*grads, None, None)
 
 
-def _by_completion(x: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """(1, heads, L, d) → (completions, heads, longest, d), padded"""
-    return x[0].transpose(0, 1)[layout.index].transpose(1, 2)
-
-
 def _repeat(x: torch.Tensor, times: int) -> torch.Tensor:
-    """Each key-value head once for every query head that reads it. (1, h, n, d) → (1, h · times, n, d)"""
-    # (the heads of a token stay neighbours in memory, as the model wrote them: tokens are what is gathered)
+    """Each key-value head once for every query head that reads it. (b, h, n, d) → (b, h · times, n, d)"""
     return x if times == 1 else x.transpose(1, 2).repeat_interleave(times, dim=2).transpose(1, 2)
 
 
@@ -163,7 +187,7 @@ def _gather_heads(x: torch.Tensor, heads: int) -> torch.Tensor:
 
 
 def _fold(x: torch.Tensor, times: int) -> torch.Tensor:
-    """Query heads that read the same keys become further queries. (1, h · times, n, d) → (1, h, times · n, d)"""
+    """Query heads that read the same keys become further queries. (b, h · times, n, d) → (b, h, times · n, d)"""
     return x if times == 1 else x.unflatten(1, (-1, times)).flatten(2, 3)
 
 

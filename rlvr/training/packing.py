@@ -9,11 +9,12 @@ behind each other in one row; where the attention needs a dense mask, each has a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, pairwise, starmap
 from typing import Any
 
 import torch
 
-from rlvr.training.attention import Kind, Layout, Span, additive, block_mask, flex_mask
+from rlvr.training.attention import Kind, Layout, additive, block_mask, flex_mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +140,11 @@ def _groups(
 
 
 def _layout(groups: list[_Group], device: torch.device) -> Layout:
-    spans: list[Span] = []
-    places: list[list[int]] = []
+    places: list[tuple[range, list[range]]] = []
     end = 0
     for group in groups:
-        start, middle = end, end + group.prompt
-        end = middle
-        for length in group.completions:
-            places.append(list(range(end, end + length)))
-            end += length
-        spans.append(Span(slice(start, middle), slice(middle, end)))
-    longest = max(map(len, places), default=0)
-    padded = [row + [-1] * (longest - len(row)) for row in places]
-    index = torch.tensor(padded, dtype=torch.long, device=device).view(len(places), longest)
-    return Layout(spans, index.clamp(min=0), index < 0)
+        prompt = range(end, end + group.prompt)
+        ends = [*accumulate(group.completions, initial=prompt.stop)]
+        places.append((prompt, [*starmap(range, pairwise(ends))]))
+        end = ends[-1]
+    return Layout.of(places, device)
