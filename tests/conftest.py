@@ -1,10 +1,23 @@
 """Fixtures that several rooms share."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_that_children_hear():
+    """`nohup scripts/test &` ignores SIGINT and SIGHUP, and every process that a test starts and stops would inherit
+    that. A handler that does nothing spares pytest as well, and is not inherited."""
+    ignored = [s for s in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(s) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")
