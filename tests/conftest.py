@@ -11,10 +11,11 @@ REPO = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session", autouse=True)
 def signals_that_children_hear():
     """`nohup scripts/test &` ignores SIGINT and SIGHUP, and every process that a test starts and stops would inherit
-    that. A handler that does nothing spares pytest as well, and is not inherited."""
-    ignored = [s for s in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(s) == signal.SIG_IGN]
+    that. Handlers are not inherited: Python's own for the one, for the other one that lets pytest live on."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: lambda *_: None}
+    ignored = [number for number in handlers if signal.getsignal(number) == signal.SIG_IGN]
     for number in ignored:
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, handlers[number])
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
