@@ -13,12 +13,9 @@ def signals_that_children_hear():
     """`nohup scripts/test &` ignores SIGINT and SIGHUP, and every process that a test starts and stops would inherit
     that. Handlers are not inherited: Python's own for the one, for the other one that lets pytest live on."""
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: lambda *_: None}
-    ignored = [number for number in handlers if signal.getsignal(number) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, handlers[number])
-    yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
+    for number, handler in handlers.items():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
