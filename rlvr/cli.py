@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rlvr import __version__, failures, interrupt
+from rlvr import __version__, failures
+from rlvr.launch import signals
 from verifiers.visible import visible
 
 
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse(argv)
     try:
-        with interrupt.orderly():
+        with signals.orderly():
             from rlvr import commands
 
             return getattr(commands, args.verb)(args) or 0
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(
             f"\nInterrupted; what is on disk stays. To go on where it stopped: rlvr {words}", file=sys.stderr
         )
-        return stop.code if isinstance(stop, interrupt.Interrupted) else 130
+        return stop.code if isinstance(stop, signals.Interrupted) else 130
     except BrokenPipeError:  # `rlvr … | head`: the reader has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (closed by the interpreter's exit)
         return 0

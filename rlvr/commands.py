@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rlvr import config as configuration
 from rlvr.config import ConfigError
-from rlvr.run import locked, one_process, processes
+from rlvr.launch.processes import locked, one_process, processes
 from rlvr.terminal import Terminal
 
 
@@ -36,10 +36,10 @@ def train(args: argparse.Namespace) -> int:
     config = configuration.load(file, configuration.single(args.overrides, "train"))
     folder, terminal = args.output or Path("runs") / file.stem, _terminal(args)
     with (
-        pipeline.prepare(config, terminal, file.parent) as (problems, examiner),
+        pipeline.prepare(config, terminal, file.parent) as (problems, evaluator),
         pipeline.begin(config, folder, terminal) as here,
     ):
-        model = pipeline.train(config, problems, examiner, here)
+        model = pipeline.train(config, problems, evaluator, here)
     terminal.show(f"Model: {model}")
     return 0
 
@@ -62,10 +62,10 @@ def evaluate(args: argparse.Namespace) -> int:
     folder = output.with_suffix("")
     with (
         locked(folder, "evaluation"),
-        pipeline.prepare(config, terminal, file.parent) as (problems, examiner),
+        pipeline.prepare(config, terminal, file.parent) as (problems, evaluator),
     ):
         policy = load_policy(config, name)
-        examiner.evaluate(policy, problems.heldout, output)
+        evaluator.evaluate(policy, problems.heldout, output)
         with one_process() as mine:
             if mine:
                 budget = config.analysis.search_budget

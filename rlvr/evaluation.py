@@ -11,17 +11,19 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
-from rlvr import interrupt, rollouts
+from rlvr import rollouts
 from rlvr.config import Config
 from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence, render
-from rlvr.judging import PROBLEMS, Watch, outcome
+from rlvr.launch import signals
+from rlvr.launch.processes import apart, processes
 from rlvr.policy import Policy, PolicyError
+from rlvr.problems.on_disk import stored
 from rlvr.rollouts import Rollout
-from rlvr.run import apart, processes, versions
+from rlvr.run import versions
 from rlvr.sampling import Completion, Row, Sampler, sampler
-from rlvr.store import stored
 from rlvr.terminal import Terminal
+from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem, Verdict
 from verifiers.pool import VerifierPool
 
@@ -32,7 +34,7 @@ ENCODED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Examiner:
+class Evaluator:
     """Asks policies the same questions in the same way: evidence, sampling settings and verifier are fixed."""
 
     config: Config
@@ -112,12 +114,12 @@ class Examiner:
 
         state = processes()
         least = min(PROBLEMS, len(problems)) * samples
-        watch = Watch(self.config.verification.max_unjudged, least)
+        watch = UnjudgedMonitor(self.config.verification.max_unjudged, least)
         watch.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
         def write(judging: Sequence[tuple[Rollout, Future[Verdict]]]) -> None:
             with apart():
-                rows = [judged(row, interrupt.result(future)) for row, future in judging]
+                rows = [judged(row, signals.result(future)) for row, future in judging]
             if state.num_processes > 1:
                 rows = gather_object(rows)
             watch.see(map(outcome, rows), into.stem)
@@ -303,7 +305,7 @@ def pass_rates(file: Path, search_budget: int) -> dict[str, float]:
     import numpy as np
 
     from rlvr.analysis.passk import pass_at_k
-    from rlvr.report.sources import read
+    from rlvr.rollouts.evaluations import read
 
     samples = read(file, file.stem)[0].samples
     rates = {k: pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
+from rlvr.config import EvidenceConfig
+from rlvr.config.data import fields
 from rlvr.errors import UserError
 from rlvr.problems import normalise
-from rlvr.sources import fields
-from rlvr.store import stored
+from rlvr.problems.on_disk import stored
 from verifiers.types import Problem
 
 Message = dict[str, str]
@@ -37,58 +36,6 @@ class Tokenizer(Protocol):
     def apply_chat_template(
         self, conversation: list[Message], *, tokenize: bool, add_generation_prompt: bool
     ) -> Any: ...
-
-
-class Example(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    prompt: str = Field(min_length=1, description="a problem that is in no held-out set")
-    answer: str = Field(min_length=1, description="its worked answer")
-
-
-class EvidenceConfig(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    template: Literal["plain", "chat"] = Field(
-        default="plain", description="plain text, or the chat template of the model's tokenizer"
-    )
-    system: str | None = Field(default=None, description="system message (chat only)")
-    instruction: str | None = Field(
-        default=None, description="verbatim text: before everything (plain), or after every question (chat)"
-    )
-    shots: int = Field(
-        default=0, ge=0, description="worked examples drawn from the training problems, which lose them"
-    )
-    shots_seed: int = Field(default=0, ge=0, description="seed of that draw")
-    examples: tuple[Example, ...] = Field(
-        default=(), description="worked examples given verbatim, instead of `shots`"
-    )
-    question: str | None = Field(
-        default=None, description='format of a question; unset: "Q: {prompt}\\nA:" (plain), "{prompt}" (chat)'
-    )
-    answer: str | None = Field(
-        default=None,
-        description="format of an example's answer, from {reference} and the data set's other columns; "
-        'unset: " {reference}" (plain), "{reference}" (chat)',
-    )
-    separator: str = Field(default="\n\n", description="between instruction, examples and question (plain)")
-
-    @model_validator(mode="after")
-    def _coherent(self) -> EvidenceConfig:
-        if self.template == "plain" and self.system is not None:
-            raise ValueError("`system` needs template: chat; in plain text, use `instruction`")
-        if self.shots and self.examples:
-            raise ValueError("give `shots` (drawn) or `examples` (verbatim), not both")
-        if self.answer is not None and not fields(self.answer):
-            raise ValueError(
-                f"`answer` holds no {{column}}, so that every example has the answer {self.answer!r}"
-            )
-        if self.question is not None and fields(self.question) != {"prompt"}:
-            raise ValueError(
-                f"`question` must hold {{prompt}} and no other column, which could show the answer; "
-                f"found {self.question!r}"
-            )
-        return self
 
 
 class Evidence:

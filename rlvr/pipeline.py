@@ -13,10 +13,11 @@ from rlvr import machine, preflight
 from rlvr import problems as sources
 from rlvr.config import Config
 from rlvr.errors import UserError
-from rlvr.evaluation import Examiner, copy_own, pass_rates, rescored
+from rlvr.evaluation import Evaluator, copy_own, pass_rates, rescored
 from rlvr.evidence import Evidence
+from rlvr.launch.processes import locked, one_process, processes
 from rlvr.problems import Problems
-from rlvr.run import Run, locked, one_process, open_run, processes, refuse_foreign
+from rlvr.run import Run, open_run, refuse_foreign
 from rlvr.terminal import Terminal
 from verifiers.pool import VerifierPool
 
@@ -34,15 +35,15 @@ def run(
         base: folder against which the config's relative paths are read.
         twin: a finished run whose base policy was asked the very same; its rows are taken over.
     """
-    with prepare(config, terminal, base) as (problems, examiner), begin(config, folder, terminal) as here:
+    with prepare(config, terminal, base) as (problems, evaluator), begin(config, folder, terminal) as here:
         if twin:
             take_base(twin, here, terminal)
-        evaluate(config, config.model, "base", problems, examiner, here)
-        train(config, problems, examiner, here)
-        evaluate(config, str(here.model), "tuned", problems, examiner, here)
-        rescore(config, problems, examiner, here)
+        evaluate(config, config.model, "base", problems, evaluator, here)
+        train(config, problems, evaluator, here)
+        evaluate(config, str(here.model), "tuned", problems, evaluator, here)
+        rescore(config, problems, evaluator, here)
         with one_process() as mine:
-            return report(config, problems, examiner, here) if mine else None
+            return report(config, problems, evaluator, here) if mine else None
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def begin(config: Config, folder: Path, terminal: Terminal) -> Iterator[Run]:
 @contextmanager
 def prepare(
     config: Config, terminal: Terminal, base: Path | None = None
-) -> Iterator[tuple[Problems, Examiner]]:
+) -> Iterator[tuple[Problems, Evaluator]]:
     """Problems, evidence and verifiers: all that can be wrong before a model is loaded."""
     machine.check_parts(config)
     problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
@@ -79,23 +80,23 @@ def prepare(
         deadline=verification.deadline,
         memory_mb=verification.memory_mb,
     ) as pool:
-        yield problems, Examiner(config, evidence, pool, terminal)
+        yield problems, Evaluator(config, evidence, pool, terminal)
 
 
 def evaluate(
-    config: Config, model: str, name: str, problems: Problems, examiner: Examiner, here: Run
+    config: Config, model: str, name: str, problems: Problems, evaluator: Evaluator, here: Run
 ) -> None:
     """Sample and judge the held-out problems and the probes with the model at `model`."""
     from rlvr.policy import load_policy
 
     sets = [("held-out", problems.heldout, here.rollouts(name))]
     sets += [(probe, probed, here.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
-    if all(examiner.complete(probed, file) for _, probed, file in sets):
+    if all(evaluator.complete(probed, file) for _, probed, file in sets):
         return
-    examiner.terminal.say(f"Evaluating the {name} policy ({model})")
+    evaluator.terminal.say(f"Evaluating the {name} policy ({model})")
     policy = load_policy(config, name, model)
     for label, probed, file in sets:
-        examiner.evaluate(policy, probed, file, label=f"{name}, {label}")
+        evaluator.evaluate(policy, probed, file, label=f"{name}, {label}")
 
 
 def take_base(twin: Run, here: Run, terminal: Terminal) -> None:
@@ -108,7 +109,7 @@ def take_base(twin: Run, here: Run, terminal: Terminal) -> None:
                 copy_own(twin.rollouts(file.stem), file)
 
 
-def train(config: Config, problems: Problems, examiner: Examiner, here: Run) -> Path:
+def train(config: Config, problems: Problems, evaluator: Evaluator, here: Run) -> Path:
     """GRPO from the base to `here.model`, with evaluations on held-out problems on the way."""
     from rlvr import training
 
@@ -119,24 +120,26 @@ def train(config: Config, problems: Problems, examiner: Examiner, here: Run) -> 
     def on_the_way(policy: Policy, step: int) -> dict[str, float] | None:
         if not every or step % every or step == config.train.steps:
             return None
-        file = examiner.evaluate(policy, problems.heldout, here.rollouts(policy.name), samples)
+        file = evaluator.evaluate(policy, problems.heldout, here.rollouts(policy.name), samples)
         return pass_rates(file, min(config.analysis.search_budget, samples))
 
     if not here.model.is_dir():
         if here.rollouts("base").exists():
             for sentence in preflight.outlook(here.rollouts("base"), config):
-                examiner.terminal.say(sentence)
-        examiner.terminal.say(f"Training: {config.train.steps} steps of {config.train.algorithm}")
-    return training.train(config, problems.train, examiner, here, on_the_way)
+                evaluator.terminal.say(sentence)
+        evaluator.terminal.say(f"Training: {config.train.steps} steps of {config.train.algorithm}")
+    return training.train(config, problems.train, evaluator, here, on_the_way)
 
 
-def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -> None:
+def rescore(config: Config, problems: Problems, evaluator: Evaluator, here: Run) -> None:
     """Add to both files of the comparison the log-probabilities under the other policy, which distances need; to the
     evaluations during training those under the base, whose model is at hand."""
     from rlvr.policy import load_policy
 
     if config.sampling.top_p < 1 or config.sampling.top_k or config.sampling.min_p:
-        examiner.terminal.say("Truncated sampling (top-p, top-k or min-p): no distances between the policies")
+        evaluator.terminal.say(
+            "Truncated sampling (top-p, top-k or min-p): no distances between the policies"
+        )
         return
     with one_process() as mine:
         steps = [file.stem for file in here.evaluations()]
@@ -148,13 +151,13 @@ def rescore(config: Config, problems: Problems, examiner: Examiner, here: Run) -
             if todo:
                 policy = load_policy(config, name, model)
                 for file in todo:
-                    examiner.rescore(policy, problems.heldout, file)
+                    evaluator.rescore(policy, problems.heldout, file)
 
 
-def report(config: Config, problems: Problems, examiner: Examiner, here: Run) -> Report:
+def report(config: Config, problems: Problems, evaluator: Evaluator, here: Run) -> Report:
     """Write `report.html` and `report.json`, and show the summary."""
     from rlvr import report as reports
-    from rlvr.testbed.exact import exact_values
+    from rlvr.exact import exact_values
 
     result = reports.build(
         here.rollouts("base"),
@@ -167,10 +170,10 @@ def report(config: Config, problems: Problems, examiner: Examiner, here: Run) ->
             probe: (here.rollouts(f"base.{probe}"), here.rollouts(f"tuned.{probe}"))
             for probe in problems.probes
         },
-        exact=exact_values(config, problems, examiner, here),
+        exact=exact_values(config, problems, evaluator, here),
         title=here.folder.name,
         notes=machine.warnings(config),
     )
-    examiner.terminal.show(result.summary)
-    examiner.terminal.show(f"Report: {result.html}")
+    evaluator.terminal.show(result.summary)
+    evaluator.terminal.show(f"Report: {result.html}")
     return result

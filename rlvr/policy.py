@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rlvr.config import Config
 from rlvr.errors import UserError
-from rlvr.run import processes
-from rlvr.testbed.world import TINY
+from rlvr.launch.processes import processes
+from rlvr.worlds.carry import TINY
 
 if TYPE_CHECKING:
     import torch

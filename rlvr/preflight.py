@@ -10,7 +10,7 @@ import numpy as np
 
 from rlvr.analysis.passk import pass_at_k, pass_hat_k
 from rlvr.config import Config
-from rlvr.report.sources import read
+from rlvr.rollouts.evaluations import read
 
 TRUNCATED, NO_ANSWER, UNJUDGED, MIXED = 0.1, 0.25, 0.05, 0.1
 """Shares beyond which (for MIXED: below which) a line of advice is given."""

@@ -14,7 +14,8 @@ from rlvr import config as configuration
 from rlvr import failures, files, pipeline
 from rlvr.config import Cell, Config, ConfigError
 from rlvr.errors import UserError
-from rlvr.run import Run, locked, one_process, processes, refuse_other
+from rlvr.launch.processes import locked, one_process, processes
+from rlvr.run import Run, refuse_other
 from rlvr.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import verifiers
-from rlvr.testbed import world
+from rlvr.worlds import carry
 
 # ------------------------------------------------------------------------------------------------- what there is
 
@@ -152,7 +152,7 @@ def main() -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     parser = argparse.ArgumentParser(description="GRPO in plain PyTorch on two-digit sums.")
-    parser.add_argument("--model", default=str(world.TINY), help="folder or Hub name; the embedded model")
+    parser.add_argument("--model", default=str(carry.TINY), help="folder or Hub name; the embedded model")
     parser.add_argument("--loss", default="grpo")
     parser.add_argument("--sequence", action="store_true", help="importance ratios per completion (GSPO)")
     parser.add_argument("--beta", type=float, default=0.0)
@@ -169,7 +169,7 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(asked.model, dtype=torch.float32).eval()  # eval: no dropout
     reference = AutoModelForCausalLM.from_pretrained(asked.model, dtype=torch.float32).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr=asked.learning_rate, weight_decay=0.0)
-    problems = world.problems("train")
+    problems = carry.problems("train")
 
     for step in range(asked.steps):
         samples, right = [], 0.0

@@ -28,7 +28,7 @@ from rlvr.analysis import (
     voting,
 )
 from rlvr.analysis.samples import Answers
-from rlvr.testbed import laws
+from rlvr.worlds import laws
 
 Result = dict[str, Any]
 

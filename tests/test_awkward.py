@@ -11,10 +11,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rlvr import rollouts
 from rlvr.cli import main
+from rlvr.problems.on_disk import IN_MEMORY, Stored, stored
 from rlvr.run import read_metrics
-from rlvr.store import IN_MEMORY, Stored, stored
-from rlvr.testbed import world
-from rlvr.testbed.world import TINY
+from rlvr.worlds import carry
+from rlvr.worlds.carry import TINY
 from verifiers import Problem, Verdict
 
 SHORT = [
@@ -120,7 +120,7 @@ def lines_of(problems: list[Problem]) -> list[bytes]:
 
 def test_files_as_other_systems_leave_them(tmp_path, recwarn):
     """A byte-order mark, Windows line ends, blank lines, unknown keys, a torn last line."""
-    train, heldout = world.problems("train")[:6], world.problems("heldout")[:4]
+    train, heldout = carry.problems("train")[:6], carry.problems("heldout")[:4]
     for name, problems in (("train", train), ("heldout", heldout)):
         lines = lines_of(problems)
         data = b"\xef\xbb\xbf" + b"\r\n".join([*lines[:2], b"", *lines[2:], lines[0][:25]])
@@ -143,7 +143,7 @@ def test_files_as_other_systems_leave_them(tmp_path, recwarn):
 
 def test_prompts_longer_than_the_context(tmp_path, capsys):
     """Never cut. In training they are left out and counted; an evaluation does not shrink in silence."""
-    some, long = world.problems("train")[:3], Problem("", "1+" * 100 + "1=", "101")
+    some, long = carry.problems("train")[:3], Problem("", "1+" * 100 + "1=", "101")
     (tmp_path / "train.jsonl").write_bytes(b"\n".join(lines_of([*some, long])))
     train = f"problems.train={{file: {tmp_path / 'train.jsonl'}}}"
     rows = trained(tmp_path / "run", train)
@@ -177,7 +177,7 @@ def test_many_problems_lie_on_disk():
 GROWTH = """
 import resource, sys
 from rlvr import problems
-from rlvr.sources import SourceConfig
+from rlvr.config import SourceConfig
 source = SourceConfig(file=sys.argv[1], limit=int(sys.argv[2]), shuffle_seed=1)
 assert len(problems.load_all(source, SourceConfig(world="heldout")).train) == int(sys.argv[2])
 for line in open("/proc/self/status"):

@@ -12,7 +12,7 @@ from tests.conftest import REPO
 
 @pytest.fixture
 def bench_step(monkeypatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(REPO / "scripts"))
+    monkeypatch.syspath_prepend(str(REPO / "scripts" / "bench"))
     return importlib.import_module("bench_step")
 
 

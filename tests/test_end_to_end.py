@@ -13,7 +13,7 @@ import pytest
 from rlvr import rollouts
 from rlvr.cli import main
 from rlvr.run import read_metrics
-from rlvr.testbed.world import TINY
+from rlvr.worlds.carry import TINY
 
 SHORT = [
     "train.steps=4", "train.groups_per_step=4", "train.group_size=4", "train.eval_every=2", "train.eval_samples=4",

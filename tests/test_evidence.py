@@ -5,7 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from rlvr.evidence import Evidence, EvidenceConfig, EvidenceError, render
+from rlvr.config import EvidenceConfig
+from rlvr.evidence import Evidence, EvidenceError, render
 from verifiers import Problem
 
 TRAIN = [

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from rlvr import config as configuration
 from rlvr.cli import main
 from rlvr.policy import PolicyError, load_policy
-from rlvr.testbed.world import TINY
+from rlvr.worlds.carry import TINY
 
 WEIGHTS = "model.safetensors"
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rlvr.problems import ProblemError, SourceConfig, load, load_all, normalise, refuse_overlap
-from rlvr.sources import columns, fields
+from rlvr.config import SourceConfig
+from rlvr.config.data import columns, fields
+from rlvr.problems import ProblemError, load, load_all, normalise, refuse_overlap
 from verifiers import Problem
 
 SUMS = {

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from rlvr import rollouts
-from rlvr.testbed.world import TINY
+from rlvr.worlds.carry import TINY
 
 # sgd: the weights' change is the gradient, which AdamW's first step would reduce to its sign
 WORDS = [

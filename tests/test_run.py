@@ -3,8 +3,8 @@ import signal
 import pytest
 
 from rlvr import config as configuration
-from rlvr import interrupt
 from rlvr.config import ConfigError
+from rlvr.launch import signals
 from rlvr.run import differences, open_run, read_metrics
 from tests.conftest import quickstart_config
 
@@ -74,27 +74,27 @@ class Wire:
 
 
 def test_a_signal_of_another_process_is_heeded_where_each_works_for_itself(monkeypatch):
-    monkeypatch.setattr(interrupt, "HEARING", 0.0)
+    monkeypatch.setattr(signals, "POLL_SECONDS", 0.0)
     wire, went_on = Wire(), False
-    with interrupt.orderly():
-        with interrupt.apart(wire):
-            interrupt.heed()
-            wire.set(interrupt.KEY, "15")
-            interrupt.heed()
+    with signals.orderly():
+        with signals.apart(wire):
+            signals.check_stop()
+            wire.set(signals.KEY, "15")
+            signals.check_stop()
             went_on = True
-        assert (went_on, interrupt.asked()) == (False, 15)
-        interrupt.heed()  # outside of such a block it is a matter for all together
-    with interrupt.orderly():
-        assert interrupt.asked() is None
+        assert (went_on, signals.asked()) == (False, 15)
+        signals.check_stop()  # outside of such a block it is a matter for all together
+    with signals.orderly():
+        assert signals.asked() is None
 
 
 def test_a_signal_of_its_own_is_told_to_the_others(monkeypatch):
-    monkeypatch.setattr(interrupt, "HEARING", 0.0)
+    monkeypatch.setattr(signals, "POLL_SECONDS", 0.0)
     monkeypatch.setenv("WORLD_SIZE", "2")
     wire = Wire()
-    with interrupt.orderly():
+    with signals.orderly():
         signal.raise_signal(signal.SIGHUP)  # noted, where others count on this process
-        with interrupt.apart(wire):
-            interrupt.heed()
+        with signals.apart(wire):
+            signals.check_stop()
             pytest.fail("it was asked to stop")
-        assert wire.told == {interrupt.KEY: "1"}
+        assert wire.told == {signals.KEY: "1"}

@@ -1,4 +1,4 @@
-"""scripts/torture.py, shortened: it is run in full by hand, with 50 kills."""
+"""scripts/study/torture.py, shortened: it is run in full by hand, with 50 kills."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from tests.conftest import REPO
 def test_a_run_killed_in_every_kind_of_phase_ends_as_if_untouched(tmp_path):
     words = ["--kills", "6", "--seed", "4", "--json", str(tmp_path / "result.json")]
     done = subprocess.run(
-        [sys.executable, str(REPO / "scripts" / "torture.py"), *words],
+        [sys.executable, str(REPO / "scripts" / "study" / "torture.py"), *words],
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""95 % intervals from bootstrap replicates, chosen so that they cover (scripts/coverage_study.py,
+"""95 % intervals from bootstrap replicates, chosen so that they cover (scripts/study/coverage_study.py,
 docs/metrics.md).
 
 Plain percentile intervals are too short for few problems, sit wrongly for skewed quantities, and collapse to

@@ -1,24 +1,34 @@
-"""One typed configuration: a YAML file, `key=value` overrides, validated before anything heavy is imported."""
+"""One typed configuration: a YAML file, `key=value` overrides, validated before anything heavy is imported.
 
+Every section is here, that of problems and evidence too; nothing of rlvr is imported but its errors.
+"""
+
+from rlvr.config.data import EvidenceConfig, Example, ProblemsConfig, SourceConfig
 from rlvr.config.explain import describe
 from rlvr.config.grid import Cell, cells, load_cells, single
 from rlvr.config.reading import find, load, packaged_folder, validate
 from rlvr.config.schema import (
+    AnalysisConfig,
+    Config,
+    SamplingConfig,
+    SandboxConfig,
+    VerificationConfig,
+)
+from rlvr.config.training import (
     ALGORITHMS,
     GSPO,
     LOSS_TYPES,
-    Config,
-    ConfigError,
     CurriculumConfig,
     LoraSection,
     PpoSection,
-    SamplingConfig,
     ShapingConfig,
     TrainConfig,
 )
+from rlvr.errors import ConfigError
 
 __all__ = [
-    "ALGORITHMS", "GSPO", "LOSS_TYPES", "Cell", "Config", "ConfigError", "CurriculumConfig", "LoraSection",
-    "PpoSection", "SamplingConfig", "ShapingConfig", "TrainConfig", "cells", "describe", "find", "load",
+    "ALGORITHMS", "GSPO", "LOSS_TYPES", "AnalysisConfig", "Cell", "Config", "ConfigError", "CurriculumConfig",
+    "EvidenceConfig", "Example", "LoraSection", "PpoSection", "ProblemsConfig", "SamplingConfig", "SandboxConfig",
+    "ShapingConfig", "SourceConfig", "TrainConfig", "VerificationConfig", "cells", "describe", "find", "load",
     "load_cells", "packaged_folder", "single", "validate",
 ]  # fmt: skip

@@ -11,7 +11,8 @@ from itertools import product
 from pathlib import Path
 
 from rlvr.config.reading import load
-from rlvr.config.schema import Config, ConfigError
+from rlvr.config.schema import Config
+from rlvr.errors import ConfigError
 
 _TOKEN = re.compile(
     r"""(?<![^\s\[{,:])"(?:\\.|[^"\\])*"|(?<![^\s\[{,:])'(?:''|[^'])*'|.""", re.DOTALL

@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from rlvr.config.explain import explain
-from rlvr.config.schema import Config, ConfigError
+from rlvr.config.schema import Config
+from rlvr.errors import ConfigError
 
 
 def find(name: str | Path) -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rlvr.report.columns import Columns
-from rlvr.report.sources import Evaluation
+from rlvr.rollouts.columns import Columns
+from rlvr.rollouts.evaluations import Evaluation
 
 MAX_ROWS = 10_000
 MAX_CHARACTERS = 12_000_000

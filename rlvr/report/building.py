@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.errors import UserError
-from rlvr.report import Report, browser, page, words
+from rlvr.report import Report, browser, page, prose
 from rlvr.report.document import assemble
 from rlvr.report.figures import (
     Panel,
     View,
+    checkpoints,
     controls,
     decomposition,
     evidence,
     frontier,
     passk,
-    runs,
     sampling_caption,
     scatter,
-    steps,
+    seeds,
     summary,
     tables,
     theme,
@@ -40,13 +40,13 @@ PANELS = (
     frontier.panel,
     variants.panel,
     training.panel,
-    steps.panel,
+    checkpoints.panel,
     evidence.panel,
     tables.probes,
     tables.exact,
     tables.limits,
     verdicts.panel,
-    runs.panel,
+    seeds.panel,
     summary.panel,
     controls.panel,
 )
@@ -77,7 +77,7 @@ def write(
     view = View(document, inputs.evaluations, inputs.training, inputs.trainings)
     panels = [_captioned(draw(view), view) for draw in PANELS]
     html = page.render(
-        document, panels, browser.collect(inputs.evaluations), words.headline(document), words.tiles(document)
+        document, panels, browser.collect(inputs.evaluations), prose.headline(document), prose.tiles(document)
     )
     output.mkdir(parents=True, exist_ok=True)
     for name, text in _beside(panels):
@@ -85,7 +85,7 @@ def write(
     text = json.dumps(document, indent=1, allow_nan=False)
     _put(output / "report.json", text + "\n")
     _put(output / "report.html", html)
-    return Report(words.summary(document), output / "report.json", output / "report.html", document)
+    return Report(prose.summary(document), output / "report.json", output / "report.html", document)
 
 
 def _captioned(panel: Panel, view: View) -> Panel:

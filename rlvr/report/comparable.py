@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from rlvr.errors import UserError
-from rlvr.report.sources import Evaluation
-from rlvr.report.text import line
+from rlvr.rollouts.evaluations import Evaluation
+from rlvr.text import line
 
 MUST_AGREE = (
     "temperature",

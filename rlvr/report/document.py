@@ -10,10 +10,10 @@ from rlvr import __version__
 from rlvr.analysis.compare import compare, summarise
 from rlvr.analysis.compression import clopper_pearson
 from rlvr.analysis.estimate import plain
-from rlvr.report import rungs, runs
+from rlvr.report import evidence_ladder, runs
 from rlvr.report.inputs import Inputs
-from rlvr.report.sources import NEEDED_FOR, Evaluation
-from rlvr.report.text import is_step, number
+from rlvr.rollouts.evaluations import NEEDED_FOR, Evaluation
+from rlvr.text import is_step, number
 
 SCHEMA = 1
 
@@ -48,7 +48,7 @@ def assemble(
         document["comparisons"] = comparisons
     if inputs.runs:
         document |= runs.section(inputs.runs, document)
-    document["ladder"] = rungs.section(base, others[0], inputs.rungs) if others else None
+    document["ladder"] = evidence_ladder.section(base, others[0], inputs.rungs) if others else None
     document["notes"] += _cautions(document)
     document["probes"] = {name: _probe(name, search_budget, *pair) for name, pair in inputs.probes.items()}
     if exact is not None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from rlvr.errors import UserError
-from rlvr.report import RunFiles, comparable, rungs
-from rlvr.report.sources import Evaluation, read, renamed
+from rlvr.report import RunFiles, comparable, evidence_ladder
 from rlvr.rollouts import read_objects
+from rlvr.rollouts.evaluations import Evaluation, read, renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Inputs:
     evaluations: list[Evaluation]
     """Base, the main policy, then the others; or one alone."""
     probes: dict[str, list[Evaluation]] = field(default_factory=dict)
-    rungs: list[rungs.Further] = field(default_factory=list)
+    rungs: list[evidence_ladder.Further] = field(default_factory=list)
     """Base or tuned again, under other evidence."""
     training: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the main run's metrics.jsonl."""
@@ -45,7 +45,7 @@ class Inputs:
         """One run: reads all files and refuses what cannot be compared."""
         found = _evaluations(base, tuned, more, allow)
         notes = [note for evaluation in found for note in evaluation.notes]
-        held, further = rungs.split(found, allow)
+        held, further = evidence_ladder.split(found, allow)
         for other in held[1:]:
             notes += comparable.check(held[0], other, allow)
         for rung in further:

@@ -21,7 +21,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from rlvr.report.figures import Panel, theme
-from rlvr.report.text import cell, visible
+from rlvr.text import cell, visible
 
 ROWS_SHOWN = 200
 

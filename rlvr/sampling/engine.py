@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from rlvr import interrupt
 from rlvr.config import SamplingConfig
+from rlvr.launch import signals
 from rlvr.policy import Policy
 from rlvr.sampling import shared
 from rlvr.sampling.abilities import abilities
@@ -208,7 +208,7 @@ class _Run:
 
     def _draw(self, rows: Sequence[int], logits: torch.Tensor, place: torch.Tensor) -> Drawn:
         """The next token of `rows`, which draw from `logits[place]`."""
-        interrupt.heed()
+        signals.check_stop()
         numbers = [self._uniforms(i)[len(self.completions[i].token_ids)] for i in rows]
         uniform = torch.tensor(numbers, dtype=torch.float64, device=logits.device)
         return self.distribution.draw(logits, place.to(logits.device), uniform)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import Cache, PreTrainedModel
 
-from rlvr import interrupt
+from rlvr.launch import signals
 from rlvr.policy import Policy
 
 CACHES = ("past_key_values", "cache_params")
@@ -44,7 +44,7 @@ class Prefix:
 @torch.no_grad()
 def prefill(policy: Policy, prompts: Sequence[Sequence[int]]) -> Prefix:
     """Read each prompt once."""
-    interrupt.heed()
+    signals.check_stop()
     longest = max(map(len, prompts))
     pad = policy.tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts], device=policy.device)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from rlvr import interrupt
+from rlvr.launch import signals
 from rlvr.policy import Policy
 from rlvr.sampling.abilities import abilities
 from rlvr.sampling.prefix import prefill
@@ -40,7 +40,7 @@ def logprobs(
     batch_size = max(8, min(1024, LOGITS // (longest * vocabulary)))
     totals: list[float] = []
     for start in range(0, len(rows), batch_size):
-        interrupt.heed()
+        signals.check_stop()
         batch = rows[start : start + batch_size]
         totals += (_on_prompts if shares else _whole)(policy, prompts, batch, temperature or 1.0)
         if progress:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlvr import interrupt
 from rlvr.config import Config
 from rlvr.errors import RunError
-from rlvr.run import Run, processes
+from rlvr.launch import signals
+from rlvr.launch.processes import processes
+from rlvr.run import Run
 from verifiers import Problem
 
 if TYPE_CHECKING:
-    from rlvr.evaluation import Examiner
+    from rlvr.evaluation import Evaluator
     from rlvr.policy import Policy
     from rlvr.training.checkpoints import Checkpoint, Checkpoints
     from rlvr.training.keeper import Keeper
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def train(
     config: Config,
     problems: Sequence[Problem],
-    examiner: Examiner,
+    evaluator: Evaluator,
     run: Run,
     evaluate: Callable[[Policy, int], dict[str, float] | None],
 ) -> Path:
@@ -42,7 +43,6 @@ def train(
     """
     from rlvr import rollouts
     from rlvr.evaluation import fitting
-    from rlvr.judging import outcome
     from rlvr.policy import load_policy
     from rlvr.training import arguments
     from rlvr.training.callbacks import Journal, rewind
@@ -50,26 +50,27 @@ def train(
     from rlvr.training.guard import Guard
     from rlvr.training.keeper import Keeper
     from rlvr.training.trainer import Trainer
+    from rlvr.verdict_health import outcome
 
     if run.model.is_dir():
         return run.model
     arguments.check(config.train)
     policy = load_policy(config, "policy", for_training=True)
-    fit, longest = fitting(policy, examiner.evidence, problems, config.sampling.max_new_tokens)
+    fit, longest = fitting(policy, evaluator.evidence, problems, config.sampling.max_new_tokens)
     if len(fit) < len(problems):
-        examiner.terminal.say(
+        evaluator.terminal.say(
             f"{len(problems) - len(fit)} of {len(problems)} training problems are left out: their prompts do not fit "
             f"the model's context of {policy.context} tokens together with sampling.max_new_tokens"
         )
     args = arguments.grpo_config(config, run.checkpoints, longest)
-    checkpoints = Checkpoints(run.checkpoints, args.save_total_limit or 1, examiner.terminal.say)
+    checkpoints = Checkpoints(run.checkpoints, args.save_total_limit or 1, evaluator.terminal.say)
     with processes().main_process_first():
         resumed = start(checkpoints, config.resume)
     done = resumed.step if resumed else 0
     if processes().is_main_process:
         rewind(run.metrics, run.rollouts("train").parent, done)
-    with examiner.terminal.progress("training", total=config.train.steps, start=done) as advance:
-        trainer = Trainer(policy, fit, config, examiner, args, run.rollouts("train").parent)
+    with evaluator.terminal.progress("training", total=config.train.steps, start=done) as advance:
+        trainer = Trainer(policy, fit, config, evaluator, args, run.rollouts("train").parent)
 
         def evaluate_now(step: int) -> dict[str, float]:
             with trainer.snapshot(f"step-{step}") as snapshot:
@@ -78,7 +79,7 @@ def train(
         guard = trainer.guard = Guard(
             config.train.max_skipped,
             config.train.max_drift,
-            examiner.terminal.say,
+            evaluator.terminal.say,
             lambda step: run.rollouts(f"train-{step - (step - 1) % trainer.num_iterations:06d}"),
         )
         for file in sorted(run.rollouts("train").parent.glob("train-*.jsonl"))[
@@ -123,8 +124,8 @@ def steps(trainer: Trainer, keeper: Keeper, resumed: Checkpoint | None) -> None:
     """Train to the end, or until something stops the run: then a checkpoint holds the last committed step."""
     try:
         trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
-    except (interrupt.Interrupted, RunError):
+    except (signals.Interrupted, RunError):
         keeper.save_now()
         raise
     finally:
-        interrupt.reset()
+        signals.reset()

@@ -12,8 +12,8 @@ from peft import LoraConfig
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import LOSS_TYPES, Config, ConfigError, TrainConfig
+from rlvr.launch.processes import processes
 from rlvr.policy import device
-from rlvr.run import processes
 from rlvr.training.ppo import VALUE_HEAD
 
 MICRO_STEP_TOKENS = 16_384

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 
-from rlvr import interrupt
 from rlvr.config import TrainConfig
 from rlvr.evaluation import judged, unjudged
+from rlvr.launch import signals
+from rlvr.launch.processes import apart
 from rlvr.rollouts import Rollout
-from rlvr.run import apart
 from rlvr.sampling import Completion
 from rlvr.training.advantages import zero_variance
 from rlvr.training.curriculum import Outcome
@@ -52,7 +52,7 @@ class Sampled:
         """Wait for the verdicts that are still out, and make rewards of all of them."""
         start = time.perf_counter()
         with apart():
-            self.verdicts = [interrupt.result(self.judging[row]) for row in range(len(self.completions))]
+            self.verdicts = [signals.result(self.judging[row]) for row in range(len(self.completions))]
         self.seconds["verifying"] = time.perf_counter() - start
         self.rewards = [
             reward(train, *row) for row in zip(self.verdicts, self.completions, self.seeds, strict=True)

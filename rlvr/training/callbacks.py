@@ -12,8 +12,10 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rlvr import files, interrupt
-from rlvr.run import metrics_of, processes
+from rlvr import files
+from rlvr.launch import signals
+from rlvr.launch.processes import processes
+from rlvr.run import metrics_of
 
 RENAMED = {
     "entropy": "entropy",
@@ -89,7 +91,7 @@ class Journal(TrainerCallback):
         if row.get("skipped"):
             row["loss"] = None  # transformers has put the mean of the others in its place
         self.pending = {key: value if finite(value) else None for key, value in row.items()}
-        with interrupt.free():
+        with signals.free():
             self.finish()
         del state.log_history[:-1]  # metrics.jsonl is the history; every checkpoint would hold it again
 
@@ -98,7 +100,7 @@ class Journal(TrainerCallback):
         if self.pending is None:
             return
         evaluated = self.evaluate(self.pending["step"])
-        with interrupt.held():
+        with signals.held():
             self.last, self.pending = self.pending | evaluated, None
             if processes().is_main_process:
                 append(self.file, self.last)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from rlvr import files
 from rlvr.errors import UserError
-from rlvr.run import processes
+from rlvr.launch.processes import processes
 
 MANIFEST = "manifest.json"
 STATE = "state.json"

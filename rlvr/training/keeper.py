@@ -16,9 +16,9 @@ from accelerate.utils import broadcast_object_list
 from safetensors.torch import load_model, save_model
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from rlvr import interrupt
 from rlvr.errors import UserError
-from rlvr.run import processes, stop_if_asked
+from rlvr.launch import signals
+from rlvr.launch.processes import processes, stop_if_asked
 from rlvr.training.callbacks import Journal, settle
 from rlvr.training.checkpoints import Checkpoint, Checkpoints
 
@@ -79,7 +79,7 @@ class Keeper(TrainerCallback):
         """A checkpoint of the last committed step, wherever the next one was left. A second signal stops it."""
         if self.random is None or self.saved_step == self.trainer.state.global_step:
             return
-        with suppress(interrupt.Interrupted), interrupt.held():
+        with suppress(signals.Interrupted), signals.held():
             set_random_states(self.random)
             self.trainer._save_checkpoint(self.trainer.model, None)
 
@@ -87,7 +87,7 @@ class Keeper(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.began = time.perf_counter()
-        interrupt.hold()
+        signals.hold()
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -97,12 +97,12 @@ class Keeper(TrainerCallback):
                 self.trainer._load_rng_state(str(self.resumed.path))
             self.random = random_states()
         stop_if_asked()
-        interrupt.release()
+        signals.release()
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        interrupt.hold()
+        signals.hold()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -117,7 +117,7 @@ class Keeper(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        interrupt.release()
+        signals.release()
 
     def _due(self, step: int) -> bool:
         if self.every is not None:

@@ -31,11 +31,10 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rlvr import files, rollouts
 from rlvr.config import Config
-from rlvr.evaluation import Examiner, row_seed
+from rlvr.evaluation import Evaluator, row_seed
 from rlvr.evidence import render
-from rlvr.judging import PROBLEMS, Watch, outcome
+from rlvr.launch.processes import apart, stop_if_asked
 from rlvr.policy import Policy
-from rlvr.run import apart, stop_if_asked
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.training import arguments, ppo
@@ -45,6 +44,7 @@ from rlvr.training.curriculum import Curriculum, levels_of
 from rlvr.training.guard import padded
 from rlvr.training.keeper import Keeper
 from rlvr.training.update import PackedTrainer
+from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
 
 
@@ -54,7 +54,7 @@ class Trainer(PackedTrainer):
     Args:
         policy: what is trained; its model is changed in place.
         problems: the training problems.
-        examiner: evidence and verifier pool, as the evaluations use them.
+        evaluator: evidence and verifier pool, as the evaluations use them.
         rollouts_to: folder of `train-000001.jsonl`, …: every sample that was trained on.
     """
 
@@ -63,11 +63,11 @@ class Trainer(PackedTrainer):
         policy: Policy,
         problems: Sequence[Problem],
         config: Config,
-        examiner: Examiner,
+        evaluator: Evaluator,
         args: GRPOConfig,
         rollouts_to: Path,
     ) -> None:
-        self.policy, self.problems, self.examiner, self.our = policy, problems, examiner, config
+        self.policy, self.problems, self.evaluator, self.our = policy, problems, evaluator, config
         self.group_size = config.train.group_size
         self.rollouts_to = rollouts_to
         self.args = args
@@ -85,7 +85,7 @@ class Trainer(PackedTrainer):
         self._sampled: Sampled | None = None
         self.sampled_metrics: dict[str, float] = {}
         self.keeper: Keeper | None = None
-        self.watch = Watch(
+        self.watch = UnjudgedMonitor(
             config.verification.max_unjudged,
             least=PROBLEMS * self.group_size,
             blocks=-(-PROBLEMS // config.train.groups_per_step),
@@ -103,7 +103,7 @@ class Trainer(PackedTrainer):
         self.remove_callback(PrinterCallback)
         # TRL recognises truncation by the last token, which an end by stop string is not: masked below instead
         self._mask_truncated, self.mask_truncated_completions = self.mask_truncated_completions, False
-        self.choose_update(examiner.terminal.say)
+        self.choose_update(evaluator.terminal.say)
 
     # ------------------------------------------------------------------ which samples
 
@@ -144,7 +144,7 @@ class Trainer(PackedTrainer):
             for earlier, (place, index) in enumerate(chosen.items())
             if place in self._places
             for problem in [self.problems[index]]
-            for prompt in [render(self.examiner.evidence, problem, self.policy.tokenizer)]  # once per group
+            for prompt in [render(self.evaluator.evidence, problem, self.policy.tokenizer)]  # once per group
             for sample in range(self.group_size)
         ]
 
@@ -251,7 +251,7 @@ class Trainer(PackedTrainer):
 
     def _judge(self, sampled: Sampled, row: int, completion: Completion) -> None:
         """Hand a row that has ended to the verifiers, while others are still sampled."""
-        sampled.judging[row] = self.examiner.pool.submit(sampled.inputs[row]["problem"], completion.text)
+        sampled.judging[row] = self.evaluator.pool.submit(sampled.inputs[row]["problem"], completion.text)
 
     def _from_vllm(self, ids: list[int]) -> Completion:
         text = self.policy.tokenizer.decode(ids, skip_special_tokens=True)

@@ -14,13 +14,13 @@ from peft import PeftModel
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import ConfigError, PpoSection
+from rlvr.launch.processes import stop_if_asked
 from rlvr.policy import Policy
-from rlvr.run import stop_if_asked
 from rlvr.training import attention, ppo
 from rlvr.training.batch import per_row
 from rlvr.training.guard import GuardedTrainer, watched
 from rlvr.training.head import add_selected_head
-from rlvr.training.heap import keep_freed_memory
+from rlvr.training.malloc import keep_freed_memory
 from rlvr.training.packing import pack
 
 

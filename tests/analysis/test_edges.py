@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rlvr.analysis import alignment, compression, evidence, frontier, passk, search, sizing, voting
-from rlvr.testbed import laws
+from rlvr.worlds import laws
 
 INF = math.inf
 

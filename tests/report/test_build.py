@@ -12,8 +12,8 @@ import simulate
 from rlvr.errors import UserError
 from rlvr.report import build
 from rlvr.report.browser import choose, collect
-from rlvr.report.columns import read_columns
-from rlvr.report.sources import read
+from rlvr.rollouts.columns import read_columns
+from rlvr.rollouts.evaluations import read
 
 
 @pytest.fixture(scope="module")

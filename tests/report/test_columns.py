@@ -7,8 +7,8 @@ import pytest
 
 from rlvr.cli import main
 from rlvr.errors import UserError
-from rlvr.report.columns import read_columns
-from rlvr.report.sources import read
+from rlvr.rollouts.columns import read_columns
+from rlvr.rollouts.evaluations import read
 
 GOOD = {"problem_id": "p", "sample": 0, "score": 1.0}
 

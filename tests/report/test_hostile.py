@@ -10,7 +10,8 @@ import simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlvr.report import build, page, text
+from rlvr import text
+from rlvr.report import build, page
 
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 

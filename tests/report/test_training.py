@@ -6,7 +6,7 @@ import pytest
 
 from rlvr.report import build
 from rlvr.report.figures import clock
-from rlvr.report.figures.steps import beta_eff
+from rlvr.report.figures.checkpoints import beta_eff
 from tests.report import simulate
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rlvr import pipeline, rollouts
 from rlvr.config import SamplingConfig
-from rlvr.evaluation import Examiner, row_seed
+from rlvr.evaluation import Evaluator, row_seed
 from rlvr.evidence import Evidence
 from rlvr.problems import load_all
 from rlvr.run import open_run
@@ -87,10 +87,10 @@ def written(tmp_path_factory) -> dict[str, Path]:
     folders = {}
     for name, order in ORDERS.items():
         folders[name] = tmp_path_factory.mktemp("order") / "run"
-        examiner = Examiner(config, Evidence(config.evidence), LateVerdicts(order), Terminal(quiet=True))  # type: ignore[arg-type]
+        evaluator = Evaluator(config, Evidence(config.evidence), LateVerdicts(order), Terminal(quiet=True))  # type: ignore[arg-type]
         here = open_run(config, folders[name])
-        pipeline.evaluate(config, config.model, "base", problems, examiner, here)
-        pipeline.train(config, problems, examiner, here)
+        pipeline.evaluate(config, config.model, "base", problems, evaluator, here)
+        pipeline.train(config, problems, evaluator, here)
     return folders
 
 

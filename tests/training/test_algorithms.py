@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from rlvr import problems as sources
-from rlvr.config import TrainConfig
-from rlvr.evaluation import Examiner
+from rlvr.config import SourceConfig, TrainConfig
+from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
 from rlvr.policy import load_policy
-from rlvr.problems import SourceConfig
 from rlvr.terminal import Terminal
 from rlvr.training import arguments
 from rlvr.training.trainer import Trainer
@@ -32,10 +31,10 @@ def build(tmp_path, pool, **train) -> Trainer:
     config = quickstart_config(train=TrainConfig(**settings), verifier="math", verifier_options={})
     policy = load_policy(config, "policy", for_training=True)
     problems = sources.load(SourceConfig(world="train", limit=50), "train", None)
-    examiner = Examiner(config, Evidence(config.evidence), pool, Terminal(quiet=True))
+    evaluator = Evaluator(config, Evidence(config.evidence), pool, Terminal(quiet=True))
     args = arguments.grpo_config(config, tmp_path / "c", longest_prompt=10)
     (tmp_path / "rollouts").mkdir(exist_ok=True)
-    trainer = Trainer(policy, problems, config, examiner, args, tmp_path / "rollouts")
+    trainer = Trainer(policy, problems, config, evaluator, args, tmp_path / "rollouts")
     model_of(trainer).train()
     trainer.current_gradient_accumulation_steps = 1
     return trainer

@@ -70,7 +70,7 @@ def faults():
     libc.free(block)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 print(min(faults() for _ in range(3)))
-from rlvr.training.heap import keep_freed_memory
+from rlvr.training.malloc import keep_freed_memory
 keep_freed_memory()
 faults()
 print(min(faults() for _ in range(3)))

@@ -11,11 +11,10 @@ import torch
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rlvr import problems as sources
-from rlvr.config import LoraSection, SamplingConfig, TrainConfig
-from rlvr.evaluation import Examiner
+from rlvr.config import LoraSection, SamplingConfig, SourceConfig, TrainConfig
+from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
 from rlvr.policy import load_policy
-from rlvr.problems import SourceConfig
 from rlvr.terminal import Terminal
 from rlvr.training import arguments
 from rlvr.training.attention import block_mask
@@ -67,10 +66,10 @@ def build(
     config = quickstart_config(train=train, sampling=sampling, verifier="math", verifier_options={})
     policy = load_policy(config, "policy", for_training=True)
     problems = sources.load(SourceConfig(world="train", limit=50), "train", None)
-    examiner = Examiner(config, Evidence(config.evidence), pool, Terminal(quiet=True))
+    evaluator = Evaluator(config, Evidence(config.evidence), pool, Terminal(quiet=True))
     args = arguments.grpo_config(config, folder / "c", longest_prompt=10)
     (folder / "rollouts").mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(policy, problems, config, examiner, args, folder / "rollouts")
+    trainer = Trainer(policy, problems, config, evaluator, args, folder / "rollouts")
     model_of(trainer).train()
     trainer.current_gradient_accumulation_steps = micro_steps
     return trainer

@@ -11,14 +11,14 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from rlvr.config import LoraSection, PpoSection, TrainConfig
-from rlvr.evaluation import Examiner
+from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
 from rlvr.run import Run
 from rlvr.terminal import Terminal
-from rlvr.testbed import world
 from rlvr.training import train
 from rlvr.training.batch import split_groups
 from rlvr.training.ppo import gae, value_losses
+from rlvr.worlds import carry
 from tests.conftest import quickstart_config
 from tests.training import reference_ppo
 from tests.training.handles import model_of, sampled_of
@@ -189,8 +189,8 @@ def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(tmp_pat
                 learning_rate=1e-3,
             )
             config = quickstart_config(train=section, verifier="math", verifier_options={})
-            examiner = Examiner(config, Evidence(config.evidence), pool, Terminal(quiet=True))
-            train(config, world.problems("train", 50), examiner, run, lambda policy, step: None)
+            evaluator = Evaluator(config, Evidence(config.evidence), pool, Terminal(quiet=True))
+            train(config, carry.problems("train", 50), evaluator, run, lambda policy, step: None)
         (weights,) = (run.checkpoints / "checkpoint-2").glob("*model.safetensors")
         return load_file(weights)
 

@@ -5,15 +5,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from rlvr.testbed import world
+from rlvr.worlds import carry
 from verifiers import as_trl_reward
 
 
 def test_trl_trains_with_a_verifier(tmp_path):
-    problems = world.problems("train", 4)
+    problems = carry.problems("train", 4)
     rows = {"prompt": [p.prompt for p in problems], "reference": [p.reference for p in problems]}
     trainer = GRPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(world.TINY),
+        model=AutoModelForCausalLM.from_pretrained(carry.TINY),
         reward_funcs=as_trl_reward("math"),
         args=GRPOConfig(
             output_dir=str(tmp_path),
@@ -28,7 +28,7 @@ def test_trl_trains_with_a_verifier(tmp_path):
             seed=0,
         ),
         train_dataset=Dataset.from_dict(rows),
-        processing_class=AutoTokenizer.from_pretrained(world.TINY),
+        processing_class=AutoTokenizer.from_pretrained(carry.TINY),
     )
     trainer.train()
     reward = trainer.state.log_history[0]["reward"]

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rlvr.report.figures import theme
-from rlvr.report.sources import Evaluation
+from rlvr.rollouts.evaluations import Evaluation
 
 Row = Sequence[Any]
 

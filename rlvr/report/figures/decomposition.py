@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from rlvr.report.figures import Panel, View, pct, theme
-from rlvr.report.text import number, points
-from rlvr.report.words import lost
+from rlvr.report.prose import lost
+from rlvr.text import number, points
 
 PARTS = {
     "within": "compression within K",

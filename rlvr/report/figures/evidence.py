@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rlvr.report.figures import Panel, View, theme
-from rlvr.report.text import line, number
-from rlvr.report.words import evidence_worth
+from rlvr.report.prose import evidence_worth
+from rlvr.text import line, number
 
 COLUMNS = (
     *("policy", "evidence", "shots", "file", "problems", "nats", "se", "lo", "hi", "status"),

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from rlvr.report.figures import Panel, View, pct, theme
 from rlvr.report.figures.tables import interval
-from rlvr.report.text import number
+from rlvr.text import number
 
 CHAIN = {
     "kl_bernoulli": ("success: kl(q‖p)", "within"),

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from rlvr.report.figures import MIN_SEEDS, Panel, View, log2_axis, pct, theme
-from rlvr.report.text import number, points
+from rlvr.text import number, points
 
 COLUMNS = ("series", "k", "value", "se", "lo", "hi", "se_fixed", "problems", "status")
 

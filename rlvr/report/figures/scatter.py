@@ -15,7 +15,7 @@ from rlvr.analysis.passk import pass_at_k
 from rlvr.analysis.posterior import beta_posterior
 from rlvr.analysis.samples import Samples, align
 from rlvr.report.figures import Panel, View, theme
-from rlvr.report.text import number
+from rlvr.text import number
 
 COLUMNS = (
     "problem_id",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rlvr.report.figures import Panel, View
 from rlvr.report.figures.tables import interval
-from rlvr.report.text import is_step, number
+from rlvr.text import is_step, number
 
 POLICY_SERIES = {
     "pass_at_k": "pass@{}",

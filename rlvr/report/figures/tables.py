@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rlvr.report.figures import Panel, View
-from rlvr.report.text import line, number, points
+from rlvr.text import line, number, points
 
 
 def interval(e: Mapping[str, Any] | None, scale: float = 100, form: str = ".1f") -> str:

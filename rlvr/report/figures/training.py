@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from rlvr.analysis.frontier import group_signal
 from rlvr.report.figures import Panel, View, clock, theme
 from rlvr.report.figures.verdicts import COLOURS
-from rlvr.report.text import is_step, number, points
+from rlvr.text import is_step, number, points
 
 EXPECTED = "expected_mixed_share"
 """Not logged but computed from what is: see `_expected`."""

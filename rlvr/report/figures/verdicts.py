@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rlvr.report.figures import Panel, View, theme
-from rlvr.report.text import line, number
+from rlvr.text import line, number
 from verifiers.types import STATUSES
 
 COLOURS = {

@@ -1,0 +1,184 @@
+"""Where problems come from, and how a problem becomes a prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Formatter
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from rlvr.config.section import Section
+
+KINDS = ("dataset", "file", "generator", "world")
+OWN_KEYS = {
+    "dataset": ("subset", "split", "revision"),
+    "generator": ("parameters", "size", "seed"),
+}
+
+
+class SourceConfig(Section):
+    """One source of problems: exactly one of `dataset`, `file`, `generator`, `world`.
+
+    `file` may stand beside `dataset`: then it is the local copy that is read instead.
+
+    >>> SourceConfig(dataset="openai/gsm8k", split="test", prompt="question", reference="answer").label
+    'openai/gsm8k/test'
+    """
+
+    dataset: str | None = Field(default=None, description="name of a data set on the Hub")
+    subset: str | None = Field(default=None, description="its configuration, where it has several")
+    split: str | None = Field(default=None, description='its split; slices such as "test[:200]" work')
+    revision: str | None = Field(default=None, description="its commit, tag or branch")
+    file: str | None = Field(
+        default=None, description="local .jsonl, .json, .parquet or .csv; beside `dataset`, its copy"
+    )
+    generator: str | None = Field(default=None, description="name of a reasoning_gym task")
+    parameters: dict[str, Any] = Field(default={}, description="the task's own parameters")
+    size: int = Field(default=1000, ge=1, description="how many distinct problems to generate")
+    seed: int = Field(default=0, ge=0, description="seed of the generator")
+    world: str | None = Field(default=None, description="a split of the tiny world")
+    prompt: str = Field(default="prompt", description="column, or a format string with {columns}")
+    reference: str | dict[str, str] = Field(
+        default="reference",
+        description="column or format string; or a mapping of keys to such (`key?`: where the row has it)",
+    )
+    id: str | None = Field(default=None, description="column; unset: the source's name and the row's number")
+    format: Literal["columns", "humaneval", "mbpp", "apps", "livecodebench"] = Field(
+        default="columns", description="`columns` as named above; or rows as a public code data set has them"
+    )
+    where: dict[str, Any] = Field(
+        default={}, description="keep rows whose column has this value (a list: any of these)"
+    )
+    shuffle_seed: int | None = Field(default=None, description="shuffle with this seed before `limit`")
+    limit: int | None = Field(default=None, ge=1, description="at most this many problems")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SourceConfig:
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if kinds not in (["dataset"], ["dataset", "file"], ["file"], ["generator"], ["world"]):
+            raise ValueError(
+                f"a source is one of {', '.join(KINDS)} (a file may stand in for a dataset); "
+                f"found {' and '.join(kinds) or 'none of them'}"
+            )
+        for kind, keys in OWN_KEYS.items():
+            if kind not in kinds:
+                self._refuse(keys, f"belongs to a {kind}, and this source is a {kinds[-1]}")
+        if self.world is not None:
+            self._refuse(
+                ("prompt", "reference", "id", "where", "format"), "is given by the tiny world itself"
+            )
+        if self.format != "columns":
+            self._refuse(("prompt", "reference", "id"), f"is read off the rows of {self.format}")
+        specs = self.reference.values() if isinstance(self.reference, dict) else [self.reference]
+        if not specs:
+            raise ValueError("`reference` names no column")
+        for spec in (self.prompt, *specs):
+            columns(spec)
+        return self
+
+    def _refuse(self, keys: tuple[str, ...], why: str) -> None:
+        for key in keys:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"`{key}` {why}")
+
+    @property
+    def label(self) -> str:
+        """Short name of the source, the stem of its problems' ids."""
+        if self.file is not None:
+            return Path(self.file).stem
+        if self.generator is not None:
+            return f"{self.generator}-{self.seed}"
+        if self.world is not None:
+            return f"world-{self.world}"
+        return "/".join(part for part in (self.dataset, self.subset, self.split) if part)
+
+
+class ProblemsConfig(Section):
+    train: SourceConfig | None = Field(
+        default=None, description="problems to train on; not needed by `rlvr eval`"
+    )
+    heldout: SourceConfig = Field(description="problems that every figure of the report is measured on")
+    probes: dict[str, SourceConfig] = Field(
+        default_factory=dict,
+        description="further held-out sets, evaluated before and after training and reported apart",
+    )
+
+
+class Example(Section):
+    prompt: str = Field(min_length=1, description="a problem that is in no held-out set")
+    answer: str = Field(min_length=1, description="its worked answer")
+
+
+class EvidenceConfig(Section):
+    template: Literal["plain", "chat"] = Field(
+        default="plain", description="plain text, or the chat template of the model's tokenizer"
+    )
+    system: str | None = Field(default=None, description="system message (chat only)")
+    instruction: str | None = Field(
+        default=None, description="verbatim text: before everything (plain), or after every question (chat)"
+    )
+    shots: int = Field(
+        default=0, ge=0, description="worked examples drawn from the training problems, which lose them"
+    )
+    shots_seed: int = Field(default=0, ge=0, description="seed of that draw")
+    examples: tuple[Example, ...] = Field(
+        default=(), description="worked examples given verbatim, instead of `shots`"
+    )
+    question: str | None = Field(
+        default=None, description='format of a question; unset: "Q: {prompt}\\nA:" (plain), "{prompt}" (chat)'
+    )
+    answer: str | None = Field(
+        default=None,
+        description="format of an example's answer, from {reference} and the data set's other columns; "
+        'unset: " {reference}" (plain), "{reference}" (chat)',
+    )
+    separator: str = Field(default="\n\n", description="between instruction, examples and question (plain)")
+
+    @model_validator(mode="after")
+    def _coherent(self) -> EvidenceConfig:
+        if self.template == "plain" and self.system is not None:
+            raise ValueError("`system` needs template: chat; in plain text, use `instruction`")
+        if self.shots and self.examples:
+            raise ValueError("give `shots` (drawn) or `examples` (verbatim), not both")
+        if self.answer is not None and not fields(self.answer):
+            raise ValueError(
+                f"`answer` holds no {{column}}, so that every example has the answer {self.answer!r}"
+            )
+        if self.question is not None and fields(self.question) != {"prompt"}:
+            raise ValueError(
+                f"`question` must hold {{prompt}} and no other column, which could show the answer; "
+                f"found {self.question!r}"
+            )
+        return self
+
+
+def columns(spec: str) -> frozenset[str]:
+    """The columns that a column name, or a format string with {columns}, reads.
+
+    >>> sorted(columns("{question} ({unit})")), sorted(columns("question"))
+    (['question', 'unit'], ['question'])
+    """
+    return fields(spec) if is_format(spec) else frozenset([spec])
+
+
+def is_format(spec: str) -> bool:
+    return "{" in spec or "}" in spec
+
+
+def fields(text: str) -> frozenset[str]:
+    """The {names} in a format string. Raises ValueError where it does more than name them."""
+    try:
+        found = [part[1:] for part in Formatter().parse(text) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no format string ({error}); write {{{{ }}}} for braces that stay"
+        ) from None
+    for name, form, conversion in found:
+        if not name:
+            raise ValueError(
+                f"{text!r} has empty braces; name a column, or write {{{{}}}} for braces that stay"
+            )
+        if form or conversion or "." in name or "[" in name:
+            raise ValueError(f"{text!r}: expected plain {{column}} in braces, without format or attribute")
+    return frozenset(str(name) for name, _, _ in found)

@@ -1,0 +1,179 @@
+"""The training run: algorithm, loss, schedule, adapters, curriculum."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from rlvr.config.section import Section
+
+
+class LoraSection(Section):
+    r: int = Field(default=16, ge=1, description="rank")
+    alpha: int = Field(default=32, ge=1, description="scale; the update is alpha / r times B A")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout on the adapter's input")
+    target_modules: str | list[str] = Field(default="all-linear", description="which modules get an adapter")
+
+
+class ShapingConfig(Section):
+    """Reward terms that are not verdicts. They never reach the analysis."""
+
+    overlong: float = Field(default=0.0, ge=0, description="taken from the reward of a truncated completion")
+    per_token: float = Field(default=0.0, ge=0, description="taken from the reward for each completion token")
+
+
+class CurriculumConfig(Section):
+    kind: Literal["uniform", "adaptive", "staged"] = Field(
+        default="uniform",
+        description="epochs of all problems; or drawn by the variance p(1 - p) that running pass rates promise; or "
+        "level by level",
+    )
+    level: str | None = Field(
+        default=None,
+        description="column of the training problems that orders them from easy to hard; `staged` needs it, "
+        "`adaptive` judges unseen problems by it",
+    )
+    forgetting: float = Field(
+        default=0.95, gt=0, le=1, description="what a verdict still counts in the pass rates one step later"
+    )
+    uniform_share: float = Field(
+        default=0.1, gt=0, le=1, description="share of `adaptive` draws that ignore the pass rates"
+    )
+    advance_at: float = Field(
+        default=0.7, gt=0, lt=1, description="pass rate of the newest level at which `staged` adds the next"
+    )
+    refill: int = Field(
+        default=0,
+        ge=0,
+        description="rounds in which a step may draw fresh problems in place of groups without variance (DAPO's "
+        "dynamic sampling, arXiv 2503.14476, bounded); for grpo and rloo. Replaced samples are recorded and counted, "
+        "not trained on",
+    )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> CurriculumConfig:
+        if self.kind == "staged" and self.level is None:
+            raise ValueError("kind: staged needs `level`, the column that orders the problems")
+        return self
+
+
+class PpoSection(Section):
+    gamma: float = Field(default=1.0, gt=0, le=1, description="discount per token")
+    gae_lambda: float = Field(
+        default=1.0, ge=0, le=1, description="1: advantages are return minus value; below: trusts the values"
+    )
+    value_coefficient: float = Field(
+        default=0.1, ge=0, description="weight of the value loss, which also trains the trunk"
+    )
+    value_clip: float = Field(
+        default=0.2,
+        gt=0,
+        description="how far a value may move in one step; acts with trl.num_iterations > 1",
+    )
+    value_learning_rate: float = Field(
+        default=1e-3, gt=0, description="learning rate of the value head, which begins at zero"
+    )
+
+
+ALGORITHMS = {
+    "grpo": "reward minus the group's mean, over its deviation (Shao et al. 2024, arXiv 2402.03300)",
+    "rloo": "reward minus the mean of the group's others (Ahmadian et al. 2024, arXiv 2402.14740)",
+    "reinforce": "reward minus the batch's mean (Williams 1992)",
+    "ppo": "return minus a learnt value, per token; see train.ppo (Schulman et al. 2017, arXiv 1707.06347)",
+    "rejection": "no RL: cross-entropy on verified samples of the base (RFT, Yuan et al. 2023, arXiv 2308.01825)",
+}
+
+LOSS_TYPES = {
+    "grpo": "clipped ratio, mean per completion, then over completions (Shao et al. 2024, arXiv 2402.03300)",
+    "dr_grpo": "the same, summed and divided by max_new_tokens: no length bias (Liu et al. 2025, arXiv 2503.20783)",
+    "dapo": "the default: mean over all tokens of the step (Yu et al. 2025, arXiv 2503.14476)",
+    "bnpo": "mean over the tokens of the micro-step (TRL's own; depends on how the step is cut)",
+    "cispo": "clips the detached ratio, not the objective (MiniMax-M1, 2025, arXiv 2506.13585)",
+    "sapo": "a smooth gate in place of the clip (Gao et al. 2025, arXiv 2511.20347)",
+    "luspo": "sequence-level ratio, each completion scaled by its length (arXiv 2602.05261); takes "
+    "importance_sampling_level: sequence",
+    "vespo": "smooth gamma weighting of the sequence-level ratio (arXiv 2602.10693)",
+}
+"""TRL 1.16's values of `loss_type`. GSPO is `grpo` with a sequence-level ratio."""
+
+GSPO = (
+    "importance_sampling_level: sequence with loss_type: grpo is GSPO, one ratio per completion "
+    "(Zheng et al. 2025, arXiv 2507.18071)"
+)
+
+
+def _listed(head: str, lines: dict[str, str], *more: str) -> str:
+    """A description with a line for each value, for `--help-config`."""
+    return "\n    ".join([head, *(f"  {name}: {words}" for name, words in lines.items()), *more])
+
+
+class TrainConfig(Section):
+    algorithm: Literal["grpo", "rloo", "reinforce", "ppo", "rejection"] = Field(
+        default="grpo", description=_listed("how rewards become advantages", ALGORITHMS)
+    )
+    reward: Literal["verdict", "random", "format"] = Field(
+        default="verdict",
+        description="what is reinforced: the verdict, or one of two controls that know nothing of it: `random`, a "
+        "coin per sample; `format`, 1 where an answer could be read. Verdicts are recorded all the same",
+    )
+    random_rate: float = Field(
+        default=0.5, gt=0, lt=1, description="probability of reward 1 under `reward: random`"
+    )
+    steps: int = Field(
+        default=100, ge=0, description="optimiser steps; each draws fresh problems and samples"
+    )
+    groups_per_step: int = Field(default=8, ge=1, description="problems per step, over all processes")
+    group_size: int = Field(default=8, ge=2, description="samples per problem and step (G)")
+    groups_per_micro_step: int = Field(
+        default=0, ge=0, description="groups per forward and backward; 0 derives it"
+    )
+    eval_every: int = Field(
+        default=0, ge=0, description="evaluate on held-out problems every so many steps; 0 never"
+    )
+    eval_samples: int = Field(default=16, ge=1, description="samples per problem in these evaluations")
+    checkpoint_every: int | None = Field(
+        default=None,
+        ge=0,
+        description="steps between checkpoints; unset: as often as one hundredth of the time allows; 0: only the last",
+    )
+    max_skipped: int = Field(
+        default=5, ge=1, description="steps in a row without finite numbers, after which the run stops"
+    )
+    max_drift: float = Field(
+        default=0.05,
+        ge=0,
+        description="warn where sampler and trainer differ by more nats per token (mean of a step)",
+    )
+    learning_rate: float = Field(default=1e-6, gt=0, description="peak learning rate of AdamW")
+    shaping: ShapingConfig = Field(
+        default=ShapingConfig(), description="length terms of the reward; none by default"
+    )
+    curriculum: CurriculumConfig = Field(
+        default=CurriculumConfig(), description="which problems a step trains on"
+    )
+    ppo: PpoSection = Field(default=PpoSection(), description="of train.algorithm=ppo")
+    lora: LoraSection | None = Field(
+        default=None, description="train adapters through peft instead of all weights"
+    )
+    trl: dict[str, Any] = Field(
+        default_factory=dict,
+        description=_listed(
+            "any further field of TRL's GRPOConfig (beta, epsilon, report_to, …). loss_type is one of",
+            LOSS_TYPES,
+            f"  {GSPO}",
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _refillable(self) -> TrainConfig:
+        if self.curriculum.refill and self.algorithm not in ("grpo", "rloo"):
+            raise ValueError(
+                f"curriculum.refill is {self.curriculum.refill}, and in {self.algorithm} a group without variance "
+                "teaches too: it belongs to grpo and rloo"
+            )
+        if self.curriculum.refill and self.trl.get("use_vllm"):
+            raise ValueError(
+                "curriculum.refill does not go with trl.use_vllm: refills are drawn by our own sampler"
+            )
+        return self

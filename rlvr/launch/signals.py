@@ -1,0 +1,172 @@
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop in good order, the second stops it at once.
+
+The first raises `Interrupted` wherever the main thread is, except inside `held()`, where it waits for the block's
+end: the trainer holds it from the beginning of an update until weights, optimiser and step count agree again. In a
+launch of several processes nobody may leave alone: there it cuts short only what each does for itself (`run.apart`),
+the others hear of it (`check_stop`), and `run.stop_if_asked` raises it at the same place in all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+POLL_SECONDS = 0.5
+"""Seconds between two looks at whether another process has been asked to stop."""
+KEY = "rlvr/asked to stop"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to stop. `code` is what shells make of a signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.code = 128 + number
+
+
+class Wire(Protocol):
+    """By which the processes of a launch hear of each other outside collectives: torch.distributed's store."""
+
+    def set(self, key: str, value: str, /) -> None: ...
+    def check(self, keys: list[str], /) -> bool: ...
+    def get(self, key: str, /) -> bytes: ...
+
+
+class _State:
+    alone = True
+    apart = False
+    holding = 0
+    asked: int | None = None
+    """The first signal of this process."""
+    remote_signal: int | None = None
+    """That of another process of the launch."""
+    wire: Wire | None = None
+    looked = 0.0
+
+    @classmethod
+    def may_leave(cls) -> bool:
+        return (cls.alone or cls.apart) and not cls.holding
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    if _State.asked is not None:
+        os.write(2, b"\nrlvr: stopped at once; what was written is whole, the same command goes on.\n")
+        os._exit(128 + number)
+    _State.asked = number
+    if _State.may_leave():
+        raise Interrupted(number)
+
+
+@contextmanager
+def orderly() -> Iterator[None]:
+    """Handle the signals inside the block, in the main thread; one that is ignored (nohup) stays so."""
+    _State.asked = _State.remote_signal = _State.wire = None
+    _State.holding, _State.looked = 0, 0.0
+    _State.alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    before = {s: signal.getsignal(s) for s in SIGNALS}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, _handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def hold() -> None:
+    """From now on a first signal waits for `release`."""
+    _State.holding += 1
+
+
+def release() -> None:
+    """Undo one `hold`. Raises Interrupted where a signal has come meanwhile."""
+    _State.holding = max(0, _State.holding - 1)
+    if _State.asked is not None and _State.may_leave():
+        raise Interrupted(_State.asked)
+
+
+def reset() -> None:
+    """Forget every `hold`: whoever held has been left by an exception."""
+    _State.holding = 0
+
+
+def asked() -> int | None:
+    """The signal that asked the run to stop, if one has come here or is known to have come to another process."""
+    return _State.asked or _State.remote_signal
+
+
+@contextmanager
+def apart(wire: Wire | None) -> Iterator[None]:
+    """A block in which a process of several works for itself: there a signal ends the block, and `asked` says so."""
+    _State.wire = wire
+    try:
+        with suppress(Interrupted):
+            _State.apart = True
+            yield
+            _State.apart = False
+    finally:
+        _State.apart = False
+
+
+def check_stop() -> None:
+    """Leave an `apart` block if another process has been asked to stop; called wherever one may be in it for long.
+
+    Raises:
+        Interrupted: there only. Signals of its own interrupt a process wherever it is in such a block.
+    """
+    if _State.apart and _State.may_leave():
+        exchange()
+        if number := asked():
+            raise Interrupted(number)
+
+
+def exchange() -> None:
+    """Tell the other processes of a signal, or hear of theirs; now and then, as it asks another machine."""
+    now = time.monotonic()
+    if _State.wire is None or now - _State.looked < POLL_SECONDS:
+        return
+    _State.looked = now
+    if _State.asked is not None:
+        _State.wire.set(KEY, str(_State.asked))
+    elif _State.wire.check([KEY]):
+        _State.remote_signal = int(_State.wire.get(KEY))
+
+
+def result(future: Future[T]) -> T:
+    """What `future` comes to; other processes are heard while it is waited for."""
+    while True:
+        try:
+            return future.result(timeout=POLL_SECONDS)
+        except TimeoutError:
+            if future.done():  # it is what it came to
+                raise
+            check_stop()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """A block that a first signal does not cut in two."""
+    hold()
+    try:
+        yield
+    finally:
+        release()
+
+
+@contextmanager
+def free() -> Iterator[None]:
+    """Inside a `hold`, a block that a first signal may cut."""
+    release()
+    try:
+        yield
+    finally:
+        hold()

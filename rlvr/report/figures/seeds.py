@@ -1,0 +1,85 @@
+"""Several training runs: each method's mean over seeds, beside what one run knows of itself; controls among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rlvr.report.figures import MIN_SEEDS, Panel, View
+from rlvr.report.figures.tables import interval
+from rlvr.text import number
+
+SHOWN = {
+    "gain": ("Δ pass@1", 100, ".1f"),
+    "within": ("C, compression within K", 100, ".1f"),
+    "expansion": ("E, expansion", 100, ".1f"),
+    "forgetting": ("F, forgetting", 100, ".1f"),
+    "k_star": ("k*", 1, ".3g"),
+    "kl_pi_p0": ("KL(π‖p0), nats", 1, ".2f"),
+    "efficiency": ("η, KL efficiency", 1, ".2f"),
+}
+
+
+def panel(view: View) -> Panel:
+    name, short, title = "runs", "Runs", "Methods over seeds"
+    if not view.groups:
+        why = "Needs several runs: give run folders to `rlvr report`, or sweep: `rlvr run CONFIG seed=1,2,3`."
+        return Panel(name, short, title, missing=why)
+    return Panel(
+        name,
+        short,
+        title,
+        see=_see(view),
+        caption="Between runs: mean over training seeds and Student's interval over them, on these problems. Within a "
+        "run: the root mean square of the runs' own standard errors, which is about other problems and samples. "
+        "The two are different kinds of uncertainty and are not added. A method needs at least "
+        f"{MIN_SEEDS} runs.",
+        columns=(
+            "method",
+            "runs",
+            "quantity",
+            "mean over runs",
+            "sd between runs",
+            "se within a run",
+            "lowest to highest",
+        ),
+        rows=list(_rows(view)),
+    )
+
+
+def _rows(view: View) -> Iterator[list[Any]]:
+    for method, group in view.groups.items():
+        curve = group["pass_at_k"].get("1")
+        shown = {"pass@1": (curve, 100, ".1f")} if curve else {}
+        shown |= {
+            label: (group["quantities"][key], scale, form) for key, (label, scale, form) in SHOWN.items()
+        }
+        for label, (estimate, scale, form) in shown.items():
+            if estimate["value"] is not None:
+                yield [method, len(group["runs"]), label, *_cells(estimate, scale, form)]
+
+
+def _cells(estimate: Mapping[str, Any], scale: float, form: str) -> list[str]:
+    def one(key: str) -> str:
+        value = estimate.get(key)
+        return "–" if value is None else number(scale * value, form)
+
+    return [
+        interval(estimate, scale, form),
+        one("sd"),
+        one("se_within"),
+        f"{one('lowest')} to {one('highest')}",
+    ]
+
+
+def _see(view: View) -> str:
+    parts = []
+    for method, group in view.groups.items():
+        gain = group["quantities"]["gain"]
+        few = (
+            ""
+            if len(group["runs"]) >= MIN_SEEDS
+            else f" ({len(group['runs'])} run: no statement about the method)"
+        )
+        parts.append(f"{method}: {interval(gain)} points{few}")
+    return "Gain in pass@1, mean over seeds: " + "; ".join(parts) + "."

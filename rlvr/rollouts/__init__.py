@@ -1,0 +1,21 @@
+"""Rollout rows: the file format in which both halves of the project meet (`rows`), and its readers: whole evaluations
+(`evaluations`) as columns (`columns`), hand audits beside them (`audits`). No torch, nothing of a report."""
+
+from rlvr.rollouts.rows import (
+    Rollout,
+    TornLine,
+    append,
+    count,
+    parse,
+    read,
+    read_objects,
+    read_settings,
+    rewrite,
+    settings_path,
+    write_settings,
+)
+
+__all__ = [
+    "Rollout", "TornLine", "append", "count", "parse", "read", "read_objects", "read_settings", "rewrite",
+    "settings_path", "write_settings",
+]  # fmt: skip

@@ -1,0 +1,251 @@
+"""Where a report's evaluations come from: one function per file format, one result.
+
+A reader takes a path and the name under which the policy goes in the report, and returns the evaluations in
+the file: one, or base and tuned where one file holds both. Another format is another function in `READERS`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlvr.analysis.noise import Audit
+from rlvr.analysis.samples import Answers, LogProbs, Samples
+from rlvr.errors import UserError
+from rlvr.rollouts.audits import read_audit
+from rlvr.rollouts.columns import Columns, read_columns
+from rlvr.rollouts.rows import read_settings
+from rlvr.text import line
+
+# What a report goes without where a rollout file lacks the key.
+NEEDED_FOR = {
+    "prompt": "the problems' text beside the rollouts",
+    "trace": "traces beside the verdicts",
+    "answer": "maj@k and the diversity of answers",
+    "complete": "the share cut by the token limit",
+    "tokens": "completion length",
+    "logprobs": "distance from the base model and posterior alignment",
+    "sound": "CoT-pass@k and the unsound share",
+    "status": "verdict statuses",
+    "verifier": "a check that one verifier judged all of it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One policy's evaluation, as counts and as rows that can be looked at."""
+
+    name: str
+    path: Path
+    samples: Samples
+    settings: dict[str, Any] = field(default_factory=dict)
+    columns: Columns | None = None
+    """The rows; None where the file holds counts only."""
+    notes: tuple[str, ...] = ()
+    audit: Audit | None = None
+    """A hand audit of the verifier on this policy's samples."""
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Keys of the rollout contract that the file does not hold."""
+        present = self.columns.present if self.columns else frozenset()
+        return tuple(key for key in NEEDED_FOR if key not in present)
+
+
+def read(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
+    """The evaluations in a file; two of them, base and tuned, where a CSV has `c_base` and `c_tuned`.
+
+    Args:
+        name: what this policy is called in the report.
+        mixed: accept a file that several verifiers judged or several policies drew (it is noted) instead of
+            refusing it.
+
+    Raises:
+        UserError: the file is missing, empty or malformed; it names file and line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file" if not path.exists() else f"{path}: is a folder")
+    evaluations = READERS.get(path.suffix.lower(), read_jsonl)(path, name, mixed)
+    for evaluation in evaluations:
+        if not evaluation.samples.n_samples:
+            said = ", ".join(f"{n} {line(s, 30)}" for s, n in evaluation.samples.statuses.items())
+            raise UserError(f"{path}: holds no scored sample" + (f"; its verdicts: {said}" if said else ""))
+    return evaluations
+
+
+def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
+    """A rollout file, ours or anybody's that has `problem_id` and `score`."""
+    columns = read_columns(path, name)
+    settings = read_settings(path)
+    notes = list(columns.notes)
+    for said, found, why in (
+        ("several verifiers judged these rows", columns.verifiers, "their scores do not compare"),
+        ("several policies drew these rows", columns.policies, "expected one evaluation per file"),
+    ):
+        if len(found) > 1:
+            named = ", ".join(f"{name!r} from line {first}" for name, first in found.items())
+            if not mixed:
+                raise UserError(f"{path}: {said} ({named}); {why}")
+            notes.append(f"{path.name}: {said} ({named})")
+    if columns.verifiers:
+        settings.setdefault("verifier", " / ".join(columns.verifiers))
+    return [
+        Evaluation(name, path, _samples(columns, name), settings, columns, tuple(notes), read_audit(path))
+    ]
+
+
+def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
+    """Counts per problem: `problem_id,n,c`, or `problem_id,n,c_base,c_tuned` for both policies at once."""
+    settings = read_settings(path)
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.DictReader(file)
+        header = [h.strip() for h in reader.fieldnames or ()]
+        reader.fieldnames = header
+        counts = {"c": name} if "c" in header else {"c_base": "base", "c_tuned": "tuned"}
+        if lacks := [key for key in ("problem_id", "n", *counts) if key not in header]:
+            raise UserError(
+                f"{path}:1: column {', '.join(lacks)} is missing (found {', '.join(header) or 'nothing'}); "
+                "expected problem_id,n,c or problem_id,n,c_base,c_tuned"
+            )
+        try:
+            rows = list(_count_rows(path, reader, list(counts)))
+        except csv.Error as error:
+            raise UserError(f"{path}:{reader.line_num + 1}: not a line of CSV ({error})") from None
+    if not rows:
+        raise UserError(f"{path}: no problem in the file")
+    ids, n = [row[0] for row in rows], [row[1] for row in rows]
+    return [
+        Evaluation(policy, path, Samples.from_counts(ids, n, [row[2 + i] for row in rows], policy), settings)
+        for i, policy in enumerate(counts.values())
+    ]
+
+
+def _count_rows(path: Path, reader: csv.DictReader, counts: list[str]) -> Iterator[tuple]:
+    seen: dict[str, int] = {}
+    for row in reader:
+        at, problem = reader.line_num, row["problem_id"]
+        if None in row:
+            raise UserError(f"{path}:{at}: more values than the header has columns")
+        if not problem:
+            raise UserError(f"{path}:{at}: problem_id is {problem!r}; expected a name")
+        if not _is_text(problem):
+            raise UserError(f"{path}:{at}: problem_id is {problem!r}; expected text in UTF-8")
+        numbers = []
+        for key in ("n", *counts):
+            try:
+                numbers.append(int(row[key]))
+            except (TypeError, ValueError):
+                raise UserError(f"{path}:{at}: {key} is {row[key]!r}; expected a whole number") from None
+        n, *correct = numbers
+        if n < 0:
+            raise UserError(f"{path}:{at}: n is {n}; expected 0 or more")
+        for key, c in zip(counts, correct, strict=True):
+            if not 0 <= c <= n:
+                raise UserError(f"{path}:{at}: {key} is {c}; expected 0 to n = {n}")
+        if problem in seen:
+            raise UserError(f"{path}:{at}: problem {problem!r} is already on line {seen[problem]}")
+        seen[problem] = at
+        yield problem, *numbers
+
+
+def _is_text(name: str) -> bool:
+    """No byte of it was no UTF-8."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+READERS: dict[str, Callable[[Path, str, bool], list[Evaluation]]] = {".csv": read_csv, ".jsonl": read_jsonl}
+
+
+def _samples(columns: Columns, name: str) -> Samples:
+    """Counts per problem, from rows."""
+    size = len(columns.problems)
+    scored = ~np.isnan(columns.score)
+    right = columns.score == 1.0
+    answered = np.where(np.isnan(columns.answer_score), right, columns.answer_score == 1.0)
+
+    def count(mask: np.ndarray) -> np.ndarray:
+        return np.bincount(columns.problem[mask], minlength=size).astype(np.int64)
+
+    looked = ~np.isnan(columns.sound) & scored
+    c_answer = c_sound = None
+    if looked.any():
+        c_answer = count(answered & scored).astype(float)
+        c_sound = count(answered & scored & (columns.sound == 1.0)).astype(float)
+        c_sound[(c_answer > 0) & (count(answered & looked) == 0)] = np.nan
+    lengths = columns.tokens >= 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tokens = np.bincount(columns.problem[lengths], columns.tokens[lengths], minlength=size) / count(
+            lengths
+        )
+    return Samples(
+        policy=name,
+        problem_ids=columns.problems,
+        n=count(scored),
+        c=count(right),
+        c_answer=c_answer,
+        c_sound=c_sound,
+        excluded=count(~scored),
+        truncated=count(scored & (columns.complete == 0)) if (columns.complete >= 0).any() else None,
+        no_answer=_without_answer(columns, count, scored),
+        tokens=tokens if lengths.any() else None,
+        statuses=dict(
+            zip(
+                columns.statuses,
+                np.bincount(columns.status, minlength=len(columns.statuses)).tolist(),
+                strict=True,
+            )
+        ),
+        answers=_answers(columns, answered, scored) if columns.answer.any() else None,
+        traces=_tallied(columns, columns.trace, right, scored) if columns.trace.any() else None,
+        logprobs=_logprobs(columns, right, scored),
+    )
+
+
+def _without_answer(columns: Columns, count: Callable[[np.ndarray], np.ndarray], scored: np.ndarray):
+    if columns.statuses != ("not given",):
+        codes = [i for i, status in enumerate(columns.statuses) if status == "no_answer"]
+        return count(scored & np.isin(columns.status, codes))
+    return count(scored & (columns.answer == 0)) if "answer" in columns.present else None
+
+
+def _answers(columns: Columns, answered: np.ndarray, scored: np.ndarray) -> Answers:
+    """How often each answer was given; whatever the verifier accepts is one class per problem."""
+    given = scored & ((columns.answer != 0) | answered)
+    return _tallied(columns, np.where(answered, 0, columns.answer), answered, given)
+
+
+def _tallied(columns: Columns, text: np.ndarray, right: np.ndarray, among: np.ndarray) -> Answers:
+    """One row per problem and text, in the order of their first occurrence: hashes differ from run to run."""
+    problem, text, right = columns.problem[among].astype(np.int64), text[among], right[among]
+    order = np.lexsort((right, text, problem))
+    if not len(order):
+        return Answers(problem, problem, right)
+    keys = [key[order] for key in (problem, text, right)]
+    new = np.concatenate([[True], np.any([key[1:] != key[:-1] for key in keys], axis=0)])
+    start = np.flatnonzero(new)
+    count = np.diff(start, append=len(order))
+    by_occurrence = np.argsort(order[start])  # lexsort is stable: a run begins with its earliest row
+    first = order[start][by_occurrence]
+    return Answers(problem[first], count[by_occurrence].astype(np.int64), right[first])
+
+
+def _logprobs(columns: Columns, right: np.ndarray, scored: np.ndarray) -> LogProbs | None:
+    if not columns.logprobs:
+        return None
+    nats = {policy: values[scored] for policy, values in columns.logprobs.items()}
+    return LogProbs(columns.problem[scored].astype(np.int64), right[scored], nats)
+
+
+def renamed(evaluation: Evaluation, names: dict[str, str]) -> Evaluation:
+    """The same, its log-probabilities under the report's names for the policies instead of the file's own."""
+    held = evaluation.samples.logprobs
+    if held is None:
+        return evaluation
+    logp = {names.get(policy, policy): nats for policy, nats in held.logp.items()}
+    return replace(evaluation, samples=replace(evaluation.samples, logprobs=replace(held, logp=logp)))

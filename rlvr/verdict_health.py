@@ -1,0 +1,65 @@
+"""Whether the verifier judges at all: where most responses get no verdict, training and figures would be noise."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+
+from rlvr.errors import RunError
+from rlvr.rollouts import Rollout
+
+PROBLEMS = 8
+"""Problems over which the share is taken: one bad reference alone says nothing of the verifier."""
+
+Outcome = tuple[bool, str]
+"""Whether there is a verdict, and why there is none."""
+
+
+def outcome(row: Rollout) -> Outcome:
+    """What the watch needs to know of a judged row."""
+    return row.score is not None, f"{row.status}: {row.detail}"
+
+
+class UnjudgedMonitor:
+    """Counts responses without a verdict and stops the run where they are more than a share of `limit`.
+
+    >>> watch = UnjudgedMonitor(limit=0.5, least=2, blocks=1)
+    >>> watch.see([(True, ""), (False, "error: no sandbox")], "step 1")
+
+    Args:
+        limit: the greatest share that is borne; 1 bears everything.
+        least: responses below which nothing is said.
+        blocks: how many of the last calls the share is taken over; None: over all of them.
+    """
+
+    def __init__(self, limit: float, least: int, blocks: int | None = None) -> None:
+        self.limit, self.least, self.blocks = limit, least, blocks
+        self.seen: deque[tuple[int, Counter[str]]] = deque(maxlen=blocks)
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Count one block without a check: it was seen before the run went on."""
+        total, without = 0, Counter[str]()
+        for judged, why in outcomes:
+            total += 1
+            if not judged:
+                without[why] += 1
+        if self.blocks is None and self.seen:
+            before, reasons = self.seen.pop()
+            total, without = before + total, reasons + without
+        self.seen.append((total, without))
+
+    def see(self, outcomes: Iterable[Outcome], where: str) -> None:
+        """Count one block, and judge the share over the last ones.
+
+        Raises:
+            RunError: above the limit; names the share and the commonest reason.
+        """
+        self.add(outcomes)
+        total = sum(n for n, _ in self.seen)
+        without = sum((reasons for _, reasons in self.seen), Counter[str]())
+        if total >= self.least and without.total() > self.limit * total:
+            (why, times), *_ = without.most_common(1)
+            raise RunError(
+                f"{where}: {without.total()} of the last {total} responses got no verdict, through no fault of the "
+                f"policy; verification.max_unjudged allows {self.limit:.0%}. {times} times: {why}"
+            )
