@@ -51,7 +51,7 @@ class Broken:
 
 def words(tmp_path, *more):
     return [
-        "run", "quickstart", "--output", str(tmp_path / "run"), "verifier=tests.test_judging:Broken",
+        "run", "quickstart", "--output", str(tmp_path / "run"), "verifier=tests.test_verdict_health:Broken",
         f"verifier_options={{mark: {tmp_path / 'down'}}}", "train.steps=3", "train.groups_per_step=2",
         "train.group_size=4", "train.eval_every=0", "sampling.samples=4", "analysis.search_budget=2",
         "analysis.replicates=200", "problems.heldout.limit=20", "problems.probes={}", "verification.workers=1",
