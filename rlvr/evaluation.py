@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from pathlib import Path
@@ -14,17 +12,17 @@ from typing import Any
 from rlvr import rollouts
 from rlvr.config import Config
 from rlvr.errors import RunError, UserError
-from rlvr.evidence import Evidence, render
+from rlvr.evidence import Evidence
 from rlvr.launch import signals
 from rlvr.launch.processes import apart, processes
 from rlvr.policy import Policy, PolicyError
 from rlvr.problems.on_disk import stored
-from rlvr.rollouts import Rollout
 from rlvr.run import versions
-from rlvr.sampling import Completion, Row, Sampler, sampler
+from rlvr.sampling import Sampler
+from rlvr.sampling.driver import Request, Rolled, encode, roll
 from rlvr.terminal import Terminal
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
-from verifiers import Problem, Verdict
+from verifiers import Problem
 from verifiers.pool import VerifierPool
 
 Progress = Callable[[int], None]
@@ -44,7 +42,7 @@ class Evaluator:
 
     def evaluate(
         self,
-        policy: Policy,
+        sampler: Sampler,
         problems: Sequence[Problem],
         into: Path,
         samples: int | None = None,
@@ -58,19 +56,20 @@ class Evaluator:
         Raises:
             UserError: `into` was drawn under other settings, or a prompt does not fit the model's context.
         """
-        samples = samples or self.config.sampling.samples
+        policy, samples = sampler.policy, samples or self.config.sampling.samples
         prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
         self._begin(policy, problems, into, samples)
         every = [(i, s) for i in range(len(problems)) for s in range(samples)]
         if rollouts.count(into) == len(every):
             return into
-        draw = sampler(policy, self.config)
-        size = draw.block_size(prompts) * processes().num_processes
+        size = sampler.block_size(prompts) * processes().num_processes
         done = whole_blocks(into, size)
-        label = label or f"sampling {policy.name}"
-        with self.terminal.progress(label, total=len(every), start=done) as advance:
+        blocks = [every[start : start + size] for start in range(done, len(every), size)]
+        with self.terminal.progress(
+            label or f"sampling {policy.name}", total=len(every), start=done
+        ) as advance:
             try:
-                self._draw(policy, problems, draw, size, prompts, every[done:], samples, into, advance)
+                self._draw(sampler, problems, blocks, samples, into, advance)
             except RunError:
                 forget_unjudged(into)
                 raise
@@ -82,12 +81,12 @@ class Evaluator:
 
     def rescore(self, policy: Policy, problems: Sequence[Problem], file: Path) -> None:
         """Add the log-probability under `policy` to every row of a finished evaluation. For one process."""
-        from rlvr.sampling.score import logprobs
+        from rlvr.sampling.score import Written, logprobs
 
         prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
         place = {problem.id: i for i, problem in enumerate(problems)}
         rows = list(rollouts.read(file))
-        drawn = [(place[row.problem_id], row.extra["token_ids"]) for row in rows]
+        drawn = [Written.of(row, place[row.problem_id]) for row in rows]
         with self.terminal.progress(f"{file.stem} rows under {policy.name}", total=len(rows)) as advance:
             nats = logprobs(policy, prompts, drawn, self.config.sampling.temperature, progress=advance)
         both = (replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in zip(rows, nats, strict=True))
@@ -95,62 +94,55 @@ class Evaluator:
 
     def _draw(
         self,
-        policy: Policy,
+        sampler: Sampler,
         problems: Sequence[Problem],
-        draw: Sampler,
-        size: int,
-        prompts: Sequence[list[int]],
-        todo: Sequence[tuple[int, int]],
+        blocks: Sequence[list[tuple[int, int]]],
         samples: int,
         into: Path,
         advance: Progress,
     ) -> None:
-        """Rows go to the verifiers as they end, while others are sampled, and into the file a block at a time.
+        """Roll out a block after the other; a block's rows are judged and written while the next one is sampled.
 
         A block is sampled to its end before the next begins, so that a run that continues at the end of one draws
         in the same batches what a run that was never stopped would have drawn.
         """
         from accelerate.utils import gather_object
 
-        state = processes()
-        least = min(PROBLEMS, len(problems)) * samples
-        watch = UnjudgedMonitor(self.config.verification.max_unjudged, least)
-        watch.add(map(outcome, rollouts.read(into)) if into.exists() else ())
+        state, verifier = processes(), self.config.verifier
+        monitor = UnjudgedMonitor(
+            self.config.verification.max_unjudged, min(PROBLEMS, len(problems)) * samples
+        )
+        monitor.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
-        def write(judging: Sequence[tuple[Rollout, Future[Verdict]]]) -> None:
+        def write(rolled: Sequence[Rolled]) -> None:
             with apart():
-                rows = [judged(row, signals.result(future)) for row, future in judging]
+                rows = [
+                    e.row(sampler.policy.name, verifier, signals.result(verdict)) for e, verdict in rolled
+                ]
             if state.num_processes > 1:
                 rows = gather_object(rows)
-            watch.see(map(outcome, rows), into.stem)
+            monitor.see(map(outcome, rows), into.stem)
             if state.is_main_process:
                 rollouts.append(into, rows)
 
-        judging: list[tuple[Rollout, Future[Verdict]]] | None = None
-        for start in range(0, len(todo), size):
-            block = list(todo[start : start + size])
+        before: list[Rolled] = []
+        for block in blocks:
             with state.split_between_processes(block) as share:
-                mine: list[tuple[int, int]] = list(share)  # type: ignore[arg-type]
-                seeds = [row_seed(self.config.seed, into.stem, problems[i].id, s) for i, s in mine]
-                rows = [Row(i, seed) for (i, _), seed in zip(mine, seeds, strict=True)]
-                verdicts: dict[int, Future[Verdict]] = {}
-
-                def judge(
-                    row: int, completion: Completion, mine: list = mine, verdicts: dict = verdicts
-                ) -> None:
-                    verdicts[row] = self.pool.submit(problems[mine[row][0]], completion.text)
-                    advance(1)
-
+                requests = [Request(problems[i], s, into.stem) for i, s in share]
                 with apart():
-                    completions = draw.generate(prompts, rows, judge)
-            if judging is not None:
-                write(judging)
-            judging = [
-                (unjudged(problems[i], s, policy.name, completion, self.config.verifier, seed), verdicts[row])
-                for row, ((i, s), seed, completion) in enumerate(zip(mine, seeds, completions, strict=True))
-            ]
-            advance(len(block) - len(mine))  # what other processes drew
-        write(judging or [])
+                    rolled = roll(
+                        sampler,
+                        requests,
+                        self.evidence,
+                        self.pool.submit,
+                        self.config.seed,
+                        on_done=lambda: advance(1),
+                    )
+            if before:
+                write(before)
+            before = rolled
+            advance(len(block) - len(rolled))  # what other processes drew
+        write(before)
         state.wait_for_everyone()  # nobody reads the file before it is whole
 
     def _begin(self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int) -> None:
@@ -206,8 +198,7 @@ def fitting(
     lengths = array("L")
     for start in range(0, len(problems), ENCODED_AT_ONCE):
         some = problems[start : start + ENCODED_AT_ONCE]
-        texts = [render(evidence, problem, policy.tokenizer) for problem in some]
-        lengths.extend(map(len, policy.encode(texts)))
+        lengths.extend(map(len, encode(policy, evidence, some)))
     room = policy.context - max_new_tokens if policy.context else max(lengths)
     if min(lengths) > room:
         raise PolicyError(
@@ -228,7 +219,7 @@ def prompt_ids(
     Raises:
         PolicyError: a prompt with its completion is longer than the model's context; none is cut silently.
     """
-    ids = policy.encode([render(evidence, problem, policy.tokenizer) for problem in problems])
+    ids = encode(policy, evidence, problems)
     limit = policy.context
     lengths = zip((problem.id for problem in problems), map(len, ids), strict=True)
     too_long = [(name, length) for name, length in lengths if limit and length + max_new_tokens > limit]
@@ -259,45 +250,6 @@ def forget_unjudged(file: Path) -> None:
     if processes().is_main_process and file.exists():
         kept = takewhile(lambda row: row.score is not None, rollouts.read(file))
         rollouts.rewrite(file, kept)
-
-
-def row_seed(seed: int, stream: str, problem_id: str, sample: int) -> int:
-    """Seed of one row: a function of the run's seed and of what the row is, never of when it is drawn."""
-    text = f"{seed}\x1f{stream}\x1f{problem_id}\x1f{sample}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
-
-
-def unjudged(
-    problem: Problem, sample: int, policy: str, completion: Completion, verifier: str, seed: int
-) -> Rollout:
-    """The row of a completion, before its verdict."""
-    return Rollout(
-        problem_id=problem.id,
-        sample=sample,
-        policy=policy,
-        prompt=problem.prompt,
-        trace=completion.text,
-        answer=None,
-        complete=completion.complete,
-        tokens=len(completion.token_ids),
-        logprobs={policy: sum(completion.logprobs)},
-        verifier=verifier,
-        seed=seed,
-        extra={"token_ids": completion.token_ids},
-    )
-
-
-def judged(row: Rollout, verdict: Verdict) -> Rollout:
-    """The row with its verdict."""
-    return replace(
-        row,
-        answer=verdict.answer,
-        score=verdict.score,
-        answer_score=verdict.answer_score,
-        sound=verdict.sound,
-        status=verdict.status,
-        detail=verdict.detail,
-    )
 
 
 def pass_rates(file: Path, search_budget: int) -> dict[str, float]:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rlvr.config import Config
 from rlvr.errors import UserError
@@ -30,6 +30,9 @@ class Policy:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     source: str
+    weights: Literal["disk", "memory"] = "disk"
+    """Whether the files at `source` hold these weights, or memory alone does (a policy in training). An engine that reads
+    the files must not sample for the latter."""
 
     @property
     def device(self) -> torch.device:
@@ -60,6 +63,10 @@ class Policy:
         if special and eos is not None:  # some tokenizers append end-of-text, which would end the completion
             ids = [row[:-1] if len(row) > 1 and row[-1] == eos else row for row in ids]
         return ids  # type: ignore[return-value]
+
+    def words(self, text: str) -> list[int]:
+        """Token ids of a text in the middle of an episode: no special tokens are added."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
 
 
 def location(model: str) -> str:

@@ -23,7 +23,7 @@ from rlvr.sampling import shared
 from rlvr.sampling.abilities import abilities
 from rlvr.sampling.draw import Distribution, Drawn
 from rlvr.sampling.prefix import advance, prefill
-from rlvr.sampling.types import Completion, OnDone, Row
+from rlvr.sampling.types import Completion, OnDone, SampleRequest
 
 BATCHES_PER_BLOCK = 8
 """Batches' worth of rows that an evaluation asks for at once: the batch is full until the last of them."""
@@ -51,7 +51,7 @@ class TransformersSampler:
 
     @torch.no_grad()
     def generate(
-        self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_done: OnDone | None = None
+        self, prompts: Sequence[Sequence[int]], rows: Sequence[SampleRequest], on_done: OnDone | None = None
     ) -> list[Completion]:
         """One completion per row, in order; rows of the same prompt share its prefill."""
         if not rows:
@@ -65,6 +65,9 @@ class TransformersSampler:
         else:
             run.shared(size)
         return run.completions
+
+    def close(self) -> None:
+        """Nothing is held that the policy does not hold."""
 
 
 def batch_size(policy: Policy, prompts: Sequence[Sequence[int]], settings: SamplingConfig) -> int:
@@ -88,7 +91,7 @@ class _Run:
     policy: Policy
     settings: SamplingConfig
     prompts: Sequence[Sequence[int]]
-    rows: Sequence[Row]
+    rows: Sequence[SampleRequest]
     on_done: OnDone | None
     completions: list[Completion] = field(init=False)
     distribution: Distribution = field(init=False)

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 
+from rlvr.errors import UserError
 from rlvr.launch import signals
 from rlvr.policy import Policy
+from rlvr.rollouts import Rollout
 from rlvr.sampling.abilities import abilities
 from rlvr.sampling.prefix import prefill
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The tokens after a prompt, and which of them the policy wrote."""
+
+    prompt: int
+    """index of the prompt"""
+    token_ids: Sequence[int]
+    mask: Sequence[bool]
+    """False on tokens of a tool or other evidence: they are read, and not counted."""
+
+    @classmethod
+    def of(cls, row: Rollout, prompt: int) -> Self:
+        """What a rollout row holds. Raises UserError where it has no token ids."""
+        if row.token_ids is None:
+            raise UserError(
+                f"problem {row.problem_id}, sample {row.sample}: the row has no token_ids to score"
+            )
+        mask = [turn["by"] == "policy" for turn in row.turns or () for _ in turn["token_ids"]]
+        return cls(prompt, row.token_ids, mask or [True] * len(row.token_ids))
+
 
 LOGITS = 2**27
 """Logits held at once: half a gigabyte in float32."""
@@ -19,23 +45,23 @@ LOGITS = 2**27
 def logprobs(
     policy: Policy,
     prompts: Sequence[Sequence[int]],
-    rows: Sequence[tuple[int, Sequence[int]]],
+    rows: Sequence[Written],
     temperature: float,
     progress: Callable[[int], None] | None = None,
 ) -> list[float]:
-    """Nats of whole completions under the policy at `temperature` (1.0 for greedy sampling's 0), top-p = 1.
+    """Nats of what the policy wrote, under the policy at `temperature` (1.0 for greedy sampling's 0), top-p = 1.
 
     Args:
         prompts: token ids of the distinct prompts.
-        rows: (index of the prompt, token ids of the completion), rows of one prompt being neighbours.
+        rows: rows of one prompt are neighbours.
 
     Returns:
-        One number per row, the sum over its tokens; 0.0 for an empty completion.
+        One number per row, the sum over the tokens of its mask; 0.0 for an empty completion.
     """
     shares = abilities(policy).why_unshared is None
-    longest = max((len(ids) for _, ids in rows), default=1)
+    longest = max((len(row.token_ids) for row in rows), default=1)
     if not shares:
-        longest += max((len(prompts[prompt]) for prompt, _ in rows), default=0)
+        longest += max((len(prompts[row.prompt]) for row in rows), default=0)
     vocabulary = policy.model.config.get_text_config().vocab_size
     batch_size = max(8, min(1024, LOGITS // (longest * vocabulary)))
     totals: list[float] = []
@@ -51,15 +77,16 @@ def logprobs(
 def _on_prompts(
     policy: Policy,
     prompts: Sequence[Sequence[int]],
-    rows: Sequence[tuple[int, Sequence[int]]],
+    rows: Sequence[Written],
     temperature: float,
 ) -> list[float]:
     """Each distinct prompt is read once."""
-    distinct = list(dict.fromkeys(prompt for prompt, _ in rows))
+    distinct = list(dict.fromkeys(row.prompt for row in rows))
     place = {prompt: i for i, prompt in enumerate(distinct)}
     prefix = prefill(policy, [prompts[p] for p in distinct])
-    prefix.select(torch.tensor([place[prompt] for prompt, _ in rows], device=policy.device))
-    ids, real = _right_padded(policy, [ids for _, ids in rows])
+    prefix.select(torch.tensor([place[row.prompt] for row in rows], device=policy.device))
+    ids, real = _right_padded(policy, [row.token_ids for row in rows])
+    own, _ = _right_padded(policy, [row.mask for row in rows], pad=0)
     logits = prefix.logits[:, None]
     if ids.shape[1] > 1:  # the last token predicts nothing that is asked for
         lengths = prefix.mask.sum(-1, keepdim=True)
@@ -71,30 +98,32 @@ def _on_prompts(
             use_cache=True,
         )
         logits = torch.cat([logits, output.logits.float()], dim=1)
-    return (_token_logprobs(logits, ids, temperature) * real).sum(-1).tolist()
+    return (_token_logprobs(logits, ids, temperature) * own).sum(-1).tolist()
 
 
 def _whole(
     policy: Policy,
     prompts: Sequence[Sequence[int]],
-    rows: Sequence[tuple[int, Sequence[int]]],
+    rows: Sequence[Written],
     temperature: float,
 ) -> list[float]:
     """Each row read with its prompt: any causal model ignores what stands to the right."""
-    ids, _ = _right_padded(policy, [[*prompts[prompt], *ids] for prompt, ids in rows])
+    ids, _ = _right_padded(policy, [[*prompts[row.prompt], *row.token_ids] for row in rows])
+    masks = [[*[False] * len(prompts[row.prompt]), *row.mask] for row in rows]
+    own, _ = _right_padded(policy, masks, pad=0)
     logits = policy.model(input_ids=ids, use_cache=False).logits[:, :-1].float()
-    logprobs = _token_logprobs(logits, ids[:, 1:], temperature)
-    spans = [(len(prompts[prompt]) - 1, len(ids)) for prompt, ids in rows]
-    return [nats[start : start + n].sum().item() for nats, (start, n) in zip(logprobs, spans, strict=True)]
+    return (_token_logprobs(logits, ids[:, 1:], temperature) * own[:, 1:]).sum(-1).tolist()
 
 
-def _right_padded(policy: Policy, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and 1 on the real ones, (rows, longest) each, at least one column."""
+def _right_padded(
+    policy: Policy, rows: Sequence[Sequence[int]], pad: int | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and 1 on the real ones, (rows, longest) each, at least one column."""
     longest = max(1, *map(len, rows))
-    pad = policy.tokenizer.pad_token_id
-    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=policy.device)
+    fill = policy.tokenizer.pad_token_id if pad is None else pad
+    values = torch.tensor([[*row, *[fill] * (longest - len(row))] for row in rows], device=policy.device)
     real = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=policy.device)
-    return ids, real
+    return values, real
 
 
 def _token_logprobs(logits: torch.Tensor, ids: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -1,15 +1,19 @@
-"""What flows between a sampler and the rest: rows to draw, completions drawn."""
+"""What flows between a sampler and the rest: completions to draw, completions drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rlvr.config import SamplingConfig
+    from rlvr.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One sample to draw: which of the prompts, and the seed of its random numbers."""
+class SampleRequest:
+    """One completion to draw: which of the prompts, and the seed of its random numbers."""
 
     prompt: int
     seed: int
@@ -41,14 +45,23 @@ OnDone = Callable[[int, Completion], None]
 
 
 class Sampler(Protocol):
-    """Draws completions; the engines differ in speed, not in distribution."""
+    """Has the weights of a policy, and generates with them; the engines differ in speed, not in distribution."""
+
+    @property
+    def policy(self) -> Policy: ...
+    @property
+    def settings(self) -> SamplingConfig: ...
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_done: OnDone | None = None
+        self, prompts: Sequence[Sequence[int]], rows: Sequence[SampleRequest], on_done: OnDone | None = None
     ) -> list[Completion]:
         """One completion per row, in order. Rows of the same prompt should be neighbours."""
         ...
 
     def block_size(self, prompts: Sequence[Sequence[int]]) -> int:
         """How many rows to ask for at once."""
+        ...
+
+    def close(self) -> None:
+        """Give back memory and processes; the sampler is not used afterwards."""
         ...

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from rlvr.config import ConfigError, SamplingConfig
 from rlvr.policy import Policy
-from rlvr.sampling.types import Completion, OnDone, Row
+from rlvr.sampling.types import Completion, OnDone, SampleRequest
 
 
 @dataclass
@@ -34,7 +34,7 @@ class VllmSampler:
         return 8192  # vLLM schedules by itself; the block only bounds what a kill can lose
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_done: OnDone | None = None
+        self, prompts: Sequence[Sequence[int]], rows: Sequence[SampleRequest], on_done: OnDone | None = None
     ) -> list[Completion]:
         """One completion per row, in order. `on_done` is told of all of them at the end."""
         if not rows:

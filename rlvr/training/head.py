@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import PreTrainedModel
@@ -27,9 +27,40 @@ def logit_transform(config: Any) -> tuple[float, float | None]:
     return factor, getattr(config, "final_logit_softcapping", None)
 
 
+class Selected(NamedTuple):
+    """A model's answer at chosen positions, (N,) each."""
+
+    logprobs: torch.Tensor | None = None
+    entropies: torch.Tensor | None = None
+    values: torch.Tensor | None = None
+    router_loss: torch.Tensor | None = None
+    """() the load-balancing loss of a mixture of experts."""
+
+
+def whole(weight: Any) -> Any:
+    """A head's weight or bias, gathered where FSDP has sharded it: the hidden states are not."""
+    return weight.full_tensor() if hasattr(weight, "full_tensor") else weight
+
+
+def router_loss(config: Any, outputs: Any, inputs: dict[str, Any]) -> torch.Tensor | None:
+    """The load-balancing loss (Fedus et al. 2021, arXiv 2101.03961, eq. 4) of a forward that was asked for router logits.
+
+    Every family's is Mixtral's, over the tokens of the 2-D attention mask.
+    """
+    if not inputs.get("output_router_logits"):
+        return None
+    from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
+
+    balance = load_balancing_loss_func(
+        outputs.router_logits, config.num_experts, config.num_experts_per_tok, inputs.get("attention_mask")
+    )
+    assert isinstance(balance, torch.Tensor)
+    return balance
+
+
 def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
-    """Teach `model` to answer `model(…, select=…, targets=…)` with (log-probabilities, entropies) of those positions,
-    and their values where it has a `value_head`; without `targets`, with (values,) alone. Each is (N,).
+    """Teach `model` to answer `model(…, select=…, targets=…)` with a `Selected`: log-probabilities and entropies of
+    those positions (neither without `targets`), values where it has a `value_head`, the router's loss where asked for.
 
     `select` (N,) indexes the flattened (rows · L) positions, `targets` (N,) are the tokens that follow them. The
     answer goes through the model's own `forward`, so that wrappers (DDP, FSDP, peft) see an ordinary call. Without
@@ -48,15 +79,18 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
     ) -> Any:
         if select is None:
             return original(*args, **kwargs)
-        hidden = self.base_model(*args, use_cache=False, **kwargs).last_hidden_state.flatten(0, 1)[select]
+        outputs = self.base_model(*args, use_cache=False, **kwargs)
+        hidden = outputs.last_hidden_state.flatten(0, 1)[select]
         value_head = getattr(self, "value_head", None)
-        values = () if value_head is None else (value_head(hidden),)
+        values = None if value_head is None else value_head(hidden)
         if targets is None:
-            return values
+            return Selected(values=values)
         head = self.get_output_embeddings()
-        return *log_probabilities(
-            hidden, head.weight, head.bias, targets, temperature, scale, softcap
-        ), *values
+        logprobs, entropies = log_probabilities(
+            hidden, whole(head.weight), whole(head.bias), targets, temperature, scale, softcap
+        )
+        balance = router_loss(self.config.get_text_config(), outputs, kwargs)
+        return Selected(logprobs, entropies, values, balance)
 
     model.forward = types.MethodType(forward, model)
 

@@ -1,15 +1,22 @@
-"""The packed update: a group's prompt is read once, nothing is padded to the longest, logits only where the loss is.
+"""One forward pass over the samples of a micro-step, as rows that a model reads.
 
-A group becomes a stretch of tokens: the prompt without its last token, then for each completion that last token again
-and the completion without its own last. Every block sees the prompt and itself, positions restart at the prompt's end,
-so each completion token is predicted from exactly what it would be in a row of its own. The groups of a micro-step lie
-behind each other in one row; where the attention needs a dense mask, each has a row of its own.
+Packed: a group's prompt is read once, nothing is padded to the longest. A group becomes a stretch of tokens: the prompt
+without its last token, then for each sample that last token again and the sample without its own last. Every block sees
+the prompt and itself, positions restart at the prompt's end, so each token is predicted from exactly what it would be in
+a row of its own. The groups of a micro-step lie behind each other in one row; where the attention needs a dense mask,
+each has a row of its own.
+
+Padded, for models whose attention takes no such mask: a row per sample, prompt and sample, padded on the right, which no
+causal model looks at.
+
+Either way the mask decides which tokens are predicted: those of tools and hints are read, and nothing is asked of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise, starmap
+from itertools import accumulate, compress, pairwise, starmap
 from typing import Any
 
 import torch
@@ -18,133 +25,153 @@ from rlvr.training.attention import Kind, Layout, additive, block_mask, flex_mas
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """What follows the prompt in one row, up to the last token of the policy."""
+
+    token_ids: list[int]
+    mask: list[bool]
+    """True on the tokens of the policy: these are trained on."""
+
+    def __post_init__(self) -> None:
+        """Cut off what follows the policy's last token: nothing is predicted there."""
+        end = len(self.mask) - self.mask[::-1].index(True) if True in self.mask else 0
+        del self.token_ids[end:], self.mask[end:]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """The samples of one prompt. One without a token of the policy is left out of the forward pass."""
+
+    prompt: list[int]
+    samples: Sequence[Sample]
+
+
+@dataclass(frozen=True, slots=True)
 class Packed:
-    """Groups as rows. L is the longest row's length, N the number of completion tokens."""
+    """N is the number of the policy's tokens, in the order of groups, samples and tokens."""
 
     inputs: dict[str, Any]
-    """What the model's forward takes: `input_ids` and `position_ids` (rows, L), and who sees whom."""
+    """What the model's forward takes."""
     select: torch.Tensor
-    """(N,) indices into the flattened (rows · L): the positions that predict a completion token"""
+    """(N,) indices into the flattened (rows · length) positions: those that predict a token of the policy"""
     targets: torch.Tensor
     """(N,) those tokens"""
-    place: torch.Tensor
-    """(N,) indices into the flattened (completions · T) of the padded completions"""
+    row: torch.Tensor
+    """(N,) to which of the samples each belongs, counted over all groups"""
 
 
 @dataclass(slots=True)
-class _Group:
+class _Stretch:
     """One group's stretch of tokens."""
 
     tokens: list[int]
     positions: list[int]
     blocks: list[int]
-    """0 on the prompt, 1… on the completions"""
+    """0 on the prompt, 1… on the samples"""
     prompt: int
     """tokens of the prompt, without its last"""
-    completions: list[int]
-    """tokens of each completion that has any"""
-    place: list[int]
+    lengths: list[int]
+    """tokens of each sample that has any"""
+    asked: list[bool]
+    """per token behind the prompt: the next one is the policy's"""
 
 
-def pack(
-    prompt_ids: torch.Tensor,
-    prompt_mask: torch.Tensor,
-    completion_ids: torch.Tensor,
-    completion_mask: torch.Tensor,
-    group_size: int,
-    kind: Kind = "split",
-) -> Packed:
-    """Pack padded rows whose groups are neighbours.
-
-    Groups without a completion token (all truncated and masked) are left out.
+def pack(groups: Sequence[Prompted], device: torch.device, kind: Kind | None = "split") -> Packed:
+    """The rows of a micro-step. Where no sample holds a token of the policy, N is 0 and one prompt is read all the same.
 
     Args:
-        prompt_ids, prompt_mask: (completions, P), left-padded; those of a group hold the same prompt.
-        completion_ids, completion_mask: (completions, T), right-padded.
-        kind: the attention that will read it, see `attention.choose`.
+        kind: the attention that will read it, see `attention.choose`; None: padded, a row per sample.
     """
-    device = completion_ids.device
-    groups = _groups(prompt_ids, prompt_mask, completion_ids, completion_mask, group_size)
-    full = [group for group in groups if group.completions]
-    groups = full or groups[:1]
-    place = torch.tensor([i for g in groups for i in g.place], dtype=torch.long, device=device)
-    if kind in ("mask", "eager"):
-        longest = max(len(g.tokens) for g in groups)
-        starts = [i * longest for i in range(len(groups))]
-        rows = [[*g.tokens] + [0] * (longest - len(g.tokens)) for g in groups]
-        positions = [[*g.positions] + [0] * (longest - len(g.tokens)) for g in groups]
-        blocks = [[*g.blocks] + [-1] * (longest - len(g.tokens)) for g in groups]
-        seen = block_mask(torch.tensor(blocks, device=device))
-        who = {"attention_mask": additive(seen) if kind == "eager" else seen}
-    else:
-        starts = [sum(len(g.tokens) for g in groups[:i]) for i in range(len(groups))]
-        rows, positions = [[t for g in groups for t in g.tokens]], [[p for g in groups for p in g.positions]]
-        if kind == "split":
-            # transformers hands a mask with four axes on as it is, and builds none of its own
-            who = {
-                "attention_mask": torch.empty(1, 1, 1, 1, device=device),
-                "layout": _layout(groups, device),
-            }
-        else:
-            number = [i for i, g in enumerate(groups) for _ in g.tokens]
-            blocks = [b for g in groups for b in g.blocks]
-            who = {
-                "attention_mask": flex_mask(
-                    torch.tensor(number, device=device), torch.tensor(blocks, device=device)
-                )
-            }
-    select = [
-        start + g.prompt + i
-        for start, g in zip(starts, groups, strict=True)
-        for i in range(sum(g.completions))
-    ]
+    samples = [sample for group in groups for sample in group.samples]
+    row = [i for i, sample in enumerate(samples) for _ in range(sum(sample.mask))]
+    targets = [token for sample in samples for token in compress(sample.token_ids, sample.mask)]
+    inputs, select = _padded(groups, device) if kind is None else _packed(groups, device, kind)
     return Packed(
-        inputs={
-            "input_ids": torch.tensor(rows, device=device),
-            "position_ids": torch.tensor(positions, device=device),
-            **who,
-        },
+        inputs,
         select=torch.tensor(select, dtype=torch.long, device=device),
-        targets=completion_ids.flatten()[place],
-        place=place,
+        targets=torch.tensor(targets, dtype=torch.long, device=device),
+        row=torch.tensor(row, dtype=torch.long, device=device),
     )
 
 
-def _groups(
-    prompt_ids: torch.Tensor,
-    prompt_mask: torch.Tensor,
-    completion_ids: torch.Tensor,
-    completion_mask: torch.Tensor,
-    group_size: int,
-) -> list[_Group]:
-    rows, width = completion_ids.shape
-    lengths = completion_mask.sum(1).tolist()
-    groups = []
-    for first in range(0, rows, group_size):
-        prompt = prompt_ids[first][prompt_mask[first].bool()].tolist()
-        before = len(prompt) - 1
-        group = _Group(prompt[:-1], list(range(before)), [0] * before, before, [], [])
-        for row in range(first, first + group_size):
-            if not (length := lengths[row]):
-                continue
-            group.completions.append(length)
-            group.tokens += [prompt[-1], *completion_ids[row, : length - 1].tolist()]
-            group.positions += range(before, before + length)
-            group.blocks += [len(group.completions)] * length
-            group.place += [row * width + i for i in range(length)]
-        if not group.completions and first == 0:  # a row must hold something, should every group be empty
-            group.tokens, group.positions, group.blocks = prompt, list(range(before + 1)), [0] * (before + 1)
-            group.prompt = before + 1
-        groups.append(group)
-    return groups
+def _padded(groups: Sequence[Prompted], device: torch.device) -> tuple[dict[str, Any], list[int]]:
+    """Inputs and places of the padded rows."""
+    written = [(group.prompt, sample) for group in groups for sample in group.samples if sample.token_ids]
+    rows = [[*prompt, *sample.token_ids[:-1]] for prompt, sample in written] or [list(groups[0].prompt)]
+    longest = max(map(len, rows))
+    select = [
+        number * longest + len(prompt) - 1 + i
+        for number, (prompt, sample) in enumerate(written)
+        for i in compress(range(len(sample.mask)), sample.mask)
+    ]
+    ids = [[*row, *[0] * (longest - len(row))] for row in rows]
+    real = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+    return {
+        "input_ids": torch.tensor(ids, device=device),
+        "attention_mask": torch.tensor(real, device=device),
+    }, select
 
 
-def _layout(groups: list[_Group], device: torch.device) -> Layout:
+def _packed(groups: Sequence[Prompted], device: torch.device, kind: Kind) -> tuple[dict[str, Any], list[int]]:
+    """Inputs and places of the packed rows."""
+    stretches = [_stretch(group) for group in groups if any(sample.token_ids for sample in group.samples)]
+    stretches = stretches or [_prompt_alone(groups[0])]
+    if kind in ("mask", "eager"):
+        longest = max(len(s.tokens) for s in stretches)
+        starts = [i * longest for i in range(len(stretches))]
+        rows = [[*s.tokens] + [0] * (longest - len(s.tokens)) for s in stretches]
+        positions = [[*s.positions] + [0] * (longest - len(s.tokens)) for s in stretches]
+        blocks = [[*s.blocks] + [-1] * (longest - len(s.tokens)) for s in stretches]
+        seen = block_mask(torch.tensor(blocks, device=device))
+        who = {"attention_mask": additive(seen) if kind == "eager" else seen}
+    else:
+        starts = [0, *accumulate(len(s.tokens) for s in stretches)][:-1]
+        rows, positions = [[t for s in stretches for t in s.tokens]], [[p for s in stretches for p in s.positions]]
+        if kind == "split":
+            # transformers hands a mask with four axes on as it is, and builds none of its own
+            who = {"attention_mask": torch.empty(1, 1, 1, 1, device=device), "layout": _layout(stretches, device)}
+        else:
+            number = torch.tensor([i for i, s in enumerate(stretches) for _ in s.tokens], device=device)
+            own = torch.tensor([b for s in stretches for b in s.blocks], device=device)
+            who = {"attention_mask": flex_mask(number, own)}
+    select = [
+        start + s.prompt + i
+        for start, s in zip(starts, stretches, strict=True)
+        for i in compress(range(len(s.asked)), s.asked)
+    ]
+    return {
+        "input_ids": torch.tensor(rows, device=device),
+        "position_ids": torch.tensor(positions, device=device),
+        **who,
+    }, select
+
+
+def _stretch(group: Prompted) -> _Stretch:
+    before = len(group.prompt) - 1
+    stretch = _Stretch(group.prompt[:-1], list(range(before)), [0] * before, before, [], [])
+    for sample in group.samples:
+        if not (length := len(sample.token_ids)):
+            continue
+        stretch.lengths.append(length)
+        stretch.tokens += [group.prompt[-1], *sample.token_ids[:-1]]
+        stretch.positions += range(before, before + length)
+        stretch.blocks += [len(stretch.lengths)] * length
+        stretch.asked += sample.mask
+    return stretch
+
+
+def _prompt_alone(group: Prompted) -> _Stretch:
+    """A row must hold something, should every group be empty."""
+    length = len(group.prompt)
+    return _Stretch(list(group.prompt), list(range(length)), [0] * length, length, [], [])
+
+
+def _layout(stretches: Sequence[_Stretch], device: torch.device) -> Layout:
     places: list[tuple[range, list[range]]] = []
     end = 0
-    for group in groups:
-        prompt = range(end, end + group.prompt)
-        ends = [*accumulate(group.completions, initial=prompt.stop)]
+    for stretch in stretches:
+        prompt = range(end, end + stretch.prompt)
+        ends = [*accumulate(stretch.lengths, initial=prompt.stop)]
         places.append((prompt, [*starmap(range, pairwise(ends))]))
         end = ends[-1]
     return Layout.of(places, device)

@@ -41,7 +41,7 @@ from rlvr.evaluation import prompt_ids, row_seed
 from rlvr.evidence import Evidence
 from rlvr.policy import Policy, load_policy
 from rlvr.problems import load_all
-from rlvr.sampling import Completion, Row
+from rlvr.sampling import Completion, SampleRequest
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.shared import Decoder
 
@@ -123,9 +123,9 @@ def recipe(
 # ---------------------------------------------------------------------- contenders
 
 
-def rows_of(prompts: Sequence[Sequence[int]], samples: int, turn: int) -> list[Row]:
+def rows_of(prompts: Sequence[Sequence[int]], samples: int, turn: int) -> list[SampleRequest]:
     return [
-        Row(p, row_seed(turn, "bench", str(p), sample))
+        SampleRequest(p, row_seed(turn, "bench", str(p), sample))
         for p in range(len(prompts))
         for sample in range(samples)
     ]

@@ -10,7 +10,7 @@ from transformers import GenerationConfig
 
 from rlvr.config import SamplingConfig
 from rlvr.evaluation import row_seed
-from rlvr.sampling import Row
+from rlvr.sampling import SampleRequest
 from rlvr.sampling.draw import Distribution
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.score import logprobs
@@ -23,8 +23,8 @@ def draw(policy, rows, prompts=PROMPTS, **settings):
     return TransformersSampler(policy, settings).generate(policy.encode(prompts), rows)
 
 
-def rows_for(prompt: int, n: int, stream: str = "test") -> list[Row]:
-    return [Row(prompt, row_seed(0, stream, str(prompt), s)) for s in range(n)]
+def rows_for(prompt: int, n: int, stream: str = "test") -> list[SampleRequest]:
+    return [SampleRequest(prompt, row_seed(0, stream, str(prompt), s)) for s in range(n)]
 
 
 def reference_generate(policy, prompts, **kwargs):
@@ -40,7 +40,7 @@ def cut(ids: list[int], eos: int) -> tuple[int, ...]:
 
 def test_greedy_decoding_equals_generate_token_for_token(tiny):
     prompts = [*PROMPTS, "12+9=", "100000+1="]  # of several lengths, so that there is padding
-    ours = draw(tiny, [Row(i, 0) for i in range(len(prompts))], prompts, temperature=0)
+    ours = draw(tiny, [SampleRequest(i, 0) for i in range(len(prompts))], prompts, temperature=0)
     theirs = reference_generate(tiny, prompts, do_sample=False)
     eos = tiny.tokenizer.eos_token_id
     assert [tuple(c.token_ids) for c in ours] == [cut(ids, eos) for ids in theirs]

@@ -10,7 +10,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from rlvr.config import SamplingConfig
 from rlvr.policy import Policy
-from rlvr.sampling import Row
+from rlvr.sampling import SampleRequest
 from rlvr.sampling.abilities import abilities
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.score import logprobs
@@ -93,7 +93,7 @@ def alone(policy: Policy, prompt: list[int], n: int) -> list[int]:
 
 @pytest.mark.parametrize("policy", FAMILIES, indirect=True)
 def test_greedy_tokens_are_those_of_plain_forward_passes(policy):
-    rows = [Row(i, 0) for i in range(len(PROMPTS)) for _ in range(2)]
+    rows = [SampleRequest(i, 0) for i in range(len(PROMPTS)) for _ in range(2)]
     drawn = TransformersSampler(policy, SamplingConfig(temperature=0, max_new_tokens=12)).generate(
         PROMPTS, rows
     )
@@ -103,7 +103,7 @@ def test_greedy_tokens_are_those_of_plain_forward_passes(policy):
 @pytest.mark.parametrize("policy", FAMILIES, indirect=True)
 def test_rescoring_agrees_with_sampling_while_rows_leave_and_join(policy):
     settings = SamplingConfig(max_new_tokens=12, batch_size=5)
-    rows = [Row(i, 10 * i + s) for i in range(len(PROMPTS)) for s in range(4)]
+    rows = [SampleRequest(i, 10 * i + s) for i in range(len(PROMPTS)) for s in range(4)]
     drawn = TransformersSampler(policy, settings).generate(PROMPTS, rows)
     assert len({len(c.token_ids) for c in drawn}) > 1 or len(drawn[0].token_ids) == 12
     pairs = [(row.prompt, c.token_ids) for row, c in zip(rows, drawn, strict=True)]

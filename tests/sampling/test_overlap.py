@@ -14,7 +14,7 @@ from rlvr.evaluation import Evaluator, row_seed
 from rlvr.evidence import Evidence
 from rlvr.problems import load_all
 from rlvr.run import open_run
-from rlvr.sampling import Row
+from rlvr.sampling import SampleRequest
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.shared import Decoder
 from rlvr.terminal import Terminal
@@ -62,7 +62,7 @@ def test_a_row_is_told_of_while_others_are_decoded(tiny, monkeypatch):
     events: list[str] = []
     step = Decoder.step
     monkeypatch.setattr(Decoder, "step", lambda *args, **kw: (events.append("step"), step(*args, **kw))[1])
-    rows = [Row(0, row_seed(0, "test", "p", s)) for s in range(64)]
+    rows = [SampleRequest(0, row_seed(0, "test", "p", s)) for s in range(64)]
     sampler = TransformersSampler(tiny, SamplingConfig(max_new_tokens=32))
     told: dict[int, str] = {}
     done = sampler.generate(

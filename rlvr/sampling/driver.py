@@ -1,0 +1,129 @@
+"""The rollout driver: requests → judged episodes. The one place that renders, encodes, seeds, samples and judges, for
+evaluation and training alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from rlvr.evidence import Evidence, render
+from rlvr.policy import Policy
+from rlvr.rollouts.types import Episode, Turn
+from rlvr.sampling.types import Completion, Sampler, SampleRequest
+from verifiers import Problem, Verdict
+
+Judge = Callable[[Problem, str], Future[Verdict]]
+"""What the policy wrote for a problem → its verdict, some time later (`VerifierPool.submit`)."""
+Rolled = tuple[Episode, Future[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One sample to draw."""
+
+    problem: Problem
+    sample: int
+    stream: str
+    """With the run's seed, problem and sample it gives the seed of this draw: an evaluation's name, a step's group."""
+
+
+class Environment(Protocol):
+    """Whoever answers the policy within an episode: a tool, a hint, feedback."""
+
+    def answer(self, episode: Episode) -> str | None:
+        """The next words after the policy's last turn, a function of the episode alone; None where it is over."""
+        ...
+
+
+def roll(
+    sampler: Sampler,
+    requests: Sequence[Request],
+    evidence: Evidence,
+    judge: Judge,
+    seed: int,
+    environment: Environment | None = None,
+    on_done: Callable[[], None] | None = None,
+) -> list[Rolled]:
+    """Draw an episode for each request, in order. Whichever has ended goes to the verifiers while others are drawn.
+
+    All requests take their first turn together, then those that the environment answers their second, and so on: what
+    is drawn together follows from the requests, never from time. Each turn may take `sampling.max_new_tokens`; an
+    episode that has no room left for one in the model's context ends as truncated.
+
+    Args:
+        sampler: has the weights, and generates.
+        judge: gets the policy's own words, not those of its environment.
+        seed: the run's.
+        on_done: called as each episode ends.
+    """
+    problems = {r.problem.id: r.problem for r in requests}
+    number = {name: i for i, name in enumerate(problems)}
+    read = encode(sampler.policy, evidence, list(problems.values()))
+    episodes = [
+        Episode(r.problem, r.sample, sample_seed(seed, r), read[number[r.problem.id]], [], complete=False)
+        for r in requests
+    ]
+    verdicts: dict[int, Future[Verdict]] = {}
+    speaking, again = list(range(len(episodes))), list[int]()
+
+    def ended(row: int, completion: Completion) -> None:
+        episode = episodes[speaking[row]]
+        episode.turns.append(Turn("policy", completion.token_ids, completion.text, completion.logprobs))
+        episode.complete = completion.complete
+        if environment and completion.complete and answered(sampler, episode, environment):
+            again.append(speaking[row])
+            return
+        verdicts[speaking[row]] = judge(episode.problem, episode.trace)
+        if on_done:
+            on_done()
+
+    which, turn = [number[r.problem.id] for r in requests], 0
+    while speaking:
+        seeds = [turn_seed(episodes[i].seed, turn) for i in speaking]
+        sampler.generate(read, [SampleRequest(p, s) for p, s in zip(which, seeds, strict=True)], ended)
+        speaking, again, turn = sorted(again), [], turn + 1
+        read, which = [context(episodes[i]) for i in speaking], list(range(len(speaking)))
+    return [(episode, verdicts[i]) for i, episode in enumerate(episodes)]
+
+
+def answered(sampler: Sampler, episode: Episode, environment: Environment) -> bool:
+    """Add the environment's answer to the episode; False where it is over, by its own word or for want of room."""
+    text = environment.answer(episode)
+    if text is None:
+        return False
+    ids = sampler.policy.words(text)
+    room = sampler.policy.context
+    if room is not None and len(context(episode)) + len(ids) + sampler.settings.max_new_tokens > room:
+        episode.complete = False
+        return False
+    episode.turns.append(Turn("evidence", ids, text))
+    return True
+
+
+def context(episode: Episode) -> list[int]:
+    """What the policy reads before its next turn."""
+    return episode.prompt_ids if not episode.turns else [*episode.prompt_ids, *episode.token_ids]
+
+
+def encode(policy: Policy, evidence: Evidence, problems: Sequence[Problem]) -> list[list[int]]:
+    """Token ids of each problem's rendered prompt."""
+    return policy.encode([render(evidence, problem, policy.tokenizer) for problem in problems])
+
+
+def sample_seed(seed: int, request: Request) -> int:
+    """Seed of a request under the run's `seed`."""
+    return row_seed(seed, request.stream, request.problem.id, request.sample)
+
+
+def row_seed(seed: int, stream: str, problem_id: str, sample: int) -> int:
+    """Seed of one sample: a function of the run's seed and of what the sample is, never of when it is drawn."""
+    text = f"{seed}\x1f{stream}\x1f{problem_id}\x1f{sample}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
+
+
+def turn_seed(seed: int, turn: int) -> int:
+    """Seed of a turn's random numbers; that of the first is the sample's own."""
+    return seed if turn == 0 else row_seed(seed, "turn", "", turn)
