@@ -31,8 +31,8 @@ class Policy:
     tokenizer: PreTrainedTokenizerBase
     source: str
     weights: Literal["disk", "memory"] = "disk"
-    """Whether the files at `source` hold these weights, or memory alone does (a policy in training). An engine that reads
-    the files must not sample for the latter."""
+    """Whether the files at `source` hold these weights, or memory alone does (a policy in training). An engine that
+    reads the files must not sample for the latter."""
 
     @property
     def device(self) -> torch.device:

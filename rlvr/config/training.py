@@ -156,6 +156,11 @@ class TrainConfig(Section):
     lora: LoraSection | None = Field(
         default=None, description="train adapters through peft instead of all weights"
     )
+    hooks: list[str] = Field(
+        default_factory=list,
+        description="your own code between steps: classes `my_module:MyHook` with on_step, on_evaluation, "
+        "on_checkpoint (rlvr.training.metrics_log.Hook)",
+    )
     trl: dict[str, Any] = Field(
         default_factory=dict,
         description=_listed(
@@ -171,9 +176,5 @@ class TrainConfig(Section):
             raise ValueError(
                 f"curriculum.refill is {self.curriculum.refill}, and in {self.algorithm} a group without variance "
                 "teaches too: it belongs to grpo and rloo"
-            )
-        if self.curriculum.refill and self.trl.get("use_vllm"):
-            raise ValueError(
-                "curriculum.refill does not go with trl.use_vllm: refills are drawn by our own sampler"
             )
         return self

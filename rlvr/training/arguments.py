@@ -22,6 +22,7 @@ MICRO_STEP_TOKENS = 16_384
 DEFAULTS: dict[str, Any] = {
     "loss_type": "dapo",  # token mean over the step: no length bias between groups (DAPO, arXiv 2503.14476, §3.3)
     "scale_rewards": "group",  # GRPO's own; "none" is Dr. GRPO
+    "vllm_importance_sampling_mode": "sequence_mask",  # TRL's own; with vLLM alone, whose probabilities differ
     "beta": 0.0,  # no KL term, no reference model; the report measures KL(π‖p0) all the same
     "use_bias_correction_kl": True,  # where there is a KL term, its gradient is the KL's own (arXiv 2512.02556)
     "num_iterations": 1,  # on policy: the importance ratio is 1, clipping never acts
@@ -53,18 +54,89 @@ OWNED: dict[str, str] = {
     "top_p": "sampling.top_p",
     "top_k": "sampling.top_k",
     "min_p": "sampling.min_p",
+    "use_vllm": "sampling.engine",
     "save_steps": "train.checkpoint_every",
     "save_strategy": "train.checkpoint_every",
     "logging_steps": "metrics.jsonl, which has a line per step",
     "logging_strategy": "metrics.jsonl, which has a line per step",
     "load_best_model_at_end": "the best checkpoint, which stays in checkpoints/",
+    "metric_for_best_model": "held-out pass@1, which says what the best checkpoint is",
     "eval_strategy": "train.eval_every",
     "eval_steps": "train.eval_every",
     "seed": "seed",
+    "data_seed": "seed",
     "trust_remote_code": "trust_remote_code",
+    "model_init_kwargs": "model, revision, dtype and trust_remote_code",
+    "chat_template_kwargs": "evidence",
     "reward_weights": "train.shaping",
+    "callbacks": "train.hooks",
+    "resume_from_checkpoint": "resume",
     "disable_tqdm": "-q",
 }
+"""Keys of GRPOConfig that another key of ours decides."""
+
+UNDERSTOOD = frozenset(
+    [
+        *(
+            "loss_type",
+            "scale_rewards",
+            "num_iterations",
+            "epsilon",
+            "epsilon_high",
+            "delta",
+            "importance_sampling_level",
+        ),
+        *("sapo_temperature_neg", "sapo_temperature_pos"),
+        *("vespo_k_pos", "vespo_lambda_pos", "vespo_k_neg", "vespo_lambda_neg"),
+        *("mask_truncated_completions", "off_policy_mask_threshold", "top_entropy_quantile"),
+        *(
+            "entropy_coef",
+            "use_adaptive_entropy",
+            "entropy_coef_min",
+            "entropy_coef_max",
+            "entropy_coef_delta",
+        ),
+        *("entropy_target", "router_aux_loss_coef", "disable_dropout"),
+        *(
+            "beta",
+            "use_bias_correction_kl",
+            "sync_ref_model",
+            "ref_model_mixup_alpha",
+            "ref_model_sync_steps",
+        ),
+        *("vllm_importance_sampling_correction", "vllm_importance_sampling_mode"),
+        *("vllm_importance_sampling_clip_max", "vllm_importance_sampling_clip_min"),
+        *("lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "weight_decay", "max_grad_norm"),
+        *("optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon"),
+        *("bf16", "fp16", "tf32", "use_cpu", "gradient_checkpointing", "gradient_checkpointing_kwargs"),
+        *("report_to", "run_name", "project", "save_total_limit"),
+        *("ddp_find_unused_parameters", "ddp_bucket_cap_mb", "ddp_broadcast_buffers", "ddp_static_graph"),
+    ]
+)
+"""What the loop reads, under TRL's names and with TRL's meaning."""
+
+REFUSED: dict[str, str] = {
+    "repetition_penalty": "log-probabilities would not be those of the policy that is trained",
+    "generation_kwargs": "both engines sample by `sampling` alone",
+    "cache_implementation": "the sampler has caches of its own",
+    "use_transformers_paged": "the sampler has caches of its own",
+    "use_transformers_continuous_batching": "the sampler batches continuously",
+    "transformers_continuous_batching_config": "the sampler batches continuously",
+    "neftune_noise_alpha": "noise on embeddings makes sampler and trainer differ",
+    "save_only_model": "a run could not go on from such a checkpoint",
+    "ignore_data_skip": "problems are a function of the step: there is nothing to skip",
+    "remove_unused_columns": "problems have no columns that a model reads",
+    "multi_objective_aggregation": "a sample has one reward, made by train.reward and train.shaping",
+    "use_liger_kernel": "it replaces the forward that the packed update asks for chosen positions",
+    "torch_compile": "it was never tried with the packed update",
+    "deepspeed": "the launcher brings it: accelerate launch --config_file",
+    "fsdp": "the launcher brings it: accelerate launch --config_file",
+    "fsdp_config": "the launcher brings it: accelerate launch --config_file",
+    "accelerator_config": "the launcher brings it: accelerate launch --config_file",
+    "push_to_hub": "model/ of the run folder is what transformers uploads: huggingface-cli upload",
+    "log_completions": "rollouts/train-*.jsonl hold every sample",
+}
+"""Keys of GRPOConfig that would change nothing here, or for the worse, with the reason."""
 
 
 def check(train: TrainConfig) -> None:
@@ -77,10 +149,15 @@ def check(train: TrainConfig) -> None:
     for key in train.trl:
         if key in OWNED:
             raise ConfigError(f"train.trl.{key}: is set by {OWNED[key]}")
-        if key not in known:
-            near = difflib.get_close_matches(key, sorted(known), n=1)
+        if key in REFUSED:
+            raise ConfigError(f"train.trl.{key}: {REFUSED[key]}")
+        if key.startswith("vllm_") and key not in UNDERSTOOD:
+            raise ConfigError(f"train.trl.{key}: is set by sampling.vllm")
+        if key not in UNDERSTOOD:
+            near = difflib.get_close_matches(key, sorted(UNDERSTOOD), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"train.trl.{key}: TRL's GRPOConfig has no such field{hint}")
+            why = "the loop does not read it" if key in known else "TRL's GRPOConfig has no such field"
+            raise ConfigError(f"train.trl.{key}: {why}{hint}")
     loss_type = train.trl.get("loss_type", DEFAULTS["loss_type"])
     if loss_type not in LOSS_TYPES:
         raise ConfigError(
@@ -91,7 +168,7 @@ def check(train: TrainConfig) -> None:
             f"train.trl.scale_rewards: {train.algorithm} does not scale rewards; it belongs to grpo"
         )
     if train.algorithm == "rejection":
-        for key in ("beta", "entropy_coef", "loss_type", "use_vllm"):
+        for key in ("beta", "entropy_coef", "loss_type"):
             if train.trl.get(key):
                 raise ConfigError(f"train.trl.{key}: has no place in train.algorithm=rejection")
 
@@ -127,7 +204,7 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             min_p=sampling.min_p or None,
-            save_strategy="no",  # `Keeper` says when
+            save_strategy="no",  # `CheckpointPolicy` says when
             logging_steps=1,
             eval_strategy="no",
             seed=config.seed,
@@ -135,7 +212,6 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
             disable_tqdm=True,
             remove_unused_columns=False,
             dataloader_num_workers=0,
-            ignore_data_skip=True,  # our problems are a function of the step, there is nothing to skip
             **settings,
         )
     except (TypeError, ValueError) as error:

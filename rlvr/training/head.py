@@ -30,8 +30,9 @@ def logit_transform(config: Any) -> tuple[float, float | None]:
 class Selected(NamedTuple):
     """A model's answer at chosen positions, (N,) each."""
 
-    logprobs: torch.Tensor | None = None
-    entropies: torch.Tensor | None = None
+    logprobs: torch.Tensor
+    entropies: torch.Tensor
+    """Both are empty where no targets were given."""
     values: torch.Tensor | None = None
     router_loss: torch.Tensor | None = None
     """() the load-balancing loss of a mixture of experts."""
@@ -43,7 +44,8 @@ def whole(weight: Any) -> Any:
 
 
 def router_loss(config: Any, outputs: Any, inputs: dict[str, Any]) -> torch.Tensor | None:
-    """The load-balancing loss (Fedus et al. 2021, arXiv 2101.03961, eq. 4) of a forward that was asked for router logits.
+    """The load-balancing loss (Fedus et al. 2021, arXiv 2101.03961, eq. 4) of a forward that was asked for router
+    logits.
 
     Every family's is Mixtral's, over the tokens of the 2-D attention mask.
     """
@@ -84,7 +86,7 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
         value_head = getattr(self, "value_head", None)
         values = None if value_head is None else value_head(hidden)
         if targets is None:
-            return Selected(values=values)
+            return Selected(hidden.new_empty(0), hidden.new_empty(0), values)
         head = self.get_output_embeddings()
         logprobs, entropies = log_probabilities(
             hidden, whole(head.weight), whole(head.bias), targets, temperature, scale, softcap

@@ -2,12 +2,12 @@
 
 Packed: a group's prompt is read once, nothing is padded to the longest. A group becomes a stretch of tokens: the prompt
 without its last token, then for each sample that last token again and the sample without its own last. Every block sees
-the prompt and itself, positions restart at the prompt's end, so each token is predicted from exactly what it would be in
-a row of its own. The groups of a micro-step lie behind each other in one row; where the attention needs a dense mask,
-each has a row of its own.
+the prompt and itself, positions restart at the prompt's end, so each token is predicted from exactly what it would be
+in a row of its own. The groups of a micro-step lie behind each other in one row; where the attention needs a dense
+mask, each has a row of its own.
 
-Padded, for models whose attention takes no such mask: a row per sample, prompt and sample, padded on the right, which no
-causal model looks at.
+Padded, for models whose attention takes no such mask: a row per sample, prompt and sample, padded on the right, which
+no causal model looks at.
 
 Either way the mask decides which tokens are predicted: those of tools and hints are read, and nothing is asked of them.
 """
@@ -32,10 +32,11 @@ class Sample:
     mask: list[bool]
     """True on the tokens of the policy: these are trained on."""
 
-    def __post_init__(self) -> None:
-        """Cut off what follows the policy's last token: nothing is predicted there."""
-        end = len(self.mask) - self.mask[::-1].index(True) if True in self.mask else 0
-        del self.token_ids[end:], self.mask[end:]
+    @classmethod
+    def of(cls, token_ids: Sequence[int], mask: Sequence[bool]) -> Sample:
+        """Without what follows the policy's last token: nothing is predicted there."""
+        end = max((i for i, own in enumerate(mask, 1) if own), default=0)
+        return cls(list(token_ids[:end]), list(mask[:end]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ class _Stretch:
 
 
 def pack(groups: Sequence[Prompted], device: torch.device, kind: Kind | None = "split") -> Packed:
-    """The rows of a micro-step. Where no sample holds a token of the policy, N is 0 and one prompt is read all the same.
+    """The rows of a micro-step. Where no sample holds a token of the policy, N is 0 and one prompt is read all the
+    same.
 
     Args:
         kind: the attention that will read it, see `attention.choose`; None: padded, a row per sample.
@@ -126,10 +128,16 @@ def _packed(groups: Sequence[Prompted], device: torch.device, kind: Kind) -> tup
         who = {"attention_mask": additive(seen) if kind == "eager" else seen}
     else:
         starts = [0, *accumulate(len(s.tokens) for s in stretches)][:-1]
-        rows, positions = [[t for s in stretches for t in s.tokens]], [[p for s in stretches for p in s.positions]]
+        rows, positions = (
+            [[t for s in stretches for t in s.tokens]],
+            [[p for s in stretches for p in s.positions]],
+        )
         if kind == "split":
             # transformers hands a mask with four axes on as it is, and builds none of its own
-            who = {"attention_mask": torch.empty(1, 1, 1, 1, device=device), "layout": _layout(stretches, device)}
+            who = {
+                "attention_mask": torch.empty(1, 1, 1, 1, device=device),
+                "layout": _layout(stretches, device),
+            }
         else:
             number = torch.tensor([i for i, s in enumerate(stretches) for _ in s.tokens], device=device)
             own = torch.tensor([b for s in stretches for b in s.blocks], device=device)

@@ -1,6 +1,6 @@
 """PPO's parts (Schulman et al. 2017, arXiv 1707.06347): a value head, GAE per token, the clipped value loss.
 
-The ratio and its clip are TRL's `_compute_loss`, which takes one advantage per token as it takes one per completion.
+The ratio and its clip are the objective's, which takes one advantage per token as it takes one per completion.
 An episode is a completion, a token is an action; the reward comes with the last token. A truncated completion is an
 episode that ended there, not one to bootstrap from: its verdict has been given.
 """
@@ -14,6 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from rlvr.config import PpoSection
+from rlvr.training.objective import Totals
 
 VALUE_HEAD = "value_head"
 """Its name on the model; export leaves out the weights under it."""
@@ -89,29 +90,31 @@ def value_losses(
 
 
 def estimate(
-    settings: PpoSection, values: torch.Tensor, mask: torch.Tensor, rewards: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """What the loss needs of a batch before its first update: advantages, returns and old_values, (rows, T) each.
+    settings: PpoSection, values: torch.Tensor, row: torch.Tensor, rewards: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Advantages and returns, (N,) each, of the policy's tokens of whole groups. What a tool or a hint wrote between
+    two of them is no action: the estimate steps over it.
 
     Args:
-        rewards: (rows,); NaN only in rows that `mask` leaves out whole.
+        values: (N,) of the state before each token.
+        row: (N,) ascending, which completion a token belongs to.
+        rewards: (rows,); NaN only in rows that have no token here.
     """
-    advantages, returns = gae(rewards.nan_to_num(), values, mask, settings.gamma, settings.gae_lambda)
-    return {"advantages": advantages, "returns": returns, "old_values": values}
+    lengths = torch.bincount(row, minlength=len(rewards))
+    longest = max(1, int(lengths.max()))
+    mask = torch.arange(longest, device=row.device) < lengths[:, None]
+    grid = torch.zeros(mask.shape, dtype=values.dtype, device=values.device).masked_scatter(mask, values)
+    advantages, returns = gae(rewards.nan_to_num(), grid, mask, settings.gamma, settings.gae_lambda)
+    return advantages[mask], returns[mask]
 
 
 def value_loss(
-    settings: PpoSection, values: torch.Tensor, inputs: dict[str, torch.Tensor], parts: int
+    settings: PpoSection, values: torch.Tensor, old: torch.Tensor, returns: torch.Tensor, totals: Totals
 ) -> torch.Tensor:
-    """A micro-step's value loss, whose mean over the step's micro-steps is the mean over all tokens of the step.
-
-    Args:
-        values: (rows, T) of this forward pass.
-        inputs: of the trainer's loss, with what `estimate` gave.
-        parts: micro-steps into which the batch was cut, times processes.
-    """
-    losses = value_losses(values, inputs["old_values"], inputs["returns"], settings.value_clip)
-    return (losses * inputs["completion_mask"]).sum() * parts / inputs["num_items_in_batch"].clamp(min=1)
+    """A micro-step's value loss, (N,) arguments: summed over the micro-steps, and averaged over processes as DDP does,
+    it is the mean over all tokens of the step."""
+    losses = value_losses(values, old, returns, settings.value_clip)
+    return losses.sum() * totals.processes / max(1, totals.tokens)
 
 
 def without_value_head(state: dict[str, Any]) -> dict[str, Any]:

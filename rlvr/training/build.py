@@ -1,0 +1,241 @@
+"""Putting the loop together: the prepared model, optimiser, reference, objective, and where the run goes on."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from peft import get_peft_model
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.utils import disable_dropout_in_model
+
+from rlvr import rollouts
+from rlvr.config import Config, ConfigError
+from rlvr.evaluation import Evaluator, fitting
+from rlvr.policy import Policy, load_policy
+from rlvr.run import Run
+from rlvr.training import Evaluate, arguments, ppo
+from rlvr.training.checkpoint_policy import CheckpointPolicy
+from rlvr.training.checkpoints import Checkpoint, Checkpoints, given
+from rlvr.training.collect import Collector
+from rlvr.training.current_policy import CurrentPolicy, Frozen, sharded
+from rlvr.training.curriculum import Curriculum, levels_of
+from rlvr.training.entropy import EntropyControl
+from rlvr.training.finite import FiniteCheck
+from rlvr.training.forward import Forward
+from rlvr.training.loop import Loop
+from rlvr.training.metrics_log import Hook, MetricsLog
+from rlvr.training.objective import Objective
+from rlvr.training.optimizer import optimizer, schedule
+from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
+from verifiers import Problem
+
+
+def build(
+    config: Config,
+    problems: Sequence[Problem],
+    evaluator: Evaluator,
+    run: Run,
+    checkpoints: Checkpoints,
+    due: Callable[[int], bool],
+    evaluate: Evaluate,
+    advance: Callable[..., None],
+    hooks: Sequence[Hook] = (),
+) -> Loop:
+    """The loop before its first step. See `training.train`."""
+    train, say = config.train, evaluator.terminal.say
+    arguments.check(train)
+    policy = load_policy(config, "policy", for_training=True)
+    fit, longest = fitting(policy, evaluator.evidence, problems, config.sampling.max_new_tokens)
+    if len(fit) < len(problems):
+        say(
+            f"{len(problems) - len(fit)} of {len(problems)} training problems are left out: their prompts do not fit "
+            f"the model's context of {policy.context} tokens together with sampling.max_new_tokens"
+        )
+    args = arguments.grpo_config(config, run.checkpoints, longest)
+    accelerator = make_accelerator(args, run)
+    model, frozen, whole = trainable(config, policy, args, accelerator)
+    prepared = accelerator.prepare_model(model)
+    steps = optimizer(prepared, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None)
+    router = router_coefficient(model, args)
+    read = [prepared] if frozen is None or frozen.adapted else [prepared, frozen.model]
+    forward = Forward(read, accelerator, config.sampling.temperature, router != 0, say)
+    current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole)
+    rows = run.rollouts("train").parent
+    loop = Loop(
+        config=train,
+        args=args,
+        accelerator=accelerator,
+        policy=policy,
+        model=prepared,
+        reference=frozen if args.beta else None,
+        forward=forward,
+        collector=Collector(
+            config=config,
+            problems=fit,
+            evaluator=evaluator,
+            accelerator=accelerator,
+            current=current,
+            base=frozen if train.algorithm == "rejection" else None,
+            curriculum=Curriculum(
+                train.curriculum, levels_of(fit, train.curriculum.level), config.seed, clock=lambda: loop.done
+            ),
+            monitor=monitor_of(config, rows),
+            rollouts_to=rows,
+        ),
+        objective=Objective.of(args, other_engine=False),
+        entropy=EntropyControl.of(args),
+        router_coefficient=router,
+        optimizer=accelerator.prepare_optimizer(steps),
+        schedule=schedule(steps, args, train.steps),
+        finite=FiniteCheck(
+            train.max_skipped,
+            train.max_drift,
+            say,
+            lambda step: rows / f"train-{first_of(step, args):06d}.jsonl",
+        ),
+        log=MetricsLog(run.metrics, advance, lambda step: evaluated(step), tracker(accelerator), hooks),
+        groups_per_micro_step=(args.per_device_train_batch_size or 0) // train.group_size,
+    )
+
+    def evaluated(step: int) -> dict[str, float]:
+        if not due(step):
+            return {}
+        with current.sampler(f"step-{step}") as sampler:
+            return evaluate(sampler, step)
+
+    loop.checkpoints = CheckpointPolicy(loop, checkpoints, loop.log, train.checkpoint_every, hooks)
+    checkpoints.parts |= {"metrics": loop.log, "finite": loop.finite, "curriculum": loop.collector.curriculum}
+    if loop.entropy:
+        checkpoints.parts["entropy"] = loop.entropy
+    return loop
+
+
+def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
+    """accelerate, with what the launcher brings (processes, FSDP, DeepSpeed), precision and trackers."""
+    report_to = [args.report_to] if isinstance(args.report_to, str) else list(args.report_to or [])
+    trackers = [name for name in report_to if name != "none"]
+    options = {
+        "find_unused_parameters": args.ddp_find_unused_parameters,
+        "bucket_cap_mb": args.ddp_bucket_cap_mb,
+        "broadcast_buffers": args.ddp_broadcast_buffers,
+        "static_graph": args.ddp_static_graph,
+    }
+    ddp = DistributedDataParallelKwargs(
+        **{name: value for name, value in options.items() if value is not None}
+    )
+    precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
+    accelerator = Accelerator(
+        mixed_precision=precision,
+        cpu=args.use_cpu,
+        log_with=cast(Any, trackers or None),
+        project_dir=str(run.folder / "trackers"),
+        kwargs_handlers=[ddp],
+    )
+    if trackers:
+        name = {"wandb": {"name": args.run_name or run.folder.name}}
+        accelerator.init_trackers(args.project or "rlvr", init_kwargs=name)
+    return accelerator
+
+
+def tracker(accelerator: Accelerator) -> Callable[[dict[str, Any]], None]:
+    """Hands each line of metrics.jsonl to the trackers, under its own names."""
+
+    def track(row: dict[str, Any]) -> None:
+        accelerator.log({k: v for k, v in row.items() if k != "step" and v is not None}, step=row["step"])
+
+    return track
+
+
+def trainable(
+    config: Config, policy: Policy, args: GRPOConfig, accelerator: Accelerator
+) -> tuple[Any, Frozen | None, Any]:
+    """The model to train, with its adapters and value head; the frozen base, where something needs it; and an unsharded
+    copy to sample from, where the model is about to be sharded."""
+    model: Any = policy.model
+    if args.disable_dropout:
+        disable_dropout_in_model(model)
+    if args.gradient_checkpointing:
+        model.gradient_checkpointing_enable(args.gradient_checkpointing_kwargs or {"use_reentrant": False})
+        model.enable_input_require_grads()
+    if config.train.algorithm == "ppo":
+        ppo.add_value_head(model)
+    if lora := arguments.lora_config(config.train):
+        try:
+            model = get_peft_model(model, lora)
+        except ValueError as error:
+            raise ConfigError(f"train.lora: {error}") from error
+    frozen = Frozen(model) if args.beta or config.train.algorithm == "rejection" else None
+    whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) else None
+    return model, frozen, whole
+
+
+def router_coefficient(model: Any, args: GRPOConfig) -> float:
+    """Weight of the load-balancing loss of a mixture of experts: as asked for, else the architecture's own.
+
+    Raises:
+        ConfigError: asked for, and the model has no router.
+    """
+    config = model.config.get_text_config()
+    mixture = hasattr(config, "output_router_logits")
+    if args.router_aux_loss_coef is not None and not mixture:
+        raise ConfigError("train.trl.router_aux_loss_coef: the model is no mixture of experts")
+    if not mixture:
+        return 0.0
+    own = getattr(config, "router_aux_loss_coef", 0.0)
+    return own if args.router_aux_loss_coef is None else args.router_aux_loss_coef
+
+
+def monitor_of(config: Config, rows: Path) -> UnjudgedMonitor:
+    """The monitor of missing verdicts, with what it saw before the run was stopped."""
+    train = config.train
+    monitor = UnjudgedMonitor(
+        config.verification.max_unjudged,
+        least=PROBLEMS * train.group_size,
+        blocks=-(-PROBLEMS // train.groups_per_step),
+    )
+    for file in sorted(rows.glob("train-*.jsonl"))[-(monitor.blocks or 1) :]:
+        monitor.add(map(outcome, rollouts.read(file)))
+    return monitor
+
+
+def first_of(step: int, args: GRPOConfig) -> int:
+    """The step whose samples `step` trains on."""
+    return step - (step - 1) % args.num_iterations
+
+
+def start(checkpoints: Checkpoints, resume: str) -> Checkpoint | None:
+    """Where training begins: the newest whole checkpoint of the run, or what `resume=PATH` names.
+
+    A run that began with PATH goes on from its own checkpoints that came after it.
+    """
+    if resume in ("auto", "never"):
+        found = checkpoints.newest()
+        checkpoints.origin = found.manifest["origin"] if found else None
+        return found
+    first = given(Path(resume))
+    checkpoints.origin = first.identity
+    if own := checkpoints.newest(first.identity):
+        return own
+    checkpoints.leave(first.step)
+    return first
+
+
+def load_hooks(names: Sequence[str]) -> list[Hook]:
+    """An instance of each class `module:Name` of `train.hooks`.
+
+    Raises:
+        ConfigError: there is no such module or class.
+    """
+    hooks = []
+    for name in names:
+        module, _, attribute = name.partition(":")
+        try:
+            hooks.append(getattr(importlib.import_module(module), attribute)())
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ConfigError(f"train.hooks: {name}: {error}; expected my_module:MyHook") from error
+    return hooks

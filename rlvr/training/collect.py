@@ -1,0 +1,133 @@
+"""What a step samples: the problems of the step, their judged episodes, and the rows that record them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from rlvr import rollouts
+from rlvr.config import Config
+from rlvr.evaluation import Evaluator
+from rlvr.launch.processes import apart
+from rlvr.sampling import Sampler
+from rlvr.sampling.driver import Request, roll
+from rlvr.training.advantages import zero_variance
+from rlvr.training.current_policy import CurrentPolicy, Frozen
+from rlvr.training.curriculum import Curriculum
+from rlvr.training.step_batch import Group, StepBatch, measure, rewards_of, rows_of, wait_for_verdicts
+from rlvr.verdict_health import UnjudgedMonitor, outcome
+from verifiers import Problem
+
+
+@dataclass(slots=True)
+class Sampled:
+    """The groups of a step, on this process."""
+
+    drawn_by: str
+    groups: list[Group]
+    """By their place in the step."""
+    replaced: list[list[Group]] = field(default_factory=list)
+    """Those without variance whose place another one took, by round."""
+    seconds: dict[str, float] = field(default_factory=lambda: {"sampling": 0.0, "verifying": 0.0})
+
+    @property
+    def drawn(self) -> list[Group]:
+        """Everything that was drawn."""
+        return [*self.groups, *(group for round in self.replaced for group in round)]
+
+
+@dataclass(slots=True)
+class Collector:
+    """Samples the groups of a step with the policy as it is, or, for rejection sampling, as it was."""
+
+    config: Config
+    problems: Sequence[Problem]
+    evaluator: Evaluator
+    accelerator: Accelerator
+    current: CurrentPolicy
+    base: Frozen | None
+    """Who draws; None: the policy as it is."""
+    curriculum: Curriculum
+    monitor: UnjudgedMonitor
+    rollouts_to: Path
+    """Folder of `train-000001.jsonl`, …: every sample that was trained on."""
+
+    @property
+    def places(self) -> range:
+        """The groups of a step that this process holds."""
+        share = self.config.train.groups_per_step // self.accelerator.num_processes
+        first = self.accelerator.process_index * share
+        return range(first, first + share)
+
+    def sample(self, step: int, draw: int) -> Sampled:
+        """The groups of `step`; `draw` counts the batches of the run from 0. All processes call it."""
+        chosen, spares = self.curriculum.draw(draw, self.config.train.groups_per_step)
+        sampled = Sampled("base" if self.base else f"step-{step - 1}", [])
+        with self.current.sampler(sampled.drawn_by, self.base) as sampler:
+            sampled.groups = self._roll(sampler, step, dict(enumerate(chosen)), sampled.seconds)
+            self._refill(sampler, step, sampled, iter(spares))
+            sampled.seconds["verifying"] += wait_for_verdicts(sampled.groups, self.config.train)
+        return sampled
+
+    def _roll(
+        self, sampler: Sampler, step: int, chosen: dict[int, int], seconds: dict[str, float]
+    ) -> list[Group]:
+        """Roll out this process's groups. `chosen`: place in the step → index of its problem."""
+        size, indices, began = self.config.train.group_size, list(chosen.values()), time.perf_counter()
+        earlier = {place: indices[:n].count(index) for n, (place, index) in enumerate(chosen.items())}
+        own = [(place, index) for place, index in chosen.items() if place in self.places]
+        requests = [  # a problem may come twice in a step: then its samples are numbered on
+            Request(self.problems[index], sample + size * earlier[place], f"train-{step}-{place}")
+            for place, index in own
+            for sample in range(size)
+        ]
+        with apart():
+            rolled = roll(
+                sampler, requests, self.evaluator.evidence, self.evaluator.pool.submit, self.config.seed
+            )
+        seconds["sampling"] += time.perf_counter() - began
+        parts = [rolled[n * size : (n + 1) * size] for n in range(len(own))]
+        return [
+            Group(place, index, [episode for episode, _ in part], [verdict for _, verdict in part])
+            for (place, index), part in zip(own, parts, strict=True)
+        ]
+
+    def _refill(self, sampler: Sampler, step: int, sampled: Sampled, spares: Iterator[int]) -> None:
+        """Put groups of fresh problems in the place of those without variance, for up to `curriculum.refill` rounds
+        (DAPO's dynamic sampling, arXiv 2503.14476, §3.2, bounded). Which places, and by which problems, follows from
+        the rewards of all processes."""
+        for _ in range(self.config.train.curriculum.refill):
+            sampled.seconds["verifying"] += wait_for_verdicts(sampled.groups, self.config.train)
+            dead = zero_variance(rewards_of(sampled.groups)).nonzero().flatten().tolist()
+            chosen = dict(zip(dead, spares, strict=False))
+            if not chosen:
+                return
+            fresh = self._roll(sampler, step, chosen, sampled.seconds)
+            first = self.places.start
+            sampled.replaced.append([sampled.groups[group.place - first] for group in fresh])
+            for group in fresh:
+                sampled.groups[group.place - first] = group
+
+    def record(self, step: int, sampled: Sampled, batch: StepBatch) -> None:
+        """Write every sample of the step, one file per step, whole: first what is trained on, in the batch's order;
+        then what was drawn and replaced, with its round. The curriculum and the batch's metrics learn of them."""
+        verifier = self.config.verifier
+        rows = rows_of(sampled.groups, sampled.drawn_by, verifier)
+        weights = [weight for group in batch.groups for weight in group.per_sample(group.advantages)]
+        for row, weight in zip(rows, weights, strict=True):
+            row.extra["advantage"] = weight
+        rows = gather_object(rows)
+        for number, part in enumerate(sampled.replaced, start=1):
+            rows += gather_object(rows_of(part, sampled.drawn_by, verifier, advantage=0.0, replaced=number))
+        self.monitor.see(map(outcome, rows), f"step {step}")
+        if self.accelerator.is_main_process:
+            file = self.rollouts_to / f"train-{step:06d}.jsonl"
+            rollouts.rewrite(file, rows, wait=False)  # a checkpoint waits
+        self.curriculum.observe(step, gather_object([group.outcome for group in sampled.drawn]))
+        figures = measure(sampled.drawn, rewards_of(sampled.groups), sampled.seconds)
+        batch.metrics = figures | self.curriculum.metrics()

@@ -1,0 +1,260 @@
+"""The training loop, from top to bottom: which problems, what the policy writes, what the verifier says of it, the
+update.
+
+One step samples a group of completions for each of its problems, turns verdicts into advantages, and takes one
+optimiser step on the groups that teach something (`num_iterations` steps share a batch). What a step draws is a
+function of the seed, the step and earlier verdicts, never of time: a run that goes on from a checkpoint ends as one
+that was never stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedType, gather_object
+from trl.trainer.grpo_config import GRPOConfig
+
+from rlvr.config import TrainConfig
+from rlvr.errors import RunError
+from rlvr.launch import signals
+from rlvr.launch.processes import stop_if_asked
+from rlvr.policy import Policy
+from rlvr.training import ppo
+from rlvr.training.advantages import advantages
+from rlvr.training.checkpoint_policy import CheckpointPolicy
+from rlvr.training.collect import Collector, Sampled
+from rlvr.training.current_policy import Frozen
+from rlvr.training.entropy import EntropyControl, entropy_threshold
+from rlvr.training.finite import FiniteCheck
+from rlvr.training.forward import Forward
+from rlvr.training.importance import required
+from rlvr.training.metrics_log import MetricsLog, Sums
+from rlvr.training.objective import Objective, Totals, loss
+from rlvr.training.optimizer import clip, no_gradient
+from rlvr.training.step_batch import MicroStep, StepBatch, TokenGroup, rewards_of, used_again
+
+
+@dataclass
+class Loop:
+    """Everything a step works with; `training.build` puts it together."""
+
+    config: TrainConfig
+    args: GRPOConfig
+    """`train.trl`, with TRL's names, and a default for what it leaves open."""
+    accelerator: Accelerator
+    policy: Policy
+    model: Any
+    """The policy's model, prepared: wrapped by DDP, FSDP or DeepSpeed where there are several processes."""
+    reference: Frozen | None
+    """Of the KL term."""
+    forward: Forward
+    collector: Collector
+    objective: Objective
+    entropy: EntropyControl | None
+    router_coefficient: float
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    finite: FiniteCheck
+    log: MetricsLog
+    groups_per_micro_step: int
+    checkpoints: CheckpointPolicy | None = None
+    """Set by whoever builds the loop; it saves the loop."""
+    done: int = 0
+    """Steps that are committed."""
+    batch: StepBatch | None = None
+
+    def run(self) -> None:
+        """Train to the last step, or until something stops the run: then a checkpoint holds the last committed one."""
+        assert self.checkpoints
+        signals.hold()
+        try:
+            self.log.finish()  # an evaluation that the last launch was stopped in
+            for step in range(self.done + 1, self.config.steps + 1):
+                began = time.perf_counter()
+                fresh = (step - 1) % self.args.num_iterations == 0
+                with signals.free():  # a signal may end the step anywhere in here: nothing of it is kept
+                    stop_if_asked()
+                    self.batch = self.sample(step) if fresh or self.batch is None else used_again(self.batch)
+                    figures = self.backward(self.batch, fresh)
+                    norm = clip(self.accelerator, self.model, self.args.max_grad_norm)
+                    skip = self.finite.should_skip(step, norm)
+                rate = self.update(step, skip)
+                self.done = step
+                figures |= self.finite.figures | {"gradient_norm": norm, "learning_rate": rate}
+                self.log.commit(
+                    step, self.batch.metrics, figures, time.perf_counter() - began
+                )  # evaluates if due
+                self.checkpoints.committed(step)
+                self.finite.stop_after_too_many(step)
+        except (signals.Interrupted, RunError):
+            self.checkpoints.save_now()
+            raise
+        finally:
+            signals.reset()
+
+    # ------------------------------------------------------------------ the batch
+
+    def sample(self, step: int) -> StepBatch:
+        """Draw the groups of a step, and make a batch of them."""
+        sampled = self.collector.sample(step, draw=(step - 1) // self.args.num_iterations)
+        batch = self.weigh(sampled)
+        self.score(batch, sampled)
+        self.collector.record(step, sampled, batch)
+        return batch
+
+    def weigh(self, sampled: Sampled) -> StepBatch:
+        """Rewards → advantages, on the tokens that have a part in the loss."""
+        rewards, places = rewards_of(sampled.groups), self.collector.places
+        own = slice(places.start, places.stop)
+        left_out = torch.zeros_like(rewards, dtype=torch.bool)[own]
+        weights = torch.zeros_like(rewards)[own]
+        if self.config.algorithm == "ppo":
+            left_out |= rewards[own].isnan()  # neither return nor advantage; the values come with `score`
+        else:
+            weights = advantages(self.config.algorithm, rewards, self.args.scale_rewards)[own]
+        if self.config.algorithm == "rejection":
+            left_out |= weights == 0  # a sample is accepted, or it is not there
+        if self.args.mask_truncated_completions:
+            left_out |= torch.tensor([[not e.complete for e in group.episodes] for group in sampled.groups])
+        device = self.accelerator.device
+        groups = [
+            TokenGroup.of(g, out.tolist(), device) for g, out in zip(sampled.groups, left_out, strict=True)
+        ]
+        for group, weight in zip(groups, weights.to(device), strict=True):
+            group.advantages = group.per_token(weight)
+        tokens = sum(gather_object([len(group.advantages) for group in groups]))
+        micro_steps = len(groups) // self.groups_per_micro_step
+        totals = Totals(rewards.numel(), tokens, micro_steps, self.accelerator.num_processes)
+        return StepBatch(groups, self.groups_per_micro_step, totals)
+
+    @torch.no_grad()
+    def score(self, batch: StepBatch, sampled: Sampled) -> None:
+        """What the loss needs of the weights that drew the batch, and of the reference: log-probabilities and
+        values."""
+        several = self.args.num_iterations > 1 and self.config.algorithm != "rejection"
+        size = self.config.group_size
+        for micro in batch.micro_steps():
+            stop_if_asked()
+            prompted = [group.prompted for group in micro.groups]
+            if several or self.objective.correction:
+                answer, _ = self.forward(self.model, prompted)
+                micro.set("old", answer.logprobs)
+            if self.reference and self.objective.beta:
+                with self.reference.weights(self.model) as reference:
+                    answer, _ = self.forward(reference, prompted)
+                micro.set("ref", answer.logprobs)
+            if self.config.algorithm == "ppo":
+                answer, row = self.forward(self.model, prompted, logprobs=False)
+                states = required(answer.values, "values")
+                first = micro.numbers[0] // size
+                rewards = [
+                    r for group in sampled.groups[first : first + len(micro.groups)] for r in group.rewards
+                ]
+                estimates = ppo.estimate(self.config.ppo, states, row, torch.tensor(rewards, device=row.device))
+                for name, values in zip(
+                    ("values", "advantages", "returns"), (states, *estimates), strict=True
+                ):
+                    micro.set(name, values)
+
+    # ------------------------------------------------------------------ the update
+
+    def backward(self, batch: StepBatch, fresh: bool) -> dict[str, float]:
+        """The gradient of the step's loss, a micro-step after the other, and what the loss says of itself.
+
+        A group whose advantages are all zero has no gradient where nothing else in the loss needs it: it is left out of
+        the forward pass, and still counts in every denominator.
+
+        Args:
+            fresh: the weights are those that drew the batch.
+        """
+        self.model.train()
+        self.optimizer.zero_grad()
+        objective = self.objective
+        if self.entropy:
+            objective = replace(objective, entropy_coefficient=self.entropy.bonus)
+        everything = objective.needs_all_groups or self.router_coefficient or self.config.algorithm == "ppo"
+        micro_steps = batch.micro_steps() if everything else batch.live_micro_steps()
+        sums = Sums()
+        for micro in micro_steps:
+            stop_if_asked()
+            with self.reducing(last=micro is micro_steps[-1]):
+                answer, row = self.forward(self.model, [group.prompted for group in micro.groups])
+                tokens = micro.tokens(row)
+                threshold = self.threshold(answer.entropies)
+                value, metrics = loss(
+                    objective,
+                    tokens,
+                    answer.logprobs,
+                    answer.entropies,
+                    batch.totals,
+                    micro.counted,
+                    threshold,
+                )
+                value = value + self.side_losses(answer, micro, batch.totals, sums)
+                self.accelerator.backward(value)
+            sums.add(loss=(value.detach(), 1 / len(micro_steps)), **metrics)
+            comparable = fresh and self.config.algorithm != "rejection"
+            self.finite.see(
+                micro.numbers, tokens, answer.logprobs, value, tokens.sampler if comparable else None
+            )
+        if not micro_steps:
+            no_gradient(self.model)
+        figures = sums.result()
+        if self.entropy:
+            self.entropy.observe(figures)
+        return figures
+
+    def threshold(self, entropies: torch.Tensor) -> torch.Tensor | None:
+        """The least entropy of the tokens that are trained on, over the micro-steps of all processes."""
+        if self.objective.top_entropy_quantile == 1:
+            return None
+        every = torch.tensor(gather_object(entropies.detach().tolist()), device=entropies.device)
+        return entropy_threshold(self.objective.top_entropy_quantile, every)
+
+    def side_losses(self, answer: Any, micro: MicroStep, totals: Totals, sums: Sums) -> torch.Tensor | float:
+        """PPO's value loss, and the load balance of a mixture of experts."""
+        value: torch.Tensor | float = 0.0
+        if self.config.algorithm == "ppo":
+            value_loss = ppo.value_loss(
+                self.config.ppo, required(answer.values, "values"), micro.flat("values"), micro.flat("returns"), totals
+            )
+            sums.add(value_loss=(value_loss.detach(), 1 / totals.micro_steps))
+            value = value + self.config.ppo.value_coefficient * value_loss
+        if answer.router_loss is not None:
+            sums.add(router_loss=(answer.router_loss.detach(), 1))
+            value = value + self.router_coefficient * answer.router_loss / totals.micro_steps
+        return value
+
+    def reducing(self, last: bool) -> AbstractContextManager[Any]:
+        """Gradients are reduced over the processes with the last micro-step's (DeepSpeed: with each)."""
+        if last or self.accelerator.distributed_type is DistributedType.DEEPSPEED:
+            self.accelerator.gradient_state._set_sync_gradients(last)
+            return nullcontext()
+        return self.accelerator.no_sync(self.model)
+
+    def update(self, step: int, skip: bool) -> float:
+        """The optimiser's step, unless the gradient is not finite; the learning rate that it was taken with."""
+        if skip and self.accelerator.scaler is None:  # fp16's scaler passes over such a step by itself
+            self.optimizer.zero_grad()  # to None: the optimiser passes over them, and its own state stays too
+        rate = float(self.schedule.get_last_lr()[0])
+        self.optimizer.step()
+        if not self.accelerator.optimizer_step_was_skipped:
+            self.schedule.step()
+        if self.moves_reference and step % self.args.ref_model_sync_steps == 0 and self.reference:
+            self.reference.move_towards(self.plain, self.args.ref_model_mixup_alpha)
+        return rate
+
+    @property
+    def plain(self) -> Any:
+        """The model without what wraps it for several processes."""
+        return self.accelerator.unwrap_model(self.model)
+
+    @property
+    def moves_reference(self) -> bool:
+        """Whether the reference follows the policy from time to time."""
+        return self.args.sync_ref_model

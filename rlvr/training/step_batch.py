@@ -1,0 +1,273 @@
+"""What one step samples, and what it trains on: groups of judged episodes, and the same as flat tensors."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, compress
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+
+from rlvr.config import TrainConfig
+from rlvr.launch import signals
+from rlvr.launch.processes import apart
+from rlvr.rollouts import Rollout
+from rlvr.rollouts.types import Episode
+from rlvr.training.advantages import zero_variance
+from rlvr.training.curriculum import Outcome
+from rlvr.training.importance import Tokens
+from rlvr.training.objective import Totals
+from rlvr.training.packing import Prompted, Sample
+from rlvr.training.rewards import reward
+from verifiers import Verdict
+
+
+@dataclass(slots=True)
+class Group:
+    """The samples of one problem in a step."""
+
+    place: int
+    """Which of the step's groups, over all processes."""
+    index: int
+    """Of the problem, among the training problems."""
+    episodes: list[Episode]
+    pending: list[Future[Verdict]]
+    verdicts: list[Verdict] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    """NaN where there was no verdict."""
+
+    @property
+    def outcome(self) -> Outcome:
+        passed = sum(verdict.score == 1.0 for verdict in self.verdicts)
+        return Outcome(self.index, passed, sum(verdict.score is not None for verdict in self.verdicts))
+
+
+def wait_for_verdicts(groups: Sequence[Group], train: TrainConfig) -> float:
+    """Wait for the verdicts that are still out, and make rewards of them. Returns the seconds that this took."""
+    start = time.perf_counter()
+    with apart():
+        for group in groups:
+            group.verdicts = [signals.result(future) for future in group.pending]
+    for group in groups:
+        group.rewards = [reward(train, v, e) for v, e in zip(group.verdicts, group.episodes, strict=True)]
+    return time.perf_counter() - start
+
+
+def rewards_of(groups: Sequence[Group]) -> torch.Tensor:
+    """(groups, G) rewards of all processes, in the order of their places; NaN where there was no verdict."""
+    return torch.tensor(gather_object([group.rewards for group in groups]), dtype=torch.float32)
+
+
+def rows_of(groups: Sequence[Group], policy: str, verifier: str, **extra: Any) -> list[Rollout]:
+    """The rollout rows of this process's groups."""
+    return [
+        episode.row(policy, verifier, verdict, **extra)
+        for group in groups
+        for episode, verdict in zip(group.episodes, group.verdicts, strict=True)
+    ]
+
+
+# ------------------------------------------------------------------ what is trained on
+
+
+@dataclass(slots=True)
+class TokenGroup:
+    """One group as the update reads it. Tensors are (N,): the policy's tokens, sample after sample."""
+
+    prompted: Prompted
+    advantages: torch.Tensor
+    sampler: torch.Tensor | None
+    """What the sampler's engine wrote down; None where it gave no log-probabilities."""
+    old: torch.Tensor | None = None
+    """Under the policy before the first of several updates on the batch; None: there is one."""
+    ref: torch.Tensor | None = None
+    returns: torch.Tensor | None = None
+    """PPO's, and the values that they were estimated with."""
+    values: torch.Tensor | None = None
+
+    @classmethod
+    def of(cls, group: Group, leave_out: Sequence[bool], device: torch.device) -> TokenGroup:
+        """The tokens of a group, without the samples that have no part in the loss. Advantages are 0 so far."""
+        samples = [
+            Sample.of(episode.token_ids, [own and not out for own in episode.mask])
+            for episode, out in zip(group.episodes, leave_out, strict=True)
+        ]
+        written = [e.logprobs for e, out in zip(group.episodes, leave_out, strict=True) if not out]
+        known = all(logprobs is not None for logprobs in written)
+        flat = torch.tensor(
+            [*chain.from_iterable(w or () for w in written)], dtype=torch.float32, device=device
+        )
+        tokens = sum(sum(sample.mask) for sample in samples)
+        return cls(
+            Prompted(group.episodes[0].prompt_ids, samples),
+            advantages=torch.zeros(tokens, device=device),
+            sampler=flat if known else None,
+        )
+
+    @property
+    def lengths(self) -> list[int]:
+        """The policy's tokens of each sample."""
+        return [sum(sample.mask) for sample in self.prompted.samples]
+
+    @property
+    def live(self) -> bool:
+        """Some advantage is not zero: its log-probabilities have a gradient."""
+        return bool(self.advantages.any())
+
+    def per_token(self, values: torch.Tensor) -> torch.Tensor:
+        """(G,) → (N,)"""
+        lengths = torch.tensor(self.lengths, device=values.device)
+        return values.repeat_interleave(lengths)
+
+    def per_sample(self, values: torch.Tensor) -> list[float]:
+        """(N,) → mean over the policy's tokens of each sample, 0 where it has none."""
+        return [float(part.mean()) if len(part) else 0.0 for part in values.split(self.lengths)]
+
+
+@dataclass(slots=True)
+class MicroStep:
+    """The groups of one forward and backward."""
+
+    groups: list[TokenGroup]
+    numbers: list[int]
+    """Of its samples, within this process's batch."""
+    counted: int
+    """The policy's tokens, those of groups that were left out included."""
+
+    def flat(self, name: str) -> torch.Tensor:
+        """(N,) one of the groups' tensors. Raises ValueError where a group has none."""
+        values = self.optional(name)
+        if values is None:
+            raise ValueError(f"a group of the micro-step has no {name}")
+        return values
+
+    def optional(self, name: str) -> torch.Tensor | None:
+        """(N,) one of the groups' tensors; None where a group has none."""
+        parts: list[torch.Tensor | None] = [getattr(group, name) for group in self.groups]
+        known = [part for part in parts if part is not None]
+        return torch.cat(known) if len(known) == len(parts) else None
+
+    def tokens(self, row: torch.Tensor) -> Tokens:
+        """What the objective reads. `row`: (N,) as `packing.pack` gave it."""
+        old, ref, sampler = map(self.optional, ("old", "ref", "sampler"))
+        return Tokens(row, len(self.numbers), self.flat("advantages"), old, ref, sampler)
+
+    def set(self, name: str, values: torch.Tensor) -> None:
+        """Hand (N,) values to the groups."""
+        for group, part in zip(
+            self.groups, values.split([len(g.advantages) for g in self.groups]), strict=True
+        ):
+            setattr(group, name, part.float())
+
+
+@dataclass(slots=True)
+class StepBatch:
+    """What a step trains on, on this process; `num_iterations` steps share it."""
+
+    groups: list[TokenGroup]
+    groups_per_micro_step: int
+    totals: Totals
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Of what was drawn, under the names of metrics.jsonl."""
+
+    def micro_steps(self) -> list[MicroStep]:
+        """Every forward and backward, with all of its groups."""
+        size, per = len(self.groups[0].prompted.samples), self.groups_per_micro_step
+        return [
+            MicroStep(
+                groups := self.groups[start : start + per],
+                list(range(start * size, (start + len(groups)) * size)),
+                sum(len(group.advantages) for group in groups),
+            )
+            for start in range(0, len(self.groups), per)
+        ]
+
+    def live_micro_steps(self) -> list[MicroStep]:
+        """Those that have a gradient, without the groups that have none (every advantage is zero).
+
+        All processes get as many, since a forward of sharded or wrapped weights is one of them all: where one has
+        nothing left in a micro-step in which another has, it reads one of its own groups, whose gradient is zero.
+        """
+        micro_steps = self.micro_steps()
+        kept = [[group.live for group in micro.groups] for micro in micro_steps]
+        needed = [any(anywhere) for anywhere in zip(*gather_object([[any(k) for k in kept]]), strict=True)]
+        size = len(self.groups[0].prompted.samples)
+        live = []
+        for micro, keep, is_needed in zip(micro_steps, kept, needed, strict=True):
+            if not is_needed:
+                continue
+            keep = keep if any(keep) else [True, *[False] * (len(keep) - 1)]
+            groups = list(compress(micro.groups, keep))
+            numbers = [
+                n
+                for n, kept in zip(micro.numbers, (k for k in keep for _ in range(size)), strict=True)
+                if kept
+            ]
+            live.append(MicroStep(groups, numbers, micro.counted))
+        return live
+
+    def state(self) -> dict[str, Any]:
+        """Plain data and tensors, for a checkpoint between two steps on the batch."""
+        return asdict(self)
+
+    @classmethod
+    def load(cls, state: dict[str, Any], device: torch.device) -> StepBatch:
+        """What `state` gave."""
+        groups = []
+        for group in state["groups"]:
+            prompted = group.pop("prompted")
+            tensors = {k: None if v is None else v.to(device) for k, v in group.items()}
+            samples = [Sample(**sample) for sample in prompted["samples"]]
+            groups.append(TokenGroup(Prompted(prompted["prompt"], samples), **tensors))
+        return cls(groups, state["groups_per_micro_step"], Totals(**state["totals"]), state["metrics"])
+
+
+# ------------------------------------------------------------------ figures of a step
+
+
+def measure(drawn: Sequence[Group], trained: torch.Tensor, seconds: dict[str, float]) -> dict[str, float]:
+    """Figures of what a step drew, over all processes, under the names of metrics.jsonl.
+
+    Rates, lengths and costs are of everything that was drawn, so that choosing what to train on does not move them.
+
+    Args:
+        drawn: this process's groups, replaced ones included.
+        trained: (groups, G) rewards of the groups that are trained on, of all processes.
+        seconds: of this process, by phase.
+    """
+    completions = gather_object([(e.tokens, e.complete) for group in drawn for e in group.episodes])
+    statuses = Counter(gather_object([v.status for group in drawn for v in group.verdicts]))
+    rewards, outcomes = rewards_of(drawn), gather_object([group.outcome for group in drawn])
+    phases = gather_object([seconds])
+    tokens, longest = sum(length for length, _ in completions), max(s["sampling"] for s in phases)
+    return {
+        "reward": rewards.nanmean().item(),
+        "frac_zero_variance": zero_variance(rewards).float().mean().item(),
+        "correct_share": sum(g.passed for g in outcomes) / max(sum(g.judged for g in outcomes), 1),
+        "mixed_share": sum(0 < g.passed < g.judged for g in outcomes) / len(outcomes),
+        "groups/drawn": len(rewards),
+        "groups/replaced": len(rewards) - len(trained),
+        "groups/dead": int(zero_variance(trained).sum()),
+        "completion_length": tokens / len(completions),
+        "truncated_share": sum(not complete for _, complete in completions) / len(completions),
+        "samples": len(completions),
+        "tokens": tokens,
+        "tokens_per_second": tokens / longest,
+        "seconds/sampling": longest,
+        "seconds/verifying": max(s["verifying"] for s in phases),
+        **{f"status/{name}": count / len(completions) for name, count in sorted(statuses.items())},
+    }
+
+
+COSTS = ("groups/drawn", "groups/replaced", "samples", "tokens", "seconds/sampling", "seconds/verifying")
+
+
+def used_again(batch: StepBatch) -> StepBatch:
+    """The batch of a step that trains on it once more, and draws nothing for it."""
+    metrics = {k: v for k, v in batch.metrics.items() if k != "tokens_per_second"}
+    return replace(batch, metrics=metrics | dict.fromkeys(COSTS, 0))
