@@ -87,7 +87,7 @@ class Evaluator:
         prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
         place = {problem.id: i for i, problem in enumerate(problems)}
         rows = list(rollouts.read(file))
-        drawn = [(place[row.problem_id], row.extra["token_ids"]) for row in rows]
+        drawn = [(place[row.problem_id], _token_ids(row)) for row in rows]
         with self.terminal.progress(f"{file.stem} rows under {policy.name}", total=len(rows)) as advance:
             nats = logprobs(policy, prompts, drawn, self.config.sampling.temperature, progress=advance)
         both = (replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in zip(rows, nats, strict=True))
@@ -283,8 +283,15 @@ def unjudged(
         logprobs={policy: sum(completion.logprobs)},
         verifier=verifier,
         seed=seed,
-        extra={"token_ids": completion.token_ids},
+        reference=problem.reference,
+        token_ids=completion.token_ids,
     )
+
+
+def _token_ids(row: Rollout) -> list[int]:
+    if row.token_ids is None:
+        raise RunError(f"problem {row.problem_id}, sample {row.sample}: the row has no token_ids to score")
+    return row.token_ids
 
 
 def judged(row: Rollout, verdict: Verdict) -> Rollout:
