@@ -52,7 +52,7 @@ def one_and_two(tmp_path_factory) -> tuple[Path, Path]:
 def test_the_same_rows_in_the_same_order(one_and_two, name):
     one, two = (list(rollouts.read(folder / "rollouts" / f"{name}.jsonl")) for folder in one_and_two)
     assert [(r.problem_id, r.sample, r.seed) for r in one] == [(r.problem_id, r.sample, r.seed) for r in two]
-    assert [(r.extra["token_ids"], r.score) for r in one] == [(r.extra["token_ids"], r.score) for r in two]
+    assert [(r.token_ids, r.score) for r in one] == [(r.token_ids, r.score) for r in two]
 
 
 def test_the_same_update(one_and_two):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import fields
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +11,23 @@ from hypothesis import strategies as st
 
 from rlvr import rollouts
 from rlvr.rollouts import Rollout, TornLine
+from rlvr.rollouts.keys import KEYS
 
 TEXT = st.text(st.characters(codec=None), max_size=30)  # surrogates and control characters included
+IDS = st.lists(st.integers(0, 10**6), max_size=4)
+TURNS = st.lists(
+    st.fixed_dictionaries(
+        {"by": st.sampled_from(["policy", "evidence"]), "text": TEXT},
+        optional={"token_ids": IDS, "tool": TEXT},
+    ),
+    min_size=2,
+    max_size=3,
+)
+JSON = st.recursive(
+    st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=4,
+)
 ROWS = st.builds(
     Rollout,
     problem_id=TEXT,
@@ -30,7 +46,10 @@ ROWS = st.builds(
     detail=TEXT,
     verifier=TEXT,
     seed=st.integers(0, 2**63),
-    extra=st.dictionaries(st.sampled_from(["note", "turns", "x"]), st.integers(-5, 5) | TEXT),
+    reference=st.none() | JSON,
+    token_ids=st.none() | IDS,
+    turns=st.none() | TURNS,
+    extra=st.dictionaries(st.sampled_from(["note", "advantage", "x"]), st.integers(-5, 5) | TEXT),
 )
 
 
@@ -70,6 +89,38 @@ class _nothing:  # noqa: N801
 def test_the_written_keys_are_the_contract():
     keys = "problem_id sample policy prompt trace answer complete tokens logprobs score answer_score sound"
     assert " ".join(json.loads(row().to_json_line())) == keys + " status detail verifier seed"
+    turns = [{"by": "policy", "text": "a"}, {"by": "evidence", "text": "b", "token_ids": [3]}]
+    whole = row(reference="2", token_ids=[4, 1], turns=turns, extra={"advantage": 0.5})
+    keys = keys.replace("prompt trace", "prompt reference trace turns")
+    assert (
+        " ".join(json.loads(whole.to_json_line()))
+        == keys + " status detail verifier seed token_ids advantage"
+    )
+
+
+def test_the_table_of_keys_and_the_row_have_the_same_names():
+    assert {key.name for key in KEYS} == {f.name for f in fields(Rollout)} - {"extra"}
+    required = {key.name for key in KEYS if key.required}
+    with pytest.raises(TypeError) as said:
+        Rollout()  # type: ignore[call-arg]
+    needed = {key.name for key in KEYS if f"'{key.name}'" in str(said.value)}
+    assert required == needed | {"score", "status"}  # these have a default for the moment before the verdict
+
+
+def test_a_reference_may_hold_what_json_cannot_and_a_score_may_not():
+    line = row(reference={"tests": [math.inf]}).to_json_line()
+    assert Rollout.from_json(rollouts.parse(line.encode())).reference == {"tests": [math.inf]}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        row(reference={"tests": [math.inf]}, score=math.nan).to_json_line()
+
+
+def test_a_row_that_could_not_be_read_back_is_not_written():
+    with pytest.raises(ValueError, match="problem p1, sample 0: turns is "):
+        row(turns=[{"by": "policy", "text": "alone"}]).to_json_line()
+    with pytest.raises(ValueError, match="problem p1, sample 0: token_ids is "):
+        row(token_ids=[-1]).to_json_line()
+    with pytest.raises(ValueError, match="extra holds keys of the row itself: seed"):
+        row(extra={"seed": 1}).to_json_line()
 
 
 def test_reading_tolerates_bom_crlf_and_blank_lines(tmp_path):
@@ -99,6 +150,19 @@ def test_a_torn_last_line_is_reported_and_a_bad_middle_line_refused(tmp_path):
         ({"score": "1"}, "score is '1'; expected a number or null"),
         ({"logprobs": {"base": "much"}}, r"logprobs\['base'\] is 'much'"),
         ({"problem_id": 3}, "problem_id is 3; expected a string"),
+        ({"token_ids": [1, 2.5]}, r"token_ids is \[1, 2.5\]; expected a list of token numbers"),
+        ({"token_ids": [True]}, r"token_ids is \[True\]"),
+        ({"turns": 3}, "turns is 3; expected a list of two or more"),
+        ({"turns": [{"by": "policy", "text": "a"}]}, r"turns is \[\{'by'.*; expected a list of two or more"),
+        (
+            {"turns": [{"by": "user", "text": "a"}, {"by": "policy", "text": "b"}]},
+            r"turns is \[\{'by': 'user'",
+        ),
+        ({"turns": [{"by": "policy"}, {"by": "policy", "text": "b"}]}, "turns is "),
+        (
+            {"turns": [{"by": "policy", "text": "a", "token_ids": "9"}, {"by": "policy", "text": "b"}]},
+            "turns is ",
+        ),
     ],
 )
 def test_wrong_types_are_named(change, message):

@@ -12,7 +12,7 @@ from rlvr.analysis.compression import clopper_pearson
 from rlvr.analysis.estimate import plain
 from rlvr.report import evidence_ladder, runs
 from rlvr.report.inputs import Inputs
-from rlvr.rollouts.evaluations import NEEDED_FOR, Evaluation
+from rlvr.rollouts.evaluations import Evaluation
 from rlvr.text import is_step, number
 
 SCHEMA = 1
@@ -83,7 +83,7 @@ def _source(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "file": evaluation.path.name,
         "rows": len(evaluation.columns) if evaluation.columns else None,
-        "missing": {key: NEEDED_FOR[key] for key in evaluation.absent},
+        "missing": evaluation.absent,
         "notes": list(evaluation.notes),
     }
 

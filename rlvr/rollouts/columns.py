@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from rlvr.errors import UserError
+from rlvr.rollouts.keys import KEYS, Names, Numbers
 from rlvr.rollouts.rows import TornLine, parse, read_objects
-
-_FLAGS = {None: -1, False: 0, True: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,157 +70,165 @@ class Columns:
         return out
 
 
+_NUMBERS = {key.name: key.column for key in KEYS if isinstance(key.column, Numbers)}
+_NAMES = {key.name: key.column for key in KEYS if isinstance(key.column, Names)}
+_EXPECTED = {key.name: key.expected for key in KEYS} | {
+    name: c.expected for name, c in (_NUMBERS | _NAMES).items()
+}
+
+
 @dataclass(slots=True)
 class _Builder:
+    """One array per column, and the names that codes in them refer to."""
+
     path: Path
+    drew: str | None
+    codes: dict[str, int] = field(default_factory=dict)
     problem: array = field(default_factory=lambda: array("i"))
     sample: array = field(default_factory=lambda: array("i"))
-    score: array = field(default_factory=lambda: array("f"))
-    sound: array = field(default_factory=lambda: array("f"))
-    answer_score: array = field(default_factory=lambda: array("f"))
-    complete: array = field(default_factory=lambda: array("b"))
-    tokens: array = field(default_factory=lambda: array("i"))
-    status: array = field(default_factory=lambda: array("h"))
-    answer: array = field(default_factory=lambda: array("q"))
-    trace: array = field(default_factory=lambda: array("q"))
     offset: array = field(default_factory=lambda: array("q"))
     line: array = field(default_factory=lambda: array("i"))
+    columns: dict[str, array] = field(
+        default_factory=lambda: (
+            {n: array(c.typecode) for n, c in _NUMBERS.items()} | {n: array("h") for n in _NAMES}
+        )
+    )
+    names: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in _NAMES})
     logprobs: dict[str, array] = field(default_factory=dict)
+    drawn: dict[int, int] = field(default_factory=dict)
+    """Problem → samples so far, where the rows do not number them."""
+    prompts: dict[int, str] = field(default_factory=dict)
+    references: dict[int, str] = field(default_factory=dict)
+    present: frozenset[str] | None = None
+
+    def read(self, rows: Iterable[tuple[int, int, Any]]) -> None:
+        """All rows, as `read_objects` gives them."""
+        encoders = {name: column.encode for name, column in _NUMBERS.items()}
+        encoders |= {name: _numbered(self.names[name], column.absent) for name, column in _NAMES.items()}
+        each = [(name, encode, self.columns[name].append) for name, encode in encoders.items()]
+        for number, offset, obj in rows:
+            if not isinstance(obj, dict) or "problem_id" not in obj or "score" not in obj:
+                raise UserError(f"{self.path}:{number}: {_what_is_missing(obj)}")
+            if self.present is None:
+                self.present = frozenset(obj)
+            get = obj.get
+            name = "problem_id"
+            try:
+                code = self._add_problem(obj[name])
+                name = "sample"
+                self._add_sample(code, get(name))
+                for name, encode, append in each:  # an error names the one at fault
+                    append(encode(get(name)))
+            except (KeyError, TypeError, OverflowError):
+                raise UserError(f"{self.path}:{number}: {_is_wrong(name, obj.get(name))}") from None
+            self.offset.append(offset)
+            self.line.append(number)
+            if nats := get("logprobs"):
+                self._add_nats(nats, number, get("policy") or self.drew)
+            if code not in self.prompts and isinstance(prompt := get("prompt"), str):
+                self.prompts[code] = prompt
+            if code not in self.references and (reference := get("reference")) is not None:
+                self.references[code] = str(reference)
+
+    def _add_problem(self, name: Any) -> int:
+        if not isinstance(name, str):
+            if not isinstance(name, int) or isinstance(name, bool):
+                raise TypeError
+            name = str(name)
+        code = self.codes.setdefault(name, len(self.codes))
+        self.problem.append(code)
+        return code
+
+    def _add_sample(self, problem: int, sample: Any) -> None:
+        if sample is None:
+            sample = self.drawn.get(problem, 0)
+            self.drawn[problem] = sample + 1
+        self.sample.append(sample)
+
+    def _add_nats(self, nats: Any, number: int, drew: str | None) -> None:
+        if not isinstance(nats, dict):
+            raise UserError(f"{self.path}:{number}: {_is_wrong('logprobs', nats)}")
+        rows = len(self.problem)
+        for policy, value in nats.items():
+            column = self.logprobs.setdefault(policy, array("d"))
+            if len(column) < rows - 1:
+                column.extend([math.nan] * (rows - 1 - len(column)))
+            if value is None:
+                column.append(math.nan)
+                continue
+            try:
+                nat = math.nan if isinstance(value, bool) else float(value)
+            except (TypeError, ValueError):
+                nat = math.nan
+            if not nat <= 1e-3:  # a sum of rounded logarithms may come out a hair above 0
+                raise UserError(
+                    f"{self.path}:{number}: logprobs[{policy!r}] is {value!r}; expected nats of the whole "
+                    "completion, at most 0, or null"
+                )
+            if nat == -math.inf and policy == drew:
+                raise UserError(
+                    f"{self.path}:{number}: logprobs[{policy!r}] is {value!r} for a sample that {policy!r} drew; "
+                    "expected a finite number"
+                )
+            column.append(nat)
+
+    def first_lines(self, name: str) -> dict[str, int]:
+        """Each name of a column of names → number of the line on which it first occurs."""
+        codes, first = np.unique(np.asarray(self.columns[name]), return_index=True)
+        said = tuple(self.names[name])
+        lines = ((said[code], self.line[row]) for code, row in zip(codes, first, strict=True))
+        return {name: line for name, line in lines if name}
 
 
 def read_columns(path: Path, drew: str | None = None) -> Columns:
     """Reads a rollout file in one pass. Only `problem_id` and `score` must be there.
 
-    `drew` names the policy that drew the rows which do not say.
+    Args:
+        drew: the policy that drew the rows which do not say.
 
-    Raises UserError with file and line for a bad line, a score other than 0, 1 or null, a log-probability
-    above 0, NaN, or -inf under the policy that drew the sample, and a (problem, sample) that occurs twice.
+    Raises:
+        UserError: with file and line, for a bad line, a score other than 0, 1 or null, a log-probability above 0,
+            NaN, or -inf under the policy that drew the sample, and a (problem, sample) that occurs twice.
     """
     path = Path(path)
-    b = _Builder(path)
-    codes: dict[str, int] = {}
-    statuses: dict[str, int] = {}
-    drawn: dict[int, int] = {}
-    prompts: dict[int, str] = {}
-    references: dict[int, str] = {}
-    verifiers: dict[str, int] = {}
-    policies: dict[str, int] = {}
-    present: frozenset[str] | None = None
+    b = _Builder(path, drew)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TornLine)
-        for number, offset, obj in read_objects(path):
-            if not isinstance(obj, dict) or "problem_id" not in obj or "score" not in obj:
-                raise UserError(f"{path}:{number}: {_what_is_missing(obj)}")
-            get = obj.get
-            name = obj["problem_id"]
-            if not isinstance(name, str):
-                name = _problem_name(name, path, number)
-            code = codes.setdefault(name, len(codes))
-            if present is None:
-                present = frozenset(obj)
-            b.problem.append(code)
-            sample = get("sample")
-            if sample is None:
-                sample = drawn.get(code, 0)
-                drawn[code] = sample + 1
-            try:
-                b.sample.append(sample)
-                b.score.append(_SCORES[obj["score"]])
-                b.sound.append(_SCORES[get("sound")])
-                b.answer_score.append(_SCORES[get("answer_score")])
-                b.complete.append(_FLAGS[get("complete")])
-                b.tokens.append(-1 if (tokens := get("tokens")) is None else tokens)
-                status = get("status") or "not given"
-                b.status.append(statuses.setdefault(status, len(statuses)))
-                b.answer.append(_hash(get("answer")))
-                b.trace.append(_hash(get("trace")))
-                if (verifier := get("verifier")) and verifier not in verifiers:
-                    verifiers[verifier] = number
-                if (policy := get("policy")) and policy not in policies:
-                    policies[policy] = number
-                if not isinstance(status, str) or (tokens is not None and tokens < 0):
-                    raise TypeError
-            except (KeyError, TypeError, OverflowError):
-                raise UserError(f"{path}:{number}: {_what_is_wrong(obj)}") from None
-            b.offset.append(offset)
-            b.line.append(number)
-            if nats := get("logprobs"):
-                _add_nats(b, nats, number, policy or drew)
-            if code not in prompts and isinstance(prompt := get("prompt"), str):
-                prompts[code] = prompt
-            if code not in references and (reference := get("reference")) is not None:
-                references[code] = str(reference)
+        b.read(read_objects(path))
     if not b.problem:
         raise UserError(f"{path}: no rollout in the file")
     problem, sample, line = np.asarray(b.problem), np.asarray(b.sample), np.asarray(b.line)
-    _refuse_duplicates(path, tuple(codes), problem, sample, line)
+    _refuse_duplicates(path, tuple(b.codes), problem, sample, line)
     for nats in b.logprobs.values():
         nats.extend([math.nan] * (len(problem) - len(nats)))
     return Columns(
         path=path,
-        problems=tuple(codes),
-        statuses=tuple(statuses),
+        problems=tuple(b.codes),
+        statuses=tuple(b.names["status"]),
         problem=problem,
         sample=sample,
-        score=np.asarray(b.score),
-        sound=np.asarray(b.sound),
-        answer_score=np.asarray(b.answer_score),
-        complete=np.asarray(b.complete),
-        tokens=np.asarray(b.tokens),
-        status=np.asarray(b.status),
-        answer=np.asarray(b.answer),
-        trace=np.asarray(b.trace),
+        status=np.asarray(b.columns["status"]),
         logprobs={k: np.asarray(v) for k, v in b.logprobs.items()},
         offset=np.asarray(b.offset),
-        prompts=prompts,
-        references=references,
-        present=present or frozenset(),
-        verifiers=verifiers,
-        policies=policies,
+        prompts=b.prompts,
+        references=b.references,
+        present=b.present or frozenset(),
+        verifiers=b.first_lines("verifier"),
+        policies=b.first_lines("policy"),
         notes=tuple(str(w.message) for w in caught),
+        **{name: np.asarray(b.columns[name]) for name in _NUMBERS},
     )
 
 
-_SCORES: dict[Any, float] = {0: 0.0, 1: 1.0, None: math.nan}  # 0.0, False, 1.0 and True are equal to these
+def _numbered(codes: dict[str, int], absent: str) -> Callable[[Any], int]:
+    """Name → its number, in the order of occurrence."""
 
-
-def _hash(text: Any) -> int:
-    """Equal for equal texts, 0 for none. A number is the text it is written as: hash(-1) is hash(-2)."""
-    if text is None:
-        return 0
-    if not isinstance(text, str):
-        if not isinstance(text, int | float):
+    def encode(value: Any) -> int:
+        if value is not None and not isinstance(value, str):
             raise TypeError
-        text = str(text)
-    return hash(text) or 1
+        return codes.setdefault(value or absent, len(codes))
 
-
-def _add_nats(b: _Builder, nats: Any, number: int, drew: str | None) -> None:
-    if not isinstance(nats, dict):
-        raise UserError(f"{b.path}:{number}: logprobs is {nats!r}; expected an object of policy name → nats")
-    rows = len(b.problem)
-    for policy, value in nats.items():
-        column = b.logprobs.setdefault(policy, array("d"))
-        if len(column) < rows - 1:
-            column.extend([math.nan] * (rows - 1 - len(column)))
-        if value is None:
-            column.append(math.nan)
-            continue
-        try:
-            nat = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            nat = math.nan
-        if not nat <= 1e-3:  # a sum of rounded logarithms may come out a hair above 0
-            raise UserError(
-                f"{b.path}:{number}: logprobs[{policy!r}] is {value!r}; expected nats of the whole "
-                "completion, at most 0, or null"
-            )
-        if nat == -math.inf and policy == drew:
-            raise UserError(
-                f"{b.path}:{number}: logprobs[{policy!r}] is {value!r} for a sample that {policy!r} drew; "
-                "expected a finite number"
-            )
-        column.append(nat)
+    return encode
 
 
 def _refuse_duplicates(
@@ -238,12 +245,6 @@ def _refuse_duplicates(
         )
 
 
-def _problem_name(name: Any, path: Path, number: int) -> str:
-    if isinstance(name, int) and not isinstance(name, bool):
-        return str(name)
-    raise UserError(f"{path}:{number}: problem_id is {name!r}; expected a string")
-
-
 def _what_is_missing(obj: Any) -> str:
     if not isinstance(obj, dict):
         return f"expected a JSON object, found {type(obj).__name__}"
@@ -252,21 +253,5 @@ def _what_is_missing(obj: Any) -> str:
     return f"a scored sample needs {' and '.join(lacks)}; this row has {has or 'no key at all'}"
 
 
-def _what_is_wrong(obj: dict[str, Any]) -> str:
-    for key in ("score", "sound", "answer_score"):
-        value = obj.get(key)
-        if not (isinstance(value, int | float | None) and value in _SCORES):
-            return f"{key} is {value!r}; expected 0, 1 or null"
-    for key in ("status", "verifier", "policy"):
-        if not isinstance(value := obj.get(key), str | None):
-            return f"{key} is {value!r}; expected text"
-    for key in ("answer", "trace"):
-        if not isinstance(value := obj.get(key), str | int | float | None):
-            return f"{key} is {value!r}; expected text or null"
-    for key in ("sample", "tokens"):
-        value = obj.get(key)
-        if not isinstance(value, int | None) or abs(value or 0) >= 2**31:
-            return f"{key} is {value!r}; expected an integer"
-    if (obj.get("tokens") or 0) < 0:
-        return f"tokens is {obj['tokens']}; expected 0 or more"
-    return f"complete is {obj.get('complete')!r}; expected true or false"
+def _is_wrong(name: str, value: Any) -> str:
+    return f"{name} is {value!r}; expected {_EXPECTED[name]}"

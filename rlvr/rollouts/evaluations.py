@@ -19,21 +19,9 @@ from rlvr.analysis.samples import Answers, LogProbs, Samples
 from rlvr.errors import UserError
 from rlvr.rollouts.audits import read_audit
 from rlvr.rollouts.columns import Columns, read_columns
+from rlvr.rollouts.keys import KEYS
 from rlvr.rollouts.rows import read_settings
 from rlvr.text import line
-
-# What a report goes without where a rollout file lacks the key.
-NEEDED_FOR = {
-    "prompt": "the problems' text beside the rollouts",
-    "trace": "traces beside the verdicts",
-    "answer": "maj@k and the diversity of answers",
-    "complete": "the share cut by the token limit",
-    "tokens": "completion length",
-    "logprobs": "distance from the base model and posterior alignment",
-    "sound": "CoT-pass@k and the unsound share",
-    "status": "verdict statuses",
-    "verifier": "a check that one verifier judged all of it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +39,10 @@ class Evaluation:
     """A hand audit of the verifier on this policy's samples."""
 
     @property
-    def absent(self) -> tuple[str, ...]:
-        """Keys of the rollout contract that the file does not hold."""
+    def absent(self) -> dict[str, str]:
+        """Keys of the rollout row that the file lacks → what a report goes without for it."""
         present = self.columns.present if self.columns else frozenset()
-        return tuple(key for key in NEEDED_FOR if key not in present)
+        return {key.name: key.needed_for for key in KEYS if key.needed_for and key.name not in present}
 
 
 def read(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:

@@ -12,18 +12,27 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, NotRequired, Self, TypedDict
 
 import orjson
 
 from rlvr import files
 from rlvr.errors import UserError
+from rlvr.rollouts.keys import KEYS, Key
 
 
 class TornLine(UserWarning):
     """The last line of a rollout file was cut short, as a killed writer leaves it."""
+
+
+class TurnJson(TypedDict):
+    """One turn of a row that has several: who wrote it decides what is trained on and judged."""
+
+    by: Literal["policy", "evidence"]
+    text: str
+    token_ids: NotRequired[list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,7 @@ class Rollout:
     prompt: str
     """x, the problem's own text (the evidence around it is in the file's settings)."""
     trace: str
-    """The completion as sampled, whole: z and the words that state y."""
+    """What the policy wrote, whole: z and the words that state y. Of several turns, its own, one after the other."""
     answer: str | None
     complete: bool
     """It ended by itself; False where the token limit cut it."""
@@ -56,6 +65,12 @@ class Rollout:
     detail: str = ""
     verifier: str = ""
     seed: int = 0
+    reference: Any = None
+    """What the verifier held the answer against: the problem's reference, a JSON value."""
+    token_ids: list[int] | None = None
+    """The completion's tokens; None where the row comes from a system that does not keep them."""
+    turns: list[TurnJson] | None = None
+    """The whole transcript after the prompt; None where the policy's one completion is all of it."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Keys that are not ours; written back at the top level, after ours."""
 
@@ -67,63 +82,63 @@ class Rollout:
         """
         if not isinstance(obj, dict):
             raise UserError(f"{where}: expected a JSON object, found {type(obj).__name__}")
-        if missing := [name for name in _REQUIRED if name not in obj]:
+        if missing := [key.name for key in KEYS if key.required and key.name not in obj]:
             raise UserError(f"{where}: a rollout needs {', '.join(missing)}")
-        values: dict[str, Any] = {}
-        for name, (kinds, words) in _KINDS.items():
-            if name not in obj:
-                continue
-            value = obj[name]
-            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                raise UserError(f"{where}: {name} is {_short(value)}; expected {words}")
-            values[name] = value
+        values: dict[str, Any] = {
+            key.name: _checked(key, obj[key.name], where) for key in KEYS if key.name in obj
+        }
         if "logprobs" in values:
             values["logprobs"] = {k: _nats(v, k, where) for k, v in values["logprobs"].items()}
         for name in ("score", "answer_score", "sound"):
             if values.get(name) is not None:
                 values[name] = float(values[name])
-        return cls(**values, extra={k: v for k, v in obj.items() if k not in _KINDS})
+        return cls(**values, extra={k: v for k, v in obj.items() if k not in values})
 
     def to_json_line(self) -> str:
-        """One line of JSON without its line end. Raises ValueError where a number is NaN."""
-        row: dict[str, Any] = {name: getattr(self, name) for name in _KINDS}
-        if clash := self.extra.keys() & row.keys():
+        """One line of JSON without its line end. Raises ValueError where it could not be read back: a
+        log-probability is NaN, a turn is malformed, or `extra` holds a key of the row itself."""
+        named = {key.name: (key, getattr(self, key.name)) for key in KEYS}
+        if clash := self.extra.keys() & named.keys():
             raise ValueError(f"extra holds keys of the row itself: {', '.join(sorted(clash))}")
+        what = f"problem {self.problem_id}, sample {self.sample}"
+        row: dict[str, Any] = {}
+        for name, (key, value) in named.items():
+            if key.valid:
+                _checked(key, value, what)
+            if value is not None or key.written_if_none:
+                row[name] = value
         # JSON has no infinity, yet a trace that a policy cannot write is honestly −inf: it travels as text.
         row["logprobs"] = {k: v if math.isfinite(v) else str(float(v)) for k, v in self.logprobs.items()}
         if "nan" in row["logprobs"].values():
-            raise ValueError(f"problem {self.problem_id}, sample {self.sample}: a log-probability is NaN")
-        line = json.dumps(row | self.extra, ensure_ascii=False, allow_nan=False)
-        try:
-            line.encode()
-        except UnicodeEncodeError:  # a lone surrogate cannot stand in UTF-8, but can as an escape
-            line = json.dumps(row | self.extra, allow_nan=False)
-        return line
+            raise ValueError(f"{what}: a log-probability is NaN")
+        return _dumped(row | self.extra)
 
 
-_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
-    "problem_id": ((str,), "a string"),
-    "sample": ((int,), "an integer"),
-    "policy": ((str,), "a string"),
-    "prompt": ((str,), "a string"),
-    "trace": ((str,), "a string"),
-    "answer": ((str, type(None)), "a string or null"),
-    "complete": ((bool,), "true or false"),
-    "tokens": ((int,), "an integer"),
-    "logprobs": ((dict,), "an object of policy name → nats"),
-    "score": ((int, float, type(None)), "a number or null"),
-    "answer_score": ((int, float, type(None)), "a number or null"),
-    "sound": ((int, float, type(None)), "a number or null"),
-    "status": ((str,), "a string"),
-    "detail": ((str,), "a string"),
-    "verifier": ((str,), "a string"),
-    "seed": ((int,), "an integer"),
-}
-_REQUIRED = [
-    f.name
-    for f in fields(Rollout)
-    if (f.default is MISSING and f.default_factory is MISSING) or f.name in ("score", "status")
-]
+def _dumped(row: dict[str, Any]) -> str:
+    """JSON, strict but for a NaN or an infinity in the reference, which a code problem may expect as a result.
+    `parse` reads those too."""
+    try:
+        line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        json.dumps(
+            {k: v for k, v in row.items() if k != "reference"}, allow_nan=False
+        )  # raises if it is not that
+        line = json.dumps(row, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # a lone surrogate is not UTF-8, but can be written as an escape
+        line = json.dumps(row)
+    return line
+
+
+def _checked(key: Key, value: Any, where: str) -> Any:
+    if (
+        not isinstance(value, key.kinds)
+        or (isinstance(value, bool) and not {bool, object} & set(key.kinds))
+        or (key.valid and not key.valid(value))
+    ):
+        raise UserError(f"{where}: {key.name} is {_short(value)}; expected {key.expected}")
+    return value
 
 
 def _short(value: Any) -> str:

@@ -120,7 +120,7 @@ def training(config: Config, pools: dict[str, VerifierPool], folder: Path) -> di
 
 
 def what_was_written(file: Path) -> list[Any]:
-    return [(r.problem_id, r.sample, r.extra["token_ids"], r.score) for r in rollouts.read(file)]
+    return [(r.problem_id, r.sample, r.token_ids, r.score) for r in rollouts.read(file)]
 
 
 def show(result: dict[str, Any]) -> None:
