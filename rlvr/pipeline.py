@@ -1,4 +1,4 @@
-"""The pipeline: evaluate the base → train → evaluate the tuned → report."""
+"""The pipeline: prepare → evaluate the base → train → evaluate the tuned → report. `check` is `prepare` alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rlvr.evaluation import Evaluator, copy_own, pass_rates, rescored
 from rlvr.evidence import Evidence
 from rlvr.launch.processes import locked, one_process, processes
 from rlvr.problems import Problems
-from rlvr.run import Run, open_run, refuse_foreign
+from rlvr.run import Run, check_folder, open_run, refuse_foreign
 from rlvr.terminal import Terminal
 from verifiers.pool import VerifierPool
 
@@ -46,6 +46,27 @@ def run(
             return report(config, problems, evaluator, here) if mine else None
 
 
+def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> None:
+    """`run` up to where it would load the model: shows what was found, and raises what `run` would raise.
+
+    Besides, the verifier is tried on every reference: it should accept it, and refuse that of another problem.
+    """
+    terminal.show("keys and values are valid")
+    begun = check_folder(config, folder)
+    with prepare(config, terminal, base) as (problems, _):
+        terminal.show(f"model {config.model}: to be loaded")
+        terminal.show(
+            f"problems: {len(problems.train)} to train on, {len(problems.heldout)} held out, none of them in both"
+        )
+        for probe, probed in problems.probes.items():
+            terminal.show(f"probe {probe}: {len(probed)} problems")
+        tested = machine.self_test(config, [*problems.heldout, *problems.train])
+        terminal.show(f"verifier {config.verifier}: {tested}")
+    for warning in machine.warnings(config):
+        terminal.show(warning)
+    terminal.show(f"output folder {folder}: {'holds this run, which would go on' if begun else 'free'}")
+
+
 @contextmanager
 def begin(config: Config, folder: Path, terminal: Terminal) -> Iterator[Run]:
     """Hold the run folder, and open it one process after the other: the first one writes it."""
@@ -62,14 +83,20 @@ def begin(config: Config, folder: Path, terminal: Terminal) -> Iterator[Run]:
 
 @contextmanager
 def prepare(
-    config: Config, terminal: Terminal, base: Path | None = None
+    config: Config, terminal: Terminal, base: Path | None = None, training: bool = True
 ) -> Iterator[tuple[Problems, Evaluator]]:
-    """Problems, evidence and verifiers: all that can be wrong before a model is loaded."""
+    """Problems, evidence and verifiers: all that can be wrong before a model is loaded.
+
+    Raises:
+        UserError and the verifiers' own errors: the first thing that would stop the run.
+    """
     machine.check_parts(config)
     problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
     examined = [*problems.heldout, *chain.from_iterable(problems.probes.values())]
     evidence = Evidence(config.evidence, problems.train, examined)
     problems = replace(problems, train=evidence.without_shots(problems.train))
+    if training and not problems.train:
+        raise UserError("problems.train: needed for training, and not given")
     for note in problems.notes:
         terminal.say(note)
     verification = config.verification
@@ -113,8 +140,6 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, here: Run) -
     """GRPO from the base to `here.model`, with evaluations on held-out problems on the way."""
     from rlvr import training
 
-    if not problems.train:
-        raise UserError("problems.train: needed for training, and not given")
     every, samples = config.train.eval_every, config.train.eval_samples
 
     def on_the_way(policy: Policy, step: int) -> dict[str, float] | None:

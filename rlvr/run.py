@@ -57,24 +57,32 @@ class Run:
 
 
 def open_run(config: Config, folder: Path) -> Run:
-    """Begin or continue the run of `config` in `folder`, whose `config.yaml` says every key.
+    """Begin or continue the run of `config` in `folder`, whose `config.yaml` says every key. A run that ended before
+    it had drawn anything is replaced.
 
     Raises:
-        ConfigError: the folder holds a run of another configuration (it names the keys), or something else. A
-            run that ended before it had drawn anything is replaced.
+        ConfigError: as `check_folder`.
     """
-    file = folder / "config.yaml"
-    begun = refuse_foreign(folder)
-    existing = configuration.load(file) if begun else None
-    if existing is None:
+    if not check_folder(config, folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "rollouts").mkdir(exist_ok=True)
-        write_config(config, file)
-    elif config.resume == "never":
-        raise ConfigError(f"{folder}: resume=never, and this folder holds a run; give another with --output")
-    else:
-        refuse_other(existing, config, folder)
+        write_config(config, folder / "config.yaml")
     return Run(folder)
+
+
+def check_folder(config: Config, folder: Path) -> bool:
+    """Whether the run of `config` has begun in `folder`.
+
+    Raises:
+        ConfigError: the folder holds a run of another configuration (it names the keys), a run that `resume=never`
+            does not want, or something else.
+    """
+    if not refuse_foreign(folder):
+        return False
+    if config.resume == "never":
+        raise ConfigError(f"{folder}: resume=never, and this folder holds a run; give another with --output")
+    refuse_other(configuration.load(folder / "config.yaml"), config, folder)
+    return True
 
 
 def refuse_other(there: Config, here: Config, folder: Path) -> None:
