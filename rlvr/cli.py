@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug or not failures.expected(error):
             raise
-        print(f"rlvr: {visible(failures.told(error))}", file=sys.stderr)
+        print(f"rlvr: {visible(failures.in_words(error))}", file=sys.stderr)
         return failures.code(error)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rlvr import config as configuration
 from rlvr.config import ConfigError
-from rlvr.launch.processes import locked, one_process, processes
+from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.terminal import Terminal
 
 
@@ -37,9 +37,9 @@ def train(args: argparse.Namespace) -> int:
     folder, terminal = _folder(args, file), _terminal(args)
     with (
         pipeline.prepare(config, terminal, file.parent) as (problems, evaluator),
-        pipeline.begin(config, folder, terminal) as here,
+        pipeline.begin(config, folder, terminal) as run,
     ):
-        model = pipeline.train(config, problems, evaluator, here)
+        model = pipeline.train(config, problems, evaluator, run)
     terminal.show(f"Model: {model}")
     return 0
 
@@ -66,8 +66,8 @@ def evaluate(args: argparse.Namespace) -> int:
     ):
         policy = load_policy(config, name)
         evaluator.evaluate(policy, problems.heldout, output)
-        with one_process() as mine:
-            if mine:
+        with main_process_only() as is_main:
+            if is_main:
                 budget = config.analysis.search_budget
                 result = reports.build(output, None, output=folder, search_budget=budget, title=name)
                 terminal.show(result.summary)

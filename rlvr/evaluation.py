@@ -16,7 +16,7 @@ from rlvr.config import Config
 from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence, render
 from rlvr.launch import signals
-from rlvr.launch.processes import apart, processes
+from rlvr.launch.processes import independently, processes
 from rlvr.policy import Policy, PolicyError
 from rlvr.problems.on_disk import stored
 from rlvr.rollouts import Rollout
@@ -118,7 +118,7 @@ class Evaluator:
         watch.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
         def write(judging: Sequence[tuple[Rollout, Future[Verdict]]]) -> None:
-            with apart():
+            with independently():
                 rows = [judged(row, signals.result(future)) for row, future in judging]
             if state.num_processes > 1:
                 rows = gather_object(rows)
@@ -141,7 +141,7 @@ class Evaluator:
                     verdicts[row] = self.pool.submit(problems[mine[row][0]], completion.text)
                     advance(1)
 
-                with apart():
+                with independently():
                     completions = draw.generate(prompts, rows, judge)
             if judging is not None:
                 write(judging)

@@ -15,7 +15,7 @@ from accelerate.utils import gather_object
 from rlvr.config import TrainConfig
 from rlvr.evaluation import judged, unjudged
 from rlvr.launch import signals
-from rlvr.launch.processes import apart
+from rlvr.launch.processes import independently
 from rlvr.rollouts import Rollout
 from rlvr.sampling import Completion
 from rlvr.training.advantages import zero_variance
@@ -51,7 +51,7 @@ class Sampled:
     def settle(self, train: TrainConfig) -> None:
         """Wait for the verdicts that are still out, and make rewards of all of them."""
         start = time.perf_counter()
-        with apart():
+        with independently():
             self.verdicts = [signals.result(self.judging[row]) for row in range(len(self.completions))]
         self.seconds["verifying"] = time.perf_counter() - start
         self.rewards = [

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from rlvr import files
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
-from rlvr.run import metrics_of
+from rlvr.run import read_metrics
 
 RENAMED = {
     "entropy": "entropy",
@@ -136,7 +136,7 @@ def rewind(file: Path, rollouts: Path, step: int) -> None:
     """Forget what was logged after `step`: those steps are about to be computed again, with the same result."""
     if file.exists():
         # up to `step` all is on disk; after it, a power cut may have left anything, which is not read
-        kept = takewhile(lambda row: row["step"] <= step, islice(metrics_of(file), max(step, 0)))
+        kept = takewhile(lambda row: row["step"] <= step, read_metrics(file, max(step, 0)))
         files.replace(file, [(json.dumps(row) + "\n").encode() for row in kept])
     for kind in ("train", "skipped"):
         for path in rollouts.glob(f"{kind}-*.jsonl"):

@@ -33,7 +33,7 @@ from rlvr import files, rollouts
 from rlvr.config import Config
 from rlvr.evaluation import Evaluator, row_seed
 from rlvr.evidence import render
-from rlvr.launch.processes import apart, stop_if_asked
+from rlvr.launch.processes import independently, stop_if_asked
 from rlvr.policy import Policy
 from rlvr.sampling import Completion, Row
 from rlvr.sampling.engine import TransformersSampler
@@ -193,7 +193,7 @@ class Trainer(PackedTrainer):
         rows = [Row(i // self.group_size, seed) for i, seed in enumerate(sampled.seeds)]
         with self._sampling_policy() as policy:
             sampler = TransformersSampler(policy, self.our.sampling)
-            with apart():
+            with independently():
                 sampled.drawn(sampler.generate(prompts, rows, on_done=partial(self._judge, sampled)))
         return sampled
 
