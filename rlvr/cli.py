@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug or not failures.expected(error):
             raise
-        print(f"rlvr: {visible(failures.told(error))}", file=sys.stderr)
+        print(f"rlvr: {visible(failures.in_words(error))}", file=sys.stderr)
         return failures.code(error)
 
 
@@ -142,10 +142,13 @@ def parser() -> argparse.ArgumentParser:
     report.set_defaults(verb="report")
 
     check = verbs.add_parser(
-        "check", parents=[common], help="what this machine can do; with CONFIG, validate it"
+        "check",
+        parents=[common],
+        help="what this machine can do; with CONFIG, everything of `rlvr run` that comes before loading the model",
     )
     check.add_argument("config", nargs="?")
     check.add_argument("overrides", nargs="*", metavar="key=value")
+    _add_output(check)
     check.set_defaults(verb="check")
     return root
 
@@ -155,10 +158,14 @@ def _add_config(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "overrides", nargs="*", metavar="key=value", help="such as train.steps=100, or seed=1,2"
     )
+    _add_output(verb)
+    verb.add_argument("--help-config", action="store_true", help="every key, its default and what it does")
+
+
+def _add_output(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--output", type=Path, help="run folder (default: runs/NAME; of a sweep: runs/NAME-sweep)"
     )
-    verb.add_argument("--help-config", action="store_true", help="every key, its default and what it does")
 
 
 if __name__ == "__main__":

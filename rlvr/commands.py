@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import closing
 from pathlib import Path
 
 from rlvr import config as configuration
 from rlvr.config import ConfigError
-from rlvr.launch.processes import locked, one_process, processes
+from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.terminal import Terminal
 
 
@@ -20,9 +21,9 @@ def run(args: argparse.Namespace) -> int:
 
     file, grid = _file(args), configuration.cells(args.overrides)
     if len(grid) > 1:
-        return sweep.run(grid, file, args.output or Path("runs") / f"{file.stem}-sweep", _terminal(args))
-    config, folder = configuration.load(file, args.overrides), args.output or Path("runs") / file.stem
-    pipeline.run(config, folder, _terminal(args), file.parent)
+        return sweep.run(grid, file, _folder(args, file, sweep=True), _terminal(args))
+    config = configuration.load(file, args.overrides)
+    pipeline.run(config, _folder(args, file), _terminal(args), file.parent)
     return 0
 
 
@@ -34,12 +35,12 @@ def train(args: argparse.Namespace) -> int:
 
     file = _file(args)
     config = configuration.load(file, configuration.single(args.overrides, "train"))
-    folder, terminal = args.output or Path("runs") / file.stem, _terminal(args)
+    folder, terminal = _folder(args, file), _terminal(args)
     with (
         pipeline.prepare(config, terminal, file.parent) as (problems, evaluator),
-        pipeline.begin(config, folder, terminal) as here,
+        pipeline.begin(config, folder, terminal) as run,
     ):
-        model = pipeline.train(config, problems, evaluator, here)
+        model = pipeline.train(config, problems, evaluator, run)
     terminal.show(f"Model: {model}")
     return 0
 
@@ -49,6 +50,7 @@ def evaluate(args: argparse.Namespace) -> int:
     from rlvr import pipeline
     from rlvr import report as reports
     from rlvr.policy import load_policy
+    from rlvr.sampling import sampler
 
     file = configuration.find(args.config)
     # training keys do not matter here, and must not refuse (temperature 0 is fine for an evaluation)
@@ -62,12 +64,12 @@ def evaluate(args: argparse.Namespace) -> int:
     folder = output.with_suffix("")
     with (
         locked(folder, "evaluation"),
-        pipeline.prepare(config, terminal, file.parent) as (problems, evaluator),
+        pipeline.prepare(config, terminal, file.parent, training=False) as (problems, evaluator),
     ):
-        policy = load_policy(config, name)
-        evaluator.evaluate(policy, problems.heldout, output)
-        with one_process() as mine:
-            if mine:
+        with closing(sampler(load_policy(config, name), config.sampling)) as engine:
+            evaluator.evaluate(engine, problems.heldout, output)
+        with main_process_only() as is_main:
+            if is_main:
                 budget = config.analysis.search_budget
                 result = reports.build(output, None, output=folder, search_budget=budget, title=name)
                 terminal.show(result.summary)
@@ -111,21 +113,25 @@ def report(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
-    """What this machine can do; with a config, whether that config can run here."""
-    from rlvr import machine
-
-    terminal = Terminal()
+    """What this machine can do; with a config, whether `rlvr run` with the same words would begin here."""
     if args.config is None:
+        from rlvr import machine
+
+        terminal = Terminal()
         for line in machine.describe():
             terminal.show(line)
         return 0
-    file = configuration.find(args.config)
-    grid = configuration.cells(args.overrides)
-    for cell, config in zip(grid, configuration.load_cells(file, grid), strict=True):
-        if cell.name:
-            terminal.show(cell.name)
-        for line in machine.check_config(config, file):
-            terminal.show(line)
+    from rlvr import pipeline, sweep
+
+    terminal = _terminal(args)
+    file, grid = configuration.find(args.config), configuration.cells(args.overrides)
+    if len(grid) > 1:
+        for part in sweep.plan(grid, file, _folder(args, file, sweep=True)):
+            terminal.show(part.cell.name)
+            pipeline.check(part.config, part.run.folder, terminal, file.parent)
+        return 0
+    config = configuration.load(file, args.overrides)
+    pipeline.check(config, _folder(args, file), terminal, file.parent)
     return 0
 
 
@@ -143,6 +149,11 @@ def _file(args: argparse.Namespace) -> Path:
             "a config is needed: a YAML file, or the name of a packaged recipe such as quickstart"
         )
     return configuration.find(args.config)
+
+
+def _folder(args: argparse.Namespace, file: Path, sweep: bool = False) -> Path:
+    """Where the run, or the sweep, of this config lies."""
+    return args.output or Path("runs") / (f"{file.stem}-sweep" if sweep else file.stem)
 
 
 def _terminal(args: argparse.Namespace) -> Terminal:

@@ -14,7 +14,7 @@ from rlvr.config import Config
 from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence
 from rlvr.launch import signals
-from rlvr.launch.processes import apart, processes
+from rlvr.launch.processes import independently, processes
 from rlvr.policy import Policy, PolicyError
 from rlvr.problems.on_disk import stored
 from rlvr.run import versions
@@ -115,7 +115,7 @@ class Evaluator:
         monitor.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
         def write(rolled: Sequence[Rolled]) -> None:
-            with apart():
+            with independently():
                 rows = [
                     e.row(sampler.policy.name, verifier, signals.result(verdict)) for e, verdict in rolled
                 ]
@@ -128,8 +128,9 @@ class Evaluator:
         before: list[Rolled] = []
         for block in blocks:
             with state.split_between_processes(block) as share:
-                requests = [Request(problems[i], s, into.stem) for i, s in share]
-                with apart():
+                own: list[tuple[int, int]] = list(share)  # type: ignore[arg-type]
+                requests = [Request(problems[i], s, into.stem) for i, s in own]
+                with independently():
                     rolled = roll(
                         sampler,
                         requests,

@@ -33,7 +33,7 @@ def code(error: Exception) -> int:
     return STOPPED if full(error) or isinstance(error, RunError) else BAD_INPUT
 
 
-def told(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """The error in words: a bare OSError says what to do, and where."""
     if not isinstance(error, OSError):
         return str(error)

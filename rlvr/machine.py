@@ -1,4 +1,4 @@
-"""What this machine can do, and whether a config can run on it. `rlvr check` prints it."""
+"""What this machine can do, which `rlvr check` prints, and whether it has what a config names."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import verifiers
-from rlvr import problems as sources
-from rlvr.config import Config
+from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
-from rlvr.evidence import Evidence
 from rlvr.run import versions
+from verifiers import Problem
+
+if TYPE_CHECKING:
+    from verifiers.audit import SelfTest
 
 
 def describe() -> Iterator[str]:
@@ -68,33 +70,11 @@ def sandbox() -> Iterator[str]:
         yield f"{'attack':<14}{attack.name}: {outcome}"
 
 
-def check_config(config: Config, file: Path) -> Iterator[str]:
-    """Everything that can be known of a config without loading its model.
-
-    Raises:
-        UserError and the verifiers' own errors: the first thing that would stop the run.
-    """
-    yield f"{file}: keys and values are valid"
-    check_parts(config)
-    yield f"model {config.model}: to be loaded"
-    found = sources.load_all(
-        config.problems.train, config.problems.heldout, config.problems.probes, file.parent
-    )
-    evidence = Evidence(config.evidence, found.train, found.heldout)
-    training = evidence.without_shots(found.train)
-    yield f"problems: {len(training)} to train on, {len(found.heldout)} held out, none of them in both"
-    yield from (f"probe {name}: {len(probed)} problems" for name, probed in found.probes.items())
-    yield from found.notes
-    yield from self_test(config, [*found.heldout, *training])
-    if config.train.steps and not training:
-        raise UserError("problems.train: needed for training, and not given")
-
-
-def self_test(config: Config, problems: list) -> Iterator[str]:
+def self_test(config: Config, problems: Sequence[Problem]) -> SelfTest:
     """Does the verifier accept each reference as its own answer, and refuse a neighbour's?"""
     from verifiers.audit import self_test as test
 
-    yield f"verifier {config.verifier}: {test(problems, config.verifier, verifier_options(config))}"
+    return test(problems, config.verifier, verifier_options(config))
 
 
 def check_parts(config: Config) -> None:
@@ -110,10 +90,19 @@ def check_parts(config: Config) -> None:
     if close := getattr(verifier, "close", None):
         close()
     check_sandbox(config)
+    check_engine(config.sampling)
     if config.train.steps and config.train.trl:
         from rlvr.training import arguments
 
         arguments.check(config.train)
+
+
+def check_engine(sampling: SamplingConfig) -> None:
+    """Raises UserError where the engine that was asked for is not installed."""
+    if sampling.engine == "vllm" and not find_spec("vllm"):
+        raise UserError(
+            "sampling.engine is vllm, which is not installed: pip install 'rlvr[vllm]', or sampling.engine=transformers"
+        )
 
 
 def check_sandbox(config: Config) -> None:

@@ -1,9 +1,9 @@
-"""The pipeline: evaluate the base → train → evaluate the tuned → report."""
+"""The pipeline: prepare → evaluate the base → train → evaluate the tuned → report. `check` is `prepare` alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -15,35 +15,56 @@ from rlvr.config import Config
 from rlvr.errors import UserError
 from rlvr.evaluation import Evaluator, copy_own, pass_rates, rescored
 from rlvr.evidence import Evidence
-from rlvr.launch.processes import locked, one_process, processes
+from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.problems import Problems
-from rlvr.run import Run, open_run, refuse_foreign
+from rlvr.run import Run, check_folder, open_run, refuse_foreign
 from rlvr.terminal import Terminal
 from verifiers.pool import VerifierPool
 
 if TYPE_CHECKING:
-    from rlvr.policy import Policy
     from rlvr.report import Report
+    from rlvr.sampling import Sampler
 
 
 def run(
-    config: Config, folder: Path, terminal: Terminal, base: Path | None = None, twin: Run | None = None
+    config: Config, folder: Path, terminal: Terminal, base: Path | None = None, sibling: Run | None = None
 ) -> Report | None:
     """Everything, from problems to report (None in all but the main process). What `folder` holds is not done again.
 
     Args:
         base: folder against which the config's relative paths are read.
-        twin: a finished run whose base policy was asked the very same; its rows are taken over.
+        sibling: a finished run whose base policy was asked the very same; its rows are taken over.
     """
-    with prepare(config, terminal, base) as (problems, evaluator), begin(config, folder, terminal) as here:
-        if twin:
-            take_base(twin, here, terminal)
-        evaluate(config, config.model, "base", problems, evaluator, here)
-        train(config, problems, evaluator, here)
-        evaluate(config, str(here.model), "tuned", problems, evaluator, here)
-        rescore(config, problems, evaluator, here)
-        with one_process() as mine:
-            return report(config, problems, evaluator, here) if mine else None
+    with prepare(config, terminal, base) as (problems, evaluator), begin(config, folder, terminal) as run:
+        if sibling:
+            take_base(sibling, run, terminal)
+        evaluate(config, config.model, "base", problems, evaluator, run)
+        train(config, problems, evaluator, run)
+        evaluate(config, str(run.model), "tuned", problems, evaluator, run)
+        rescore(config, problems, evaluator, run)
+        with main_process_only() as is_main:
+            return report(config, problems, evaluator, run) if is_main else None
+
+
+def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> None:
+    """`run` up to where it would load the model: shows what was found, and raises what `run` would raise.
+
+    Besides, the verifier is tried on every reference: it should accept it, and refuse that of another problem.
+    """
+    terminal.show("keys and values are valid")
+    begun = check_folder(config, folder)
+    with prepare(config, terminal, base) as (problems, _):
+        terminal.show(f"model {config.model}: to be loaded")
+        terminal.show(
+            f"problems: {len(problems.train)} to train on, {len(problems.heldout)} held out, none of them in both"
+        )
+        for probe, probed in problems.probes.items():
+            terminal.show(f"probe {probe}: {len(probed)} problems")
+        tested = machine.self_test(config, [*problems.heldout, *problems.train])
+        terminal.show(f"verifier {config.verifier}: {tested}")
+    for warning in machine.warnings(config):
+        terminal.show(warning)
+    terminal.show(f"output folder {folder}: {'holds this run, which would go on' if begun else 'free'}")
 
 
 @contextmanager
@@ -53,23 +74,29 @@ def begin(config: Config, folder: Path, terminal: Terminal) -> Iterator[Run]:
         refuse_foreign(folder)
     with locked(folder):
         with processes().main_process_first():
-            here = open_run(config, folder)
-        terminal.log_to(here.log)
+            run = open_run(config, folder)
+        terminal.log_to(run.log)
         for warning in machine.warnings(config):
             terminal.say(warning)
-        yield here
+        yield run
 
 
 @contextmanager
 def prepare(
-    config: Config, terminal: Terminal, base: Path | None = None
+    config: Config, terminal: Terminal, base: Path | None = None, training: bool = True
 ) -> Iterator[tuple[Problems, Evaluator]]:
-    """Problems, evidence and verifiers: all that can be wrong before a model is loaded."""
+    """Problems, evidence and verifiers: all that can be wrong before a model is loaded.
+
+    Raises:
+        UserError and the verifiers' own errors: the first thing that would stop the run.
+    """
     machine.check_parts(config)
     problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
     examined = [*problems.heldout, *chain.from_iterable(problems.probes.values())]
     evidence = Evidence(config.evidence, problems.train, examined)
     problems = replace(problems, train=evidence.without_shots(problems.train))
+    if training and not problems.train:
+        raise UserError("problems.train: needed for training, and not given")
     for note in problems.notes:
         terminal.say(note)
     verification = config.verification
@@ -84,54 +111,54 @@ def prepare(
 
 
 def evaluate(
-    config: Config, model: str, name: str, problems: Problems, evaluator: Evaluator, here: Run
+    config: Config, model: str, name: str, problems: Problems, evaluator: Evaluator, run: Run
 ) -> None:
     """Sample and judge the held-out problems and the probes with the model at `model`."""
     from rlvr.policy import load_policy
+    from rlvr.sampling import sampler
 
-    sets = [("held-out", problems.heldout, here.rollouts(name))]
-    sets += [(probe, probed, here.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
+    sets = [("held-out", problems.heldout, run.rollouts(name))]
+    sets += [(probe, probed, run.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
     if all(evaluator.complete(probed, file) for _, probed, file in sets):
         return
     evaluator.terminal.say(f"Evaluating the {name} policy ({model})")
-    policy = load_policy(config, name, model)
-    for label, probed, file in sets:
-        evaluator.evaluate(policy, probed, file, label=f"{name}, {label}")
+    with closing(sampler(load_policy(config, name, model), config.sampling)) as engine:
+        for label, probed, file in sets:
+            evaluator.evaluate(engine, probed, file, label=f"{name}, {label}")
 
 
-def take_base(twin: Run, here: Run, terminal: Terminal) -> None:
+def take_base(sibling: Run, run: Run, terminal: Terminal) -> None:
     """Take over the base's rows of a run that differs in its training alone, which were drawn with the same seeds."""
-    with one_process() as mine:
-        files = [here.rollouts(path.stem) for path in sorted(twin.folder.glob("rollouts/base*.jsonl"))]
-        if mine and not any(file.exists() for file in files):
-            terminal.say(f"The base's evaluation is that of {twin.folder.name}")
+    with main_process_only() as is_main:
+        files = [run.rollouts(path.stem) for path in sorted(sibling.folder.glob("rollouts/base*.jsonl"))]
+        if is_main and not any(file.exists() for file in files):
+            terminal.say(f"The base's evaluation is that of {sibling.folder.name}")
             for file in files:
-                copy_own(twin.rollouts(file.stem), file)
+                copy_own(sibling.rollouts(file.stem), file)
 
 
-def train(config: Config, problems: Problems, evaluator: Evaluator, here: Run) -> Path:
-    """GRPO from the base to `here.model`, with evaluations on held-out problems on the way."""
+def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> Path:
+    """GRPO from the base to `run.model`, with evaluations on held-out problems on the way."""
     from rlvr import training
 
-    if not problems.train:
-        raise UserError("problems.train: needed for training, and not given")
     every, samples = config.train.eval_every, config.train.eval_samples
 
-    def on_the_way(policy: Policy, step: int) -> dict[str, float] | None:
-        if not every or step % every or step == config.train.steps:
-            return None
-        file = evaluator.evaluate(policy, problems.heldout, here.rollouts(policy.name), samples)
+    def due(step: int) -> bool:
+        return bool(every) and step % every == 0 and step < config.train.steps
+
+    def on_the_way(engine: Sampler, step: int) -> dict[str, float]:
+        file = evaluator.evaluate(engine, problems.heldout, run.rollouts(engine.policy.name), samples)
         return pass_rates(file, min(config.analysis.search_budget, samples))
 
-    if not here.model.is_dir():
-        if here.rollouts("base").exists():
-            for sentence in preflight.outlook(here.rollouts("base"), config):
+    if not run.model.is_dir():
+        if run.rollouts("base").exists():
+            for sentence in preflight.outlook(run.rollouts("base"), config):
                 evaluator.terminal.say(sentence)
         evaluator.terminal.say(f"Training: {config.train.steps} steps of {config.train.algorithm}")
-    return training.train(config, problems.train, evaluator, here, on_the_way)
+    return training.train(config, problems.train, evaluator, run, due, on_the_way)
 
 
-def rescore(config: Config, problems: Problems, evaluator: Evaluator, here: Run) -> None:
+def rescore(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> None:
     """Add to both files of the comparison the log-probabilities under the other policy, which distances need; to the
     evaluations during training those under the base, whose model is at hand."""
     from rlvr.policy import load_policy
@@ -141,37 +168,39 @@ def rescore(config: Config, problems: Problems, evaluator: Evaluator, here: Run)
             "Truncated sampling (top-p, top-k or min-p): no distances between the policies"
         )
         return
-    with one_process() as mine:
-        steps = [file.stem for file in here.evaluations()]
+    with main_process_only() as is_main:
+        steps = [file.stem for file in run.evaluations()]
         for name, model, files in (
             ("base", config.model, ["tuned", *steps]),
-            ("tuned", str(here.model), ["base"]),
+            ("tuned", str(run.model), ["base"]),
         ):
-            todo = [here.rollouts(file) for file in files if mine and not rescored(here.rollouts(file), name)]
+            todo = [
+                run.rollouts(file) for file in files if is_main and not rescored(run.rollouts(file), name)
+            ]
             if todo:
                 policy = load_policy(config, name, model)
                 for file in todo:
                     evaluator.rescore(policy, problems.heldout, file)
 
 
-def report(config: Config, problems: Problems, evaluator: Evaluator, here: Run) -> Report:
+def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> Report:
     """Write `report.html` and `report.json`, and show the summary."""
     from rlvr import report as reports
     from rlvr.exact import exact_values
 
     result = reports.build(
-        here.rollouts("base"),
-        here.rollouts("tuned"),
-        more=here.evaluations(),
-        output=here.folder,
+        run.rollouts("base"),
+        run.rollouts("tuned"),
+        more=run.evaluations(),
+        output=run.folder,
         search_budget=config.analysis.search_budget,
-        metrics=here.metrics,
+        metrics=run.metrics,
         probes={
-            probe: (here.rollouts(f"base.{probe}"), here.rollouts(f"tuned.{probe}"))
+            probe: (run.rollouts(f"base.{probe}"), run.rollouts(f"tuned.{probe}"))
             for probe in problems.probes
         },
-        exact=exact_values(config, problems, evaluator, here),
-        title=here.folder.name,
+        exact=exact_values(config, problems, evaluator, run),
+        title=run.folder.name,
         notes=machine.warnings(config),
     )
     evaluator.terminal.show(result.summary)

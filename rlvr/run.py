@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,32 +56,40 @@ class Run:
 
 
 def open_run(config: Config, folder: Path) -> Run:
-    """Begin or continue the run of `config` in `folder`, whose `config.yaml` says every key.
+    """Begin or continue the run of `config` in `folder`, whose `config.yaml` says every key. A run that ended before
+    it had drawn anything is replaced.
 
     Raises:
-        ConfigError: the folder holds a run of another configuration (it names the keys), or something else. A
-            run that ended before it had drawn anything is replaced.
+        ConfigError: as `check_folder`.
     """
-    file = folder / "config.yaml"
-    begun = refuse_foreign(folder)
-    existing = configuration.load(file) if begun else None
-    if existing is None:
+    if not check_folder(config, folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "rollouts").mkdir(exist_ok=True)
-        write_config(config, file)
-    elif config.resume == "never":
-        raise ConfigError(f"{folder}: resume=never, and this folder holds a run; give another with --output")
-    else:
-        refuse_other(existing, config, folder)
+        write_config(config, folder / "config.yaml")
     return Run(folder)
 
 
-def refuse_other(there: Config, here: Config, folder: Path) -> None:
+def check_folder(config: Config, folder: Path) -> bool:
+    """Whether the run of `config` has begun in `folder`.
+
+    Raises:
+        ConfigError: the folder holds a run of another configuration (it names the keys), a run that `resume=never`
+            does not want, or something else.
+    """
+    if not refuse_foreign(folder):
+        return False
+    if config.resume == "never":
+        raise ConfigError(f"{folder}: resume=never, and this folder holds a run; give another with --output")
+    refuse_other(configuration.load(folder / "config.yaml"), config, folder)
+    return True
+
+
+def refuse_other(existing: Config, asked: Config, folder: Path) -> None:
     """Raises ConfigError where `folder` holds a run of another configuration; it names the keys."""
-    if lines := differences(there, here):
+    if lines := differences(existing, asked):
         differing = "\n".join(f"  {line}" for line in lines)
         raise ConfigError(
-            f"{folder} holds a run of another configuration (there / asked for):\n{differing}\n"
+            f"{folder} holds a run of another configuration (in the folder / asked for):\n{differing}\n"
             "Give this one a folder of its own with --output, or remove that one."
         )
 
@@ -107,9 +114,9 @@ def write_config(config: Config, file: Path) -> None:
     files.replace(file, [f"# Every key of this run, written when it began with\n{header}{text}".encode()])
 
 
-def differences(there: Config, here: Config) -> list[str]:
+def differences(first: Config, second: Config) -> list[str]:
     """`key: value / value` for every key in which two configurations differ."""
-    a, b = flat(there.model_dump(mode="json")), flat(here.model_dump(mode="json"))
+    a, b = flat(first.model_dump(mode="json")), flat(second.model_dump(mode="json"))
     return [f"{k}: {a.get(k)!r} / {b.get(k)!r}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
 
 
@@ -131,14 +138,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def read_metrics(file: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file, a torn last line of a killed run left out."""
-    return list(metrics_of(file))
+def read_metrics(file: Path, first: int | None = None) -> list[dict[str, Any]]:
+    """The rows of a metrics file; a last line that a kill cut short is left out.
 
-
-def metrics_of(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a metrics file, one at a time."""
-    if file.exists():
-        for line in file.read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):
-                yield json.loads(line)
+    Args:
+        first: read so many rows and look at none after them: a power cut may have left anything there.
+    """
+    lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
+    return [json.loads(line) for line in lines[:first] if line.endswith(b"\n")]

@@ -14,7 +14,7 @@ from rlvr import config as configuration
 from rlvr import failures, files, pipeline
 from rlvr.config import Cell, Config, ConfigError
 from rlvr.errors import UserError
-from rlvr.launch.processes import locked, one_process, processes
+from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.run import Run, refuse_other
 from rlvr.terminal import Terminal
 
@@ -51,8 +51,8 @@ def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal) -> i
     """
     parts = plan(grid, file, folder)
     with locked(folder, "sweep"):
-        with one_process() as mine:
-            if mine:
+        with main_process_only() as is_main:
+            if is_main:
                 names = json.dumps({"cells": [part.cell.name for part in parts]}, indent=1)
                 files.replace(folder / LIST, [names.encode(), b"\n"])
         terminal.say(f"A sweep of {len(parts)} runs in {folder}:")
@@ -60,8 +60,8 @@ def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal) -> i
             terminal.say(f"  {part.cell.name} ({part.state})")
         failed = {part.cell.name: error for part in parts if (error := _attempt(part, parts, file, terminal))}
         terminal.log_to(folder / "log.txt")
-        with one_process() as mine:
-            if mine:
+        with main_process_only() as is_main:
+            if is_main:
                 _conclude(folder, failed, terminal)
     return failures.code(next(iter(failed.values()))) if failed else 0
 
@@ -70,8 +70,8 @@ def plan(grid: Sequence[Cell], file: Path, folder: Path) -> list[Part]:
     """The cells with their folders. Raises ConfigError: one cannot be what its folder already holds."""
     if (folder / "config.yaml").exists():
         raise ConfigError(f"{folder} holds a single run; give the sweep a folder of its own with --output")
-    there = [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
-    if folder.is_file() or (there and not (folder / LIST).exists()):
+    found = [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
+    if folder.is_file() or (found and not (folder / LIST).exists()):
         raise ConfigError(
             f"{folder}: there is something else in this output folder, and no {LIST} of a sweep"
         )
@@ -89,15 +89,14 @@ def _attempt(part: Part, parts: Sequence[Part], file: Path, terminal: Terminal) 
         return None
     terminal.say(f"Cell {part.cell.name}")
     try:
-        pipeline.run(part.config, part.run.folder, terminal, file.parent, twin=_twin(part, parts))
+        pipeline.run(part.config, part.run.folder, terminal, file.parent, sibling=_sibling(part, parts))
     except Exception as error:
         # the processes of a launch may not all have failed, and a full disk is full for the next cell too
         if processes().num_processes > 1 or failures.full(error):
             raise
-        told = (
-            failures.told(error) if failures.expected(error) else "".join(traceback.format_exception(error))
-        )
-        terminal.say(f"Cell {part.cell.name} failed: {told}")
+        expected = failures.expected(error)
+        words = failures.in_words(error) if expected else "".join(traceback.format_exception(error))
+        terminal.say(f"Cell {part.cell.name} failed: {words}")
         traceback.clear_frames(error.__traceback__)  # they hold the model
         return error.with_traceback(None)
     finally:
@@ -105,7 +104,7 @@ def _attempt(part: Part, parts: Sequence[Part], file: Path, terminal: Terminal) 
     return None
 
 
-def _twin(part: Part, parts: Sequence[Part]) -> Run | None:
+def _sibling(part: Part, parts: Sequence[Part]) -> Run | None:
     """A finished cell that asks the base policy the same: all but training and the analysis is equal."""
 
     def asked(config: Config) -> Config:
@@ -118,7 +117,7 @@ def _twin(part: Part, parts: Sequence[Part]) -> Run | None:
 def _conclude(folder: Path, failed: dict[str, Exception], terminal: Terminal) -> None:
     """The report over the cells that are finished, and the names of those that failed."""
     for name, error in failed.items():
-        words = failures.told(error) if failures.expected(error) else repr(error)
+        words = failures.in_words(error) if failures.expected(error) else repr(error)
         terminal.show(f"Failed: {name}: {words}")
     if failed:
         terminal.show("The same command tries these again, and these alone.")

@@ -253,8 +253,8 @@ def test_lora_trains_adapters_and_exports_a_merged_model(tmp_path):
     assert "kl" in read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]
 
 
-def test_check_config_says_what_the_run_would_use(capsys):
-    assert main(["check", "quickstart"]) == 0
+def test_check_config_says_what_the_run_would_use(tmp_path, capsys):
+    assert main(["check", "quickstart", "--output", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
     assert "128 held out" in said and "verifier math" in said
 

@@ -60,9 +60,9 @@ def test_shots_come_from_training_are_the_same_every_time_and_leave_it():
 
 
 def test_a_problem_that_is_shown_leaves_training_under_every_spelling():
-    twin = Problem("twin", TRAIN[0].prompt.replace(" ", "  "), "1")
+    again = Problem("again", TRAIN[0].prompt.replace(" ", "  "), "1")
     evidence = Evidence(given(examples=({"prompt": TRAIN[0].prompt, "answer": "1"},)))
-    assert evidence.without_shots([*TRAIN, twin]) == TRAIN[1:]
+    assert evidence.without_shots([*TRAIN, again]) == TRAIN[1:]
 
 
 def test_an_answer_can_be_another_column():

@@ -57,29 +57,34 @@ def test_a_torn_last_line_of_metrics_is_left_out(tmp_path):
     assert read_metrics(tmp_path / "none.jsonl") == []
 
 
-class Wire:
+def test_what_a_power_cut_left_after_the_rows_asked_for_is_not_read(tmp_path):
+    (tmp_path / "m.jsonl").write_bytes(b'{"step": 1}\n\0\0\0\n')
+    assert read_metrics(tmp_path / "m.jsonl", 1) == [{"step": 1}]
+
+
+class Store:
     """The store of a launch, without processes."""
 
     def __init__(self) -> None:
-        self.told: dict[str, str] = {}
+        self.values: dict[str, str] = {}
 
     def set(self, key: str, value: str) -> None:
-        self.told[key] = value
+        self.values[key] = value
 
     def check(self, keys: list[str]) -> bool:
-        return all(key in self.told for key in keys)
+        return all(key in self.values for key in keys)
 
     def get(self, key: str) -> bytes:
-        return self.told[key].encode()
+        return self.values[key].encode()
 
 
-def test_a_signal_of_another_process_is_heeded_where_each_works_for_itself(monkeypatch):
+def test_a_signal_of_another_process_ends_what_each_does_for_itself(monkeypatch):
     monkeypatch.setattr(signals, "POLL_SECONDS", 0.0)
-    wire, went_on = Wire(), False
+    store, went_on = Store(), False
     with signals.orderly():
-        with signals.apart(wire):
+        with signals.independently(store):
             signals.check_stop()
-            wire.set(signals.KEY, "15")
+            store.set(signals.KEY, "15")
             signals.check_stop()
             went_on = True
         assert (went_on, signals.asked()) == (False, 15)
@@ -88,13 +93,13 @@ def test_a_signal_of_another_process_is_heeded_where_each_works_for_itself(monke
         assert signals.asked() is None
 
 
-def test_a_signal_of_its_own_is_told_to_the_others(monkeypatch):
+def test_a_signal_of_its_own_reaches_the_others(monkeypatch):
     monkeypatch.setattr(signals, "POLL_SECONDS", 0.0)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    wire = Wire()
+    store = Store()
     with signals.orderly():
         signal.raise_signal(signal.SIGHUP)  # noted, where others count on this process
-        with signals.apart(wire):
+        with signals.independently(store):
             signals.check_stop()
             pytest.fail("it was asked to stop")
-        assert wire.told == {signals.KEY: "1"}
+        assert store.values == {signals.KEY: "1"}

@@ -133,8 +133,8 @@ def test_a_fault_nobody_expected_leaves_its_traceback_and_code_1(tmp_path, monke
     assert main(command(tmp_path / "grid", "seed=0,1")) == 1, "and the same command tries again"
 
 
-def test_check_checks_every_cell_and_train_refuses_a_grid(capsys):
-    assert main(["check", "quickstart", *GRID]) == 0
+def test_check_checks_every_cell_and_train_refuses_a_grid(tmp_path, capsys):
+    assert main(["check", "quickstart", "--output", str(tmp_path / "grid"), *GRID]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line in CELLS] == CELLS
     assert main(["train", "quickstart", *GRID]) == 2

@@ -31,14 +31,14 @@ def processes() -> PartialState:
 
 
 @contextmanager
-def one_process() -> Iterator[bool]:
+def main_process_only() -> Iterator[bool]:
     """True in the main process, False in the others, which wait at the end of the block."""
-    with apart():
+    with independently():
         yield processes().is_main_process
 
 
 @contextmanager
-def apart() -> Iterator[None]:
+def independently() -> Iterator[None]:
     """A block in which each process works for itself, for as long as it takes, without a collective.
 
     Where one is asked to stop, the others leave within a second, at their next `signals.check_stop`. All leave
@@ -53,7 +53,7 @@ def apart() -> Iterator[None]:
     from torch.distributed.distributed_c10d import _get_default_store
 
     try:
-        with signals.apart(_get_default_store()):
+        with signals.independently(_get_default_store()):
             yield
     finally:
         stop_if_asked()

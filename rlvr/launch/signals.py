@@ -2,8 +2,9 @@
 
 The first raises `Interrupted` wherever the main thread is, except inside `held()`, where it waits for the block's
 end: the trainer holds it from the beginning of an update until weights, optimiser and step count agree again. In a
-launch of several processes nobody may leave alone: there it cuts short only what each does for itself (`run.apart`),
-the others hear of it (`check_stop`), and `run.stop_if_asked` raises it at the same place in all of them.
+launch of several processes no process may leave alone: a signal cuts short only what each does for itself
+(`processes.independently`), the other processes learn of it through the store (`check_stop`), and
+`processes.stop_if_asked` raises it at the same place in all of them.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Interrupted(KeyboardInterrupt):
         self.code = 128 + number
 
 
-class Wire(Protocol):
-    """By which the processes of a launch hear of each other outside collectives: torch.distributed's store."""
+class Store(Protocol):
+    """What the processes of a launch share outside collectives: torch.distributed's key-value store."""
 
     def set(self, key: str, value: str, /) -> None: ...
     def check(self, keys: list[str], /) -> bool: ...
@@ -42,18 +43,18 @@ class Wire(Protocol):
 
 class _State:
     alone = True
-    apart = False
+    independent = False
     holding = 0
     asked: int | None = None
     """The first signal of this process."""
     remote_signal: int | None = None
     """That of another process of the launch."""
-    wire: Wire | None = None
+    store: Store | None = None
     looked = 0.0
 
     @classmethod
     def may_leave(cls) -> bool:
-        return (cls.alone or cls.apart) and not cls.holding
+        return (cls.alone or cls.independent) and not cls.holding
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
@@ -68,7 +69,7 @@ def _handle(number: int, frame: FrameType | None) -> None:
 @contextmanager
 def orderly() -> Iterator[None]:
     """Handle the signals inside the block, in the main thread; one that is ignored (nohup) stays so."""
-    _State.asked = _State.remote_signal = _State.wire = None
+    _State.asked = _State.remote_signal = _State.store = None
     _State.holding, _State.looked = 0, 0.0
     _State.alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     before = {s: signal.getsignal(s) for s in SIGNALS}
@@ -105,25 +106,25 @@ def asked() -> int | None:
 
 
 @contextmanager
-def apart(wire: Wire | None) -> Iterator[None]:
+def independently(store: Store | None) -> Iterator[None]:
     """A block in which a process of several works for itself: there a signal ends the block, and `asked` says so."""
-    _State.wire = wire
+    _State.store = store
     try:
         with suppress(Interrupted):
-            _State.apart = True
+            _State.independent = True
             yield
-            _State.apart = False
+            _State.independent = False
     finally:
-        _State.apart = False
+        _State.independent = False
 
 
 def check_stop() -> None:
-    """Leave an `apart` block if another process has been asked to stop; called wherever one may be in it for long.
+    """Leave an `independently` block if another process has been asked to stop; called in every long loop inside one.
 
     Raises:
         Interrupted: there only. Signals of its own interrupt a process wherever it is in such a block.
     """
-    if _State.apart and _State.may_leave():
+    if _State.independent and _State.may_leave():
         exchange()
         if number := asked():
             raise Interrupted(number)
@@ -132,13 +133,13 @@ def check_stop() -> None:
 def exchange() -> None:
     """Tell the other processes of a signal, or hear of theirs; now and then, as it asks another machine."""
     now = time.monotonic()
-    if _State.wire is None or now - _State.looked < POLL_SECONDS:
+    if _State.store is None or now - _State.looked < POLL_SECONDS:
         return
     _State.looked = now
     if _State.asked is not None:
-        _State.wire.set(KEY, str(_State.asked))
-    elif _State.wire.check([KEY]):
-        _State.remote_signal = int(_State.wire.get(KEY))
+        _State.store.set(KEY, str(_State.asked))
+    elif _State.store.check([KEY]):
+        _State.remote_signal = int(_State.store.get(KEY))
 
 
 def result(future: Future[T]) -> T:

@@ -33,7 +33,7 @@ class Written:
             raise UserError(
                 f"problem {row.problem_id}, sample {row.sample}: the row has no token_ids to score"
             )
-        mask = [turn["by"] == "policy" for turn in row.turns or () for _ in turn["token_ids"]]
+        mask = [turn.get("by") == "policy" for turn in row.turns or () for _ in turn["token_ids"]]
         return cls(prompt, row.token_ids, mask or [True] * len(row.token_ids))
 
 

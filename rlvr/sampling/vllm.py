@@ -78,6 +78,12 @@ class VllmSampler:
             )
         return self._engine
 
+    def close(self) -> None:
+        """End vLLM's processes and give back its memory."""
+        if self._engine is not None:
+            self._engine.llm_engine.engine_core.shutdown()
+            self._engine = None
+
     def _completion(self, output: Any) -> Completion:
         ids = list(output.token_ids)
         nats = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]

@@ -13,7 +13,7 @@ from accelerate.utils import gather_object
 from rlvr import rollouts
 from rlvr.config import Config
 from rlvr.evaluation import Evaluator
-from rlvr.launch.processes import apart
+from rlvr.launch.processes import independently
 from rlvr.sampling import Sampler
 from rlvr.sampling.driver import Request, roll
 from rlvr.training.advantages import zero_variance
@@ -86,7 +86,7 @@ class Collector:
             for place, index in own
             for sample in range(size)
         ]
-        with apart():
+        with independently():
             rolled = roll(
                 sampler, requests, self.evaluator.evidence, self.evaluator.pool.submit, self.config.seed
             )

@@ -155,7 +155,9 @@ class Loop:
                 rewards = [
                     r for group in sampled.groups[first : first + len(micro.groups)] for r in group.rewards
                 ]
-                estimates = ppo.estimate(self.config.ppo, states, row, torch.tensor(rewards, device=row.device))
+                estimates = ppo.estimate(
+                    self.config.ppo, states, row, torch.tensor(rewards, device=row.device)
+                )
                 for name, values in zip(
                     ("values", "advantages", "returns"), (states, *estimates), strict=True
                 ):
@@ -221,7 +223,11 @@ class Loop:
         value: torch.Tensor | float = 0.0
         if self.config.algorithm == "ppo":
             value_loss = ppo.value_loss(
-                self.config.ppo, required(answer.values, "values"), micro.flat("values"), micro.flat("returns"), totals
+                self.config.ppo,
+                required(answer.values, "values"),
+                micro.flat("values"),
+                micro.flat("returns"),
+                totals,
             )
             sums.add(value_loss=(value_loss.detach(), 1 / totals.micro_steps))
             value = value + self.config.ppo.value_coefficient * value_loss

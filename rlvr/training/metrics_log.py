@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from accelerate.utils import gather_object
 from rlvr import files
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
-from rlvr.run import metrics_of
+from rlvr.run import read_metrics
 
 
 class Hook(Protocol):
@@ -157,7 +157,7 @@ def rewind(file: Path, rollouts: Path, step: int) -> None:
     """Forget what was logged after `step`: those steps are about to be computed again, with the same result."""
     if file.exists():
         # up to `step` all is on disk; after it, a power cut may have left anything, which is not read
-        kept = takewhile(lambda row: row["step"] <= step, islice(metrics_of(file), max(step, 0)))
+        kept = takewhile(lambda row: row["step"] <= step, read_metrics(file, max(step, 0)))
         files.replace(file, [(json.dumps(row) + "\n").encode() for row in kept])
     for kind in ("train", "skipped"):
         for path in rollouts.glob(f"{kind}-*.jsonl"):

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, compress
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import gather_object
 
 from rlvr.config import TrainConfig
 from rlvr.launch import signals
-from rlvr.launch.processes import apart
+from rlvr.launch.processes import independently
 from rlvr.rollouts import Rollout
 from rlvr.rollouts.types import Episode
 from rlvr.training.advantages import zero_variance
@@ -50,7 +50,7 @@ class Group:
 def wait_for_verdicts(groups: Sequence[Group], train: TrainConfig) -> float:
     """Wait for the verdicts that are still out, and make rewards of them. Returns the seconds that this took."""
     start = time.perf_counter()
-    with apart():
+    with independently():
         for group in groups:
             group.verdicts = [signals.result(future) for future in group.pending]
     for group in groups:
@@ -223,7 +223,7 @@ class StepBatch:
             prompted = group.pop("prompted")
             tensors = {k: None if v is None else v.to(device) for k, v in group.items()}
             samples = [Sample(**sample) for sample in prompted["samples"]]
-            groups.append(TokenGroup(Prompted(prompted["prompt"], samples), **tensors))
+            groups.append(TokenGroup(Prompted(prompted["prompt"], samples), **cast(Any, tensors)))
         return cls(groups, state["groups_per_micro_step"], Totals(**state["totals"]), state["metrics"])
 
 

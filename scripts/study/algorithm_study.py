@@ -186,12 +186,12 @@ def run_cell(study: str, arm: str, seed: int, model: str | None) -> None:
     terminal = Terminal(quiet=True)
     with (
         pipeline.prepare(config, terminal) as (problems, evaluator),
-        pipeline.begin(config, folder, terminal) as here,
+        pipeline.begin(config, folder, terminal) as run,
     ):
         if every is None:
-            pipeline.evaluate(config, config.model, "base", problems, evaluator, here)
-            pipeline.train(config, problems, evaluator, here)
-            pipeline.evaluate(config, str(here.model), "tuned", problems, evaluator, here)
+            pipeline.evaluate(config, config.model, "base", problems, evaluator, run)
+            pipeline.train(config, problems, evaluator, run)
+            pipeline.evaluate(config, str(run.model), "tuned", problems, evaluator, run)
             return
         exact = Exact(config, problems.heldout, evaluator)
         (folder / "base.json").write_text(json.dumps({"pass_rates": exact.base_rates()}))
@@ -199,7 +199,7 @@ def run_cell(study: str, arm: str, seed: int, model: str | None) -> None:
             config,
             problems.train,
             evaluator,
-            here,
+            run,
             lambda policy, step: exact(policy) if step % every == 0 else None,
         )
 
