@@ -23,7 +23,7 @@ def exact_comparison(
     """Base against tuned by their exact tables, one per problem; JSON-able, means over problems.
 
     Keys: per policy (`base`, `tuned`) what `summary` gives; `divergence`: the means of `divergences`;
-    `kl_efficiency` = Σ kl(q‖p) / Σ KL(π‖p0) over problems (None where nothing moved); `per_problem`: the same
+    `kl_efficiency` = Σ kl(q‖p) / Σ KL(π‖p0) over problems (None where the policies are equal or it is infinite); `per_problem`: the same
     as lists.
 
     Traces that are in no table are one atom "elsewhere", counted as wrong. So each exact pass@1 is a lower
