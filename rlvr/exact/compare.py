@@ -23,8 +23,8 @@ def exact_comparison(
     """Base against tuned by their exact tables, one per problem; JSON-able, means over problems.
 
     Keys: per policy (`base`, `tuned`) what `summary` gives; `divergence`: the means of `divergences`;
-    `kl_efficiency` = Σ kl(q‖p) / Σ KL(π‖p0) over problems (None where the policies are equal or it is infinite); `per_problem`: the same
-    as lists.
+    `kl_efficiency` = Σ kl(q‖p) / Σ KL(π‖p0) over problems (None where KL(π‖p0) is 0 or infinite);
+    `per_problem`: the same as lists.
 
     Traces that are in no table are one atom "elsewhere", counted as wrong. So each exact pass@1 is a lower
     bound, short by at most `mass_outside_support`, and KL(π‖p0) is that of the coarsened laws, a lower bound
