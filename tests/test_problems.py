@@ -200,7 +200,7 @@ def test_unreadable_files_are_named(tmp_path):
         ({"dataset": "a/b", "world": "train"}, "found dataset and world"),
         ({"file": "a.jsonl", "split": "test"}, "`split` belongs to a dataset, and this source is a file"),
         ({"dataset": "a/b", "seed": 3}, "`seed` belongs to a generator"),
-        ({"world": "train", "prompt": "q"}, "`prompt` is given by the tiny world itself"),
+        ({"world": "train", "prompt": "q"}, "`prompt` is given by the world itself"),
         ({"file": "a.jsonl", "limit": 0}, "limit"),
         ({"file": "a.jsonl", "promt": "q"}, "promt"),
         ({"file": "a.jsonl", "prompt": "Q: {}"}, "empty braces"),
@@ -321,6 +321,9 @@ def test_a_generator_that_runs_dry_says_so():
         ({"generator": "chain_sum", "parameters": {"min_terms": 9, "max_terms": 2}}, ["max_terms must be"]),
         ({"generator": "chain_sum", "prompt": "text"}, ["no column 'text'", "columns found", "expression"]),
         ({"world": "training"}, ["problems.train.world", "'training'", "heldout"]),
+        ({"world": "carry/training"}, ["problems.train.world", "'training'", "heldout"]),
+        ({"world": "carry/"}, ["problems.train.world", "split ''", "heldout"]),
+        ({"world": "cary/heldout"}, ["problems.train.world", "unknown world 'cary'", "carry"]),
     ],
 )
 def test_bad_generators_and_worlds(keys, words):
@@ -348,6 +351,7 @@ def test_the_tiny_world_is_a_source_like_any_other():
     assert len(found.heldout) == 10
     assert all(found.probes.values())
     assert load(from_keys(world="heldout", shuffle_seed=1, limit=10)) != found.heldout
+    assert load(from_keys(world="carry/heldout", limit=10)) == found.heldout
 
 
 # --- the Hub ----------------------------------------------------------------------------------------------

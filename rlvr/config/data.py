@@ -37,7 +37,9 @@ class SourceConfig(Section):
     parameters: dict[str, Any] = Field(default={}, description="the task's own parameters")
     size: int = Field(default=1000, ge=1, description="how many distinct problems to generate")
     seed: int = Field(default=0, ge=0, description="seed of the generator")
-    world: str | None = Field(default=None, description="a split of the tiny world")
+    world: str | None = Field(
+        default=None, description="a split of the tiny model's world `carry`, or `world/split`"
+    )
     prompt: str = Field(default="prompt", description="column, or a format string with {columns}")
     reference: str | dict[str, str] = Field(
         default="reference",
@@ -65,9 +67,7 @@ class SourceConfig(Section):
             if kind not in kinds:
                 self._refuse(keys, f"belongs to a {kind}, and this source is a {kinds[-1]}")
         if self.world is not None:
-            self._refuse(
-                ("prompt", "reference", "id", "where", "format"), "is given by the tiny world itself"
-            )
+            self._refuse(("prompt", "reference", "id", "where", "format"), "is given by the world itself")
         if self.format != "columns":
             self._refuse(("prompt", "reference", "id"), f"is read off the rows of {self.format}")
         specs = self.reference.values() if isinstance(self.reference, dict) else [self.reference]

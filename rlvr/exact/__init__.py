@@ -1,5 +1,9 @@
-"""Policies on a world whose traces can be listed, held against the report's estimates."""
+"""Policies on a world, enumerated, against the report's estimates.
 
-from rlvr.exact.compare import exact_values
+A policy becomes one `table.Table` a problem: over the traces of the world's law (`enumerate`), or over all traces that
+it reaches (`reachable`), both of which need torch. `compare` is base against tuned; `values`, a report's exact lines.
+"""
+
+from rlvr.exact.values import exact_values
 
 __all__ = ["exact_values"]

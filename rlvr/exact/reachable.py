@@ -1,8 +1,8 @@
-"""Every trace that a policy writes with more than a given probability, found by following the policy itself.
+"""Every trace that a policy writes with at least a given probability, found by following the policy itself.
 
-The law's traces alone do not hold a trained policy: it writes some that the law cannot. Here the tree of all
-continuations is followed as long as one of the policies gives a branch at least `floor`; what is left out is
-less likely than that, and its total mass is known exactly afterwards.
+The traces of the world's law do not exhaust a trained policy: it writes some that the law cannot. So the tree of all
+continuations is followed as long as one of the policies gives a branch at least `floor`; each trace left out is less
+likely than that, and their total mass is known exactly afterwards.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from collections.abc import Sequence
 
 import torch
 
+from rlvr.exact.table import Reached
 from rlvr.policy import Policy
 from rlvr.sampling.prefix import Prefix, advance, prefill
 
 FLOOR = 1e-5
 PROMPTS_AT_ONCE = 16
-
-Reached = dict[str, tuple[float, ...]]
-"""Complete traces (without end-of-text) → log-probability under each policy, nats."""
 
 
 def reachable(

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rlvr import worlds
 from rlvr.config.data import SourceConfig, columns, is_format
 from rlvr.problems.on_disk import stored
 from rlvr.problems.sources import MAX_DRAWS, ProblemError, Row, Rows, rows, short
@@ -111,10 +112,9 @@ def load(source: SourceConfig, where: str = "problems", base: Path | None = None
 
 
 def _world(source: SourceConfig, where: str) -> list[Problem]:
-    from rlvr.worlds import carry
-
     try:
-        return carry.problems(str(source.world))
+        world, split = worlds.find(str(source.world))
+        return world.problems(split)
     except ValueError as error:
         raise ProblemError(f"{where}.world: {error}") from error
 

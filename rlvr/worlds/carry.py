@@ -7,12 +7,12 @@ false or missing. So the right answer is within reach of search (pass@64 near 1)
 
     37+48=  7+8=15 carry 10, 10+30+40+5=85 \\boxed{85}    column: sound
     37+48=  7+8=15, 30+40+5=75 \\boxed{75}                forget: every step true, the carry lost
-    37+48=  7+8=16 \\boxed{85}                            sloppy: a false step, here with a lucky answer
+    37+48=  7+8=16 \\boxed{85}                            sloppy: a false step, this time with a lucky answer
     37+48=   \\boxed{84}                                  guess: no reasoning
     37+48=  37 \\boxed{37}                                copy: the first operand
 
-The law is what the shipped network was trained on, no more: exact statements about a network use the table
-that `rlvr.worlds.enumerate` reads off that network.
+The law is only what the shipped network was trained on: exact statements about a network use the table that
+`rlvr.exact` reads off that network.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from rlvr.worlds.world import NoLawError, Trace, World
 from verifiers.types import Problem
 
 Strategy = Literal["column", "sloppy", "guess", "copy", "forget"]
@@ -53,28 +53,17 @@ SPLIT_SEED = 2024
 SPLIT_SIZES: dict[str, int] = {"heldout": 128, "rare": 16, "unreachable": 16}
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """One response that the law can write. `text` is what follows the prompt, without end-of-text."""
-
-    text: str
-    strategy: Strategy | Literal["elsewhere"]
-    probability: float
-    right: bool
-    """The boxed answer is the problem's."""
-    sound: bool
-    """There are steps, each is a true statement, and the last one's result is what is boxed."""
-
-
 def problems(split: str, limit: int | None = None) -> list[Problem]:
     """The problems of one split, the same list on every machine; at most `limit` of them, from the front.
 
     `train` and `heldout` are disjoint draws of two-digit sums with a carry and differences with a borrow.
     `rare`: differences with a negative result, whose right trace needs the sign three times (about 1e-5).
     `unreachable`: sums whose answer has `MAX_NEW_TOKENS` digits or more, so that no response holds it.
+
+    Raises ValueError for any other split.
     """
     if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r} of the tiny world; expected one of {', '.join(SPLITS)}")
+        raise ValueError(f"unknown split {split!r} of the world carry; expected one of {', '.join(SPLITS)}")
     if split == "unreachable":
         pairs = _long_sums(SPLIT_SIZES["unreachable"])
     elif split == "rare":
@@ -95,11 +84,11 @@ def pretraining_problems() -> list[Problem]:
 def support(problem: Problem) -> tuple[Trace, ...]:
     """Every trace that the law can write for `problem`, with its probability; they sum to 1.
 
-    Raises ValueError for a problem outside the law (the unreachable ones: nothing to enumerate).
+    Raises NoLawError for a problem that the law does not cover (the unreachable ones).
     """
     kind = problem.meta.get("kind")
     if kind not in PRIOR:
-        raise ValueError(
+        raise NoLawError(
             f"problem {problem.id}: kind {kind!r} has no law; expected one of {', '.join(PRIOR)}"
         )
     a, b = (int(operand) for operand in re.findall(r"\d+", problem.prompt))
@@ -111,6 +100,26 @@ def support(problem: Problem) -> tuple[Trace, ...]:
         if prior[strategy] > 0
         for text, answer, p, sound in _WRITERS[strategy](a, b, y)
     )
+
+
+def is_right(problem: Problem, text: str) -> bool:
+    """Whether a text ends with the box of the problem's answer."""
+    return text.endswith(f"\\boxed{{{problem.reference}}}")
+
+
+class _Carry:
+    """This module as a `World`."""
+
+    name = "carry"
+    model = TINY
+    splits: tuple[str, ...] = SPLITS
+    strategies: tuple[str, ...] = STRATEGIES
+    problems = staticmethod(problems)
+    support = staticmethod(support)
+    is_right = staticmethod(is_right)
+
+
+WORLD: World = _Carry()
 
 
 # Writers: operands a, b and the answer y → (text, boxed answer, probability given the strategy, sound).

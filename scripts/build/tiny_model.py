@@ -1,4 +1,4 @@
-"""Rebuild the shipped tiny model: a small Llama trained on the law of the tiny world, without sampling noise.
+"""Rebuild the shipped tiny model: a small Llama trained on the law of the carry world, without sampling noise.
 
     python scripts/build/tiny_model.py [--output FOLDER] [--steps N] [--seed S]
 
@@ -20,8 +20,11 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from rlvr.analysis.alignment import exact_alignment
+from rlvr.exact.compare import summary
+from rlvr.exact.enumerate import Tree, law_tables, law_trees, pack
+from rlvr.exact.table import Table
 from rlvr.worlds import carry
-from rlvr.worlds.enumerate import Table, Tree, pack, summary, tables, trees_of
 
 WORDS = [" carry ", " borrow ", " \\boxed{", ", "]
 VOCABULARY = ["<pad>", "<eos>", "<unk>", *WORDS, *"0123456789+-=} "]
@@ -91,7 +94,7 @@ def soft_targets(tree: Tree, probabilities: list[float]) -> np.ndarray:
 
 def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, args: argparse.Namespace) -> None:
     problems = carry.pretraining_problems()
-    trees = trees_of(problems, tokenizer)
+    trees = law_trees(carry.WORLD, problems, tokenizer)
     laws = [
         soft_targets(tree, [t.probability for t in carry.support(problem)])
         for tree, problem in zip(trees, problems, strict=True)
@@ -126,21 +129,22 @@ def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, args: arg
 
 def kl_law(table: Table) -> float:
     """KL(law‖network) of one problem, nats per trace."""
-    p = np.array([t.probability for t in table.traces])
-    return float(np.sum(p * (np.log(p) - table.logp[:-1])))
+    law = np.append(np.log([t.probability for t in table.traces]), -np.inf)
+    return float(exact_alignment(table.logp, law, table.verified).kl_pi_p0)
 
 
 def requirements(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> dict[str, bool]:
     """Print the network's exact figures; say which of the world's requirements it meets."""
-    heldout = tables(model, tokenizer, carry.problems("heldout"))
-    rare = tables(model, tokenizer, carry.problems("rare"))
-    figures = summary(heldout)
+    heldout = law_tables(carry.WORLD, model, tokenizer, carry.problems("heldout"))
+    rare = law_tables(carry.WORLD, model, tokenizer, carry.problems("rare"))
+    figures = summary(carry.WORLD, heldout)
     gap = float(np.mean([kl_law(t) for t in heldout]))
     rare_p = [t.pass_at_1 for t in rare]
     rates = figures["pass_at_k"]
     parameters = sum(p.numel() for p in model.parameters())
     worst = min(t.pass_at_1 for t in heldout)
-    trained = float(np.mean([kl_law(t) for t in tables(model, tokenizer, carry.problems("train", 256))]))
+    trained_on = law_tables(carry.WORLD, model, tokenizer, carry.problems("train", 256))
+    trained = float(np.mean([kl_law(t) for t in trained_on]))
     print(
         f"parameters {parameters:,}; KL(law‖network) {gap:.4f} nats per held-out trace, {trained:.4f} train"
     )

@@ -32,11 +32,12 @@ from rlvr import config as configuration
 from rlvr import pipeline
 from rlvr.config import Config
 from rlvr.evaluation import Evaluator, prompt_ids
+from rlvr.exact.compare import exact_comparison
 from rlvr.exact.reachable import reachable
+from rlvr.exact.table import reached_tables
 from rlvr.policy import Policy, load_policy
 from rlvr.terminal import Terminal
 from rlvr.worlds import carry
-from rlvr.worlds.enumerate import Table, exact_comparison, labelled
 from verifiers import Problem
 
 REPO = Path(__file__).resolve().parents[2]
@@ -139,19 +140,12 @@ class Exact:
     def __call__(self, policy: Policy) -> dict[str, float]:
         found = reachable([self.base, policy], self.prompts, self.limit, floor=FLOOR)
         self._judge([(p, text) for p, texts in zip(self.problems, found, strict=True) for text in texts])
-        base, tuned = (
-            [
-                Table.of(
-                    problem,
-                    labelled(problem, traces),
-                    np.array([nats[of] for nats in traces.values()]),
-                    [self.verdicts[problem.id, text] for text in traces],
-                )
-                for problem, traces in zip(self.problems, found, strict=True)
-            ]
-            for of in (0, 1)
-        )
-        result = exact_comparison(self.problems, base, tuned)
+        verified = [
+            [self.verdicts[p.id, text] for text in texts]
+            for p, texts in zip(self.problems, found, strict=True)
+        ]
+        base, tuned = (reached_tables(carry.WORLD, self.problems, found, verified, index) for index in (0, 1))
+        result = exact_comparison(carry.WORLD, self.problems, base, tuned)
         return {
             "exact/pass@1": result["tuned"]["pass_at_k"]["1"],
             "exact/pass@64": result["tuned"]["pass_at_k"]["64"],

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from rlvr.exact.enumerate import law_trees, trace_logprobs
 from rlvr.exact.reachable import reachable
+from rlvr.exact.table import labelled
 from rlvr.worlds import carry
-from rlvr.worlds import enumerate as exact
 
 
 def test_it_finds_what_is_likelier_than_the_floor_and_nothing_else(tiny):
@@ -16,7 +17,9 @@ def test_it_finds_what_is_likelier_than_the_floor_and_nothing_else(tiny):
     ):
         assert all(np.exp(nats) >= 1e-3 for (nats,) in found.values())
         law = carry.support(problem)
-        logp = exact.trace_logprobs(tiny.model, tiny.tokenizer, exact.trees_of([problem], tiny.tokenizer))[0]
+        logp = trace_logprobs(tiny.model, tiny.tokenizer, law_trees(carry.WORLD, [problem], tiny.tokenizer))[
+            0
+        ]
         for trace, nats in zip(law, logp, strict=True):
             if np.exp(nats) > 1.001e-3:
                 assert found[trace.text][0] == pytest.approx(nats, abs=1e-4)
@@ -33,7 +36,7 @@ def test_a_lower_floor_leaves_less_out(tiny):
 
 
 def test_two_policies_reach_what_either_reaches(tiny):
-    """Under a temperature the policy is another one; here it is simply given twice."""
+    """The same policy given twice."""
     prompt = tiny.encode(["91-58="])
     (once,) = reachable([tiny], prompt, carry.MAX_NEW_TOKENS, floor=1e-3)
     (twice,) = reachable([tiny, tiny], prompt, carry.MAX_NEW_TOKENS, floor=1e-3)
@@ -49,6 +52,15 @@ def test_the_token_limit_cuts(tiny):
 def test_a_trace_beyond_the_law_has_its_label():
     problem = carry.problems("heldout", 1)[0]
     law = carry.support(problem)[0]
-    known, other = exact.labelled(problem, [law.text, f"so \\boxed{{{problem.reference}}}"])
+    known, other = labelled(carry.WORLD, problem, [law.text, f"so \\boxed{{{problem.reference}}}"])
     assert known == law
     assert (other.strategy, other.right, other.sound, other.probability) == ("elsewhere", True, False, 0.0)
+
+
+def test_without_a_law_every_trace_is_beyond_it():
+    problem = carry.problems("unreachable", 1)[0]
+    right, wrong = labelled(carry.WORLD, problem, [f"\\boxed{{{problem.reference}}}", " \\boxed{1}"])
+    assert [(t.strategy, t.right, t.sound) for t in (right, wrong)] == [
+        ("elsewhere", True, False),
+        ("elsewhere", False, False),
+    ]

@@ -1,4 +1,4 @@
-"""The tiny world: its law, its splits, and the shipped network's files."""
+"""The carry world: its law, its splits, and the shipped network's files."""
 
 import re
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from rlvr.worlds import carry
+from rlvr.worlds import NoLawError, carry
 
 LAWFUL = carry.problems("train") + carry.problems("heldout") + carry.problems("rare")
 
@@ -69,10 +69,10 @@ def test_unsound_luck_rivals_sound_reasoning():
         assert 0.4 < sound / sum(t.probability for t in right) < 0.6
 
 
-def test_unknown_split_and_lawless_problem_are_refused():
+def test_an_unknown_split_and_a_problem_without_a_law_are_refused():
     with pytest.raises(ValueError, match="unknown split 'test'"):
         carry.problems("test")
-    with pytest.raises(ValueError, match="unreachable-0000"):
+    with pytest.raises(NoLawError, match="unreachable-0000"):
         carry.support(carry.problems("unreachable", 1)[0])
 
 
