@@ -28,13 +28,18 @@ class Written:
 
     @classmethod
     def of(cls, row: Rollout, prompt: int) -> Self:
-        """What a rollout row holds. Raises UserError where it has no token ids."""
+        """What a rollout row holds. Raises UserError where it has no token ids, for the row or for one of its turns."""
+        where = f"problem {row.problem_id}, sample {row.sample}"
         if row.token_ids is None:
-            raise UserError(
-                f"problem {row.problem_id}, sample {row.sample}: the row has no token_ids to score"
-            )
-        mask = [turn.get("by") == "policy" for turn in row.turns or () for _ in turn["token_ids"]]
-        return cls(prompt, row.token_ids, mask or [True] * len(row.token_ids))
+            raise UserError(f"{where}: the row has no token_ids to score")
+        mask: list[bool] = []
+        for turn in row.turns or [{"by": "policy", "token_ids": row.token_ids}]:
+            if (ids := turn.get("token_ids")) is None:
+                raise UserError(
+                    f"{where}: a turn has no token_ids, so whose tokens are to be scored is unknown"
+                )
+            mask += [turn["by"] == "policy"] * len(ids)
+        return cls(prompt, row.token_ids, mask)
 
 
 LOGITS = 2**27
