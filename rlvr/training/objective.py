@@ -49,7 +49,7 @@ class Objective:
     off_policy_mask_threshold: float | None
     top_entropy_quantile: float
     entropy_coefficient: float
-    """Of this step; where it is adaptive, `EntropyControl.apply` sets it before each step."""
+    """Of this step: where it is adaptive, what `EntropyControl.bonus` says before it."""
     adaptive_entropy: bool
     correction: Correction | None
     """For a sampler that is another engine than the trainer; None: they agree."""
