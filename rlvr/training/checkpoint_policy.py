@@ -56,12 +56,15 @@ class CheckpointPolicy:
     steps_when_saved: int = 0
     began: float = field(default_factory=time.perf_counter)
     random: dict[str, Any] | None = None
-    """The random states after the last committed step."""
+    """The random states after the last update."""
 
-    def committed(self, step: int) -> None:
-        """A step has been committed; save where that is due."""
+    def step_ended(self) -> None:
+        """The weights have been updated; an evaluation may follow before the step is committed."""
         self.random = random_states()
         self.steps += 1
+
+    def save_if_due(self, step: int) -> None:
+        """A step has been committed; save where that is due."""
         if step >= self.loop.config.steps or self._due(step) or self._is_best(step):
             self.save(step)
 

@@ -73,7 +73,7 @@ class Loop:
         assert self.checkpoints
         signals.hold()
         try:
-            self.log.finish()  # an evaluation that the last launch was stopped in
+            self.log.finish()  # the evaluation in which the last launch was stopped
             for step in range(self.done + 1, self.config.steps + 1):
                 began = time.perf_counter()
                 fresh = (step - 1) % self.args.num_iterations == 0
@@ -83,13 +83,15 @@ class Loop:
                     figures = self.backward(self.batch, fresh)
                     norm = clip(self.accelerator, self.model, self.args.max_grad_norm)
                     skip = self.finite.should_skip(step, norm)
-                rate = self.update(step, skip)
+                figures |= self.finite.figures | {
+                    "gradient_norm": norm,
+                    "learning_rate": self.update(step, skip),
+                }
                 self.done = step
-                figures |= self.finite.figures | {"gradient_norm": norm, "learning_rate": rate}
-                self.log.commit(
-                    step, self.batch.metrics, figures, time.perf_counter() - began
-                )  # evaluates if due
-                self.checkpoints.committed(step)
+                self.checkpoints.step_ended()
+                self.log.write(step, self.batch.metrics | figures, time.perf_counter() - began)
+                self.log.finish()  # evaluate where that is due, and commit the step
+                self.checkpoints.save_if_due(step)
                 self.finite.stop_after_too_many(step)
         except (signals.Interrupted, RunError):
             self.checkpoints.save_now()
@@ -206,7 +208,7 @@ class Loop:
             )
         if not micro_steps:
             no_gradient(self.model)
-        figures = sums.result()
+        figures = {"loss": 0.0} | sums.result()
         if self.entropy:
             self.entropy.observe(figures)
         return figures

@@ -70,25 +70,23 @@ class MetricsLog:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.pending = state["pending"]
 
-    def commit(self, step: int, sampled: dict[str, float], update: dict[str, float], seconds: float) -> None:
-        """A step has ended: evaluate if that is due, and write its line.
+    def write(self, step: int, figures: dict[str, Any], seconds: float) -> None:
+        """A step has ended. Its line is pending until `finish`.
 
         Args:
-            sampled: figures of the batch that the step trained on.
-            update: figures of the loss and the gradient.
-            seconds: that the step took.
+            figures: of the batch that it trained on, of the loss and the gradient.
+            seconds: that it took.
         """
-        row: dict[str, Any] = {"step": step, **sampled, **update, "seconds/step": seconds}
+        row: dict[str, Any] = {"step": step, **figures, "seconds/step": seconds}
         row["seconds/update"] = seconds - row["seconds/sampling"] - row["seconds/verifying"]
         self.pending = {key: value if finite(value) else None for key, value in row.items()}
-        with signals.free():  # the evaluation may be cut short; what is pending is in the checkpoint
-            self.finish()
 
     def finish(self) -> None:
         """Evaluate after the pending line's step, and write the line."""
         if self.pending is None:
             return
-        evaluated = self.evaluate(self.pending["step"])
+        with signals.free():  # a signal may cut it short: what is pending goes into the checkpoint
+            evaluated = self.evaluate(self.pending["step"])
         with signals.held():
             self.last, self.pending = self.pending | evaluated, None
             if processes().is_main_process:

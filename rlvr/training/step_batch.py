@@ -126,7 +126,7 @@ class TokenGroup:
 
     def per_sample(self, values: torch.Tensor) -> list[float]:
         """(N,) → mean over the policy's tokens of each sample, 0 where it has none."""
-        return [float(part.mean()) if len(part) else 0.0 for part in values.split(self.lengths)]
+        return [float(part.double().mean()) if len(part) else 0.0 for part in values.split(self.lengths)]
 
 
 @dataclass(slots=True)
