@@ -202,7 +202,7 @@ def test_workers_end_when_the_parent_is_killed_even_in_a_hang():
         "P = Problem('p', '', 'a')\n"
         "hangs = pool.submit(P, 'hang')\n"
         "print(*{pool.score([(P, f'pid {i}')])[0].answer for i in range(9)}, flush=True)\n"
-        "pids = [lane.worker.process.pid for lane in pool._board.lanes]\n"
+        "pids = [thread.worker.process.pid for thread in pool._scheduler.threads]\n"
         "print(*pids, flush=True)\n"
         "hangs.result()\n"
     )
@@ -225,7 +225,7 @@ def test_a_verifier_that_keeps_its_own_time_is_given_it():
 def test_a_worker_is_lean_and_does_not_import_the_callers_modules(pool: VerifierPool):
     modules = set((pool.score([(P, "modules")])[0].answer or "").split())
     assert not modules & {"torch", "numpy", "sympy", "pytest", "subprocess", "rlvr", "asyncio"}
-    assert "hypothesis" not in modules and "verifiers.worker" in modules
+    assert "hypothesis" not in modules and "verifiers.pool.worker_process" in modules
 
 
 def test_hooks_run_once_per_worker(tmp_path: Path):
@@ -270,7 +270,7 @@ def test_close_ends_what_is_running_and_refuses_what_comes():
     pool = VerifierPool(NAUGHTY, workers=1, deadline=60)
     judge(pool, "warm")
     hang, queued = pool.submit(P, "hang"), pool.submit(P, "a")
-    pid = pool._board.lanes[0].worker.process.pid  # type: ignore[union-attr]
+    pid = pool._scheduler.threads[0].worker.process.pid  # type: ignore[union-attr]
     began = time.monotonic()
     pool.close()
     pool.close()

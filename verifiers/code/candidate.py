@@ -15,9 +15,9 @@ from gc import collect
 from os import _exit
 from typing import Any
 
-from . import wire
-from .values import TooLargeError, UnserialisableError, decode, encode
-from .wire import FrameReader, FrameWriter
+from verifiers.code import wire
+from verifiers.code.values import TooLargeError, UnserialisableError, decode, encode
+from verifiers.code.wire import FrameReader, FrameWriter
 
 _MESSAGE = 300  # characters of an exception that are sent
 _ITERATE = {"iterators": True}

@@ -12,7 +12,7 @@ import math
 import re
 from typing import Any
 
-from .values import Items, Pairs
+from verifiers.code.values import Items, Pairs
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 

@@ -17,8 +17,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..types import Problem
-from .formats import BadReferenceError
+from verifiers.code.formats import BadReferenceError
+from verifiers.types import Problem
 
 
 def humaneval(row: Mapping[str, Any]) -> Problem:

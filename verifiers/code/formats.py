@@ -14,7 +14,7 @@ TIME_LIMIT, MEMORY_MB = 10.0, 1024
 
 
 @dataclass(frozen=True)
-class Task:
+class CodeTask:
     """What a program is judged by. Exactly one of calls, inputs and test_code is set."""
 
     entry: str | None
@@ -37,7 +37,7 @@ class BadReferenceError(ValueError):
     """The reference is not usable; the message names the key, what was found and what was expected."""
 
 
-def read_reference(reference: Any) -> Task:
+def read_reference(reference: Any) -> CodeTask:
     """The task in a problem's reference. Raises BadReferenceError."""
     if not isinstance(reference, Mapping):
         raise BadReferenceError(
@@ -61,13 +61,13 @@ def read_reference(reference: Any) -> Task:
             )
         if not common["entry"]:
             raise BadReferenceError("reference['entry'] is missing; test_code needs the name of the function")
-        return Task(test_code=test_code, **common)
+        return CodeTask(test_code=test_code, **common)
     if not isinstance(tests, (list, tuple)) or not tests:
         found = "empty" if tests == [] else type(tests).__name__
         raise BadReferenceError(f"reference['tests'] is {found}; expected a list with at least one test")
     if common["entry"] is None:
-        return Task(inputs=tuple(_input(test, i) for i, test in enumerate(tests)), **common)
-    return Task(calls=tuple(_call(test, i) for i, test in enumerate(tests)), **common)
+        return CodeTask(inputs=tuple(_input(test, i) for i, test in enumerate(tests)), **common)
+    return CodeTask(calls=tuple(_call(test, i) for i, test in enumerate(tests)), **common)
 
 
 def _optional(reference: Mapping, key: str, kinds: Any, positive: bool = False) -> Any:

@@ -11,10 +11,13 @@ from pathlib import Path
 
 START_SECONDS = 20.0  # for a zygote to stand, and for it to fork; past it the sandbox has failed
 END_SECONDS = 10.0  # for a killed process to be gone
-# a package made of this folder alone, so that starting a zygote imports nothing else of ours
+# The two packages are stand-ins without their `__init__.py`, so that a sandbox process imports this folder's modules by
+# their own names and nothing else of `verifiers`.
 _BOOT = (
-    "import sys, types; p = types.ModuleType('sandbox'); p.__path__ = [sys.argv.pop(1)]; sys.modules['sandbox'] = p;"
-    "import importlib; importlib.import_module('sandbox.' + sys.argv.pop(1)).main()"
+    "import sys, types; folder, module = sys.argv.pop(1), sys.argv.pop(1)\n"
+    "for name, path in (('verifiers', []), ('verifiers.code', [folder])):\n"
+    "    sys.modules[name] = types.ModuleType(name); sys.modules[name].__path__ = path\n"
+    "import importlib; importlib.import_module('verifiers.code.' + module).main()"
 )
 
 

@@ -14,7 +14,7 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-from .libc import LIBC, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, prctl, syscall
+from verifiers.code.libc import LIBC, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, prctl, syscall
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x20000,

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import landlock, libc, namespaces, seccomp
-from .zygote import LINUX, readable_paths, usage
+from verifiers.code import landlock, libc, namespaces, seccomp
+from verifiers.code.zygote import LINUX, readable_paths, usage
 
 _ABSENT = {
     errno.ENOSYS,

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..types import Status
+from verifiers.types import Status
 
 Feedback = Literal["status", "input", "expected"]
 WIDTH = 120

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import wire
-from .launcher import END_SECONDS, START_SECONDS, SandboxError, Zygote
-from .values import decode
+from verifiers.code import wire
+from verifiers.code.launcher import END_SECONDS, START_SECONDS, SandboxError, Zygote
+from verifiers.code.values import decode
 
 MAX_STDOUT = 32 << 20
 FILE_BYTES = 16 << 20  # RLIMIT_FSIZE

@@ -17,7 +17,7 @@ import errno
 import os
 from struct import Struct
 
-from .libc import MACHINE, PR_SET_SECCOMP, prctl
+from verifiers.code.libc import MACHINE, PR_SET_SECCOMP, prctl
 
 # name:x86-64:aarch64
 _ALLOWED = """

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from ..types import Problem, Verdict
-from . import sandbox, wire
-from .compare import count_items, same, same_text
-from .formats import BadReferenceError, Task, read_reference
-from .program import complete, preamble, source_problem
-from .report import Failure, Feedback, show
-from .runner import (
+from verifiers.code import sandbox, wire
+from verifiers.code.compare import count_items, same, same_text
+from verifiers.code.formats import BadReferenceError, CodeTask, read_reference
+from verifiers.code.program import complete, preamble, source_problem
+from verifiers.code.report import Failure, Feedback, show
+from verifiers.code.runner import (
     MAX_STDOUT,
     DeadlineError,
     End,
@@ -29,7 +28,8 @@ from .runner import (
     anonymous_file,
     write_before,
 )
-from .values import MalformedError, UnserialisableError, decode, encode
+from verifiers.code.values import MalformedError, UnserialisableError, decode, encode
+from verifiers.types import Problem, Verdict
 
 
 class CodeVerifier:
@@ -103,7 +103,7 @@ class CodeVerifier:
         if refusal := source_problem(program):
             return Verdict(0.0, "crash", None, refusal)
         try:
-            failure, passed, total = self._judge(task, problem, program)
+            failure, passed, total = self._run(task, problem, program)
         except SandboxError as error:
             return Verdict(None, "error", answer, f"sandbox: {error}")
         except BadReferenceError as error:
@@ -115,21 +115,21 @@ class CodeVerifier:
         share = f"; passed {passed} of {total}" if total else ""
         return Verdict(0.0, failure.status, answer, failure.text(self.feedback) + share)
 
-    def _judge(self, task: Task, problem: Problem, program: str) -> tuple[Failure | None, int, int]:
+    def _run(self, task: CodeTask, problem: Problem, program: str) -> tuple[Failure | None, int, int]:
         """(first failure, tests passed, tests in all; 0 where they cannot be counted)."""
         if task.test_code is not None:
-            return _judge_tests(task, problem, program, self._programs, self._tests), 0, 0
+            return _run_assertions(task, problem, program, self._programs, self._tests), 0, 0
         if task.entry is not None:
             whole = complete(program, problem.prompt, task.entry)
-            return _judge_calls(task, whole, self._programs, self.partial, self.total_seconds)
-        return _judge_stdin(task, program, self._programs, self.partial, self.total_seconds)
+            return _run_calls(task, whole, self._programs, self.partial, self.total_seconds)
+        return _run_stdin(task, program, self._programs, self.partial, self.total_seconds)
 
 
 def _rebuild(options: Mapping[str, Any]) -> CodeVerifier:
     return CodeVerifier(**options)
 
 
-def _limits(task: Task, tests: int) -> Limits:
+def _limits(task: CodeTask, tests: int) -> Limits:
     return Limits(memory_mb=task.memory_mb, cpu_seconds=math.ceil(task.time_limit * tests) + 2)
 
 
@@ -139,8 +139,8 @@ def _job(**fields: Any) -> tuple[bytes, bytes]:
     return nonce, wire.frame(wire.JOB, encode({"nonce": nonce, **fields}))
 
 
-def _judge_calls(
-    task: Task, program: str, box: Sandbox, partial: bool, total_seconds: float
+def _run_calls(
+    task: CodeTask, program: str, box: Sandbox, partial: bool, total_seconds: float
 ) -> tuple[Failure | None, int, int]:
     total = len(task.calls)
     nonce, request = _job(code=program, iterators=False, in_place=False)
@@ -170,7 +170,7 @@ def _judge_calls(
 
 
 def _next_value(
-    process: Process, task: Task, expected: Any, end_of_all: float
+    process: Process, task: CodeTask, expected: Any, end_of_all: float
 ) -> tuple[Failure | None, bool]:
     """(what is wrong with the next answer, whether there may be another)."""
     try:
@@ -191,8 +191,8 @@ def _next_value(
     return Failure("incorrect", "wrong result", got=show(value)), True
 
 
-def _judge_stdin(
-    task: Task, program: str, box: Sandbox, partial: bool, total_seconds: float
+def _run_stdin(
+    task: CodeTask, program: str, box: Sandbox, partial: bool, total_seconds: float
 ) -> tuple[Failure | None, int, int]:
     total = len(task.inputs)
     end_of_all = time.monotonic() + total_seconds
@@ -209,7 +209,7 @@ def _judge_stdin(
 
 
 def _run_once(
-    task: Task, program: str, given: str, expected: str, box: Sandbox, end_of_all: float
+    task: CodeTask, program: str, given: str, expected: str, box: Sandbox, end_of_all: float
 ) -> Failure | None:
     nonce, request = _job(code=program)
     limits = replace(_limits(task, 1), stdout_bytes=min(MAX_STDOUT, 4 * len(expected) + (1 << 20)))
@@ -234,8 +234,8 @@ def _run_once(
             os.close(fd)
 
 
-def _judge_tests(
-    task: Task, problem: Problem, program: str, programs: Sandbox, tests: Sandbox
+def _run_assertions(
+    task: CodeTask, problem: Problem, program: str, programs: Sandbox, tests: Sandbox
 ) -> Failure | None:
     """Assertion-style tests: they run in one process, the program in another, and only values go between."""
     entry = task.entry or ""
@@ -266,7 +266,7 @@ def _judge_tests(
 
 
 def _converse(
-    task: Task, candidate: Process, to_candidate: int, tester: Process, to_tester: int, deadline: float
+    task: CodeTask, candidate: Process, to_candidate: int, tester: Process, to_tester: int, deadline: float
 ) -> Failure | None:
     while True:
         message = tester.frame(deadline)
@@ -320,7 +320,7 @@ def _failed_assertion(name: str, message: str, line: int, from_candidate: bool, 
     return Failure("incorrect", f"{name} in line {line} of the tests", expected=text)
 
 
-def _broken(error: Exception, task: Task) -> Failure:
+def _broken(error: Exception, task: CodeTask) -> Failure:
     if isinstance(error, DeadlineError):
         return Failure("timeout", f"over {task.time_limit:g} s")
     if isinstance(error, OutputError):
@@ -337,12 +337,12 @@ def _not_a_value(kind: bytes, payload: bytes) -> Failure:
     return Failure("incorrect", "a frame of an unknown kind on the result channel")
 
 
-def _over_memory(end: End, task: Task, limits: Limits) -> Failure | None:
+def _over_memory(end: End, task: CodeTask, limits: Limits) -> Failure | None:
     """What the peak says of a program that went over its memory for less time than anybody looks."""
     return Failure("memory", f"over {task.memory_mb} MB") if end.peak_bytes > limits.resident_bytes else None
 
 
-def _died(end: End | None, task: Task) -> Failure:
+def _died(end: End | None, task: CodeTask) -> Failure:
     assert end is not None
     if end.why == wire.OVER_MEMORY:
         return Failure("memory", f"over {task.memory_mb} MB")

@@ -20,8 +20,8 @@ import socket
 import sys
 from pathlib import Path
 
-from . import candidate, landlock, libc, namespaces, seccomp, wire
-from .values import decode, encode
+from verifiers.code import candidate, landlock, libc, namespaces, seccomp, wire
+from verifiers.code.values import decode, encode
 
 # the modules that nearly every program imports; more would make every fork dearer
 import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, typing  # noqa: E401, F401  # isort: skip

@@ -15,7 +15,7 @@ from verifiers.math import symbolic
 from verifiers.math.canonical import describe
 from verifiers.math.compare import Rules, same
 from verifiers.math.normalise import Unreadable, normalise
-from verifiers.math.read import read
+from verifiers.math.typed import read
 from verifiers.math.values import Scalar, Sequence, Value
 from verifiers.types import Problem, Verdict
 
@@ -67,7 +67,7 @@ class MathVerifier:
         rules = self.rules
         if rules.percent == "gold" and _asks_for_percent(problem.prompt):
             rules = Rules("free", rules.units, rules.rounding)
-        right = _judge(gold, gold_text, value, answer, rules)
+        right = _matches(gold, gold_text, value, answer, rules)
         return Verdict(float(right), "correct" if right else "incorrect", describe(value))
 
 
@@ -83,7 +83,7 @@ def equal(gold: str, answer: str, **options: Any) -> bool:
     gold_text = reference_answer(gold)
     value = read(gold_text)
     try:
-        return _judge(value, gold_text, read(answer), answer, Rules(**options))
+        return _matches(value, gold_text, read(answer), answer, Rules(**options))
     except Unreadable:
         return False
 
@@ -127,7 +127,7 @@ def reference_answer(reference: Any) -> str:
     return reference
 
 
-def _judge(gold: Value, gold_text: str, answer: Value, answer_text: str, rules: Rules) -> bool:
+def _matches(gold: Value, gold_text: str, answer: Value, answer_text: str, rules: Rules) -> bool:
     if same(gold, answer, rules):
         return True
     if isinstance(gold, Scalar) and gold.decimal is not None and "," in answer_text:

@@ -348,7 +348,7 @@ def _same_time(clock: Clock, ratio: Ratio) -> bool:
 
 def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
     from verifiers.math.normalise import Unreadable
-    from verifiers.math.read import read
+    from verifiers.math.typed import read
 
     if isinstance(gold, Choice) and isinstance(answer, Choice):
         return gold.letter == answer.letter

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from verifiers.reasoning.flow import Consistency, check
+from verifiers.reasoning.trace_check import Consistency, check
 from verifiers.types import Problem, Verdict
 
 __all__ = ["Consistency", "MathReasoningVerifier", "ReasoningVerifier", "check"]

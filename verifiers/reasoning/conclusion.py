@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.grammar import Unreadable, parse
-from verifiers.reasoning.judge import rounds_to, same_value
+from verifiers.reasoning.relation import rounds_to, same_value
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.tokens import Token, scan, word_set
 from verifiers.reasoning.values import Number, close, evaluate, readings

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from verifiers.reasoning.algebra import free
 from verifiers.reasoning.grammar import Expression, Unreadable
-from verifiers.reasoning.judge import ulp
+from verifiers.reasoning.relation import ulp
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.values import Number, close, evaluate, point
 

@@ -12,7 +12,7 @@ from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.conclusion import announced, is_conclusive, target
 from verifiers.reasoning.equations import Ledger
 from verifiers.reasoning.grammar import Unreadable
-from verifiers.reasoning.judge import Context, judge
+from verifiers.reasoning.relation import Context, check_relation
 from verifiers.reasoning.statements import Chain, Side, chains
 from verifiers.reasoning.tokens import Token, scan, word_set
 from verifiers.reasoning.values import Number, close, evaluate
@@ -122,22 +122,22 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
             )
         for k, relation in enumerate(chain.relations):
             left, right = chain.sides[k], chain.sides[k + 1]
-            verdict = judge(chain, k, left, right, relation, context)
-            if verdict.true is False:
-                reason = "does not hold" + _worth(verdict.truth)
-                found.failures.append(Failure(left.start, right.end, reason, verdict.truth))
-            elif verdict.true is None and (wrong := ledger.enter(chain, k)) is not None:
+            step = check_relation(chain, k, left, right, relation, context)
+            if step.holds is False:
+                reason = "does not hold" + _worth(step.truth)
+                found.failures.append(Failure(left.start, right.end, reason, step.truth))
+            elif step.holds is None:
+                contradiction = ledger.enter(chain, k)
+                if contradiction is None:
+                    found.unread += relation in "=~%"
+                    continue
                 reason = "does not follow from the equation before it"
-                found.failures.append(Failure(wrong.start, wrong.end, reason, None))
-                verdict = None
-            if verdict is not None and verdict.true is None:
-                found.unread += relation in "=~%"
-                continue
+                found.failures.append(Failure(contradiction.start, contradiction.end, reason))
             found.read += 1
-            if verdict is not None and verdict.true and verdict.truth is not None:
-                found.stated[_key(verdict.truth)] = left.start
-                if verdict.claim is not None:
-                    found.stated[_key(verdict.claim)] = right.start
+            if step.holds and step.truth is not None:
+                found.stated[_key(step.truth)] = left.start
+                if step.claim is not None:
+                    found.stated[_key(step.claim)] = right.start
         found.steps.append(chain)
         value = _worth_of(chain.sides[-1])
         if value is not None and chain.relations[-1] in "=~":

@@ -10,8 +10,8 @@ from verifiers.math import regions
 from verifiers.math.lex import Token, lex
 from verifiers.math.normalise import Unreadable, normalise
 from verifiers.math.parse import Node, Parser, num, sym
+from verifiers.math.phrases import plain_words, read_phrase
 from verifiers.math.scalars import scalar
-from verifiers.math.special import plain, special
 from verifiers.math.values import Decimal, Matrix, Ratio, Region, Relation, Scalar, Sequence, Text, Value
 
 __all__ = ["read"]
@@ -26,15 +26,15 @@ def read(text: str, thousands: bool = True) -> Value:
     Raises Unreadable for text that is empty, too long or deceptive.
     """
     if (plain_number := _NUMBER.fullmatch(text)) is not None:
-        return _plain(*plain_number.groups())
+        return _digits(*plain_number.groups())
     spelled = normalise(text)
-    found = special(spelled)
+    found = read_phrase(spelled)
     if found is not None:
         return found
     try:
         return _statement(lex(spelled, thousands))
     except (Unreadable, RecursionError):
-        words = plain(spelled)
+        words = plain_words(spelled)
         if not words:
             raise Unreadable("neither words nor mathematics") from None
         return Text(words)
@@ -43,7 +43,7 @@ def read(text: str, thousands: bool = True) -> Value:
 _NUMBER = re.compile(r"\s*(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?\s*")
 
 
-def _plain(sign: str, whole: str, part: str | None) -> Scalar:
+def _digits(sign: str, whole: str, part: str | None) -> Scalar:
     """A number in digits: what most answers are, read without the parser."""
     if part is None:
         return Scalar(num(int(sign + whole)))

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .code.program import last_program
+from verifiers.extract.programs import last_program
 
-__all__ = ["Cut", "cut", "last_program"]
+__all__ = ["Cut", "cut"]
 
 BOX_REACH = 300_000
 """Characters before and after the last box opening in which boxes are matched."""
