@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from verifiers import PoolError, Problem, UnknownVerifier, VerifierPool, as_trl_reward
+from verifiers.pool import default_workers
 
 REPO = Path(__file__).resolve().parents[2]
 HERE = str(Path(__file__).resolve().parent)
@@ -61,6 +62,19 @@ def wait_until(true: object, seconds: float = 5.0) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+@pytest.mark.parametrize(
+    "cores, processes, workers", [(24, 1, 8), (24, 2, 8), (24, 4, 6), (8, 1, 8), (5, 1, 5), (1, 1, 1), (2, 4, 1)]
+)
+def test_by_default_there_is_one_worker_per_core_and_at_most_eight(
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, workers: int
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert default_workers() == workers
+    assert VerifierPool("exact")._settings.workers == workers  # none is started before it is needed
+    assert VerifierPool("exact", workers=12)._settings.workers == 12
 
 
 def test_order_is_kept(pool: VerifierPool):
