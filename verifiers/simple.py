@@ -9,7 +9,7 @@ from verifiers.math import reference_answer
 from verifiers.math.evaluate import Undecided, Undefined, exact
 from verifiers.math.normalise import Unreadable
 from verifiers.math.numeric import numeric
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 from verifiers.math.typed import read
 from verifiers.math.values import Choice, Scalar
 from verifiers.types import Problem, Verdict

@@ -7,8 +7,8 @@ from fractions import Fraction
 from verifiers.math import evaluate
 from verifiers.math.equality import POINTS
 from verifiers.math.numeric import numeric, size
-from verifiers.math.parse import Node
 from verifiers.math.polynomial import as_text
+from verifiers.math.tree import Node
 from verifiers.math.values import (
     Based,
     Choice,

@@ -8,7 +8,7 @@ from typing import Any
 
 from verifiers.math import regions
 from verifiers.math.equality import equal_trees, proportional
-from verifiers.math.parse import Node, num, sym
+from verifiers.math.tree import Node, sym
 from verifiers.math.values import (
     Based,
     Choice,
@@ -373,6 +373,3 @@ def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
             same(carried, other, rules) if choice is gold else same(other, carried, rules)
         )
     return False
-
-
-ONE = num(1)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
 from typing import Any
 
+from verifiers.latex import word_set
 from verifiers.math import evaluate
 from verifiers.math.evaluate import Undecided, Undefined
-from verifiers.math.normalise import words
 from verifiers.math.numeric import numeric, size
-from verifiers.math.parse import Node
 from verifiers.math.polynomial import same_zeros
+from verifiers.math.tree import Node
 
 __all__ = ["equal_trees", "proportional"]
 
@@ -23,7 +22,7 @@ TRIES = 10
 DIGITS = 50
 """Working precision of the numeric test; what the size of the constants asks for comes on top."""
 MAX_DIGITS = 1_000
-_WHOLE = words("n k m j l N M K p q r t")
+_WHOLE = word_set("n k m j l N M K p q r t")
 _COMMUTING = ("add", "mul")
 
 
@@ -197,7 +196,7 @@ def proportional(left: Node, right: Node, positive: bool = False) -> bool:
     names = sorted(evaluate.free_symbols(left) | evaluate.free_symbols(right))
     ratio: Any = None
     agreed = 0
-    for point in islice(_points(names), TRIES):
+    for point in _points(names):
         try:
             first: Any = evaluate.exact(left, point)
             second: Any = evaluate.exact(right, point)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from hashlib import blake2b
 from typing import Any
 
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = ["CONSTANTS", "Undecided", "Undefined", "exact", "free_symbols", "weight"]
 

@@ -6,7 +6,9 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from verifiers.math.normalise import GROUP, Unreadable, words
+from verifiers import latex
+from verifiers.latex import FUNCTIONS, STYLES, TEXTS, table, word_set
+from verifiers.math.normalise import GROUP, Unreadable
 from verifiers.math.units import CURRENCY_SIGNS, NEGATIONS, is_unit
 
 __all__ = ["Token", "lex"]
@@ -31,10 +33,6 @@ class Token(NamedTuple):
     """Significant digits of such a number."""
 
 
-FUNCTIONS = words(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh "
-    "arccosh arctanh ln log lg exp sqrt abs max min gcd lcm det floor ceil sgn sign Re Im arg cis"
-)
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot",
     "arctg": "arctan", "cosec": "csc", "sign": "sgn"}  # fmt: skip
 _RELATIONS = {
@@ -50,81 +48,53 @@ _RELATIONS = {
     "==": "=",
     ":=": "=",
 }
-
-_COMMANDS: dict[str, tuple[str, str]] = {}
-"""What a LaTeX command without arguments of its own stands for: a token's kind and text."""
-
-
-def _commands(kind: str, table: str) -> None:
-    """Enter `name:text` pairs, or bare names that stand for themselves."""
-    for entry in table.split():
-        name, colon, text = entry.partition(":")
-        _COMMANDS[name] = (kind, text if colon else name)
-
-
-_commands(
-    "rel",
-    "lt:< gt:> le:<= leq:<= leqslant:<= leqq:<= ge:>= geq:>= "
-    "geqslant:>= geqq:>= ne:!= neq:!= in:in approx:= equiv:≡",
-)
-_commands(
-    "rel",
-    "notin:notin sim:~ simeq:= cong:= doteq:= to:→ rightarrow:→ mapsto:→ "
-    "Rightarrow:⇒ implies:⇒ subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫",
-)
-_commands(
-    "op",
-    "cdot:* times:* ast:* star:* bullet:* div:/ pm:± mp:∓ cup:∪ "
-    "bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose",
-)
-_commands("op", "%:% prime:' circ:∘ _:_ |:‖ \\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|")
-_COMMANDS |= {
-    "colon": ("op", ":"),
-    "\\": ("op", "row"),
-    "vee": ("sep", "or"),
-    "lor": ("sep", "or"),
-    "wedge": ("sep", "and"),
-    "land": ("sep", "and"),
-    "&": ("sep", "and"),
+_RELATION_SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "≈": "=", "≃": "=", "≅": "=", "≐": "=", "∼": "~"}
+"""How a token spells the sign of a relation; it spells the others as they are."""
+_UNREAD = word_set("longrightarrow Longrightarrow iff Leftrightarrow Longleftrightarrow")
+"""Commands of `latex` that are not read yet."""
+_BRACKETS = {
+    "⌊": ("open", "floor"),
+    "⌋": ("close", "floor"),
+    "⌈": ("open", "ceil"),
+    "⌉": ("close", "ceil"),
 }
-_commands("open", "{:set lbrace:set langle:< lfloor:floor lceil:ceil lvert:| lbrack:[")
-_commands("close", "}:set rbrace:set rangle:< rfloor:floor rceil:ceil rvert:| rbrack:]")
-_commands(
-    "sym",
-    "infty:∞ emptyset:∅ varnothing:∅ pi:π ldots:… cdots:… dots:… "
-    "dotsc:… dotsb:… vdots:… ddots:… imath:i jmath:j",
-)
-_commands(
-    "sym",
-    "alpha beta gamma delta epsilon varepsilon:epsilon zeta eta theta "
-    "vartheta:theta iota kappa lambda mu nu xi rho sigma tau",
-)
-_commands(
-    "sym",
-    "upsilon phi varphi:phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar Pi",
-)
-_commands(
-    "cmd",
-    "frac dfrac:frac tfrac:frac cfrac:frac nicefrac:frac sfrac:frac "
-    "binom dbinom:binom tbinom:binom sum prod int lim",
-)
-_commands("money", "pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent")
-_commands("fn", " ".join(sorted(FUNCTIONS)))
-_commands("fn", " ".join(f"{alias}:{name}" for alias, name in _ALIASES.items()))
+_GREEK_VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi"}
 
-_TEXT = words(
-    "text textrm textbf textit textsf texttt textnormal mbox hbox mathrm operatorname operatorname* rm"
+
+def _commands() -> dict[str, tuple[str, str]]:
+    """What a LaTeX command without arguments of its own means: the kind and the text of its token."""
+    tables: dict[str, dict[str, str]] = {
+        "rel": {name: _RELATION_SIGNS.get(sign, sign) for name, sign in latex.RELATIONS.items()}
+        | {name: "→" if sign == "↦" else sign for name, sign in latex.ARROWS.items() if name not in _UNREAD}
+        | table("in notin subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫"),
+        "op": latex.OPERATORS
+        | table(
+            "pm:± mp:∓ cup:∪ bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose %:% prime:' circ:∘ _:_ |:‖ "
+            "\\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|"
+        )
+        | {"colon": ":", "\\": "row"},
+        "sep": table("vee:or lor:or wedge:and land:and &:and"),
+        "open": table("{:set lbrace:set langle:< lvert:| lbrack:["),
+        "close": table("}:set rbrace:set rangle:< rvert:| rbrack:]"),
+        "sym": {name: _GREEK_VARIANTS.get(name, name) for name in latex.GREEK}
+        | dict.fromkeys(latex.DOTS, "…")
+        | table("infty:∞ emptyset:∅ varnothing:∅ pi:π imath:i jmath:j"),
+        "cmd": latex.FRACTIONS | table("sum prod int lim"),
+        "money": table("pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent"),
+        "fn": {name: name for name in latex.FUNCTIONS} | _ALIASES,
+    }
+    found = {name: (kind, text) for kind, entries in tables.items() for name, text in entries.items()}
+    brackets = {name: _BRACKETS[sign] for name, sign in latex.BRACKETS.items() if sign in _BRACKETS}
+    return found | brackets
+
+
+_COMMANDS = _commands()
+_ACCENTS = word_set("bar hat tilde overline widehat widetilde dot ddot")
+_DROPPED = (
+    latex.LAYOUT
+    | word_set("quad qquad triangle therefore because qed square blacksquare checkmark hline Box , ; : ! >")
+    | {" "}
 )
-_STYLE = words(
-    "mathbf boldsymbol bm mathit mathsf mathtt pmb emph underline vec mathcal mathscr mathfrak bf it "
-    "ensuremath"
-)
-_ACCENTS = words("bar hat tilde overline widehat widetilde dot ddot")
-_DROPPED = words(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits quad qquad "
-    "triangle large Large LARGE huge Huge small normalsize therefore because qed square blacksquare checkmark "
-    "mathop mathbin mathrel relax strut null hline phantom Box , ; : ! >"
-) | {" "}
 _LETTER = re.compile(r"\s?\{\s?([A-Za-z])\s?\}|\s([A-Za-z])")
 _ENVIRONMENT = re.compile(r"\s?\{([a-zA-Z]+\*?)\}(?:\s?\{[|lcr ]*\})?")
 _BLACKBOARD_LETTER = re.compile(r"\s?\{?([A-Z])\}?")
@@ -339,7 +309,7 @@ def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str]
     elif name in _ACCENTS and (match := _LETTER.match(text, position)) is not None:
         out.append(Token("sym", f"{match.group(1) or match.group(2)}_{name}", spaced))
         return match.end()
-    elif name in _TEXT or name in _STYLE or name in _ACCENTS:
+    elif name in TEXTS or name in STYLES or name in _ACCENTS:
         return _styled(name, text, position, spaced, groups, out)
     elif name in ("color", "textcolor"):
         match = _COLOUR.match(text, position)
@@ -364,5 +334,5 @@ def _styled(name: str, text: str, position: int, spaced: bool, groups: list[str]
         if before is None or (before.kind != "num" and before.text not in ("°", "π")) or letter in "ei":
             out.append(Token("sym", letter, spaced))
             return single.end()
-    groups.append("text" if name in _TEXT else "style")
+    groups.append("text" if name in TEXTS else "style")
     return position + 1

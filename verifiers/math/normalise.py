@@ -10,17 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise", "words"]
+from verifiers.latex import CHARACTERS
+
+__all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise"]
 
 MAX_LENGTH = 2_000
 """An answer longer than this (characters) is compared as text only."""
 GROUP = "\ue001"
 """Stands for an explicit digit-group mark: `{,}`, `,\\!` or `\\,` between digits."""
-
-
-def words(text: str) -> frozenset[str]:
-    """The words of `text`, for tables that are easier to read as one."""
-    return frozenset(text.split())
 
 
 class Unreadable(ValueError):  # noqa: N818
@@ -30,20 +27,22 @@ class Unreadable(ValueError):  # noqa: N818
 _OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = set("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2063\u2064\ufeff\ufe0e\ufe0f")
 
-_MAP: dict[str, str] = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "×": r"\times ", "✕": r"\times ",
-    "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "•": r"\cdot ", "∗": "*", "÷": r"\div ", "∕": "/", "⁄": "/",
-    "\u2062": r"\cdot ", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "±": r"\pm ", "∓": r"\mp ",
-    "≤": r"\le ", "≦": r"\le ", "⩽": r"\le ", "≥": r"\ge ", "≧": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ",
-    "≈": r"\approx ", "≡": r"\equiv ", "∈": r"\in ", "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ",
-    "∖": r"\setminus ", "∅": r"\emptyset ", "∞": r"\infty ", "°": "^{\\circ}", "º": "^{\\circ}", "′": "'",
-    "’": "'", "‘": "'", "“": '"', "”": '"', "…": r"\ldots ", "⋯": r"\ldots ", "ℝ": r"\mathbb{R}",
-    "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∑": r"\sum ",
-    "∏": r"\prod ", "∫": r"\int ", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
-    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∶": ":", "→": r"\to ",
-    "∠": r"\angle ", "△": r"\triangle ", "∣": "|", "∨": r"\vee ", "∧": r"\wedge ", "＄": r"\$", "ⅈ": "i",
-    "ⅇ": "e", "µ": r"\mu ", "Ω": r"\Omega ", "ϵ": r"\epsilon ", "ϕ": r"\phi ", "。": ".", "，": ",", "、": ",",
-    "（": "(", "）": ")", "：": ":",
+_UNREAD = frozenset("≃≅⇒⟹⇔⟺")
+"""Signs of `latex.CHARACTERS` that are not read yet."""
+_MAP = {
+    char: f"\\{meaning} " if meaning.isalpha() else meaning
+    for char, meaning in CHARACTERS.items()
+    if char not in _UNREAD
+}
+_MAP |= {
+    "\u2062": r"\cdot ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "±": r"\pm ", "∓": r"\mp ", "∈": r"\in ",
+    "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ", "∅": r"\emptyset ", "∞": r"\infty ",
+    "°": "^{\\circ}", "º": "^{\\circ}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "…": r"\ldots ",
+    "⋯": r"\ldots ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}",
+    "ℂ": r"\mathbb{C}", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "⟨": r"\langle ", "⟩": r"\rangle ",
+    "〈": r"\langle ", "〉": r"\rangle ", "∶": ":", "∠": r"\angle ", "△": r"\triangle ", "∣": "|", "∨": r"\vee ",
+    "∧": r"\wedge ", "＄": r"\$", "ⅈ": "i", "ⅇ": "e", "µ": r"\mu ", "Ω": r"\Omega ", "ϵ": r"\epsilon ",
+    "ϕ": r"\phi ", "。": ".", "，": ",", "、": ",", "（": "(", "）": ")", "：": ":",
 }  # fmt: skip
 _SMALL = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma sigma tau "

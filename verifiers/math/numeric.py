@@ -19,7 +19,7 @@ from verifiers.math.evaluate import (
     weight,
     whole,
 )
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = ["numeric", "size"]
 
@@ -208,7 +208,7 @@ class _Numeric:
                 raise Undefined("the logarithm of zero")
             if len(args) == 2:
                 return mp.log(x) / mp.log(args[1])
-            return mp.log(x) if name == "ln" else mp.log(x) / mp.log(10) if name == "lg" else mp.log(x)
+            return mp.log(x) / mp.log(10) if name == "lg" else mp.log(x)
         if name in ("sin", "cos", "tan", "cot", "sec", "csc"):
             self.bounded(x, 100)
             sine, cosine = mp.sin(x), mp.cos(x)

@@ -1,35 +1,20 @@
-"""Tokens → tree, by recursive descent with a depth limit. The tree is the only thing later stages see."""
+"""Tokens → tree, by recursive descent with a depth limit."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, NamedTuple
 
+from verifiers.math.cursor import END, Cursor
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
+from verifiers.math.tree import Node, num, sym
 
-__all__ = ["Node", "Parser", "num", "sym"]
+__all__ = ["Parser"]
 
 MAX_DEPTH = 45
 
 
-class Node(NamedTuple):
-    """A tree: `op` and its arguments. Leaves are ``num`` (a Fraction) and ``sym`` (a name)."""
-
-    op: str
-    args: tuple[Any, ...]
-
-
-def num(value: int | Fraction) -> Node:
-    return Node("num", (value if type(value) is Fraction else Fraction(value),))
-
-
-def sym(name: str) -> Node:
-    return Node("sym", (name,))
-
-
-_END = Token("end", "")
-_CLOSING = {"(": ")", "[": "]", "{": "}", "set": "set", "<": "<", "floor": "floor", "ceil": "ceil", "|": "|"}
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OPERANDS = frozenset(("num", "sym", "fn", "cmd", "open", "begin"))
 _POSTFIX = frozenset("^!°%")
 _CALLED = frozenset("fgh")
@@ -38,7 +23,7 @@ _INVERSES = {
 }
 
 
-class Parser:
+class Parser(Cursor):
     """Reads one expression from `tokens[start:]`; `at` is where it stopped.
 
     >>> Parser(lex("2x+1")).expression().op
@@ -46,38 +31,10 @@ class Parser:
     """
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens: list[Token] = []
-        for token in tokens:
-            if token.kind == "run":
-                self.tokens += [Token("sym", c, token.spaced and i == 0) for i, c in enumerate(token.text)]
-            else:
-                self.tokens.append(token)
-        self.at = 0
+        super().__init__(tokens)
         self.depth = 0
         self.bars = 0
         self.integrals = 0
-
-    # --- tokens
-
-    def peek(self, ahead: int = 0) -> Token:
-        at = self.at + ahead
-        return self.tokens[at] if at < len(self.tokens) else _END
-
-    def take(self) -> Token:
-        token = self.peek()
-        self.at += 1
-        return token
-
-    def next_is(self, kind: str, *texts: str) -> bool:
-        token = self.peek()
-        return token.kind == kind and (not texts or token.text in texts)
-
-    def expect(self, kind: str, text: str) -> None:
-        token = self.take()
-        if token.kind != kind or token.text != text:
-            raise Unreadable(f"expected {text!r}, found {token.text!r}")
-
-    # --- grammar
 
     def expression(self) -> Node:
         """sums of terms"""
@@ -119,7 +76,7 @@ class Parser:
         factors = [self.factor()]
         while True:
             token = self.peek()
-            if token.kind == "op" and token.text in "*/" and token.text:
+            if token.kind == "op" and token.text in "*/":
                 self.take()
                 factor = self.signed_factor()
                 factors.append(Node("inv", (factor,)) if token.text == "/" else factor)
@@ -263,7 +220,7 @@ class Parser:
         return sym(name)
 
     def group(self, opening: str) -> Node:
-        if opening in ("(", "[", "{"):
+        if opening in _CLOSING:
             bars, self.bars = self.bars, 0
             inner = self.whole()
             self.bars = bars
@@ -398,11 +355,6 @@ class Parser:
         self.expect("close", "}")
         return Node("lim", (variable.text, to, self.term()))
 
-    def _iint(self) -> Node:
-        raise Unreadable("multiple integrals are not read")
-
-    _oint = _iint
-
     def matrix(self, name: str) -> Node:
         """the environment `name` as rows of expressions"""
         if name not in ("pmatrix", "bmatrix", "matrix", "array", "smallmatrix", "vmatrix", "Bmatrix"):
@@ -416,7 +368,7 @@ class Parser:
                 self.take()
             else:
                 rows[-1].append(self.expression())
-        if self.peek() is _END:
+        if self.peek() is END:
             raise Unreadable("an environment never ends")
         self.take()
         if rows and not rows[-1]:

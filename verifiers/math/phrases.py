@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from verifiers.latex import word_set
 from verifiers.math import regions
-from verifiers.math.normalise import Unreadable, words
-from verifiers.math.parse import Node, sym
+from verifiers.math.normalise import Unreadable
+from verifiers.math.tree import Node, sym
 from verifiers.math.values import Based, Choice, Clock, Region, Scalar, Text, Value
 
 __all__ = ["plain_words", "read_phrase"]
@@ -113,7 +114,7 @@ _SIGNED = {
     "infinity": sym("∞"), "positive infinity": sym("∞"), "plus infinity": sym("∞"),
     "negative infinity": Node("neg", (sym("∞"),)), "minus infinity": Node("neg", (sym("∞"),)),
 }  # fmt: skip
-_SHORT = words("yes no so up on off if true false odd even")
+_SHORT = word_set("yes no so up on off if true false odd even")
 _EXCEPT = re.compile(
     r"(?:all|any|every) (?:real )?(?:numbers?|values?|reals?|x)?(?: of x)? ?"
     r"(?:except|besides|but|other than)(?: for)? (?:x ?(?:=|\\neq?) ?)?(\S.*)"

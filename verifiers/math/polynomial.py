@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from verifiers.math.evaluate import CONSTANTS, Undecided, Undefined, exact, free_symbols
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = ["as_text", "fraction_of", "same_zeros"]
 

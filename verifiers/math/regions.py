@@ -11,7 +11,7 @@ from typing import Any
 from verifiers.math import evaluate
 from verifiers.math.normalise import Unreadable
 from verifiers.math.numeric import numeric
-from verifiers.math.parse import Node, num, sym
+from verifiers.math.tree import Node, num, sym
 from verifiers.math.values import Piece, Region, Relation, Scalar, Sequence, Value
 
 __all__ = [

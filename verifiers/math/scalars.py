@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from verifiers.latex import word_set
 from verifiers.math import regions
 from verifiers.math.lex import Token
-from verifiers.math.normalise import Unreadable, words
-from verifiers.math.parse import Node, Parser, num, sym
+from verifiers.math.normalise import Unreadable
+from verifiers.math.parse import Parser
+from verifiers.math.tree import Node, num, sym
 from verifiers.math.units import is_unit, unit_name
 from verifiers.math.values import Decimal, Matrix, Region, Scalar, Sequence, Value
 
 __all__ = ["scalar"]
 
-_CURRENCIES = words("dollar euro gbp yen rupee")
-_PREFIXES = words("approximately approx about exactly roughly")
+_CURRENCIES = word_set("dollar euro gbp yen rupee")
+_PREFIXES = word_set("approximately approx about exactly roughly")
 
 
 def scalar(tokens: list[Token]) -> Value:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from verifiers.math.evaluate import weight
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = ["clear_cache", "equal", "new_verdict"]
 

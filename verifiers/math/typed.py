@@ -9,14 +9,14 @@ from fractions import Fraction
 from verifiers.math import regions
 from verifiers.math.lex import Token, lex
 from verifiers.math.normalise import Unreadable, normalise
-from verifiers.math.parse import Node, Parser, num, sym
+from verifiers.math.parse import Parser
 from verifiers.math.phrases import plain_words, read_phrase
 from verifiers.math.scalars import scalar
+from verifiers.math.tree import Node, num, sym
 from verifiers.math.values import Decimal, Matrix, Ratio, Region, Relation, Scalar, Sequence, Text, Value
 
 __all__ = ["read"]
 
-_MATCHING = {"(": ")", "[": "]", "{": "}", "set": "set", "<": "<", "floor": "floor", "ceil": "ceil", "|": "|"}
 _INEQUALITIES = ("<", "<=", ">", ">=")
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = [
     "Based",
@@ -135,5 +134,3 @@ class Clock:
 
 
 Value = Scalar | Sequence | Region | Relation | Matrix | Ratio | Text | Choice | Based | Clock
-
-ZERO = Fraction(0)

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.grammar import Unreadable, parse
 from verifiers.reasoning.relation import rounds_to, same_value
 from verifiers.reasoning.statements import Chain
-from verifiers.reasoning.tokens import Token, scan, word_set
+from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.values import Number, close, evaluate, readings
 
 __all__ = ["Target", "announced", "target"]

@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from verifiers.latex import word_set
 from verifiers.reasoning.algebra import Kind, free, identical, values_at
 from verifiers.reasoning.grammar import Expression, Unreadable
 from verifiers.reasoning.statements import Chain, Side
-from verifiers.reasoning.tokens import Token, word_set
+from verifiers.reasoning.tokens import Token
 from verifiers.reasoning.units import conversions, ratios
 from verifiers.reasoning.values import Number, Reading, close, evaluate, readings
 

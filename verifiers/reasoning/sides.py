@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from verifiers.latex import word_set
 from verifiers.reasoning.grammar import Expression, Unreadable, parse
-from verifiers.reasoning.tokens import Token, word_set
+from verifiers.reasoning.tokens import Token
 
 __all__ = ["Side", "side_of"]
 

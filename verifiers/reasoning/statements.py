@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from verifiers.latex import word_set
 from verifiers.reasoning.sides import Side, side_of
-from verifiers.reasoning.tokens import Token, word_set
+from verifiers.reasoning.tokens import Token
 
 __all__ = ["Chain", "Side", "chains"]
 

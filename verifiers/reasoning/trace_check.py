@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, takewhile
 
+from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.conclusion import announced, is_conclusive, target
 from verifiers.reasoning.equations import Ledger
 from verifiers.reasoning.grammar import Unreadable
 from verifiers.reasoning.relation import Context, check_relation
 from verifiers.reasoning.statements import Chain, Side, chains
-from verifiers.reasoning.tokens import Token, scan, word_set
+from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.values import Number, close, evaluate
 
 __all__ = ["Consistency", "check"]

@@ -124,8 +124,6 @@ def _value(node: Node, values: Mapping[str, Number], how: Reading, shifts: Mappi
         case "mixed":
             return of(node[1]) + of(node[2]) if how.mixed else of(node[1]) * of(node[2])
         case "neg":
-            if node[1][0] == "mixed" and how.mixed:
-                return -of(node[1])
             return -of(node[1])
         case "pct":
             return of(node[1]) / 100 if how.percent else of(node[1])
