@@ -1,4 +1,4 @@
-"""Texts that verifiers have been seen to choke on, and endless mixtures of their parts. Deterministic."""
+"""Hostile texts: some that have broken verifiers before, then random mixtures of their parts. Deterministic."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ BOMBS = [
 
 
 def texts(number: int, seed: int = 0) -> Iterator[str]:
-    """Yield `number` texts: the bombs first, then mixtures."""
+    """Yield `number` texts: `BOMBS` first, then mixtures. The same for the same `seed`."""
     yield from BOMBS[:number]
     rng = random.Random(seed)
     shelves = [NUMBERS, LATEX, WORDS, CODE, ODDITIES]
@@ -143,7 +143,7 @@ def texts(number: int, seed: int = 0) -> Iterator[str]:
 
 
 def answers(number: int, seed: int = 0) -> list[str]:
-    """Short things that could be answers, to be compared with one another."""
+    """`number` short texts that could be answers, to be compared with each other."""
     rng = random.Random(seed)
     whole = [*NUMBERS, *(part for part in LATEX if part.count("{") == part.count("}"))]
     found = []

@@ -21,10 +21,11 @@ _CODE_LINE = re.compile(
 
 
 def last_program(response: str) -> str | None:
-    """The program in a response: the last complete block tagged python, py, python3 or py3, else the last complete
-    untagged block, else the whole text when it holds no fence and reads as code. None when there is no program.
+    """The program in a response; None if there is none.
 
-    A fence closes with the same character, at least as many of them; a block never closed does not count.
+    That is the last complete block tagged python, py, python3 or py3, else the last complete untagged block, else the
+    whole text if it has no fence and looks like code. A fence is closed by at least as many of the same character; a
+    block that is never closed does not count.
     """
     if len(response) > MAX_RESPONSE:
         return None
@@ -53,11 +54,11 @@ class _Block:
     lines: list[str]
 
     def closed_by(self, prefix: str, fence: str, info: str) -> bool:
-        near = len(prefix) <= len(self.prefix) + 3  # deeper, it stands in a docstring
+        near = len(prefix) <= len(self.prefix) + 3  # an indented fence belongs to a docstring
         return not info and near and fence.startswith(self.fence)
 
     def add(self, line: str) -> None:
-        """Keep a line less the indentation, or the quote marks, of its fence."""
+        """Append a line without the indentation, or the quote marks, of the fence."""
         at = 0
         while at < len(self.prefix) and at < len(line) and line[at] in " \t>":
             at += 1
@@ -65,7 +66,7 @@ class _Block:
 
 
 def _blocks(response: str) -> Iterator[tuple[str, list[str] | None]]:
-    """(tag, lines) of every fenced block in the order of their ends; lines is None for one that never closes."""
+    """(tag, lines) of every fenced block, in the order of their ends; lines is None if a block is never closed."""
     stack: list[_Block] = []
     for raw in response.split("\n"):
         line = raw.rstrip("\r")
@@ -92,7 +93,7 @@ def _tag(info: str) -> str:
 
 
 def _opens_inside(top: _Block, prefix: str, fence: str, info: str) -> bool:
-    """Whether a fence within a block begins a program: always in prose, in a program only where it cannot be text."""
+    """Whether a fence within a block begins a program: always in prose, and in a program if it cannot be text."""
     if _tag(info) not in _TAGS:
         return False
     return top.tag not in _TAGS or (fence.startswith(top.fence) and len(prefix) <= len(top.prefix) + 3)

@@ -1,4 +1,4 @@
-"""A place in a list of tokens: looking ahead, taking the next one, insisting on a certain one."""
+"""A position in a list of tokens: look ahead, take the next one, require a certain one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from verifiers.math.normalise import Unreadable
 __all__ = ["END", "Cursor"]
 
 END = Token("end", "")
-"""What stands after the last token."""
+"""The token after the last one."""
 
 
 class Cursor:
-    """A place in `tokens`; runs of letters become one symbol per letter."""
+    """A position in `tokens`; a run of letters becomes one symbol per letter."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens: list[Token] = []

@@ -1,4 +1,4 @@
-"""Normalised text → tokens. Nothing here nests or backtracks; the number of tokens is capped."""
+"""Normalised text → tokens, in one pass without recursion or backtracking; the number of tokens is capped."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ __all__ = ["Token", "lex"]
 MAX_TOKENS = 1_200
 MAX_DEPTH = 40
 MAX_EXPONENT = 4_000
-"""Largest power of ten, either way, of a number in e-notation."""
+"""Largest absolute exponent of a number in e-notation."""
 
 
 class Token(NamedTuple):
-    """`kind` is num, sym, word, fn, op, open, close, rel, sep, cmd or end; `text` is its one spelling."""
+    """`kind` is num, sym, run, word, fn, op, open, close, rel, sep, cmd, money, begin or end; `text` its one spelling.
+
+    A `run` is several letters side by side, which may be a name (AB) or a product (xy).
+    """
 
     kind: str
     text: str
     spaced: bool = False
-    """Whether white space stands before it."""
+    """Whether white space precedes it."""
     value: Fraction | None = None
     places: int = -1
     """Digits after the point of a number written as a decimal; -1 for any other token."""
@@ -126,13 +129,13 @@ _SPACED_THOUSANDS = re.compile(r"(?<![\d.,/])[1-9]\d{0,2}(?: \d{3})+(?![\d,/])",
 
 
 def lex(text: str, thousands: bool = True) -> list[Token]:
-    """Tokens of a normalised text; `thousands` joins `1,234` outside brackets. Raises Unreadable."""
+    """The tokens of a normalised text. With `thousands`, `1,234` outside brackets is one number. Raises Unreadable."""
     if thousands and "," in text:
         text = _join_thousands(text)
     if " " in text:
         text = _SPACED_THOUSANDS.sub(lambda m: m.group().replace(" ", ""), text)
     out: list[Token] = []
-    groups: list[str] = []  # what each open brace is: "{" a group, "text" or "style" that leave no token
+    groups: list[str] = []  # for each open brace "{" (a group), or "text" or "style", which leave no token
     spaced = False
     position, end = 0, len(text)
     while position < end:
@@ -171,7 +174,7 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
 
 
 def _join_thousands(text: str) -> str:
-    """Drop the commas of `1,234,567` where no bracket is open, for in brackets a comma separates."""
+    """Drop the commas of `1,234,567` outside brackets; inside, a comma separates."""
     out, depth, last = [], 0, 0
     for match in re.finditer(r"[(\[]|\\\{|[)\]]|\\\}|" + _THOUSANDS.pattern, text, re.ASCII):
         token = match.group()
@@ -192,12 +195,12 @@ def _number(raw: str, spaced: bool) -> Token:
         elif len(head) <= 3 and all(len(group) == 3 for group in [*groups[:-1], groups[-1].split(".")[0]]):
             raw = head + "".join(groups)
         else:
-            raise Unreadable("digit groups that are not of three")
+            raise Unreadable("digit groups of other sizes than three")
     if raw.isdigit():
         return Token("num", raw, spaced, Fraction(int(raw)), -1, len(raw))
     mantissa, _, exponent = raw.lower().partition("e")
     if exponent and (len(exponent) > 6 or abs(int(exponent)) > MAX_EXPONENT):
-        raise Unreadable("an exponent out of reach")
+        raise Unreadable("an exponent that is too large")
     value = Fraction(mantissa.rstrip(".") + ("e" + exponent if exponent else ""))
     places = len(mantissa.partition(".")[2]) if "." in mantissa.rstrip(".") else -1
     figures = len(mantissa.replace(".", "").lstrip("0"))
@@ -222,7 +225,7 @@ def _sign(raw: str, spaced: bool, out: list[Token]) -> None:
     elif raw in "+-*/^_!|:%°&'":
         out.append(Token("op", raw, spaced))
     else:
-        raise Unreadable(f"the sign {raw!r} is not read")
+        raise Unreadable(f"unknown sign {raw!r}")
 
 
 def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following: str) -> None:
@@ -290,7 +293,7 @@ def _function_prefix(raw: str) -> tuple[str, str] | None:
 
 
 def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str], out: list[Token]) -> int:
-    """Append what a LaTeX command stands for; return where to read on."""
+    """Append the token of a LaTeX command; return where to read on."""
     name = raw[1:]
     if (known := _COMMANDS.get(name)) is not None:
         out.append(Token(*known, spaced))
@@ -303,7 +306,7 @@ def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str]
     elif name == "mathbb":
         match = _BLACKBOARD_LETTER.match(text, position)
         if match is None:
-            raise Unreadable("\\mathbb of no letter")
+            raise Unreadable("\\mathbb without a letter")
         out.append(Token("sym", _BLACKBOARD.get(match.group(1), match.group(1)), spaced))
         return match.end()
     elif name in _ACCENTS and (match := _LETTER.match(text, position)) is not None:
@@ -318,7 +321,7 @@ def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str]
         if out and out[-1][:2] == ("sym", "m"):  # m\angle A
             out.pop()
     elif name not in _DROPPED:
-        raise Unreadable(f"the command {raw} is not read")
+        raise Unreadable(f"unknown command {raw}")
     return position
 
 

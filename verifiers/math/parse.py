@@ -48,7 +48,7 @@ class Parser(Cursor):
         return terms[0] if len(terms) == 1 else Node("add", tuple(terms))
 
     def whole(self) -> Node:
-        """an expression that may be split by \\over or \\choose"""
+        """an expression that \\over or \\choose may split"""
         left = self.expression()
         if self.next_is("op", "over"):
             self.take()
@@ -82,7 +82,7 @@ class Parser(Cursor):
                 factors.append(Node("inv", (factor,)) if token.text == "/" else factor)
             elif self.starts_operand(token):
                 if token.kind == "num" and factors[-1] != sym("i"):
-                    raise Unreadable("two numbers side by side")
+                    raise Unreadable("two numbers without an operator between them")
                 factors.append(self.factor())
             else:
                 break
@@ -230,7 +230,7 @@ class Parser(Cursor):
             inner = self.expression()
             self.expect("close", opening)
             return Node("fn", ("abs" if opening == "|" else opening, inner))
-        raise Unreadable(f"{opening!r} does not open a value")
+        raise Unreadable(f"{opening!r} does not begin a value")
 
     def arguments(self) -> list[Node]:
         """comma-separated expressions up to the closing round bracket"""
@@ -300,7 +300,7 @@ class Parser(Cursor):
             self.take()
             index = self.expression()
             self.expect("close", "]")
-        # \sqrt10 shows as √1 0, but whoever writes it, or √10, means the number
+        # LaTeX shows \sqrt10 as √1 0, but authors of \sqrt10 and √10 mean the number
         return Node("root", (self.operand() if self.next_is("num") else self.argument(), index))
 
     def _frac(self) -> Node:
@@ -321,7 +321,7 @@ class Parser(Cursor):
         self.expect("close", "}")
         self.expect("op", "^")
         if variable.kind != "sym":
-            raise Unreadable("a sum over no variable")
+            raise Unreadable("a sum without a variable")
         return variable.text, low, self.exponent()
 
     def _sum(self) -> Node:
@@ -358,7 +358,7 @@ class Parser(Cursor):
     def matrix(self, name: str) -> Node:
         """the environment `name` as rows of expressions"""
         if name not in ("pmatrix", "bmatrix", "matrix", "array", "smallmatrix", "vmatrix", "Bmatrix"):
-            raise Unreadable(f"the environment {name} is not read")
+            raise Unreadable(f"unknown environment {name}")
         rows: list[list[Node]] = [[]]
         while not self.next_is("end"):
             if self.next_is("op", "row"):
@@ -369,7 +369,7 @@ class Parser(Cursor):
             else:
                 rows[-1].append(self.expression())
         if self.peek() is END:
-            raise Unreadable("an environment never ends")
+            raise Unreadable("an environment that does not end")
         self.take()
         if rows and not rows[-1]:
             rows.pop()

@@ -1,4 +1,4 @@
-"""Answers that are no expressions: choice letters, times of day, dates, digits in a base, set phrases, words."""
+"""Answers that are not expressions: choice letters, times of day, dates, digits in a base, fixed phrases, words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FOLDABLE = re.compile(r"[^\W\d_]+[^\W_]*(?:[\s'’.,!/&-]+[^\W_]+)*")
 
 
 def plain_words(text: str) -> str:
-    """`text` without styles and braces; words alone in one case."""
+    """`text` without styles and braces; if it is words alone, in lower case."""
     bare = _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "")).strip(" .,;:!*\"'`")
     if _DAY.fullmatch(bare) and (day := _date(bare.casefold())) is not None:
         return day
@@ -130,7 +130,7 @@ def _all_but(listed: str) -> Value | None:
 
 
 def read_phrase(text: str) -> Value | None:
-    """What `text` is, if it is one of the types that have no expression in them; else None."""
+    """The value of `text` if it is a letter, a time, a date, digits in a base or a fixed phrase; else None."""
     first = text[0]
     bare = _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "").replace("\\ ", " ")).strip()
     if not bare:

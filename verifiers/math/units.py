@@ -1,4 +1,4 @@
-"""Units and currencies: synonyms to one name. Quantities are not converted: 500 cm is not read as 5 m."""
+"""Units and currencies: one name for all spellings. Quantities are not converted: 500 cm is not 5 m."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEGATIONS = word_set(
     "never nan correct right true false because since so i you we they he she it do does did can cannot could "
     "should would"
 )
-"""Words with which a trailing phrase is a statement and not a unit."""
+"""Words that make a phrase after a number a statement and not a unit."""
 
 
 def is_unit(word: str) -> bool:
@@ -31,7 +31,7 @@ def is_unit(word: str) -> bool:
 
 
 def unit_name(parts: list[tuple[str, int]]) -> str | None:
-    """One name for a unit phrase given as (word, power) pairs; "" for a generic one, None where it is none.
+    """One name for a unit phrase of (word, power) pairs; "" for a generic unit, None if the phrase is not a unit.
 
     >>> unit_name([("square", 1), ("inches", 1)]) == unit_name([("inches", 2)]) == "inch^2"
     True

@@ -1,7 +1,7 @@
-"""Is one relation `left = right` true? Exact where it can be, fair where notation is loose.
+"""Whether one relation `left = right` holds: exactly if possible, tolerant of loose notation.
 
-A relation is false only if every reading of both sides makes it false. Rounding counts as true where the notation
-shows it (≈, 33.33 for 100/3) or the text announces it ("about"); percentages and units convert.
+A relation is false only if every reading of both sides makes it false. A rounded value counts as equal if the notation
+shows it (≈, 33.33 for 100/3) or the text announces it ("about"); percentages and units are converted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from verifiers.reasoning.values import Number, Reading, close, evaluate, reading
 __all__ = ["Context", "RelationCheck", "check_relation", "rounds_to", "same_value", "ulp"]
 
 PI_TOLERANCE = 2e-3
-"""Relative error allowed between a side with π and a side without: covers 3.14 and 22/7."""
+"""Relative error allowed between a side with π and one without: covers 3.14 and 22/7."""
 _PI_NUMERALS = {"3.1", "3.14", "3.142", "3.1416", "3.14159", "3.141592", "3.1415926", "3.14159265"}
 
 _ROUNDING = word_set(
@@ -41,21 +41,21 @@ _MULTIPLIERS = word_set(
     "dozen dozens pair hundred thousand million billion trillion two three four five six seven eight "
     "nine ten twelve twenty than square squared cube cubed root k"
 )
-"""Words that change the value of the number beside them in ways that are not read."""
+"""Words that change the value of the number next to them in ways that are not read."""
 
 
 MACHINE_DIGITS = 10
-"""Decimals from which on a numeral is taken for a floating-point number."""
+"""Number of decimals from which a numeral is taken for a floating-point number."""
 
 
 @dataclass(slots=True)
 class Context:
-    """What the trace has said so far."""
+    """What the trace has stated so far."""
 
     rounded: set[str] = field(default_factory=set)
-    """Numerals that stand for a rounded value."""
+    """Numerals of rounded values."""
     magnitudes: frozenset[str] = frozenset()
-    """Words such as "thousand" that the trace uses, so that 5 * 3 may be 15,000."""
+    """Words such as "thousand" in the trace, which allow 5 * 3 = 15,000."""
     rounding: bool = False
     """Whether the problem asks for a rounded answer."""
     hypothetical: bool = False
@@ -64,12 +64,14 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class RelationCheck:
+    """The result of checking one relation."""
+
     holds: bool | None
     """None: the relation could not be read."""
     truth: Number | None = None
-    """The value of the left side where it is constant."""
+    """The value of the left side, if it is constant."""
     claim: Number | None = None
-    """The value of the right side where it is constant."""
+    """The value of the right side, if it is constant."""
 
 
 UNREAD = RelationCheck(None)
@@ -90,7 +92,7 @@ def check_relation(
         return UNREAD
     if _is_aside(longest, left):
         return UNREAD
-    words = _Words(chain, left, right, relation)
+    words = _Leeway(chain, left, right, relation)
     words.announced = words.announced or context.rounding
     checks: list[RelationCheck] = []
     for a in left.ending:
@@ -120,7 +122,7 @@ def _is_label(a: Expression, b: Expression, left: Side) -> bool:
 
 
 def _is_special(
-    words: _Words, a: Expression, b: Expression, right: Side, check: RelationCheck, context: Context
+    words: _Leeway, a: Expression, b: Expression, right: Side, check: RelationCheck, context: Context
 ) -> bool:
     try:
         return words.special(a, b, right, check, context)
@@ -129,7 +131,7 @@ def _is_special(
 
 
 def _is_aside(a: Expression, left: Side) -> bool:
-    """Whether `a` is not what the relation speaks of: "multiplying by 1/3 gives b = …"."""
+    """Whether `a` is not a side of the relation: "multiplying by 1/3 gives b = …"."""
     if any(len(word) == 1 and word.isalpha() for word in left.trailing):
         return True
     return a.operations <= 1 and a.node[0] in ("/", "frac") and not _VERBS.isdisjoint(left.trailing)
@@ -141,7 +143,7 @@ def _is_rounded(check: RelationCheck, b: Expression) -> bool:
     return not close(check.truth, check.claim)
 
 
-class _Words:
+class _Leeway:
     """What the words around a relation allow."""
 
     def __init__(self, chain: Chain, left: Side, right: Side, relation: str) -> None:
@@ -157,7 +159,7 @@ class _Words:
             near.update(left.before[-2:])
         self.loose = not near.isdisjoint(_MULTIPLIERS) or left.crowded
         if len(set(left.inside) | set(right.within)) > 1 and chain.formula:
-            self.loose = True  # fractions of units
+            self.loose = True  # a fraction of units
         self.left, self.right, self.chain = left, right, chain
 
     def special(
@@ -199,11 +201,11 @@ def _with_rest(a: Expression, check: RelationCheck, rest: Expression) -> bool:
 
 
 def _literals(chain: Chain, left: Side, right: Side, relation: str, context: Context) -> RelationCheck:
-    """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other bare numbers side by side are labels."""
+    """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other pairs of single numbers are labels, and unread."""
     a, b = left.ending[0], right.opening[0]
     if a.variables or b.variables:
         return UNREAD
-    words = _Words(chain, left, right, relation)
+    words = _Leeway(chain, left, right, relation)
     check = _equal(a, b, words, context)
     if check.holds:
         return RelationCheck(True, check.truth, check.claim)
@@ -231,7 +233,7 @@ def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> 
 # --- two expressions --------------------------------------------------------------------------------------
 
 
-def _equal(a: Expression, b: Expression, words: _Words, context: Context) -> RelationCheck:
+def _equal(a: Expression, b: Expression, words: _Leeway, context: Context) -> RelationCheck:
     first: RelationCheck | None = None
     for how_a in readings(a.features):
         for how_b in readings(b.features):
@@ -244,7 +246,7 @@ def _equal(a: Expression, b: Expression, words: _Words, context: Context) -> Rel
 
 
 def _equal_read(
-    a: Expression, b: Expression, how_a: Reading, how_b: Reading, words: _Words, context: Context
+    a: Expression, b: Expression, how_a: Reading, how_b: Reading, words: _Leeway, context: Context
 ) -> RelationCheck:
     try:
         if free(a) or free(b):
@@ -284,7 +286,7 @@ def _equal_read(
 
 
 def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> float:
-    """How far the value may be off because numbers in it are rounded (first order)."""
+    """Largest error of the value from rounded numbers in it, to first order."""
     total = 0.0
     for token in e.numbers[:20]:
         if not (token.cut or token.text in rounded or is_machine_made(token.text)):
@@ -297,19 +299,19 @@ def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> flo
 
 
 def is_machine_made(numeral: str) -> bool:
-    """Whether a numeral shows a floating-point number to its last digits: 26.666666666666668."""
+    """Whether a numeral is a floating-point number with all its digits: 26.666666666666668."""
     return len(numeral.partition(".")[2]) >= MACHINE_DIGITS
 
 
 def ulp(numeral: str) -> Fraction:
-    """The place value of the last digit shown."""
+    """The place value of the last digit."""
     return Fraction(1, 10 ** len(numeral.partition(".")[2]))
 
 
 def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, slack: float = 0.0) -> bool:
-    """Whether `literal` (with value `shown`) is `exact` rounded, half up or cut, to the digits it shows.
+    """Whether `literal` (with value `shown`) is `exact`, rounded half up or truncated to the digits of `literal`.
 
-    Without an announcement only decimals may be rounded, and only to what is not `exact` itself.
+    Unless rounding is `announced`, only decimals may be rounded, and only if `exact` does not fit their digits.
     """
     if isinstance(exact, complex) or isinstance(shown, complex):
         return False
@@ -337,5 +339,5 @@ def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, sla
 
 
 def same_value(x: Number, y: Number) -> bool:
-    """Equal, or equal as percentage and share."""
+    """Whether two values are equal, or equal as percentage and fraction."""
     return close(x, y) or close(x * 100, y) or close(x, y * 100)

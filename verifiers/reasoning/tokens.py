@@ -1,7 +1,7 @@
-"""Text to tokens: one scanner for prose with arithmetic in it, plain formulas and LaTeX.
+"""Text → tokens: one scanner for prose with arithmetic, plain formulas and LaTeX.
 
-The scanner never fails. What it does not know becomes an `opaque` token, which makes the expression it stands
-in unreadable and nothing else. Positions are those of the text given, so that a step can be quoted.
+The scanner never fails. An unknown sign becomes an `opaque` token, which makes only the expression that contains it
+unreadable. Positions are those in the text, so that a step can be quoted.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ class Token:
     start: int
     end: int
     gap: bool = False
-    """Whether white space stands before it."""
+    """Whether white space precedes it."""
     value: Fraction | None = None
     math: bool = False
-    """Whether it stands in a formula (then letters are variables)."""
+    """Whether it is in a formula, where letters are variables."""
     cut: bool = False
-    """Whether its digits go on: 0.333…"""
+    """Whether its digits continue: 0.333…"""
 
 
 MAX_DIGITS = 60
-"""A number of more digits is not read."""
+"""Numbers with more digits are not read."""
 
 _LEX = re.compile(
     r"(?P<space>\s+)"
@@ -70,7 +70,7 @@ _HIDDEN = re.compile("[\u200b-\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff\u00ad
 
 
 def scan(text: str) -> list[Token]:
-    """All tokens of `text`, in order, after GSM8K's `<<…>>` notes have been read apart (they come last)."""
+    """The tokens of `text` in order, and at the end those of GSM8K's `<<…>>` notes, which are read separately."""
     notes: list[tuple[int, str]] = []
 
     def lift(note: re.Match[str]) -> str:
@@ -95,7 +95,7 @@ class _Scanner:
         self.tokens: list[Token] = []
         self.math: str | None = None  # what closes the formula that is open
         self.gap = False
-        self.single = 0  # arguments of \frac and its like that may be one bare digit each
+        self.single = 0  # arguments of \frac or \binom that may be a single digit each
         self.depth = 0
 
     def run(self) -> list[Token]:
@@ -141,7 +141,9 @@ class _Scanner:
                 return self.add("var", "π", start, end)
             return self.add("word", text, start, end)
         for i, letter in enumerate(text):  # in a formula every letter is a name
-            if i and not letter.isalpha():  # the first is taken whatever it is, or nothing would move on
+            if (
+                i and not letter.isalpha()
+            ):  # the first character is always consumed, so that the scanner advances
                 return start + i
             kind = "var" if letter.isascii() or letter in "πθαβγδφλμρστω" else "opaque"
             self.add(kind, letter, start + i, start + i + 1)
@@ -242,7 +244,7 @@ class _Scanner:
         return self.add("brk", text, start, end)
 
     def _abbreviates(self, end: int) -> bool:
-        """Whether a full stop is that of "sq. ft." and not the end of a sentence."""
+        """Whether a full stop belongs to an abbreviation ("sq. ft.") and does not end a sentence."""
         ahead = self.text[end : end + 3].lstrip(" ")[:1]
         if self.text[end : end + 1] not in (" ", "=") or not self.tokens or self.tokens[-1].kind != "word":
             return False
@@ -304,7 +306,7 @@ class _Scanner:
         return self.add("opaque", text, start, end)
 
     def _name_after(self, name: str, start: int, end: int) -> int:
-        """\\angle ABC is one name."""
+        """`\\angle ABC` as one name."""
         found = re.compile(r"\s*\{?([A-Z0-9]{1,3}'?)(?![A-Za-z])\}?").match(self.text, end)
         if found is None:
             return self.add("opaque", name, start, end)
@@ -353,7 +355,7 @@ _FORMULA_REACH = 400
 
 
 def _opens_formula(text: str, start: int) -> bool:
-    """Whether the dollar sign before `start` opens a formula, or is money.
+    """Whether the dollar sign before `start` opens a formula; else it is money.
 
     Pandoc's rule (a closing dollar has no digit after it and no space before it), and no prose words or
     dangling operator inside.

@@ -1,4 +1,4 @@
-"""Units that one step may change into another."""
+"""Units that a step may convert into each other."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ DIMENSIONS: tuple[dict[str, Fraction], ...] = (
 )
 """Units of one dimension, each with its size in the smallest of them: a step may change the unit between its sides."""
 CUSTOMARY = DIMENSIONS[3:5]
-"""Those that are rounded by custom: four weeks a month, 365 days a year."""
+"""Dimensions with customary, inexact factors: four weeks a month, 365 days a year."""
 
 
 def ratios(names: Iterable[str], percent: bool) -> set[Fraction]:
-    """By what factors the two sides of a step may differ that speaks of `names`, or of a percentage."""
+    """The factors by which the sides of a step may differ if it mentions the units `names`, or a percentage."""
     present = set(names)
     found: set[Fraction] = set()
     if percent or present & {"percent", "percentage", "pct"}:
@@ -67,7 +67,7 @@ def ratios(names: Iterable[str], percent: bool) -> set[Fraction]:
 
 
 def conversions(unit: str, other: str) -> tuple[set[Fraction], bool]:
-    """How many of `other` one `unit` may be, and whether that is exact."""
+    """(how many of `other` one `unit` may be, whether that is exact)."""
     shared = [units for units in DIMENSIONS if unit in units and other in units]
     exact = bool(shared) and not any(units in CUSTOMARY for units in shared) and unit != other
     return {units[unit] / units[other] for units in shared}, exact
