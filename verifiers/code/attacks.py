@@ -1,4 +1,4 @@
-"""Attacks of our own on the sandbox, for `rlvr check` and the tests: what a program might try, and what came of it.
+"""Our own attacks on the sandbox, for `rlvr check` and the tests: what a program might try, and whether it succeeded.
 
 Each program acts and then gives the wrong answer -1; a sandbox holds when the verdict is 0.0 and nothing happened
 outside. In a program `{file}` is a secret, `{folder}` a folder that anybody may write in, `{port}` and `{name}` are
@@ -211,7 +211,7 @@ PROGRAMS = {
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack and what came of it."""
+    """One attack and its outcome."""
 
     name: str
     held: bool
@@ -244,13 +244,13 @@ def self_attack(wanted: Level | Literal["auto"] = "auto") -> list[Attack]:
 
 @contextlib.contextmanager
 def canaries() -> Iterator[Canaries]:
-    """A secret, a folder, listeners and a process, all removed at the end of the block."""
+    """Targets for one attack, removed at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="rlvr-canary-") as folder, contextlib.ExitStack() as stack:
         yield Canaries(folder, stack)
 
 
 class Canaries:
-    """A secret, a folder, listeners and a process that no program may reach."""
+    """Targets that a program must not reach: a secret, a folder, listeners and a process."""
 
     def __init__(self, folder: str, stack: contextlib.ExitStack) -> None:
         self.secret = "rlvr-secret" + secrets.token_hex(8)
@@ -284,7 +284,7 @@ class Canaries:
         stack.callback(self.process.kill)
 
     def fill(self, program: str) -> str:
-        """The program with the names of what it attacks."""
+        """The program with the names of its targets."""
         return program.format(
             file=str(self.file),
             folder=str(self.folder),
@@ -294,7 +294,7 @@ class Canaries:
         )
 
     def damage(self) -> list[str]:
-        """What the program did that it must not, in words."""
+        """What the program did and must not be able to do, in words."""
         found = []
         if list(self.folder.iterdir()) or stat.S_IMODE(self.folder.stat().st_mode) != 0o777:
             found.append("the folder was changed")

@@ -11,23 +11,23 @@ MAX_SOURCE = 1 << 20  # bytes
 
 
 def source_problem(source: str) -> str | None:
-    """Why a program is refused before anything is compiled, or None."""
+    """Why a program is refused before it is compiled, or None."""
     try:
         size = len(source.encode())
     except UnicodeEncodeError:
-        return "the program holds characters that are not text (lone surrogates)"
+        return "the program contains lone surrogates, which are not text"
     if size > MAX_SOURCE:
-        return f"the program has {size} bytes; at most {MAX_SOURCE} are run"
+        return f"the program has {size} bytes; the limit is {MAX_SOURCE}"
     if "\0" in source:
-        return "the program holds a null character"
+        return "the program contains a null character"
     return None
 
 
 @functools.lru_cache(maxsize=256)
 def preamble(prompt: str, entry: str) -> str:
-    """What a prompt that is Python code defines before and beside `entry`: imports and helper functions.
+    """The imports and helper functions that a prompt of Python code defines beside `entry`.
 
-    Empty when the prompt is prose, or does not define `entry`.
+    Empty if the prompt is prose or does not define `entry`.
     """
     tree = _tree(prompt)
     if tree is None:
@@ -42,7 +42,7 @@ def preamble(prompt: str, entry: str) -> str:
 
 
 def complete(program: str, prompt: str, entry: str) -> str:
-    """A whole program from `program`, which may be only the body of the function that a code prompt begins."""
+    """`program`, completed by the prompt if it is only the body of the function that the prompt begins."""
     head = entry.split(".")[0]
     if re.search(rf"^(async\s+def|def|class)\s+{re.escape(head)}\b|^{re.escape(head)}\s*[:=]", program, re.M):
         before = preamble(prompt, head)
@@ -56,7 +56,7 @@ def complete(program: str, prompt: str, entry: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _tree(prompt: str) -> ast.Module | None:
-    """The prompt as Python, whether its last function has a docstring or nothing yet; None for prose."""
+    """The prompt as Python, even if the body of its last function is missing; None for prose."""
     for text in (prompt, prompt.rstrip() + "\n    pass\n"):
         try:
             return ast.parse(text)

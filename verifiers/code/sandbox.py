@@ -1,6 +1,6 @@
-"""What this machine's sandbox can do, found by trying every layer.
+"""What the sandbox can do on this machine, found by trying every layer.
 
-strong: namespaces and seccomp. standard: Landlock and seccomp, no root needed. weak: anything else.
+Levels: `strong` (namespaces and seccomp), `standard` (Landlock and seccomp, without root), `weak` (anything less).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ NEEDS: dict[Level, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of isolation, as tried in a throw-away process."""
+    """One layer of isolation, and the result of trying it in a process of its own."""
 
     name: str
     state: Literal["on", "off", "failed"]
-    """off: this system does not offer it. failed: it does, and it did not hold."""
+    """off: this system does not have it. failed: it does, but an attempt got through."""
     reason: str = ""
 
 
 def probe() -> list[Layer]:
-    """Try every layer in a throw-away process; about a tenth of a second, once per process."""
+    """Try every layer in a process of its own. Takes about 0.1 s, once per process."""
     return list(_probe())
 
 
@@ -56,15 +56,15 @@ def _probe() -> tuple[Layer, ...]:
 
 
 def level(layers: Sequence[Layer] | None = None) -> Level:
-    """The strongest level that the layers allow."""
+    """The strongest level that the layers allow; by default those of this machine."""
     on = {layer.name for layer in (probe() if layers is None else layers) if layer.state == "on"}
     return next(name for name in reversed(LEVELS) if NEEDS[name] <= on)
 
 
 def layers_for(wanted: Level | Literal["auto"]) -> frozenset[str]:
-    """The layers to switch on: all that hold for "auto"; for a level, those that it is made of, and Landlock.
+    """The layers to enable: for "auto" all that work, for a level those that it consists of, and Landlock.
 
-    A level above the machine's own fails when its zygote starts.
+    A level that this machine does not have fails when its zygote starts.
     """
     on = {layer.name for layer in probe() if layer.state == "on"}
     if wanted == "auto":
