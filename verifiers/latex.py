@@ -1,6 +1,6 @@
 """LaTeX commands and Unicode signs that `math` and `reasoning` both read, and what each of them means.
 
-What belongs here: notation, as tables. What a reader makes of a sign (a token, a relation that it does not
+What belongs in this module: notation, as tables. What a reader makes of a sign (a token, a relation that it does not
 distinguish, nothing) is the reader's business; what it does not read yet, it names in a set `UNREAD` of its own, so
 that the gap between the two readers can be seen. Removing a name from such a set closes that part of the gap.
 """

@@ -1,6 +1,6 @@
 """Units of measure and the words that name them, for `math` (which compares units) and `reasoning` (which converts).
 
-What belongs here: names and spellings. Which units may be converted into each other is `reasoning.units`.
+What belongs in this module: names and spellings. Which units may be converted into each other is `reasoning.units`.
 """
 
 from __future__ import annotations

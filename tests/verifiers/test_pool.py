@@ -65,7 +65,8 @@ def wait_until(true: object, seconds: float = 5.0) -> bool:
 
 
 @pytest.mark.parametrize(
-    "cores, processes, workers", [(24, 1, 8), (24, 2, 8), (24, 4, 6), (8, 1, 8), (5, 1, 5), (1, 1, 1), (2, 4, 1)]
+    "cores, processes, workers",
+    [(24, 1, 8), (24, 2, 8), (24, 4, 6), (8, 1, 8), (5, 1, 5), (1, 1, 1), (2, 4, 1)],
 )
 def test_by_default_there_is_one_worker_per_core_and_at_most_eight(
     monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, workers: int
@@ -191,7 +192,7 @@ def test_a_forked_child_starts_workers_of_its_own(pool: VerifierPool):
     def worker_pid(salt: str) -> int:
         return int(pool.score([(P, f"pid {salt}")])[0].answer or 0)
 
-    ours = {worker_pid(f"before {i}") for i in range(20)}
+    parents_workers = {worker_pid(f"before {i}") for i in range(20)}
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -201,11 +202,11 @@ def test_a_forked_child_starts_workers_of_its_own(pool: VerifierPool):
             os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
-        theirs = int(pipe.read())
+        childs_worker = int(pipe.read())
     os.waitpid(child, 0)
-    assert theirs not in ours
-    assert worker_pid("after") in ours  # the parent's workers are undisturbed
-    assert wait_until(lambda: not alive(theirs))
+    assert childs_worker not in parents_workers
+    assert worker_pid("after") in parents_workers  # the parent's workers are undisturbed
+    assert wait_until(lambda: not alive(childs_worker))
 
 
 def test_workers_end_when_the_parent_is_killed_even_in_a_hang():

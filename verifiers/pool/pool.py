@@ -44,7 +44,7 @@ class VerifierPool:
         cache: verdicts to remember, so that a response that comes back in a later epoch is not judged again;
             0 turns the cache off.
 
-    Raises ValueError for a number out of range, `UnknownVerifier` for a name that nothing goes by.
+    Raises ValueError for a number out of range, `UnknownVerifier` for an unknown name.
 
     A response that ran past its deadline gets 0.0 "timeout". One that ran out of memory gets 0.0 "memory", one
     whose worker died 0.0 "crash"; both only if it happens again, alone on a fresh worker. Where the verifier
