@@ -60,12 +60,13 @@ def processor() -> str:
 
 def sandbox() -> Iterator[str]:
     """Each isolation layer of the code verifier, tried in a throw-away child."""
+    from verifiers.code import attacks
     from verifiers.code import sandbox as code
 
     for layer in code.probe():
         yield f"{'sandbox':<14}{layer.name}: {layer.state}{f' ({layer.reason})' if layer.reason else ''}"
     yield f"{'sandbox':<14}level {code.level()}"
-    for attack in code.self_attack():
+    for attack in attacks.self_attack():
         outcome = "refused" if attack.held else f"SUCCEEDED: {attack.reason}"
         yield f"{'attack':<14}{attack.name}: {outcome}"
 

@@ -401,7 +401,7 @@ def test_rows_of_public_code_data_sets_are_read_by_their_format(tmp_path):
     ):
         load(SourceConfig(file=str(file), format="apps"))
     file.write_text(json.dumps({**row, "test_list": ["assert 1"]}) + "\n")
-    with pytest.raises(ProblemError, match=r"row 0 .*row '3': its assertions call no function"):
+    with pytest.raises(ProblemError, match=r"row 0 .*row '3': its assertions do not call a function"):
         load(SourceConfig(file=str(file), format="mbpp"))
     with pytest.raises(ValueError, match="`prompt` is read off the rows of mbpp"):
         SourceConfig(file=str(file), format="mbpp", prompt="text")
