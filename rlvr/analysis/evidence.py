@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rlvr.analysis.bootstrap import trust
-from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number
 from rlvr.analysis.intervals import percentile_interval
 from rlvr.analysis.samples import Bools, Floats
 
@@ -83,6 +83,13 @@ def log_odds_estimate(value: float, replicates: Floats, used: int, excluded: int
         excluded=excluded,
         extra={"beta_eff": 1 / value if value and np.isfinite(value) else None},
     )
+
+
+class LogOdds(EstimateJson):
+    """`log_odds_estimate` in report.json."""
+
+    beta_eff: Number
+    """1/nats; null where the log-odds are 0 or not finite."""
 
 
 def evidence_equivalent(shots: ArrayLike, log_odds: ArrayLike, target: float) -> tuple[float | None, str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rlvr import __version__
-from rlvr.analysis.compare import compare, summarise
 from rlvr.analysis.compression import clopper_pearson
 from rlvr.analysis.estimate import plain
+from rlvr.analysis.sections.compare import compare, summarise
 from rlvr.report import evidence_ladder, runs
 from rlvr.report.inputs import Inputs
 from rlvr.rollouts.evaluations import Evaluation

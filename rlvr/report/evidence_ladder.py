@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlvr.analysis.ladder import Rung, ladder
+from rlvr.analysis.sections.ladder import Rung, ladder
 from rlvr.errors import UserError
 from rlvr.rollouts.evaluations import Evaluation
 from rlvr.text import line
