@@ -176,7 +176,7 @@ def ending(process: subprocess.Popen[str]) -> str:
     assert process.stderr is not None
     said = ""
     for line in process.stderr:
-        if "To go on" in line:
+        if "To continue" in line:
             return line
         said += line
     return said
@@ -205,7 +205,7 @@ def test_a_signal_to_one_process_stops_both_in_a_long_phase(tmp_path, phase, sig
     assert (
         time.monotonic() - asked < 30
     )  # all is saved; how long an interpreter cleans up is the machine's affair
-    assert all("To go on where it stopped" in words for words in last_words), last_words
+    assert all("To continue where it stopped" in words for words in last_words), last_words
     assert [process.wait(timeout=300) for process in two] == [143, 143]
     left = [path.name for path in folder.glob("checkpoints/checkpoint-*")]
     assert left == (["checkpoint-2"] if phase == "verifying" else [])
