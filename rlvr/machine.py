@@ -1,4 +1,4 @@
-"""What this machine can do, which `rlvr check` prints, and whether it has what a config names."""
+"""What this machine can do, which `rlvr check` prints, and whether it has what a config needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def describe() -> Iterator[str]:
     """One line per fact: packages, torch's build, devices, sandbox, verifiers, shadowed packages, disk."""
     yield from (f"{name:<14}{found}" for name, found in versions().items())
     yield from devices()
-    yield f"{'vllm':<14}{'installed' if find_spec('vllm') else 'not installed: evaluations sample with transformers'}"
+    yield f"{'vllm':<14}{'installed' if find_spec('vllm') else 'not installed; evaluations sample with transformers'}"
     yield from sandbox()
     for name, target in sorted(verifiers.installed().items()):
         yield f"{'verifier':<14}{name} ({target})"
@@ -35,7 +35,7 @@ def describe() -> Iterator[str]:
 
 
 def devices() -> Iterator[str]:
-    """Torch's build and what it can compute on."""
+    """Torch's build and the devices it can use."""
     import torch
 
     build = torch.version.cuda or getattr(torch.version, "hip", None)
@@ -50,7 +50,7 @@ def devices() -> Iterator[str]:
 
 
 def processor() -> str:
-    """The cores that this process may use, and of what: "2 cores of AMD EPYC"."""
+    """The cores that this process may use: "2 cores of AMD EPYC"."""
     model, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
     if cpuinfo.exists() and (found := re.search(r"model name\s*: (.*)", cpuinfo.read_text())):
         model = found[1]
@@ -59,7 +59,7 @@ def processor() -> str:
 
 
 def sandbox() -> Iterator[str]:
-    """Each isolation layer of the code verifier, tried in a throw-away child."""
+    """Each isolation layer of the code verifier, tried in a throw-away process."""
     from verifiers.code import attacks
     from verifiers.code import sandbox as code
 
@@ -72,14 +72,14 @@ def sandbox() -> Iterator[str]:
 
 
 def self_test(config: Config, problems: Sequence[Problem]) -> SelfTest:
-    """Does the verifier accept each reference as its own answer, and refuse a neighbour's?"""
+    """Whether the verifier accepts each reference as the answer to its problem, and refuses that of another one."""
     from verifiers.audit import self_test as test
 
     return test(problems, config.verifier, verifier_options(config))
 
 
 def check_parts(config: Config) -> None:
-    """Refuse what the config names and this machine cannot give, before a model is loaded.
+    """Refuse what the config needs and this machine does not have, before a model is loaded.
 
     Raises:
         UserError and the verifiers' own errors.
@@ -99,7 +99,7 @@ def check_parts(config: Config) -> None:
 
 
 def check_engine(sampling: SamplingConfig) -> None:
-    """Raises UserError where the engine that was asked for is not installed."""
+    """Raises UserError if the engine that the config names is not installed."""
     if sampling.engine == "vllm" and not find_spec("vllm"):
         raise UserError(
             "sampling.engine is vllm, which is not installed: pip install 'rlvr[vllm]', or sampling.engine=transformers"
@@ -110,14 +110,13 @@ def check_sandbox(config: Config) -> None:
     """Refuse to run untrusted programs below isolation level `standard`, unless the config allows it."""
     if sandbox_level(config) == "weak" and not config.sandbox.allow_weak:
         raise UserError(
-            "the code verifier's sandbox is at level `weak` on this machine or by verifier_options.level "
-            "(see `rlvr check`). "
-            "Set sandbox.allow_weak=true to run untrusted programs all the same."
+            "the code verifier's sandbox is at level `weak`, on this machine or by verifier_options.level "
+            "(`rlvr check` shows the layers). Set sandbox.allow_weak=true to run untrusted programs anyway."
         )
 
 
 def sandbox_level(config: Config) -> str | None:
-    """The isolation level that untrusted programs get here, or that was asked for; None where none are run."""
+    """The isolation level of untrusted programs, as configured or as this machine has it; None if none are run."""
     if "code" not in config.verifier.split("+"):
         return None
     from verifiers.code import sandbox as code
@@ -127,13 +126,13 @@ def sandbox_level(config: Config) -> str | None:
 
 
 def verifier_options(config: Config) -> dict[str, Any]:
-    """The config's options of the verifier, with the leave to run programs in a weak sandbox where given."""
+    """The verifier's options, with the permission to use a weak sandbox if the config gives it."""
     weak = {"allow_weak": True} if sandbox_level(config) is not None and config.sandbox.allow_weak else {}
     return weak | config.verifier_options
 
 
 def warnings(config: Config) -> list[str]:
-    """What a reader of the log and of the report must know besides the figures."""
+    """What a reader of the log and the report must know besides the figures."""
     if sandbox_level(config) == "weak":
         return [
             "Untrusted programs run in a WEAK sandbox, below level `standard` (sandbox.allow_weak is on)."

@@ -142,7 +142,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(finished, tmp_path, sign, momen
     _, said = process.communicate(timeout=60)
     if sign == signal.SIGINT:
         assert process.returncode == 130
-        assert "To go on where it stopped: rlvr run quickstart" in said and "Traceback" not in said
+        assert "To continue where it stopped: rlvr run quickstart" in said and "Traceback" not in said
     assert rlvr(*command).returncode == 0
     assert contents(tmp_path / "run") == contents(finished)
 
@@ -166,7 +166,7 @@ BAD = {
     ),
     "no such file": (["run", "quickstart", "problems.heldout={file: HERE/none.jsonl}"], "none.jsonl"),
     "overlap": (["run", "quickstart", "problems.heldout={world: train, limit: 3}"], "3"),
-    "foreign folder": (["run", "quickstart", "--output", "HERE"], "something else in this output folder"),
+    "foreign folder": (["run", "quickstart", "--output", "HERE"], "this output folder holds something else"),
     "trl field": (["run", "quickstart", "--output", "HERE/new", "train.trl.bta=1"], "did you mean 'beta'"),
     "no such rollouts": (["report", "HERE/a.jsonl", "HERE/b.jsonl"], "a.jsonl"),
     "torn scores": (["score", "HERE/torn.jsonl", "--verifier", "math"], "torn.jsonl"),

@@ -61,7 +61,7 @@ def test_a_disk_too_small_for_the_next_checkpoint(trained, disk, capsys):
     remount(disk, f"size={16 * sum(p.stat().st_size for p in checkpoint.iterdir()) // 10}")
     assert main(words) == 3
     said = capsys.readouterr().err
-    assert "no space left for checkpoint-2" in said and "MB are free" in said and "make space" in said
+    assert "no space left for checkpoint-2" in said and "MB are free" in said and "free some space" in said
     assert [p.name for p in (disk / "run" / "checkpoints").glob("checkpoint-*")] == ["checkpoint-1"]
     remount(disk, "size=200m")
     assert main(words) == 0
@@ -77,7 +77,8 @@ def test_a_disk_that_fills_in_the_middle_of_anything(disk, tmp_path, capsys, lef
     filler.write_bytes(b"x" * (free - left // 4096 * 4096))
     assert main(words) == 3
     assert (
-        "No space left on device" in (said := capsys.readouterr().err) and "the same command goes on" in said
+        "No space left on device" in (said := capsys.readouterr().err)
+        and "the same command continues" in said
     )
     remount(disk, "size=200m")
     assert main(words) == 0

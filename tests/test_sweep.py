@@ -69,7 +69,7 @@ def test_cells_of_one_seed_share_the_base_and_others_do_not(swept):
     ]
     assert drawn[0] == drawn[1] and drawn[2] == drawn[3] and drawn[0] != drawn[2]
     logs = [(swept / name / "log.txt").read_text() for name in CELLS]
-    shared = "The base's evaluation is that of"
+    shared = "The evaluation of the base is copied from"
     assert [shared in log for log in logs] == [False, True, False, True]
 
 

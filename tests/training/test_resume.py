@@ -107,7 +107,7 @@ def test_a_signal_leaves_a_checkpoint_of_the_last_step_and_its_code(finished, tm
     )
     _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + sign, said
-    assert "To go on where it stopped: rlvr train quickstart" in said and "Traceback" not in said
+    assert "To continue where it stopped: rlvr train quickstart" in said and "Traceback" not in said
     left = [
         int(p.name.removeprefix("checkpoint-"))
         for p in (tmp_path / "run" / "checkpoints").glob("checkpoint-*")
