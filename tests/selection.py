@@ -146,14 +146,14 @@ class Report:
         reports = [
             report for kind in stats.values() for report in kind if isinstance(report, pytest.TestReport)
         ]
-        took: Counter[str] = Counter()
+        took: dict[str, float] = {}
         for report in reports:
-            took[report.nodeid] += report.duration
+            took[report.nodeid] = took.get(report.nodeid, 0.0) + report.duration
         slow = {report.nodeid for report in reports if "slow" in report.keywords}
         self._left_out(
             [report for report in stats.get("skipped", []) if isinstance(report, pytest.TestReport)]
         )
-        for nodeid, seconds in took.most_common():
+        for nodeid, seconds in sorted(took.items(), key=lambda entry: -entry[1]):
             if seconds > LONG and nodeid not in slow:
                 self._say(f"Not marked slow, {seconds:.0f} s: {nodeid}")
         if self.config.getoption("save_durations"):
@@ -169,7 +169,7 @@ class Report:
         for reason, count in reasons.most_common():
             self._say(f"Skipped: {count} ({reason})")
 
-    def _save(self, took: Counter[str], slow: set[str]) -> None:
+    def _save(self, took: dict[str, float], slow: set[str]) -> None:
         files: dict[str, list[float]] = {}
         for nodeid, seconds in took.items():
             files.setdefault(file_of(nodeid), [0.0, 0.0])[nodeid in slow] += seconds
@@ -182,7 +182,7 @@ class Report:
         self._say(f"Written: {DURATIONS}")
 
     def _say(self, line: str) -> None:
-        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        reporter: Any = self.config.pluginmanager.getplugin("terminalreporter")
         if reporter is not None:
             reporter.write_line(line)
 
