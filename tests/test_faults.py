@@ -134,7 +134,14 @@ class Verifier:
 """
 
 
-@pytest.mark.parametrize("phase", ["sampling", "verifying", "evaluation"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "sampling",
+        pytest.param("verifying", marks=pytest.mark.slow),
+        pytest.param("evaluation", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_is_heard_in_the_middle_of_anything(tmp_path, phase):
     """Within 30 s, where the phase alone takes longer."""
     (tmp_path / "patient.py").write_text(PATIENT)
@@ -164,6 +171,7 @@ def test_a_signal_is_heard_in_the_middle_of_anything(tmp_path, phase):
     assert not (tmp_path / "run" / "rollouts" / "train-000001.jsonl").exists()  # it was in the middle
 
 
+@pytest.mark.slow
 def test_a_folder_that_vanishes_under_the_run(tmp_path):
     folder = tmp_path / "run"
     words = command(folder, "train.steps=400", "sampling.samples=2", verb="train")
