@@ -68,8 +68,16 @@ def test_a_disk_too_small_for_the_next_checkpoint(trained, disk, capsys):
     assert result(disk / "run") == result(trained)
 
 
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
+    """A run without a training step, on a disk with space."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "run"
+    assert main(command(folder, "train.steps=0")) == 0
+    return folder
+
+
 @pytest.mark.parametrize("left", [0, 3000, 60_000])
-def test_a_disk_that_fills_in_the_middle_of_anything(disk, tmp_path, capsys, left):
+def test_a_disk_that_fills_in_the_middle_of_anything(elsewhere, disk, capsys, left):
     """`left` bytes: not the config, then not the first rollouts, then not the whole evaluation."""
     words = command(disk / "run", "train.steps=0")
     filler = disk / "filler"
@@ -81,8 +89,6 @@ def test_a_disk_that_fills_in_the_middle_of_anything(disk, tmp_path, capsys, lef
     )
     remount(disk, "size=200m")
     assert main(words) == 0
-    elsewhere = tmp_path / "run"
-    assert main(command(elsewhere, "train.steps=0")) == 0
     for name in ("base", "tuned"):
         there, here = (folder / "rollouts" / f"{name}.jsonl" for folder in (disk / "run", elsewhere))
         assert there.read_bytes() == here.read_bytes()
