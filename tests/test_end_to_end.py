@@ -127,9 +127,18 @@ def test_another_configuration_in_the_same_folder_is_refused(finished, capsys):
     assert "train.steps: 4 / 5" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 @pytest.mark.parametrize(
-    "moment", ["rollouts/base.jsonl", "rollouts/train-000003.jsonl", "rollouts/tuned.jsonl"]
+    "sign",
+    [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)],
+    ids=["killed", "interrupted"],
+)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("rollouts/base.jsonl", marks=pytest.mark.slow),
+        "rollouts/train-000003.jsonl",
+        pytest.param("rollouts/tuned.jsonl", marks=pytest.mark.slow),
+    ],
 )
 def test_a_stopped_run_goes_on_and_ends_the_same(finished, tmp_path, sign, moment):
     command = ["run", "quickstart", "--output", str(tmp_path / "run"), *SHORT]

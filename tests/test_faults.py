@@ -68,8 +68,16 @@ def test_a_disk_too_small_for_the_next_checkpoint(trained, disk, capsys):
     assert result(disk / "run") == result(trained)
 
 
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
+    """A run without a training step, on a disk with space."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "run"
+    assert main(command(folder, "train.steps=0")) == 0
+    return folder
+
+
 @pytest.mark.parametrize("left", [0, 3000, 60_000])
-def test_a_disk_that_fills_in_the_middle_of_anything(disk, tmp_path, capsys, left):
+def test_a_disk_that_fills_in_the_middle_of_anything(elsewhere, disk, capsys, left):
     """`left` bytes: not the config, then not the first rollouts, then not the whole evaluation."""
     words = command(disk / "run", "train.steps=0")
     filler = disk / "filler"
@@ -82,8 +90,6 @@ def test_a_disk_that_fills_in_the_middle_of_anything(disk, tmp_path, capsys, lef
     )
     remount(disk, "size=200m")
     assert main(words) == 0
-    elsewhere = tmp_path / "run"
-    assert main(command(elsewhere, "train.steps=0")) == 0
     for name in ("base", "tuned"):
         there, here = (folder / "rollouts" / f"{name}.jsonl" for folder in (disk / "run", elsewhere))
         assert there.read_bytes() == here.read_bytes()
@@ -135,7 +141,14 @@ class Verifier:
 """
 
 
-@pytest.mark.parametrize("phase", ["sampling", "verifying", "evaluation"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "sampling",
+        pytest.param("verifying", marks=pytest.mark.slow),
+        pytest.param("evaluation", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_is_heard_in_the_middle_of_anything(tmp_path, phase):
     """Within 30 s, where the phase alone takes longer."""
     (tmp_path / "patient.py").write_text(PATIENT)
@@ -165,6 +178,7 @@ def test_a_signal_is_heard_in_the_middle_of_anything(tmp_path, phase):
     assert not (tmp_path / "run" / "rollouts" / "train-000001.jsonl").exists()  # it was in the middle
 
 
+@pytest.mark.slow
 def test_a_folder_that_vanishes_under_the_run(tmp_path):
     folder = tmp_path / "run"
     words = command(folder, "train.steps=400", "sampling.samples=2", verb="train")

@@ -103,6 +103,7 @@ def goes_on_as(alone: Path, stopped: Path) -> None:
         assert (stopped / name).read_bytes() == (alone / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_two_processes_that_are_killed_go_on_and_end_the_same(alone, tmp_path):
     killed = tmp_path / "killed"
     process = subprocess.Popen(
@@ -116,6 +117,7 @@ def test_two_processes_that_are_killed_go_on_and_end_the_same(alone, tmp_path):
     goes_on_as(alone, killed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 4])
 def test_two_processes_go_on_inside_and_behind_a_batch_that_two_steps_share(alone, tmp_path, step):
     stopped = tmp_path / "stopped"
@@ -182,6 +184,7 @@ def ending(process: subprocess.Popen[str]) -> str:
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "signalled"), [("sampling", 1), ("verifying", 1), ("evaluation", 0)])
 def test_a_signal_to_one_process_stops_both_in_a_long_phase(tmp_path, phase, signalled):
     """Within 30 s, while the phase goes on for minutes. While verifying, process 1 waits for process 0."""

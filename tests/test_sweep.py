@@ -141,6 +141,7 @@ def test_check_checks_every_cell_and_train_refuses_a_grid(tmp_path, capsys):
     assert "4 runs" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_go_through_the_same_cells(tmp_path):
     folder = tmp_path / "grid"
     words = [*launch(2), *command(folder, "seed=1,2")]

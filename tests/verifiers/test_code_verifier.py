@@ -116,6 +116,7 @@ def one_busy_cpu():
     os.sched_setaffinity(0, before)
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     ("program", "status"),
     [

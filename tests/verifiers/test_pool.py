@@ -316,6 +316,7 @@ def test_an_interrupt_leaves_no_work_behind():
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.serial
 def test_a_stopped_parent_does_not_blame_its_workers(tmp_path: Path):
     """A suspended job: everything stops for longer than the deadline, then goes on."""
     code = (
@@ -345,6 +346,7 @@ def test_a_pool_travels_by_pickle(pool: VerifierPool):
         assert judge(copy, "a") == ["correct"]
 
 
+@pytest.mark.serial
 def test_cheap_verdicts_pass_at_more_than_3000_a_second():
     items = [(P, f"answer {i}") for i in range(6000)]
     with VerifierPool(NAUGHTY, workers=2, cache=0) as pool:
