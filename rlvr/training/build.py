@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import set_seed
 from peft import get_peft_model
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.utils import disable_dropout_in_model
@@ -58,6 +59,7 @@ def build(
         )
     args = arguments.grpo_config(config, run.checkpoints, longest)
     accelerator = make_accelerator(args, run)
+    set_seed(config.seed)  # adapters begin at random numbers, the same on every process
     model, frozen, whole = trainable(config, policy, args, accelerator)
     prepared = accelerator.prepare_model(model)
     steps = optimizer(prepared, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None)
@@ -108,6 +110,7 @@ def build(
         with current.sampler(f"step-{step}") as sampler:
             return evaluate(sampler, step)
 
+    set_seed(config.seed, device_specific=True)  # dropout differs from process to process
     loop.checkpoints = CheckpointPolicy(loop, checkpoints, loop.log, train.checkpoint_every, hooks)
     checkpoints.parts |= {"metrics": loop.log, "finite": loop.finite, "curriculum": loop.collector.curriculum}
     if loop.entropy:
