@@ -44,6 +44,9 @@ def train(
         ConfigError: the arguments do not fit together or TRL refuses them.
         PolicyError: the model cannot be loaded.
     """
+    import gc
+
+    from rlvr.training import arguments
     from rlvr.training.build import build, load_hooks, start
     from rlvr.training.checkpoints import Checkpoints
     from rlvr.training.export import export
@@ -51,10 +54,10 @@ def train(
 
     if run.model.is_dir():
         return run.model
+    arguments.check(config.train)
     hooks = load_hooks(config.train.hooks)
-    checkpoints = Checkpoints(
-        run.checkpoints, config.train.trl.get("save_total_limit", 2) or 1, evaluator.terminal.say
-    )
+    kept = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
+    checkpoints = Checkpoints(run.checkpoints, kept or 1, evaluator.terminal.say)
     with processes().main_process_first():
         resumed = start(checkpoints, config.resume)
     done = resumed.step if resumed else 0
@@ -70,4 +73,6 @@ def train(
     export(loop.policy, loop.model, loop.accelerator, run.model)
     loop.collector.current.close()
     loop.accelerator.end_training()
+    del loop
+    gc.collect()  # its parts hold each other; what they hold of the device is needed to evaluate the tuned model
     return run.model
