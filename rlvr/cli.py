@@ -138,6 +138,12 @@ def parser() -> argparse.ArgumentParser:
         "--output", type=Path, default=Path("report"), help="folder for report.html, report.json"
     )
     report.add_argument("--search-budget", type=int, metavar="K")
+    report.add_argument(
+        "--replicates",
+        type=int,
+        metavar="N",
+        help="of the cluster bootstrap behind the intervals; unset: a sweep's own, else 2000",
+    )
     report.add_argument("--allow-mismatch", action="store_true", help="compare what was sampled differently")
     report.set_defaults(verb="report")
 

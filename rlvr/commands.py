@@ -68,8 +68,14 @@ def evaluate(args: argparse.Namespace) -> int:
         evaluator.evaluate(policy, problems.heldout, output)
         with one_process() as mine:
             if mine:
-                budget = config.analysis.search_budget
-                result = reports.build(output, None, output=folder, search_budget=budget, title=name)
+                result = reports.build(
+                    output,
+                    None,
+                    output=folder,
+                    search_budget=config.analysis.search_budget,
+                    replicates=config.analysis.replicates,
+                    title=name,
+                )
                 terminal.show(result.summary)
                 terminal.show(f"Rollouts: {output}\nReport: {result.html}")
     return 0
@@ -97,6 +103,8 @@ def report(args: argparse.Namespace) -> int:
         "search_budget": args.search_budget,
         "allow_mismatch": args.allow_mismatch,
     }
+    if args.replicates is not None:
+        options["replicates"] = args.replicates
     given = [path for path in (args.base, args.tuned, *args.more) if path is not None]
     if len(given) == 1 and (args.base / sweep.LIST).is_file():
         result = sweep.report(args.base, **options)

@@ -165,6 +165,7 @@ def report(config: Config, problems: Problems, evaluator: Evaluator, here: Run) 
         more=here.evaluations(),
         output=here.folder,
         search_budget=config.analysis.search_budget,
+        replicates=config.analysis.replicates,
         metrics=here.metrics,
         probes={
             probe: (here.rollouts(f"base.{probe}"), here.rollouts(f"tuned.{probe}"))
