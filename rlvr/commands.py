@@ -70,8 +70,14 @@ def evaluate(args: argparse.Namespace) -> int:
             evaluator.evaluate(engine, problems.heldout, output)
         with main_process_only() as is_main:
             if is_main:
-                budget = config.analysis.search_budget
-                result = reports.build(output, None, output=folder, search_budget=budget, title=name)
+                result = reports.build(
+                    output,
+                    None,
+                    output=folder,
+                    search_budget=config.analysis.search_budget,
+                    replicates=config.analysis.replicates,
+                    title=name,
+                )
                 terminal.show(result.summary)
                 terminal.show(f"Rollouts: {output}\nReport: {result.html}")
     return 0
@@ -99,6 +105,8 @@ def report(args: argparse.Namespace) -> int:
         "search_budget": args.search_budget,
         "allow_mismatch": args.allow_mismatch,
     }
+    if args.replicates is not None:
+        options["replicates"] = args.replicates
     given = [path for path in (args.base, args.tuned, *args.more) if path is not None]
     if len(given) == 1 and (args.base / sweep.LIST).is_file():
         result = sweep.report(args.base, **options)

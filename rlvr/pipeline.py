@@ -194,6 +194,7 @@ def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -
         more=run.evaluations(),
         output=run.folder,
         search_budget=config.analysis.search_budget,
+        replicates=config.analysis.replicates,
         metrics=run.metrics,
         probes={
             probe: (run.rollouts(f"base.{probe}"), run.rollouts(f"tuned.{probe}"))
