@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import verifiers
 from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
+from rlvr.launch.processes import processes
 from rlvr.run import versions
 from verifiers import Problem
 
@@ -92,6 +93,10 @@ def check_parts(config: Config) -> None:
         close()
     check_sandbox(config)
     check_engine(config.sampling)
+    if config.resume not in ("auto", "never") and processes().is_main_process:
+        from rlvr.training import checkpoints
+
+        checkpoints.given(Path(config.resume))
     if config.train.steps and config.train.trl:
         from rlvr.training import arguments
 

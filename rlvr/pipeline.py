@@ -152,7 +152,9 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) ->
 
     if not run.model.is_dir():
         if run.rollouts("base").exists():
-            for sentence in preflight.outlook(run.rollouts("base"), config):
+            for sentence in preflight.outlook(
+                run.rollouts("base"), config.train.group_size, config.sampling.max_new_tokens
+            ):
                 evaluator.terminal.say(sentence)
         evaluator.terminal.say(f"Training: {config.train.steps} steps of {config.train.algorithm}")
     return training.train(config, problems.train, evaluator, run, due, on_the_way)
