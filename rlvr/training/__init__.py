@@ -44,17 +44,17 @@ def train(
         ConfigError: the arguments do not fit together or TRL refuses them.
         PolicyError: the model cannot be loaded.
     """
-    from rlvr.training.build import build, load_hooks, start
+    from rlvr.training import arguments
+    from rlvr.training.build import build, start
     from rlvr.training.checkpoints import Checkpoints
     from rlvr.training.export import export
-    from rlvr.training.metrics_log import rewind
+    from rlvr.training.metrics_log import load_hooks, rewind
 
     if run.model.is_dir():
         return run.model
     hooks = load_hooks(config.train.hooks)
-    checkpoints = Checkpoints(
-        run.checkpoints, config.train.trl.get("save_total_limit", 2) or 1, evaluator.terminal.say
-    )
+    limit = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
+    checkpoints = Checkpoints(run.checkpoints, max(0, limit or 0), evaluator.terminal.say)
     with processes().main_process_first():
         resumed = start(checkpoints, config.resume)
     done = resumed.step if resumed else 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 from accelerate.utils import set_seed
 from peft import get_peft_model
 from trl.trainer.grpo_config import GRPOConfig
@@ -120,8 +120,8 @@ def build(
 
 def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     """accelerate, with what the launcher brings (processes, FSDP, DeepSpeed), precision and trackers."""
-    report_to = [args.report_to] if isinstance(args.report_to, str) else list(args.report_to or [])
-    trackers = [name for name in report_to if name != "none"]
+    # transformers adds names of its own (a cluster's), which accelerate does not know
+    trackers = [name for name in args.report_to or [] if name in LOGGER_TYPE_TO_CLASS]
     options = {
         "find_unused_parameters": args.ddp_find_unused_parameters,
         "bucket_cap_mb": args.ddp_bucket_cap_mb,
@@ -141,7 +141,7 @@ def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     )
     if trackers:
         name = {"wandb": {"name": args.run_name or run.folder.name}}
-        accelerator.init_trackers(args.project or "rlvr", init_kwargs=name)
+        accelerator.init_trackers(args.project, init_kwargs=name)
     return accelerator
 
 
@@ -226,19 +226,3 @@ def start(checkpoints: Checkpoints, resume: str) -> Checkpoint | None:
         return own
     checkpoints.leave(first.step)
     return first
-
-
-def load_hooks(names: Sequence[str]) -> list[Hook]:
-    """An instance of each class `module:Name` of `train.hooks`.
-
-    Raises:
-        ConfigError: there is no such module or class.
-    """
-    hooks = []
-    for name in names:
-        module, _, attribute = name.partition(":")
-        try:
-            hooks.append(getattr(importlib.import_module(module), attribute)())
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigError(f"train.hooks: {name}: {error}; expected my_module:MyHook") from error
-    return hooks
