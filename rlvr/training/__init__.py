@@ -48,11 +48,11 @@ def train(
     from rlvr.training.build import build, start
     from rlvr.training.checkpoints import Checkpoints
     from rlvr.training.export import export
-    from rlvr.training.metrics_log import load_hooks, rewind
+    from rlvr.training.metrics_log import hook_classes, rewind
 
     if run.model.is_dir():
         return run.model
-    hooks = load_hooks(config.train.hooks)
+    hooks = [cls() for cls in hook_classes(config.train.hooks)]
     limit = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
     checkpoints = Checkpoints(run.checkpoints, max(0, limit or 0), evaluator.terminal.say)
     with processes().main_process_first():

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 from accelerate.utils import set_seed
 from peft import get_peft_model
 from trl.trainer.grpo_config import GRPOConfig
@@ -120,8 +119,7 @@ def build(
 
 def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     """accelerate, with what the launcher brings (processes, FSDP, DeepSpeed), precision and trackers."""
-    # transformers adds names of its own (a cluster's), which accelerate does not know
-    trackers = [name for name in args.report_to or [] if name in LOGGER_TYPE_TO_CLASS]
+    trackers = arguments.trackers(args.report_to)
     options = {
         "find_unused_parameters": args.ddp_find_unused_parameters,
         "bucket_cap_mb": args.ddp_bucket_cap_mb,
@@ -162,8 +160,8 @@ def trainable(
     model: Any = policy.model
     if args.disable_dropout:
         disable_dropout_in_model(model)
-    if args.gradient_checkpointing:
-        model.gradient_checkpointing_enable(args.gradient_checkpointing_kwargs or {"use_reentrant": False})
+    if args.activation_checkpointing:
+        model.gradient_checkpointing_enable(args.activation_checkpointing_kwargs or {"use_reentrant": False})
         model.enable_input_require_grads()
     if config.train.algorithm == "ppo":
         ppo.add_value_head(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -41,24 +42,25 @@ class Hook(Protocol):
         ...
 
 
-def load_hooks(names: Sequence[str]) -> list[Hook]:
-    """An instance of each class `module:Name` of `train.hooks`.
+def hook_classes(names: Sequence[str]) -> list[type[Hook]]:
+    """The classes `module:Name` of `train.hooks`.
 
     Raises:
-        ConfigError: there is no such module or class, it needs arguments, or it lacks one of a hook's methods.
+        ConfigError: there is no such class, it needs arguments, or it lacks one of a hook's methods.
     """
-    hooks = []
+    classes = []
     for name in names:
         module, _, attribute = name.partition(":")
         try:
-            hook = getattr(importlib.import_module(module), attribute)()
+            cls = getattr(importlib.import_module(module), attribute)
+            inspect.signature(cls).bind()
         except (ImportError, AttributeError, ValueError, TypeError) as error:
             raise ConfigError(f"train.hooks: {name}: {error}; expected my_module:MyHook") from error
         for method in ("on_step", "on_evaluation", "on_checkpoint"):
-            if not callable(getattr(hook, method, None)):
+            if not callable(getattr(cls, method, None)):
                 raise ConfigError(f"train.hooks: {name} has no method {method}")
-        hooks.append(hook)
-    return hooks
+        classes.append(cls)
+    return classes
 
 
 class MetricsLog:
