@@ -59,6 +59,8 @@ def roll(
         seed: the run's.
         on_done: called as each episode ends.
     """
+    if not requests:
+        return []
     problems = {r.problem.id: r.problem for r in requests}
     number = {name: i for i, name in enumerate(problems)}
     read = encode(sampler.policy, evidence, list(problems.values()))

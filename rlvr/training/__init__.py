@@ -44,6 +44,8 @@ def train(
         ConfigError: the arguments do not fit together or TRL refuses them.
         PolicyError: the model cannot be loaded.
     """
+    import gc
+
     from rlvr.training import arguments
     from rlvr.training.build import build, start
     from rlvr.training.checkpoints import Checkpoints
@@ -52,6 +54,7 @@ def train(
 
     if run.model.is_dir():
         return run.model
+    arguments.check(config.train)
     hooks = [cls() for cls in hook_classes(config.train.hooks)]
     limit = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
     checkpoints = Checkpoints(run.checkpoints, max(0, limit or 0), evaluator.terminal.say)
@@ -70,4 +73,6 @@ def train(
     export(loop.policy, loop.model, loop.accelerator, run.model)
     loop.collector.current.close()
     loop.accelerator.end_training()
+    del loop
+    gc.collect()  # its parts hold each other; what they hold of the device is needed to evaluate the tuned model
     return run.model

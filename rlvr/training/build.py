@@ -61,7 +61,9 @@ def build(
     set_seed(config.seed)  # adapters begin at random numbers, the same on every process
     model, frozen, whole = trainable(config, policy, args, accelerator)
     prepared = accelerator.prepare_model(model)
-    steps = optimizer(prepared, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None)
+    own_optimizer = optimizer(
+        prepared, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None
+    )
     router = router_coefficient(model, args)
     read = [prepared] if frozen is None or frozen.adapted else [prepared, frozen.model]
     forward = Forward(read, accelerator, config.sampling.temperature, router != 0, say)
@@ -91,8 +93,8 @@ def build(
         objective=Objective.of(args, other_engine=False),
         entropy=EntropyControl.of(args),
         router_coefficient=router,
-        optimizer=accelerator.prepare_optimizer(steps),
-        schedule=schedule(steps, args, train.steps),
+        optimizer=accelerator.prepare_optimizer(own_optimizer),
+        schedule=schedule(own_optimizer, args, train.steps),
         finite=FiniteCheck(
             train.max_skipped,
             train.max_drift,
@@ -120,8 +122,9 @@ def build(
 def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     """accelerate, with what the launcher brings (processes, FSDP, DeepSpeed), precision and trackers."""
     trackers = arguments.trackers(args.report_to)
+    unused = args.ddp_find_unused_parameters  # by default as transformers: a router leaves some experts out
     options = {
-        "find_unused_parameters": args.ddp_find_unused_parameters,
+        "find_unused_parameters": not args.activation_checkpointing if unused is None else unused,
         "bucket_cap_mb": args.ddp_bucket_cap_mb,
         "broadcast_buffers": args.ddp_broadcast_buffers,
         "static_graph": args.ddp_static_graph,
