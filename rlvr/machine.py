@@ -97,10 +97,15 @@ def check_parts(config: Config) -> None:
         from rlvr.training import checkpoints
 
         checkpoints.given(Path(config.resume))
+    if config.train.steps and config.train.hooks:
+        from rlvr.training.metrics_log import hook_classes
+
+        hook_classes(config.train.hooks)
     if config.train.steps and config.train.trl:
         from rlvr.training import arguments
 
         arguments.check(config.train)
+        arguments.trackers(config.train.trl.get("report_to"))
 
 
 def check_engine(sampling: SamplingConfig) -> None:

@@ -47,17 +47,17 @@ def train(
     import gc
 
     from rlvr.training import arguments
-    from rlvr.training.build import build, load_hooks, start
+    from rlvr.training.build import build, start
     from rlvr.training.checkpoints import Checkpoints
     from rlvr.training.export import export
-    from rlvr.training.metrics_log import rewind
+    from rlvr.training.metrics_log import hook_classes, rewind
 
     if run.model.is_dir():
         return run.model
     arguments.check(config.train)
-    hooks = load_hooks(config.train.hooks)
-    kept = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
-    checkpoints = Checkpoints(run.checkpoints, kept or 1, evaluator.terminal.say)
+    hooks = [cls() for cls in hook_classes(config.train.hooks)]
+    limit = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
+    checkpoints = Checkpoints(run.checkpoints, max(0, limit or 0), evaluator.terminal.say)
     with processes().main_process_first():
         resumed = start(checkpoints, config.resume)
     done = resumed.step if resumed else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -122,11 +121,10 @@ def build(
 
 def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     """accelerate, with what the launcher brings (processes, FSDP, DeepSpeed), precision and trackers."""
-    report_to = [args.report_to] if isinstance(args.report_to, str) else list(args.report_to or [])
-    trackers = [name for name in report_to if name != "none"]
+    trackers = arguments.trackers(args.report_to)
     unused = args.ddp_find_unused_parameters  # by default as transformers: a router leaves some experts out
     options = {
-        "find_unused_parameters": not args.gradient_checkpointing if unused is None else unused,
+        "find_unused_parameters": not args.activation_checkpointing if unused is None else unused,
         "bucket_cap_mb": args.ddp_bucket_cap_mb,
         "broadcast_buffers": args.ddp_broadcast_buffers,
         "static_graph": args.ddp_static_graph,
@@ -144,7 +142,7 @@ def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     )
     if trackers:
         name = {"wandb": {"name": args.run_name or run.folder.name}}
-        accelerator.init_trackers(args.project or "rlvr", init_kwargs=name)
+        accelerator.init_trackers(args.project, init_kwargs=name)
     return accelerator
 
 
@@ -165,8 +163,8 @@ def trainable(
     model: Any = policy.model
     if args.disable_dropout:
         disable_dropout_in_model(model)
-    if args.gradient_checkpointing:
-        model.gradient_checkpointing_enable(args.gradient_checkpointing_kwargs or {"use_reentrant": False})
+    if args.activation_checkpointing:
+        model.gradient_checkpointing_enable(args.activation_checkpointing_kwargs or {"use_reentrant": False})
         model.enable_input_require_grads()
     if config.train.algorithm == "ppo":
         ppo.add_value_head(model)
@@ -229,19 +227,3 @@ def start(checkpoints: Checkpoints, resume: str) -> Checkpoint | None:
         return own
     checkpoints.leave(first.step)
     return first
-
-
-def load_hooks(names: Sequence[str]) -> list[Hook]:
-    """An instance of each class `module:Name` of `train.hooks`.
-
-    Raises:
-        ConfigError: there is no such module or class.
-    """
-    hooks = []
-    for name in names:
-        module, _, attribute = name.partition(":")
-        try:
-            hooks.append(getattr(importlib.import_module(module), attribute)())
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigError(f"train.hooks: {name}: {error}; expected my_module:MyHook") from error
-    return hooks

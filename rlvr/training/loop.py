@@ -82,7 +82,9 @@ class Loop:
                     self.batch = self.sample(step) if fresh or self.batch is None else used_again(self.batch)
                     figures = self.backward(self.batch, fresh)
                     norm = clip(self.accelerator, self.model, self.args.max_grad_norm)
-                    skip = self.finite.should_skip(step, norm)
+                skip = self.finite.should_skip(step, norm)
+                if self.entropy:
+                    self.entropy.observe(figures)
                 figures |= self.finite.figures | {
                     "gradient_norm": norm,
                     "learning_rate": self.update(step, skip),
@@ -93,6 +95,7 @@ class Loop:
                 self.log.finish()  # evaluate where that is due, and commit the step
                 self.checkpoints.save_if_due(step)
                 self.finite.stop_after_too_many(step)
+            signals.release()  # a signal that came while the last step was committed
         except (signals.Interrupted, RunError):
             self.checkpoints.save_now()
             raise
@@ -136,8 +139,9 @@ class Loop:
 
     @torch.no_grad()
     def score(self, batch: StepBatch, sampled: Sampled) -> None:
-        """What the loss needs of the weights that drew the batch, and of the reference: log-probabilities and
-        values."""
+        """What the loss needs of the weights that drew the batch, and of the reference: log-probabilities and values,
+        without dropout, as they were drawn."""
+        self.model.eval()
         several = self.args.num_iterations > 1 and self.config.algorithm != "rejection"
         size = self.config.group_size
         for micro in batch.micro_steps():
@@ -201,17 +205,16 @@ class Loop:
                 )
                 value = value + self.side_losses(answer, micro, batch.totals, sums)
                 self.accelerator.backward(value)
-            sums.add(loss=(value.detach(), 1 / len(micro_steps)), **metrics)
-            comparable = fresh and self.config.algorithm != "rejection"
+            sums.add(loss=(value.detach(), 1 / len(micro_steps)))
+            if not micro.filler:
+                sums.add(**metrics)
+            comparable = fresh and self.config.algorithm != "rejection" and not micro.filler
             self.finite.see(
                 micro.numbers, tokens, answer.logprobs, value, tokens.sampler if comparable else None
             )
         if not micro_steps:
             no_gradient(self.model)
-        figures = {"loss": 0.0} | sums.result()
-        if self.entropy:
-            self.entropy.observe(figures)
-        return figures
+        return {"loss": 0.0} | sums.result()
 
     def threshold(self, entropies: torch.Tensor) -> torch.Tensor | None:
         """The least entropy of the tokens that are trained on, over the micro-steps of all processes."""

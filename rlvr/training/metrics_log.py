@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -12,6 +14,7 @@ from typing import Any, Protocol
 from accelerate.utils import gather_object
 
 from rlvr import files
+from rlvr.errors import ConfigError
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
 from rlvr.run import read_metrics
@@ -37,6 +40,27 @@ class Hook(Protocol):
     def on_checkpoint(self, step: int, folder: Path) -> None:
         """After a checkpoint is whole and in its place."""
         ...
+
+
+def hook_classes(names: Sequence[str]) -> list[type[Hook]]:
+    """The classes `module:Name` of `train.hooks`.
+
+    Raises:
+        ConfigError: there is no such class, it needs arguments, or it lacks one of a hook's methods.
+    """
+    classes = []
+    for name in names:
+        module, _, attribute = name.partition(":")
+        try:
+            cls = getattr(importlib.import_module(module), attribute)
+            inspect.signature(cls).bind()
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
+            raise ConfigError(f"train.hooks: {name}: {error}; expected my_module:MyHook") from error
+        for method in ("on_step", "on_evaluation", "on_checkpoint"):
+            if not callable(getattr(cls, method, None)):
+                raise ConfigError(f"train.hooks: {name} has no method {method}")
+        classes.append(cls)
+    return classes
 
 
 class MetricsLog:
