@@ -1,42 +1,44 @@
-"""The update three ways on the same samples: the loop's, TRL's `GRPOTrainer`, and `scripts/grpo_from_scratch.py`.
+"""The update three ways on the same samples: the loop's, TRL's `GRPOTrainer`, and `scripts/grpo_from_scratch.py`."""
 
-The loop's is a real `StepBatch` through `Loop.backward`: forward pass, losses, micro-steps. TRL's trainer is a plain one
-that is handed the same episodes by a `rollout_func`; masks, token counts and truncation are its own reading of them.
-"""
-
-import copy
 import dataclasses
 import importlib.util
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from datasets import Dataset
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rlvr.config import LoraSection, SamplingConfig
 from rlvr.policy import load_policy
 from rlvr.rollouts.types import Turn
-from rlvr.training import arguments
-from rlvr.training.attention import block_mask
-from rlvr.training.collect import Sampled
 from rlvr.training.loop import Loop
 from rlvr.training.objective import loss as loss_of
-from rlvr.training.packing import Prompted, Sample, pack
 from rlvr.training.step_batch import StepBatch
 from tests.conftest import REPO, quickstart_config
-from tests.training.handles import distance, gradient_of, loop_of, move, prompted, row_by_row, windowed
+from tests.training.handles import gradient_of, loop_of, move, prompted, row_by_row
+from tests.training.reference_step import (
+    DEAD,
+    GROUPS,
+    LIMIT,
+    ROWS,
+    Found,
+    G,
+    Step,
+    assert_agree,
+    awkward,
+    batch_of,
+    by_loop,
+    by_trl,
+    episodes_of,
+    per_row,
+    scored,
+    trl_of,
+    with_numbers,
+)
 
-GROUPS, G, LIMIT = 4, 4, 20
-ROWS, DEAD = GROUPS * G, 1
 LOSSES = ["grpo", "dr_grpo", "dapo", "bnpo", "luspo", "cispo", "sapo", "vespo"]
 LAYOUTS = ["packed", "padded"]
-TOLERANCE = 1e-4
-Found = dict[str, tuple[float, torch.Tensor]]
 
 
 def load_oracle():
@@ -55,22 +57,6 @@ oracle = load_oracle()
 
 
 # ------------------------------------------------------------------ the same step for all three
-
-
-@dataclass
-class Step:
-    """What a step sampled, and numbers of other policies on it, (N,) over the policy's tokens of whole samples."""
-
-    sampled: Sampled
-    advantages: torch.Tensor
-    """(groups, G)"""
-    old: torch.Tensor
-    ref: torch.Tensor
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory) -> dict[str, str]:
-    return {"packed": "tiny", "padded": windowed(tmp_path_factory.mktemp("model") / "windowed")}
 
 
 @pytest.fixture(scope="module")
@@ -113,120 +99,10 @@ def answered(make) -> Step:
             (turn,) = episode.turns
             cut = len(turn.token_ids) // 2
             parts = [slice(0, cut), slice(cut, None)]
-            first, second = (
-                Turn("policy", turn.token_ids[part], "", turn.logprobs[part]) for part in parts
-            )
+            first, second = (Turn("policy", turn.token_ids[part], "", turn.logprobs[part]) for part in parts)
             if number != 1:
                 episode.turns = [first, Turn("evidence", [5, 9, 14][: 1 + number % 3], ""), second]
     return awkward(loop, sampled)
-
-
-def awkward(loop: Loop, sampled: Sampled) -> Step:
-    generator = torch.Generator().manual_seed(0)
-    whole = [
-        Prompted(group.episodes[0].prompt_ids, [Sample.of(e.token_ids, e.mask) for e in group.episodes])
-        for group in sampled.groups
-    ]
-    with torch.no_grad():
-        now, _ = row_by_row(loop.plain, whole)
-    advantages = torch.randn(GROUPS, G, generator=generator)
-    advantages[DEAD] = 0
-    return Step(
-        sampled,
-        advantages - advantages.mean(1, keepdim=True),
-        now + 0.3 * torch.randn(now.shape, generator=generator),
-        now + 0.2 * torch.randn(now.shape, generator=generator),
-    )
-
-
-def episodes_of(step: Step) -> list[Any]:
-    return [episode for group in step.sampled.groups for episode in group.episodes]
-
-
-def per_row(step: Step, values: torch.Tensor) -> list[torch.Tensor]:
-    return list(values.split([episode.tokens for episode in episodes_of(step)]))
-
-
-def batch_of(loop: Loop, step: Step) -> StepBatch:
-    """The loop's batch with the step's numbers."""
-    batch = loop.weigh(step.sampled)
-    old, ref = per_row(step, step.old), per_row(step, step.ref)
-    for number, group in enumerate(batch.groups):
-        kept = [number * G + i for i, length in enumerate(group.lengths) if length]
-        group.advantages = group.per_token(step.advantages[number])
-        group.old = torch.cat([old[row] for row in kept])
-        group.ref = torch.cat([ref[row] for row in kept]) if loop.objective.beta else None
-    return batch
-
-
-# ------------------------------------------------------------------ the three
-
-
-def by_loop(loop: Loop, batch: StepBatch) -> tuple[float, torch.Tensor]:
-    figures = loop.backward(batch, fresh=False)
-    return figures["loss"], gradient_of(loop.plain)
-
-
-def trl_of(loop: Loop, step: Step) -> GRPOTrainer:
-    """TRL's own trainer with the loop's arguments and weights, which is handed the step's episodes."""
-    episodes = episodes_of(step)
-
-    def rollouts(prompts: list[str], trainer: Any) -> dict[str, Any]:
-        return {
-            "prompt_ids": [e.prompt_ids for e in episodes],
-            "completion_ids": [e.token_ids for e in episodes],
-            "logprobs": [[0.0] * len(e.token_ids) for e in episodes],
-            "env_mask": [list(map(int, e.mask)) for e in episodes],
-        }
-
-    rewards = [reward for group in step.sampled.groups for reward in group.rewards]
-    source = loop.policy.source
-    model: Any = load_policy(quickstart_config(train=loop.config), "policy", source, for_training=True).model
-    trainer = GRPOTrainer(
-        model=model,
-        reward_funcs=[lambda completions, **_: rewards],
-        args=copy.deepcopy(loop.args),
-        train_dataset=Dataset.from_dict({"prompt": ["a"] * ROWS}),
-        processing_class=loop.policy.tokenizer,
-        rollout_func=rollouts,
-        peft_config=arguments.lora_config(loop.config),
-    )
-    assert trainer.model is not None
-    trainer.model.load_state_dict(loop.plain.state_dict())
-    trainer.model.train()
-    return trainer
-
-
-def scored(trainer: GRPOTrainer) -> dict[str, Any]:
-    """What TRL's loss is given."""
-    return trainer._generate_and_score_completions([{"prompt": "a"}] * ROWS)  # type: ignore[arg-type]
-
-
-def with_numbers(inputs: dict[str, Any], step: Step, beta: float) -> dict[str, Any]:
-    """TRL's inputs with the step's numbers."""
-    written = torch.zeros(inputs["completion_ids"].shape, dtype=torch.bool)
-    for row, episode in enumerate(episodes_of(step)):
-        written[row, : len(episode.token_ids)] = torch.tensor(episode.mask)
-
-    def padded(values: torch.Tensor) -> torch.Tensor:
-        return torch.zeros(written.shape).masked_scatter(written, values)
-
-    numbers = {"advantages": step.advantages.flatten(), "old_per_token_logps": padded(step.old)}
-    return inputs | numbers | ({"ref_per_token_logps": padded(step.ref)} if beta else {})
-
-
-def by_trl(trainer: GRPOTrainer, inputs: dict[str, Any]) -> tuple[float, torch.Tensor]:
-    """Over the micro-steps of its arguments."""
-    parts = trainer.current_gradient_accumulation_steps = trainer.args.gradient_accumulation_steps
-    model: Any = trainer.model
-    model.zero_grad()
-    total = 0.0
-    for part in range(parts):
-        rows = slice(part * ROWS // parts, (part + 1) * ROWS // parts)
-        value = trainer._compute_loss(model, {k: v[rows] if v.dim() else v for k, v in inputs.items()})
-        value.backward()
-        total += value.item()
-    return total, gradient_of(model)
 
 
 def from_scratch(
@@ -274,13 +150,6 @@ def three_ways(loop: Loop, step: Step) -> Found:
         "trl": by_trl(trainer, inputs),
         "from scratch": from_scratch(loop, step),
     }
-
-
-def assert_agree(results: Found, reference: str = "from scratch") -> None:
-    expected_loss, expected = results[reference]
-    for name, (loss, found) in results.items():
-        assert loss == pytest.approx(expected_loss, rel=TOLERANCE, abs=1e-6), name
-        assert distance(found, expected) < TOLERANCE, name
 
 
 # ------------------------------------------------------------------ they agree
@@ -373,7 +242,8 @@ def test_several_updates_on_a_batch(make, loss_type, lora, layout):
     implementation makes of the samples, before the weights move."""
     # the limit is the quickstart's: some samples are right
     loop = make(layout, 2, lora=lora, limit=32, loss_type=loss_type, beta=0.1, num_iterations=2)
-    sampled = loop.collector.sample(1, 0)
+    move(loop.plain, 0.003 if lora is None else 0.02, seed=1)  # the policy is no longer its reference
+    sampled = loop.collector.sample(3, 2)
     batch = loop.weigh(sampled)
     loop.score(batch, sampled)
     step = Step(sampled, torch.zeros(GROUPS, G), torch.zeros(0), torch.zeros(0))
@@ -383,16 +253,20 @@ def test_several_updates_on_a_batch(make, loss_type, lora, layout):
     for group, drawn in zip(groups, sampled.groups, strict=True):
         oracle.set_advantages(group, drawn.rewards)
     step.advantages = torch.tensor([[s.advantage for s in group] for group in groups])
+    reference = load_policy(quickstart_config(), "reference").model
     with torch.no_grad():
-        now = [oracle.log_probs(loop.plain, sample, 1.0) for group in groups for sample in group]
+        now, ref = (
+            [oracle.log_probs(model, sample, 1.0) for group in groups for sample in group]
+            for model in (loop.plain, reference)
+        )
     move(loop.plain, 0.02 if lora is None else 0.05)
     trainer.model.load_state_dict(loop.plain.state_dict())  # type: ignore[union-attr]
     results = {
         "loop": by_loop(loop, batch),
         "trl": by_trl(trainer, inputs),
-        "from scratch": from_scratch(loop, step, old=now, ref=now),
+        "from scratch": from_scratch(loop, step, old=now, ref=ref),
     }
-    assert 0 < sum(group.live for group in batch.groups)
+    assert 0 < sum(group.live for group in batch.groups) < GROUPS
     assert inputs["advantages"].tolist() == pytest.approx(step.advantages.flatten().tolist(), abs=1e-5)
     assert_agree(results)
 
@@ -468,52 +342,25 @@ def test_the_engines_logprobs_are_the_trainers(make, layout):
     assert answer.logprobs.tolist() == pytest.approx(written.tolist(), abs=1e-4)
 
 
-# ------------------------------------------------------------------ the layouts
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_log_probabilities_of_the_sampling_policy_are_without_dropout(make, layout):
+    """Before the first update of a run as before any later one: what was drawn is what is compared with."""
+    loop = make(layout, lora=LoraSection(r=4, dropout=0.5), beta=0.1, num_iterations=2)
+    move(loop.plain, 0.05)
+    sampled = loop.collector.sample(1, 0)
+    for _ in range(2):
+        batch = loop.weigh(sampled)
+        loop.score(batch, sampled)
+        for group in batch.groups:
+            assert group.old is not None
+            assert group.sampler is not None
+            torch.testing.assert_close(group.old, group.sampler, atol=1e-4, rtol=1e-4)
+        loop.backward(batch, fresh=True)
 
 
-CPU = torch.device("cpu")
-BY_HAND = [Prompted([5, 6], [Sample.of([7, 8], [True] * 2), Sample.of([9], [True])])]
-
-
-@pytest.mark.parametrize("kind", ["mask", "split", "flex"])
-def test_packing_by_hand(kind):
-    packed = pack(BY_HAND, CPU, kind)
-    # prompt without its last token; that token and 7 (predicting 7, 8); that token again (predicting 9)
-    assert packed.inputs["input_ids"].tolist() == [[5, 6, 7, 6]]
-    assert packed.inputs["position_ids"].tolist() == [[0, 1, 2, 1]]
-    assert packed.select.tolist() == [1, 2, 3]
-    assert packed.targets.tolist() == [7, 8, 9]
-    assert packed.row.tolist() == [0, 0, 1]
-    if kind == "mask":
-        assert packed.inputs["attention_mask"][0, 0].tolist() == [
-            [True, False, False, False],
-            [True, True, False, False],
-            [True, True, True, False],
-            [True, False, False, True],
-        ]
-
-
-def test_padding_by_hand():
-    packed = pack(BY_HAND, CPU, None)
-    assert packed.inputs["input_ids"].tolist() == [[5, 6, 7], [5, 6, 0]]
-    assert packed.inputs["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
-    assert packed.inputs.keys() == {"input_ids", "attention_mask"}
-    assert packed.select.tolist() == [1, 2, 4]
-    assert packed.targets.tolist() == [7, 8, 9]
-    assert packed.row.tolist() == [0, 0, 1]
-
-
-def test_nothing_sees_padding_and_no_row_is_blind():
-    mask = block_mask(torch.tensor([[0, 1, -1, -1]]))[0, 0]
-    assert not mask[:2, 2:].any()
-    assert mask.any(dim=1).all()  # a query that sees nothing would be NaN
-
-
-def test_the_padded_model_is_the_embedded_one(models):
-    """In other words: what is compared on it are the numbers of the packed update."""
-    policies = [load_policy(quickstart_config(), "p", source) for source in (None, models["padded"])]
-    ids = torch.tensor([BY_HAND[0].prompt + [7, 8]])
+def test_the_padded_model_computes_what_the_embedded_one_does(models):
+    ids = torch.tensor([[11, 13, 17, 8, 13, 19, 5, 9]])
+    one, other = (load_policy(quickstart_config(), "p", models[layout]).model for layout in LAYOUTS)
+    assert (one.config.model_type, other.config.model_type) == ("llama", "mistral")
     with torch.no_grad():
-        one, other = (policy.model(input_ids=ids).logits for policy in policies)
-    assert Path(models["padded"]).is_dir() and policies[1].model.config.model_type == "mistral"
-    torch.testing.assert_close(one, other)
+        torch.testing.assert_close(one(input_ids=ids).logits, other(input_ids=ids).logits)
