@@ -7,7 +7,6 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import verifiers
 from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
 from rlvr.run import versions
+from rlvr.sampling import takes_vllm, vllm_engine
 from verifiers import Problem
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def describe() -> Iterator[str]:
     """One line per fact: packages, torch's build, devices, sandbox, verifiers, shadowed packages, disk."""
     yield from (f"{name:<14}{found}" for name, found in versions().items())
     yield from devices()
-    yield f"{'vllm':<14}{'installed' if find_spec('vllm') else 'not installed: evaluations sample with transformers'}"
+    yield f"{'vllm':<14}{vllm_engine.unusable(SamplingConfig()) or vllm_engine.installed()}"
     yield from sandbox()
     for name, target in sorted(verifiers.installed().items()):
         yield f"{'verifier':<14}{name} ({target})"
@@ -90,19 +90,22 @@ def check_parts(config: Config) -> None:
     if close := getattr(verifier, "close", None):
         close()
     check_sandbox(config)
-    check_engine(config.sampling)
+    check_engine(config.sampling, training=config.train.steps > 0)
     if config.train.steps and config.train.trl:
         from rlvr.training import arguments
 
         arguments.check(config.train)
 
 
-def check_engine(sampling: SamplingConfig) -> None:
-    """Raises UserError where the engine that was asked for is not installed."""
-    if sampling.engine == "vllm" and not find_spec("vllm"):
-        raise UserError(
-            "sampling.engine is vllm, which is not installed: pip install 'rlvr[vllm]', or sampling.engine=transformers"
-        )
+def check_engine(sampling: SamplingConfig, training: bool) -> None:
+    """Raises UserError where the engine that was asked for cannot sample with these settings."""
+    if sampling.engine == "vllm" and (why := vllm_engine.unusable(sampling)):
+        raise UserError(f"sampling.engine: {why}, or sampling.engine=transformers")
+    if sampling.vllm.tensor_parallel_size > 1:
+        from rlvr.policy import device
+
+        if takes_vllm(sampling, device().type):
+            vllm_engine.check_parallel(sampling, training)
 
 
 def check_sandbox(config: Config) -> None:
