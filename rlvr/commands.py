@@ -49,8 +49,7 @@ def evaluate(args: argparse.Namespace) -> int:
     """Evaluate one model on the held-out problems, and report on it."""
     from rlvr import pipeline
     from rlvr import report as reports
-    from rlvr.policy import load_policy
-    from rlvr.sampling import sampler
+    from rlvr.sampling import load_sampler
 
     file = configuration.find(args.config)
     # training keys do not matter, and must not cause an error (temperature 0 is fine for an evaluation)
@@ -66,7 +65,7 @@ def evaluate(args: argparse.Namespace) -> int:
         locked(folder, "evaluation"),
         pipeline.prepare(config, terminal, file.parent, training=False) as (problems, evaluator),
     ):
-        with closing(sampler(load_policy(config, name), config.sampling)) as engine:
+        with closing(load_sampler(config, name)) as engine:
             evaluator.evaluate(engine, problems.heldout, output)
         with main_process_only() as is_main:
             if is_main:

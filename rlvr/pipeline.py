@@ -114,15 +114,14 @@ def evaluate(
     config: Config, model: str, name: str, problems: Problems, evaluator: Evaluator, run: Run
 ) -> None:
     """Sample and judge the held-out problems and the probes with the model at `model`."""
-    from rlvr.policy import load_policy
-    from rlvr.sampling import sampler
+    from rlvr.sampling import load_sampler
 
     sets = [("held-out", problems.heldout, run.rollouts(name))]
     sets += [(probe, probed, run.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
     if all(evaluator.complete(probed, file) for _, probed, file in sets):
         return
     evaluator.terminal.say(f"Evaluating the {name} policy ({model})")
-    with closing(sampler(load_policy(config, name, model), config.sampling)) as engine:
+    with closing(load_sampler(config, name, model)) as engine:
         for label, probed, file in sets:
             evaluator.evaluate(engine, probed, file, label=f"{name}, {label}")
 
