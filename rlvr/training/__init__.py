@@ -61,9 +61,9 @@ def train(
     checkpoints = Checkpoints(run.checkpoints, max(0, limit or 0), evaluator.terminal.say)
     with processes().main_process_first():
         resumed = start(checkpoints, config.resume)
-    done = resumed.step if resumed else 0
-    if processes().is_main_process:
-        rewind(run.metrics, run.rollouts("train").parent, done)
+        done = resumed.step if resumed else 0
+        if processes().is_main_process:  # before the others read what it leaves
+            rewind(run.metrics, run.rollouts("train").parent, done)
     with evaluator.terminal.progress("training", total=config.train.steps, start=done) as advance:
         loop = build(config, problems, evaluator, run, checkpoints, due, evaluate, advance, hooks)
         assert loop.checkpoints
