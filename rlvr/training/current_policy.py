@@ -44,7 +44,8 @@ class CurrentPolicy:
         vllm: bool = False,
     ) -> None:
         self.policy, self.model, self.accelerator, self.settings = policy, model, accelerator, settings
-        self._whole, self._vllm = whole, vllm
+        self._whole: Any = whole
+        self._vllm = vllm
         self._engine: SyncedEngine | None = None
 
     @contextmanager
