@@ -118,7 +118,13 @@ def test_what_a_run_carries_comes_back(tmp_path, kind):
     assert result(there) == result(folder)
 
 
-EVALUATED = ["train.trl.num_iterations=2", "train.eval_every=2", "train.eval_samples=4", *LORA]
+EVALUATED = [
+    "train.trl.num_iterations=2",
+    "train.trl.beta=0.01",
+    "train.eval_every=2",
+    "train.eval_samples=4",
+    *LORA,
+]
 
 
 @pytest.fixture(scope="module")
