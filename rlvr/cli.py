@@ -17,10 +17,10 @@ from verifiers.visible import visible
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `rlvr`.
 
-    0: done; 2: bad input, or a folder that cannot be used, said on one screen; 3: the run stopped itself (a full
-    disk, a verifier that judges nothing, numbers that are none); 128 + n: signal n asked it to stop (130 Ctrl-C,
-    143 SIGTERM, 129 SIGHUP). After 3 and 128 + n the same command goes on. A sweep in which runs failed: the code
-    of the first of them, 1 for one that nobody expected.
+    0: done; 2: bad input, or a folder that cannot be used; 3: the run stopped itself (a full disk, a verifier that
+    judges nothing, non-finite values); 128 + n: signal n asked it to stop (130 Ctrl-C, 143 SIGTERM, 129 SIGHUP);
+    1: anything else, with a traceback. After 3 and 128 + n the same command continues. A sweep in which runs
+    failed has the code of the first of them.
     """
     args = parse(argv)
     try:
@@ -31,10 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         words = " ".join(map(shlex.quote, sys.argv[1:] if argv is None else argv))
         print(
-            f"\nInterrupted; what is on disk stays. To go on where it stopped: rlvr {words}", file=sys.stderr
+            f"\nInterrupted; everything written is kept. To continue where it stopped: rlvr {words}",
+            file=sys.stderr,
         )
         return stop.code if isinstance(stop, signals.Interrupted) else 130
-    except BrokenPipeError:  # `rlvr … | head`: the reader has seen enough
+    except BrokenPipeError:  # `rlvr … | head`: the reader is done
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (closed by the interpreter's exit)
         return 0
     except Exception as error:
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Options may stand before, between and after `key=value` overrides, which argparse alone does not allow."""
+    """Options may come before, between and after `key=value` overrides, which argparse alone does not allow."""
     root = parser()
     args, rest = root.parse_known_args(argv)
     late = [word for word in rest if "=" in word and not word.startswith("-")]
@@ -60,30 +61,30 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 SWEEP = """
 Several values make a sweep: `seed=1,2,3 train.algorithm=grpo,ppo` is six runs, one after the other, each in its own
-folder below runs/NAME-sweep (or --output), and a report over all of them. Commas inside of brackets and quotes
-separate nothing: sampling.stop=[a,b] is one value, sampling.stop=[a],[b] are two; a text with a comma is quoted for
-YAML and for the shell: 'evidence.question="Now, {prompt}"'. The same command skips what is finished and goes on with
-what was stopped. A run that fails does not keep the others from running; it is named at the end, and the exit code
-is its own. Ctrl-C, a full disk, and a failure in a launch of several processes end the sweep. Runs that differ in
-their training alone share the base's evaluation. `rlvr check` with the same words checks every run.
+folder below runs/NAME-sweep (or --output), and a report on all of them. Commas inside brackets and quotes do not
+separate values: sampling.stop=[a,b] is one value, sampling.stop=[a],[b] are two; text with a comma is quoted for
+YAML and for the shell: 'evidence.question="Now, {prompt}"'. The same command skips finished runs and continues those
+that were stopped. If a run fails, the others still run; it is named at the end and its exit code is returned. Ctrl-C,
+a full disk, and a failure in a launch of several processes end the sweep. Runs that differ only in their training
+share the base's evaluation. `rlvr check` with the same arguments checks every run.
 """
 
 
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="rlvr",
-        description="Reinforcement learning with verifiable rewards, and a truthful account of it.",
+        description="Reinforcement learning with verifiable rewards, and a truthful measurement of its effect.",
     )
     root.add_argument("--version", action="version", version=f"rlvr {__version__}")
     common = argparse.ArgumentParser(add_help=False)
-    root.add_argument("--debug", action="store_true", help="show a traceback where something fails")
+    root.add_argument("--debug", action="store_true", help="show the traceback of an error")
     common.add_argument(
         "--debug",
         action="store_true",
         default=argparse.SUPPRESS,
-        help="show a traceback where something fails",
+        help="show the traceback of an error",
     )
-    common.add_argument("-q", "--quiet", action="store_true", help="no progress; the log file has it all")
+    common.add_argument("-q", "--quiet", action="store_true", help="no progress output; the log file has it")
     verbs = root.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     run = verbs.add_parser(
@@ -93,14 +94,12 @@ def parser() -> argparse.ArgumentParser:
         description="Evaluate the base, train, evaluate the tuned, report.",
         epilog=SWEEP,
     )
-    train = verbs.add_parser("train", parents=[common], help="only train")
+    train = verbs.add_parser("train", parents=[common], help="train only")
     for verb, name in ((run, "run"), (train, "train")):
         _add_config(verb)
         verb.set_defaults(verb=name)
 
-    evaluate = verbs.add_parser(
-        "eval", parents=[common], help="only evaluate a model on the held-out problems"
-    )
+    evaluate = verbs.add_parser("eval", parents=[common], help="evaluate a model on the held-out problems")
     evaluate.add_argument("model", help="`tiny`, a folder, or a Hub name")
     evaluate.add_argument("--config", default="quickstart", help="problems, evidence, sampling and verifier")
     evaluate.add_argument("overrides", nargs="*", metavar="key=value")
@@ -109,15 +108,19 @@ def parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(verb="evaluate")
 
-    score = verbs.add_parser("score", parents=[common], help="judge responses that another system wrote")
+    score = verbs.add_parser("score", parents=[common], help="judge responses that another system generated")
     score.add_argument("file", help="JSONL with `response` and `reference`; `-` for standard input")
     score.add_argument("--verifier", required=True, help="built-in name, plug-in, or package.module:attr")
     score.add_argument(
         "--option", action="append", default=[], metavar="key=value", help="option of the verifier"
     )
-    score.add_argument("--output", default="-", help="JSONL with verdicts added; `-` for standard output")
-    score.add_argument("--map", action="append", default=[], metavar="ours=theirs", help="column names")
-    score.add_argument("--labels", metavar="COLUMN", help="audit the verifier against these labels")
+    score.add_argument("--output", default="-", help="JSONL with the verdicts added; `-` for standard output")
+    score.add_argument(
+        "--map", action="append", default=[], metavar="ours=theirs", help="the name of a column in the file"
+    )
+    score.add_argument(
+        "--labels", metavar="COLUMN", help="audit the verifier against the labels in this column"
+    )
     score.set_defaults(verb="score")
 
     report = verbs.add_parser(
@@ -138,13 +141,21 @@ def parser() -> argparse.ArgumentParser:
         "--output", type=Path, default=Path("report"), help="folder for report.html, report.json"
     )
     report.add_argument("--search-budget", type=int, metavar="K")
-    report.add_argument("--allow-mismatch", action="store_true", help="compare what was sampled differently")
+    report.add_argument(
+        "--replicates",
+        type=int,
+        metavar="N",
+        help="of the cluster bootstrap behind the intervals; unset: a sweep's own, else 2000",
+    )
+    report.add_argument(
+        "--allow-mismatch", action="store_true", help="compare although sampling settings differ"
+    )
     report.set_defaults(verb="report")
 
     check = verbs.add_parser(
         "check",
         parents=[common],
-        help="what this machine can do; with CONFIG, everything of `rlvr run` that comes before loading the model",
+        help="what this machine can do; with CONFIG, everything that `rlvr run` checks before it loads the model",
     )
     check.add_argument("config", nargs="?")
     check.add_argument("overrides", nargs="*", metavar="key=value")
@@ -159,7 +170,7 @@ def _add_config(verb: argparse.ArgumentParser) -> None:
         "overrides", nargs="*", metavar="key=value", help="such as train.steps=100, or seed=1,2"
     )
     _add_output(verb)
-    verb.add_argument("--help-config", action="store_true", help="every key, its default and what it does")
+    verb.add_argument("--help-config", action="store_true", help="every key, its default and its meaning")
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:

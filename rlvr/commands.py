@@ -1,4 +1,4 @@
-"""What the verbs of the command line do, each by calling the room that does it."""
+"""The verbs of the command line, each a call of the module that does the work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def train(args: argparse.Namespace) -> int:
-    """Training alone."""
+    """Train only."""
     if args.help_config:
         return help_config()
     from rlvr import pipeline
@@ -46,39 +46,44 @@ def train(args: argparse.Namespace) -> int:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """One model on the held-out problems, and a report of that policy alone."""
+    """Evaluate one model on the held-out problems, and report on it."""
     from rlvr import pipeline
     from rlvr import report as reports
-    from rlvr.policy import load_policy
-    from rlvr.sampling import sampler
+    from rlvr.sampling import load_sampler
 
     file = configuration.find(args.config)
-    # training keys do not matter here, and must not refuse (temperature 0 is fine for an evaluation)
+    # training keys do not matter, and must not cause an error (temperature 0 is fine for an evaluation)
     overrides = configuration.single(args.overrides, "eval")
     config = configuration.load(file, [f"model={args.model}", "train.steps=0", *overrides])
     terminal = _terminal(args)
     name = re.sub(r"[^\w.-]+", "-", args.model).strip("-")
     output = args.output or Path("evals") / f"{name}-{file.stem}.jsonl"
-    if output.suffix != ".jsonl":  # the report's folder has its name without the suffix
+    if output.suffix != ".jsonl":  # the report's folder has this name without the suffix
         raise ConfigError(f"--output {output}: expected the name of a rollout file, such as {output}.jsonl")
     folder = output.with_suffix("")
     with (
         locked(folder, "evaluation"),
         pipeline.prepare(config, terminal, file.parent, training=False) as (problems, evaluator),
     ):
-        with closing(sampler(load_policy(config, name), config.sampling)) as engine:
+        with closing(load_sampler(config, name)) as engine:
             evaluator.evaluate(engine, problems.heldout, output)
         with main_process_only() as is_main:
             if is_main:
-                budget = config.analysis.search_budget
-                result = reports.build(output, None, output=folder, search_budget=budget, title=name)
+                result = reports.build(
+                    output,
+                    None,
+                    output=folder,
+                    search_budget=config.analysis.search_budget,
+                    replicates=config.analysis.replicates,
+                    title=name,
+                )
                 terminal.show(result.summary)
                 terminal.show(f"Rollouts: {output}\nReport: {result.html}")
     return 0
 
 
 def score(args: argparse.Namespace) -> int:
-    """Verdicts for responses that another system wrote."""
+    """Verdicts for responses that another system generated."""
     from verifiers.scoring import score_file
 
     options = dict(_pair(text, "--option") for text in args.option)
@@ -90,7 +95,7 @@ def score(args: argparse.Namespace) -> int:
 
 
 def report(args: argparse.Namespace) -> int:
-    """Compare finished rollout files, or the runs in several folders, or those of a sweep."""
+    """Compare finished rollout files, the runs in several folders, or those of a sweep."""
     from rlvr import report as reports
     from rlvr import sweep
 
@@ -99,6 +104,8 @@ def report(args: argparse.Namespace) -> int:
         "search_budget": args.search_budget,
         "allow_mismatch": args.allow_mismatch,
     }
+    if args.replicates is not None:
+        options["replicates"] = args.replicates
     given = [path for path in (args.base, args.tuned, *args.more) if path is not None]
     if len(given) == 1 and (args.base / sweep.LIST).is_file():
         result = sweep.report(args.base, **options)
@@ -113,7 +120,7 @@ def report(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
-    """What this machine can do; with a config, whether `rlvr run` with the same words would begin here."""
+    """What this machine can do; with a config, whether `rlvr run` with the same arguments would start."""
     if args.config is None:
         from rlvr import machine
 
@@ -137,6 +144,7 @@ def check(args: argparse.Namespace) -> int:
 
 def help_config() -> int:
     """Every key of the configuration, on standard output."""
+    print("Every key, its default and its meaning. `key=null` sets a key to no value (unset).\n")
     for key, default, words in configuration.describe():
         print(f"{key}{f' = {default}' if default else ''}\n    {words}")
     return 0
@@ -152,7 +160,7 @@ def _file(args: argparse.Namespace) -> Path:
 
 
 def _folder(args: argparse.Namespace, file: Path, sweep: bool = False) -> Path:
-    """Where the run, or the sweep, of this config lies."""
+    """The folder of the run, or the sweep, of this config."""
     return args.output or Path("runs") / (f"{file.stem}-sweep" if sweep else file.stem)
 
 

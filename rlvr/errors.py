@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: shown on one screen, without a traceback, with exit code 2."""
+"""Errors that the user can fix: shown on one screen, without a traceback, with exit code 2."""
 
 
 class UserError(ValueError):
@@ -10,7 +10,7 @@ class ConfigError(UserError):
 
 
 class RunError(Exception):
-    """The run stopped itself before it did harm (a verifier that judges nothing, an update with NaN or inf).
+    """The run stopped itself before doing damage (a verifier that judges nothing, non-finite updates).
 
-    What is on disk is whole: with the cause mended, the same command goes on. Exit code 3.
+    What is on disk is complete: once the cause is fixed, the same command continues. Exit code 3.
     """

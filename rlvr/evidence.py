@@ -1,7 +1,7 @@
 """How a problem becomes a prompt: template, system prompt, instruction, worked examples. Text only, no torch.
 
-Whatever conditions the policy besides the problem itself is evidence, and is the same before and after
-training. `plain` is for base models, `chat` for models whose tokenizer brings a chat template.
+Everything that the policy is conditioned on besides the problem itself is evidence, the same before and after
+training. `plain` is for base models, `chat` for models whose tokenizer has a chat template.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from verifiers.types import Problem
 
 Message = dict[str, str]
 
-# What `question`, `answer` and `separator` are where the config leaves them open.
+# The `question` and `answer` formats where the config leaves them unset.
 PLAIN = {"question": "Q: {prompt}\nA:", "answer": " {reference}"}
 CHAT = {"question": "{prompt}", "answer": "{reference}"}
 
 
 class EvidenceError(UserError):
-    """The evidence cannot be built or rendered. Written for a person."""
+    """The evidence cannot be built or rendered."""
 
 
 class Tokenizer(Protocol):
-    """What rendering needs of a transformers tokenizer."""
+    """The part of a transformers tokenizer that rendering uses."""
 
     chat_template: Any
 
@@ -52,7 +52,7 @@ class Evidence:
         """Draw the examples from `train`, never from held-out problems.
 
         Raises EvidenceError: too few training problems, an answer format that a training problem cannot fill,
-        an example that stands in `heldout`.
+        an example that is in `heldout`.
         """
         self.config = config
         formats = PLAIN if config.template == "plain" else CHAT
@@ -73,8 +73,8 @@ class Evidence:
     def _drawn(self, train: Sequence[Problem]) -> list[Problem]:
         if len(train) <= self.config.shots:
             raise EvidenceError(
-                f"evidence.shots = {self.config.shots} are drawn from the training problems; problems.train "
-                f"holds {len(train)}, expected more. Add problems there, or give evidence.examples."
+                f"evidence.shots = {self.config.shots} are drawn from the training problems, and problems.train has "
+                f"only {len(train)}; add problems there, or write evidence.examples."
             )
         return random.Random(self.config.shots_seed).sample(train, self.config.shots)
 
@@ -85,7 +85,7 @@ class Evidence:
             if not isinstance(value, str | int | float):
                 raise EvidenceError(
                     f"evidence.answer: {{{name}}} of training problem {shot.id} is {value!r}; expected text. "
-                    f"It has {', '.join(sorted(columns))}; evidence.examples can be written by hand."
+                    f"It has {', '.join(sorted(columns))}; evidence.examples can be written instead."
                 )
         return self._answer.format_map(columns)
 
@@ -116,7 +116,7 @@ class Evidence:
         return f"{question}\n{self.config.instruction}" if self.config.instruction else question
 
     def describe(self) -> dict[str, Any]:
-        """What a reader of rollouts must know of the prompts, as JSON: settings and one prompt in full."""
+        """What a reader of rollouts must know about the prompts, as JSON: the settings and one prompt in full."""
         sample = Problem("", "{prompt}", "")
         plain = self.config.template == "plain"
         return {
@@ -129,7 +129,7 @@ class Evidence:
 
 
 def render(evidence: Evidence, problem: Problem, tokenizer: Tokenizer) -> str:
-    """The prompt as text. A chat template writes its own special tokens: encode it without adding any.
+    """The prompt as text. A chat template writes its own special tokens: encode the text without adding any.
 
     Raises EvidenceError: `template: chat` with a tokenizer that has no chat template.
     """
@@ -137,8 +137,8 @@ def render(evidence: Evidence, problem: Problem, tokenizer: Tokenizer) -> str:
         return evidence.text(problem)
     if not tokenizer.chat_template:
         raise EvidenceError(
-            "evidence.template is chat, but the model's tokenizer has no chat template (it is a base model, "
-            "perhaps); use template: plain, or a model with one"
+            "evidence.template is chat, but the model's tokenizer has no chat template (perhaps it is a base "
+            "model); use template: plain, or a model with a chat template"
         )
     text = tokenizer.apply_chat_template(
         evidence.messages(problem), tokenize=False, add_generation_prompt=True

@@ -1,4 +1,4 @@
-"""What stopped a run, in words for one screen and as an exit code."""
+"""What stopped a run, as a message and as an exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS,
 
 
 def expected(error: Exception) -> bool:
-    """The user's to mend: a message will do, without a traceback."""
+    """The user can fix it: a message is enough, without a traceback."""
     from verifiers import BadOption, PoolError, UnknownVerifier
     from verifiers.scoring import RowError
 
@@ -27,17 +27,20 @@ def full(error: Exception) -> bool:
 
 
 def code(error: Exception) -> int:
-    """The exit code: 2 bad input, 3 the run stopped itself, 1 nobody expected this."""
+    """The exit code: 2 bad input, 3 the run stopped itself, 1 anything else."""
     if not expected(error):
         return BUG
     return STOPPED if full(error) or isinstance(error, RunError) else BAD_INPUT
 
 
 def in_words(error: Exception) -> str:
-    """The error in words: a bare OSError says what to do, and where."""
+    """The error as a message; that of a bare OSError names the file and what to do."""
     if not isinstance(error, OSError):
         return str(error)
     where = f"{error.filename}: " if error.filename else ""
     if full(error):
-        return f"{where}{error.strerror}. What was written before is whole: make space, then the same command goes on."
+        return (
+            f"{where}{error.strerror}. Everything written before is complete: free some space, then the same command "
+            "continues."
+        )
     return f"{where}{error.strerror} (--debug shows where)"

@@ -1,4 +1,4 @@
-"""Writing so that a kill, a power cut or a full disk leaves the old file or the new one, never half of either."""
+"""Atomic writes: a kill, a power cut or a full disk leaves the old file or the new one, never half of either."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 
 def replace(path: Path, chunks: Iterable[bytes], wait: bool = True) -> None:
-    """Put `chunks` in place of the file's content: a reader sees the old file or the new one, also after a
-    power cut. Whatever goes wrong on the way leaves the old file and nothing else.
+    """Replace the file's content by `chunks`: a reader sees the old file or the new one, also after a power cut. If
+    anything goes wrong, the old file stays and nothing else is left.
 
-    The folder must be there: one that has vanished under a run is an error, not a thing to begin anew.
+    The folder must exist: one that has vanished during a run is an error and is not made again.
 
     Args:
-        wait: until all is on disk. Without, a kill still costs nothing, but a power cut may: for what is computed
-            again unless somebody calls `sync` first.
+        wait: until everything is on disk. Without it, the file survives a kill but perhaps not a power cut: for what
+            can be computed again, or is followed by `sync`.
     """
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -49,7 +49,7 @@ def sync(path: Path) -> None:
 
 
 def publish(staged: Path, folder: Path) -> None:
-    """Rename a folder that is finished to its name, where readers expect it, once all of it is on disk."""
+    """Rename a finished folder to the name where readers expect it, once all of it is on disk."""
     for path in (*(p for p in staged.rglob("*") if not p.is_symlink()), staged):
         sync(path)
     staged.rename(folder)
@@ -57,25 +57,25 @@ def publish(staged: Path, folder: Path) -> None:
 
 
 def require_space(folder: Path, size: int, what: str) -> None:
-    """Refuse to begin what the disk cannot hold.
+    """Refuse to start writing what does not fit on the disk.
 
     Raises:
-        OSError: ENOSPC; less than `size` bytes and a reserve of a hundredth are free where `folder` lies.
+        OSError: ENOSPC; less than `size` bytes plus 1 % are free on the disk of `folder`.
     """
     free, needed = shutil.disk_usage(folder).free, size + size // 100
     if free < needed:
         raise OSError(
             errno.ENOSPC,
-            f"no space left for {what}: it takes {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free",
+            f"no space left for {what}: it takes {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free",
             str(folder),
         )
 
 
 @contextmanager
 def says_when_full(folder: Path, size: int, what: str) -> Iterator[None]:
-    """Turn whatever a library raises on a full disk into the OSError that it is.
+    """Turn whatever a library raises on a full disk into an OSError.
 
-    torch and safetensors write from C++ and Rust, and each has an exception of its own for it.
+    torch and safetensors write from C++ and Rust, and each raises an exception of its own.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What this machine can do, which `rlvr check` prints, and whether it has what a config names."""
+"""What this machine can do, which `rlvr check` prints, and whether it has what a config needs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import verifiers
 from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
+from rlvr.launch.processes import processes
 from rlvr.run import versions
+from rlvr.sampling import takes_vllm, vllm_engine
 from verifiers import Problem
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def describe() -> Iterator[str]:
     """One line per fact: packages, torch's build, devices, sandbox, verifiers, shadowed packages, disk."""
     yield from (f"{name:<14}{found}" for name, found in versions().items())
     yield from devices()
-    yield f"{'vllm':<14}{'installed' if find_spec('vllm') else 'not installed: evaluations sample with transformers'}"
+    yield f"{'vllm':<14}{vllm_engine.unusable(SamplingConfig()) or vllm_engine.installed()}"
     yield from sandbox()
     for name, target in sorted(verifiers.installed().items()):
         yield f"{'verifier':<14}{name} ({target})"
@@ -35,7 +36,7 @@ def describe() -> Iterator[str]:
 
 
 def devices() -> Iterator[str]:
-    """Torch's build and what it can compute on."""
+    """Torch's build and the devices it can use."""
     import torch
 
     build = torch.version.cuda or getattr(torch.version, "hip", None)
@@ -50,7 +51,7 @@ def devices() -> Iterator[str]:
 
 
 def processor() -> str:
-    """The cores that this process may use, and of what: "2 cores of AMD EPYC"."""
+    """The cores that this process may use: "2 cores of AMD EPYC"."""
     model, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
     if cpuinfo.exists() and (found := re.search(r"model name\s*: (.*)", cpuinfo.read_text())):
         model = found[1]
@@ -59,26 +60,27 @@ def processor() -> str:
 
 
 def sandbox() -> Iterator[str]:
-    """Each isolation layer of the code verifier, tried in a throw-away child."""
+    """Each isolation layer of the code verifier, tried in a throw-away process."""
+    from verifiers.code import attacks
     from verifiers.code import sandbox as code
 
     for layer in code.probe():
         yield f"{'sandbox':<14}{layer.name}: {layer.state}{f' ({layer.reason})' if layer.reason else ''}"
     yield f"{'sandbox':<14}level {code.level()}"
-    for attack in code.self_attack():
+    for attack in attacks.self_attack():
         outcome = "refused" if attack.held else f"SUCCEEDED: {attack.reason}"
         yield f"{'attack':<14}{attack.name}: {outcome}"
 
 
 def self_test(config: Config, problems: Sequence[Problem]) -> SelfTest:
-    """Does the verifier accept each reference as its own answer, and refuse a neighbour's?"""
+    """Whether the verifier accepts each reference as the answer to its problem, and refuses that of another one."""
     from verifiers.audit import self_test as test
 
     return test(problems, config.verifier, verifier_options(config))
 
 
 def check_parts(config: Config) -> None:
-    """Refuse what the config names and this machine cannot give, before a model is loaded.
+    """Refuse what the config needs and this machine does not have, before a model is loaded.
 
     Raises:
         UserError and the verifiers' own errors.
@@ -90,33 +92,44 @@ def check_parts(config: Config) -> None:
     if close := getattr(verifier, "close", None):
         close()
     check_sandbox(config)
-    check_engine(config.sampling)
+    check_engine(config.sampling, training=config.train.steps > 0)
+    if config.resume not in ("auto", "never") and processes().is_main_process:
+        from rlvr.training import checkpoints
+
+        checkpoints.given(Path(config.resume))
+    if config.train.steps and config.train.hooks:
+        from rlvr.training.metrics_log import hook_classes
+
+        hook_classes(config.train.hooks)
     if config.train.steps and config.train.trl:
         from rlvr.training import arguments
 
         arguments.check(config.train)
+        arguments.trackers(config.train.trl.get("report_to"))
 
 
-def check_engine(sampling: SamplingConfig) -> None:
-    """Raises UserError where the engine that was asked for is not installed."""
-    if sampling.engine == "vllm" and not find_spec("vllm"):
-        raise UserError(
-            "sampling.engine is vllm, which is not installed: pip install 'rlvr[vllm]', or sampling.engine=transformers"
-        )
+def check_engine(sampling: SamplingConfig, training: bool) -> None:
+    """Raises UserError where the engine that was asked for cannot sample with these settings."""
+    if sampling.engine == "vllm" and (why := vllm_engine.unusable(sampling)):
+        raise UserError(f"sampling.engine: {why}, or sampling.engine=transformers")
+    if sampling.vllm.tensor_parallel_size > 1:
+        from rlvr.policy import device
+
+        if takes_vllm(sampling, device().type):
+            vllm_engine.check_parallel(sampling, training)
 
 
 def check_sandbox(config: Config) -> None:
     """Refuse to run untrusted programs below isolation level `standard`, unless the config allows it."""
     if sandbox_level(config) == "weak" and not config.sandbox.allow_weak:
         raise UserError(
-            "the code verifier's sandbox is at level `weak` on this machine or by verifier_options.level "
-            "(see `rlvr check`). "
-            "Set sandbox.allow_weak=true to run untrusted programs all the same."
+            "the code verifier's sandbox is at level `weak`, on this machine or by verifier_options.level "
+            "(`rlvr check` shows the layers). Set sandbox.allow_weak=true to run untrusted programs anyway."
         )
 
 
 def sandbox_level(config: Config) -> str | None:
-    """The isolation level that untrusted programs get here, or that was asked for; None where none are run."""
+    """The isolation level of untrusted programs, as configured or as this machine has it; None if none are run."""
     if "code" not in config.verifier.split("+"):
         return None
     from verifiers.code import sandbox as code
@@ -126,13 +139,13 @@ def sandbox_level(config: Config) -> str | None:
 
 
 def verifier_options(config: Config) -> dict[str, Any]:
-    """The config's options of the verifier, with the leave to run programs in a weak sandbox where given."""
+    """The verifier's options, with the permission to use a weak sandbox if the config gives it."""
     weak = {"allow_weak": True} if sandbox_level(config) is not None and config.sandbox.allow_weak else {}
     return weak | config.verifier_options
 
 
 def warnings(config: Config) -> list[str]:
-    """What a reader of the log and of the report must know besides the figures."""
+    """What a reader of the log and the report must know besides the figures."""
     if sandbox_level(config) == "weak":
         return [
             "Untrusted programs run in a WEAK sandbox, below level `standard` (sandbox.allow_weak is on)."

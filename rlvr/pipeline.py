@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 def run(
     config: Config, folder: Path, terminal: Terminal, base: Path | None = None, sibling: Run | None = None
 ) -> Report | None:
-    """Everything, from problems to report (None in all but the main process). What `folder` holds is not done again.
+    """Everything, from problems to report (None in all but the main process). What `folder` holds is not repeated.
 
     Args:
-        base: folder against which the config's relative paths are read.
-        sibling: a finished run whose base policy was asked the very same; its rows are taken over.
+        base: folder that the config's relative paths start from.
+        sibling: a finished run with the same evaluation of the base; its rows are copied.
     """
     with prepare(config, terminal, base) as (problems, evaluator), begin(config, folder, terminal) as run:
         if sibling:
@@ -47,9 +47,9 @@ def run(
 
 
 def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> None:
-    """`run` up to where it would load the model: shows what was found, and raises what `run` would raise.
+    """`run` up to loading the model: shows what was found, and raises what `run` would raise.
 
-    Besides, the verifier is tried on every reference: it should accept it, and refuse that of another problem.
+    In addition, the verifier judges each reference: it should accept its own, and refuse that of another problem.
     """
     terminal.show("keys and values are valid")
     begun = check_folder(config, folder)
@@ -64,12 +64,12 @@ def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
         terminal.show(f"verifier {config.verifier}: {tested}")
     for warning in machine.warnings(config):
         terminal.show(warning)
-    terminal.show(f"output folder {folder}: {'holds this run, which would go on' if begun else 'free'}")
+    terminal.show(f"output folder {folder}: {'holds this run, which would continue' if begun else 'free'}")
 
 
 @contextmanager
 def begin(config: Config, folder: Path, terminal: Terminal) -> Iterator[Run]:
-    """Hold the run folder, and open it one process after the other: the first one writes it."""
+    """Lock the run folder, and open it in one process after the other: the first one writes it."""
     if processes().is_main_process:
         refuse_foreign(folder)
     with locked(folder):
@@ -114,31 +114,30 @@ def evaluate(
     config: Config, model: str, name: str, problems: Problems, evaluator: Evaluator, run: Run
 ) -> None:
     """Sample and judge the held-out problems and the probes with the model at `model`."""
-    from rlvr.policy import load_policy
-    from rlvr.sampling import sampler
+    from rlvr.sampling import load_sampler
 
     sets = [("held-out", problems.heldout, run.rollouts(name))]
     sets += [(probe, probed, run.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
     if all(evaluator.complete(probed, file) for _, probed, file in sets):
         return
     evaluator.terminal.say(f"Evaluating the {name} policy ({model})")
-    with closing(sampler(load_policy(config, name, model), config.sampling)) as engine:
+    with closing(load_sampler(config, name, model)) as engine:
         for label, probed, file in sets:
             evaluator.evaluate(engine, probed, file, label=f"{name}, {label}")
 
 
 def take_base(sibling: Run, run: Run, terminal: Terminal) -> None:
-    """Take over the base's rows of a run that differs in its training alone, which were drawn with the same seeds."""
+    """Copy the base's rows of a run that differs only in its training: they were sampled with the same seeds."""
     with main_process_only() as is_main:
         files = [run.rollouts(path.stem) for path in sorted(sibling.folder.glob("rollouts/base*.jsonl"))]
         if is_main and not any(file.exists() for file in files):
-            terminal.say(f"The base's evaluation is that of {sibling.folder.name}")
+            terminal.say(f"The evaluation of the base is copied from {sibling.folder.name}")
             for file in files:
                 copy_own(sibling.rollouts(file.stem), file)
 
 
 def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> Path:
-    """GRPO from the base to `run.model`, with evaluations on held-out problems on the way."""
+    """Train from the base to `run.model`, with evaluations on the held-out problems on the way."""
     from rlvr import training
 
     every, samples = config.train.eval_every, config.train.eval_samples
@@ -152,20 +151,22 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) ->
 
     if not run.model.is_dir():
         if run.rollouts("base").exists():
-            for sentence in preflight.outlook(run.rollouts("base"), config):
+            for sentence in preflight.outlook(
+                run.rollouts("base"), config.train.group_size, config.sampling.max_new_tokens
+            ):
                 evaluator.terminal.say(sentence)
         evaluator.terminal.say(f"Training: {config.train.steps} steps of {config.train.algorithm}")
     return training.train(config, problems.train, evaluator, run, due, on_the_way)
 
 
 def rescore(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> None:
-    """Add to both files of the comparison the log-probabilities under the other policy, which distances need; to the
-    evaluations during training those under the base, whose model is at hand."""
+    """Add the log-probabilities under the other policy to both files of the comparison, which the distances between
+    policies need, and those under the base to the evaluations during training."""
     from rlvr.policy import load_policy
 
     if config.sampling.top_p < 1 or config.sampling.top_k or config.sampling.min_p:
         evaluator.terminal.say(
-            "Truncated sampling (top-p, top-k or min-p): no distances between the policies"
+            "Sampling is truncated (top-p, top-k or min-p): no distances between the policies"
         )
         return
     with main_process_only() as is_main:
@@ -194,6 +195,7 @@ def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -
         more=run.evaluations(),
         output=run.folder,
         search_budget=config.analysis.search_budget,
+        replicates=config.analysis.replicates,
         metrics=run.metrics,
         probes={
             probe: (run.rollouts(f"base.{probe}"), run.rollouts(f"tuned.{probe}"))

@@ -1,4 +1,4 @@
-"""A run directory: what lies where, and whose it is."""
+"""A run folder: the paths in it, and whether it belongs to a configuration."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def model(self) -> Path:
-        """The tuned model. It is renamed into place when training has ended, so it is whole where it exists."""
+        """The tuned model. It is renamed into place when training has ended, so it is complete if it exists."""
         return self.folder / "model"
 
     @property
@@ -51,13 +51,13 @@ class Run:
 
     @property
     def report(self) -> Path:
-        """Written last: the run is finished where it exists."""
+        """Written last: the run is finished if it exists."""
         return self.folder / "report.html"
 
 
 def open_run(config: Config, folder: Path) -> Run:
-    """Begin or continue the run of `config` in `folder`, whose `config.yaml` says every key. A run that ended before
-    it had drawn anything is replaced.
+    """Begin or continue the run of `config` in `folder`, whose `config.yaml` has every key. A run that ended before it
+    had sampled anything is replaced.
 
     Raises:
         ConfigError: as `check_folder`.
@@ -73,45 +73,49 @@ def check_folder(config: Config, folder: Path) -> bool:
     """Whether the run of `config` has begun in `folder`.
 
     Raises:
-        ConfigError: the folder holds a run of another configuration (it names the keys), a run that `resume=never`
-            does not want, or something else.
+        ConfigError: the folder holds a run of another configuration (it names the keys), a run although `resume` is
+            `never`, or something else.
     """
     if not refuse_foreign(folder):
         return False
     if config.resume == "never":
-        raise ConfigError(f"{folder}: resume=never, and this folder holds a run; give another with --output")
+        raise ConfigError(
+            f"{folder}: resume=never, and this folder holds a run; choose another with --output"
+        )
     refuse_other(configuration.load(folder / "config.yaml"), config, folder)
     return True
 
 
 def refuse_other(existing: Config, asked: Config, folder: Path) -> None:
-    """Raises ConfigError where `folder` holds a run of another configuration; it names the keys."""
+    """Raises ConfigError if `folder` holds a run of another configuration; it names the keys."""
     if lines := differences(existing, asked):
         differing = "\n".join(f"  {line}" for line in lines)
         raise ConfigError(
             f"{folder} holds a run of another configuration (in the folder / asked for):\n{differing}\n"
-            "Give this one a folder of its own with --output, or remove that one."
+            "Choose another folder with --output, or remove that run."
         )
 
 
 def refuse_foreign(folder: Path) -> bool:
-    """Whether a run has begun in `folder`. Raises ConfigError where something else is there."""
+    """Whether a run has begun in `folder`. Raises ConfigError if it holds something else."""
     begun = folder.is_dir() and any(
         path.name not in ("config.yaml", "log.txt", "rollouts") and not path.name.startswith(".")
         for path in (*folder.iterdir(), *folder.glob("rollouts/*"))
     )
     if folder.is_file() or (begun and not (folder / "config.yaml").exists()):
         raise ConfigError(
-            f"{folder}: there is something else in this output folder, and no config.yaml of a run"
+            f"{folder}: this output folder holds something else: it is not empty and has no config.yaml of a run"
         )
     return begun
 
 
 def write_config(config: Config, file: Path) -> None:
-    """Every key, under the versions that the run began with."""
+    """Write every key, below the versions that the run began with."""
     header = "".join(f"# {name} {found}\n" for name, found in versions().items())
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    files.replace(file, [f"# Every key of this run, written when it began with\n{header}{text}".encode()])
+    files.replace(
+        file, [f"# Every key of this run, which began with these versions\n{header}{text}".encode()]
+    )
 
 
 def differences(first: Config, second: Config) -> list[str]:
@@ -128,7 +132,7 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Python, the platform and the packages that decide a run's figures."""
+    """Python, the platform and the packages that a run's results depend on."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in PACKAGES:
         try:

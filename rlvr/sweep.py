@@ -27,7 +27,7 @@ LIST = "sweep.json"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A cell with its configuration and its run."""
+    """A cell of the grid with its configuration and its run."""
 
     cell: Cell
     config: Config
@@ -41,13 +41,13 @@ class Part:
 
 
 def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal) -> int:
-    """Every cell that is not finished, then the report. A cell that fails is named at the end; the others still run.
+    """Run every cell that is not finished, then write the report. A cell that fails does not stop the others.
 
     Returns:
         0, or the exit code of the first cell that failed.
 
     Raises:
-        ConfigError: before anything runs: a cell's configuration is not valid, or a folder holds something else.
+        ConfigError: before anything runs; a cell's configuration is not valid, or a folder holds something else.
     """
     parts = plan(grid, file, folder)
     with locked(folder, "sweep"):
@@ -67,13 +67,13 @@ def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal) -> i
 
 
 def plan(grid: Sequence[Cell], file: Path, folder: Path) -> list[Part]:
-    """The cells with their folders. Raises ConfigError: one cannot be what its folder already holds."""
+    """The cells with their folders. Raises ConfigError if a folder already holds something else."""
     if (folder / "config.yaml").exists():
-        raise ConfigError(f"{folder} holds a single run; give the sweep a folder of its own with --output")
+        raise ConfigError(f"{folder} holds a single run; choose another folder for the sweep with --output")
     found = [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
     if folder.is_file() or (found and not (folder / LIST).exists()):
         raise ConfigError(
-            f"{folder}: there is something else in this output folder, and no {LIST} of a sweep"
+            f"{folder}: this output folder holds something else: it is not empty and has no {LIST} of a sweep"
         )
     configs = configuration.load_cells(file, grid)
     parts = [Part(cell, config, Run(folder / cell.name)) for cell, config in zip(grid, configs, strict=True)]
@@ -84,14 +84,14 @@ def plan(grid: Sequence[Cell], file: Path, folder: Path) -> list[Part]:
 
 
 def _attempt(part: Part, parts: Sequence[Part], file: Path, terminal: Terminal) -> Exception | None:
-    """Run one cell, unless it is finished; what made it fail, if it did."""
+    """Run one cell unless it is finished. Returns the error that stopped it, if any."""
     if part.state == "finished":
         return None
     terminal.say(f"Cell {part.cell.name}")
     try:
         pipeline.run(part.config, part.run.folder, terminal, file.parent, sibling=_sibling(part, parts))
     except Exception as error:
-        # the processes of a launch may not all have failed, and a full disk is full for the next cell too
+        # not all processes of a launch may have failed, and a full disk is full for the next cell too
         if processes().num_processes > 1 or failures.full(error):
             raise
         expected = failures.expected(error)
@@ -105,24 +105,28 @@ def _attempt(part: Part, parts: Sequence[Part], file: Path, terminal: Terminal) 
 
 
 def _sibling(part: Part, parts: Sequence[Part]) -> Run | None:
-    """A finished cell that asks the base policy the same: all but training and the analysis is equal."""
+    """A finished cell with the same evaluation of the base: everything but training and analysis is equal."""
 
-    def asked(config: Config) -> Config:
+    def without_training(config: Config) -> Config:
         return config.model_copy(update={"train": None, "analysis": None})
 
-    same = (p.run for p in parts if p.state == "finished" and asked(p.config) == asked(part.config))
+    same = (
+        p.run
+        for p in parts
+        if p.state == "finished" and without_training(p.config) == without_training(part.config)
+    )
     return next(same, None)
 
 
 def _conclude(folder: Path, failed: dict[str, Exception], terminal: Terminal) -> None:
-    """The report over the cells that are finished, and the names of those that failed."""
+    """Write the report over the finished cells, and name those that failed."""
     for name, error in failed.items():
         words = failures.in_words(error) if failures.expected(error) else repr(error)
         terminal.show(f"Failed: {name}: {words}")
     if failed:
-        terminal.show("The same command tries these again, and these alone.")
+        terminal.show("The same command runs only these again.")
     if len(finished(folder)[0]) < 2:
-        terminal.show("No report over the sweep: fewer than two of its runs are finished.")
+        terminal.show("No report on the sweep: fewer than two of its runs are finished.")
         return
     result = report(folder, folder)
     terminal.show(result.summary)
@@ -137,9 +141,14 @@ def finished(folder: Path) -> tuple[list[Run], list[str]]:
 
 
 def report(
-    folder: Path, output: Path, search_budget: int | None = None, allow_mismatch: bool = False
+    folder: Path,
+    output: Path,
+    search_budget: int | None = None,
+    allow_mismatch: bool = False,
+    replicates: int | None = None,
 ) -> Report:
-    """The report over a sweep's finished cells, with the search budget of their configurations, where it is one.
+    """The report over a sweep's finished cells; search budget and replicates are those of their configurations, where
+    all have the same.
 
     Raises:
         UserError: fewer than two are finished, or they cannot be compared.
@@ -149,12 +158,14 @@ def report(
     runs, missing = finished(folder)
     if not runs:
         raise UserError(f"{folder}: none of the {len(missing)} runs of this sweep is finished")
-    budgets = {configuration.load(r.folder / "config.yaml").analysis.search_budget for r in runs}
+    analyses = [configuration.load(r.folder / "config.yaml").analysis for r in runs]
+    budgets, drawn = {a.search_budget for a in analyses}, {a.replicates for a in analyses}
     return reports.build_runs(
         reports.RunFiles.of_folders([r.folder for r in runs]),
         output=output,
         search_budget=search_budget or (budgets.pop() if len(budgets) == 1 else None),
         allow_mismatch=allow_mismatch,
+        replicates=replicates or (drawn.pop() if len(drawn) == 1 else reports.REPLICATES),
         title=folder.name,
-        notes=[f"Not in this report, as they are not finished: {', '.join(missing)}"] if missing else [],
+        notes=[f"Not finished, so not in this report: {', '.join(missing)}"] if missing else [],
     )

@@ -1,4 +1,4 @@
-"""What a person at the terminal sees: one line per phase, a bar with the time left, and a log file of the same."""
+"""What a person at the terminal sees: one line per phase, a bar with the time left; the log file has the same."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ log = logging.getLogger("rlvr")
 
 
 class Terminal:
-    """Says what happens, on standard error and in a log file. `quiet` keeps it to the file and the summary."""
+    """Reports progress on standard error and in a log file. With `quiet`, only the log file and the summary."""
 
     def __init__(self, quiet: bool = False, main: bool = True) -> None:
-        """`main` is False in all but one process of a distributed run: those say nothing."""
+        """`main` is True in one process of a distributed run; the others print nothing."""
         self.console = Console(stderr=True, highlight=False, quiet=quiet or not main)
         self.result = Console(highlight=False, quiet=not main)
         self.main = main
 
     def log_to(self, file: Path) -> None:
-        """Append everything said from now on to `file`, with the time."""
+        """Append everything printed from now on to `file`, with the time."""
         if not self.main:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class Terminal:
         self.console.print(escape(text))
 
     def show(self, text: str) -> None:
-        """A result, on standard output, also when quiet."""
+        """A result, on standard output, even when quiet."""
         text = visible(text)
         log.info("%s", text)
         self.result.print(escape(text), soft_wrap=True)
@@ -64,7 +64,7 @@ class Terminal:
     def progress(self, label: str, total: int, start: int = 0) -> Iterator[Callable[..., None]]:
         """A bar for `total` units of work, `start` of them done; yields `advance(n=1, note="")`.
 
-        Where standard error is no terminal, a line is printed for each tenth of the work instead.
+        If standard error is not a terminal, a line is printed for each tenth of the work instead.
         """
         if self.console.is_terminal and not self.console.quiet:
             yield from self._bar(label, total, start)
@@ -104,7 +104,7 @@ class Terminal:
 
 
 def quiet_libraries() -> None:
-    """Keep other libraries' bars and advice off the screen; their warnings go to the log."""
+    """Keep other libraries' progress bars and advice off the screen; their warnings go to the log."""
     import warnings
 
     import transformers.utils.logging as transformers_logging

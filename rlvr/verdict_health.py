@@ -1,4 +1,4 @@
-"""Whether the verifier judges at all: where most responses get no verdict, training and figures would be noise."""
+"""Stops a run whose verifier cannot judge most responses: training and figures would be noise."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from rlvr.errors import RunError
 from rlvr.rollouts import Rollout
 
 PROBLEMS = 8
-"""Problems over which the share is taken: one bad reference alone says nothing of the verifier."""
+"""Problems over which the share is taken: one bad reference says nothing about the verifier."""
 
 Outcome = tuple[bool, str]
-"""Whether there is a verdict, and why there is none."""
+"""Whether there is a verdict, and the reason where there is not."""
 
 
 def outcome(row: Rollout) -> Outcome:
-    """What the watch needs to know of a judged row."""
+    """What the monitor needs of a judged row."""
     return row.score is not None, f"{row.status}: {row.detail}"
 
 
 class UnjudgedMonitor:
-    """Counts responses without a verdict and stops the run where they are more than a share of `limit`.
+    """Counts responses without a verdict and stops the run when their share is above `limit`.
 
-    >>> watch = UnjudgedMonitor(limit=0.5, least=2, blocks=1)
-    >>> watch.see([(True, ""), (False, "error: no sandbox")], "step 1")
+    >>> monitor = UnjudgedMonitor(limit=0.5, least=2, blocks=1)
+    >>> monitor.see([(True, ""), (False, "error: no sandbox")], "step 1")
 
     Args:
-        limit: the greatest share that is borne; 1 bears everything.
-        least: responses below which nothing is said.
-        blocks: how many of the last calls the share is taken over; None: over all of them.
+        limit: the largest tolerated share; 1 turns the check off.
+        least: number of responses below which the share is not checked.
+        blocks: number of the last calls that the share is taken over; None: all of them.
     """
 
     def __init__(self, limit: float, least: int, blocks: int | None = None) -> None:
@@ -37,7 +37,7 @@ class UnjudgedMonitor:
         self.seen: deque[tuple[int, Counter[str]]] = deque(maxlen=blocks)
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Count one block without a check: it was seen before the run went on."""
+        """Count one block without a check: it was checked before the run was resumed."""
         total, without = 0, Counter[str]()
         for judged, why in outcomes:
             total += 1
@@ -49,10 +49,10 @@ class UnjudgedMonitor:
         self.seen.append((total, without))
 
     def see(self, outcomes: Iterable[Outcome], where: str) -> None:
-        """Count one block, and judge the share over the last ones.
+        """Count one block, and check the share over the last ones.
 
         Raises:
-            RunError: above the limit; names the share and the commonest reason.
+            RunError: above the limit; it names the share and the most common reason.
         """
         self.add(outcomes)
         total = sum(n for n, _ in self.seen)
@@ -60,6 +60,6 @@ class UnjudgedMonitor:
         if total >= self.least and without.total() > self.limit * total:
             (why, times), *_ = without.most_common(1)
             raise RunError(
-                f"{where}: {without.total()} of the last {total} responses got no verdict, through no fault of the "
-                f"policy; verification.max_unjudged allows {self.limit:.0%}. {times} times: {why}"
+                f"{where}: {without.total()} of the last {total} responses could not be judged, through no fault of "
+                f"the policy; verification.max_unjudged allows {self.limit:.0%}. {times} times: {why}"
             )

@@ -99,7 +99,7 @@ def test_all_verdicts_none(tmp_path, capsys):
     mute = [f"verifier={__name__}:Mute", "verifier_options={}"]
     assert main(command("run", tmp_path / "run", *mute)) == 3  # by default it does not train on noise
     said = capsys.readouterr().err
-    assert "got no verdict" in said and "⟨001B⟩[2Jno idea" in said and "\x1b" not in said
+    assert "could not be judged" in said and "⟨001B⟩[2Jno idea" in said and "\x1b" not in said
     assert main(command("train", tmp_path / "borne", *mute, "verification.max_unjudged=1")) == 0
     rows = [row for file in (tmp_path / "borne").glob("rollouts/*.jsonl") for row in rollouts.read(file)]
     assert rows and all(row.score is None for row in rows)

@@ -11,15 +11,15 @@ from tests.conftest import REPO
 
 
 @pytest.fixture
-def bench_step(monkeypatch) -> ModuleType:
+def step(monkeypatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(REPO / "scripts" / "bench"))
-    return importlib.import_module("bench_step")
+    return importlib.import_module("step")
 
 
-def test_a_step_beside_trl(bench_step, tmp_path, capsys):
+def test_a_step_beside_trl(step, tmp_path, capsys):
     file = tmp_path / "step.json"
     words = ["--model", "tiny", "--shape", "few-shot", "--dead", "0.5", "--rounds", "1", "--trl-groups", "2"]
-    assert bench_step.main([*words, "--json", str(file)]) == 0
+    assert step.main([*words, "--json", str(file)]) == 0
     printed = capsys.readouterr().out
     for row in ("sampling", "forward, backward", "optimiser", "memory", "step:", "update:", "GEMM rate"):
         assert row in printed
@@ -39,10 +39,10 @@ def test_a_step_beside_trl(bench_step, tmp_path, capsys):
     assert result["machine"]["threads"] >= 1
 
 
-def test_where_the_time_goes(bench_step, tmp_path):
+def test_where_the_time_goes(step, tmp_path):
     file = tmp_path / "profile.json"
     words = ["--model", "tiny", "--shape", "few-shot", "--profile", "--json", str(file)]
-    assert bench_step.main(words) == 0
+    assert step.main(words) == 0
     result = json.loads(file.read_text())
     parts = {
         "linear layers",
@@ -55,8 +55,8 @@ def test_where_the_time_goes(bench_step, tmp_path):
     assert sum(result["seconds"].values()) >= 0.99 * result["update"]
 
 
-def test_the_cost_against_the_scale(bench_step):
-    cells = bench_step.bench_update.scale(sizes=(2, 4), prompts=(16, 32))["cells"]
+def test_the_cost_against_the_scale(step):
+    cells = step.update.scale(sizes=(2, 4), prompts=(16, 32))["cells"]
     assert [(c["prompt"], c["group_size"]) for c in cells] == [(16, 2), (16, 4), (32, 2), (32, 4)]
     assert [c["distinct"] for c in cells] == [48, 80, 64, 96]
     assert [c["padded"] for c in cells] == [64, 128, 96, 192]
@@ -65,7 +65,7 @@ def test_the_cost_against_the_scale(bench_step):
     )
 
 
-def test_groups_that_do_not_divide_the_step(bench_step, capsys):
+def test_groups_that_do_not_divide_the_step(step, capsys):
     with pytest.raises(SystemExit):
-        bench_step.main(["--shape", "long", "--groups", "3"])
+        step.main(["--shape", "long", "--groups", "3"])
     assert "--groups: does not divide the 4 groups of a step" in capsys.readouterr().err

@@ -25,7 +25,11 @@ REFUSED = {
     "a weak sandbox": (["verifier=code", "verifier_options={level: weak}"], "sandbox.allow_weak"),
     "a field that TRL does not have": (["train.trl.bta=0.1"], "train.trl.bta"),
     "a model folder that is not there": (["model=./nowhere"], "no such folder"),
-    "a folder with something else in it": ([], "something else in this output folder"),
+    "a checkpoint that is not there": (
+        ["resume=nowhere"],
+        "resume=nowhere: expected never, auto, a checkpoint",
+    ),
+    "a folder with something else in it": ([], "this output folder holds something else"),
 }
 if not find_spec("vllm"):
     REFUSED["vllm, which is not installed"] = (["sampling.engine=vllm"], "pip install 'rlvr[vllm]'")
@@ -58,6 +62,6 @@ def test_a_check_names_a_run_of_another_configuration(tmp_path, capsys):
     open_run(quickstart_config(), tmp_path)
     (tmp_path / "rollouts" / "base.jsonl").touch()
     assert main(["check", "quickstart", "--output", str(tmp_path)]) == 0
-    assert "this run, which would go on" in capsys.readouterr().out
+    assert "this run, which would continue" in capsys.readouterr().out
     assert main(["check", "quickstart", "--output", str(tmp_path), "seed=7"]) == 2
     assert "seed: 0 / 7" in capsys.readouterr().err

@@ -45,12 +45,25 @@ def test_overrides_reach_nested_keys_and_are_yaml(tmp_path):
         (["sampling.temperature=0"], "greedy"),
         (["steps"], "expected key=value"),
         (["model.name=x"], "holds a value, not a section"),
+        (
+            ["evidence.instruction=none"],
+            r"evidence\.instruction: found the text 'none'; for no value, write null",
+        ),
+        (["train.checkpoint_every=None"], r"train\.checkpoint_every: .* write null"),
+        (["train.lora=unset"], r"train\.lora: .* write null"),
     ],
 )
 def test_faults_are_named_with_the_nearest_key(tmp_path, overrides, message):
     data = MINIMAL | {"model": "tiny"}
     with pytest.raises(ConfigError, match=message):
         load(tmp_path, data, *overrides)
+
+
+def test_null_unsets_a_key(tmp_path):
+    data = MINIMAL | {"evidence": {"instruction": "Think."}, "train": {"lora": {"r": 4}}}
+    config = load(tmp_path, data, "evidence.instruction=null", "train.lora=null")
+    assert config.evidence.instruction is None and config.train.lora is None
+    assert load(tmp_path, data, "evidence.instruction=none of these").evidence.instruction == "none of these"
 
 
 def test_a_missing_section_is_named(tmp_path):

@@ -127,9 +127,18 @@ def test_another_configuration_in_the_same_folder_is_refused(finished, capsys):
     assert "train.steps: 4 / 5" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 @pytest.mark.parametrize(
-    "moment", ["rollouts/base.jsonl", "rollouts/train-000003.jsonl", "rollouts/tuned.jsonl"]
+    "sign",
+    [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)],
+    ids=["killed", "interrupted"],
+)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("rollouts/base.jsonl", marks=pytest.mark.slow),
+        "rollouts/train-000003.jsonl",
+        pytest.param("rollouts/tuned.jsonl", marks=pytest.mark.slow),
+    ],
 )
 def test_a_stopped_run_goes_on_and_ends_the_same(finished, tmp_path, sign, moment):
     command = ["run", "quickstart", "--output", str(tmp_path / "run"), *SHORT]
@@ -142,7 +151,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(finished, tmp_path, sign, momen
     _, said = process.communicate(timeout=60)
     if sign == signal.SIGINT:
         assert process.returncode == 130
-        assert "To go on where it stopped: rlvr run quickstart" in said and "Traceback" not in said
+        assert "To continue where it stopped: rlvr run quickstart" in said and "Traceback" not in said
     assert rlvr(*command).returncode == 0
     assert contents(tmp_path / "run") == contents(finished)
 
@@ -166,7 +175,7 @@ BAD = {
     ),
     "no such file": (["run", "quickstart", "problems.heldout={file: HERE/none.jsonl}"], "none.jsonl"),
     "overlap": (["run", "quickstart", "problems.heldout={world: train, limit: 3}"], "3"),
-    "foreign folder": (["run", "quickstart", "--output", "HERE"], "something else in this output folder"),
+    "foreign folder": (["run", "quickstart", "--output", "HERE"], "this output folder holds something else"),
     "trl field": (["run", "quickstart", "--output", "HERE/new", "train.trl.bta=1"], "did you mean 'beta'"),
     "no such rollouts": (["report", "HERE/a.jsonl", "HERE/b.jsonl"], "a.jsonl"),
     "torn scores": (["score", "HERE/torn.jsonl", "--verifier", "math"], "torn.jsonl"),

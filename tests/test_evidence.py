@@ -130,10 +130,10 @@ def test_the_description_is_json_and_shows_one_prompt_in_full(template):
         ({"system": "x"}, "use `instruction`"),
         ({"shots": 2, "examples": ({"prompt": "a", "answer": "b"},)}, "not both"),
         ({"question": "Q: {}"}, "empty braces"),
-        ({"question": "Q: {prompt"}, "no format string"),
+        ({"question": "Q: {prompt"}, "is not a format string"),
         ({"question": "Q:"}, "must hold {prompt}"),
         ({"question": "{prompt} ({reference})"}, "could show the answer"),
-        ({"answer": " 4"}, "every example has the answer ' 4'"),
+        ({"answer": " 4"}, "every example would have the answer ' 4'"),
         ({"answer": r" \boxed{}"}, "empty braces"),
         ({"template": "chatml"}, "plain"),
         ({"shot": 3}, "shot"),
@@ -146,7 +146,7 @@ def test_evidence_that_contradicts_itself_is_refused(keys, word):
 
 
 def test_too_few_training_problems_are_named():
-    with pytest.raises(EvidenceError, match=r"evidence\.shots = 4 .* holds 3"):
+    with pytest.raises(EvidenceError, match=r"evidence\.shots = 4 .* has only 3;"):
         Evidence(given(shots=4), TRAIN[:3])
 
 

@@ -61,15 +61,23 @@ def test_a_disk_too_small_for_the_next_checkpoint(trained, disk, capsys):
     remount(disk, f"size={16 * sum(p.stat().st_size for p in checkpoint.iterdir()) // 10}")
     assert main(words) == 3
     said = capsys.readouterr().err
-    assert "no space left for checkpoint-2" in said and "MB are free" in said and "make space" in said
+    assert "no space left for checkpoint-2" in said and "MB are free" in said and "free some space" in said
     assert [p.name for p in (disk / "run" / "checkpoints").glob("checkpoint-*")] == ["checkpoint-1"]
     remount(disk, "size=200m")
     assert main(words) == 0
     assert result(disk / "run") == result(trained)
 
 
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
+    """A run without a training step, on a disk with space."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "run"
+    assert main(command(folder, "train.steps=0")) == 0
+    return folder
+
+
 @pytest.mark.parametrize("left", [0, 3000, 60_000])
-def test_a_disk_that_fills_in_the_middle_of_anything(disk, tmp_path, capsys, left):
+def test_a_disk_that_fills_in_the_middle_of_anything(elsewhere, disk, capsys, left):
     """`left` bytes: not the config, then not the first rollouts, then not the whole evaluation."""
     words = command(disk / "run", "train.steps=0")
     filler = disk / "filler"
@@ -77,12 +85,11 @@ def test_a_disk_that_fills_in_the_middle_of_anything(disk, tmp_path, capsys, lef
     filler.write_bytes(b"x" * (free - left // 4096 * 4096))
     assert main(words) == 3
     assert (
-        "No space left on device" in (said := capsys.readouterr().err) and "the same command goes on" in said
+        "No space left on device" in (said := capsys.readouterr().err)
+        and "the same command continues" in said
     )
     remount(disk, "size=200m")
     assert main(words) == 0
-    elsewhere = tmp_path / "run"
-    assert main(command(elsewhere, "train.steps=0")) == 0
     for name in ("base", "tuned"):
         there, here = (folder / "rollouts" / f"{name}.jsonl" for folder in (disk / "run", elsewhere))
         assert there.read_bytes() == here.read_bytes()
@@ -134,7 +141,14 @@ class Verifier:
 """
 
 
-@pytest.mark.parametrize("phase", ["sampling", "verifying", "evaluation"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "sampling",
+        pytest.param("verifying", marks=pytest.mark.slow),
+        pytest.param("evaluation", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_is_heard_in_the_middle_of_anything(tmp_path, phase):
     """Within 30 s, where the phase alone takes longer."""
     (tmp_path / "patient.py").write_text(PATIENT)
@@ -164,6 +178,7 @@ def test_a_signal_is_heard_in_the_middle_of_anything(tmp_path, phase):
     assert not (tmp_path / "run" / "rollouts" / "train-000001.jsonl").exists()  # it was in the middle
 
 
+@pytest.mark.slow
 def test_a_folder_that_vanishes_under_the_run(tmp_path):
     folder = tmp_path / "run"
     words = command(folder, "train.steps=400", "sampling.samples=2", verb="train")

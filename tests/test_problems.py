@@ -148,7 +148,7 @@ def test_a_limit_stops_the_reading(tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text(json.dumps(ROWS[0]) + "\n" + "no JSON\n")
     assert len(load(source(str(file), limit=1))) == 1
-    refused(source(str(file)), "problems.train.file", "rows.jsonl:2", "no JSON")
+    refused(source(str(file)), "problems.train.file", "rows.jsonl:2", "not valid JSON")
 
 
 # --- bad input --------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_a_limit_stops_the_reading(tmp_path):
         (ROWS, {"id": "uid"}, ["no column 'uid'", "`id`"]),
         (ROWS, {"where": {"lvl": 1}}, ["no column 'lvl'", "`where`"]),
         (ROWS, {"where": {"level": 7}}, ["no row that fits {'level': 7}"]),
-        (ROWS, {"id": "level"}, ["'0' stands twice"]),
+        (ROWS, {"id": "level"}, ["'0' is there twice"]),
         ([], {}, ["found no row"]),
         ([*ROWS[:2], {"q": None, "a": 1}], {}, ["row 2", "'q' is None", "`prompt`"]),
         ([*ROWS[:2], {"q": "  ", "a": 1}], {}, ["row 2", "'q' is '  '"]),
@@ -181,9 +181,9 @@ def test_bad_rows_name_source_row_found_and_expected(tmp_path, rows, keys, words
 
 def test_unreadable_files_are_named(tmp_path):
     (tmp_path / "latin.jsonl").write_bytes(b'{"q": "caf\xe9", "a": 1}\n')
-    refused(source(str(tmp_path / "latin.jsonl")), "latin.jsonl:1", "no JSON")
+    refused(source(str(tmp_path / "latin.jsonl")), "latin.jsonl:1", "not valid JSON")
     (tmp_path / "deep.jsonl").write_text("[" * 200_000 + "\n")
-    refused(source(str(tmp_path / "deep.jsonl")), "deep.jsonl:1", "no JSON")
+    refused(source(str(tmp_path / "deep.jsonl")), "deep.jsonl:1", "not valid JSON")
     (tmp_path / "rows.txt").write_text("x")
     refused(source(str(tmp_path / "rows.txt")), "'.txt'", ".jsonl, .json, .parquet, .csv")
     (tmp_path / "object.json").write_text('{"q": 1}')
@@ -198,13 +198,13 @@ def test_unreadable_files_are_named(tmp_path):
         ({}, "found none of them"),
         ({"file": "a.jsonl", "generator": "chain_sum"}, "found file and generator"),
         ({"dataset": "a/b", "world": "train"}, "found dataset and world"),
-        ({"file": "a.jsonl", "split": "test"}, "`split` belongs to a dataset, and this source is a file"),
+        ({"file": "a.jsonl", "split": "test"}, "`split` belongs to a dataset; this source is a file"),
         ({"dataset": "a/b", "seed": 3}, "`seed` belongs to a generator"),
-        ({"world": "train", "prompt": "q"}, "`prompt` is given by the world itself"),
+        ({"world": "train", "prompt": "q"}, "`prompt` is set by the world itself"),
         ({"file": "a.jsonl", "limit": 0}, "limit"),
         ({"file": "a.jsonl", "promt": "q"}, "promt"),
         ({"file": "a.jsonl", "prompt": "Q: {}"}, "empty braces"),
-        ({"file": "a.jsonl", "prompt": "Q: {q"}, "no format string"),
+        ({"file": "a.jsonl", "prompt": "Q: {q"}, "is not a format string"),
         ({"file": "a.jsonl", "prompt": "{q.__class__}"}, "plain {column}"),
         ({"file": "a.jsonl", "prompt": "{q!r:>9}"}, "plain {column}"),
         ({"file": "a.jsonl", "reference": {}}, "names no column"),
@@ -286,7 +286,7 @@ def test_neighbouring_seeds_share_items_and_training_steps_around_them():
     evaluation = {normalise(p.prompt) for p in [*found.heldout, *found.probes["more"]]}
     assert not evaluation & set(prompts)
     assert len(found.notes) == 1
-    assert "passed over" in found.notes[0]
+    assert "left out" in found.notes[0]
     assert load_all(train, heldout, {"more": from_keys(**SUMS, size=32, seed=90)}) == found
 
 
@@ -309,7 +309,7 @@ def test_partial_credit_does_not_reach_verdicts():
 
 def test_a_generator_that_runs_dry_says_so():
     refused(from_keys(**SMALL_SUMS, size=1000), "chain_sum", "distinct problems", "expected size = 1000")
-    with pytest.raises(ProblemError, match="more stand in an evaluation set"):
+    with pytest.raises(ProblemError, match="more are in an evaluation set"):
         load_all(from_keys(**SMALL_SUMS, size=120, seed=0), from_keys(**SMALL_SUMS, size=120, seed=5))
 
 
@@ -401,7 +401,7 @@ def test_rows_of_public_code_data_sets_are_read_by_their_format(tmp_path):
     ):
         load(SourceConfig(file=str(file), format="apps"))
     file.write_text(json.dumps({**row, "test_list": ["assert 1"]}) + "\n")
-    with pytest.raises(ProblemError, match=r"row 0 .*row '3': its assertions call no function"):
+    with pytest.raises(ProblemError, match=r"row 0 .*row '3': its assertions do not call a function"):
         load(SourceConfig(file=str(file), format="mbpp"))
-    with pytest.raises(ValueError, match="`prompt` is read off the rows of mbpp"):
+    with pytest.raises(ValueError, match="`prompt` is fixed by format: mbpp"):
         SourceConfig(file=str(file), format="mbpp", prompt="text")

@@ -1,5 +1,6 @@
 """Two processes over gloo do what one does: the same evaluation rows, the same update; killed, they go on."""
 
+import errno
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from rlvr import rollouts
+from rlvr.errors import ConfigError
+from rlvr.launch import processes
 from rlvr.worlds.carry import TINY
 
 # sgd: the weights' change is the gradient, which AdamW's first step would reduce to its sign
@@ -100,6 +103,7 @@ def goes_on_as(alone: Path, stopped: Path) -> None:
         assert (stopped / name).read_bytes() == (alone / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_two_processes_that_are_killed_go_on_and_end_the_same(alone, tmp_path):
     killed = tmp_path / "killed"
     process = subprocess.Popen(
@@ -113,6 +117,7 @@ def test_two_processes_that_are_killed_go_on_and_end_the_same(alone, tmp_path):
     goes_on_as(alone, killed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 4])
 def test_two_processes_go_on_inside_and_behind_a_batch_that_two_steps_share(alone, tmp_path, step):
     stopped = tmp_path / "stopped"
@@ -139,16 +144,17 @@ class Verifier:
 """Judges the first step at once, and in the second holds up process 0 alone."""
 
 
-def ranks(words: list[str], folder: Path) -> list[subprocess.Popen[str]]:
-    """Two processes without a launcher, whose exit codes are their own and which nobody signals but the test."""
+def ranks(words: list[str], *folders: Path) -> list[subprocess.Popen[str]]:
+    """Two processes without a launcher, whose exit codes are their own and which nobody signals but the test; both in
+    the one folder, or each in its own. `words` are Python's."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     launch = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "rlvr", *words],
-            cwd=folder,
+            [sys.executable, *words],
+            cwd=folders[rank % len(folders)],
             env=os.environ | launch | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
@@ -172,19 +178,21 @@ def ending(process: subprocess.Popen[str]) -> str:
     assert process.stderr is not None
     said = ""
     for line in process.stderr:
-        if "To go on" in line:
+        if "To continue" in line:
             return line
         said += line
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "signalled"), [("sampling", 1), ("verifying", 1), ("evaluation", 0)])
 def test_a_signal_to_one_process_stops_both_in_a_long_phase(tmp_path, phase, signalled):
     """Within 30 s, while the phase goes on for minutes. While verifying, process 1 waits for process 0."""
     (tmp_path / "patient.py").write_text(PATIENT)
     verb, more = PHASES[phase]
     folder = tmp_path / "run"
-    two = ranks([verb, "quickstart", "--output", "run", *LONGER, "train.checkpoint_every=0", *more], tmp_path)
+    words = [verb, "quickstart", "--output", "run", *LONGER, "train.checkpoint_every=0", *more]
+    two = ranks(["-m", "rlvr", *words], tmp_path)
     begun = {
         "sampling": lambda: "The update runs" in (folder / "log.txt").read_text(),
         "verifying": lambda: (tmp_path / "judging").exists(),
@@ -200,9 +208,58 @@ def test_a_signal_to_one_process_stops_both_in_a_long_phase(tmp_path, phase, sig
     assert (
         time.monotonic() - asked < 30
     )  # all is saved; how long an interpreter cleans up is the machine's affair
-    assert all("To go on where it stopped" in words for words in last_words), last_words
+    assert all("To continue where it stopped" in words for words in last_words), last_words
     assert [process.wait(timeout=300) for process in two] == [143, 143]
     left = [path.name for path in folder.glob("checkpoints/checkpoint-*")]
     assert left == (["checkpoint-2"] if phase == "verifying" else [])
     drawn = [path.name for path in folder.glob("rollouts/*.jsonl")]
     assert drawn == (["train-000001.jsonl"] if phase == "verifying" else [])  # the phase was cut short
+
+
+SLOW = """
+import sys, time
+from datetime import timedelta
+from torch.distributed.distributed_c10d import _set_pg_timeout
+from rlvr.launch import processes
+from torch.distributed import group
+
+state = processes.processes()
+assert group.WORLD._get_backend(state.device).options._timeout == processes.TIMEOUT >= timedelta(hours=1)
+_set_pg_timeout(timedelta(seconds=6))
+with processes.main_process_only() as is_main:
+    if is_main:
+        time.sleep(15)
+sys.stderr.write("all went on\\n")
+if is_main:
+    time.sleep(15)
+state.wait_for_everyone()  # a collective: here the time-out acts
+"""
+
+
+def test_a_process_may_work_longer_than_a_collective_waits(tmp_path):
+    main, other = ranks(["-c", SLOW], tmp_path)
+    (_, of_main), (_, of_other) = main.communicate(timeout=120), other.communicate(timeout=120)
+    assert "all went on" in of_main and "all went on" in of_other, (of_main, of_other)
+    assert other.returncode != 0 and "imed out" in of_other
+
+
+def test_two_machines_that_do_not_share_the_output_folder_are_refused(tmp_path):
+    folders = tmp_path / "a", tmp_path / "b"
+    for folder in folders:
+        folder.mkdir()
+    two = ranks(["-m", "rlvr", "run", "quickstart", "--output", "run", *LONGER], *folders)
+    for process in two:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 2
+        assert "do not share the output folder" in said
+        assert all(str(folder / "run") in said for folder in folders), said
+    assert not list(tmp_path.glob("*/run/rollouts/*"))
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(processes.fcntl, "flock", flock)
+    with pytest.raises(ConfigError, match="cannot lock files"), processes.locked(tmp_path):
+        pytest.fail("it is not locked")

@@ -1,4 +1,4 @@
-"""What the README shows must run as it stands."""
+"""What the README shows runs as it is, and every path that a document names exists."""
 
 import json
 import re
@@ -68,7 +68,23 @@ def test_the_config_shown_is_valid(tmp_path):
     assert config.load(tmp_path / "shown.yaml").train.lora is not None
 
 
-def test_every_file_that_is_named_is_there():
-    for name in re.findall(r"\]\(([\w./-]+)\)|(?<=[\s`])((?:configs|scripts|docs)/[\w./-]+)", README):
-        path = (name[0] or name[1]).rstrip(".")
-        assert (REPO / path).exists(), path
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *(
+        pytest.param(f"docs/{path.name}", marks=pytest.mark.xfail(strict=True, reason="to be rewritten"))
+        if path.name == "architecture.md"
+        else f"docs/{path.name}"
+        for path in sorted((REPO / "docs").glob("*.md"))
+    ),
+]
+LINK = re.compile(r"\]\(([\w./-]+)\)")
+PATH = re.compile(r"(?<![\w./-])((?:configs|docs|rlvr|scripts|tests|verifiers)/[\w./-]*\w)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_that_is_named_exists(document):
+    file = REPO / document
+    text = file.read_text(encoding="utf-8")
+    missing = [link for link in LINK.findall(text) if not (file.parent / link).exists()]
+    missing += [path for path in PATH.findall(LINK.sub("", text)) if not (REPO / path).exists()]
+    assert not missing

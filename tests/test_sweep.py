@@ -69,7 +69,7 @@ def test_cells_of_one_seed_share_the_base_and_others_do_not(swept):
     ]
     assert drawn[0] == drawn[1] and drawn[2] == drawn[3] and drawn[0] != drawn[2]
     logs = [(swept / name / "log.txt").read_text() for name in CELLS]
-    shared = "The base's evaluation is that of"
+    shared = "The evaluation of the base is copied from"
     assert [shared in log for log in logs] == [False, True, False, True]
 
 
@@ -141,6 +141,7 @@ def test_check_checks_every_cell_and_train_refuses_a_grid(tmp_path, capsys):
     assert "4 runs" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_go_through_the_same_cells(tmp_path):
     folder = tmp_path / "grid"
     words = [*launch(2), *command(folder, "seed=1,2")]

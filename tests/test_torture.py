@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import REPO
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_every_kind_of_phase_ends_as_if_untouched(tmp_path):
     words = ["--kills", "6", "--seed", "4", "--json", str(tmp_path / "result.json")]
     done = subprocess.run(

@@ -62,7 +62,9 @@ def words(tmp_path, *more):
 def test_an_evaluation_stops_and_goes_on_with_the_verifier_mended(tmp_path, capsys):
     (tmp_path / "down").touch()
     assert main(words(tmp_path)) == 3
-    assert "got no verdict" in (said := capsys.readouterr().err) and "the service does not answer" in said
+    assert (
+        "could not be judged" in (said := capsys.readouterr().err) and "the service does not answer" in said
+    )
     assert rollouts.count(tmp_path / "run" / "rollouts" / "base.jsonl") == 0
     (tmp_path / "down").unlink()
     assert main(words(tmp_path)) == 0
@@ -73,7 +75,7 @@ def test_training_stops_before_it_learns_from_noise(tmp_path, capsys):
     train = ["train", *words(tmp_path, "train.groups_per_step=8")[1:]]
     (tmp_path / "down").touch()
     assert main(train) == 3
-    assert "step 1: 32 of the last 32 responses got no verdict" in capsys.readouterr().err
+    assert "step 1: 32 of the last 32 responses could not be judged" in capsys.readouterr().err
     assert not list((tmp_path / "run" / "rollouts").glob("train-*"))
     (tmp_path / "down").unlink()
     assert main(train) == 0

@@ -4,7 +4,15 @@
 >>> score("math", Problem(id="p1", prompt="What is 1/4 + 1/4?", reference="1/2"), "… so \\\\boxed{0.5}").score
 1.0
 
-Nothing here imports torch or `rlvr`; the package can be used alone, and importing it is cheap.
+What belongs in this package: everything that turns (x, z, y) into a verdict, and the means to run and test it.
+Training, sampling and analysis are `rlvr`. No module of this package imports torch or `rlvr`: it can be used alone, and
+importing it is cheap.
+
+- `types`, `registry`: what a verifier is, and how a name becomes one.
+- `extract`: response → trace and answer. `pool`: verdicts in worker processes that can be killed.
+- `math`, `reasoning`, `code`, `simple`: the verifiers; `latex` and `units`: tables that `math` and `reasoning` share.
+- `scoring`, `audit`, `conformance`, `fuzz`, `pytest_plugin`: files of responses, and tests of verifiers.
+- `trl_reward`: a verifier as a reward function of TRL.
 """
 
 from __future__ import annotations
@@ -13,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from verifiers.types import STATUSES, Problem, Status, Verdict, Verifier
-except ImportError as error:  # files of the other package of this name lie over ours
+except ImportError as error:  # files of the other package named `verifiers` have replaced some of this one
     raise ImportError(
         "the package 'verifiers' in this environment is not the one that rlvr ships, or is mixed with it: "
-        "PyPI holds another package of this name. Keep them in separate environments: "
+        "PyPI has another package of this name. Keep them in separate environments: "
         "`pip uninstall verifiers`, then `pip install --force-reinstall --no-deps rlvr`."
     ) from error
 from verifiers.registry import BadOption, UnknownVerifier, installed, judge, load, score, shadowed

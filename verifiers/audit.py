@@ -1,4 +1,4 @@
-"""How far a verifier can be trusted: against a user's labels, and against a data set's own golds."""
+"""How far a verifier can be trusted: measured on labelled responses, and on a data set's own references."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from verifiers.types import Problem, Verdict, Verifier
 MISSES_KEPT = 1000
 MISSES_SHOWN = 20
 BUDGETS = (1, 4, 16, 64, 256)
-"""k of pass@k for which the floor is shown."""
+"""Values of k for which the pass@k floor is shown."""
 
 _LABELS = {"true": True, "1": True, "correct": True, "right": True, "yes": True}
 _LABELS |= {"false": False, "0": False, "incorrect": False, "wrong": False, "no": False}
 
 
 def read_label(value: Any) -> bool | None:
-    """Whether a label says "right"; None where it says neither right nor wrong."""
+    """Whether a label says "right"; None if it says neither right nor wrong."""
     if isinstance(value, bool | int | float):
         return bool(value) if value in (0, 1) else None
     return _LABELS.get(value.strip().lower()) if isinstance(value, str) else None
@@ -30,7 +30,7 @@ def read_label(value: Any) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """k of n, with its exact 95 % interval (Clopper & Pearson 1934)."""
+    """A proportion: k of n, with its exact 95 % interval (Clopper & Pearson 1934)."""
 
     k: int
     n: int
@@ -41,7 +41,7 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """(0, 1) where n is 0."""
+        """(low, high); (0, 1) if n is 0."""
         from scipy.special import betaincinv
 
         k, n = self.k, self.n
@@ -51,13 +51,13 @@ class Share:
 
     def __str__(self) -> str:
         if not self.n:
-            return "none"
+            return "no rows"
         low, high = self.interval
         return f"{self.k / self.n:7.2%}  ({self.k:,} of {self.n:,}; 95 % interval {low:.2%} to {high:.2%})"
 
 
 def floor(fpr: float, k: int) -> float:
-    """Return pass@k of a problem that is never solved: 1 − (1 − FPR)^k, from false positives alone."""
+    """pass@k of a problem that is never solved, from false positives alone: 1 − (1 − FPR)^k."""
     return -math.expm1(k * math.log1p(-fpr)) if fpr < 1 else 1.0
 
 
@@ -75,13 +75,13 @@ class Miss:
 
 @dataclass(slots=True)
 class Audit:
-    """A verifier against labels. Rates are of the rows that it judged; the others are counted."""
+    """A verifier compared with labels. Rates are over the rows that it judged; the others are counted separately."""
 
     cells: Counter[tuple[bool, float | None]] = field(default_factory=Counter)
     """(label, score) → rows."""
     by_kind: dict[str, Counter[tuple[bool, float | None]]] = field(default_factory=dict)
     misses: list[Miss] = field(default_factory=list)
-    """The first thousand."""
+    """The first `MISSES_KEPT` of them."""
 
     def add(
         self, label: bool, verdict: Verdict, line: int, problem: Problem, kind: str | None = None
@@ -119,14 +119,14 @@ class Audit:
             f"  false negatives  {self.false_negatives}   refused, of those labelled right",
         ]
         if self.unjudged:
-            lines.append(f"  not judged, and in none of these rates: {self.unjudged:,}")
+            lines.append(f"  not judged, and not part of these rates: {self.unjudged:,}")
         return "\n".join([*lines, *self._floor(), *self._kinds(), *self._misses()])
 
     def _floor(self) -> list[str]:
         rate = self.false_positives
         if rate.value is None:
             return [
-                "  no response is labelled wrong: false positives, and what they do to pass@k, are unknown"
+                "  no response is labelled wrong: the false positive rate, and what it does to pass@k, is unknown"
             ]
         high = rate.interval[1]
         row = "".join(f"  k={k}: {floor(rate.value, k):.1%} (up to {floor(high, k):.1%})" for k in BUDGETS)
@@ -179,18 +179,18 @@ def _false_negatives(cells: Counter[tuple[bool, float | None]]) -> Share:
 
 @dataclass(slots=True)
 class SelfTest:
-    """Whether a verifier accepts each gold of a data set as its own answer and refuses a neighbour's."""
+    """Whether a verifier accepts each reference as the answer to its own problem and refuses a neighbour's."""
 
     problems: int = 0
     own_accepted: int = 0
     neighbours_refused: int = 0
     neighbours: int = 0
     own_refused: list[tuple[str, str]] = field(default_factory=list)
-    """(id, what the verifier said)"""
+    """(id, status and detail of the verdict)"""
     neighbours_accepted: list[tuple[str, str]] = field(default_factory=list)
-    """(id, id of the neighbour whose gold was accepted)"""
+    """(id, id of the neighbour whose reference was accepted)"""
     untestable: list[str] = field(default_factory=list)
-    """Ids of problems whose reference does not say what an answer looks like (tests of a program, say)."""
+    """Ids of problems whose reference is not an answer (the tests of a program, for example)."""
 
     @property
     def ok(self) -> bool:
@@ -199,14 +199,15 @@ class SelfTest:
     def __str__(self) -> str:
         tested = self.problems - len(self.untestable)
         lines = [
-            f"{self.own_accepted:,} of {tested:,} golds accepted as their own answer, "
-            f"{self.neighbours_refused:,} of {self.neighbours:,} golds of a neighbour refused"
+            f"{self.own_accepted:,} of {tested:,} references accepted as the answer to their own problem, "
+            f"{self.neighbours_refused:,} of {self.neighbours:,} references of a neighbour refused"
         ]
         if self.untestable:
             lines.append(f"  {len(self.untestable):,} cannot be tested: the reference is not an answer")
-        lines += [f"  own gold refused: {id_}: {said}" for id_, said in self.own_refused[:MISSES_SHOWN]]
+        lines += [f"  own reference refused: {id_}: {said}" for id_, said in self.own_refused[:MISSES_SHOWN]]
         lines += [
-            f"  gold of {other} accepted for {id_}" for id_, other in self.neighbours_accepted[:MISSES_SHOWN]
+            f"  reference of {other} accepted for {id_}"
+            for id_, other in self.neighbours_accepted[:MISSES_SHOWN]
         ]
         return "\n".join(lines)
 
@@ -214,18 +215,18 @@ class SelfTest:
 def self_test(
     problems: Sequence[Problem], verifier: str | Verifier, options: Mapping[str, Any] | None = None
 ) -> SelfTest:
-    """Judge every gold as an answer to its own problem and to the problem before it.
+    """Judge every reference as an answer to its own problem and to a problem before it.
 
-    A name (with `options`) is judged in a pool, a verifier in this process. An answer is accepted if it is
-    right, whatever else is asked of a response (a trace). The response that states a gold is the verifier's
-    `as_response(problem)` where it has that method, else the reference in a box or as it stands.
+    With a name (and `options`) a pool judges, with a verifier this process. Only `answer_score` counts, whatever
+    else the verifier asks of a response (a trace). The response that states a reference is
+    `verifier.as_response(problem)` if there is such a method, else the reference, in a box if that is its format.
     """
     result = SelfTest(problems=len(problems))
     instance = verifier if not isinstance(verifier, str) else _load(verifier, options)
     responses = [as_response(instance, problem) for problem in problems]
     result.untestable = [p.id for p, response in zip(problems, responses, strict=True) if response is None]
     items: list[tuple[Problem, str]] = []
-    origins: list[Problem] = []  # whose gold it is
+    origins: list[Problem] = []  # whose reference the response states
     for i, problem in enumerate(problems):
         own = responses[i]
         if own is None:
@@ -261,7 +262,7 @@ def _enter(result: SelfTest, problem: Problem, origin: Problem, verdict: Verdict
 
 
 def as_response(verifier: Verifier, problem: Problem) -> str | None:
-    """Return a response whose answer is the problem's own reference, None where that cannot be written."""
+    """A response whose answer is the problem's own reference; None if it cannot be written as an answer."""
     own = getattr(verifier, "as_response", None)
     if own is not None:
         return own(problem)
@@ -269,9 +270,7 @@ def as_response(verifier: Verifier, problem: Problem) -> str | None:
     if isinstance(reference, bool) or not isinstance(reference, str | int | float):
         return None
     text = str(reference)
-    if (
-        verifier.answer_format != "boxed" or "####" in text or "\\boxed" in text
-    ):  # it is a response as it stands
+    if verifier.answer_format != "boxed" or "####" in text or "\\boxed" in text:  # it already is a response
         return text if verifier.answer_format != "code" else None
     return f"\\boxed{{{text}}}"
 

@@ -1,11 +1,11 @@
-"""What every verifier must satisfy, checked on any of them.
+"""Properties that every verifier must have, and a check of all of them on any verifier.
 
 >>> from verifiers.conformance import Example, check
 >>> report = check("my_package.graders:Shout", examples=[Example("hello", right="HELLO", wrong="hello")])
 >>> report.raise_if_failed()
 
 In a test suite, subclass `verifiers.pytest_plugin.ConformanceTests`. Everything but the thread check runs in
-a `VerifierPool`: a verifier that hangs or crashes is found out, and does not take the test run with it.
+a `VerifierPool`, so that a verifier that hangs or crashes is reported and does not end the test run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCORES: dict[str, tuple[float | None, ...]] = {
     "error": (None,),
     "unverifiable": (None,),
 }
-"""Which scores go with a status; 0 with all others."""
+"""Which scores a status may have; any other status has score 0."""
 BROKEN_REFERENCES: tuple[Any, ...] = (None, [], {"no": "reference"}, [None])
 HEDGES = (
     "{0} or {1}",
@@ -46,12 +46,12 @@ LEADS = ("Let me think about this first.\n\n", "Read the question again, slowly.
 
 
 class ConformanceError(AssertionError):
-    """A verifier does not satisfy what every verifier must."""
+    """A verifier lacks a property that every verifier must have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A reference with an answer that is right and one that is wrong: y alone, without its box or fence."""
+    """A reference with a right and a wrong answer: y alone, without a box or a code fence."""
 
     reference: Any
     right: str
@@ -61,7 +61,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Where a verifier does not satisfy a property."""
+    """One case in which a verifier does not have a property."""
 
     property: str
     what: str
@@ -69,7 +69,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What `check` found. `str(report)` is for a person."""
+    """The result of `check`. `str(report)` is for a person."""
 
     verifier: str
     findings: list[Finding] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Report:
         return not self.findings
 
     def raise_if_failed(self) -> None:
-        """Raises `ConformanceError`, an `AssertionError`, with every finding."""
+        """Raise `ConformanceError`, an `AssertionError`, with every finding if there is one."""
         if self.findings:
             raise ConformanceError(str(self))
 
@@ -95,7 +95,7 @@ class Report:
 
 
 class Restored:
-    """Loads, in a worker, the instance that was given to `check`."""
+    """Unpickles, in a worker, the instance that was passed to `check`."""
 
     def __new__(cls, pickled: bytes) -> Any:
         return pickle.loads(pickled)
@@ -110,7 +110,7 @@ def check(
     deadline: float = 5.0,
     only: Iterable[str] | None = None,
 ) -> Report:
-    """Check `PROPERTIES` (or `only` some) of a verifier.
+    """Check `PROPERTIES` of a verifier.
 
     Args:
         verifier: a spec as for `verifiers.load` or a class that a fresh interpreter can import (both with
@@ -118,9 +118,10 @@ def check(
         examples: known right and wrong answers; by default the verifier's own attribute `examples`. Without
             any, the properties that need them are reported as not checked.
         fuzz: how many hostile texts it must survive.
-        deadline: seconds within which every one of them must be judged.
+        deadline: seconds within which each of them must be judged.
+        only: names of the properties to check; by default all.
 
-    Raises as `verifiers.load` and `VerifierPool` do where the verifier cannot be loaded.
+    Raises as `verifiers.load` and `VerifierPool` do if the verifier cannot be loaded.
     """
     spec, options = _spec(verifier, dict(options or {}))
     instance = load(spec, **options)
@@ -141,18 +142,18 @@ def check(
 
 
 class Kit:
-    """One verifier under examination, and the means to ask it."""
+    """A verifier under test, a pool that runs it, and what the properties need."""
 
     def __init__(self, verifier: Verifier, pool: VerifierPool, examples: list[Example], fuzz: int) -> None:
         self.verifier = verifier
         self.pool = pool
         self.examples = examples
         self.fuzz = fuzz
-        self.lost = PoolStats()  # after `judged`: what the pool had to end
+        self.lost = PoolStats()  # set by `judged`: how many workers the pool lost
 
     def not_checked(self, name: str) -> str:
         if name in _NEED_EXAMPLES and not self.examples:
-            return "for want of examples"
+            return "there are no examples"
         if name == "symmetric" and not getattr(self.verifier, "symmetric", False):
             return "not declared (`symmetric = True`)"
         if name == "last_answer" and self.verifier.answer_format == "text":
@@ -162,7 +163,7 @@ class Kit:
         return ""
 
     def present(self, answer: str, lead: str = "") -> str:
-        """A response that gives `answer` in the format that the verifier reads."""
+        """A response that gives `answer` in the verifier's format."""
         if self.verifier.answer_format == "boxed":
             return f"{lead}The answer is \\boxed{{{answer}}}."
         if self.verifier.answer_format == "code":
@@ -171,7 +172,7 @@ class Kit:
 
     @cached_property
     def hostile(self) -> list[tuple[Problem, str]]:
-        """Half of the texts as responses, half as answers within one."""
+        """The fuzz texts, every second one as the answer in a response, the others as the whole response."""
         examples = self.examples or [Example("7", "7", "8")]
         problems = cycle([_problem(example) for example in examples])
         texts = fuzzing.texts(self.fuzz)
@@ -179,7 +180,7 @@ class Kit:
 
     @cached_property
     def judged(self) -> list[Verdict]:
-        """Verdicts on `hostile`; on its beginning only where several of these texts have been too much."""
+        """Verdicts on `hostile`; only on its beginning if several texts made the verifier hang or crash."""
         verdicts: list[Verdict] = []
         for start in range(0, len(self.hostile), 500):
             verdicts += self.pool.score(self.hostile[start : start + 500])
@@ -190,7 +191,7 @@ class Kit:
 
     @cached_property
     def tame(self) -> list[tuple[Problem, str, Verdict]]:
-        """What of `hostile` is short and got a verdict of the verifier's own, for checks that repeat it."""
+        """Short texts of `hostile` that the verifier itself judged, for checks that repeat them."""
         pairs = zip(self.hostile, self.judged, strict=False)
         own = (s for s in pairs if s[1].status not in ("timeout", "memory", "crash"))
         return [
@@ -213,7 +214,7 @@ def examples_judged(kit: Kit) -> Iterator[str]:
 
 
 def total(kit: Kit) -> Iterator[str]:
-    """Nothing but verdicts, whatever the text; and their scores go with their status."""
+    """Every text gets a verdict, and its score fits its status."""
     for (_, text), verdict in zip(kit.hostile, kit.judged, strict=False):
         if verdict.status == "error":
             yield f"{_quote(text)} raised {verdict.detail}"
@@ -222,14 +223,14 @@ def total(kit: Kit) -> Iterator[str]:
 
 
 def bounded(kit: Kit) -> Iterator[str]:
-    """No text makes it hang, die, or take the machine's memory."""
+    """No text makes it hang, crash, or run out of memory."""
     judged = kit.judged
     for count, status in (
         (kit.lost.timeouts, "timeout"),
         (kit.lost.crashes, "crash"),
         (kit.lost.memory, "memory"),
     ):
-        if count:  # statuses alone may be the verifier's own word on a program
+        if count:  # the statuses alone may be the verifier's own verdict on a program
             texts = [text for (_, text), v in zip(kit.hostile, judged, strict=False) if v.status == status]
             yield f"{status} on {count} of {len(judged)} texts: {', '.join(map(_quote, texts[:SHOWN]))}"
 
@@ -243,7 +244,7 @@ def deterministic(kit: Kit) -> Iterator[str]:
 
 
 def symmetric(kit: Kit) -> Iterator[str]:
-    """Reference and answer can change places."""
+    """Swapping reference and answer does not change the verdict."""
     values = fuzzing.answers(min(kit.fuzz, 600))
     pairs = list(pairwise(values))
     pairs += [
@@ -252,14 +253,14 @@ def symmetric(kit: Kit) -> Iterator[str]:
     ways = [(a, b) for pair in pairs for a, b in (pair, pair[::-1])]
     verdicts = kit.pool.score([(Problem("pair", "", a), kit.present(b)) for a, b in ways])
     for i, (a, b) in enumerate(pairs):
-        there, back = verdicts[2 * i], verdicts[2 * i + 1]
-        judged = "no_answer" not in (there.status, back.status) and None not in (there.score, back.score)
-        if judged and there.answer_score != back.answer_score:
-            yield f"{b!r} to {a!r} got {_show(there)}, {a!r} to {b!r} got {_show(back)}"
+        forth, back = verdicts[2 * i], verdicts[2 * i + 1]
+        judged = "no_answer" not in (forth.status, back.status) and None not in (forth.score, back.score)
+        if judged and forth.answer_score != back.answer_score:
+            yield f"{b!r} to {a!r} got {_show(forth)}, {a!r} to {b!r} got {_show(back)}"
 
 
 def last_answer(kit: Kit) -> Iterator[str]:
-    """What stands before the last answer changes nothing."""
+    """Text before the last answer does not change the verdict."""
     leads = list(LEADS)
     for example in kit.examples:
         said = (example.right, example.wrong)
@@ -274,7 +275,7 @@ def last_answer(kit: Kit) -> Iterator[str]:
 
 
 def hedges(kit: Kit) -> Iterator[str]:
-    """Naming the right answer among others is not an answer."""
+    """A response that names the right answer among others is not right."""
     items = [(e, hedge.format(e.right, e.wrong)) for e in kit.examples for hedge in HEDGES]
     verdicts = kit.pool.score([(_problem(e), kit.present(answer)) for e, answer in items])
     for (example, answer), verdict in zip(items, verdicts, strict=True):
@@ -283,7 +284,7 @@ def hedges(kit: Kit) -> Iterator[str]:
 
 
 def blame(kit: Kit) -> Iterator[str]:
-    """A reference that nothing can be judged against is no fault of the response: score None."""
+    """An unusable reference is not the fault of the response: score None."""
     example = kit.examples[0]
     for reference in BROKEN_REFERENCES:
         problem = Problem("broken", example.prompt, reference)
@@ -294,7 +295,7 @@ def blame(kit: Kit) -> Iterator[str]:
 
 
 def threads(kit: Kit) -> Iterator[str]:
-    """One instance, called from eight threads at once, says what it says alone."""
+    """One instance gives the same verdicts when eight threads call it at once."""
     sample = kit.tame[:200]
     items = [(problem, text) for problem, text, _ in sample]
     alone = [judge(kit.verifier, *item) for item in items]
@@ -305,7 +306,7 @@ def threads(kit: Kit) -> Iterator[str]:
         return [*verdicts[len(items) - start :], *verdicts[: len(items) - start]]
 
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # as many chances to go wrong as can be had
+    sys.setswitchinterval(1e-5)  # switch threads as often as possible
     try:
         with ThreadPoolExecutor(8) as executor:
             rounds = list(executor.map(work, [i * len(items) // 8 for i in range(8)]))

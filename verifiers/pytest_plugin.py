@@ -1,4 +1,4 @@
-"""pytest for people who write verifiers: a class to subclass, and a fixture.
+"""pytest support for authors of verifiers: a class to subclass, and a fixture.
 
 >>> from verifiers.conformance import Example
 >>> from verifiers.pytest_plugin import ConformanceTests
@@ -7,8 +7,8 @@
 ...     verifier = "my_package.graders:Shout"
 ...     examples = [Example("hello", right="HELLO", wrong="hello")]
 
-is one test per property. The fixture `check_verifier` is `verifiers.conformance.check` and fails with the
-report; pytest finds it by itself where the package is installed.
+gives one test per property. The fixture `check_verifier` is `verifiers.conformance.check`, and fails the test with
+the report; pytest finds it where the package is installed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ NAMES = (
     *("examples", "total", "bounded", "deterministic", "symmetric"),
     *("last_answer", "hedges", "blame", "threads"),
 )
-"""The keys of `verifiers.conformance.PROPERTIES`, repeated so that starting pytest imports no more."""
+"""The keys of `verifiers.conformance.PROPERTIES`, repeated so that starting pytest does not import that module."""
 
 
 class ConformanceTests:
-    """Subclass it and name the `verifier`; the other attributes go to `verifiers.conformance.check`."""
+    """Subclass this and set `verifier`; the other attributes are arguments of `verifiers.conformance.check`."""
 
     verifier: ClassVar[Any]
     options: ClassVar[Mapping[str, Any]] = {}
@@ -47,7 +47,7 @@ class ConformanceTests:
 
     @classmethod
     def _report(cls) -> Report:
-        """Made once for the class."""
+        """Computed once per class."""
         from verifiers.conformance import check
 
         if "_made" not in cls.__dict__:
@@ -59,7 +59,7 @@ class ConformanceTests:
 
 @pytest.fixture
 def check_verifier() -> Callable[..., Report]:
-    """`verifiers.conformance.check`, which fails the test with its report where something is found."""
+    """`verifiers.conformance.check`, which fails the test with its report if a property does not hold."""
     from verifiers.conformance import check
 
     def run(*args: Any, **kwargs: Any) -> Report:

@@ -1,4 +1,4 @@
-"""Name → verifier: built in, installed as an entry point, or a dotted path. And judging with one."""
+"""Name → verifier: built in, installed as an entry point, or a dotted path; and judging one response with it."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ BUILT_IN: dict[str, str] = {
 
 
 class UnknownVerifier(ValueError):  # noqa: N818
-    """No verifier goes by this name, or the one named cannot be imported."""
+    """There is no verifier of this name, or it cannot be imported."""
 
 
 class BadOption(ValueError):  # noqa: N818
-    """An option that the verifier does not take, or one that it needs and was not given."""
+    """An option that the verifier does not take, or a required option that is missing."""
 
 
 def load(spec: str, **options: Any) -> Verifier:
     """Return the verifier that `spec` names, built with `options`.
 
     `spec` is a built-in name, the name of an installed plug-in (entry point group "rlvr.verifiers"), or
-    "package.module:attr" where `attr` is a class (instantiated with `options`) or an instance (taken as it
-    is). A built-in name cannot be taken over by a plug-in. Raises `UnknownVerifier`, `BadOption`
-    also for what the constructor refuses, and `ValueError` for an unknown `answer_format`.
+    "package.module:attr" where `attr` is a class (instantiated with `options`) or an instance (used as it
+    is). A plug-in cannot replace a built-in name. Raises `UnknownVerifier`; `BadOption`, also for a value that
+    the constructor refuses; and `ValueError` for an unknown `answer_format`.
 
     >>> load("my_package.graders:MyVerifier", strict=True)
     """
@@ -66,12 +66,12 @@ def load(spec: str, **options: Any) -> Verifier:
             )
     from verifiers.extract import cut
 
-    cut("", found.answer_format)  # raises where there is no such format
+    cut("", found.answer_format)  # raises for an unknown format
     return found
 
 
 def resolve(spec: str) -> str:
-    """Return the "module:attr" that `spec` stands for, without importing it. Raises `UnknownVerifier`."""
+    """Return the "module:attr" that `spec` names, without importing it. Raises `UnknownVerifier`."""
     target = spec if ":" in spec else BUILT_IN.get(spec) or _plugins().get(spec)
     if target is None:
         raise UnknownVerifier(_unknown(spec))
@@ -79,18 +79,20 @@ def resolve(spec: str) -> str:
 
 
 def installed() -> dict[str, str]:
-    """Every verifier that can be named without a path: name → "module:Class"."""
+    """All verifiers that have a name: name → "module:Class"."""
     return _plugins() | BUILT_IN
 
 
 def judge(verifier: Verifier, problem: Problem, response: str) -> Verdict:
-    """Cut `response` as the verifier asks, and let it judge.
+    """Cut `response` by the verifier's `answer_format`, and return its verdict.
 
-    A response without an answer is `no_answer` unless the verifier says `judges_missing_answers = True`.
-    What the verifier raises is a fault of ours, not of the policy: status "error", score None; except for
-    `MemoryError`, which passes through (in a pool's worker it is the limit that the response ran into).
+    A response without an answer is "no_answer" unless the verifier has `judges_missing_answers = True`. An
+    exception of the verifier is not the policy's fault: status "error", score None. Only `MemoryError` is raised
+    (in a worker of a pool it means that the response ran into the memory limit).
     """
-    from verifiers.extract import cut  # its patterns take as long to compile as all the rest to import
+    from verifiers.extract import (
+        cut,
+    )  # late: compiling its patterns would double the time to import this package
 
     try:
         found = cut(response, verifier.answer_format)
@@ -110,10 +112,10 @@ def judge(verifier: Verifier, problem: Problem, response: str) -> Verdict:
 
 
 def score(verifier: str | Verifier, problem: Problem, response: str, **options: Any) -> Verdict:
-    """Judge one response here and now, in this process and without a deadline.
+    """Judge one response in this process, without a deadline.
 
-    `verifier` is a spec as for `load` (built once per thread and options) or a verifier. For model-written
-    text in bulk use `VerifierPool`, which a hang or a crash cannot stop.
+    `verifier` is a spec as for `load` (loaded once per thread and options) or a verifier. For many responses of a
+    model use `VerifierPool`, which survives hangs and crashes.
     """
     if isinstance(verifier, str):
         verifier = _loaded(verifier, options)
@@ -125,20 +127,20 @@ def score(verifier: str | Verifier, problem: Problem, response: str, **options: 
 
 
 def shadowed() -> str | None:
-    """Say so if another package named `verifiers` (PyPI has one) stands in the way of this one."""
+    """A warning if another package named `verifiers` (PyPI has one) hides this one or is mixed with it, else None."""
     from importlib.metadata import PackageNotFoundError, version
 
-    here = Path(__file__).resolve().parent
+    own = Path(__file__).resolve().parent
     imported = getattr(sys.modules.get("verifiers"), "__file__", None)
-    if imported is not None and Path(imported).resolve().parent != here:
-        return f"`import verifiers` gives {imported}, not rlvr's own package at {here}"
+    if imported is not None and Path(imported).resolve().parent != own:
+        return f"`import verifiers` gives {imported}, not rlvr's own package at {own}"
     try:
         other = version("verifiers")
     except PackageNotFoundError:
         return None
     return (
         f"another package named 'verifiers' ({other}) is installed in this environment; its files and those "
-        f"of rlvr share one folder. Keep them apart: `pip uninstall verifiers`, then "
+        f"of rlvr are in one folder. Keep them apart: `pip uninstall verifiers`, then "
         "`pip install --force-reinstall --no-deps rlvr`"
     )
 
@@ -188,7 +190,7 @@ def _checked(spec: str, cls: type, options: dict[str, Any]) -> dict[str, Any]:
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for name in options:
             if name not in known:
-                takes = f"it takes {', '.join(known)}" if known else "it takes none"
+                takes = f"it takes {', '.join(known)}" if known else "it takes no options"
                 raise BadOption(f"verifier {spec!r} has no option {name!r}; {takes}{_nearest(name, known)}")
     for p in named:
         if p.default is p.empty and p.name not in options:
@@ -199,7 +201,7 @@ def _checked(spec: str, cls: type, options: dict[str, Any]) -> dict[str, Any]:
 def _unknown(spec: str) -> str:
     known = sorted(installed())
     return (
-        f"no verifier named {spec!r}{_nearest(spec, known)}. There are three ways to name one: built in or "
+        f"no verifier named {spec!r}{_nearest(spec, known)}. Expected a name that is built in or "
         f"installed ({', '.join(known)}); a package of your own with an entry point in the group "
         f'{ENTRY_POINTS!r}; or a path, "package.module:MyVerifier"'
     )

@@ -1,6 +1,6 @@
-"""Verdicts for responses that another system wrote: JSONL in, JSONL out, in order, in constant memory.
+"""`rlvr score`: verdicts on a file of responses from any system. JSONL in, JSONL out, in order, in constant memory.
 
-With a column of labels the same pass audits the verifier (`verifiers.audit`).
+With a column of labels the same pass audits the verifier (see `verifiers.audit`).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from verifiers.visible import visible
 __all__ = ["RowError", "SelfTest", "Summary", "score_file", "self_test"]
 
 COLUMNS = ("response", "reference", "id", "prompt", "kind")
-"""What a row may hold for us; the first two it must."""
+"""The keys of a row that are read; the first two are required."""
 VERDICT_KEYS = ("score", "status", "answer", "detail")
-AHEAD = 256  # rows per worker that are read before the first of them is written
-CACHE = 2000  # verdicts remembered: the samples of one problem tend to stand together
+AHEAD = 256  # rows per worker that are submitted before the first of them is written
+CACHE = 2000  # verdicts to remember: the samples of one problem are usually next to each other
 
 
 class RowError(ValueError):
-    """A file of rows that cannot be scored. The message names file, line and key: all a person needs."""
+    """A file or row that cannot be scored. The message names file, line and key."""
 
 
 @dataclass(slots=True)
 class Summary:
-    """What came of a file. `str(summary)` is for a person."""
+    """Counts of the verdicts on a file. `str(summary)` is for a person."""
 
     verifier: str
     rows: int = 0
@@ -49,7 +49,7 @@ class Summary:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the judged rows that are right; None where none could be judged."""
+        """Share of the judged rows that are right; None if no row could be judged."""
         judged = self.scores[1.0] + self.scores[0.0]
         return self.scores[1.0] / judged if judged else None
 
@@ -67,7 +67,9 @@ class Summary:
         if self.accuracy is not None:
             lines.append(f"  accuracy {self.accuracy:.2%} of the {self.rows - self.scores[None]:,} judged")
         if self.scores[None]:
-            lines.append(f"  {self.scores[None]:,} could not be judged, through no fault of the responses")
+            lines.append(
+                f"  {self.scores[None]:,} could not be judged, for reasons that are not the responses' fault"
+            )
         if self.audit is not None:
             lines += ["", str(self.audit)]
         return "\n".join(lines)
@@ -90,12 +92,12 @@ def score_file(
     Args:
         file: JSONL, one object a line; "-" is standard input.
         verifier, options: as for `verifiers.load`.
-        output: where rows go, in their order; "-" is standard output. A file appears when complete.
-        columns: our name → the file's: {"response": "output", "reference": "gold"}. A row must have `response`
-            (text or messages) and `reference`; `id`, `prompt` and `kind` are read where there are. What a
-            verdict's key would overwrite (a gold in a column `answer`) is kept under our name.
-        labels: a column that says whether the response is right (true/false, 1/0, "correct"/"incorrect"): the
-            verifier is audited against it.
+        output: where rows are written, in their order; "-" is standard output. A file is complete or absent.
+        columns: standard name → name in the file: {"response": "output", "reference": "gold"}. A row must have
+            `response` (text or messages) and `reference`; `id`, `prompt` and `kind` are optional. A value that a
+            key of the verdict would overwrite (a gold in a column `answer`) is kept under its standard name.
+        labels: a column that says whether the response is right (true/false, 1/0, "correct"/"incorrect"); the
+            verifier is then audited against it.
         workers, deadline, memory_mb: as for `VerifierPool`.
 
     The summary is written to standard error and returned. Raises `RowError` for a file or row that cannot be
@@ -145,20 +147,20 @@ class _Row:
     label: bool
 
     def with_verdict(self, verdict: Verdict, names: Mapping[str, str]) -> bytes:
-        kept = {ours: self.content[theirs] for ours, theirs in names.items() if theirs in VERDICT_KEYS}
+        kept = {name: self.content[column] for name, column in names.items() if column in VERDICT_KEYS}
         added = {key: getattr(verdict, key) for key in VERDICT_KEYS}
         row = self.content | kept | added
         try:
             return (json.dumps(row, ensure_ascii=False) + "\n").encode()
-        except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
+        except UnicodeEncodeError:  # a lone surrogate, which JSON can hold and UTF-8 cannot
             return (json.dumps(row) + "\n").encode()
 
 
 def _column_names(columns: Mapping[str, str]) -> dict[str, str]:
-    for ours in columns:
-        if ours not in COLUMNS:
+    for name in columns:
+        if name not in COLUMNS:
             raise RowError(
-                f"column mapping {ours}={columns[ours]}: expected one of {', '.join(COLUMNS)} on the left"
+                f"column mapping {name}={columns[name]}: expected one of {', '.join(COLUMNS)} on the left"
             )
     return {name: name for name in COLUMNS} | dict(columns)
 
@@ -169,7 +171,7 @@ def _rows(lines: IO[bytes], file: str, names: Mapping[str, str], labels: str | N
             continue
         where = f"{file}, line {number}"
         content = _parse(raw, where, first=number == 1)
-        response, reference = (_required(content, ours, names, where) for ours in ("response", "reference"))
+        response, reference = (_required(content, key, names, where) for key in ("response", "reference"))
         if not (isinstance(response, str) or _are_messages(response)):
             found = f"{type(response).__name__} {str(response)[:40]!r}"
             raise RowError(
@@ -207,14 +209,14 @@ def _parse(raw: bytes, where: str, first: bool) -> dict[str, Any]:
     return content
 
 
-def _required(content: Mapping[str, Any], ours: str, names: Mapping[str, str], where: str) -> Any:
-    if names[ours] in content:
-        return content[names[ours]]
+def _required(content: Mapping[str, Any], key: str, names: Mapping[str, str], where: str) -> Any:
+    if names[key] in content:
+        return content[names[key]]
     likely = {"response": ("output", "completion", "generation"), "reference": ("gold", "answer", "solution")}
-    hints = [name for name in likely[ours] if name in content]
-    hint = f"; is it `--map {ours}={hints[0]}`?" if hints else ""
+    hints = [name for name in likely[key] if name in content]
+    hint = f"; is it `--map {key}={hints[0]}`?" if hints else ""
     raise RowError(
-        f"{where}: no key {names[ours]!r}; found {', '.join(map(repr, content)) or 'no keys'}{hint}"
+        f"{where}: no key {names[key]!r}; found {', '.join(map(repr, content)) or 'no keys'}{hint}"
     )
 
 
@@ -237,7 +239,7 @@ def _reading(file: str | Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _writing(output: str | Path) -> Iterator[IO[bytes]]:
-    """A file is written beside its place and moved there when complete; a pipe or device is not."""
+    """A file is written under a temporary name and renamed when complete; a pipe or device is written directly."""
     if str(output) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

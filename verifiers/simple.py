@@ -1,4 +1,4 @@
-"""Small verifiers for data sets that need no mathematics: a number, a letter, a text, a pattern."""
+"""Small verifiers, for answers that are one number, one letter, a text, or match a pattern."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from verifiers.math import reference_answer
 from verifiers.math.evaluate import Undecided, Undefined, exact
 from verifiers.math.normalise import Unreadable
 from verifiers.math.numeric import numeric
-from verifiers.math.parse import Node
-from verifiers.math.read import read
+from verifiers.math.tree import Node
+from verifiers.math.typed import read
 from verifiers.math.values import Choice, Scalar
 from verifiers.types import Problem, Verdict
 
@@ -28,7 +28,9 @@ def _unverifiable(reference: object, expected: str) -> Verdict:
 
 
 class NumericVerifier:
-    """One number, exactly or within a tolerance relative to the reference. Units are not compared.
+    """One number, equal exactly or within `rel_tol` times the reference. Units are not compared.
+
+    Raises ValueError for a `rel_tol` outside [0, 1).
 
     >>> NumericVerifier(rel_tol=0.01).verify(Problem("p", "…", 3.14), "", "3.1416").score
     1.0
@@ -52,12 +54,12 @@ class NumericVerifier:
         try:
             value = _number(answer)
         except Unreadable as why:
-            return _verdict(False, answer[:200], f"no number: {why}")
+            return _verdict(False, answer[:200], f"not a number: {why}")
         return _verdict(abs(value - gold) <= self.rel_tol * abs(gold), str(value))
 
 
 def _number(text: str) -> Fraction:
-    """The one real number that `text` is, exactly, or to 40 digits where it is irrational."""
+    """The real number that `text` states: exactly, or to 40 digits if it is irrational. Raises Unreadable."""
     value = read(text)
     if not isinstance(value, Scalar):
         raise Unreadable("expected one number")
@@ -79,7 +81,7 @@ def _number(text: str) -> Fraction:
 
 
 class ChoiceVerifier:
-    """The letter of a multiple choice: C, (C), "C) 12", \\text{(C)}. The reference is a letter or a place from 0.
+    """The letter of a multiple choice: C, (C), "C) 12", \\text{(C)}. The reference is a letter or an index from 0.
 
     >>> ChoiceVerifier().verify(Problem("p", "…", "C"), "", "(C) 12").score
     1.0
@@ -95,12 +97,12 @@ class ChoiceVerifier:
         if isinstance(reference, int) and not isinstance(reference, bool) and 0 <= reference < 26:
             gold = chr(ord("A") + reference)
         elif not isinstance(reference, str) or (gold := _letter(reference)) is None:
-            return _unverifiable(reference, "a letter or its place from 0 to 25")
+            return _unverifiable(reference, "a letter or an index from 0 to 25")
         if answer is None:
             return Verdict(0.0, "no_answer")
         letter = _letter(answer)
         if letter is None:
-            return _verdict(False, answer[:200], "no single letter")
+            return _verdict(False, answer[:200], "not a single letter")
         return _verdict(letter == gold, letter)
 
 
@@ -118,7 +120,7 @@ def _letter(text: str) -> str | None:
 
 
 class ExactVerifier:
-    """The same text, white space at the ends aside.
+    """The same text, apart from white space at its ends.
 
     >>> ExactVerifier(ignore_case=True).verify(Problem("p", "…", "Paris"), "", "paris").score
     1.0
@@ -144,7 +146,7 @@ class ExactVerifier:
 class RegexVerifier:
     """The reference is a regular expression (Python's), and all of the answer must match it.
 
-    A pattern that backtracks without end is ended by the pool's deadline.
+    A pattern that backtracks for too long is ended by the deadline of the pool.
 
     >>> RegexVerifier().verify(Problem("p", "…", "ab*"), "", "abbb").score
     1.0

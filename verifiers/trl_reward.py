@@ -1,4 +1,4 @@
-"""A verifier as a reward function of TRL's trainers. TRL itself is not needed here."""
+"""A verifier as a reward function of TRL's trainers. This module does not import TRL."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def as_trl_reward(spec: str, **options: Any) -> Callable[..., list[float | None]
     """Return a reward function `(prompts, completions, **columns) -> list[float | None]` for TRL's trainers.
 
     Prompts and completions are strings or lists of messages. The data set has the reference in a column
-    `reference`, `answer` or `solution` (the first of these that is there), and may have an `id`. A reward is
-    1.0 or 0.0, and None where the completion could not be judged through no fault of the policy, or where the
-    row has no reference. Judging runs in a `VerifierPool` (the function's attribute `pool`; `pool.close()`
-    ends it). Raises `ValueError` where no reference column is there, and as `VerifierPool` does.
+    `reference`, `answer` or `solution` (the first of these that exists), and may have a column `id`. A reward is
+    1.0 or 0.0; it is None if the completion could not be judged for a reason that is not the policy's fault, or
+    if the row has no reference. Judging runs in a `VerifierPool`, the function's attribute `pool`: close it with
+    `pool.close()`. The function raises `ValueError` if there is no reference column, and as `VerifierPool` does.
 
     >>> GRPOTrainer(model, reward_funcs=verifiers.as_trl_reward("math"), train_dataset=dataset, …)
     """
@@ -47,7 +47,7 @@ def as_trl_reward(spec: str, **options: Any) -> Callable[..., list[float | None]
                 log_metric(f"verdicts/{status}", number / len(verdicts))
         return [None if verdict is None else verdict.score for verdict in verdicts]
 
-    reward.__name__ = reward.__qualname__ = spec.rpartition(":")[2]  # TRL logs rewards under this name
+    reward.__name__ = reward.__qualname__ = spec.rpartition(":")[2]  # the name that TRL logs rewards under
     reward.pool = pool  # type: ignore[attr-defined]
     return reward
 

@@ -1,4 +1,4 @@
-"""The words that verifiers speak: a problem x, a verdict on (x, z, y), and what a verifier is."""
+"""The types of the package: a problem x, a verdict on trace z and answer y, and the protocol of a verifier."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ Status = Literal[
     "correct",  # the answer is right, and the reasoning consistent where that is checked
     "incorrect",  # an answer was given and is wrong
     "unsound",  # the answer is right, the reasoning contradicts itself or it
-    "no_trace",  # the answer is right, and no reasoning stands before it where some is asked for
+    "no_trace",  # the answer is right, but the response gives no reasoning where some is required
     "no_answer",  # no answer could be cut from the response
-    "timeout",  # judging this response ran past its deadline, or the program it holds did
+    "timeout",  # judging this response ran past its deadline, or its program did
     "memory",  # … past its memory
     "output",  # … past its output
     "crash",  # the program in the response died, or the worker that judged it did
-    "error",  # the verifier itself failed: a fault of ours, score None
-    "unverifiable",  # the reference cannot be judged against: a fault of the data, score None
+    "error",  # the verifier itself failed, which is not the policy's fault: score None
+    "unverifiable",  # the reference is not usable, which is a fault of the data: score None
 ]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem x with what its answer is judged against.
+    """One problem x and the reference that its answer is judged against.
 
     >>> Problem(id="gsm8k-1", prompt="What is 1/4 + 1/4?", reference="1/2")
     """
@@ -45,16 +45,16 @@ class Verdict:
     """
 
     score: float | None
-    """1.0 or 0.0; None where it could not be judged through no fault of the policy."""
+    """1.0 or 0.0; None if the response could not be judged for a reason that is not the policy's fault."""
     status: Status
     answer: str | None = None
     """The y that was judged, as canonical text."""
     detail: str = ""
     """One short line for a person."""
     answer_score: float | None = None
-    """y alone. Equal to `score` unless the verifier also reads the reasoning."""
+    """Score of y alone: equal to `score` unless the verifier also checks the reasoning."""
     sound: float | None = None
-    """The reasoning alone: 1.0, 0.0, or None where nobody looked."""
+    """Score of the reasoning alone: 1.0, 0.0, or None if it was not checked."""
 
     def __post_init__(self) -> None:
         if self.score not in (0.0, 1.0, None):
@@ -67,9 +67,9 @@ class Verdict:
 
 @runtime_checkable
 class Verifier(Protocol):
-    """A rule that judges one response. Plug-ins implement this and nothing else.
+    """A rule that judges one response: all that a plug-in implements.
 
-    `verify` is called in a worker process that may be killed; it need not be thread-safe, guard its own
+    `verify` is called in a worker process that may be killed; it need not be thread-safe, limit its own
     time or catch its own errors. It must be deterministic.
 
     >>> class Shout:
@@ -84,5 +84,5 @@ class Verifier(Protocol):
     """How `extract.cut` finds y in the response: "boxed", "text", "code", … (see there)."""
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
-        """Judge answer `y` and trace `z` to problem `x`. `answer` is None where none could be cut."""
+        """Judge trace z and answer y to problem x. `answer` is None if the response has no answer."""
         ...

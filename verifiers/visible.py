@@ -1,18 +1,18 @@
-"""Text that others wrote, made safe to show: a terminal obeys some characters, and others mislead the eye."""
+"""Untrusted text made safe to print: control characters act on a terminal, and others mislead the reader."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-# Control characters (a terminal obeys them), and those that turn the direction of a line or cannot be seen.
+# Control characters, and those that change the direction of a line or are invisible.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
 
 def visible(text: Any) -> str:
-    """`text` with every character that acts instead of showing replaced by its code; tabs and line ends stay.
+    """`text` with every control or invisible character replaced by its code; tabs and line ends stay.
 
     >>> visible("\\x1b[2J")
     '⟨001B⟩[2J'

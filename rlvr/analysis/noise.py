@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlogy
 
 from rlvr.analysis.bootstrap import mean_and_se, trust
-from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson
 from rlvr.analysis.passk import log_failure
 from rlvr.analysis.samples import Floats
 from rlvr.analysis.sizing import Z
@@ -54,6 +54,15 @@ class Corrected:
     clipped: Floats
     pass_at_k: Floats
     status: NDArray[np.str_]
+
+
+class AuditedRate(EstimateJson):
+    """`audited_rate` in report.json."""
+
+    fpr: float
+    fnr: float
+    audited_wrong: int
+    audited_right: int
 
 
 def fpr_floor(fpr: ArrayLike, k: ArrayLike) -> Floats:

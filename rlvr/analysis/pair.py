@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, trust
 from rlvr.analysis.compression import safe_ratio
-from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson
 from rlvr.analysis.intervals import bca_interval, percentile_interval, rare_ratio_interval
 from rlvr.analysis.passk import pass_curve
 from rlvr.analysis.samples import Floats, Ints, Samples, align
@@ -34,14 +33,14 @@ def powers_of_two(top: int) -> list[int]:
     )
 
 
-def keyed(ks: Sequence[int], estimates: Sequence[Estimate]) -> dict[str, dict[str, Any]]:
+def keyed(ks: Sequence[int], estimates: Sequence[Estimate]) -> dict[str, EstimateJson]:
     """{"1": estimate, "2": …}, as report.json has it."""
     return {str(k): estimate.to_json() for k, estimate in zip(ks, estimates, strict=True)}
 
 
 def means(
     columns: dict[str, Floats], boot: ClusterBootstrap, signed: Collection[str] = ()
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, EstimateJson]:
     """Named columns of one value per problem -> named estimates of their means; `signed` may have
     either sign.
     """
@@ -53,7 +52,7 @@ def means(
 
 def ratio_estimate(
     top: Floats, bottom: Floats, boot: ClusterBootstrap, signed: bool = False, empty: str = NO_DATA
-) -> dict[str, Any]:
+) -> EstimateJson:
     """Σ top/Σ bottom over problems (M,), NaN left out, with its bootstrap interval; status `empty` if Σ
     bottom is 0.
 

@@ -2,30 +2,39 @@
 
 The interval within a run is about problems (another set of them) and samples; the interval between runs is
 about the seed of training on these same problems. The two are different levels of variance and are never
-mixed (METRICS, ground rules); statements about a method need at least three runs.
+mixed (docs/metrics.md, "How sure are we"); statements about a method need at least three runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import NotRequired
 
 import numpy as np
 from scipy.stats import t as student
 
-from rlvr.analysis.estimate import NO_DATA, OK, Estimate
+from rlvr.analysis.estimate import NO_DATA, OK, Estimate, EstimateJson, Number, real
 
 MIN_RUNS = 3
 FEW_RUNS = "few_runs"
 """Defined, but it rests on fewer than three training runs: a statement about these runs only."""
 
 
-def between_runs(estimates: Sequence[Mapping[str, Any]]) -> Estimate:
+class BetweenRuns(EstimateJson):
+    """`between_runs` in report.json; what is not required is absent where no run has a value."""
+
+    sd: NotRequired[Number]
+    lowest: NotRequired[Number]
+    highest: NotRequired[Number]
+    se_within: NotRequired[Number]
+
+
+def between_runs(estimates: Sequence[EstimateJson | None]) -> Estimate:
     """Mean over runs of one quantity, each run's estimate as report.json has it.
 
     The interval is Student's t over runs (none for a single run). `extra`: `sd` between runs, `lowest` and
     `highest` run, and `se_within`, the root mean square of the runs' own standard errors. Runs where the
-    quantity is not defined or infinite are excluded.
+    quantity is missing (None), not defined or infinite are excluded.
     """
     values, within = _finite(estimates)
     excluded = len(estimates) - len(values)
@@ -53,7 +62,7 @@ def between_runs(estimates: Sequence[Mapping[str, Any]]) -> Estimate:
     )
 
 
-def contrast(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Estimate:
+def contrast(before: Sequence[EstimateJson | None], after: Sequence[EstimateJson | None]) -> Estimate:
     """Mean over the runs `after` minus mean over the runs `before`, with Welch's interval over runs.
 
     `used` counts runs. Without two runs on either side there is no interval.
@@ -89,12 +98,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _finite(estimates: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    held = [(_number(e.get("value")), _number(e.get("se"))) for e in estimates]
+def _finite(estimates: Sequence[EstimateJson | None]) -> tuple[np.ndarray, np.ndarray]:
+    held = [(real(e["value"]), real(e.get("se"))) for e in estimates if e is not None]
     kept = [(value, se) for value, se in held if np.isfinite(value)]
     values, within = zip(*kept, strict=True) if kept else ((), ())
     return np.array(values, float), np.array(within, float)
-
-
-def _number(value: Any) -> float:
-    return np.nan if value is None else float(value)

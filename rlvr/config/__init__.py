@@ -1,6 +1,6 @@
 """One typed configuration: a YAML file, `key=value` overrides, validated before anything heavy is imported.
 
-Every section is here, that of problems and evidence too; nothing of rlvr is imported but its errors.
+All sections, with those of problems and evidence. Of rlvr, only the errors are imported.
 """
 
 from rlvr.config.data import EvidenceConfig, Example, ProblemsConfig, SourceConfig

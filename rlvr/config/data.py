@@ -20,37 +20,42 @@ OWN_KEYS = {
 class SourceConfig(Section):
     """One source of problems: exactly one of `dataset`, `file`, `generator`, `world`.
 
-    `file` may stand beside `dataset`: then it is the local copy that is read instead.
+    With both `file` and `dataset`, the file is a local copy of the data set and is read instead.
 
     >>> SourceConfig(dataset="openai/gsm8k", split="test", prompt="question", reference="answer").label
     'openai/gsm8k/test'
     """
 
     dataset: str | None = Field(default=None, description="name of a data set on the Hub")
-    subset: str | None = Field(default=None, description="its configuration, where it has several")
+    subset: str | None = Field(default=None, description="its configuration, if it has several")
     split: str | None = Field(default=None, description='its split; slices such as "test[:200]" work')
     revision: str | None = Field(default=None, description="its commit, tag or branch")
     file: str | None = Field(
-        default=None, description="local .jsonl, .json, .parquet or .csv; beside `dataset`, its copy"
+        default=None,
+        description="local .jsonl, .json, .parquet or .csv; with `dataset`: a copy of it, read instead",
     )
     generator: str | None = Field(default=None, description="name of a reasoning_gym task")
-    parameters: dict[str, Any] = Field(default={}, description="the task's own parameters")
-    size: int = Field(default=1000, ge=1, description="how many distinct problems to generate")
+    parameters: dict[str, Any] = Field(default={}, description="parameters of the reasoning_gym task")
+    size: int = Field(default=1000, ge=1, description="number of distinct problems to generate")
     seed: int = Field(default=0, ge=0, description="seed of the generator")
     world: str | None = Field(
         default=None, description="a split of the tiny model's world `carry`, or `world/split`"
     )
-    prompt: str = Field(default="prompt", description="column, or a format string with {columns}")
+    prompt: str = Field(
+        default="prompt", description="column of the prompt, or a format string with {columns}"
+    )
     reference: str | dict[str, str] = Field(
         default="reference",
-        description="column or format string; or a mapping of keys to such (`key?`: where the row has it)",
+        description="column or format string; or a mapping of keys to these (`key?`: left out where the row lacks it)",
     )
-    id: str | None = Field(default=None, description="column; unset: the source's name and the row's number")
+    id: str | None = Field(
+        default=None, description="column of the id; unset: the source's name and the row's number"
+    )
     format: Literal["columns", "humaneval", "mbpp", "apps", "livecodebench"] = Field(
-        default="columns", description="`columns` as named above; or rows as a public code data set has them"
+        default="columns", description="`columns`: as named above; else the layout of a public code data set"
     )
     where: dict[str, Any] = Field(
-        default={}, description="keep rows whose column has this value (a list: any of these)"
+        default={}, description="keep rows whose column has this value (or any of a list)"
     )
     shuffle_seed: int | None = Field(default=None, description="shuffle with this seed before `limit`")
     limit: int | None = Field(default=None, ge=1, description="at most this many problems")
@@ -60,16 +65,16 @@ class SourceConfig(Section):
         kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if kinds not in (["dataset"], ["dataset", "file"], ["file"], ["generator"], ["world"]):
             raise ValueError(
-                f"a source is one of {', '.join(KINDS)} (a file may stand in for a dataset); "
+                f"a source is one of {', '.join(KINDS)} (a file may be given with a dataset); "
                 f"found {' and '.join(kinds) or 'none of them'}"
             )
         for kind, keys in OWN_KEYS.items():
             if kind not in kinds:
-                self._refuse(keys, f"belongs to a {kind}, and this source is a {kinds[-1]}")
+                self._refuse(keys, f"belongs to a {kind}; this source is a {kinds[-1]}")
         if self.world is not None:
-            self._refuse(("prompt", "reference", "id", "where", "format"), "is given by the world itself")
+            self._refuse(("prompt", "reference", "id", "where", "format"), "is set by the world itself")
         if self.format != "columns":
-            self._refuse(("prompt", "reference", "id"), f"is read off the rows of {self.format}")
+            self._refuse(("prompt", "reference", "id"), f"is fixed by format: {self.format}")
         specs = self.reference.values() if isinstance(self.reference, dict) else [self.reference]
         if not specs:
             raise ValueError("`reference` names no column")
@@ -96,17 +101,17 @@ class SourceConfig(Section):
 
 class ProblemsConfig(Section):
     train: SourceConfig | None = Field(
-        default=None, description="problems to train on; not needed by `rlvr eval`"
+        default=None, description="problems to train on; `rlvr eval` does not need them"
     )
-    heldout: SourceConfig = Field(description="problems that every figure of the report is measured on")
+    heldout: SourceConfig = Field(description="problems on which the base and the tuned policy are compared")
     probes: dict[str, SourceConfig] = Field(
         default_factory=dict,
-        description="further held-out sets, evaluated before and after training and reported apart",
+        description="further held-out sets, evaluated before and after training and reported separately",
     )
 
 
 class Example(Section):
-    prompt: str = Field(min_length=1, description="a problem that is in no held-out set")
+    prompt: str = Field(min_length=1, description="a problem that is in no held-out or probe set")
     answer: str = Field(min_length=1, description="its worked answer")
 
 
@@ -116,14 +121,16 @@ class EvidenceConfig(Section):
     )
     system: str | None = Field(default=None, description="system message (chat only)")
     instruction: str | None = Field(
-        default=None, description="verbatim text: before everything (plain), or after every question (chat)"
+        default=None, description="text put before everything (plain), or after every question (chat)"
     )
     shots: int = Field(
-        default=0, ge=0, description="worked examples drawn from the training problems, which lose them"
+        default=0,
+        ge=0,
+        description="number of worked examples, drawn from the training problems and then not trained on",
     )
     shots_seed: int = Field(default=0, ge=0, description="seed of that draw")
     examples: tuple[Example, ...] = Field(
-        default=(), description="worked examples given verbatim, instead of `shots`"
+        default=(), description="worked examples in full, instead of `shots`"
     )
     question: str | None = Field(
         default=None, description='format of a question; unset: "Q: {prompt}\\nA:" (plain), "{prompt}" (chat)'
@@ -143,7 +150,7 @@ class EvidenceConfig(Section):
             raise ValueError("give `shots` (drawn) or `examples` (verbatim), not both")
         if self.answer is not None and not fields(self.answer):
             raise ValueError(
-                f"`answer` holds no {{column}}, so that every example has the answer {self.answer!r}"
+                f"`answer` names no {{column}}, so every example would have the answer {self.answer!r}"
             )
         if self.question is not None and fields(self.question) != {"prompt"}:
             raise ValueError(
@@ -167,17 +174,17 @@ def is_format(spec: str) -> bool:
 
 
 def fields(text: str) -> frozenset[str]:
-    """The {names} in a format string. Raises ValueError where it does more than name them."""
+    """The {names} in a format string. Raises ValueError if it does more than name them."""
     try:
         found = [part[1:] for part in Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
         raise ValueError(
-            f"{text!r} is no format string ({error}); write {{{{ }}}} for braces that stay"
+            f"{text!r} is not a format string ({error}); write {{{{ }}}} for literal braces"
         ) from None
     for name, form, conversion in found:
         if not name:
             raise ValueError(
-                f"{text!r} has empty braces; name a column, or write {{{{}}}} for braces that stay"
+                f"{text!r} has empty braces; name a column, or write {{{{}}}} for literal braces"
             )
         if form or conversion or "." in name or "[" in name:
             raise ValueError(f"{text!r}: expected plain {{column}} in braces, without format or attribute")

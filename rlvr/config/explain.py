@@ -1,4 +1,4 @@
-"""The keys in words: what each is for, and what is wrong with those that were given."""
+"""The keys in words: what each is for, and what is wrong with the values that were given."""
 
 from __future__ import annotations
 
@@ -61,4 +61,4 @@ def describe(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tupl
 
 
 def _default_text(value: Any) -> str:
-    return json.dumps(value, default=lambda v: v.model_dump(mode="json")) if value is not None else "none"
+    return json.dumps(value, default=lambda v: v.model_dump(mode="json")) if value is not None else "unset"

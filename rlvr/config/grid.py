@@ -1,4 +1,4 @@
-"""A sweep: `seed=1,2 train.algorithm=grpo,ppo` stands for every combination, each a run of its own."""
+"""A sweep: `seed=1,2 train.algorithm=grpo,ppo` is a grid of four combinations, each a run of its own."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rlvr.errors import ConfigError
 
 _TOKEN = re.compile(
     r"""(?<![^\s\[{,:])"(?:\\.|[^"\\])*"|(?<![^\s\[{,:])'(?:''|[^'])*'|.""", re.DOTALL
-)  # a quoted text begins where a YAML value can; an apostrophe inside a word is none
+)  # quoted text begins where a YAML value can; an apostrophe inside a word is not a quote
 LONGEST_VALUE, LONGEST_NAME = 32, 160
-"""Characters in a folder's name, above which a digest takes the place of the rest."""
+"""Characters in a folder's name; what is longer is cut and gets a digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Cell:
     """One combination of a grid."""
 
     name: str
-    """Its swept keys, fit to be a folder's name: `seed=1,train.algorithm=grpo`."""
+    """Its swept keys, as a folder's name: `seed=1,train.algorithm=grpo`."""
     overrides: tuple[str, ...]
     """All of the command's overrides, with one value for each key."""
 
 
 def split(value: str) -> list[str]:
-    """The values between the commas that stand outside of brackets and quotes, as in a YAML list without its brackets.
+    """The values between the commas outside of brackets and quotes, as in a YAML list without its brackets.
 
     >>> split("1, 2"), split("[1,2],[3]"), split("'a,b'")
     (['1', '2'], ['[1,2]', '[3]'], ["'a,b'"])
@@ -48,7 +48,7 @@ def split(value: str) -> list[str]:
 
 
 def cells(overrides: Sequence[str]) -> list[Cell]:
-    """Every combination of the overrides' values, the last key changing fastest; one cell where nothing is swept.
+    """Every combination of the overrides' values, the last key changing fastest; one cell if nothing is swept.
 
     Raises:
         ConfigError: a value between commas is empty, or a swept key is given twice, or it is `resume`.
@@ -69,7 +69,7 @@ def cells(overrides: Sequence[str]) -> list[Cell]:
                 f"own are written in brackets or quotes ({key}='\"a, b\"')"
             )
     if "resume" in swept:
-        raise ConfigError("resume: it belongs to one attempt at a run, and cannot be swept")
+        raise ConfigError("resume: applies to one attempt at a run and cannot be swept")
     return [
         Cell(
             _folder(
@@ -87,7 +87,7 @@ def single(overrides: Sequence[str], verb: str) -> Sequence[str]:
     """The overrides as they are. Raises ConfigError: they are a grid, which `rlvr VERB` does not take."""
     if len(grid := cells(overrides)) > 1:
         raise ConfigError(
-            f"rlvr {verb}: the overrides stand for {len(grid)} runs (a comma outside of brackets and quotes separates "
+            f"rlvr {verb}: the overrides describe {len(grid)} runs (a comma outside of brackets and quotes separates "
             "values); only `rlvr run` and `rlvr check` take a sweep"
         )
     return overrides

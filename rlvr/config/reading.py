@@ -17,10 +17,10 @@ from rlvr.errors import ConfigError
 
 def find(name: str | Path) -> Path:
     """The config file `name`: a path, or one of the packaged recipes (`quickstart`, `configs/quickstart.yaml`). A bare
-    `quickstart` is the recipe, whatever file of that name lies here.
+    `quickstart` is the recipe, whatever file of that name is in the working directory.
 
     Raises:
-        ConfigError: neither is there.
+        ConfigError: neither exists.
     """
     path = Path(name)
     packaged = packaged_folder()
@@ -38,10 +38,10 @@ def find(name: str | Path) -> Path:
 
 
 def packaged_folder() -> Path:
-    """Where the recipes lie: inside an installed package, or at the top of a checkout."""
-    here = Path(__file__).resolve().parent.parent
-    installed = here / "configs"
-    return installed if installed.is_dir() else here.parent / "configs"
+    """The folder of the recipes: inside an installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -75,7 +75,7 @@ def validate(data: dict[str, Any], where: str) -> Config:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads `1e-5` as text (it wants `1.0e-5`); people mean the number, as YAML 1.2 does."""
+    """YAML 1.1 reads `1e-5` as text (it requires `1.0e-5`); this reads the number, as YAML 1.2 does."""
 
 
 _Loader.add_implicit_resolver(

@@ -11,54 +11,98 @@ from rlvr.config.section import Section
 from rlvr.config.training import TrainConfig
 
 
+class VllmSection(Section):
+    """Of `sampling.engine: vllm`. The keys are those of `vllm.LLM`."""
+
+    gpu_memory_utilization: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of each GPU's memory for vLLM's weights and cache; unset: 0.9, beside a trainer 0.3",
+    )
+    tensor_parallel_size: int = Field(
+        default=1, ge=1, description="GPUs that share one engine; divides the number of processes"
+    )
+    max_model_len: int | None = Field(
+        default=None,
+        ge=1,
+        description="longest prompt and completion, in tokens; unset: as the memory allows",
+    )
+    max_num_seqs: int | None = Field(
+        default=None, ge=1, description="rows decoded at once; unset: vLLM's choice"
+    )
+    max_num_batched_tokens: int | None = Field(
+        default=None, ge=1, description="tokens of one forward pass; unset: vLLM's choice"
+    )
+    enforce_eager: bool = Field(
+        default=False, description="neither compile nor capture CUDA graphs: starts faster, decodes slower"
+    )
+    sleep: bool = Field(
+        default=False, description="give the GPU's memory back to the trainer during updates; GPUs only"
+    )
+
+
 class SamplingConfig(Section):
     engine: Literal["auto", "transformers", "vllm"] = Field(
         default="auto",
-        description="who samples evaluations: vllm where it is installed and there is a GPU, else transformers",
+        description="what samples, in training and evaluation; auto: vllm if it is installed, there is a GPU and it "
+        "takes these settings, else transformers",
     )
     samples: int = Field(
-        default=64, ge=1, description="samples n per held-out problem (at least 2 K; 16 K to show expansion)"
+        default=64,
+        ge=1,
+        description="samples per held-out problem; at least 2 analysis.search_budget, 16 of it to show expansion",
     )
     temperature: float = Field(
         default=1.0, ge=0, description="softmax temperature of training and evaluation; 0 is greedy"
     )
-    top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus; the posterior figures need 1.0")
-    top_k: int = Field(default=0, ge=0, description="keep the k likeliest tokens; 0 keeps all")
+    top_p: float = Field(
+        default=1.0, gt=0, le=1, description="nucleus sampling; the figures on the posterior need 1.0"
+    )
+    top_k: int = Field(default=0, ge=0, description="keep the k most likely tokens; 0 keeps all")
     min_p: float = Field(
-        default=0.0, ge=0, le=1, description="drop tokens below this share of the likeliest one; 0 keeps all"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="drop tokens below this share of the most likely one; 0 keeps all",
     )
     max_new_tokens: int = Field(
-        default=512, ge=1, description="token limit of a completion; reaching it means truncated"
+        default=512, ge=1, description="token limit of a completion; one that reaches it is truncated"
     )
     stop: list[str] = Field(
         default_factory=list, description="strings that end a completion, besides end-of-text"
     )
     batch_size: int = Field(
-        default=0, ge=0, description="rows decoded at once; 0 derives it from the model's size"
+        default=0,
+        ge=0,
+        description="completions that transformers decodes at once; 0 derives it from the model's size",
     )
+    vllm: VllmSection = Field(default=VllmSection(), description="how vLLM is started")
 
 
 class VerificationConfig(Section):
-    workers: int = Field(default=0, ge=0, description="verifier processes; 0 means one per core, at most 8")
+    workers: int = Field(default=0, ge=0, description="verifier processes; 0: one per core, at most 8")
     deadline: float = Field(
         default=10.0, gt=0, description="seconds for one verdict before its worker is killed"
     )
-    memory_mb: int = Field(default=2048, ge=64, description="memory of one worker")
+    memory_mb: int = Field(default=2048, ge=64, description="memory limit of one worker, in MB")
     max_unjudged: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="greatest share of responses without a verdict, through no fault of the policy; above it the run "
-        "stops; 1 bears everything",
+        description="largest tolerated share of responses that could not be judged, through no fault of the policy; "
+        "above it the run stops; 1 turns the check off",
     )
 
 
 class AnalysisConfig(Section):
     search_budget: int = Field(
-        default=16, ge=1, description="K: gains within K base samples count as search compression"
+        default=16,
+        ge=1,
+        description="K: a gain that K samples of the base also reach counts as search compression",
     )
     replicates: int = Field(
-        default=2000, ge=100, description="cluster-bootstrap replicates behind the intervals"
+        default=2000, ge=100, description="cluster-bootstrap replicates for the intervals"
     )
 
 
@@ -90,21 +134,23 @@ class Config(Section):
         default=VerificationConfig(), description="the pool of verifier processes"
     )
     sampling: SamplingConfig = Field(
-        default=SamplingConfig(), description="how traces are drawn, in training and evaluation"
+        default=SamplingConfig(), description="how completions are sampled, in training and evaluation"
     )
     train: TrainConfig = Field(default=TrainConfig(), description="the training run")
     analysis: AnalysisConfig = Field(
-        default=AnalysisConfig(), description="what the report claims, decided before looking"
+        default=AnalysisConfig(), description="thresholds of the report, fixed before the results are known"
     )
     sandbox: SandboxConfig = Field(default=SandboxConfig(), description="isolation of untrusted programs")
     resume: str = Field(
         default="auto",
-        exclude=True,  # of one attempt, not of the run: it does not stand in config.yaml
-        description="auto: go on where the folder's run stopped; never: refuse a folder that holds a run; or the "
-        "path of a checkpoint to go on from",
+        exclude=True,  # of one attempt, not of the run: it is not written to config.yaml
+        description="auto: continue where the folder's run stopped; never: refuse a folder that holds a run; or the "
+        "path of a checkpoint to continue from",
     )
     seed: int = Field(
-        default=0, ge=0, description="seed of data order, training samples and, offset, of the evaluations"
+        default=0,
+        ge=0,
+        description="seed of data order and samples; training and each evaluation derive their own from it",
     )
 
     @model_validator(mode="after")
@@ -116,6 +162,6 @@ class Config(Section):
             )
         if self.train.steps and self.sampling.temperature == 0:
             raise ValueError(
-                "sampling.temperature is 0: greedy samples of a group are all equal, there is nothing to learn from"
+                "sampling.temperature is 0: the greedy samples of a group are all equal, so there is nothing to learn"
             )
         return self

@@ -1,9 +1,20 @@
-"""What every section of the configuration is: frozen, and without unknown keys."""
+"""What every section of the configuration is: frozen, without unknown keys, and with null for "no value"."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _null_is_written_null(cls, value: Any, info: ValidationInfo) -> Any:
+        """Text such as `none` for an optional key would be taken literally: as an instruction, or a revision."""
+        optional = type(None) in get_args(cls.model_fields[str(info.field_name)].annotation)
+        if optional and isinstance(value, str) and value.strip().lower() in ("none", "unset"):
+            raise ValueError(f"found the text {value!r}; for no value, write null")
+        return value

@@ -12,30 +12,37 @@ from rlvr.config.section import Section
 class LoraSection(Section):
     r: int = Field(default=16, ge=1, description="rank")
     alpha: int = Field(default=32, ge=1, description="scale; the update is alpha / r times B A")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout on the adapter's input")
-    target_modules: str | list[str] = Field(default="all-linear", description="which modules get an adapter")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout on an adapter's input")
+    target_modules: str | list[str] = Field(default="all-linear", description="modules that get an adapter")
 
 
 class ShapingConfig(Section):
     """Reward terms that are not verdicts. They never reach the analysis."""
 
-    overlong: float = Field(default=0.0, ge=0, description="taken from the reward of a truncated completion")
-    per_token: float = Field(default=0.0, ge=0, description="taken from the reward for each completion token")
+    overlong: float = Field(
+        default=0.0, ge=0, description="subtracted from the reward of a truncated completion"
+    )
+    per_token: float = Field(
+        default=0.0, ge=0, description="subtracted from the reward for each completion token"
+    )
 
 
 class CurriculumConfig(Section):
     kind: Literal["uniform", "adaptive", "staged"] = Field(
         default="uniform",
-        description="epochs of all problems; or drawn by the variance p(1 - p) that running pass rates promise; or "
-        "level by level",
+        description="uniform: epochs of all problems; adaptive: drawn by the expected variance p(1 - p) under running "
+        "pass rates; staged: level by level, from easy to hard",
     )
     level: str | None = Field(
         default=None,
         description="column of the training problems that orders them from easy to hard; `staged` needs it, "
-        "`adaptive` judges unseen problems by it",
+        "`adaptive` estimates problems that it has not drawn from it",
     )
     forgetting: float = Field(
-        default=0.95, gt=0, le=1, description="what a verdict still counts in the pass rates one step later"
+        default=0.95,
+        gt=0,
+        le=1,
+        description="weight of a verdict in the pass rates, relative to one of the next step",
     )
     uniform_share: float = Field(
         default=0.1, gt=0, le=1, description="share of `adaptive` draws that ignore the pass rates"
@@ -46,7 +53,7 @@ class CurriculumConfig(Section):
     refill: int = Field(
         default=0,
         ge=0,
-        description="rounds in which a step may draw fresh problems in place of groups without variance (DAPO's "
+        description="rounds in which a step may replace groups without variance by fresh problems (DAPO's "
         "dynamic sampling, arXiv 2503.14476, bounded); for grpo and rloo. Replaced samples are recorded and counted, "
         "not trained on",
     )
@@ -61,18 +68,21 @@ class CurriculumConfig(Section):
 class PpoSection(Section):
     gamma: float = Field(default=1.0, gt=0, le=1, description="discount per token")
     gae_lambda: float = Field(
-        default=1.0, ge=0, le=1, description="1: advantages are return minus value; below: trusts the values"
+        default=1.0,
+        ge=0,
+        le=1,
+        description="1: advantages are return minus value; below 1: the values count more",
     )
     value_coefficient: float = Field(
-        default=0.1, ge=0, description="weight of the value loss, which also trains the trunk"
+        default=0.1, ge=0, description="weight of the value loss, which also trains the shared layers"
     )
     value_clip: float = Field(
         default=0.2,
         gt=0,
-        description="how far a value may move in one step; acts with trl.num_iterations > 1",
+        description="how far a value may move in one step; acts only with trl.num_iterations > 1",
     )
     value_learning_rate: float = Field(
-        default=1e-3, gt=0, description="learning rate of the value head, which begins at zero"
+        default=1e-3, gt=0, description="learning rate of the value head, whose weights start at zero"
     )
 
 
@@ -114,45 +124,46 @@ class TrainConfig(Section):
     )
     reward: Literal["verdict", "random", "format"] = Field(
         default="verdict",
-        description="what is reinforced: the verdict, or one of two controls that know nothing of it: `random`, a "
-        "coin per sample; `format`, 1 where an answer could be read. Verdicts are recorded all the same",
+        description="what is rewarded: the verdict, or one of two controls that ignore it: `random`, a coin flip per "
+        "sample; `format`, 1 if an answer could be extracted. Verdicts are recorded in any case",
     )
     random_rate: float = Field(
         default=0.5, gt=0, lt=1, description="probability of reward 1 under `reward: random`"
     )
-    steps: int = Field(
-        default=100, ge=0, description="optimiser steps; each draws fresh problems and samples"
-    )
+    steps: int = Field(default=100, ge=0, description="optimiser steps; each samples new problems")
     groups_per_step: int = Field(default=8, ge=1, description="problems per step, over all processes")
     group_size: int = Field(default=8, ge=2, description="samples per problem and step (G)")
     groups_per_micro_step: int = Field(
-        default=0, ge=0, description="groups per forward and backward; 0 derives it"
+        default=0, ge=0, description="groups per forward and backward pass; 0 derives it"
     )
     eval_every: int = Field(
-        default=0, ge=0, description="evaluate on held-out problems every so many steps; 0 never"
+        default=0, ge=0, description="steps between evaluations on the held-out problems; 0: none"
     )
     eval_samples: int = Field(default=16, ge=1, description="samples per problem in these evaluations")
     checkpoint_every: int | None = Field(
         default=None,
         ge=0,
-        description="steps between checkpoints; unset: as often as one hundredth of the time allows; 0: only the last",
+        description="steps between checkpoints; 0: only after the last; unset: as often as possible while saving takes "
+        "at most 1 % of the time",
     )
     max_skipped: int = Field(
-        default=5, ge=1, description="steps in a row without finite numbers, after which the run stops"
+        default=5,
+        ge=1,
+        description="consecutive steps skipped for non-finite values (NaN, inf) at which the run stops",
     )
     max_drift: float = Field(
         default=0.05,
         ge=0,
-        description="warn where sampler and trainer differ by more nats per token (mean of a step)",
+        description="warn if sampler and trainer differ by more nats per token than this (mean of a step)",
     )
     learning_rate: float = Field(default=1e-6, gt=0, description="peak learning rate of AdamW")
     shaping: ShapingConfig = Field(
-        default=ShapingConfig(), description="length terms of the reward; none by default"
+        default=ShapingConfig(), description="penalties on length, added to the reward; off by default"
     )
     curriculum: CurriculumConfig = Field(
         default=CurriculumConfig(), description="which problems a step trains on"
     )
-    ppo: PpoSection = Field(default=PpoSection(), description="of train.algorithm=ppo")
+    ppo: PpoSection = Field(default=PpoSection(), description="settings of algorithm: ppo")
     lora: LoraSection | None = Field(
         default=None, description="train adapters through peft instead of all weights"
     )
@@ -174,7 +185,7 @@ class TrainConfig(Section):
     def _refillable(self) -> TrainConfig:
         if self.curriculum.refill and self.algorithm not in ("grpo", "rloo"):
             raise ValueError(
-                f"curriculum.refill is {self.curriculum.refill}, and in {self.algorithm} a group without variance "
-                "teaches too: it belongs to grpo and rloo"
+                f"curriculum.refill is {self.curriculum.refill}, but with {self.algorithm} a group without variance "
+                "also contributes to the gradient; refill is for grpo and rloo"
             )
         return self

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import platform
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +20,18 @@ from rlvr.launch import signals
 
 if TYPE_CHECKING:
     from accelerate import PartialState
+    from torch._C._distributed_c10d import Store
 
+TIMEOUT = timedelta(hours=12)
+"""How long a collective waits for the slowest process; torch's own 10 minutes (NCCL) are less than writing a large
+checkpoint can take. It is not needed to notice a process that died: then the launcher ends the others."""
 POLLING = 0.001
-"""Seconds between two looks at whether the other processes have come."""
+"""Seconds between two looks at whether a collective is done."""
+UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What `flock` says on a file system without locks."""
+APPEARS_SECONDS = 20.0
+"""How long a network file system may take to show a file that another machine wrote."""
+_blocks = count()
 
 
 def processes() -> PartialState:
@@ -26,8 +39,8 @@ def processes() -> PartialState:
     import torch
     from accelerate import PartialState
 
-    # without an accelerator, accelerate joins CPU processes only if told to
-    return PartialState(cpu=not torch.accelerator.is_available())
+    # without an accelerator, accelerate joins CPU processes only if asked to
+    return PartialState(cpu=not torch.accelerator.is_available(), timeout=TIMEOUT)
 
 
 @contextmanager
@@ -42,7 +55,7 @@ def independently() -> Iterator[None]:
     """A block in which each process works for itself, for as long as it takes, without a collective.
 
     Where one is asked to stop, the others leave within a second, at their next `signals.check_stop`. All leave
-    together at the block's end, where those that come first wait for the last.
+    together at the block's end, where those that come first wait for the last: at the store, which has no time-out.
 
     Raises:
         Interrupted: in every process, where any has been asked to stop. (One that is alone is interrupted anywhere.)
@@ -52,17 +65,33 @@ def independently() -> Iterator[None]:
         return
     from torch.distributed.distributed_c10d import _get_default_store
 
+    store = _get_default_store()
     try:
-        with signals.independently(_get_default_store()):
+        with signals.independently(store):
             yield
     finally:
+        _wait_for_all(store, f"rlvr/block {next(_blocks)}")
         stop_if_asked()
+
+
+def _wait_for_all(store: Store, block: str) -> None:
+    """Return once every process has come here; `block` has the same name in all of them and is used once."""
+    from torch.distributed import DistStoreError
+
+    if store.add(f"{block}: come", 1) == processes().num_processes:
+        store.set(f"{block}: all", "")
+    while True:
+        try:
+            store.wait([f"{block}: all"], timedelta(seconds=signals.POLL_SECONDS))
+            return
+        except DistStoreError:  # not yet
+            signals.exchange()
 
 
 def stop_if_asked() -> None:
     """In a launch of several processes: leave here, all of them, where any has been asked to stop.
 
-    One that must wait for the others here is not deaf: it is in no call that a signal does not reach.
+    While a process waits here for the others, signals still reach it.
 
     Raises:
         Interrupted: in every process. (A process that is alone is interrupted wherever it is.)
@@ -86,12 +115,15 @@ def stop_if_asked() -> None:
 
 @contextmanager
 def locked(folder: Path, work: str = "run") -> Iterator[None]:
-    """Hold `folder` for this launch; the main process locks. The kernel releases the lock if the process dies.
+    """Hold `folder` for this launch: the main process locks it, and all of them must see it. The kernel releases the
+    lock if the process dies.
 
     Raises:
-        ConfigError: another process holds it; its pid, host and since when are named.
+        ConfigError: another process holds it (its pid, host and since when are named), its file system has no locks,
+            or the processes of this launch do not share it.
     """
     if not processes().is_main_process:
+        require_shared(folder)
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,9 +134,46 @@ def locked(folder: Path, work: str = "run") -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "it does not say who"
             raise ConfigError(f"{folder}: another {work} works in this folder ({holder})") from None
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            raise ConfigError(
+                f"{folder}: its file system cannot lock files (flock: {error.strerror}), so nothing would keep a "
+                f"second {work} out of it; give --output a folder on one that can (on Lustre: mounted with -o flock)"
+            ) from error
         file.truncate(0)
         file.write(
             f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S %z')}"
         )
         file.flush()
+        require_shared(folder)
         yield
+
+
+def require_shared(folder: Path) -> None:
+    """Check that all processes of the launch see the same `folder`, by a file that the main one writes there.
+
+    Raises:
+        ConfigError: in every process, where one does not see it; both places are named.
+    """
+    state = processes()
+    if state.num_processes == 1:
+        return
+    from accelerate.utils import broadcast_object_list, gather_object
+
+    token = broadcast_object_list([uuid.uuid4().hex])[0]
+    file = folder / f".shared-{token}"
+    if state.is_main_process:
+        file.touch()
+    state.wait_for_everyone()
+    patience = time.monotonic() + APPEARS_SECONDS
+    while not file.exists() and time.monotonic() < patience:
+        time.sleep(0.1)
+    seen = gather_object([(file.exists(), f"{folder.resolve()} on {platform.node()}")])
+    if state.is_main_process:
+        file.unlink()
+    if apart := [place for found, place in seen if not found]:
+        raise ConfigError(
+            f"the processes of this launch do not share the output folder: {apart[0]} is another one than "
+            f"{seen[0][1]}; give --output a folder that every machine mounts"
+        )

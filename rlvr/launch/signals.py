@@ -107,7 +107,7 @@ def asked() -> int | None:
 
 @contextmanager
 def independently(store: Store | None) -> Iterator[None]:
-    """A block in which a process of several works for itself: there a signal ends the block, and `asked` says so."""
+    """A block in which one of several processes works for itself: a signal ends the block, and `asked` says so."""
     _State.store = store
     try:
         with suppress(Interrupted):
@@ -131,7 +131,7 @@ def check_stop() -> None:
 
 
 def exchange() -> None:
-    """Tell the other processes of a signal, or hear of theirs; now and then, as it asks another machine."""
+    """Pass a signal on to the other processes, or learn of theirs; at intervals, as it asks another machine."""
     now = time.monotonic()
     if _State.store is None or now - _State.looked < POLL_SECONDS:
         return
@@ -143,12 +143,12 @@ def exchange() -> None:
 
 
 def result(future: Future[T]) -> T:
-    """What `future` comes to; other processes are heard while it is waited for."""
+    """The result of `future`; a stop asked of another process is noticed meanwhile."""
     while True:
         try:
             return future.result(timeout=POLL_SECONDS)
         except TimeoutError:
-            if future.done():  # it is what it came to
+            if future.done():  # the future's own exception
                 raise
             check_stop()
 

@@ -1,4 +1,4 @@
-"""Problems of a run: rows of a source (`sources`), rows → problems (`load`), large sets (`on_disk`). No torch."""
+"""Problems of a run: the rows of a source (`sources`), rows → problems (`load`), large sets (`on_disk`). No torch."""
 
 from rlvr.problems.load import Problems, load, load_all, normalise, refuse_overlap
 from rlvr.problems.sources import ProblemError

@@ -1,4 +1,4 @@
-"""Problems of a run: rows of a source become `Problem`s, and training is proven to see no held-out one.
+"""Problems of a run: rows of a source become `Problem`s, and no held-out problem is in the training set.
 
 `load` reads one source, `load_all` a run's train, held-out and probe sets. No torch.
 """
@@ -25,17 +25,17 @@ from verifiers.types import Problem
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """What a run works with: `train` is disjoint from `heldout` and from each probe by normalised prompt."""
+    """The sets of a run: `train` is disjoint from `heldout` and from each probe by normalised prompt."""
 
     train: Sequence[Problem]
     heldout: Sequence[Problem]
     probes: dict[str, Sequence[Problem]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    """Lines for a person: what was drawn anew to keep the sets disjoint."""
+    """Lines for a person: what was drawn again to keep the sets disjoint."""
 
 
 def normalise(prompt: str) -> str:
-    """The prompt as it is compared for overlap: Unicode NFKC, case folded, white space collapsed.
+    """The form in which prompts are compared for overlap: Unicode NFKC, case folded, white space collapsed.
 
     >>> normalise("What  is ２+２?") == normalise("what is 2+2?")
     True
@@ -49,10 +49,10 @@ def load_all(
     probes: Mapping[str, SourceConfig] | None = None,
     base: Path | None = None,
 ) -> Problems:
-    """Read a run's sets and prove train disjoint from the others.
+    """Read a run's sets and check that train is disjoint from the others.
 
-    A generated train set steps around the others' problems and draws on until its size holds (`notes` says
-    how many it passed over); any other train set that overlaps is refused. `base` as in `load`.
+    A generated train set leaves out the others' problems and draws until it has its size (`notes` says how
+    many it left out); any other train set that overlaps is refused. `base` as in `load`.
     Raises ProblemError.
     """
     evaluation: dict[str, Sequence[Problem]] = {}
@@ -64,11 +64,11 @@ def load_all(
     training: Sequence[Problem] = []
     if train is not None and train.generator is not None:
         taken = {normalise(problem.prompt) for problems in evaluation.values() for problem in problems}
-        training, passed_over = _generate(train, "problems.train", taken)
-        if passed_over:
+        training, left_out = _generate(train, "problems.train", taken)
+        if left_out:
             notes.append(
-                f"problems.train: passed over {passed_over} generated problems that stand in an evaluation "
-                "set, and drew others"
+                f"problems.train: left out {left_out} generated problems that are in an evaluation set, "
+                "and drew others"
             )
     elif train is not None:
         training = load(train, "problems.train", base)
@@ -85,11 +85,11 @@ def refuse_overlap(train: Iterable[Problem], evaluation: Iterable[Problem], wher
     shared = [(problem, known[text]) for problem in train if (text := normalise(problem.prompt)) in known]
     if not shared:
         return
-    examples = "".join(f"\n  {ours.id} = {theirs.id}: {short(theirs.prompt)}" for ours, theirs in shared[:3])
+    examples = "".join(f"\n  {ours.id} = {other.id}: {short(other.prompt)}" for ours, other in shared[:3])
     raise ProblemError(
         f"problems.train shares {len(shared)} problems with {where} (compared without case, white space and "
-        "Unicode variants); expected none, since an evaluation on them would measure memory. Take them out "
-        f"of one of the two, or split by other rows.{examples}"
+        "Unicode variants); an evaluation on them would measure memorisation. Remove them from one of the two, or "
+        f"split by other rows.{examples}"
     )
 
 
@@ -97,9 +97,9 @@ def load(source: SourceConfig, where: str = "problems", base: Path | None = None
     """Read one source. `where` is the config key that error messages name.
 
     A relative `file` is looked for in `base` (the config file's folder), then in the working directory.
-    Without `shuffle_seed`, nothing after the row that fills `limit` is looked at.
-    Raises ProblemError: unreadable source, missing column, no row left, an id that stands twice, a row
-    without prompt or reference.
+    Without `shuffle_seed`, rows after the one that fills `limit` are not read.
+    Raises ProblemError: unreadable source, missing column, no row left, a repeated id, a row without prompt
+    or reference.
     """
     if source.generator is not None:
         return _generate(source, where, taken=frozenset())[0]
@@ -120,23 +120,23 @@ def _world(source: SourceConfig, where: str) -> list[Problem]:
 
 
 def _generate(source: SourceConfig, where: str, taken: Collection[str]) -> tuple[Sequence[Problem], int]:
-    """`size` distinct problems that are not `taken`, and how many were passed over because they were.
+    """`size` distinct problems that are not `taken`, and how many were left out because they were.
 
     A reasoning_gym item depends on seed + index, so neighbouring seeds share almost all of their items:
     distinctness is by normalised prompt, never by seed.
     """
     seen: set[str] = set()
-    passed_over = 0
+    left_out = 0
 
     def fresh() -> Iterator[Problem]:
-        nonlocal passed_over
+        nonlocal left_out
         for problem in _parse(source, where, rows(source, where, None)):
             text = normalise(problem.prompt)
             if text in seen:
                 continue
             seen.add(text)
             if text in taken:
-                passed_over += 1
+                left_out += 1
             else:
                 yield problem
 
@@ -144,14 +144,14 @@ def _generate(source: SourceConfig, where: str, taken: Collection[str]) -> tuple
     if len(drawn) < source.size:
         raise ProblemError(
             f"{where}.generator: {source.generator} with {source.parameters or 'its defaults'} gave "
-            f"{len(drawn)} distinct problems in {source.size * MAX_DRAWS} draws ({passed_over} more stand in "
+            f"{len(drawn)} distinct problems in {source.size * MAX_DRAWS} draws ({left_out} more are in "
             f"an evaluation set); expected size = {source.size}: lower it, or widen `parameters`"
         )
-    return _chosen(drawn, source, where), passed_over
+    return _chosen(drawn, source, where), left_out
 
 
 def _chosen(problems: Iterable[Problem], source: SourceConfig, where: str) -> Sequence[Problem]:
-    """Shuffle, limit, and refuse an empty set or an id that stands twice."""
+    """Shuffle, limit, and refuse an empty set or a repeated id."""
     if source.shuffle_seed is not None:
         found = stored(problems)
         order = list(range(len(found)))
@@ -166,12 +166,12 @@ def _chosen(problems: Iterable[Problem], source: SourceConfig, where: str) -> Se
 
 
 def _distinct(problems: Iterable[Problem], at: str) -> Iterator[Problem]:
-    """The problems, as long as each has an id of its own."""
+    """The problems, each with an id of its own. Raises ProblemError at the first repeated id."""
     seen: set[int] = set()  # hashes: the ids themselves would be most of what a large set takes
     for problem in problems:
         digest = int.from_bytes(blake2b(problem.id.encode("utf-8", "surrogatepass"), digest_size=8).digest())
         if digest in seen:
-            raise ProblemError(f"{at}: id {problem.id!r} stands twice; expected distinct ids")
+            raise ProblemError(f"{at}: id {problem.id!r} is there twice; expected distinct ids")
         seen.add(digest)
         yield problem
 
@@ -181,20 +181,20 @@ def _distinct(problems: Iterable[Problem], at: str) -> Iterator[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class _Mapper:
-    """Reads cells off rows; knows where it is when something is missing."""
+    """Reads cells of rows; its errors name the source, the row and the column."""
 
     source: SourceConfig
     where: str
 
     def fault(self, number: int, found: str, expected: str, row: Row | None = None) -> ProblemError:
-        there = f"; columns found: {', '.join(map(str, row))}" if row is not None else ""
+        found_columns = f"; columns found: {', '.join(map(str, row))}" if row is not None else ""
         origin = self.source.file or self.source.label
         return ProblemError(
-            f"{self.where} ({origin}), row {number} (from 0): {found}; expected {expected}{there}"
+            f"{self.where} ({origin}), row {number} (from 0): {found}; expected {expected}{found_columns}"
         )
 
     def cell(self, key: str, spec: str) -> Callable[[int, Row], Any]:
-        """How to read a column or a format string off a row; `key` is the config key that asks for it."""
+        """A function that reads a column or a format string from a row; `key` is the config key that names it."""
         needed = sorted(columns(spec))
         formatted = is_format(spec)
 
@@ -209,7 +209,7 @@ class _Mapper:
         return read
 
     def reference(self) -> Callable[[int, Row], Any]:
-        """How to read the reference. In a mapping, `key?` is left out where its column has nothing."""
+        """A function that reads the reference. In a mapping, `key?` is left out where its column is empty."""
         specs = self.source.reference
         if isinstance(specs, str):
             cell = self.cell("reference", specs)
@@ -277,7 +277,7 @@ def _blank(value: Any) -> bool:
 
 
 def _as_reference(value: Any) -> Any:
-    """A number is what its text says: mathematics is judged as text."""
+    """Numbers become text, which is what the verifiers of mathematics read."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 

@@ -1,4 +1,4 @@
-"""Many problems without their weight: beyond some thousands they lie on disk and are read when they are asked for."""
+"""Large sets of problems: beyond some thousands they are kept on disk and read one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IN_MEMORY = 20_000
 
 
 class Stored(Sequence[Problem]):
-    """Problems in a file of our own that has no name (nobody else can write to it), eight bytes each in memory."""
+    """Problems in an unnamed temporary file (no other process can write to it), with eight bytes each in memory."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self._file = tempfile.TemporaryFile(prefix="rlvr-")  # noqa: SIM115 (closed with the last reference)
@@ -45,10 +45,10 @@ class Stored(Sequence[Problem]):
 
 
 def stored(problems: Iterable[Problem]) -> Sequence[Problem]:
-    """`problems` as a sequence: a list where they are few, else on disk.
+    """`problems` as a sequence: a list if they are few, else on disk.
 
     Raises:
-        OSError: the disk of temporary files (TMPDIR) cannot hold them.
+        OSError: no space left for temporary files (TMPDIR).
     """
     rest = iter(problems)
     first = list(islice(rest, IN_MEMORY + 1))

@@ -1,6 +1,6 @@
 """One source of problems as a stream of rows: a Hub data set, a local file, a procedural generator.
 
-Everything is read lazily. `datasets` and `reasoning_gym` are imported only by the sources that need them.
+Rows are read lazily. `datasets` and `reasoning_gym` are imported only by the sources that need them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_DRAWS = 64
 
 
 class ProblemError(UserError):
-    """A source cannot be read, a row of it is no problem, or two sets overlap. Written for a person."""
+    """A source cannot be read, a row cannot be a problem, or two sets overlap."""
 
 
 def short(value: Any, limit: int = 120) -> str:
@@ -56,9 +56,9 @@ def _find(file: str, where: str, base: Path | None) -> Path:
 
 
 def _jsonl(path: Path, where: str) -> Rows:
-    """Rows as they stand: through Arrow, mixed types fail and nested rows gain keys that they do not have.
+    """Rows exactly as written: through Arrow, mixed types fail and nested rows gain keys that they do not have.
 
-    A last line that was cut short (it has no line end either) is left out with a `TornLine` warning.
+    A last line that was cut short (not valid, without a line end) is left out with a `TornLine` warning.
     """
     number = 0
     with path.open("rb") as lines:
@@ -73,7 +73,7 @@ def _jsonl(path: Path, where: str) -> Rows:
                     warnings.warn(message, TornLine, stacklevel=2)
                     return
                 raise ProblemError(
-                    f"{where}.file: {path}:{count}: no JSON ({error}): {short(line)}"
+                    f"{where}.file: {path}:{count}: not valid JSON ({error}): {short(line)}"
                 ) from None
             if not isinstance(row, dict):
                 raise ProblemError(
@@ -87,7 +87,7 @@ def _json(path: Path, where: str) -> Rows:
     try:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ProblemError(f"{where}.file: {path}: no JSON ({error})") from None
+        raise ProblemError(f"{where}.file: {path}: not valid JSON ({error})") from None
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise ProblemError(f"{where}.file: {path}: found {short(found)}; expected a list of objects")
     yield from enumerate(found)
@@ -119,7 +119,7 @@ def _hub(source: SourceConfig, where: str) -> Rows:
     except (OSError, ValueError, DatasetsError) as error:
         raise ProblemError(
             f"{where}.dataset: {source.label} cannot be loaded: {_causes(error)}\n"
-            f"Without a network, give a local copy: {where}.file=PATH"
+            f"Without a network, use a local copy: {where}.file=PATH"
         ) from error
     if isinstance(table, Mapping):
         raise ProblemError(f"{where}.split is missing; {source.dataset} has {', '.join(map(str, table))}")
@@ -127,7 +127,7 @@ def _hub(source: SourceConfig, where: str) -> Rows:
 
 
 def _causes(error: BaseException) -> str:
-    """What went wrong and what it came from: `datasets` wraps the cause in a message that says little."""
+    """The message and that of its cause: `datasets` wraps the cause in a message that says little."""
     cause = error.__cause__
     return short(str(error), 300) + (f" ({short(str(cause), 300)})" if cause is not None else "")
 
@@ -136,7 +136,7 @@ def _generated(source: SourceConfig, where: str) -> Rows:
     """Items of a reasoning_gym task, index by index, until `MAX_DRAWS` per problem asked for.
 
     Columns: `prompt`, `reference`, and what the task's metadata holds. Its own `score_answer` gives partial
-    credit to wrong answers and is never consulted.
+    credit to wrong answers and is never used.
     """
     try:
         import reasoning_gym

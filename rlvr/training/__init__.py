@@ -1,12 +1,13 @@
 """Training: verdicts push the policy toward p(z | x, verified).
 
-`loop` is the step from top to bottom, `objective` the losses. TRL's config vocabulary, kernels and vLLM weight
-synchronisation are used; nothing else imports trl.
+`loop` is the step from top to bottom, `objective` the losses. TRL's config vocabulary and kernels are used; nothing
+else imports trl.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,30 +45,35 @@ def train(
         ConfigError: the arguments do not fit together or TRL refuses them.
         PolicyError: the model cannot be loaded.
     """
-    from rlvr.training.build import build, load_hooks, start
+    import gc
+
+    from rlvr.training import arguments
+    from rlvr.training.build import build, start
     from rlvr.training.checkpoints import Checkpoints
     from rlvr.training.export import export
-    from rlvr.training.metrics_log import rewind
+    from rlvr.training.metrics_log import hook_classes, rewind
 
     if run.model.is_dir():
         return run.model
-    hooks = load_hooks(config.train.hooks)
-    checkpoints = Checkpoints(
-        run.checkpoints, config.train.trl.get("save_total_limit", 2) or 1, evaluator.terminal.say
-    )
+    arguments.check(config.train)
+    hooks = [cls() for cls in hook_classes(config.train.hooks)]
+    limit = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
+    checkpoints = Checkpoints(run.checkpoints, max(0, limit or 0), evaluator.terminal.say)
     with processes().main_process_first():
         resumed = start(checkpoints, config.resume)
-    done = resumed.step if resumed else 0
-    if processes().is_main_process:
-        rewind(run.metrics, run.rollouts("train").parent, done)
+        done = resumed.step if resumed else 0
+        if processes().is_main_process:  # before the others read what it leaves
+            rewind(run.metrics, run.rollouts("train").parent, done)
     with evaluator.terminal.progress("training", total=config.train.steps, start=done) as advance:
         loop = build(config, problems, evaluator, run, checkpoints, due, evaluate, advance, hooks)
         assert loop.checkpoints
         if resumed:
             loop.checkpoints.resume(resumed)
             loop.done = resumed.step
-        loop.run()
+        with closing(loop.collector.current):
+            loop.run()
     export(loop.policy, loop.model, loop.accelerator, run.model)
-    loop.collector.current.close()
     loop.accelerator.end_training()
+    del loop
+    gc.collect()  # its parts hold each other; what they hold of the device is needed to evaluate the tuned model
     return run.model

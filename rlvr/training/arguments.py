@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from accelerate.utils import LoggerType
 from peft import LoraConfig
 from trl.trainer.grpo_config import GRPOConfig
 
@@ -22,7 +24,7 @@ MICRO_STEP_TOKENS = 16_384
 DEFAULTS: dict[str, Any] = {
     "loss_type": "dapo",  # token mean over the step: no length bias between groups (DAPO, arXiv 2503.14476, §3.3)
     "scale_rewards": "group",  # GRPO's own; "none" is Dr. GRPO
-    "vllm_importance_sampling_mode": "sequence_mask",  # TRL's own; with vLLM alone, whose probabilities differ
+    "vllm_importance_sampling_mode": "sequence_mask",  # TRL's own; vespo: token_mask. With vLLM alone
     "beta": 0.0,  # no KL term, no reference model; the report measures KL(π‖p0) all the same
     "use_bias_correction_kl": True,  # where there is a KL term, its gradient is the KL's own (arXiv 2512.02556)
     "num_iterations": 1,  # on policy: the importance ratio is 1, clipping never acts
@@ -33,9 +35,10 @@ DEFAULTS: dict[str, Any] = {
     "weight_decay": 0.0,
     "max_grad_norm": 1.0,
     "optim": "adamw_torch_fused",
-    "gradient_checkpointing": False,  # a third more time for less memory: turn it on for long completions
+    "activation_checkpointing": False,  # a third more time for less memory: turn it on for long completions
     "disable_dropout": True,
     "report_to": "none",  # trackio, wandb, tensorboard: report_to: [wandb]
+    "project": "rlvr",  # of the trackers
     "save_total_limit": 2,
 }
 
@@ -108,35 +111,89 @@ UNDERSTOOD = frozenset(
         *("vllm_importance_sampling_clip_max", "vllm_importance_sampling_clip_min"),
         *("lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "weight_decay", "max_grad_norm"),
         *("optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon"),
-        *("bf16", "fp16", "tf32", "use_cpu", "gradient_checkpointing", "gradient_checkpointing_kwargs"),
+        *("bf16", "fp16", "tf32", "gradient_checkpointing", "gradient_checkpointing_kwargs"),
+        *("activation_checkpointing", "activation_checkpointing_kwargs"),
         *("report_to", "run_name", "project", "save_total_limit"),
         *("ddp_find_unused_parameters", "ddp_bucket_cap_mb", "ddp_broadcast_buffers", "ddp_static_graph"),
     ]
 )
 """What the loop reads, under TRL's names and with TRL's meaning."""
 
+LAUNCHED = "the launcher brings it: accelerate launch --config_file"
+COMPILED = "it was never tried with the packed update"
+EVALUATED = "evaluations are set by train.eval_every, train.eval_samples and sampling"
+RECORDED = "rollouts/train-*.jsonl hold every sample, metrics.jsonl a line per step"
+UPLOADED = "model/ of the run folder is what transformers uploads: hf upload"
+DRAWN = "train.curriculum says which problems a step draws, and there is no data loader"
+WRITTEN = "checkpoints are written by rlvr: train.checkpoint_every"
+
 REFUSED: dict[str, str] = {
     "repetition_penalty": "log-probabilities would not be those of the policy that is trained",
     "generation_kwargs": "both engines sample by `sampling` alone",
     "cache_implementation": "the sampler has caches of its own",
+    "use_cache": "the sampler has caches of its own",
     "use_transformers_paged": "the sampler has caches of its own",
     "use_transformers_continuous_batching": "the sampler batches continuously",
     "transformers_continuous_batching_config": "the sampler batches continuously",
+    "max_tool_calling_iterations": "an episode's turns are the environment's to say",
     "neftune_noise_alpha": "noise on embeddings makes sampler and trainer differ",
-    "save_only_model": "a run could not go on from such a checkpoint",
-    "ignore_data_skip": "problems are a function of the step: there is nothing to skip",
-    "remove_unused_columns": "problems have no columns that a model reads",
     "multi_objective_aggregation": "a sample has one reward, made by train.reward and train.shaping",
+    "average_tokens_across_devices": "denominators are always those of the whole step",
+    "label_smoothing_factor": "the loss is one of train.trl.loss_type",
+    "pad_to_multiple_of": "the packed update pads nothing",
+    "auto_find_batch_size": "train.groups_per_micro_step says how much is read at once",
+    "torch_empty_cache_steps": "train.groups_per_micro_step says how much is read at once",
+    "cast_lm_head_to_fp32": "the packed update computes log-probabilities by its own head, which sums in float32",
+    "optim_target_modules": "the loop takes plain optimisers, none that wraps layers",
     "use_liger_kernel": "it replaces the forward that the packed update asks for chosen positions",
-    "torch_compile": "it was never tried with the packed update",
-    "deepspeed": "the launcher brings it: accelerate launch --config_file",
-    "fsdp": "the launcher brings it: accelerate launch --config_file",
-    "fsdp_config": "the launcher brings it: accelerate launch --config_file",
-    "accelerator_config": "the launcher brings it: accelerate launch --config_file",
-    "push_to_hub": "model/ of the run folder is what transformers uploads: huggingface-cli upload",
-    "log_completions": "rollouts/train-*.jsonl hold every sample",
+    "liger_kernel_config": "it replaces the forward that the packed update asks for chosen positions",
+    "use_cpu": "the device is the best that the machine has: CUDA_VISIBLE_DEVICES= hides a GPU",
+    "full_determinism": "it is torch's to say: torch.use_deterministic_algorithms in a hook's module",
+    "debug": "it belongs to transformers' Trainer: rlvr --debug shows where something failed",
+    "skip_memory_metrics": "metrics.jsonl has no memory figures",
+    "include_num_input_tokens_seen": "metrics.jsonl counts the tokens that were sampled",
+    "ds3_gather_for_generation": "sharded weights are always gathered to sample",
+    **dict.fromkeys(
+        ("do_train", "do_eval", "do_predict"), "the command's verb says it: rlvr train, eval, run"
+    ),
+    **dict.fromkeys(("torch_compile", "torch_compile_backend", "torch_compile_mode"), COMPILED),
+    **dict.fromkeys(
+        ("deepspeed", "fsdp", "fsdp_config", "accelerator_config", "parallelism_config"), LAUNCHED
+    ),
+    **dict.fromkeys(("ddp_backend", "ddp_timeout", "local_rank"), LAUNCHED),
+    **dict.fromkeys(("shuffle_dataset", "train_sampling_strategy", "length_column_name"), DRAWN),
+    **dict.fromkeys(("ignore_data_skip", "remove_unused_columns", "label_names"), DRAWN),
+    **dict.fromkeys(("save_only_model", "save_on_each_node", "enable_jit_checkpoint"), WRITTEN),
+    **dict.fromkeys(("restore_callback_states_from_checkpoint",), WRITTEN),
+    **dict.fromkeys(("per_device_eval_batch_size", "prediction_loss_only", "include_for_metrics"), EVALUATED),
+    **dict.fromkeys(("batch_eval_metrics", "num_generations_eval", "greater_is_better"), EVALUATED),
+    **dict.fromkeys(("bf16_full_eval", "fp16_full_eval"), EVALUATED),
+    **dict.fromkeys(("logging_first_step", "logging_nan_inf_filter", "log_on_each_node"), RECORDED),
+    **dict.fromkeys(
+        ("log_level", "log_level_replica", "log_completions", "log_completions_hub_repo"), RECORDED
+    ),
+    **dict.fromkeys(("log_multimodal", "log_unique_prompts", "num_completions_to_print"), RECORDED),
+    "push_to_hub": UPLOADED,
 }
-"""Keys of GRPOConfig that would change nothing here, or for the worse, with the reason."""
+"""Keys of GRPOConfig that would change nothing, or for the worse, with the reason."""
+
+CLUSTER = "kubeflow"
+"""A name that transformers itself adds to `report_to` inside a Kubeflow job; accelerate has no such tracker."""
+
+RENAMED = {
+    "gradient_checkpointing": "activation_checkpointing",
+    "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
+}
+"""Names that TRL's documentation uses and transformers has replaced: both are taken."""
+
+REFUSED_FAMILIES = {
+    "dataloader_": DRAWN,
+    "eval_": EVALUATED,
+    "hub_": UPLOADED,
+    "trackio_": "accelerate's tracker does not take it",
+    "vllm_": "is set by sampling.vllm",
+}
+"""The same by the first word of a key, for those that are neither understood nor owned."""
 
 
 def check(train: TrainConfig) -> None:
@@ -145,24 +202,15 @@ def check(train: TrainConfig) -> None:
     Raises:
         ConfigError: names the key and the nearest known one.
     """
-    known = {field.name for field in fields(GRPOConfig) if field.init}
     for key in train.trl:
-        if key in OWNED:
-            raise ConfigError(f"train.trl.{key}: is set by {OWNED[key]}")
-        if key in REFUSED:
-            raise ConfigError(f"train.trl.{key}: {REFUSED[key]}")
-        if key.startswith("vllm_") and key not in UNDERSTOOD:
-            raise ConfigError(f"train.trl.{key}: is set by sampling.vllm")
-        if key not in UNDERSTOOD:
-            near = difflib.get_close_matches(key, sorted(UNDERSTOOD), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            why = "the loop does not read it" if key in known else "TRL's GRPOConfig has no such field"
-            raise ConfigError(f"train.trl.{key}: {why}{hint}")
+        if why := refusal(key):
+            raise ConfigError(f"train.trl.{key}: {why}")
     loss_type = train.trl.get("loss_type", DEFAULTS["loss_type"])
     if loss_type not in LOSS_TYPES:
         raise ConfigError(
             f"train.trl.loss_type: found {loss_type!r}; expected one of {', '.join(LOSS_TYPES)}"
         )
+    check_values(train)
     if train.algorithm != "grpo" and "scale_rewards" in train.trl:
         raise ConfigError(
             f"train.trl.scale_rewards: {train.algorithm} does not scale rewards; it belongs to grpo"
@@ -171,6 +219,61 @@ def check(train: TrainConfig) -> None:
         for key in ("beta", "entropy_coef", "loss_type"):
             if train.trl.get(key):
                 raise ConfigError(f"train.trl.{key}: has no place in train.algorithm=rejection")
+
+
+def refusal(key: str) -> str | None:
+    """Why `train.trl` cannot have this key; None where the loop reads it."""
+    if key in UNDERSTOOD:
+        return None
+    if key in OWNED:
+        return f"is set by {OWNED[key]}"
+    known = {field.name for field in fields(GRPOConfig)}
+    family = next((why for start, why in REFUSED_FAMILIES.items() if key.startswith(start)), None)
+    if key in known and (why := REFUSED.get(key, family)):
+        return why
+    near = difflib.get_close_matches(key, sorted(UNDERSTOOD), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return ("the loop does not read it" if key in known else "TRL's GRPOConfig has no such field") + hint
+
+
+def check_values(train: TrainConfig) -> None:
+    """Refuse values that GRPOConfig takes and the loop cannot follow. Raises ConfigError."""
+    trl = DEFAULTS | train.trl
+    if trl["scale_rewards"] not in ("group", "batch", "none", True, False):
+        raise ConfigError(
+            f"train.trl.scale_rewards: found {trl['scale_rewards']!r}; expected group, batch or none"
+        )
+    if trl["lr_scheduler_type"] in ("reduce_lr_on_plateau", "greedy"):
+        raise ConfigError(
+            f"train.trl.lr_scheduler_type: {trl['lr_scheduler_type']} follows a loss, which says little in RL; "
+            "take one that is a function of the step"
+        )
+    if trl.get("sync_ref_model"):
+        if not trl["beta"]:
+            raise ConfigError(
+                "train.trl.sync_ref_model: there is no reference model to move: train.trl.beta is 0"
+            )
+        if train.lora:
+            raise ConfigError(
+                "train.trl.sync_ref_model: with train.lora the reference is the base, which stays"
+            )
+
+
+def trackers(report_to: str | list[str] | None) -> list[str]:
+    """The trackers that `report_to` names.
+
+    Raises:
+        ConfigError: accelerate does not know one, or would leave it out in silence, since it is not installed.
+    """
+    names = [report_to] if isinstance(report_to, str) else list(report_to or [])
+    names = [name for name in names if name not in ("none", CLUSTER)]
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            known = ", ".join(LOGGER_TYPE_TO_CLASS)
+            raise ConfigError(f"train.trl.report_to: found {name!r}; expected some of {known}")
+        if name in LoggerType and LoggerType(name) not in get_available_trackers():
+            raise ConfigError(f"train.trl.report_to: {name} is not installed")
+    return names
 
 
 def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig:
@@ -188,9 +291,13 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
     micro = groups_per_micro_step(train, groups, longest_prompt + sampling.max_new_tokens)
     kind = device().type
     cuda = kind == "cuda"
-    settings: dict[str, Any] = (
-        DEFAULTS | {"bf16": cuda and torch.cuda.is_bf16_supported(), "use_cpu": kind == "cpu"} | train.trl
-    )
+    asked = {RENAMED.get(key, key): value for key, value in train.trl.items()}
+    bf16 = cuda and torch.cuda.is_bf16_supported() and not asked.get("fp16")
+    settings: dict[str, Any] = DEFAULTS | {"bf16": bf16} | asked
+    if settings.get("fp16") and not cuda:
+        raise ConfigError("train.trl.fp16: needs a GPU")
+    if settings["loss_type"] == "vespo" and "vllm_importance_sampling_mode" not in train.trl:
+        settings["vllm_importance_sampling_mode"] = "token_mask"  # the loss takes one ratio per token
     try:
         return GRPOConfig(
             output_dir=str(output),
@@ -212,6 +319,7 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
             disable_tqdm=True,
             remove_unused_columns=False,
             dataloader_num_workers=0,
+            use_cpu=kind == "cpu",
             **settings,
         )
     except (TypeError, ValueError) as error:

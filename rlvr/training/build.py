@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import set_seed
 from peft import get_peft_model
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.utils import disable_dropout_in_model
@@ -18,11 +18,12 @@ from rlvr.config import Config, ConfigError
 from rlvr.evaluation import Evaluator, fitting
 from rlvr.policy import Policy, load_policy
 from rlvr.run import Run
+from rlvr.sampling import takes_vllm
 from rlvr.training import Evaluate, arguments, ppo
 from rlvr.training.checkpoint_policy import CheckpointPolicy
 from rlvr.training.checkpoints import Checkpoint, Checkpoints, given
 from rlvr.training.collect import Collector
-from rlvr.training.current_policy import CurrentPolicy, Frozen, sharded
+from rlvr.training.current_policy import CurrentPolicy, Frozen
 from rlvr.training.curriculum import Curriculum, levels_of
 from rlvr.training.entropy import EntropyControl
 from rlvr.training.finite import FiniteCheck
@@ -31,6 +32,7 @@ from rlvr.training.loop import Loop
 from rlvr.training.metrics_log import Hook, MetricsLog
 from rlvr.training.objective import Objective
 from rlvr.training.optimizer import optimizer, schedule
+from rlvr.training.sharding import sharded
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
 
@@ -58,13 +60,18 @@ def build(
         )
     args = arguments.grpo_config(config, run.checkpoints, longest)
     accelerator = make_accelerator(args, run)
-    model, frozen, whole = trainable(config, policy, args, accelerator)
+    set_seed(config.seed)  # adapters begin at random numbers, the same on every process
+    vllm = takes_vllm(config.sampling, accelerator.device.type)
+    model, frozen = trainable(config, policy, args)
+    whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) and not vllm else None
     prepared = accelerator.prepare_model(model)
-    steps = optimizer(prepared, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None)
+    own_optimizer = optimizer(
+        prepared, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None
+    )
     router = router_coefficient(model, args)
     read = [prepared] if frozen is None or frozen.adapted else [prepared, frozen.model]
     forward = Forward(read, accelerator, config.sampling.temperature, router != 0, say)
-    current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole)
+    current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole, vllm)
     rows = run.rollouts("train").parent
     loop = Loop(
         config=train,
@@ -87,11 +94,11 @@ def build(
             monitor=monitor_of(config, rows),
             rollouts_to=rows,
         ),
-        objective=Objective.of(args, other_engine=False),
+        objective=Objective.of(args, other_engine=vllm and train.algorithm != "rejection"),
         entropy=EntropyControl.of(args),
         router_coefficient=router,
-        optimizer=accelerator.prepare_optimizer(steps),
-        schedule=schedule(steps, args, train.steps),
+        optimizer=accelerator.prepare_optimizer(own_optimizer),
+        schedule=schedule(own_optimizer, args, train.steps),
         finite=FiniteCheck(
             train.max_skipped,
             train.max_drift,
@@ -108,6 +115,7 @@ def build(
         with current.sampler(f"step-{step}") as sampler:
             return evaluate(sampler, step)
 
+    set_seed(config.seed, device_specific=True)  # dropout differs from process to process
     loop.checkpoints = CheckpointPolicy(loop, checkpoints, loop.log, train.checkpoint_every, hooks)
     checkpoints.parts |= {"metrics": loop.log, "finite": loop.finite, "curriculum": loop.collector.curriculum}
     if loop.entropy:
@@ -117,10 +125,10 @@ def build(
 
 def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     """accelerate, with what the launcher brings (processes, FSDP, DeepSpeed), precision and trackers."""
-    report_to = [args.report_to] if isinstance(args.report_to, str) else list(args.report_to or [])
-    trackers = [name for name in report_to if name != "none"]
+    trackers = arguments.trackers(args.report_to)
+    unused = args.ddp_find_unused_parameters  # by default as transformers: a router leaves some experts out
     options = {
-        "find_unused_parameters": args.ddp_find_unused_parameters,
+        "find_unused_parameters": not args.activation_checkpointing if unused is None else unused,
         "bucket_cap_mb": args.ddp_bucket_cap_mb,
         "broadcast_buffers": args.ddp_broadcast_buffers,
         "static_graph": args.ddp_static_graph,
@@ -138,7 +146,7 @@ def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     )
     if trackers:
         name = {"wandb": {"name": args.run_name or run.folder.name}}
-        accelerator.init_trackers(args.project or "rlvr", init_kwargs=name)
+        accelerator.init_trackers(args.project, init_kwargs=name)
     return accelerator
 
 
@@ -151,16 +159,13 @@ def tracker(accelerator: Accelerator) -> Callable[[dict[str, Any]], None]:
     return track
 
 
-def trainable(
-    config: Config, policy: Policy, args: GRPOConfig, accelerator: Accelerator
-) -> tuple[Any, Frozen | None, Any]:
-    """The model to train, with its adapters and value head; the frozen base, where something needs it; and an unsharded
-    copy to sample from, where the model is about to be sharded."""
+def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Frozen | None]:
+    """The model to train, with its adapters and value head; and the frozen base, where something needs it."""
     model: Any = policy.model
     if args.disable_dropout:
         disable_dropout_in_model(model)
-    if args.gradient_checkpointing:
-        model.gradient_checkpointing_enable(args.gradient_checkpointing_kwargs or {"use_reentrant": False})
+    if args.activation_checkpointing:
+        model.gradient_checkpointing_enable(args.activation_checkpointing_kwargs or {"use_reentrant": False})
         model.enable_input_require_grads()
     if config.train.algorithm == "ppo":
         ppo.add_value_head(model)
@@ -170,8 +175,7 @@ def trainable(
         except ValueError as error:
             raise ConfigError(f"train.lora: {error}") from error
     frozen = Frozen(model) if args.beta or config.train.algorithm == "rejection" else None
-    whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) else None
-    return model, frozen, whole
+    return model, frozen
 
 
 def router_coefficient(model: Any, args: GRPOConfig) -> float:
@@ -223,19 +227,3 @@ def start(checkpoints: Checkpoints, resume: str) -> Checkpoint | None:
         return own
     checkpoints.leave(first.step)
     return first
-
-
-def load_hooks(names: Sequence[str]) -> list[Hook]:
-    """An instance of each class `module:Name` of `train.hooks`.
-
-    Raises:
-        ConfigError: there is no such module or class.
-    """
-    hooks = []
-    for name in names:
-        module, _, attribute = name.partition(":")
-        try:
-            hooks.append(getattr(importlib.import_module(module), attribute)())
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigError(f"train.hooks: {name}: {error}; expected my_module:MyHook") from error
-    return hooks

@@ -20,7 +20,7 @@ from rlvr.errors import UserError
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
 from rlvr.training.checkpoints import Checkpoint, Checkpoints
-from rlvr.training.current_policy import sharded
+from rlvr.training.sharding import sharded
 from rlvr.training.metrics_log import Hook, MetricsLog, settle
 from rlvr.training.step_batch import StepBatch
 
@@ -56,12 +56,15 @@ class CheckpointPolicy:
     steps_when_saved: int = 0
     began: float = field(default_factory=time.perf_counter)
     random: dict[str, Any] | None = None
-    """The random states after the last committed step."""
+    """The random states after the last update."""
 
-    def committed(self, step: int) -> None:
-        """A step has been committed; save where that is due."""
+    def step_ended(self) -> None:
+        """The weights have been updated; an evaluation may follow before the step is committed."""
         self.random = random_states()
         self.steps += 1
+
+    def save_if_due(self, step: int) -> None:
+        """A step has been committed; save where that is due."""
         if step >= self.loop.config.steps or self._due(step) or self._is_best(step):
             self.save(step)
 

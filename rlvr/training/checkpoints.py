@@ -1,8 +1,9 @@
 """Checkpoints that a kill cannot tear: staged, hashed, renamed; read back only when every hash holds.
 
-`checkpoints/checkpoint-N/` holds what transformers' Trainer writes after step N, `state.json` (the state of every
-`Stateful` part of the run) and `manifest.json`, which is written last: size and SHA-256 of each file. Weights are
-safetensors; optimiser, scheduler and random states are loaded with `weights_only`, so nothing in them can run.
+`checkpoints/checkpoint-N/` holds what the run was after step N: the weights as transformers or peft load them, what
+`checkpoint_policy.save_loop` writes beside them, `state.json` (the state of every `Stateful` part of the run) and
+`manifest.json`, which is written last: size and SHA-256 of each file. Weights are safetensors; optimiser, schedule,
+random states and batches are loaded with `weights_only`, so nothing in them can run.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from rlvr.launch.processes import processes
 
 MANIFEST = "manifest.json"
 STATE = "state.json"
-UNWANTED = "training_args.bin"  # a pickle that transformers writes and nobody reads
 
 
 class Stateful(Protocol):
@@ -78,7 +78,7 @@ class Checkpoints:
 
     Args:
         folder: `checkpoints/` of the run folder.
-        keep: how many of the newest stay; the best by held-out pass@1 stays besides.
+        keep: how many of the newest stay; the best by held-out pass@1 stays besides. 0: all stay.
         say: tells a person what was found damaged.
     """
 
@@ -153,7 +153,6 @@ class Checkpoints:
             write()
         state.wait_for_everyone()
         if state.is_main_process:
-            (staged / UNWANTED).unlink(missing_ok=True)
             parts = {name: part.state_dict() for name, part in self.parts.items()}
             (staged / STATE).write_text(json.dumps(parts, allow_nan=False), encoding="utf-8")
             write_manifest(staged, {"step": step, "score": score, "origin": self.origin})
@@ -179,7 +178,7 @@ class Checkpoints:
         kept = self.all()
         scored = [c for c in kept if c.score is not None]
         best = max(scored, key=lambda c: (c.score or 0.0, -c.step), default=None)
-        for old in kept[: -self.keep]:
+        for old in kept[: -self.keep] if self.keep else []:
             if (best is None or old.path != best.path) and old.identity != self.origin:
                 # from here on it is no checkpoint, however far the deletion gets
                 old.path.rename(self.staging / old.path.name)

@@ -98,6 +98,7 @@ class FiniteCheck:
         self.skipped_in_a_row = self.skipped_in_a_row + 1 if bad else 0
         self.figures["skipped"] = float(bad)
         if bad:
+            self.figures["loss"] = math.nan  # whatever it was, it moved nothing
             self._save(step, [faults or {} for faults in every])
         elif (mean := self.figures.get("drift/token_mean", 0.0)) > self.drift_limit:
             self.say(

@@ -73,7 +73,7 @@ class Loop:
         assert self.checkpoints
         signals.hold()
         try:
-            self.log.finish()  # an evaluation that the last launch was stopped in
+            self.log.finish()  # the evaluation in which the last launch was stopped
             for step in range(self.done + 1, self.config.steps + 1):
                 began = time.perf_counter()
                 fresh = (step - 1) % self.args.num_iterations == 0
@@ -82,15 +82,20 @@ class Loop:
                     self.batch = self.sample(step) if fresh or self.batch is None else used_again(self.batch)
                     figures = self.backward(self.batch, fresh)
                     norm = clip(self.accelerator, self.model, self.args.max_grad_norm)
-                    skip = self.finite.should_skip(step, norm)
-                rate = self.update(step, skip)
+                skip = self.finite.should_skip(step, norm)
+                if self.entropy:
+                    self.entropy.observe(figures)
+                figures |= self.finite.figures | {
+                    "gradient_norm": norm,
+                    "learning_rate": self.update(step, skip),
+                }
                 self.done = step
-                figures |= self.finite.figures | {"gradient_norm": norm, "learning_rate": rate}
-                self.log.commit(
-                    step, self.batch.metrics, figures, time.perf_counter() - began
-                )  # evaluates if due
-                self.checkpoints.committed(step)
+                self.checkpoints.step_ended()
+                self.log.write(step, self.batch.metrics | figures, time.perf_counter() - began)
+                self.log.finish()  # evaluate where that is due, and commit the step
+                self.checkpoints.save_if_due(step)
                 self.finite.stop_after_too_many(step)
+            signals.release()  # a signal that came while the last step was committed
         except (signals.Interrupted, RunError):
             self.checkpoints.save_now()
             raise
@@ -134,15 +139,16 @@ class Loop:
 
     @torch.no_grad()
     def score(self, batch: StepBatch, sampled: Sampled) -> None:
-        """What the loss needs of the weights that drew the batch, and of the reference: log-probabilities and
-        values."""
+        """What the loss needs of the weights that drew the batch, and of the reference: log-probabilities and values,
+        without dropout, as they were drawn."""
+        self.model.eval()
         several = self.args.num_iterations > 1 and self.config.algorithm != "rejection"
         size = self.config.group_size
         self.model.eval()  # as it sampled: without dropout
         for micro in batch.micro_steps():
             stop_if_asked()
             prompted = [group.prompted for group in micro.groups]
-            if several or self.objective.correction:
+            if several:  # else the update's own are those of the policy that sampled
                 answer, _ = self.forward(self.model, prompted)
                 micro.set("old", answer.logprobs)
             if self.reference and self.objective.beta:
@@ -200,17 +206,16 @@ class Loop:
                 )
                 value = value + self.side_losses(answer, micro, batch.totals, sums)
                 self.accelerator.backward(value)
-            sums.add(loss=(value.detach(), 1 / len(micro_steps)), **metrics)
-            comparable = fresh and self.config.algorithm != "rejection"
+            sums.add(loss=(value.detach(), 1 / len(micro_steps)))
+            if not micro.filler:
+                sums.add(**metrics)
+            comparable = fresh and self.config.algorithm != "rejection" and not micro.filler
             self.finite.see(
                 micro.numbers, tokens, answer.logprobs, value, tokens.sampler if comparable else None
             )
         if not micro_steps:
             no_gradient(self.model)
-        figures = sums.result()
-        if self.entropy:
-            self.entropy.observe(figures)
-        return figures
+        return {"loss": 0.0} | sums.result()
 
     def threshold(self, entropies: torch.Tensor) -> torch.Tensor | None:
         """The least entropy of the tokens that are trained on, over the micro-steps of all processes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -12,6 +14,7 @@ from typing import Any, Protocol
 from accelerate.utils import gather_object
 
 from rlvr import files
+from rlvr.errors import ConfigError
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
 from rlvr.run import read_metrics
@@ -37,6 +40,27 @@ class Hook(Protocol):
     def on_checkpoint(self, step: int, folder: Path) -> None:
         """After a checkpoint is whole and in its place."""
         ...
+
+
+def hook_classes(names: Sequence[str]) -> list[type[Hook]]:
+    """The classes `module:Name` of `train.hooks`.
+
+    Raises:
+        ConfigError: there is no such class, it needs arguments, or it lacks one of a hook's methods.
+    """
+    classes = []
+    for name in names:
+        module, _, attribute = name.partition(":")
+        try:
+            cls = getattr(importlib.import_module(module), attribute)
+            inspect.signature(cls).bind()
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
+            raise ConfigError(f"train.hooks: {name}: {error}; expected my_module:MyHook") from error
+        for method in ("on_step", "on_evaluation", "on_checkpoint"):
+            if not callable(getattr(cls, method, None)):
+                raise ConfigError(f"train.hooks: {name} has no method {method}")
+        classes.append(cls)
+    return classes
 
 
 class MetricsLog:
@@ -70,25 +94,23 @@ class MetricsLog:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.pending = state["pending"]
 
-    def commit(self, step: int, sampled: dict[str, float], update: dict[str, float], seconds: float) -> None:
-        """A step has ended: evaluate if that is due, and write its line.
+    def write(self, step: int, figures: dict[str, Any], seconds: float) -> None:
+        """A step has ended. Its line is pending until `finish`.
 
         Args:
-            sampled: figures of the batch that the step trained on.
-            update: figures of the loss and the gradient.
-            seconds: that the step took.
+            figures: of the batch that it trained on, of the loss and the gradient.
+            seconds: that it took.
         """
-        row: dict[str, Any] = {"step": step, **sampled, **update, "seconds/step": seconds}
+        row: dict[str, Any] = {"step": step, **figures, "seconds/step": seconds}
         row["seconds/update"] = seconds - row["seconds/sampling"] - row["seconds/verifying"]
         self.pending = {key: value if finite(value) else None for key, value in row.items()}
-        with signals.free():  # the evaluation may be cut short; what is pending is in the checkpoint
-            self.finish()
 
     def finish(self) -> None:
         """Evaluate after the pending line's step, and write the line."""
         if self.pending is None:
             return
-        evaluated = self.evaluate(self.pending["step"])
+        with signals.free():  # a signal may cut it short: what is pending goes into the checkpoint
+            evaluated = self.evaluate(self.pending["step"])
         with signals.held():
             self.last, self.pending = self.pending | evaluated, None
             if processes().is_main_process:

@@ -126,7 +126,7 @@ class TokenGroup:
 
     def per_sample(self, values: torch.Tensor) -> list[float]:
         """(N,) → mean over the policy's tokens of each sample, 0 where it has none."""
-        return [float(part.mean()) if len(part) else 0.0 for part in values.split(self.lengths)]
+        return [float(part.double().mean()) if len(part) else 0.0 for part in values.split(self.lengths)]
 
 
 @dataclass(slots=True)
@@ -138,6 +138,8 @@ class MicroStep:
     """Of its samples, within this process's batch."""
     counted: int
     """The policy's tokens, those of groups that were left out included."""
+    filler: bool = False
+    """It has no gradient, and no part in the figures: it is there for the sake of other processes."""
 
     def flat(self, name: str) -> torch.Tensor:
         """(N,) one of the groups' tensors. Raises ValueError where a group has none."""
@@ -201,14 +203,15 @@ class StepBatch:
         for micro, keep, is_needed in zip(micro_steps, kept, needed, strict=True):
             if not is_needed:
                 continue
-            keep = keep if any(keep) else [True, *[False] * (len(keep) - 1)]
+            filler = not any(keep)
+            keep = [True, *keep[1:]] if filler else keep
             groups = list(compress(micro.groups, keep))
             numbers = [
                 n
                 for n, kept in zip(micro.numbers, (k for k in keep for _ in range(size)), strict=True)
                 if kept
             ]
-            live.append(MicroStep(groups, numbers, micro.counted))
+            live.append(MicroStep(groups, numbers, micro.counted, filler))
         return live
 
     def state(self) -> dict[str, Any]:

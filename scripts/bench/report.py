@@ -113,8 +113,8 @@ def resident_mb() -> float:
 
 def statistics(paths: tuple[Path, Path], problems: int, samples: int) -> Iterator[Line]:
     from rlvr.analysis.bootstrap import ClusterBootstrap
-    from rlvr.analysis.compare import compare, summarise
     from rlvr.analysis.passk import pass_curve
+    from rlvr.analysis.sections.compare import compare, summarise
     from rlvr.rollouts.evaluations import read
 
     size = paths[0].stat().st_size / 1e6

@@ -37,11 +37,12 @@ from common import MODELS, REPO, Work, gemm_rate, linear_seconds, machine, sprea
 
 from rlvr import config as configs
 from rlvr.config import SamplingConfig
-from rlvr.evaluation import prompt_ids, row_seed
+from rlvr.evaluation import prompt_ids
 from rlvr.evidence import Evidence
 from rlvr.policy import Policy, load_policy
 from rlvr.problems import load_all
 from rlvr.sampling import Completion, SampleRequest
+from rlvr.sampling.driver import row_seed
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.shared import Decoder
 

@@ -15,7 +15,7 @@ that every round sees the same weights; the optimiser does its work all the same
 gradients. TRL runs in float32 without gradient checkpointing; what it stops at are the token ids in the model's
 generation config, where every token that holds a stop string counts as an end of text.
 
-Our trainer has glibc keep freed memory (rlvr/training/heap.py), and in one process TRL gains from that as well; with
+Our trainer has glibc keep freed memory (rlvr/training/malloc.py), and in one process TRL gains from that as well; with
 `--plain-heap` its turns run under glibc's own settings, as they would by themselves (Linux only).
 
 The bound is the multiply-adds of TRL's step over those that can matter: distinct prompt tokens once, completion tokens
@@ -40,9 +40,10 @@ from typing import Any
 import torch
 import update
 from common import Work, gemm_rate, machine, spread
-from trainers import SHAPES, Pair, Shape, contenders, glibc_heap, trained, with_advantages
+from trainers import SHAPES, Pair, Shape, contenders, glibc_heap, step_batch, trained, with_advantages
 
 from rlvr.training.malloc import keep_freed_memory
+from rlvr.training.step_batch import StepBatch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,56 +88,56 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any]:
     """The rounds, and what they add up to."""
-    ours, theirs, rows, policy = pair.ours, pair.theirs, pair.rows, pair.policy
-    work = Work.of(policy)
+    ours, trl, work = pair.ours, pair.trl, Work.of(pair.policy)
     if args.plain_heap:
-        ours.own_heap, theirs.own_heap = keep_freed_memory, glibc_heap
+        ours.own_heap, trl.own_heap = keep_freed_memory, glibc_heap
     phases: dict[str, list[dict[str, float]]] = {"ours": [], "trl": []}
     equal, bounds, difference, tokens = [], [], 0.0, []
     rates: dict[str, list[float]] = {"update": [], "long rows": [], "own products": []}
-    lengths = [len(ids) for ids in policy.encode([row["prompt"] for row in rows])]
-    batch: dict[str, Any] = {}
+    lengths = [len(ids) for ids in pair.policy.encode([row["prompt"] for row in trl.rows])]
+    batch, flat = dict[str, Any](), None
     for turn in range(args.rounds):
         torch.manual_seed(turn)
-        batch, their_sampling = theirs.sample(rows)
-        drawn, our_sampling = ours.sample(rows)
+        batch, trl_sampling = trl.sample()
+        drawn, our_sampling = ours.sample()
         batch["advantages"] = with_advantages(shape, args.dead).to(batch["advantages"].device)
-        their_update = theirs.update(batch, shape.groups // args.trl_groups)
-        reference = theirs.gradient() if turn == 0 else None
-        equal_update = ours.update(batch, shape.groups // args.trl_groups)
-        our_update = ours.update(batch, shape.groups // args.groups)
+        flat = step_batch(batch, shape.size)
+        trl_update = trl.update(batch, shape.groups // args.trl_groups)
+        reference = trl.gradient() if turn == 0 else None
+        equal_update = ours.update(flat, shape.groups // args.trl_groups)
+        our_update = ours.update(flat, shape.groups // args.groups)
         if reference is not None:
             difference = float((ours.gradient() - reference).norm() / reference.norm())
             del reference
-        for name, part in (("ours", our_sampling | our_update), ("trl", their_sampling | their_update)):
+        for name, part in (("ours", our_sampling | our_update), ("trl", trl_sampling | trl_update)):
             phases[name].append(part)
             print(f"round {turn + 1}: {name} {sum(part.values()):.2f} s {rounded(part)}", file=sys.stderr)
-        equal.append(sum(their_update.values()) / sum(equal_update.values()))
+        equal.append(sum(trl_update.values()) / sum(equal_update.values()))
         counted = multiply_adds(work, shape, batch, drawn)
         bounds.append(counted)
         tokens.append(int(batch["completion_mask"].sum()))
         row = update.row_length(lengths, tokens[-1], shape, args.groups, args.dead)
         rates["update"].append(2 * counted["update"][1] / our_update["forward, backward"])
-        rates["long rows"].append(gemm_rate(policy))
-        rates["own products"].append(gemm_rate(policy, row, backward=True, repeats=1))
+        rates["long rows"].append(gemm_rate(pair.policy))
+        rates["own products"].append(gemm_rate(pair.policy, row, backward=True, repeats=1))
 
     def share(of: str) -> float:
         return statistics.median(a / b for a, b in zip(rates["update"], rates[of], strict=True))
 
     memory = {  # behind all that is timed: measuring it gives the process's freed memory back
-        "trl": theirs.peak(batch, shape.groups // args.trl_groups),
-        "ours": ours.peak(batch, shape.groups // args.trl_groups),
-        "ours as timed": ours.peak(batch, shape.groups // args.groups),
+        "trl": trl.peak(batch, shape.groups // args.trl_groups),
+        "ours": ours.peak(flat, shape.groups // args.trl_groups),
+        "ours as timed": ours.peak(flat, shape.groups // args.groups),
     }
     result = summary(args, shape, phases, memory, bounds, tokens)
     return result | {
         "update_ratio_at_equal_rows": spread(equal),
         "gradient_difference": difference,
-        "mean_completion_tokens": statistics.mean(tokens) / len(rows),
+        "mean_completion_tokens": statistics.mean(tokens) / len(lengths),
         "prompt_tokens": max(lengths),
         "update_share_of_gemm": share("long rows"),
         "update_share_of_own_products": share("own products"),
-        "machine": machine(policy)
+        "machine": machine(pair.policy)
         | {
             "gemm_gflops": statistics.median(rates["long rows"]) / 1e9,
             "own_products_gflops": statistics.median(rates["own products"]) / 1e9,
@@ -149,22 +150,21 @@ def rounded(part: dict[str, float]) -> dict[str, float]:
 
 
 def multiply_adds(
-    work: Work, shape: Shape, batch: dict[str, Any], drawn: dict[str, Any]
+    work: Work, shape: Shape, batch: dict[str, Any], drawn: StepBatch
 ) -> dict[str, tuple[float, float]]:
     """Phase → (TRL's, those that can matter). Sampling: of TRL's rows padded, and of the rows that ours drew."""
     rows, width = batch["prompt_ids"].shape
     longest = batch["completion_ids"].shape[1]
-    prompts = batch["prompt_mask"].sum(1)[:: shape.size].tolist()
-    mine = drawn["completion_mask"].sum(1).view(-1, shape.size).tolist()
     made = rows * (work.prompt(width) + work.completion(width, longest))
     needed = sum(
-        work.prompt(p) + sum(work.completion(p, t) for t in g) for p, g in zip(prompts, mine, strict=True)
+        work.prompt(len(group.prompted.prompt))
+        + sum(work.completion(len(group.prompted.prompt), t) for t in group.lengths)
+        for group in drawn.groups
     )
     whole = width + longest
     padded = 3 * rows * (whole * work.body + longest * work.head + work.attention * whole * (whole + 1) / 2)
-    live = (batch["advantages"].view(-1, shape.size) != 0).any(1).tolist()
-    theirs = batch["completion_mask"].sum(1).view(-1, shape.size).tolist()
-    packed = sum(trained(work, p, g) for p, g, on in zip(prompts, theirs, live, strict=True) if on)
+    live = [group for group in step_batch(batch, shape.size).groups if group.live]
+    packed = sum(trained(work, len(group.prompted.prompt), group.lengths) for group in live)
     return {"sampling": (made, needed), "update": (padded, packed)}
 
 

@@ -1,17 +1,18 @@
-"""Two trainers on the same weights, prompts and stop rule, whose phases are called one by one: ours and plain TRL's."""
+"""Two contenders on the same weights, prompts and stop rule, whose phases are called one by one: our loop, and TRL's
+GRPOTrainer as it is."""
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import gc
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from common import MODELS, REPO, Work, now, stop_ids
@@ -24,11 +25,19 @@ from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence, render
 from rlvr.policy import Policy, load_policy
 from rlvr.problems import load_all
+from rlvr.run import open_run
 from rlvr.terminal import Terminal
 from rlvr.training import arguments
-from rlvr.training.batch import split_groups
-from rlvr.training.trainer import Trainer
+from rlvr.training.build import build
+from rlvr.training.checkpoints import Checkpoints
+from rlvr.training.loop import Loop
+from rlvr.training.objective import Totals
+from rlvr.training.packing import Prompted, Sample
+from rlvr.training.step_batch import StepBatch, TokenGroup
+from verifiers import Problem
 from verifiers.pool import VerifierPool
+
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
@@ -60,38 +69,29 @@ WORKED = [
 ]
 
 
-class Contender:
-    """A trainer whose phases are called and timed one by one."""
+class Contender(ABC, Generic[Batch]):
+    """A training step whose phases are called and timed one by one. Its learning rate is zero."""
 
-    def __init__(self, trainer: GRPOTrainer) -> None:
-        self.trainer = trainer
-        assert trainer.model is not None
-        self.model: Any = trainer.model.train()
-        self.optimizer = trainer.create_optimizer()
-        for group in self.optimizer.param_groups:
+    def __init__(self, model: Any, optimizer: torch.optim.Optimizer) -> None:
+        self.model: Any = model.train()
+        self.optimizer = optimizer
+        for group in optimizer.param_groups:
             group["lr"] = 0.0
-        self.verifying = 0.0
         self.own_heap: Callable[[], None] | None = None
         """Sets how this contender has freed memory handled, at the start of each turn; None: it is not touched."""
         for parameter in self.model.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        self.optimizer.step()  # its state is there before anything is measured
+        optimizer.step()  # its state is there before anything is measured
 
-    def sample(self, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, float]]:
+    def sample(self) -> tuple[Batch, dict[str, float]]:
         """A step's batch, and the seconds that it took."""
         if self.own_heap:
             self.own_heap()
         began = now(self.model.device)
-        self.verifying = 0.0
-        with self.trainer.accelerator.autocast():
-            batch = self.trainer._generate_and_score_completions(rows)
-        seconds = now(self.model.device) - began
-        if isinstance(self.trainer, Trainer):
-            assert self.trainer._sampled is not None
-            self.verifying = self.trainer._sampled.seconds["verifying"]
-        return batch, {"sampling": seconds - self.verifying, "verifying": self.verifying}
+        batch, verifying = self._sample()
+        return batch, {"sampling": now(self.model.device) - began - verifying, "verifying": verifying}
 
-    def update(self, batch: dict[str, Any], micro_steps: int) -> dict[str, float]:
+    def update(self, batch: Batch, micro_steps: int) -> dict[str, float]:
         """Seconds of an update on `batch`."""
         if self.own_heap:
             self.own_heap()
@@ -105,7 +105,7 @@ class Contender:
         self.optimizer.step()
         return {"forward, backward": between - began, "optimiser": now(self.model.device) - between}
 
-    def peak(self, batch: dict[str, Any], micro_steps: int) -> int:
+    def peak(self, batch: Batch, micro_steps: int) -> int:
         """Bytes that forward and backward of the first micro-step need at their peak."""
         self.optimizer.zero_grad(set_to_none=False)
         gc.collect()
@@ -113,17 +113,106 @@ class Contender:
         self._accumulate(batch, micro_steps, 1)
         return peak.bytes()
 
+    def gradient(self) -> torch.Tensor:
+        return torch.cat([p.grad.flatten() for p in self.model.parameters() if p.grad is not None])
+
+    @abstractmethod
+    def _sample(self) -> tuple[Batch, float]:
+        """A step's batch, and the seconds spent waiting for verdicts."""
+
+    @abstractmethod
+    def _accumulate(self, batch: Batch, micro_steps: int, first: int) -> None:
+        """Add the gradients of the first ones of so many micro-steps to those that are there."""
+
+
+class Ours(Contender[StepBatch]):
+    """The loop, by its own `sample` and `backward`."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop, self.step = loop, 0
+        optimizer: Any = loop.optimizer
+        super().__init__(loop.model, optimizer.optimizer)
+        # Both contenders add to gradients that are there, since memory is measured above them: zeroed in `update`.
+        optimizer.zero_grad = lambda: None
+
+    def _sample(self) -> tuple[StepBatch, float]:
+        self.step += 1
+        batch = self.loop.sample(self.step)
+        return batch, batch.metrics["seconds/verifying"]
+
+    def _accumulate(self, batch: StepBatch, micro_steps: int, first: int) -> None:
+        groups = len(batch.groups) // micro_steps
+        totals = replace(batch.totals, micro_steps=micro_steps)
+        self.loop.backward(StepBatch(batch.groups[: first * groups], groups, totals), fresh=True)
+        if self.loop.finite.should_skip(max(self.step, 1), 0.0):
+            raise SystemExit("ours: a log-probability or the loss is not finite")
+
+
+class Trl(Contender[dict[str, Any]]):
+    """TRL's trainer, by the methods that its own loop calls.
+
+    Args:
+        rows: what a step asks, G neighbouring rows per problem.
+    """
+
+    def __init__(self, policy: Policy, args: Any, pool: VerifierPool, rows: list[dict[str, Any]]) -> None:
+        self.pool, self.rows, self.verifying = pool, rows, 0.0
+        self.trainer = GRPOTrainer(
+            model=policy.model,
+            reward_funcs=[self._judge],
+            args=args,
+            train_dataset=Dataset.from_dict({"prompt": [""] * args.generation_batch_size}),
+            processing_class=policy.tokenizer,
+        )
+        super().__init__(self.trainer.model, self.trainer.create_optimizer())
+
+    def _sample(self) -> tuple[dict[str, Any], float]:
+        with self.trainer.accelerator.autocast():
+            batch = self.trainer._generate_and_score_completions(self.rows)
+        return batch, self.verifying
+
+    def _judge(self, completions: list[str], problem: list[Any], **_: Any) -> list[float | None]:
+        """The reward function: the same verifier."""
+        began = time.perf_counter()
+        judging = [self.pool.submit(p, text) for p, text in zip(problem, completions, strict=True)]
+        scores: list[float | None] = [verdict.result().score for verdict in judging]
+        self.verifying = time.perf_counter() - began
+        return scores
+
     def _accumulate(self, batch: dict[str, Any], micro_steps: int, first: int) -> None:
-        """Gradients of the first ones of so many micro-steps."""
         settings: Any = self.trainer.args
         settings.steps_per_generation = self.trainer.current_gradient_accumulation_steps = micro_steps
-        for part in split_groups(batch, micro_steps)[:first]:
+        for part in parts_of(batch, micro_steps)[:first]:
             with self.trainer.accelerator.autocast():
                 loss = self.trainer._compute_loss(self.model, part)
             self.trainer.accelerator.backward(loss)
 
-    def gradient(self) -> torch.Tensor:
-        return torch.cat([p.grad.flatten() for p in self.model.parameters() if p.grad is not None])
+
+def parts_of(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
+    """TRL's batch in `parts` of neighbouring rows. What is not per row (a token count) goes to every part."""
+    rows = len(batch["completion_ids"])
+
+    def part(value: Any, index: int) -> Any:
+        per_row = isinstance(value, torch.Tensor) and value.dim() > 0 and len(value) == rows
+        return value.chunk(parts)[index] if per_row else value
+
+    return [{key: part(value, index) for key, value in batch.items()} for index in range(parts)]
+
+
+def step_batch(batch: dict[str, Any], size: int) -> StepBatch:
+    """TRL's batch of groups of `size` rows, as our update reads it."""
+    device = batch["completion_ids"].device
+    lengths = batch["completion_mask"].sum(1).tolist()
+    written = [ids[:n] for ids, n in zip(batch["completion_ids"].tolist(), lengths, strict=True)]
+    groups = []
+    for first in range(0, len(written), size):
+        prompt = batch["prompt_ids"][first][batch["prompt_mask"][first].bool()].tolist()
+        samples = [Sample.of(ids, [True] * len(ids)) for ids in written[first : first + size]]
+        own = sum(lengths[first : first + size])
+        group = TokenGroup(Prompted(prompt, samples), torch.zeros(own, device=device), sampler=None)
+        group.advantages = group.per_token(batch["advantages"][first : first + size])
+        groups.append(group)
+    return StepBatch(groups, len(groups), Totals(len(written), sum(lengths), micro_steps=1, processes=1))
 
 
 def glibc_heap() -> None:
@@ -159,44 +248,49 @@ def resident(key: str) -> int:
 
 @dataclass(frozen=True)
 class Pair:
-    """The two contenders, and what both are asked."""
+    """The two contenders. TRL's weights are in a model of their own."""
 
+    ours: Ours
+    trl: Trl
     policy: Policy
-    ours: Contender
-    theirs: Contender
-    rows: list[dict[str, Any]]
+    """TRL's, which is plain: nothing of ours is installed in it."""
 
 
 @contextmanager
 def contenders(model: str, shape: Shape) -> Iterator[Pair]:
-    """Both trainers, each on a copy of the model."""
+    """Both contenders, each with the model loaded for itself."""
     config = recipe(model, shape)
     problems = load_all(config.problems.train, config.problems.heldout)
-    policy = load_policy(config, "policy", for_training=True)
-    examples = Evidence(config.evidence, problems.train, problems.heldout)
+    asked = problems.train[-shape.groups :]  # few-shot examples come from the front
+    evidence = Evidence(config.evidence, problems.train, problems.heldout)
     with (
         tempfile.TemporaryDirectory() as name,
         VerifierPool(config.verifier, workers=1, options=config.verifier_options) as pool,
     ):
-        folder = Path(name)
-        evaluator = Evaluator(config, examples, pool, Terminal(quiet=True))
-        rows = prompts_of(config, policy, problems.train, evaluator)
+        folder, evaluator = Path(name), Evaluator(config, evidence, pool, Terminal(quiet=True))
+        pool.submit(asked[0], "0").result()  # starts the worker
+        loop = loop_of(config, asked, evaluator, folder / "ours")
+        policy = load_policy(config, "policy", for_training=True)
+        rows = [
+            {"prompt": prompt, "problem": problem}
+            for problem in asked
+            for prompt in [render(evidence, problem, policy.tokenizer)]
+            for _ in range(shape.size)
+        ]
         ends = stop_ids(policy, config.sampling.model_copy(update={"stop": shape.stop or []}))
         if shape.stop is None:
             ends = [never(policy, rows[0]["prompt"])]
-            policy.tokenizer.eos_token = policy.tokenizer.convert_ids_to_tokens(ends[0])
-        generation: Any = policy.model.generation_config
-        generation.eos_token_id = ends
-        (folder / "rollouts").mkdir()
-        pool.submit(problems.train[0], "0").result()  # starts the worker
-        twin = replace(policy, model=copy.deepcopy(policy.model))
-        grpo = arguments.grpo_config(config, folder / "trainer", longest_prompt=10)
-        ours = Contender(Trainer(policy, problems.train, config, evaluator, grpo, folder / "rollouts"))
-        theirs = Contender(plain_trl(twin, grpo, pool, lambda seconds: setattr(theirs, "verifying", seconds)))
-        yield Pair(policy, ours, theirs, rows)
+        for each in (policy, loop.policy):
+            generation: Any = each.model.generation_config
+            generation.eos_token_id = ends
+            if shape.stop is None:
+                each.tokenizer.eos_token = each.tokenizer.convert_ids_to_tokens(ends[0])
+        args = arguments.grpo_config(config, folder / "trl", longest_prompt=10)
+        yield Pair(Ours(loop), Trl(policy, args, pool, rows), policy)
 
 
 def recipe(model: str, shape: Shape) -> Config:
+    """The model's recipe, with the step of that shape in one micro-step."""
     name, folder = MODELS.get(model, ("smollm2-chain-sum", model))
     words = [f"model={REPO / folder}"] if folder else []
     words += WORKED if shape.worked and name != "quickstart" else []
@@ -207,6 +301,7 @@ def recipe(model: str, shape: Shape) -> Config:
     train = config.train.model_copy(
         update={
             "groups_per_step": shape.groups,
+            "groups_per_micro_step": shape.groups,
             "group_size": shape.size,
             "trl": {"gradient_checkpointing": False},
         }
@@ -214,15 +309,20 @@ def recipe(model: str, shape: Shape) -> Config:
     return config.model_copy(update={"sampling": sampling, "train": train})
 
 
-def prompts_of(config: Config, policy: Policy, problems: Sequence[Any], evaluator: Evaluator) -> list[Any]:
-    """The rows of a step as both trainers take them: G neighbours per problem."""
-    groups = config.train.groups_per_step
-    return [
-        {"prompt": prompt, "problem": problem, "index": i, "place": i, "sample": sample}
-        for i, problem in enumerate(problems[-groups:])  # few-shot examples come from the front
-        for prompt in [render(evaluator.evidence, problem, policy.tokenizer)]
-        for sample in range(config.train.group_size)
-    ]
+def loop_of(config: Config, problems: Sequence[Problem], evaluator: Evaluator, folder: Path) -> Loop:
+    """The loop before its first step, every step of which asks all of `problems`."""
+    run = open_run(config, folder)
+    checkpoints = Checkpoints(run.checkpoints, 1, evaluator.terminal.say)
+    return build(
+        config,
+        problems,
+        evaluator,
+        run,
+        checkpoints,
+        due=lambda step: False,
+        evaluate=lambda sampler, step: {},
+        advance=lambda *_, **__: None,
+    )
 
 
 @torch.no_grad()
@@ -230,25 +330,6 @@ def never(policy: Policy, prompt: str) -> int:
     """The token that is least likely after `prompt`."""
     ids = torch.tensor(policy.encode([prompt]), device=policy.device)
     return int(policy.model(input_ids=ids).logits[0, -1].argmin())
-
-
-def plain_trl(policy: Policy, args: Any, pool: VerifierPool, took: Callable[[float], None]) -> GRPOTrainer:
-    """TRL's own trainer, with the same verifier."""
-
-    def judge(completions: list[str], problem: list[Any], **_: Any) -> list[float | None]:
-        began = time.perf_counter()
-        judging = [pool.submit(p, text) for p, text in zip(problem, completions, strict=True)]
-        scores: list[float | None] = [verdict.result().score for verdict in judging]
-        took(time.perf_counter() - began)
-        return scores
-
-    return GRPOTrainer(
-        model=policy.model,
-        reward_funcs=[judge],
-        args=args,
-        train_dataset=Dataset.from_dict({"prompt": [""] * args.generation_batch_size}),
-        processing_class=policy.tokenizer,
-    )
 
 
 def with_advantages(shape: Shape, dead: float) -> torch.Tensor:

@@ -21,7 +21,7 @@ import torch
 from common import REPO, Work, gemm_rate, machine
 from sampling import call_generate, ours
 from torch.profiler import ProfilerActivity
-from trainers import Contender, Pair, Shape, contenders, trained, with_advantages
+from trainers import Pair, Shape, contenders, step_batch, trained, with_advantages
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from rlvr.config import SamplingConfig
@@ -55,8 +55,9 @@ PRODUCTS = ("aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm")
 
 def profile(pair: Pair, shape: Shape, micro_steps: int, dead: float) -> dict[str, Any]:
     """Seconds of our update by what they were spent on."""
-    batch, _ = pair.ours.sample(pair.rows)
-    batch["advantages"] = with_advantages(shape, dead).to(batch["advantages"].device)
+    batch, _ = pair.ours.sample()
+    for group, weights in zip(batch.groups, with_advantages(shape, dead).split(shape.size), strict=True):
+        group.advantages = group.per_token(weights.to(group.advantages.device))
     for _ in range(2):
         pair.ours.update(batch, micro_steps)
     before = resource.getrusage(resource.RUSAGE_SELF)
@@ -69,11 +70,10 @@ def profile(pair: Pair, shape: Shape, micro_steps: int, dead: float) -> dict[str
     spent.pop(UNTIMED, None)
     spent["between operations"] = max(0.0, whole - sum(spent.values()))
     work = Work.of(pair.policy)
-    lengths = batch["completion_mask"].sum(1).view(-1, shape.size).tolist()
-    prompts = batch["prompt_mask"].sum(1)[:: shape.size].tolist()
-    live = (batch["advantages"].view(-1, shape.size) != 0).any(1).tolist()
-    needed = 2 * sum(trained(work, p, g) for p, g, on in zip(prompts, lengths, live, strict=True) if on)
-    row = row_length(prompts, sum(map(sum, lengths)), shape, shape.groups // micro_steps, dead)
+    prompts = [len(group.prompted.prompt) for group in batch.groups]
+    live = [group for group in batch.groups if group.live]
+    needed = 2 * sum(trained(work, len(group.prompted.prompt), group.lengths) for group in live)
+    row = row_length(prompts, batch.totals.tokens, shape, shape.groups // micro_steps, dead)
     return {
         "seconds": dict(sorted(spent.items(), key=lambda item: -item[1])),
         "update": whole,
@@ -158,18 +158,14 @@ def cell(pair: Pair, size: int, prompt: int) -> dict[str, Any]:
         "num_items_in_batch": torch.tensor(size * NEW_TOKENS),
     }
     batch = {name: value.to(pair.policy.device) for name, value in batch.items()}
-    pair.ours.trainer.group_size = size  # type: ignore[attr-defined]
+    flat = step_batch(batch, size)
     settings = SamplingConfig(max_new_tokens=NEW_TOKENS, stop=[], engine="transformers")
     prompts = [ids[0, :prompt].tolist()]
-
-    def update(contender: Contender, micro_steps: int) -> Callable[[int], float]:
-        return lambda _: contender.update(batch, micro_steps)["forward, backward"]
-
-    parts = {
+    parts: dict[str, Callable[[int], float]] = {
         "ours_sampling": lambda turn: ours(pair.policy, settings, prompts, size, turn).seconds,
         "trl_sampling": lambda turn: call_generate(pair.policy, settings, prompts, size, turn).seconds,
-        "ours_update": update(pair.ours, 1),
-        "trl_update": update(pair.theirs, max(1, size // ROWS)),
+        "ours_update": lambda _: pair.ours.update(flat, 1)["forward, backward"],
+        "trl_update": lambda _: pair.trl.update(batch, max(1, size // ROWS))["forward, backward"],
     }
     seconds = {
         name: statistics.median(part(turn) for turn in range(REPEATS if name.startswith("ours") else 1))

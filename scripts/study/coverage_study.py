@@ -4,7 +4,7 @@ report.
 python scripts/study/coverage_study.py [--experiments 1000] [--problems 50 200] [--docs docs/metrics.md]
 
 Each experiment draws M problems from a known population of (base rate, tuned rate), samples counts, and asks
-the functions behind `rlvr.analysis.compare` for their intervals. pass@1, pass@k, the paired gain, k* and R
+the functions behind `rlvr.analysis.sections.compare` for their intervals. pass@1, pass@k, the paired gain, k* and R
 are held against the population's truth. The parts C, X, U, E, F and ρ are made of positive parts, which noise
 in the counts biases: they are held against their expected plug-in values at the same (n0, n1), and their bias
 is shown beside the churn floor. Both kinds of truth are exact sums over a grid of the population, not
@@ -31,9 +31,9 @@ from scipy.stats import binom
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates
 from rlvr.analysis.compression import COMPONENTS, churn, decompose
-from rlvr.analysis.kinds import compression, ratios, roots
 from rlvr.analysis.pair import Pair
 from rlvr.analysis.samples import Samples
+from rlvr.analysis.sections.decomposition import compression, ratios, roots
 
 Floats = NDArray[np.float64]
 GRID = 400

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlvr.analysis.alignment import exact_alignment, sampled_alignment
-from rlvr.analysis.compare import compare
 from rlvr.analysis.frontier import (
     bernoulli_kl,
     effective_temperature,
@@ -18,6 +17,7 @@ from rlvr.analysis.frontier import (
     tilt,
 )
 from rlvr.analysis.samples import LogProbs, Samples
+from rlvr.analysis.sections.compare import compare
 
 quick = settings(deadline=None, max_examples=60, derandomize=True)
 rates = st.floats(1e-6, 1 - 1e-6)

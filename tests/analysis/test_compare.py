@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlvr.analysis.compare import compare, default_budget, summarise
 from rlvr.analysis.estimate import Estimate
 from rlvr.analysis.noise import Audit
 from rlvr.analysis.samples import Answers, Samples, align
+from rlvr.analysis.sections.compare import compare, default_budget, summarise
 
 
 def numbers(node: Any) -> list[float]:

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from rlvr.analysis.compare import compare, summarise
 from rlvr.analysis.evidence import mantel_haenszel
 from rlvr.analysis.passk import pass_at_k, pass_curve, pass_hat_k
 from rlvr.analysis.posterior import beta_pass_at_k, fit_moments
 from rlvr.analysis.samples import Floats, Samples
+from rlvr.analysis.sections.compare import compare, summarise
 
 UNTESTED = {
     "yue2025-text": "gaps between pass@1 and pass@256 without either of them",

@@ -9,8 +9,8 @@ import pytest
 import simulate
 
 from rlvr.analysis.evidence import mantel_haenszel
-from rlvr.analysis.ladder import Rung, ladder
 from rlvr.analysis.samples import Samples
+from rlvr.analysis.sections.ladder import Rung, ladder
 from rlvr.errors import UserError
 from rlvr.report import build
 

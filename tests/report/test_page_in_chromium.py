@@ -122,6 +122,7 @@ def test_hostile_text_stays_text(browser, tmp_path):
     assert browser.errors == []
 
 
+@pytest.mark.serial
 def test_ten_thousand_rollouts_filter_without_lag(browser, tmp_path):
     base, tuned = simulate.write_pair(tmp_path, problems=100, samples=50)
     report = build(base, tuned, output=tmp_path / "out")

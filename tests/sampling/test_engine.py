@@ -9,11 +9,11 @@ from scipy import stats
 from transformers import GenerationConfig
 
 from rlvr.config import SamplingConfig
-from rlvr.evaluation import row_seed
 from rlvr.sampling import SampleRequest
 from rlvr.sampling.draw import Distribution
+from rlvr.sampling.driver import row_seed
 from rlvr.sampling.engine import TransformersSampler
-from rlvr.sampling.score import logprobs
+from rlvr.sampling.score import Written, logprobs
 
 PROMPTS = ["37+48=", "91-58=", "25+36=", "40-17="]
 
@@ -119,17 +119,25 @@ def test_logprobs_are_those_of_a_plain_forward_pass(tiny, temperature):
         assert completion.logprobs == pytest.approx(plain.tolist(), abs=1e-4)
 
 
+def written(prompt: int, token_ids: list[int]) -> Written:
+    """Tokens that are all the policy's."""
+    return Written(prompt, token_ids, [True] * len(token_ids))
+
+
 def test_rescoring_gives_the_logprobs_of_sampling(tiny):
     rows = [row for p in range(4) for row in rows_for(p, 10)]
     drawn = draw(tiny, rows)
     nats = logprobs(
-        tiny, tiny.encode(PROMPTS), [(r.prompt, c.token_ids) for r, c in zip(rows, drawn, strict=True)], 1.0
+        tiny,
+        tiny.encode(PROMPTS),
+        [written(r.prompt, c.token_ids) for r, c in zip(rows, drawn, strict=True)],
+        1.0,
     )
     assert nats == pytest.approx([sum(c.logprobs) for c in drawn], abs=1e-4)
 
 
 def test_an_empty_completion_has_probability_one(tiny):
-    assert logprobs(tiny, tiny.encode(PROMPTS), [(0, []), (1, [5, 6])], 1.0)[0] == 0.0
+    assert logprobs(tiny, tiny.encode(PROMPTS), [written(0, []), written(1, [5, 6])], 1.0)[0] == 0.0
 
 
 def test_a_completion_is_complete_when_it_ends_by_itself(tiny):

@@ -13,7 +13,7 @@ from rlvr.policy import Policy
 from rlvr.sampling import SampleRequest
 from rlvr.sampling.abilities import abilities
 from rlvr.sampling.engine import TransformersSampler
-from rlvr.sampling.score import logprobs
+from rlvr.sampling.score import Written, logprobs
 
 PROMPTS = [
     [5, 6, 7, 8],
@@ -106,7 +106,10 @@ def test_rescoring_agrees_with_sampling_while_rows_leave_and_join(policy):
     rows = [SampleRequest(i, 10 * i + s) for i in range(len(PROMPTS)) for s in range(4)]
     drawn = TransformersSampler(policy, settings).generate(PROMPTS, rows)
     assert len({len(c.token_ids) for c in drawn}) > 1 or len(drawn[0].token_ids) == 12
-    pairs = [(row.prompt, c.token_ids) for row, c in zip(rows, drawn, strict=True)]
+    pairs = [
+        Written(row.prompt, c.token_ids, [True] * len(c.token_ids))
+        for row, c in zip(rows, drawn, strict=True)
+    ]
     assert logprobs(policy, PROMPTS, pairs, 1.0) == pytest.approx([sum(c.logprobs) for c in drawn], abs=1e-3)
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from rlvr import pipeline, rollouts
 from rlvr.config import SamplingConfig
-from rlvr.evaluation import Evaluator, row_seed
+from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
 from rlvr.problems import load_all
 from rlvr.run import open_run
 from rlvr.sampling import SampleRequest
+from rlvr.sampling.driver import row_seed
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.shared import Decoder
 from rlvr.terminal import Terminal

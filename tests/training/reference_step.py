@@ -1,8 +1,8 @@
 """A step that all implementations of the update are given, and what the loop and TRL's `GRPOTrainer` make of it.
 
 The loop's way is a real `StepBatch` through `Loop.backward`: forward pass, losses, micro-steps. TRL's trainer is a
-plain one that is handed the same episodes by a `rollout_func`; masks, token counts and truncation are its own
-reading of them.
+plain one that is handed the same episodes by a `rollout_func`; masks, token counts and truncation are its own reading
+of them.
 """
 
 import copy

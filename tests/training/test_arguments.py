@@ -1,11 +1,35 @@
+"""Every key of TRL's GRPOConfig is read, or refused by name with the reason."""
+
+import ast
+import inspect
 import re
+from dataclasses import fields
+from typing import Any
 
 import pytest
+import torch
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import LoggerType
+from transformers import Trainer, TrainingArguments
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import LOSS_TYPES, ConfigError, TrainConfig
-from rlvr.training.arguments import check, groups_per_micro_step, groups_per_process, grpo_config
-from tests.conftest import quickstart_config
+from rlvr.config.training import LoraSection
+from rlvr.training.arguments import (
+    OWNED,
+    REFUSED,
+    REFUSED_FAMILIES,
+    RENAMED,
+    UNDERSTOOD,
+    check,
+    groups_per_micro_step,
+    groups_per_process,
+    grpo_config,
+    trackers,
+)
+from tests.conftest import REPO, quickstart_config
+
+FIELDS = sorted(field.name for field in fields(GRPOConfig))
 
 
 def test_sizes_are_derived(tmp_path):
@@ -29,6 +53,84 @@ def test_any_field_of_trl_is_reachable(tmp_path):
     train = TrainConfig(steps=2, trl={"loss_type": "dr_grpo", "beta": 0.1, "report_to": ["tensorboard"]})
     args = grpo_config(quickstart_config(train=train), tmp_path, longest_prompt=20)
     assert (args.loss_type, args.beta, args.report_to) == ("dr_grpo", 0.1, ["tensorboard"])
+
+
+def test_both_names_of_activation_checkpointing_are_taken(tmp_path, recwarn):
+    for name in ("gradient_checkpointing", "activation_checkpointing"):
+        train = TrainConfig(trl={name: True, f"{name}_kwargs": {"use_reentrant": True}})
+        args = grpo_config(quickstart_config(train=train), tmp_path, longest_prompt=20)
+        assert args.activation_checkpointing is True
+        assert args.activation_checkpointing_kwargs == {"use_reentrant": True}
+    assert grpo_config(quickstart_config(), tmp_path, longest_prompt=20).activation_checkpointing is False
+    assert not [w for w in recwarn if "checkpointing" in str(w.message)]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_no_key_of_trl_is_taken_in_silence(name):
+    """A field that a new version of TRL brings belongs to one of the four."""
+    family = name.startswith(tuple(REFUSED_FAMILIES)) and name not in {*UNDERSTOOD, *OWNED, *REFUSED}
+    assert [name in UNDERSTOOD, name in OWNED, name in REFUSED, family].count(True) == 1
+    if name not in UNDERSTOOD:
+        with pytest.raises(ConfigError, match=rf"^train\.trl\.{name}: ") as refused:
+            check(TrainConfig(trl={name: True}))
+        assert "the loop does not read it" not in str(refused.value)
+
+
+def test_what_is_understood_exists():
+    assert set(FIELDS) >= UNDERSTOOD
+    assert set(OWNED) - {"callbacks"} <= set(FIELDS)  # the trainer's, which people look for
+    assert set(REFUSED) <= set(FIELDS)
+
+
+def read_in_training() -> set[str]:
+    """Names x of `args.x`, `self.args.x` in rlvr/training, and of `…["x"]`; the file that declares them left out."""
+    found = set[str]()
+    for file in (REPO / "rlvr" / "training").glob("*.py"):
+        if file.name == "arguments.py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[-1] == "args":
+                found.add(node.attr)
+            elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+                found.add(str(node.slice.value))
+    return found
+
+
+class Recorder:
+    """Arguments that remember which of them were read."""
+
+    def __init__(self, args: GRPOConfig) -> None:
+        self.args, self.read = args, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.read.add(name)
+        return getattr(self.args, name)
+
+
+def test_what_is_understood_is_read(tmp_path):
+    args = grpo_config(quickstart_config(), tmp_path, longest_prompt=20)
+    by_transformers: Any = Recorder(args)
+    Trainer.get_optimizer_cls_and_kwargs(by_transformers, torch.nn.Linear(1, 1))  # type: ignore[arg-type]
+    type(args).get_warmup_steps(by_transformers, 10)
+    when_made = {"tf32"} if "self.tf32" in inspect.getsource(TrainingArguments.__post_init__) else set()
+    read = read_in_training() | by_transformers.read | when_made
+    assert read | {old for old, new in RENAMED.items() if new in read} >= UNDERSTOOD
+
+
+def test_tf32_is_applied_or_refused(tmp_path):
+    """transformers switches it when the arguments are made; without such a GPU it refuses."""
+    config = quickstart_config(train=TrainConfig(trl={"tf32": True}))
+    before = torch.backends.cuda.matmul.allow_tf32
+    try:
+        if torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8:
+            torch.backends.cuda.matmul.allow_tf32 = False
+            grpo_config(config, tmp_path, longest_prompt=20)
+            assert torch.backends.cuda.matmul.allow_tf32
+        else:
+            with pytest.raises(ConfigError, match="tf32 requires Ampere"):
+                grpo_config(config, tmp_path, longest_prompt=20)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def test_the_micro_step_stays_under_the_token_budget():
@@ -66,6 +168,13 @@ def test_keys_that_cannot_be_are_refused(trl, message):
         (TrainConfig(trl={"loss_type": "dapoo"}), "found 'dapoo'; expected one of grpo, dr_grpo, dapo"),
         (TrainConfig(algorithm="rloo", trl={"scale_rewards": "batch"}), "rloo does not scale rewards"),
         (TrainConfig(algorithm="rejection", trl={"beta": 0.1}), "has no place in train.algorithm=rejection"),
+        (TrainConfig(trl={"scale_rewards": "std"}), "found 'std'; expected group, batch or none"),
+        (TrainConfig(trl={"lr_scheduler_type": "reduce_lr_on_plateau"}), "a function of the step"),
+        (TrainConfig(trl={"sync_ref_model": True}), "no reference model to move"),
+        (
+            TrainConfig(lora=LoraSection(), trl={"beta": 0.1, "sync_ref_model": True}),
+            "the reference is the base, which stays",
+        ),
     ],
 )
 def test_keys_that_an_algorithm_does_not_have_are_refused(train, message):
@@ -85,3 +194,23 @@ def test_values_that_trl_refuses_are_named(tmp_path):
     )
     with pytest.raises(ConfigError, match=r"train\.trl: TRL refuses"):
         grpo_config(quickstart_config(train=train), tmp_path, longest_prompt=20)
+
+
+def test_a_tracker_that_is_not_installed_is_refused():
+    """accelerate would leave it out in silence."""
+    missing = set(map(str, LoggerType)) - set(map(str, get_available_trackers())) - {"all"}
+    for name in missing:
+        with pytest.raises(ConfigError, match=f"report_to: {name} is not installed"):
+            trackers(["none", name])
+    with pytest.raises(ConfigError, match=r"found 'wandbb'; expected some of .*wandb"):
+        trackers("wandbb")
+
+
+def test_fp16_needs_a_gpu(tmp_path):
+    config = quickstart_config(train=TrainConfig(trl={"fp16": True}))
+    if torch.cuda.is_available():
+        args = grpo_config(config, tmp_path, longest_prompt=20)
+        assert args.fp16 and not args.bf16
+    else:
+        with pytest.raises(ConfigError, match="fp16: needs a GPU"):
+            grpo_config(config, tmp_path, longest_prompt=20)

@@ -97,7 +97,14 @@ sys.exit(main(sys.argv[3:]))
 """The command, with a signal as soon as a file is there: from inside, so that a busy machine does not make it late."""
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sign",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_leaves_a_checkpoint_of_the_last_step_and_its_code(finished, tmp_path, sign):
     folder, more = finished
     words = command(tmp_path / "run", *more, "train.checkpoint_every=0")
@@ -107,7 +114,7 @@ def test_a_signal_leaves_a_checkpoint_of_the_last_step_and_its_code(finished, tm
     )
     _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + sign, said
-    assert "To go on where it stopped: rlvr train quickstart" in said and "Traceback" not in said
+    assert "To continue where it stopped: rlvr train quickstart" in said and "Traceback" not in said
     left = [
         int(p.name.removeprefix("checkpoint-"))
         for p in (tmp_path / "run" / "checkpoints").glob("checkpoint-*")
@@ -124,6 +131,7 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
     assert path.exists(), process.stderr.read() if process.stderr else ""
 
 
+@pytest.mark.slow
 def test_a_second_signal_stops_at_once_and_what_was_written_stays(tmp_path):
     words = command(tmp_path / "run", "train.steps=400")
     process = subprocess.Popen([sys.executable, "-m", "rlvr", *words], stderr=subprocess.PIPE, text=True)

@@ -15,7 +15,7 @@ if __name__ == "__main__":
 from honest import ROWS
 from hostile import PROGRAMS
 
-from verifiers.code import CodeVerifier, runner, sandbox
+from verifiers.code import CodeVerifier, attacks, runner, sandbox
 from verifiers.types import Problem
 
 TIME_LIMIT = 0.5
@@ -28,7 +28,7 @@ def hostile_problem(name: str, secret: str, time_limit: float = TIME_LIMIT) -> P
     return Problem(name, "", {"entry": "answer", "tests": [{"expected": secret}], **limits})
 
 
-def fill(program: str, canaries: sandbox._Canaries) -> str:
+def fill(program: str, canaries: attacks.Canaries) -> str:
     """A hostile program with the names of what it is after."""
     places = {"file": canaries.file, "folder": canaries.folder, "name": canaries.name}
     places |= {"port": canaries.listeners[0].getsockname()[1], "pid": canaries.process.pid}
@@ -58,7 +58,7 @@ def failures(level: sandbox.Level) -> list[str]:
     try:
         verifier.verify(hostile_problem("first", ""), "", "")  # what starts the sandbox is not timed
         for name, program in PROGRAMS.items():
-            with sandbox._canaries() as canaries:
+            with attacks.canaries() as canaries:
                 problem = hostile_problem(name, canaries.secret)
                 began = time.monotonic()
                 verdict = verifier.verify(problem, "", fill(program, canaries))

@@ -160,12 +160,12 @@ class Evil:
 @pytest.mark.parametrize(
     ("read", "row", "words"),
     [
-        (apps, apps_row(["1"], []), "1 inputs, 0 outputs"),
-        (apps, {**apps_row([], []), "input_output": "{"}, "row '7': input_output is no JSON"),
-        (mbpp, {**MBPP, "test_list": ["assert 1 == 1"]}, "row '3': its assertions call no function"),
-        (mbpp, {**MBPP, "test_list": ["assert ("]}, "row '3': its assertions are no Python"),
+        (apps, apps_row(["1"], []), "1 inputs and 0 outputs"),
+        (apps, {**apps_row([], []), "input_output": "{"}, "row '7': input_output is not JSON"),
+        (mbpp, {**MBPP, "test_list": ["assert 1 == 1"]}, "row '3': its assertions do not call a function"),
+        (mbpp, {**MBPP, "test_list": ["assert ("]}, "row '3': its assertions are not valid Python"),
         (livecodebench, lcb_row([FUNCTIONAL]), "func_name"),
-        (livecodebench, lcb_row([{**FUNCTIONAL, "input": "one"}], **NAMED), "input is no JSON"),
+        (livecodebench, lcb_row([{**FUNCTIONAL, "input": "one"}], **NAMED), "input is not JSON"),
         (livecodebench, lcb_row([LINE], private_test_cases="!!"), "private_test_cases cannot be decoded"),
         (
             livecodebench,

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.growth import growth
-from verifiers.code.program import complete, last_program, preamble, source_problem
-from verifiers.extract import cut
+from verifiers.code.program import complete, preamble, source_problem
+from verifiers.extract import cut, last_program
 
 BLOCK = "```python\nx = 1\n```"
 

@@ -38,6 +38,7 @@ def test_sums_integrals_and_limits(gold: str, answer: str) -> None:
     assert not equal(gold + "+1", answer)
 
 
+@pytest.mark.serial
 def test_the_deadline_holds_and_the_helper_comes_back() -> None:
     start = time.perf_counter()
     assert not equal("5", SLOW)
@@ -49,6 +50,7 @@ def test_the_deadline_holds_and_the_helper_comes_back() -> None:
         symbolic.clear_cache()
 
 
+@pytest.mark.serial
 def test_a_list_of_slow_questions_costs_one_budget() -> None:
     gold = ", ".join(f"{k}+{SLOW}" for k in range(6))
     start = time.perf_counter()

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from verifiers import PoolError, Problem, UnknownVerifier, VerifierPool, as_trl_reward
+from verifiers.pool import default_workers
 
 REPO = Path(__file__).resolve().parents[2]
 HERE = str(Path(__file__).resolve().parent)
@@ -61,6 +62,20 @@ def wait_until(true: object, seconds: float = 5.0) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+@pytest.mark.parametrize(
+    "cores, processes, workers",
+    [(24, 1, 8), (24, 2, 8), (24, 4, 6), (8, 1, 8), (5, 1, 5), (1, 1, 1), (2, 4, 1)],
+)
+def test_by_default_there_is_one_worker_per_core_and_at_most_eight(
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, workers: int
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert default_workers() == workers
+    assert VerifierPool("exact")._settings.workers == workers  # none is started before it is needed
+    assert VerifierPool("exact", workers=12)._settings.workers == 12
 
 
 def test_order_is_kept(pool: VerifierPool):
@@ -177,7 +192,7 @@ def test_a_forked_child_starts_workers_of_its_own(pool: VerifierPool):
     def worker_pid(salt: str) -> int:
         return int(pool.score([(P, f"pid {salt}")])[0].answer or 0)
 
-    ours = {worker_pid(f"before {i}") for i in range(20)}
+    parents_workers = {worker_pid(f"before {i}") for i in range(20)}
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -187,11 +202,11 @@ def test_a_forked_child_starts_workers_of_its_own(pool: VerifierPool):
             os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
-        theirs = int(pipe.read())
+        childs_worker = int(pipe.read())
     os.waitpid(child, 0)
-    assert theirs not in ours
-    assert worker_pid("after") in ours  # the parent's workers are undisturbed
-    assert wait_until(lambda: not alive(theirs))
+    assert childs_worker not in parents_workers
+    assert worker_pid("after") in parents_workers  # the parent's workers are undisturbed
+    assert wait_until(lambda: not alive(childs_worker))
 
 
 def test_workers_end_when_the_parent_is_killed_even_in_a_hang():
@@ -202,7 +217,7 @@ def test_workers_end_when_the_parent_is_killed_even_in_a_hang():
         "P = Problem('p', '', 'a')\n"
         "hangs = pool.submit(P, 'hang')\n"
         "print(*{pool.score([(P, f'pid {i}')])[0].answer for i in range(9)}, flush=True)\n"
-        "pids = [lane.worker.process.pid for lane in pool._board.lanes]\n"
+        "pids = [thread.worker.process.pid for thread in pool._scheduler.threads]\n"
         "print(*pids, flush=True)\n"
         "hangs.result()\n"
     )
@@ -225,7 +240,7 @@ def test_a_verifier_that_keeps_its_own_time_is_given_it():
 def test_a_worker_is_lean_and_does_not_import_the_callers_modules(pool: VerifierPool):
     modules = set((pool.score([(P, "modules")])[0].answer or "").split())
     assert not modules & {"torch", "numpy", "sympy", "pytest", "subprocess", "rlvr", "asyncio"}
-    assert "hypothesis" not in modules and "verifiers.worker" in modules
+    assert "hypothesis" not in modules and "verifiers.pool.worker_process" in modules
 
 
 def test_hooks_run_once_per_worker(tmp_path: Path):
@@ -270,7 +285,7 @@ def test_close_ends_what_is_running_and_refuses_what_comes():
     pool = VerifierPool(NAUGHTY, workers=1, deadline=60)
     judge(pool, "warm")
     hang, queued = pool.submit(P, "hang"), pool.submit(P, "a")
-    pid = pool._board.lanes[0].worker.process.pid  # type: ignore[union-attr]
+    pid = pool._scheduler.threads[0].worker.process.pid  # type: ignore[union-attr]
     began = time.monotonic()
     pool.close()
     pool.close()
@@ -301,6 +316,7 @@ def test_an_interrupt_leaves_no_work_behind():
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.serial
 def test_a_stopped_parent_does_not_blame_its_workers(tmp_path: Path):
     """A suspended job: everything stops for longer than the deadline, then goes on."""
     code = (
@@ -330,6 +346,7 @@ def test_a_pool_travels_by_pickle(pool: VerifierPool):
         assert judge(copy, "a") == ["correct"]
 
 
+@pytest.mark.serial
 def test_cheap_verdicts_pass_at_more_than_3000_a_second():
     items = [(P, f"answer {i}") for i in range(6000)]
     with VerifierPool(NAUGHTY, workers=2, cache=0) as pool:

@@ -223,7 +223,7 @@ def test_self_test_names_the_golds_that_a_verifier_gets_wrong():
             ("p4", "no_answer the response is empty"),
         ]
         assert (result.neighbours, result.neighbours_refused) == (5, 5)
-        assert not result.ok and "own gold refused: p3" in str(result)
+        assert not result.ok and "own reference refused: p3" in str(result)
 
 
 def test_self_test_sees_a_verifier_that_accepts_anything():

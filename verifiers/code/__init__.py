@@ -1,18 +1,15 @@
-"""Judge programs: run them in a sandbox, and compare here, on exact types, with what was expected."""
+"""Judging programs: run them in a sandbox, then compare values on exact types in the verifier's own process.
+
+What belongs in this package: the verifier `code`, the sandbox, the rows of public code data sets as problems. Finding
+the program in a response is `verifiers.extract`.
+
+In the verifier's process: `verifier`, `formats`, `datasets`, `program`, `compare`, `report`, `runner`, `launcher`,
+`sandbox`, `attacks`. In sandboxed processes, with the standard library alone: `zygote`, `candidate`, `probing`,
+`namespaces`, `landlock`, `seccomp`, `libc`. In both: `wire`, `values`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .verifier import CodeVerifier
+from verifiers.code.verifier import CodeVerifier
 
 __all__ = ["CodeVerifier"]
-
-
-def __getattr__(name: str) -> object:
-    if name == "CodeVerifier":  # late: extracting a program must not pay for the sandbox
-        from .verifier import CodeVerifier
-
-        return CodeVerifier
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

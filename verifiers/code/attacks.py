@@ -1,11 +1,28 @@
-"""Attacks of our own, for `rlvr check` and the tests: what a program might try, and what must come of it.
+"""Our own attacks on the sandbox, for `rlvr check` and the tests: what a program might try, and whether it succeeded.
 
 Each program acts and then gives the wrong answer -1; a sandbox holds when the verdict is 0.0 and nothing happened
-outside. `{file}` is a secret, `{folder}` a folder that anybody may write in, `{port}` and `{name}` are listeners,
-`{pid}` is a process of this user.
+outside. In a program `{file}` is a secret, `{folder}` a folder that anybody may write in, `{port}` and `{name}` are
+listeners, `{pid}` is a process of this user: see `Canaries`.
 """
 
 from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from verifiers.code.sandbox import Level
+from verifiers.code.verifier import CodeVerifier
+from verifiers.types import Problem
 
 READ_SECRET = """
 def answer():
@@ -190,3 +207,108 @@ PROGRAMS = {
     "write to every descriptor": WRITE_EVERYWHERE,
     "return an object that lies": LYING_RESULT,
 }
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack and its outcome."""
+
+    name: str
+    held: bool
+    reason: str = ""
+    """What the program did and must not be able to do; empty when the sandbox held."""
+
+
+def self_attack(wanted: Level | Literal["auto"] = "auto") -> list[Attack]:
+    """Run `PROGRAMS` at a level, by default this machine's, and look for what they did; takes seconds."""
+    verifier = CodeVerifier(level=wanted, allow_weak=True)
+    results = []
+    try:
+        for name, program in PROGRAMS.items():
+            with canaries() as canary:
+                reference = {
+                    "entry": "answer",
+                    "tests": [{"expected": canary.secret}],
+                    "time_limit": 2,
+                    "memory_mb": 256,
+                }
+                verdict = verifier.verify(Problem(name, "", reference), "", canary.fill(program))
+                damage = canary.damage()
+            if verdict.score != 0.0:
+                damage.insert(0, f"scored {verdict.score}: {verdict.detail}")
+            results.append(Attack(name, not damage, "; ".join(damage)))
+    finally:
+        verifier.close()
+    return results
+
+
+@contextlib.contextmanager
+def canaries() -> Iterator[Canaries]:
+    """Targets for one attack, removed at the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="rlvr-canary-") as folder, contextlib.ExitStack() as stack:
+        yield Canaries(folder, stack)
+
+
+class Canaries:
+    """Targets that a program must not reach: a secret, a folder, listeners and a process."""
+
+    def __init__(self, folder: str, stack: contextlib.ExitStack) -> None:
+        self.secret = "rlvr-secret" + secrets.token_hex(8)
+        self.folder = Path(folder, "open")
+        self.folder.mkdir()
+        self.folder.chmod(0o777)
+        self.file = Path(folder, "secret")
+        self.file.write_text(self.secret)
+        self.name = f"rlvr-{secrets.token_hex(8)}"  # its first 15 characters are a process name
+        self.listeners = [
+            stack.enter_context(socket.socket(*kind))
+            for kind in (
+                (socket.AF_INET, socket.SOCK_STREAM),
+                (socket.AF_UNIX, socket.SOCK_STREAM),
+                (socket.AF_UNIX, socket.SOCK_DGRAM),
+            )
+        ]
+        places: list[Any] = [("127.0.0.1", 0), str(self.folder.parent / "s"), str(self.folder.parent / "d")]
+        if os.uname().sysname == "Linux":
+            places[1:] = ["\0" + self.name, "\0" + self.name + "-d"]
+        for listener, place in zip(self.listeners, places, strict=True):
+            listener.bind(place)
+            listener.setblocking(False)
+        for listener in self.listeners[:2]:
+            listener.listen()
+        environment = {"RLVR_CANARY": self.secret}
+        self.process = subprocess.Popen(
+            ["sleep", "60"], stdin=-3, stdout=-3, env=environment, start_new_session=True
+        )
+        stack.callback(self.process.wait)
+        stack.callback(self.process.kill)
+
+    def fill(self, program: str) -> str:
+        """The program with the names of its targets."""
+        return program.format(
+            file=str(self.file),
+            folder=str(self.folder),
+            port=self.listeners[0].getsockname()[1],
+            name=self.name,
+            pid=self.process.pid,
+        )
+
+    def damage(self) -> list[str]:
+        """What the program did and must not be able to do, in words."""
+        found = []
+        if list(self.folder.iterdir()) or stat.S_IMODE(self.folder.stat().st_mode) != 0o777:
+            found.append("the folder was changed")
+        if self.process.poll() is not None:
+            found.append("another process was killed")
+        elif os.getpriority(os.PRIO_PROCESS, self.process.pid) != os.getpriority(os.PRIO_PROCESS, 0):
+            found.append("another process was reniced")
+        for comm in Path("/proc").glob("[0-9]*/comm"):
+            with contextlib.suppress(OSError):  # most have ended since
+                if comm.read_text().strip() == self.name[:15]:
+                    found.append("a process was left behind")
+                    os.kill(int(comm.parent.name), signal.SIGKILL)
+        for listener in self.listeners:
+            with contextlib.suppress(BlockingIOError):
+                listener.accept() if listener.type == socket.SOCK_STREAM else listener.recv(1)
+                found.append("a socket was reached")
+        return found

@@ -1,7 +1,7 @@
 """What runs inside the sandbox: a program's functions, a program that reads stdin, or tests against a proxy.
 
-Everything here may be read, patched or broken by the program; nothing here is trusted, and nothing here knows
-an expected value of a function row. Standard library only; nothing is imported once the program has begun.
+The program can read, patch or break all of this module: none of it is trusted, and it holds no expected value of a
+function row. Standard library only; nothing is imported after the program has begun.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from gc import collect
 from os import _exit
 from typing import Any
 
-from . import wire
-from .values import TooLargeError, UnserialisableError, decode, encode
-from .wire import FrameReader, FrameWriter
+from verifiers.code import wire
+from verifiers.code.values import TooLargeError, UnserialisableError, decode, encode
+from verifiers.code.wire import FrameReader, FrameWriter
 
 _MESSAGE = 300  # characters of an exception that are sent
 _ITERATE = {"iterators": True}
@@ -29,12 +29,12 @@ def _stop(code: object = None) -> None:
 
 
 def prepare() -> None:
-    """Put back what `python -S` leaves out and honest programs call. Once, in the zygote."""
+    """Restore what `python -S` leaves out and honest programs call. Called once, in the zygote."""
     builtins.exit = builtins.quit = _stop  # type: ignore[attr-defined]
 
 
 def describe(error: BaseException) -> bytes:
-    """(type name, message) of an exception, encoded; whatever its `__str__` does."""
+    """(type name, message) of an exception, encoded; never raises, even if its `__str__` does."""
     try:
         text = str(error)[:_MESSAGE]
     except BaseException:
@@ -43,7 +43,7 @@ def describe(error: BaseException) -> bytes:
 
 
 def load(code: str, name: str) -> types.ModuleType:
-    """Run `code` as module `name`, registered as dataclasses, enum and pickle need it."""
+    """Run `code` as module `name`, registered in sys.modules because dataclasses, enum and pickle need it."""
     module = types.ModuleType(name)
     module.__dict__.update(__builtins__=builtins, __file__=f"{name}.py")
     sys.modules[name] = module
@@ -52,7 +52,7 @@ def load(code: str, name: str) -> types.ModuleType:
 
 
 def resolve(module: types.ModuleType, path: str) -> Callable:
-    """The function at `path`; of `Class.method`, the method of a new instance."""
+    """The function at `path`; for `Class.method`, the method of a new instance. Raises NameError."""
     try:
         head, *rest = path.split(".")
         target = module.__dict__[head]
@@ -92,7 +92,7 @@ def run_calls(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
 
 
 def _encoded(args: list) -> bytes | None:
-    """What the arguments are now; None where that does not cross, as for an iterator."""
+    """The arguments as they are now; None if they cannot be encoded (an iterator)."""
     try:
         return encode(args)
     except UnserialisableError:
@@ -121,7 +121,7 @@ def _exit_status(code: object) -> int:
 
 
 def _finish() -> None:
-    """What the interpreter does at its end: wait for threads, atexit, free the program's files, flush."""
+    """What the interpreter does at exit: wait for threads, run atexit functions, close the program's files, flush."""
     threading, atexit = sys.modules.get("threading"), sys.modules.get("atexit")
     if threading is not None:
         threading._shutdown()
@@ -132,7 +132,7 @@ def _finish() -> None:
         stream.flush()
     sys.stdout, stream = sys.__stdout__, None
     main = sys.modules.get("__main__")
-    if isinstance(main, types.ModuleType):  # a file that the program left open is written when it goes
+    if isinstance(main, types.ModuleType):  # a file that the program left open is flushed when it is freed
         main.__dict__.clear()
         collect()
     if sys.__stdout__ is not None:
@@ -141,11 +141,11 @@ def _finish() -> None:
 
 
 class CandidateError(Exception):
-    """An exception of the candidate whose type is not a built-in one."""
+    """An exception of the candidate whose type is not built in."""
 
 
 class Proxy:
-    """A function of the candidate, as the tests see it: values go out, a value or an exception comes back."""
+    """A function of the candidate as the tests see it: it sends its arguments, and returns a value or raises."""
 
     __slots__ = ("__name__", "_ask")
 
@@ -162,18 +162,18 @@ class Proxy:
 
 
 class _UnsendableError(Exception):
-    """The tests pass something that cannot cross: the data's fault, not the candidate's."""
+    """The tests pass a value that cannot be encoded: a fault of the data, not of the candidate."""
 
 
-class _Line:
-    """The tests' side of the conversation with the candidate."""
+class _Connection:
+    """The tests' connection to the candidate."""
 
     def __init__(self, requests: FrameReader, answers: FrameWriter) -> None:
         self.requests, self.answers, self.calls = requests, answers, 0
         self._changes: list[tuple[Any, Any]] = []
 
     def settle(self) -> None:
-        """Do to the tests' arguments what the last call did to its copies of them."""
+        """Apply to the tests' arguments what the last call did to its copies of them."""
         for old, new in self._changes:
             _update(old, new)
         self._changes = []
@@ -182,10 +182,10 @@ class _Line:
         self.settle()
         try:
             question = encode((name, list(args), kwargs), **_ITERATE)
-        except TooLargeError:  # which only a value of the candidate's can be
+        except TooLargeError:  # only a value that the candidate made can be too large
             raise
         except UnserialisableError as error:
-            raise _UnsendableError(f"the tests call {name} with {error}, which cannot cross") from None
+            raise _UnsendableError(f"the tests call {name} with {error}, which cannot be sent") from None
         self.calls += 1
         self.answers.send(wire.ASK, question)
         answer = self.requests.next()
@@ -207,7 +207,7 @@ def _exception(name: str, message: str) -> Exception:
     if isinstance(kind, type) and issubclass(kind, Exception) and name not in _ENDS_LOOPS:
         try:
             error: Exception = kind(message)
-        except TypeError:  # UnicodeDecodeError and its like want five arguments
+        except TypeError:  # types such as UnicodeDecodeError need five arguments
             error = CandidateError(f"{name}: {message}")
     else:
         error = CandidateError(f"{name}: {message}")
@@ -224,17 +224,19 @@ def _update(old: Any, new: Any) -> None:
 
 
 def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
-    """Run assertion-style tests; every name that they do not define themselves is the candidate's."""
-    line = _Line(requests, answers)
+    """Run assertion-style tests; every name that they do not define is a function of the candidate."""
+    candidate = _Connection(requests, answers)
     try:
         code = _statement_by_statement(job["code"])
         module = types.ModuleType("tests")
         names = {name for name in _names(code) if not hasattr(builtins, name)} | {"candidate", job["entry"]}
-        module.__dict__.update({name: Proxy(name, line.ask) for name in names if name != "check"})
-        module.__dict__["candidate"] = Proxy(job["entry"], line.ask)
+        module.__dict__.update({name: Proxy(name, candidate.ask) for name in names if name != "check"})
+        module.__dict__["candidate"] = Proxy(job["entry"], candidate.ask)
         if "." in job["entry"]:
-            module.__dict__[job["entry"].split(".")[0]] = lambda: Proxy(job["entry"].split(".")[0], line.ask)
-        module.__dict__.update(__builtins__=builtins, __settle__=line.settle)
+            module.__dict__[job["entry"].split(".")[0]] = lambda: Proxy(
+                job["entry"].split(".")[0], candidate.ask
+            )
+        module.__dict__.update(__builtins__=builtins, __settle__=candidate.settle)
         sys.modules["tests"] = module
         exec(compile(job["setup"], "setup.py", "exec", dont_inherit=True), module.__dict__)
     except BaseException as error:
@@ -243,20 +245,22 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     try:
         exec(code, module.__dict__)
         check = module.__dict__.get("check")
-        if line.calls == 0 and isinstance(check, types.FunctionType):  # HumanEval's tests only define it
-            check(Proxy(job["entry"], line.ask))
+        if candidate.calls == 0 and isinstance(check, types.FunctionType):  # HumanEval's tests only define it
+            check(Proxy(job["entry"], candidate.ask))
     except BaseException as error:
-        ours = isinstance(error, (_UnsendableError, ImportError)) and not hasattr(error, "from_candidate")
-        answers.send(wire.BAD_TESTS if ours else wire.EXCEPTION, _failure(error))
+        bad_tests = isinstance(error, (_UnsendableError, ImportError)) and not hasattr(
+            error, "from_candidate"
+        )
+        answers.send(wire.BAD_TESTS if bad_tests else wire.EXCEPTION, _failure(error))
         return 1
-    answers.send(wire.PASSED, encode(line.calls))
+    answers.send(wire.PASSED, encode(candidate.calls))
     return 0
 
 
 def _statement_by_statement(source: str) -> types.CodeType:
     """The tests, compiled so that arguments change between two statements and never within one.
 
-    Else `assert f(x) == sorted(x)` would pass for an `f` that empties `x`. By hand, because `ast` is dear to import.
+    Otherwise `assert f(x) == sorted(x)` would pass for an `f` that empties `x`. Without `ast`, which imports slowly.
     """
     tree: Any = compile(source, "tests.py", "exec", _ONLY_AST, dont_inherit=True)
     settle = compile("__settle__()", "tests.py", "exec", _ONLY_AST, dont_inherit=True).body[0]  # type: ignore[attr-defined]

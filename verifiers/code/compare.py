@@ -1,9 +1,9 @@
-"""Equality of what a program gave and what was expected, decided on exact types in the judge's process.
+"""Equality of what a program returned and what was expected, decided on exact types in the verifier's process.
 
 Function results: tuple and list are the same; bool, int, float, str, bytes and None are distinct types, except
-that an int is accepted where a float is expected; NaN and infinities equal only themselves. `tol` lets numbers
-differ by that much (absolute, or relative above 1); `strict` means that the task names the type, so that not even
-an int passes for a float. Standard output: line by line, without trailing blanks and trailing empty lines.
+that an int is accepted where a float is expected; NaN and infinities equal only themselves. `tol` is the tolerated
+difference of numbers (absolute, or relative above 1). With `strict` the type matters: an int is not accepted for a
+float. Standard output: line by line, without trailing blanks and trailing empty lines.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import re
 from typing import Any
 
-from .values import Items, Pairs
+from verifiers.code.values import Items, Pairs
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -67,7 +67,7 @@ def _same_dict(got: Pairs | dict, expected: dict, tol: float | None, strict: boo
         return False
     keys = {_typed(key): key for key in expected}
     for key, value in pairs:
-        found = keys.pop(_typed(key), _MISSING)  # each key of the expected dict is met once
+        found = keys.pop(_typed(key), _MISSING)  # each key of the expected dict is matched once
         if found is _MISSING or not same(value, expected[found], tol, strict):
             return False
     return True
@@ -88,7 +88,7 @@ _MISSING = object()
 
 
 def _typed(key: Any) -> Any:
-    """A key that keeps 1, 1.0 and True apart."""
+    """A key that distinguishes 1, 1.0 and True."""
     if isinstance(key, (tuple, list)):
         return (tuple, tuple(_typed(x) for x in key))
     if isinstance(key, (Pairs, Items, dict, set)):
@@ -127,7 +127,7 @@ def _number(word: str) -> bool:
 
 
 def count_items(value: Any) -> int:
-    """How many items a value holds, to bound the decoding of an answer to it."""
+    """The number of items in a value, to limit the decoding of an answer that is compared with it."""
     if isinstance(value, dict):
         return sum(2 + count_items(k) + count_items(v) for k, v in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):

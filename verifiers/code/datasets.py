@@ -1,7 +1,7 @@
 """Rows of public data sets as problems: HumanEval, MBPP, APPS, TACO, LiveCodeBench.
 
-A reader raises BadReferenceError for tests that cannot be read, and KeyError for a column that is not there. A row
-without any test (APPS has some) becomes a problem that is unverifiable: no verdict on it is ever 0 or 1.
+A reader raises BadReferenceError for tests that cannot be read, and KeyError for a missing column. A row without
+tests (APPS has some) becomes a problem that is "unverifiable": its verdicts are always None.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..types import Problem
-from .formats import BadReferenceError
+from verifiers.code.formats import BadReferenceError
+from verifiers.types import Problem
 
 
 def humaneval(row: Mapping[str, Any]) -> Problem:
-    """A row of HumanEval (`task_id, prompt, test, entry_point`) or its twin with `id` and `tests`."""
+    """A row of HumanEval (`task_id, prompt, test, entry_point`), or of its form with `id` and `tests`."""
     test_code = row.get("test") or row["tests"]
     return Problem(
         id=str(row.get("task_id", row.get("id"))),
@@ -44,11 +44,11 @@ def mbpp(row: Mapping[str, Any]) -> Problem:
 
 
 def _called_function(tests: str, identity: str) -> str:
-    """The function that assertions call: the first called name that is no builtin."""
+    """The function that assertions call: the first called name that is not a builtin."""
     try:
         tree = ast.parse(tests)
     except SyntaxError as error:
-        raise BadReferenceError(f"row {identity!r}: its assertions are no Python ({error})") from None
+        raise BadReferenceError(f"row {identity!r}: its assertions are not valid Python ({error})") from None
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Call)
@@ -56,21 +56,21 @@ def _called_function(tests: str, identity: str) -> str:
             and not hasattr(builtins, node.func.id)
         ):
             return node.func.id
-    raise BadReferenceError(f"row {identity!r}: its assertions call no function")
+    raise BadReferenceError(f"row {identity!r}: its assertions do not call a function")
 
 
 def apps(row: Mapping[str, Any]) -> Problem:
     """A row of APPS or TACO: `question`, `input_output` as JSON with `inputs, outputs` and perhaps `fn_name`.
 
-    Many rows, not all, wrap each returned value in a list of one. That is undone where every output of the row is such
-    a list, and nowhere else.
+    Many rows, but not all, wrap each returned value in a list of length one. It is unwrapped if every output of the
+    row is such a list.
     """
     identity = str(row.get("problem_id", row.get("id", "")))
     tests = _json(row.get("input_output") or "{}", identity, "input_output")
     inputs, outputs = tests.get("inputs") or [], tests.get("outputs") or []
     if len(inputs) != len(outputs):
         raise BadReferenceError(
-            f"row {identity!r}: {len(inputs)} inputs, {len(outputs)} outputs; expected as many"
+            f"row {identity!r}: {len(inputs)} inputs and {len(outputs)} outputs; expected the same number"
         )
     entry = tests.get("fn_name") or None
     if entry is None:
@@ -119,7 +119,7 @@ def _json(value: Any, identity: str, key: str) -> Any:
     try:
         return json.loads(value)
     except ValueError as error:
-        raise BadReferenceError(f"row {identity!r}: {key} is no JSON ({error})") from None
+        raise BadReferenceError(f"row {identity!r}: {key} is not JSON ({error})") from None
 
 
 def _cases(value: Any, identity: str, key: str) -> list:
@@ -135,10 +135,10 @@ def _cases(value: Any, identity: str, key: str) -> list:
 
 
 class _Text(pickle.Unpickler):
-    """Reads pickled text and nothing that would have to be imported."""
+    """Unpickles text only: refuses everything that would have to be imported."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
-        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
+        raise pickle.UnpicklingError(f"it refers to {module_name}.{global_name}")
 
 
 READERS: dict[str, Callable[[Mapping[str, Any]], Problem]] = {

@@ -1,7 +1,7 @@
-"""One reader for every form in which tests come: `Problem.reference` → what is to be run.
+"""One reader for all forms of tests: `Problem.reference` → what is to be run.
 
 References have the keys `entry, tests, time_limit, memory_mb, tol, strict`, or `test_code` with `entry` for
-assertion-style programs. `datasets` makes such references of the rows of public data sets.
+assertion-style programs. `datasets` makes such references from rows of public data sets.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ TIME_LIMIT, MEMORY_MB = 10.0, 1024
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a program is judged by. Exactly one of calls, inputs and test_code is set."""
+class CodeTask:
+    """The tests of a program. Exactly one of calls, inputs and test_code is set."""
 
     entry: str | None
     """Function, or Class.method; None for a program that reads stdin."""
@@ -25,19 +25,19 @@ class Task:
     """(stdin, stdout) of each test."""
     test_code: str | None = None
     setup: str | None = None
-    """Code that the problem itself gives: helpers that tests and program may use. None: look in the prompt."""
+    """Code that the problem gives: helpers for tests and program. None: take them from the prompt."""
     time_limit: float = TIME_LIMIT
-    """Seconds for one test, or for assertion-style tests together."""
+    """Seconds for one test; for assertion-style tests, for all of them together."""
     memory_mb: int = MEMORY_MB
     tol: float | None = None
     strict: bool = False
 
 
 class BadReferenceError(ValueError):
-    """The reference is not usable; the message names the key, what was found and what was expected."""
+    """The reference is not usable. The message names the key, what was found and what was expected."""
 
 
-def read_reference(reference: Any) -> Task:
+def read_reference(reference: Any) -> CodeTask:
     """The task in a problem's reference. Raises BadReferenceError."""
     if not isinstance(reference, Mapping):
         raise BadReferenceError(
@@ -52,7 +52,7 @@ def read_reference(reference: Any) -> Task:
         "strict": bool(_optional(reference, "strict", (bool, int))),
     }
     test_code, tests = reference.get("test_code"), reference.get("tests")
-    if test_code is None and isinstance(tests, str):  # HumanEval's and MBPP's rows keep the program there
+    if test_code is None and isinstance(tests, str):  # some rows of HumanEval and MBPP have the program there
         test_code = tests
     if test_code is not None:
         if not isinstance(test_code, str) or not test_code.strip():
@@ -61,13 +61,13 @@ def read_reference(reference: Any) -> Task:
             )
         if not common["entry"]:
             raise BadReferenceError("reference['entry'] is missing; test_code needs the name of the function")
-        return Task(test_code=test_code, **common)
+        return CodeTask(test_code=test_code, **common)
     if not isinstance(tests, (list, tuple)) or not tests:
         found = "empty" if tests == [] else type(tests).__name__
         raise BadReferenceError(f"reference['tests'] is {found}; expected a list with at least one test")
     if common["entry"] is None:
-        return Task(inputs=tuple(_input(test, i) for i, test in enumerate(tests)), **common)
-    return Task(calls=tuple(_call(test, i) for i, test in enumerate(tests)), **common)
+        return CodeTask(inputs=tuple(_input(test, i) for i, test in enumerate(tests)), **common)
+    return CodeTask(calls=tuple(_call(test, i) for i, test in enumerate(tests)), **common)
 
 
 def _optional(reference: Mapping, key: str, kinds: Any, positive: bool = False) -> Any:
@@ -91,7 +91,7 @@ def _input(test: Any, index: int) -> tuple[str, str]:
         if isinstance(given, str) and isinstance(expected, str):
             return given, expected
     raise BadReferenceError(
-        f"reference['tests'][{index}] has no text under `stdin` and `stdout`, and there is no `entry`"
+        f"reference['tests'][{index}] has no text in `stdin` and `stdout`, and there is no `entry`"
     )
 
 
@@ -100,6 +100,4 @@ def _call(test: Any, index: int) -> tuple[list, dict, Any]:
         args, kwargs = test.get("args", []), test.get("kwargs", {})
         if isinstance(args, (list, tuple)) and isinstance(kwargs, Mapping):
             return list(args), dict(kwargs), test["expected"]
-    raise BadReferenceError(
-        f"reference['tests'][{index}] has no list under `args` with a value under `expected`"
-    )
+    raise BadReferenceError(f"reference['tests'][{index}] needs a list in `args` and a value in `expected`")

@@ -1,7 +1,7 @@
 """File rules without root: Landlock (Linux ≥ 5.13), https://docs.kernel.org/userspace-api/landlock.html.
 
-The program may read the interpreter's folders and a few devices, and write in its scratch folder only. Landlock
-says nothing of chmod, chown, utime, sockets by path and, below ABI 3, truncate: seccomp denies those.
+The program may read the interpreter's folders and a few devices, and write only in its scratch folder. Landlock does
+not cover chmod, chown, utime, sockets by path and, below ABI 3, truncate: seccomp denies those.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterable
 
-from .libc import syscall
+from verifiers.code.libc import syscall
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_SYM = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 12
@@ -38,7 +38,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The kernel's Landlock version. Raises OSError where there is none or it is switched off."""
+    """The kernel's Landlock version. Raises OSError if the kernel has no Landlock or it is disabled."""
     return syscall("landlock_create_ruleset", 0, 0, 1)
 
 
@@ -61,7 +61,7 @@ def ruleset(readable: Iterable[str], writable: Iterable[str]) -> int:
 def _allow(fd: int, path: str, access: int) -> None:
     try:
         target = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except (FileNotFoundError, PermissionError):  # nothing to allow
+    except (FileNotFoundError, PermissionError):  # nothing there to allow
         return
     try:
         if not stat.S_ISDIR(os.fstat(target).st_mode):
@@ -72,5 +72,5 @@ def _allow(fd: int, path: str, access: int) -> None:
 
 
 def enforce(fd: int) -> None:
-    """Bind this process to the ruleset, for good. Needs no_new_privs. Raises OSError."""
+    """Restrict this process by the ruleset, irrevocably. Needs no_new_privs. Raises OSError."""
     syscall("landlock_restrict_self", fd, 0)

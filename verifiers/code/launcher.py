@@ -1,4 +1,4 @@
-"""The judge's handle on a zygote: start the process, wait until its layers stand, end it."""
+"""The verifier's handle on a zygote: start the process, wait until its layers are set up, end it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ import sys
 import tempfile
 from pathlib import Path
 
-START_SECONDS = 20.0  # for a zygote to stand, and for it to fork; past it the sandbox has failed
-END_SECONDS = 10.0  # for a killed process to be gone
-# a package made of this folder alone, so that starting a zygote imports nothing else of ours
+START_SECONDS = 20.0  # for a zygote to be ready, and for it to fork; past it the sandbox has failed
+END_SECONDS = 10.0  # for a killed process to end
+# Both packages are created without their `__init__.py`, so that a sandbox process imports modules of this folder under
+# their usual names, and nothing else of `verifiers`.
 _BOOT = (
-    "import sys, types; p = types.ModuleType('sandbox'); p.__path__ = [sys.argv.pop(1)]; sys.modules['sandbox'] = p;"
-    "import importlib; importlib.import_module('sandbox.' + sys.argv.pop(1)).main()"
+    "import sys, types; folder, module = sys.argv.pop(1), sys.argv.pop(1)\n"
+    "for name, path in (('verifiers', []), ('verifiers.code', [folder])):\n"
+    "    sys.modules[name] = types.ModuleType(name); sys.modules[name].__path__ = path\n"
+    "import importlib; importlib.import_module('verifiers.code.' + module).main()"
 )
 
 
 def interpreter(module: str) -> list[str]:
-    """The command line of a fresh, bare interpreter that runs `main()` of a module of this folder."""
+    """The command line of a fresh, bare interpreter that runs `main()` of a module in this folder."""
     executable = getattr(sys, "_base_executable", "") or sys.executable
     return [executable, "-s", "-S", "-P", "-B", "-X", "utf8", "-c", _BOOT, str(Path(__file__).parent), module]
 
 
 class SandboxError(Exception):
-    """The sandbox failed, through no fault of the program: no verdict can be given."""
+    """The sandbox failed, which is not the program's fault: there is no verdict."""
 
 
 class Zygote:
@@ -33,9 +36,9 @@ class Zygote:
 
     def __init__(self, layers: frozenset[str]) -> None:
         self.scratch = tempfile.mkdtemp(prefix="rlvr-sandbox-")
-        self.control, theirs = socket.socketpair()
+        self.control, zygote_end = socket.socketpair()
         self.process = subprocess.Popen(
-            [*interpreter("zygote"), str(theirs.fileno()), ",".join(sorted(layers)), self.scratch],
+            [*interpreter("zygote"), str(zygote_end.fileno()), ",".join(sorted(layers)), self.scratch],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -43,17 +46,17 @@ class Zygote:
                 "PYTHONHASHSEED": "0",
                 "LC_ALL": "C.UTF-8",
             },  # fixed hashes: the same program, the same verdict
-            pass_fds=[theirs.fileno()],
+            pass_fds=[zygote_end.fileno()],
             start_new_session=True,
             cwd="/",
         )
-        theirs.close()
+        zygote_end.close()
         try:
             self._await_ready()
         except SandboxError:
             self.close()
             raise
-        if "namespaces" in layers:  # it was the place where the tree was built; nothing is there now
+        if "namespaces" in layers:  # the mount point of the tree; empty in this namespace
             Path(self.scratch).rmdir()
 
     def _await_ready(self) -> None:
@@ -63,7 +66,7 @@ class Zygote:
             while not text.endswith(b"\n"):
                 chunk = self.control.recv(4096)
                 if not chunk:
-                    raise SandboxError("the zygote ended before it stood")
+                    raise SandboxError("the zygote ended before it was ready")
                 text += chunk
         except OSError as error:
             raise SandboxError(f"the zygote did not start within {START_SECONDS:.0f} s: {error}") from None
@@ -73,7 +76,7 @@ class Zygote:
             )
 
     def starved(self) -> float:
-        """Seconds that its program was ready to run and got no CPU; 0.0 where the system does not say.
+        """Seconds in which its program was ready to run and got no CPU; 0.0 if the system does not report it.
 
         The kernel's own count, of the program's first thread: https://docs.kernel.org/scheduler/sched-stats.html.
         """
@@ -82,11 +85,11 @@ class Zygote:
             while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
                 pid = children[-1]
             return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-        except (OSError, IndexError):  # no such files here, or it has just ended
+        except (OSError, IndexError):  # this system has no such files, or the process has just ended
             return 0.0
 
     def close(self) -> None:
-        """End it and whatever it runs, and remove its folder."""
+        """End it and the program that it runs, and remove its folder."""
         self.control.close()
         try:
             self.process.wait(END_SECONDS)
@@ -96,6 +99,6 @@ class Zygote:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def forget(self) -> None:
-        """After a fork, in the child: it is the parent's; only let go of the descriptor."""
+        """In a forked child: close the descriptor and leave the zygote to the parent."""
         self.control.close()
-        self.process.returncode = 0  # so that Popen does not wait for a process that is not ours
+        self.process.returncode = 0  # so that Popen does not wait for it: it is not a child of this process

@@ -1,4 +1,4 @@
-"""The few system calls that Python 3.11 does not offer, through ctypes. Linux only; safe to import anywhere."""
+"""System calls that Python 3.11 does not offer, through ctypes. Linux only; can be imported on any system."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def prctl(option: int, value: int = 0, pointer: object = None) -> None:
 
 
 def checked(result: int, what: str) -> int:
-    """Turn -1 into OSError."""
+    """Return `result`; raise OSError if it is -1."""
     if result == -1:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), what)
@@ -45,6 +45,6 @@ def checked(result: int, what: str) -> int:
 
 
 def drop_capabilities() -> None:
-    """Empty the effective, permitted and inheritable sets; whoever has none is not refused."""
+    """Empty the effective, permitted and inheritable sets; allowed for any user. Raises OSError."""
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     syscall("capset", ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))

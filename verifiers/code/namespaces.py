@@ -1,8 +1,9 @@
-"""The strong level: namespaces with a tree of their own, by root or where user namespaces are allowed.
+"""The level `strong`: namespaces with a file tree of their own, for root or where user namespaces are allowed.
 
-The zygote enters user, mount, network, IPC, UTS and PID namespaces once and gives itself a read-only tree with one
-sized tmpfs. It is process 1 of its PID namespace: the init that adopts and reaps what a program leaves, and that no
-program can signal. Programs run below it one after the other, and before the next one everybody else is gone.
+The zygote enters user, mount, network, IPC, UTS and PID namespaces once and sets up a read-only tree with one tmpfs of
+limited size. It is process 1 of its PID namespace: the init that adopts and reaps what a program leaves, and that no
+program can signal. Programs run below it one after the other; before the next one starts, all other processes of the
+namespace are ended.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-from .libc import LIBC, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, prctl, syscall
+from verifiers.code.libc import LIBC, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, prctl, syscall
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x20000,
@@ -28,20 +29,20 @@ _RDONLY, _NOSUID, _NODEV, _BIND, _REC, _PRIVATE, _DETACH = 1, 2, 4, 4096, 16384,
 _AT_RECURSIVE = 0x8000
 _DESCRIPTORS = 1024
 SCRATCH = "/tmp"
-STDIN = "/tmp/.stdin"  # what /dev/stdin leads to, there being no /proc
+STDIN = "/tmp/.stdin"  # the target of /dev/stdin, because there is no /proc
 SCRATCH_BYTES, SCRATCH_FILES = 64 << 20, 4096
-OWN_UID = 61000  # not `nobody`, who owns things elsewhere
+OWN_UID = 61000  # not `nobody`, who may own files
 
 
 def enter() -> bool:
-    """Go on in a child in new namespaces, as their init; this process waits for it and ends as it does.
+    """Continue in a child in new namespaces, as their init; this process waits for it and ends with its exit status.
 
-    True when this user may drop to OWN_UID, False inside a user namespace. Raises OSError where neither root nor user
-    namespaces allow it.
+    Returns True if this user may change to OWN_UID, False inside a user namespace. Raises OSError if neither root nor
+    user namespaces allow it.
     """
     may_drop = _unshare()
     if (pid := os.fork()) != 0:
-        os.closerange(0, _DESCRIPTORS)  # who waits for an end of file waits for the child's
+        os.closerange(0, _DESCRIPTORS)  # so that the end of a pipe is seen when the child closes it
         os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_DUMPABLE, 0)  # a program may have the same uid
@@ -61,10 +62,10 @@ def _unshare() -> bool:
 
 
 def end_everybody_else() -> None:
-    """As init: kill and reap whoever is left in the namespace. No fork can outrun it: the kernel holds its list."""
+    """As init: kill and reap all other processes of the namespace. A fork cannot escape: the kernel holds its list."""
     try:
         os.kill(-1, signal.SIGKILL)
-    except ProcessLookupError:  # nobody, as always where fork is refused too
+    except ProcessLookupError:  # none, as is usual: seccomp refuses fork
         return
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -72,7 +73,7 @@ def end_everybody_else() -> None:
 
 
 def number_outside(pidfd: int, proc: int) -> int:
-    """The process id of `pidfd` as the /proc open at `proc` numbers it. Raises OSError."""
+    """The process id of `pidfd` in the /proc that is open at `proc`. Raises OSError."""
     fd = os.open(f"self/fdinfo/{pidfd}", os.O_RDONLY, dir_fd=proc)
     try:
         return int(os.read(fd, 1000).split(b"Pid:")[1].split()[0])
@@ -100,7 +101,7 @@ def build_tree(root: str, readable: Iterable[str]) -> None:
 
 
 def _show(path: str, root: str) -> None:
-    """Bind `path` at the same place under `root`, making the symbolic links on the way again."""
+    """Bind `path` at the same place under `root`, and recreate the symbolic links on the way."""
     at = "/"
     for part in Path(path).parts[1:]:
         source, target = os.path.join(at, part), os.path.join(root + at, part)
@@ -124,13 +125,13 @@ def _show(path: str, root: str) -> None:
 
 
 def fresh_scratch(path: str = SCRATCH) -> None:
-    """Mount an empty, sized tmpfs at `path`. Raises OSError."""
+    """Mount an empty tmpfs of limited size at `path`. Raises OSError."""
     options = f"size={SCRATCH_BYTES},nr_inodes={SCRATCH_FILES},mode=700,uid={OWN_UID},gid={OWN_UID}"
     _mount("tmpfs", path, "tmpfs", _NOSUID | _NODEV, options)
 
 
 def offer_stdin(fd: int) -> None:
-    """Copy the file at `fd` to where /dev/stdin leads; its offset stays. Raises OSError."""
+    """Copy the file at `fd` to the target of /dev/stdin; its offset does not change. Raises OSError."""
     copy = os.open(STDIN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
     os.fchmod(copy, 0o444)
     size, at = os.fstat(fd).st_size, 0
@@ -140,7 +141,7 @@ def offer_stdin(fd: int) -> None:
 
 
 def renew_scratch() -> None:
-    """Throw away what the last program left. Raises OSError."""
+    """Replace the scratch folder of the last program by an empty one. Raises OSError."""
     os.chdir("/")
     checked(LIBC.umount2(SCRATCH.encode(), _DETACH), "umount the scratch folder")
     fresh_scratch()

@@ -1,4 +1,4 @@
-"""Try every layer, each in a child that is thrown away, and print what happened as JSON. Run by `sandbox.probe`."""
+"""Try every layer, each in a child of its own, and print the results as JSON. Run by `sandbox.probe`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import landlock, libc, namespaces, seccomp
-from .zygote import LINUX, readable_paths, usage
+from verifiers.code import landlock, libc, namespaces, seccomp
+from verifiers.code.zygote import LINUX, readable_paths, usage
 
 _ABSENT = {
     errno.ENOSYS,
@@ -27,7 +27,7 @@ _ABSENT = {
 
 
 class DidNotHoldError(Exception):
-    """The layer could be switched on and did not stop what it must stop."""
+    """The layer could be enabled and did not stop what it must stop."""
 
 
 def _refused(act: Callable[[], object], what: str) -> None:
@@ -60,11 +60,11 @@ def try_namespaces(folder: str) -> None:
     if usage(namespaces.number_outside(pidfd, proc), proc)[1] == 0:
         raise DidNotHoldError("the memory of a program cannot be seen")
     namespaces.end_everybody_else()
-    _refused(lambda: os.kill(-1, 0), "a process outlived its namespace's clearing")
+    _refused(lambda: os.kill(-1, 0), "a process survived when its namespace was cleared")
     Path("/tmp/x").write_text("x")
     namespaces.renew_scratch()
     if os.listdir("/tmp"):
-        raise DidNotHoldError("the scratch folder kept a file")
+        raise DidNotHoldError("a file was left in the scratch folder")
 
 
 def try_landlock(folder: str) -> None:
@@ -74,9 +74,9 @@ def try_landlock(folder: str) -> None:
     rules = landlock.ruleset(readable_paths(), [str(scratch)])
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     landlock.enforce(rules)
-    (scratch / "mine").write_text("x")
+    (scratch / "own").write_text("x")
     _refused(secret.read_text, "a file outside could be read")
-    _refused(lambda: Path(folder, "new").touch(), "a file outside could be made")
+    _refused(lambda: Path(folder, "new").touch(), "a file outside could be created")
 
 
 def try_seccomp(folder: str) -> None:
@@ -111,7 +111,7 @@ def try_parent_death(folder: str) -> None:
 
 
 def in_child(attempt: Callable[[str], None]) -> tuple[str, str]:
-    """(state, reason) of an attempt made in a fork of this process."""
+    """(state, reason) of an attempt in a fork of this process."""
     reader, writer = os.pipe()
     with tempfile.TemporaryDirectory(prefix="rlvr-probe-") as folder:
         pid = os.fork()

@@ -1,4 +1,4 @@
-"""Cutting the program out of a response, and completing one that is only a function's body."""
+"""A program before it runs: limits on its source, and completing one that is only a function's body."""
 
 from __future__ import annotations
 
@@ -6,117 +6,28 @@ import ast
 import functools
 import re
 import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-MAX_RESPONSE = 4 << 20  # characters
 MAX_SOURCE = 1 << 20  # bytes
-
-_FENCE = re.compile(r"([ \t>]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?)(`{3,}|~{3,})[ \t]*([^`]*)$")
-_TAGS = {"python", "py", "python3", "py3"}
-_CODE_LINE = re.compile(
-    r"^[ \t]{0,40}(?:(?:def|class|async def|import|from)[ ]\w+|(?:return|print|for|while|if|with|try)\b.*[:)\]\w]$"
-    r"|\w[\w.,\[\] ]{0,80}[-+*/]?=[^=])",
-    re.M,
-)
-
-
-def last_program(response: str) -> str | None:
-    """The program in a response: the last complete block tagged python, py, python3 or py3, else the last complete
-    untagged block, else the whole text when it holds no fence and reads as code. None when there is no program.
-
-    A fence closes with the same character, at least as many of them; a block never closed does not count.
-    """
-    if len(response) > MAX_RESPONSE:
-        return None
-    tagged, untagged, fences = None, None, False
-    for tag, lines in _blocks(response):
-        fences = True
-        if lines is None:
-            continue
-        if tag in _TAGS:
-            tagged = lines
-        elif not tag:
-            untagged = lines
-    block = tagged if tagged is not None else untagged
-    if block is not None:
-        return "\n".join(block) + "\n"
-    if fences or not _CODE_LINE.search(response):
-        return None
-    return response
-
-
-@dataclass
-class _Block:
-    prefix: str
-    fence: str
-    tag: str
-    lines: list[str]
-
-    def closed_by(self, prefix: str, fence: str, info: str) -> bool:
-        near = len(prefix) <= len(self.prefix) + 3  # deeper, it stands in a docstring
-        return not info and near and fence.startswith(self.fence)
-
-    def add(self, line: str) -> None:
-        """Keep a line less the indentation, or the quote marks, of its fence."""
-        at = 0
-        while at < len(self.prefix) and at < len(line) and line[at] in " \t>":
-            at += 1
-        self.lines.append(line[at:])
-
-
-def _blocks(response: str) -> Iterator[tuple[str, list[str] | None]]:
-    """(tag, lines) of every fenced block in the order of their ends; lines is None for one that never closes."""
-    stack: list[_Block] = []
-    for raw in response.split("\n"):
-        line = raw.rstrip("\r")
-        match = _FENCE.match(line) if "```" in line or "~~~" in line else None
-        prefix, fence, info = match.groups() if match else ("", "", "")
-        info = info.strip()
-        top = stack[-1] if stack else None
-        if match and top and top.closed_by(prefix, fence, info):
-            stack.pop()
-            yield top.tag, top.lines
-        elif match and (top is None or _opens_inside(top, prefix, fence, info)):
-            if top is not None and top.tag in _TAGS:  # that one was never closed
-                yield stack.pop().tag, None
-            stack.append(_Block(prefix, fence, _tag(info), []))
-            continue
-        for block in stack:
-            block.add(line)
-    for block in stack:
-        yield block.tag, None
-
-
-def _tag(info: str) -> str:
-    return re.split(r"[\s{},:;]+", info.lstrip("{."), maxsplit=1)[0].lower()
-
-
-def _opens_inside(top: _Block, prefix: str, fence: str, info: str) -> bool:
-    """Whether a fence within a block begins a program: always in prose, in a program only where it cannot be text."""
-    if _tag(info) not in _TAGS:
-        return False
-    return top.tag not in _TAGS or (fence.startswith(top.fence) and len(prefix) <= len(top.prefix) + 3)
 
 
 def source_problem(source: str) -> str | None:
-    """Why a program is refused before anything is compiled, or None."""
+    """Why a program is refused before it is compiled, or None."""
     try:
         size = len(source.encode())
     except UnicodeEncodeError:
-        return "the program holds characters that are not text (lone surrogates)"
+        return "the program contains lone surrogates, which are not text"
     if size > MAX_SOURCE:
-        return f"the program has {size} bytes; at most {MAX_SOURCE} are run"
+        return f"the program has {size} bytes; the limit is {MAX_SOURCE}"
     if "\0" in source:
-        return "the program holds a null character"
+        return "the program contains a null character"
     return None
 
 
 @functools.lru_cache(maxsize=256)
 def preamble(prompt: str, entry: str) -> str:
-    """What a prompt that is Python code defines before and beside `entry`: imports and helper functions.
+    """The imports and helper functions that a prompt of Python code defines beside `entry`.
 
-    Empty when the prompt is prose, or does not define `entry`.
+    Empty if the prompt is prose or does not define `entry`.
     """
     tree = _tree(prompt)
     if tree is None:
@@ -131,7 +42,7 @@ def preamble(prompt: str, entry: str) -> str:
 
 
 def complete(program: str, prompt: str, entry: str) -> str:
-    """A whole program from `program`, which may be only the body of the function that a code prompt begins."""
+    """`program`, completed by the prompt if it is only the body of the function that the prompt begins."""
     head = entry.split(".")[0]
     if re.search(rf"^(async\s+def|def|class)\s+{re.escape(head)}\b|^{re.escape(head)}\s*[:=]", program, re.M):
         before = preamble(prompt, head)
@@ -145,7 +56,7 @@ def complete(program: str, prompt: str, entry: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _tree(prompt: str) -> ast.Module | None:
-    """The prompt as Python, whether its last function has a docstring or nothing yet; None for prose."""
+    """The prompt as Python, even if the body of its last function is missing; None for prose."""
     for text in (prompt, prompt.rstrip() + "\n    pass\n"):
         try:
             return ast.parse(text)

@@ -1,4 +1,4 @@
-"""How a failing test is told, to a person or to the policy."""
+"""A failing test as one line of text, for a person or for the policy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..types import Status
+from verifiers.types import Status
 
 Feedback = Literal["status", "input", "expected"]
 WIDTH = 120
-"""Characters of a value that are shown."""
+"""Largest length in characters of a value that is shown."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The first thing that went wrong."""
+    """The first failure of a program."""
 
     status: Status
     what: str
@@ -25,11 +25,11 @@ class Failure:
     expected: str = ""
 
     def at(self, index: int, total: int, given: str, expected: str) -> Failure:
-        """The same, with the test it happened in."""
+        """The same failure, with the test that it occurred in."""
         return replace(self, test=f"test {index + 1} of {total}", given=given, expected=expected)
 
     def text(self, feedback: Feedback) -> str:
-        """One line. The expected value appears only for "expected"."""
+        """One line. The expected value is shown only for "expected"."""
         parts = [f"{self.test}: {self.what}" if self.test else self.what]
         if feedback != "status":
             parts += [f"input {self.given}"] if self.given else []
@@ -40,7 +40,7 @@ class Failure:
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks, control characters, and what else a program may have put in a message."""
+    """The text on one line, with unprintable characters escaped: a program may have written it."""
     text = " ".join(text.split())
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
@@ -48,7 +48,7 @@ def one_line(text: str) -> str:
 
 
 def show(value: Any) -> str:
-    """A short text of a value; never the whole of a large one."""
+    """A short text of a value; large values are cut."""
     text = _show(value, 4)
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
 

@@ -1,7 +1,7 @@
-"""The judge's side of the sandbox: zygotes, and one sandboxed process with its frames, output and end.
+"""The verifier's side of the sandbox: zygotes, and one sandboxed process with its frames, output and exit.
 
-No comparison happens here and no expected value passes through here. Usable from several threads and after a fork
-(a child forgets its parent's zygotes and starts its own).
+This module compares nothing and never holds an expected value. It may be used from several threads and after a fork
+(a child ignores its parent's zygotes and starts its own).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import wire
-from .launcher import END_SECONDS, START_SECONDS, SandboxError, Zygote
-from .values import decode
+from verifiers.code import wire
+from verifiers.code.launcher import END_SECONDS, START_SECONDS, SandboxError, Zygote
+from verifiers.code.values import decode
 
 MAX_STDOUT = 32 << 20
 FILE_BYTES = 16 << 20  # RLIMIT_FSIZE
 INTERPRETER_BYTES = 32 << 20  # a bare interpreter with the usual modules
-STARVED_SECONDS = 2.0  # at most this much waiting for a CPU is not counted as a program's own time
-_OVERHEAD = 200  # what an empty frame costs the judge
+STARVED_SECONDS = 2.0  # up to this much waiting for a CPU does not count as the program's time
+_OVERHEAD = 200  # bytes that an empty frame takes in the verifier's memory
 
 
 class DeadlineError(Exception):
@@ -39,12 +39,12 @@ class OutputError(Exception):
 
 
 class ForgeryError(Exception):
-    """The process wrote something else than frames on its result channel."""
+    """The process wrote something other than frames on its result channel."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process may use."""
+    """The limits of one process."""
 
     memory_mb: int = 512
     cpu_seconds: int = 60
@@ -52,7 +52,7 @@ class Limits:
 
     @property
     def resident_bytes(self) -> int:
-        """What the process may hold in memory, the interpreter itself included."""
+        """Limit on resident memory, including the interpreter itself."""
         return (self.memory_mb << 20) + INTERPRETER_BYTES
 
 
@@ -63,17 +63,17 @@ class End:
     why: bytes
     """One of wire.ENDED_ITSELF, KILLED, OVER_MEMORY, OVER_FILES, OVER_THREADS."""
     status: int
-    """As waitpid gives it."""
+    """Wait status, as from waitpid."""
     peak_bytes: int
 
     @property
     def exit_code(self) -> int:
-        """The exit status, or minus the signal's number."""
+        """The exit status, or minus the number of the signal."""
         return os.waitstatus_to_exitcode(self.status)
 
 
 class Process:
-    """One sandboxed process, from its start to its end. Use `running`."""
+    """One sandboxed process, from start to end. Create it with `Sandbox.running`."""
 
     def __init__(self, zygote: Zygote, mode: bytes, nonce: bytes, fds: list[int], limits: Limits) -> None:
         self.zygote, self.limits = zygote, limits
@@ -83,14 +83,14 @@ class Process:
         self.end: End | None = None
         self._fault: OutputError | ForgeryError | None = None
         self._splitter = wire.FrameSplitter(nonce)
-        self._result, result_theirs = os.pipe()
+        self._result, result_end = os.pipe()
         self._stdout: int | None = None
-        passed = [fds[0], result_theirs]
+        passed = [fds[0], result_end]
         passed += fds[1:]
-        stdout_theirs = None
+        stdout_end = None
         if mode == wire.STDIN:
-            self._stdout, stdout_theirs = os.pipe()
-            passed.append(stdout_theirs)
+            self._stdout, stdout_end = os.pipe()
+            passed.append(stdout_end)
         run = wire.RUN.pack(b"r", mode, limits.resident_bytes, limits.cpu_seconds, FILE_BYTES)
         try:
             zygote.control.settimeout(START_SECONDS)
@@ -99,16 +99,16 @@ class Process:
             self.close()
             raise SandboxError(f"the zygote is gone: {error}") from None
         finally:
-            os.close(result_theirs)
-            if stdout_theirs is not None:
-                os.close(stdout_theirs)
+            os.close(result_end)
+            if stdout_end is not None:
+                os.close(stdout_end)
         self._open = {fd for fd in (self._result, self._stdout) if fd is not None}
         self._poller = select.poll()
         for fd in (*self._open, zygote.control.fileno()):
             self._poller.register(fd, select.POLLIN)
 
     def started(self) -> None:
-        """Wait until every layer stands and the program's clock begins. Raises SandboxError."""
+        """Wait until every layer is set up and the program starts. Raises SandboxError."""
         try:
             first = self.frame(time.monotonic() + START_SECONDS)
         except DeadlineError:
@@ -120,13 +120,13 @@ class Process:
             raise SandboxError(f"a layer failed: {why}")
 
     def frame(self, deadline: float) -> tuple[bytes, bytes] | None:
-        """The next frame, or None when the process has ended.
+        """The next frame, or None if the process has ended.
 
         Raises DeadlineError, OutputError, ForgeryError, SandboxError.
         """
         while not self.frames and self.end is None and self._fault is None:
             self._pump(deadline)
-        if self.frames:  # what came in good order before a fault still counts
+        if self.frames:  # valid frames before a fault still count
             kind, payload = self.frames.popleft()
             self._waiting -= len(payload) + _OVERHEAD
             return kind, payload
@@ -144,7 +144,7 @@ class Process:
         return self.end
 
     def kill(self) -> End:
-        """End it now, wait until the kernel says that it is gone, return how it ended. Raises SandboxError."""
+        """Kill it, wait until the kernel reports its end, return how it ended. Raises SandboxError."""
         if self.end is None:
             try:
                 self.zygote.control.sendall(wire.KILL)
@@ -155,7 +155,7 @@ class Process:
                 while self.end is None:
                     self._pump(deadline, discard=True)
             except DeadlineError:
-                raise SandboxError(f"a killed program was not gone within {END_SECONDS:.0f} s") from None
+                raise SandboxError(f"a killed program did not end within {END_SECONDS:.0f} s") from None
         return self.end
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class Process:
 
     def _pump(self, deadline: float, discard: bool = False) -> None:
         left = deadline - time.monotonic()
-        if left <= 0:  # a verdict must not depend on how busy the machine is
+        if left <= 0:  # a verdict must not depend on the load of the machine
             left += min(STARVED_SECONDS, self.zygote.starved())
         if left <= 0:
             raise DeadlineError
@@ -193,7 +193,7 @@ class Process:
         self.end = End(why, status, peak)
 
     def _drain(self) -> None:
-        """What the ended process left in its pipes; not to their end, which something may hold open."""
+        """Read what the ended process left in its pipes; not until their end, which another process may hold open."""
         for fd in list(self._open):
             os.set_blocking(fd, False)
             try:
@@ -213,7 +213,7 @@ class Process:
                 for kind, payload in self._splitter.feed(data):
                     self.frames.append((kind, payload))
                     self._waiting += len(payload) + _OVERHEAD
-                if self._waiting > wire.MAX_FRAME:  # a program that answers what nobody asked
+                if self._waiting > wire.MAX_FRAME:  # a program that sends answers without a request
                     raise OverflowError(f"more than {wire.MAX_FRAME} bytes of unread frames")
             except OverflowError as error:
                 self._fault = OutputError(str(error))
@@ -223,7 +223,7 @@ class Process:
 
 
 class Sandbox:
-    """Up to `workers` zygotes with the layers that `layers()` names, started when first needed."""
+    """Up to `workers` zygotes with the layers that `layers()` returns, started when first needed."""
 
     def __init__(self, layers: Callable[[], frozenset[str]], workers: int) -> None:
         self.layers, self.workers = layers, workers
@@ -238,9 +238,9 @@ class Sandbox:
 
     @contextmanager
     def running(self, mode: bytes, nonce: bytes, fds: list[int], limits: Limits) -> Iterator[Process]:
-        """A started process; killed and gone when the block ends. Raises SandboxError.
+        """A started process, which is killed when the block ends. Raises SandboxError.
 
-        `fds`: the job's file, then its stdin for wire.STDIN, or a pipe that more frames come from.
+        `fds`: the file of the job, then for wire.STDIN its stdin, else optionally a pipe with more frames.
         """
         with self._free:
             zygote = self._take()
@@ -266,7 +266,7 @@ class Sandbox:
 
     @staticmethod
     def _rescue(process: Process) -> bool:
-        """After an exception: whether the process could still be ended in good order."""
+        """After an exception: kill the process; whether its zygote can still be used."""
         try:
             process.kill()
         except SandboxError:
@@ -279,9 +279,7 @@ class Sandbox:
                 zygote = self._idle.pop()
                 if zygote.process.poll() is None:
                     return zygote
-                self._all.discard(
-                    zygote
-                )  # it was killed, for want of memory perhaps, while it had nothing to do
+                self._all.discard(zygote)  # it was killed while it was idle, perhaps because memory ran out
                 zygote.close()
         zygote = Zygote(self.layers())
         with self._lock:
@@ -289,7 +287,7 @@ class Sandbox:
         return zygote
 
     def close(self) -> None:
-        """End every idle zygote; busy ones end with their program."""
+        """End all idle zygotes; a busy one ends with its program."""
         with self._lock:
             idle, self._idle = self._idle, []
             self._all.difference_update(idle)
@@ -320,7 +318,7 @@ atexit.register(_close_all)
 
 
 def anonymous_file(data: bytes) -> int:
-    """A descriptor, at its beginning, of a file that has no name."""
+    """A descriptor of a file without a name that contains `data`, at its beginning."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("rlvr")
     else:
@@ -334,7 +332,7 @@ def anonymous_file(data: bytes) -> int:
 
 
 def write_before(fd: int, data: bytes, deadline: float) -> None:
-    """Write to a non-blocking pipe. Raises DeadlineError; a reader that is gone is not an error here."""
+    """Write to a non-blocking pipe. Raises DeadlineError; ignores a reader that has closed the pipe."""
     poller = select.poll()
     poller.register(fd, select.POLLOUT)
     view = memoryview(data)

@@ -1,11 +1,11 @@
-"""Which system calls a program may make: a seccomp filter in raw BPF, no package needed.
+"""Which system calls a program may make: a seccomp filter in BPF instructions, without a package.
 
-A list of what is allowed: a call nobody thought of is refused. Refused are, above all, everything that starts a
-process or a program, opens a socket, touches another process, or mounts. Checked by argument: threads but not forks,
-signals to oneself only, one kind of socket pair, a few ioctls.
+The table lists what is allowed; any other call is refused. Refused is above all everything that starts a process or a
+program, opens a socket, acts on another process, or mounts. Some calls are allowed by argument: threads but not forks,
+signals to the own process only, one kind of socket pair, a few ioctls.
 
-Some calls are skipped and seem to have succeeded: changes of rights and times, which `shutil.copy` makes and which
-Landlock does not see, and waiting for the disk, during which a process could not be killed.
+Some calls are skipped and seem to succeed: changes of permissions and times, which `shutil.copy` makes and Landlock
+does not cover, and waiting for the disk, during which a process could not be killed.
 
 The numbers come from Linux's asm/unistd_64.h and asm-generic/unistd.h.
 """
@@ -17,7 +17,7 @@ import errno
 import os
 from struct import Struct
 
-from .libc import MACHINE, PR_SET_SECCOMP, prctl
+from verifiers.code.libc import MACHINE, PR_SET_SECCOMP, prctl
 
 # name:x86-64:aarch64
 _ALLOWED = """
@@ -52,7 +52,7 @@ _ALLOWED = """
 """
 _WITHOUT_EFFECT = """
     chmod:90:- fchmod:91:52 fchmodat:268:53 fchmodat2:452:452 fsync:74:82 fdatasync:75:83 msync:26:227
-"""  # see the text above; utimensat below too
+"""  # skipped, see above; utimensat below as well
 _NOT_SUPPORTED = """
     setxattr:188:5 lsetxattr:189:6 fsetxattr:190:7 getxattr:191:8 lgetxattr:192:9 fgetxattr:193:10
     listxattr:194:11 llistxattr:195:12 flistxattr:196:13 removexattr:197:14 lremovexattr:198:15 fremovexattr:199:16
@@ -84,7 +84,7 @@ _IOCTL = (
 )  # TCGETS, window size, FIONREAD, FIONBIO, close-on-exec
 _PRCTL = (2, 3, 15, 16, 21, 39, 0x53564D41)  # read-only ones, thread names; never PDEATHSIG
 _THREAD = (
-    0x10F00  # CLONE_VM, FS, FILES, SIGHAND, THREAD: with a table of its own, a thread had more descriptors
+    0x10F00  # CLONE_VM, FS, FILES, SIGHAND, THREAD: without FILES a thread would have descriptors of its own
 )
 _O_ACCMODE, _O_TRUNC, _AF_UNIX, _SOCK_STREAM, _SOCK_TYPES = 3, 0o1000, 1, 1, 0xF
 
@@ -93,7 +93,7 @@ _INSTRUCTION = Struct("=HBBI")
 _LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NR, _ARCHITECTURE, _ARGUMENT = 0, 4, (16, 24, 32)
-_OWN_PID = 0x5EC0ED1D  # placeholder, replaced in the process that the filter is for
+_OWN_PID = 0x5EC0ED1D  # placeholder, replaced by the process id before the filter is enforced
 
 
 def supported() -> bool:
@@ -109,7 +109,7 @@ _PASS = (_RETURN, 0, 0, _ALLOW)
 
 
 def _one_of(argument: int, values: tuple[int, ...]) -> list:
-    """Allow when the argument is one of the values, else refuse."""
+    """Allow if the argument is one of the values, else refuse."""
     tests = [step for value in values for step in ((_EQUAL, 0, 1, value), _PASS)]
     return [(_LOAD, 0, 0, _ARGUMENT[argument]), *tests, _refuse()]
 
@@ -144,10 +144,10 @@ def _conditional() -> dict[str, list]:
             _PASS,
             _refuse(),
         ],
-        "close_range": _one_of(2, (0, 4)),  # close, or close on exec; no table of its own
+        "close_range": _one_of(2, (0, 4)),  # close, or close on exec; not a descriptor table of its own
         "clone3": [_refuse(errno.ENOSYS)],  # its flags are behind a pointer; libc falls back to clone
         "openat2": [_refuse(errno.ENOSYS)],
-        # times given: skipped; "now" is refused, after which Path.touch opens the file
+        # explicit times: skipped; "now": refused, after which Path.touch opens the file
         "utimensat": [(_LOAD, 0, 0, _ARGUMENT[2]), (_EQUAL, 0, 1, 0), _refuse(), _refuse(0)],
         # a datagram pair could still send to any socket by its address, so streams only
         "socketpair": [
@@ -164,14 +164,14 @@ def _conditional() -> dict[str, list]:
 
 
 def program() -> bytes:
-    """The filter for this machine as BPF instructions. Raises OSError where there is no table."""
+    """The filter for this machine as BPF instructions. Raises OSError on an unknown machine."""
     if not supported():
         raise OSError(errno.ENOSYS, f"no system call table for {MACHINE}")
     column = 0 if MACHINE == "x86_64" else 1
     steps: list = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, _ARCH[MACHINE]), (_RETURN, 0, 0, _KILL)]
     steps += [(_LOAD, 0, 0, _NR)]
     if column == 0:
-        steps += [(_AT_LEAST, 0, 1, 0x40000000), _refuse()]  # the x32 twins of every call
+        steps += [(_AT_LEAST, 0, 1, 0x40000000), _refuse()]  # the x32 variant of every call
     for table, answer in (
         (_ALLOWED, _PASS),
         (_WITHOUT_EFFECT, _refuse(0)),
@@ -194,7 +194,7 @@ class _Program(ctypes.Structure):
 
 
 class Filter:
-    """A filter built once in the zygote and switched on in each child."""
+    """A filter, built once in the zygote and enforced in each child."""
 
     def __init__(self) -> None:
         code = program()
@@ -204,7 +204,7 @@ class Filter:
         self.header = _Program(len(code) // 8, ctypes.addressof(self.buffer))
 
     def enforce(self) -> None:
-        """Bind this process to the filter, for good. Needs no_new_privs. Raises OSError."""
+        """Restrict this process by the filter, irrevocably. Needs no_new_privs. Raises OSError."""
         own = Struct("=I").pack(os.getpid())
         for at in self.holes:
             self.buffer[at : at + 4] = own

@@ -1,10 +1,10 @@
-"""The one form in which values cross a process border: typed, canonical, decoded with limits.
+"""The encoding of values between processes: typed, canonical, decoded with limits.
 
-Only exact built-in types exist on the wire. A value of any other type cannot be sent, so no foreign `__eq__`,
-`__hash__` or `__reduce__` ever runs on the reading side. Subclasses of list, tuple, dict and set are sent as
-what the base class holds, whatever their own methods claim.
+Only exact built-in types can be encoded, so that no foreign `__eq__`, `__hash__` or `__reduce__` ever runs in the
+process that decodes. Subclasses of list, tuple, dict and set are sent as the content of their base class, whatever
+their own methods return.
 
-This module also runs inside the sandbox: standard library only, nothing heavy.
+This module also runs inside the sandbox: light modules of the standard library only.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _INT64, _FLOAT, _COMPLEX, _SIZE = Struct(">q"), Struct(">d"), Struct(">dd"), Str
 
 
 class UnserialisableError(TypeError):
-    """The value has a type, depth or size that does not cross."""
+    """The type, depth or size of the value cannot be encoded."""
 
 
 class TooLargeError(UnserialisableError):
-    """Its types would cross, its depth or size does not."""
+    """The depth or size of the value is over the limit."""
 
 
 class MalformedError(ValueError):
-    """The bytes are no canonical value, or one beyond the limits."""
+    """The bytes are not a canonical value, or one over the limits."""
 
 
 class Pairs(list):
-    """A decoded dict as a list of (key, value): building the dict would run hash chains that a program chose."""
+    """A decoded dict as a list of (key, value): in a dict, a program could choose keys whose hashes collide."""
 
 
 class Items(list):
@@ -43,7 +43,7 @@ class Items(list):
 
 
 def encode(value: object, *, iterators: bool = False) -> bytes:
-    """Encode `value`; with `iterators`, generators and views are drained and cross as iterators.
+    """Encode `value`; with `iterators`, generators and views are consumed and decoded as iterators.
 
     Raises UnserialisableError for other types, depth over MAX_DEPTH or more than MAX_BYTES.
     """
@@ -51,7 +51,7 @@ def encode(value: object, *, iterators: bool = False) -> bytes:
     _put(value, out, 0, iterators)
     data = b"".join(out)
     if len(data) > MAX_BYTES:
-        raise TooLargeError(f"a value of {len(data)} bytes; at most {MAX_BYTES} cross")
+        raise TooLargeError(f"a value of {len(data)} bytes; the limit is {MAX_BYTES}")
     return data
 
 
@@ -84,7 +84,7 @@ def _put_int(value: int, out: list[bytes]) -> None:
 
 def _put_raw(tag: bytes, raw: bytes, out: list[bytes]) -> None:
     if len(raw) > MAX_BYTES:
-        raise TooLargeError(f"a {len(raw)} byte item; at most {MAX_BYTES} cross")
+        raise TooLargeError(f"a {len(raw)} byte item; the limit is {MAX_BYTES}")
     out.append(tag + _SIZE.pack(len(raw)))
     out.append(raw)
 
@@ -120,7 +120,7 @@ def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterato
 
 
 def _array(items: tuple) -> bytes | None:
-    """Many numbers of one type at once; None where they are not."""
+    """A long sequence of numbers of one type, packed; None for any other sequence."""
     kinds = set(map(type, items))
     code = "d" if kinds == {float} else "q" if kinds == {int} else None
     try:
@@ -154,14 +154,14 @@ def _put_set(tag: bytes, members: Any, out: list[bytes], depth: int, iterators: 
 def decode(data: bytes, *, build: bool = False, max_items: int = 10_000_000) -> Any:
     """Decode one value. Dicts and sets come as Pairs and Items unless `build`.
 
-    Raises MalformedError for what `encode` does not write, and past MAX_DEPTH or `max_items` items in all.
+    Raises MalformedError for bytes that `encode` does not write, and over MAX_DEPTH or `max_items` items in total.
     """
     reader = _Reader(data, build, max_items)
     try:
         value = reader.value(0)
     except MalformedError:
         raise
-    except Exception as error:  # struct.error, UnicodeDecodeError, unhashable keys, int() of no number
+    except Exception as error:  # struct.error, UnicodeDecodeError, unhashable keys, int() of other text
         raise MalformedError(f"{type(error).__name__}: {error}") from None
     if reader.at != len(data):
         raise MalformedError(f"{len(data) - reader.at} bytes after the value")
@@ -175,7 +175,7 @@ class _Reader:
     def take(self, size: int) -> bytes:
         end = self.at + size
         if end > len(self.data):
-            raise MalformedError("cut short")
+            raise MalformedError("truncated")
         chunk, self.at = self.data[self.at : end], end
         return chunk
 

@@ -1,4 +1,4 @@
-"""The code verifier: run the program against the problem's tests, compare here."""
+"""The verifier `code`: run a program on the tests of a problem, and compare the results in this process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from ..types import Problem, Verdict
-from . import sandbox, wire
-from .compare import count_items, same, same_text
-from .formats import BadReferenceError, Task, read_reference
-from .program import complete, preamble, source_problem
-from .report import Failure, Feedback, show
-from .runner import (
+from verifiers.code import sandbox, wire
+from verifiers.code.compare import count_items, same, same_text
+from verifiers.code.formats import BadReferenceError, CodeTask, read_reference
+from verifiers.code.program import complete, preamble, source_problem
+from verifiers.code.report import Failure, Feedback, show
+from verifiers.code.runner import (
     MAX_STDOUT,
     DeadlineError,
     End,
@@ -29,17 +28,23 @@ from .runner import (
     anonymous_file,
     write_before,
 )
-from .values import MalformedError, UnserialisableError, decode, encode
+from verifiers.code.values import MalformedError, UnserialisableError, decode, encode
+from verifiers.types import Problem, Verdict
 
 
 class CodeVerifier:
     """Judges programs. Expected values never enter the program's process.
 
-    `level`: "auto" takes the strongest that this machine offers; a level above that gives verdicts None. Below
-    "standard" every verdict is None unless `allow_weak`. `workers`: programs that run at a time when several threads
-    call. `feedback`: what `Verdict.detail` may show of the first failing test: only which ("status"), its input and
-    what came out ("input"), or the expected value too ("expected"). `partial`: run the remaining tests after a wrong
-    one, so that the detail can say how many passed.
+    Args:
+        level: "auto" takes the strongest that this machine has; at a level above that, verdicts are None.
+        allow_weak: whether to judge at the level "weak"; else every verdict at that level is None.
+        workers: number of programs that may run at once when several threads call.
+        feedback: what `Verdict.detail` shows of the first failing test: only its number ("status"), its input and the
+            result ("input"), or the expected value as well ("expected").
+        partial: run the remaining tests after a failure, so that the detail can say how many passed.
+        total_seconds: limit for all tests of a problem together.
+
+    Raises ValueError for any other value.
 
     >>> problem = Problem("p", "Add.", {"entry": "add", "tests": [{"args": [1, 2], "expected": 3}]})
     >>> CodeVerifier().verify(problem, "", "def add(a, b): return a + b").status
@@ -68,7 +73,7 @@ class CodeVerifier:
         self._options = {"level": level, "allow_weak": allow_weak, "workers": workers, "feedback": feedback}
         self._options |= {"partial": partial, "total_seconds": total_seconds}
         self.allow_weak, self.partial, self.total_seconds = allow_weak, partial, total_seconds
-        self.deadline = total_seconds + 30.0  # a pool must not kill the judge of a slow, honest program
+        self.deadline = total_seconds + 30.0  # a pool must not kill the worker of a slow, honest program
         self.feedback: Feedback = feedback
         self._wanted: sandbox.Level | Literal["auto"] = level
         self._programs = Sandbox(lambda: sandbox.layers_for(level), workers)
@@ -79,16 +84,16 @@ class CodeVerifier:
 
     @property
     def level(self) -> sandbox.Level:
-        """The level that verdicts are given at."""
+        """The level of isolation that programs run at."""
         return sandbox.level() if self._wanted == "auto" else self._wanted
 
     def close(self) -> None:
-        """End the sandbox's processes; the next verdict starts new ones."""
+        """End the processes of the sandbox; the next verdict starts new ones."""
         self._programs.close()
         self._tests.close()
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
-        """Judge the program `answer`. Score None only where the sandbox or the reference is at fault."""
+        """Judge the program `answer`. The score is None only if the sandbox or the reference is at fault."""
         try:
             task = read_reference(problem.reference)
         except BadReferenceError as error:
@@ -96,14 +101,16 @@ class CodeVerifier:
         level = self.level
         if level == "weak" and not self.allow_weak:
             off = "; ".join(f"{x.name} {x.state}: {x.reason}" for x in sandbox.probe() if x.state != "on")
-            return Verdict(None, "error", answer, f"the sandbox is weak here ({off}); allow_weak is not set")
+            return Verdict(
+                None, "error", answer, f"the sandbox of this machine is weak ({off}); allow_weak is not set"
+            )
         if answer is None:
-            return Verdict(0.0, "no_answer", None, "the response holds no complete program")
+            return Verdict(0.0, "no_answer", None, "the response has no complete program")
         program = answer.removeprefix("\ufeff")
         if refusal := source_problem(program):
             return Verdict(0.0, "crash", None, refusal)
         try:
-            failure, passed, total = self._judge(task, problem, program)
+            failure, passed, total = self._run(task, problem, program)
         except SandboxError as error:
             return Verdict(None, "error", answer, f"sandbox: {error}")
         except BadReferenceError as error:
@@ -115,21 +122,21 @@ class CodeVerifier:
         share = f"; passed {passed} of {total}" if total else ""
         return Verdict(0.0, failure.status, answer, failure.text(self.feedback) + share)
 
-    def _judge(self, task: Task, problem: Problem, program: str) -> tuple[Failure | None, int, int]:
-        """(first failure, tests passed, tests in all; 0 where they cannot be counted)."""
+    def _run(self, task: CodeTask, problem: Problem, program: str) -> tuple[Failure | None, int, int]:
+        """(first failure, tests passed, number of tests); the numbers are 0 if tests cannot be counted."""
         if task.test_code is not None:
-            return _judge_tests(task, problem, program, self._programs, self._tests), 0, 0
+            return _run_assertions(task, problem, program, self._programs, self._tests), 0, 0
         if task.entry is not None:
             whole = complete(program, problem.prompt, task.entry)
-            return _judge_calls(task, whole, self._programs, self.partial, self.total_seconds)
-        return _judge_stdin(task, program, self._programs, self.partial, self.total_seconds)
+            return _run_calls(task, whole, self._programs, self.partial, self.total_seconds)
+        return _run_stdin(task, program, self._programs, self.partial, self.total_seconds)
 
 
 def _rebuild(options: Mapping[str, Any]) -> CodeVerifier:
     return CodeVerifier(**options)
 
 
-def _limits(task: Task, tests: int) -> Limits:
+def _limits(task: CodeTask, tests: int) -> Limits:
     return Limits(memory_mb=task.memory_mb, cpu_seconds=math.ceil(task.time_limit * tests) + 2)
 
 
@@ -139,8 +146,8 @@ def _job(**fields: Any) -> tuple[bytes, bytes]:
     return nonce, wire.frame(wire.JOB, encode({"nonce": nonce, **fields}))
 
 
-def _judge_calls(
-    task: Task, program: str, box: Sandbox, partial: bool, total_seconds: float
+def _run_calls(
+    task: CodeTask, program: str, box: Sandbox, partial: bool, total_seconds: float
 ) -> tuple[Failure | None, int, int]:
     total = len(task.calls)
     nonce, request = _job(code=program, iterators=False, in_place=False)
@@ -149,7 +156,7 @@ def _judge_calls(
             wire.frame(wire.CALL, encode((task.entry, args, kwargs))) for args, kwargs, _ in task.calls
         )
     except UnserialisableError as error:
-        raise BadReferenceError(f"reference['tests'] holds {error}, which cannot be passed") from None
+        raise BadReferenceError(f"reference['tests'] contains {error}, which cannot be passed") from None
     fd = anonymous_file(request)
     first, passed, limits = None, 0, _limits(task, total)
     try:
@@ -170,9 +177,9 @@ def _judge_calls(
 
 
 def _next_value(
-    process: Process, task: Task, expected: Any, end_of_all: float
+    process: Process, task: CodeTask, expected: Any, end_of_all: float
 ) -> tuple[Failure | None, bool]:
-    """(what is wrong with the next answer, whether there may be another)."""
+    """(what is wrong with the next answer, whether another one may follow)."""
     try:
         answer = process.frame(min(time.monotonic() + task.time_limit, end_of_all))
     except (DeadlineError, OutputError, ForgeryError) as error:
@@ -185,14 +192,14 @@ def _next_value(
     try:
         value = decode(payload, max_items=4 * count_items(expected) + 1000)
     except MalformedError as error:
-        return Failure("incorrect", f"the result is not readable: {error}"), True
+        return Failure("incorrect", f"the result cannot be decoded: {error}"), True
     if same(value, expected, task.tol, task.strict):
         return None, True
     return Failure("incorrect", "wrong result", got=show(value)), True
 
 
-def _judge_stdin(
-    task: Task, program: str, box: Sandbox, partial: bool, total_seconds: float
+def _run_stdin(
+    task: CodeTask, program: str, box: Sandbox, partial: bool, total_seconds: float
 ) -> tuple[Failure | None, int, int]:
     total = len(task.inputs)
     end_of_all = time.monotonic() + total_seconds
@@ -209,7 +216,7 @@ def _judge_stdin(
 
 
 def _run_once(
-    task: Task, program: str, given: str, expected: str, box: Sandbox, end_of_all: float
+    task: CodeTask, program: str, given: str, expected: str, box: Sandbox, end_of_all: float
 ) -> Failure | None:
     nonce, request = _job(code=program)
     limits = replace(_limits(task, 1), stdout_bytes=min(MAX_STDOUT, 4 * len(expected) + (1 << 20)))
@@ -234,10 +241,10 @@ def _run_once(
             os.close(fd)
 
 
-def _judge_tests(
-    task: Task, problem: Problem, program: str, programs: Sandbox, tests: Sandbox
+def _run_assertions(
+    task: CodeTask, problem: Problem, program: str, programs: Sandbox, tests: Sandbox
 ) -> Failure | None:
-    """Assertion-style tests: they run in one process, the program in another, and only values go between."""
+    """Assertion-style tests: they run in one process, the program in another, and only values pass between them."""
     entry = task.entry or ""
     setup = preamble(problem.prompt, entry.split(".")[0]) if task.setup is None else task.setup
     whole = complete(program, problem.prompt, entry)
@@ -266,7 +273,7 @@ def _judge_tests(
 
 
 def _converse(
-    task: Task, candidate: Process, to_candidate: int, tester: Process, to_tester: int, deadline: float
+    task: CodeTask, candidate: Process, to_candidate: int, tester: Process, to_tester: int, deadline: float
 ) -> Failure | None:
     while True:
         message = tester.frame(deadline)
@@ -303,7 +310,7 @@ def _checked_exception(payload: bytes) -> bytes:
 
 
 def _exception(payload: bytes) -> tuple[str, str]:
-    """(type name, message), whatever the program put there."""
+    """(type name, message); never raises, whatever the program sent."""
     try:
         value = decode(payload, max_items=4)
         name, message = value
@@ -320,7 +327,7 @@ def _failed_assertion(name: str, message: str, line: int, from_candidate: bool, 
     return Failure("incorrect", f"{name} in line {line} of the tests", expected=text)
 
 
-def _broken(error: Exception, task: Task) -> Failure:
+def _broken(error: Exception, task: CodeTask) -> Failure:
     if isinstance(error, DeadlineError):
         return Failure("timeout", f"over {task.time_limit:g} s")
     if isinstance(error, OutputError):
@@ -337,12 +344,12 @@ def _not_a_value(kind: bytes, payload: bytes) -> Failure:
     return Failure("incorrect", "a frame of an unknown kind on the result channel")
 
 
-def _over_memory(end: End, task: Task, limits: Limits) -> Failure | None:
-    """What the peak says of a program that went over its memory for less time than anybody looks."""
+def _over_memory(end: End, task: CodeTask, limits: Limits) -> Failure | None:
+    """The failure of a program that was over its memory between two checks of the zygote, as its peak shows."""
     return Failure("memory", f"over {task.memory_mb} MB") if end.peak_bytes > limits.resident_bytes else None
 
 
-def _died(end: End | None, task: Task) -> Failure:
+def _died(end: End | None, task: CodeTask) -> Failure:
     assert end is not None
     if end.why == wire.OVER_MEMORY:
         return Failure("memory", f"over {task.memory_mb} MB")

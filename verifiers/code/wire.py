@@ -1,7 +1,7 @@
-"""Frames between the judge and a sandboxed process, and the small messages between judge and zygote.
+"""Frames between the verifier and a sandboxed process, and the short messages between verifier and zygote.
 
-To the process: kind (1 byte), length (4), payload. From it the same with the run's nonce in front, which stops
-stray and blind writes only: forging is useless because the expected values are elsewhere.
+To the process: kind (1 byte), length (4 bytes), payload. From the process the same, after the nonce of the run. The
+nonce only detects stray and blind writes; a forged frame gains nothing, because the expected values are elsewhere.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ MAX_FRAME = (32 << 20) + 1024
 JOB, CALL, REPLY, RAISED = b"J", b"C", b"v", b"e"
 # from it
 BROKEN = b"!"  # a layer failed, before any untrusted code ran
-READY = b"R"  # all layers stand; the next instruction is the program's
+READY = b"R"  # all layers are set up; the next instruction is the program's
 VALUE = b"V"
 EXCEPTION = b"E"  # (type name, message)
 UNSERIALISABLE = b"X"  # (type name, why)
 LOAD_FAILED = b"L"  # the program itself raised before any call: (type name, message)
 ASK = b"C"  # the tests call the candidate: (name, args, kwargs)
-PASSED = b"P"  # the tests ran to their end: number of calls
+PASSED = b"P"  # the tests ran to the end: number of calls
 BAD_TESTS = b"U"  # the tests cannot be run, whatever the candidate does: (type name, message, …)
 
 HEAD = Struct(">cI")
@@ -37,7 +37,7 @@ CALLS, STDIN, TESTS = b"c", b"s", b"t"
 
 
 class FrameReader:
-    """Frames from descriptors that block, one after the other, inside the sandbox."""
+    """Inside the sandbox: reads frames from blocking descriptors, one after the other."""
 
     def __init__(self, *fds: int) -> None:
         self.fds = list(fds)
@@ -63,7 +63,7 @@ class FrameReader:
 
 
 class FrameWriter:
-    """Frames to a descriptor that blocks, inside the sandbox."""
+    """Inside the sandbox: writes frames to a blocking descriptor."""
 
     def __init__(self, fd: int, nonce: bytes) -> None:
         self.fd, self.nonce = fd, nonce
@@ -80,22 +80,22 @@ def frame(kind: bytes, payload: bytes) -> bytes:
 
 
 class FrameSplitter:
-    """Frames from a process, cut out of whatever arrives."""
+    """In the verifier: splits the bytes from a process into frames."""
 
     def __init__(self, nonce: bytes) -> None:
         self.nonce, self.buffer = nonce, bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Take `data`, give the frames that are complete now.
+        """Add `data`; yield the frames that are now complete.
 
-        Raises ValueError for bytes that no frame begins with, OverflowError for a frame over MAX_FRAME.
+        Raises ValueError for bytes that cannot begin a frame, OverflowError for a frame over MAX_FRAME.
         """
         self.buffer += data
         at = 0
         while at < len(self.buffer):
             seen = self.buffer[at : at + NONCE_BYTES]
             if seen != self.nonce[: len(seen)]:
-                raise ValueError("bytes on the result channel that are no frame")
+                raise ValueError("bytes on the result channel that are not a frame")
             start = at + NONCE_BYTES + HEAD.size
             if len(self.buffer) < start:
                 break

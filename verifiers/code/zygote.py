@@ -1,8 +1,8 @@
-"""The process that programs are forked from: small, without environment, data or descriptors worth stealing.
+"""The process that programs are forked from: small, without an environment, data or descriptors worth stealing.
 
-It is started by `runner` as a fresh interpreter, builds filters and trees once, then forks one child per
-request. It never reads a request itself, so nothing of one program is there for the next. When its control socket
-closes, because the judge closed it or died, it kills its child and ends.
+`launcher` starts it as a fresh interpreter. It builds filters and file tree once, then forks one child per request.
+It never reads a request itself, so that nothing of one program is visible to the next. When its control socket closes,
+because the verifier closed it or died, it kills its child and ends.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ import socket
 import sys
 from pathlib import Path
 
-from . import candidate, landlock, libc, namespaces, seccomp, wire
-from .values import decode, encode
+from verifiers.code import candidate, landlock, libc, namespaces, seccomp, wire
+from verifiers.code.values import decode, encode
 
-# the modules that nearly every program imports; more would make every fork dearer
+# modules that nearly every program imports; more would make every fork slower
 import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, typing  # noqa: E401, F401  # isort: skip
 
 LINUX = sys.platform == "linux"
-STACK_MEMORY, ADDRESS_SPACE = 600 << 20, 1 << 30  # beyond the limit, for stacks and reservations
+STACK_MEMORY, ADDRESS_SPACE = 600 << 20, 1 << 30  # on top of the memory limit, for stacks and reservations
 MAX_THREADS = 512
 SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
 TICK_MS, TICK_WITHOUT_PIDFD_MS = 50, 5
 _STACK, _DESCRIPTORS = 120 << 20, 64
 _JOB, _RESULT, _MORE = 3, 4, 5
-_OURS, _NO_MORE = 64, 256  # the zygote keeps its own descriptors from 64 on and never has many
+_OWN_FROM, _OWN_END = 64, 256  # the zygote keeps its own descriptors in this range
 
 
 def readable_paths() -> list[str]:
@@ -47,7 +47,7 @@ def readable_paths() -> list[str]:
 
 
 class Zygote:
-    """`layers` (of sandbox.LAYERS) are switched on; any that fails here ends the zygote with the reason."""
+    """Sets up `layers` (see `sandbox.NEEDS`), and forks programs. Raises the error of a layer that fails."""
 
     def __init__(self, control: socket.socket, layers: set[str], scratch: str) -> None:
         self.control, self.layers, self.scratch = control, layers, scratch
@@ -79,7 +79,7 @@ class Zygote:
             if not message:
                 return
             op, mode, memory, cpu, files = wire.RUN.unpack(message)
-            if op != b"r":  # a kill that came after its program had ended
+            if op != b"r":  # a late kill: its program has ended already
                 continue
             pid = os.fork()
             if pid == 0:
@@ -90,7 +90,7 @@ class Zygote:
                 return
 
     def _watch(self, pid: int, memory: int) -> bool:
-        """Wait for the child, kill it on demand or over its limits, report. False once the judge is gone."""
+        """Wait for the child, kill it on request or over its limits, report its end. False if the verifier is gone."""
         why, open_ = wire.ENDED_ITSELF, True
         poller = select.poll()
         poller.register(self.control, select.POLLIN)
@@ -107,7 +107,7 @@ class Zygote:
             elif not events:
                 why = self._over_limits(pid, pidfd, memory) or why
             if why != wire.ENDED_ITSELF:
-                os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+                os.kill(pid, signal.SIGKILL)  # not reaped yet, so the process id is still its own
                 _, status, used = os.wait4(pid, 0)
                 break
         if pidfd is not None:
@@ -116,7 +116,7 @@ class Zygote:
         peak = used.ru_maxrss * (1024 if LINUX else 1)
         if open_:
             self.control.sendall(wire.ENDED.pack(why, status, peak))
-        self._clean()  # after the report: how much there is to remove must not make the verdict None
+        self._clean()  # after the report: slow removal must not make the verdict None
         return open_
 
     def _over_limits(self, pid: int, pidfd: int | None, memory: int) -> bytes | None:
@@ -154,7 +154,7 @@ class Zygote:
                 self.ruleset = self._rules()
 
     def _child(self, mode: bytes, memory: int, cpu: int, files: int, fds: list[int]) -> None:
-        """Never returns: read the job, put on every layer, run."""
+        """In the child: read the job, enable every layer, run. Never returns."""
         status = 1
         try:
             parent = os.getppid()
@@ -191,29 +191,29 @@ class Zygote:
             os.setgroups([])
             os.setresgid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
             os.setresuid(namespaces.OWN_UID, namespaces.OWN_UID, namespaces.OWN_UID)
-        _limit("RLIMIT_CPU", cpu, cpu + 1)  # SIGXCPU first, so that it is known for what it is
+        _limit("RLIMIT_CPU", cpu, cpu + 1)  # SIGXCPU first, so that the cause is known
         _limit("RLIMIT_FSIZE", files)
         _limit("RLIMIT_CORE", 0)
         _limit("RLIMIT_NOFILE", _DESCRIPTORS)
         if LINUX:
             self._confine_linux(memory, parent, first_free)
         else:
-            os.closerange(first_free, _NO_MORE)
+            os.closerange(first_free, _OWN_END)
 
     def _confine_linux(self, memory: int, parent: int, first_free: int) -> None:
         _limit("RLIMIT_DATA", memory + STACK_MEMORY)
         _limit("RLIMIT_AS", memory + ADDRESS_SPACE)
-        _limit("RLIMIT_STACK", min(memory, _STACK), resource.RLIM_INFINITY)  # programs raise it, and may
+        _limit("RLIMIT_STACK", min(memory, _STACK), resource.RLIM_INFINITY)  # programs may raise it, and do
         if self.ruleset is not None or self.filter is not None or "namespaces" in self.layers:
             libc.drop_capabilities()
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
         libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the line above
+        if os.getppid() != parent:  # the parent died before the line above
             os._exit(1)
         libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
         if self.ruleset is not None:
             landlock.enforce(self.ruleset)
-        os.closerange(first_free, _NO_MORE)
+        os.closerange(first_free, _OWN_END)
         if self.filter is not None:
             self.filter.enforce()
 
@@ -229,7 +229,7 @@ def usage(pid: int, proc: int) -> tuple[int, int]:
 
 
 def folder_over(folder: str, most_bytes: int, most_entries: int) -> bool:
-    """Whether the files below `folder` are too many, too large or too deep to look at."""
+    """Whether the files below `folder` are too many, too large or nested too deeply."""
     size, entries, pending = 0, 0, [folder]
     while pending:
         try:
@@ -242,7 +242,9 @@ def folder_over(folder: str, most_bytes: int, most_entries: int) -> bool:
                     pending.append(entry.path)
         except FileNotFoundError:
             continue
-        except PermissionError:  # a folder that the program made unreadable, with what it had put there
+        except (
+            PermissionError
+        ):  # a folder that the program made unreadable, so that its content cannot be measured
             return True
         except OSError as error:
             return error.errno == errno.ENAMETOOLONG
@@ -250,7 +252,7 @@ def folder_over(folder: str, most_bytes: int, most_entries: int) -> bool:
 
 
 def empty_folder(folder: str) -> None:
-    """Remove everything below `folder`, however deep and whatever its modes: inner folders are moved up first."""
+    """Remove everything below `folder`, at any depth and with any modes: inner folders are moved up first."""
     os.chmod(folder, 0o700)
     pending, moved, secret = [folder], itertools.count(), os.urandom(8).hex()
     while pending:
@@ -281,11 +283,11 @@ def _limit(name: str, value: int, most: int | None = None) -> None:
 
 
 def _place(mode: bytes, fds: list[int], null: int) -> list[int]:
-    """Put the descriptors of a request where the program expects them; return those that frames come from.
+    """Move the descriptors of a request to where the program expects them; return those that frames come from.
 
     `fds` is [job, result], then [stdin, stdout] for a program that reads stdin, [more frames] for a conversation.
     """
-    job, result, *rest = [fcntl.fcntl(fd, fcntl.F_DUPFD, _OURS) for fd in fds]
+    job, result, *rest = [fcntl.fcntl(fd, fcntl.F_DUPFD, _OWN_FROM) for fd in fds]
     standard = rest if mode == wire.STDIN else [null, null]
     places = [(job, _JOB), (result, _RESULT), (standard[0], 0), (standard[1], 1), (null, 2)]
     more = [_MORE] if rest and mode != wire.STDIN else []
@@ -296,14 +298,14 @@ def _place(mode: bytes, fds: list[int], null: int) -> list[int]:
 
 
 def _own(fd: int) -> int:
-    """Move a descriptor out of the way of those that a child puts in their places."""
-    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _OURS)
+    """Move a descriptor out of the range that a child uses."""
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _OWN_FROM)
     os.close(fd)
     return high
 
 
 def _pidfd(pid: int) -> int | None:
-    """A descriptor that says when the process ends; None where the system has none, and the clock must do."""
+    """A descriptor that becomes readable when the process ends; None if the system has none, and polling is needed."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
@@ -311,7 +313,7 @@ def _pidfd(pid: int) -> int | None:
 
 
 def main() -> None:
-    """`python … main(CONTROL_FD, LAYERS, SCRATCH)`: set up, say "ready" or why not, serve."""
+    """With argv CONTROL_FD, LAYERS, SCRATCH: set up, send "ready" or the reason of a failure, serve."""
     control = socket.socket(fileno=_own(int(sys.argv[1])))
     layers, scratch = set(filter(None, sys.argv[2].split(","))), sys.argv[3]
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -323,7 +325,7 @@ def main() -> None:
     control.sendall(b"ready\n")
     try:
         zygote.serve()
-    except ConnectionError:  # the judge died while we reported
+    except ConnectionError:  # the verifier died during a report
         pass
     finally:
         if "namespaces" not in layers:

@@ -1,8 +1,16 @@
-"""Mathematical answers: cut, normalise, type, compare exactly, and only then symbolically.
+"""Mathematical answers: normalise, parse, give a type, compare exactly, and only then numerically or with sympy.
 
 `MathVerifier` judges an answer to a problem; `equal`, `canonical` and `grade` are the same rules as functions.
-Conventions that data sets differ in are options (`compare.Rules`). The rest is fixed: exact values are exact, no
-tolerance is absolute, each type equals only its own kind, and nothing is ever looked for inside a longer text.
+Conventions that data sets differ in are options (`compare.Rules`). Everything else is fixed: exact values are compared
+exactly, no tolerance is absolute, a value equals only values of its own type, and no answer is searched for inside a
+longer text.
+
+What belongs in this package: whether two answers are equal. Cutting the answer from a response is `verifiers.extract`;
+reading prose with arithmetic in it is `verifiers.reasoning`.
+
+In the order of a verdict: `normalise` (one spelling), `lex`, `cursor`, `parse` (tokens, then a `tree`), `typed` (with
+`phrases`, `scalars`, `regions`, makes `values`), `compare`, `equality` (with `evaluate`, `polynomial`, `numeric`,
+`symbolic`), `canonical`.
 """
 
 from __future__ import annotations
@@ -15,7 +23,7 @@ from verifiers.math import symbolic
 from verifiers.math.canonical import describe
 from verifiers.math.compare import Rules, same
 from verifiers.math.normalise import Unreadable, normalise
-from verifiers.math.read import read
+from verifiers.math.typed import read
 from verifiers.math.values import Scalar, Sequence, Value
 from verifiers.types import Problem, Verdict
 
@@ -27,7 +35,7 @@ class MathVerifier:
 
     Options, which a run's config records: `percent` ("gold", "free" or "strict"), `units` ("optional",
     "required" or "ignored") and `rounding` ("gold" or "never"); see `Rules`. Raises ValueError for any other
-    value of theirs.
+    value.
 
     >>> verifier = MathVerifier()
     >>> verifier.verify(Problem("p1", "What is 1/4 + 1/4?", "1/2"), "", "0.5").status
@@ -41,12 +49,15 @@ class MathVerifier:
         self.rules = Rules(**options)
 
     def warm_up(self) -> None:
-        """Import what the first irrational answer would import."""
+        """Import what the first irrational answer needs, so that no verdict waits for it."""
         self.verify(Problem("warm-up", "", "\\sqrt{2}"), "", "2/\\sqrt{2}")
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
-        """Judge `answer` against `problem.reference`: a string, an int or a float, or a solution that holds its
-        answer in a box or after ####. Never raises on any text."""
+        """Judge `answer` against `problem.reference`.
+
+        The reference is a string, an int or a float, or a solution with its answer in a box or after ####. Never
+        raises, whatever the text of `answer`.
+        """
         symbolic.new_verdict()
         try:
             gold_text = reference_answer(problem.reference)
@@ -67,14 +78,14 @@ class MathVerifier:
         rules = self.rules
         if rules.percent == "gold" and _asks_for_percent(problem.prompt):
             rules = Rules("free", rules.units, rules.rounding)
-        right = _judge(gold, gold_text, value, answer, rules)
+        right = _matches(gold, gold_text, value, answer, rules)
         return Verdict(float(right), "correct" if right else "incorrect", describe(value))
 
 
 def equal(gold: str, answer: str, **options: Any) -> bool:
-    """Whether `answer` states what `gold` does; `options` are those of `MathVerifier`.
+    """Whether `answer` equals `gold`; `options` are those of `MathVerifier`.
 
-    Raises Unreadable (a ValueError) where `gold` is empty, too long or deceptive; never for an answer.
+    Raises Unreadable (a ValueError) if `gold` is empty, too long or deceptive; never for an answer.
 
     >>> equal("\\\\frac{1}{2}", "0.5"), equal("0.5", "50"), equal("(1,2)", "(2,1)")
     (True, False, False)
@@ -83,13 +94,13 @@ def equal(gold: str, answer: str, **options: Any) -> bool:
     gold_text = reference_answer(gold)
     value = read(gold_text)
     try:
-        return _judge(value, gold_text, read(answer), answer, Rules(**options))
+        return _matches(value, gold_text, read(answer), answer, Rules(**options))
     except Unreadable:
         return False
 
 
 def canonical(text: str) -> str:
-    """The same text for equal answers in the common notations; unreadable text comes back stripped.
+    """A text that equal answers share, whatever their notation; text that cannot be read is only stripped.
 
     >>> canonical("\\\\frac{2}{4}") == canonical("50\\\\%") == "1/2"
     True
@@ -102,7 +113,7 @@ def canonical(text: str) -> str:
 
 
 def grade(gold: str, response: str) -> bool:
-    """Cut `response` and judge its answer; False where either side cannot be read."""
+    """Whether the answer of `response` equals `gold`; False if either cannot be read."""
     answer = cut(response).answer
     try:
         return answer is not None and equal(gold, answer)
@@ -111,9 +122,9 @@ def grade(gold: str, response: str) -> bool:
 
 
 def reference_answer(reference: Any) -> str:
-    """The answer that a reference states: itself, or what its box or its last #### holds.
+    """The answer in a reference: the content of its last box or what follows its last ####, else all of it.
 
-    Raises Unreadable where it is of another type, or holds an empty box.
+    Raises Unreadable for another type, and for an empty box.
     """
     if isinstance(reference, bool) or not isinstance(reference, str | int | float):
         raise Unreadable(f"expected a string or a number, found {type(reference).__name__}")
@@ -127,7 +138,7 @@ def reference_answer(reference: Any) -> str:
     return reference
 
 
-def _judge(gold: Value, gold_text: str, answer: Value, answer_text: str, rules: Rules) -> bool:
+def _matches(gold: Value, gold_text: str, answer: Value, answer_text: str, rules: Rules) -> bool:
     if same(gold, answer, rules):
         return True
     if isinstance(gold, Scalar) and gold.decimal is not None and "," in answer_text:
@@ -136,7 +147,7 @@ def _judge(gold: Value, gold_text: str, answer: Value, answer_text: str, rules: 
     if isinstance(gold, Sequence) != isinstance(answer, Sequence) and "," in gold_text and "," in answer_text:
         if _PADDED.search(gold_text) or _PADDED.search(answer_text):
             return False
-        # 100,200,300 is one number or three, as the other side says
+        # 100,200,300 is one number or three: the other side decides
         return same(read(gold_text, thousands=False), read(answer_text, thousands=False), rules)
     return False
 
@@ -146,7 +157,7 @@ _DOTTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d+(?![\d.,])")
 
 
 def _decimal_comma(text: str) -> str | None:
-    """`text` with the only comma in it, a decimal one, as a point; None where it is no such."""
+    """`text` with its only comma, if that is a decimal comma, as a decimal point; else None."""
     spelled = normalise(text)
     if spelled.count(",") != 1 or any(bracket in spelled for bracket in "([<>"):
         return None

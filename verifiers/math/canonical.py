@@ -1,4 +1,4 @@
-"""One text for an answer, whatever its notation: the key of majority votes."""
+"""One text for an answer, whatever its notation: what majority votes are counted by."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from fractions import Fraction
 from verifiers.math import evaluate
 from verifiers.math.equality import POINTS
 from verifiers.math.numeric import numeric, size
-from verifiers.math.parse import Node
 from verifiers.math.polynomial import as_text
+from verifiers.math.tree import Node
 from verifiers.math.values import (
     Based,
     Choice,
@@ -30,7 +30,7 @@ DIGITS = 20
 
 
 def describe(value: Value) -> str:
-    """A text that equal values share: fractions in lowest terms, sets in order, expressions by their values."""
+    """A text that equal values share: fractions in lowest terms, sets sorted, expressions by values at fixed points."""
     match value:
         case Scalar():
             node = Node("percent", (value.node,)) if value.percent else value.node
@@ -136,5 +136,5 @@ def _digits(node: Node, point: dict[str, Fraction]) -> str:
 
 
 def written(node: Node) -> str:
-    """The tree itself, for what has no value that we can compute."""
+    """The tree itself, for an expression whose value cannot be computed."""
     return f"{node.op}({', '.join(written(part) if isinstance(part, Node) else str(part) for part in node.args)})"

@@ -1,4 +1,4 @@
-"""Whether two values are the same answer. Each type equals its own kind only; nothing here widens."""
+"""Whether two values are the same answer. A value equals only values of its own type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from verifiers.math import regions
 from verifiers.math.equality import equal_trees, proportional
-from verifiers.math.parse import Node, num, sym
+from verifiers.math.tree import Node, sym
 from verifiers.math.values import (
     Based,
     Choice,
@@ -35,13 +35,15 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The conventions that data sets differ in. Defaults are those of the common benchmarks.
+    """The conventions that data sets differ in. The defaults are those of the common benchmarks.
 
-    `percent`: "gold": a bare number equals a percentage only where the reference has the sign; "free": also the
-    other way round (the problem asks for a percentage); "strict": 50 never equals 50 %.
-    `units`: "optional": one side may omit them; "required": both must name the same; "ignored": not compared.
-    `rounding`: "gold": a reference that is a decimal of three figures or more accepts what rounds to it;
-    "never": decimals are exact.
+    `percent`: "gold": a number without a percent sign equals a percentage only if it is the reference that has the
+    sign; "free": also the other way round (the problem asks for a percentage); "strict": 50 never equals 50 %.
+    `units`: "optional": one side may omit them; "required": both must have the same; "ignored": not compared.
+    `rounding`: "gold": a reference that is a decimal with at least three significant digits equals answers that round
+    to it; "never": decimals are exact.
+
+    Raises ValueError for any other value.
     """
 
     percent: str = "gold"
@@ -58,7 +60,7 @@ DEFAULT = Rules()
 
 
 def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
-    """Whether `answer` states what `gold` does."""
+    """Whether `answer` and `gold` are the same answer under `rules`."""
     if gold == answer:
         return True
     if isinstance(gold, Choice) or isinstance(answer, Choice):
@@ -132,7 +134,7 @@ def _percent_of(node: Node) -> Node:
 
 def _same_scalar(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
     left, right = gold, answer
-    if gold.unit and answer.measure is not None:  # 5 m beside 5\text{ m}
+    if gold.unit and answer.measure is not None:  # 5 m against 5\text{ m}
         return _same_scalar(gold, answer.measure, rules)
     if answer.unit and gold.measure is not None:
         return _same_scalar(gold.measure, answer, rules)
@@ -207,7 +209,7 @@ def _rounds_to(gold: Node, answer: Node, places: int) -> bool:
 
 
 def _difference(value: Value) -> Node:
-    """left - right of an equation, or of a labelled value read as one."""
+    """left - right of an equation, or of a labelled value (`x = 3`) read as an equation."""
     if isinstance(value, Relation):
         return Node("add", (value.left, Node("neg", (value.right,))))
     assert isinstance(value, Scalar) and value.label is not None
@@ -265,7 +267,7 @@ def _named(value: Sequence) -> bool:
 
 
 def _same_assignments(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
-    """x = 1, y = 2 beside (1, 2): the names give the order, where the tuple names its places they must agree."""
+    """Whether x = 1, y = 2 and (1, 2) agree: in the order of the names, or by name if the tuple has a label (x, y)."""
     names, places = (gold, answer) if _named(gold) else (answer, gold)
     if not _named(names) or places.brackets != "()" or len(names.items) != len(places.items):
         return False
@@ -284,7 +286,7 @@ def _same_assignments(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
 
 
 def _rows(value: Matrix | Sequence) -> tuple[tuple[Node, ...], ...] | None:
-    """A matrix, or a tuple as a column."""
+    """The rows of a matrix; a tuple is a column. None for any other sequence."""
     if isinstance(value, Matrix):
         return value.rows
     if value.brackets == "[]" and all(
@@ -348,7 +350,7 @@ def _same_time(clock: Clock, ratio: Ratio) -> bool:
 
 def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
     from verifiers.math.normalise import Unreadable
-    from verifiers.math.read import read
+    from verifiers.math.typed import read
 
     if isinstance(gold, Choice) and isinstance(answer, Choice):
         return gold.letter == answer.letter
@@ -373,6 +375,3 @@ def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
             same(carried, other, rules) if choice is gold else same(other, carried, rules)
         )
     return False
-
-
-ONE = num(1)

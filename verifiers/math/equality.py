@@ -1,29 +1,32 @@
-"""Whether two trees are equal: as written, exactly at points, to many digits at points, and last with sympy."""
+"""Whether two trees are equal: as written, exactly at points, to many digits at points, and last with sympy.
+
+Identity by evaluation at points: Schwartz 1980, "Fast probabilistic algorithms for verification of polynomial
+identities".
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
 from typing import Any
 
+from verifiers.latex import word_set
 from verifiers.math import evaluate
 from verifiers.math.evaluate import Undecided, Undefined
-from verifiers.math.normalise import words
 from verifiers.math.numeric import numeric, size
-from verifiers.math.parse import Node
 from verifiers.math.polynomial import same_zeros
+from verifiers.math.tree import Node
 
 __all__ = ["equal_trees", "proportional"]
 
 POINTS = 4
 """Points at which an identity is tested."""
 TRIES = 10
-"""Points that may be drawn to find so many at which both sides have a value."""
+"""Points that are tried to find `POINTS` at which both sides have a value."""
 DIGITS = 50
-"""Working precision of the numeric test; what the size of the constants asks for comes on top."""
+"""Working precision of the numeric test, in digits; large constants add to it (`numeric.size`)."""
 MAX_DIGITS = 1_000
-_WHOLE = words("n k m j l N M K p q r t")
+_WHOLE = word_set("n k m j l N M K p q r t")
 _COMMUTING = ("add", "mul")
 
 
@@ -60,7 +63,7 @@ def _sorted(node: Node) -> Node:
 
 
 def _points(names: list[str], whole: bool = False) -> Iterator[dict[str, Fraction]]:
-    """Points without structure: the same for every call, positive first, then of both signs, then small."""
+    """`TRIES` pseudo-random points, the same for every call: positive first, then of both signs, then small."""
     state = 0x9E3779B9
     for turn in range(TRIES):
         point: dict[str, Fraction] = {}
@@ -79,14 +82,14 @@ def _points(names: list[str], whole: bool = False) -> Iterator[dict[str, Fractio
 
 
 def _whole_only(node: Node) -> bool:
-    """Whether a tree has meaning at whole numbers only: n!, binomials, sums up to n, F_n."""
+    """Whether a tree is defined at whole numbers only: n!, binomials, sums up to n, F_n."""
     if node.op in ("fact", "binom", "sum", "prod", "call") and evaluate.free_symbols(node):
         return True
     return any(_whole_only(part) for part in node.args if isinstance(part, Node))
 
 
 def _alternates(node: Node) -> bool:
-    """Whether (-1)^n or cos nπ stands in a tree."""
+    """Whether a tree contains (-1)^n, cos nπ or the like."""
     if node.op == "pow" and evaluate.free_symbols(node.args[1]) and not evaluate.free_symbols(node.args[0]):
         return node.args[0].op == "neg" or (node.args[0].op == "num" and node.args[0].args[0] < 0)
     if node.op == "fn" and node.args[0] in ("sin", "cos", "tan"):
@@ -104,7 +107,7 @@ def _has_imaginary(node: Node) -> bool:
 
 
 def _equal_exactly(left: Node, right: Node, names: list[str]) -> bool | None:
-    """Equality of rational functions, by their values at several points; None where a side is no such."""
+    """Equality of rational functions, by their values at several points; None if a side is not a rational function."""
     if not names:
         try:
             return evaluate.exact(left, {}) == evaluate.exact(right, {})
@@ -166,7 +169,7 @@ def _imaginary(value: Any) -> bool:
 
 
 def _close(first: Any, second: Any, digits: int) -> bool:
-    """Equality to all digits but the last twenty, relative to the larger; zero equals only zero."""
+    """Equality in all but the last twenty digits, relative to the larger value; zero equals only zero."""
     if first == second:
         return True
     bound = max(abs(first), abs(second))
@@ -178,7 +181,7 @@ def _plain_log(left: Node, right: Node) -> bool:
 
 
 def _decadic(node: Node) -> Node:
-    """`node` with every log without a base read to the base ten."""
+    """`node` with every log without a base read as log to base ten."""
     if node.op == "fn" and node.args[0] == "log" and len(node.args) == 2:
         return Node("fn", ("lg", _decadic(node.args[1])))
     return Node(node.op, tuple(_decadic(part) if isinstance(part, Node) else part for part in node.args))
@@ -188,16 +191,16 @@ def _decadic(node: Node) -> Node:
 
 
 def proportional(left: Node, right: Node, positive: bool = False) -> bool:
-    """Whether left = 0 and right = 0 are one equation: left is a constant times right, and neither is zero.
+    """Whether left = 0 and right = 0 are the same equation: left is a constant times right, and neither is zero.
 
-    With `positive` the constant must be above zero, as two inequalities need it.
+    With `positive` the constant must be above zero, as it must be for two inequalities.
     """
     if not positive and same_zeros(left, right):
         return True
     names = sorted(evaluate.free_symbols(left) | evaluate.free_symbols(right))
     ratio: Any = None
     agreed = 0
-    for point in islice(_points(names), TRIES):
+    for point in _points(names):
         try:
             first: Any = evaluate.exact(left, point)
             second: Any = evaluate.exact(right, point)
@@ -214,13 +217,13 @@ def proportional(left: Node, right: Node, positive: bool = False) -> bool:
             if first == second == 0:
                 continue
             return False
-        here = first / second
+        quotient = first / second
         if ratio is None:
-            ratio = here
+            ratio = quotient
         elif exactly and isinstance(ratio, Fraction):
-            if here != ratio:
+            if quotient != ratio:
                 return False
-        elif not _close(here, here * 0 + ratio if not isinstance(ratio, Fraction) else here, DIGITS):
+        elif not isinstance(ratio, Fraction) and not _close(quotient, quotient * 0 + ratio, DIGITS):
             return False
         agreed += 1
         if agreed == POINTS:

@@ -1,9 +1,9 @@
 """The value of a tree at a point, exactly, over the rationals; `numeric` computes the same to many digits.
 
-Both bound the size of every intermediate result before they compute it, so a tower of powers costs
-nothing: it is undecided. Free symbols take values from `point`; functions and sequences that nobody defined
-(f(x), F_k) take pseudo-random values that depend on name and arguments only, which tests identities in them too
-(Schwartz 1980, "Fast probabilistic algorithms for verification of polynomial identities").
+Both bound the size of every intermediate result before they compute it: a tower of powers costs no time and is
+undecided. Free symbols take values from `point`. Undefined functions and sequences (f(x), F_k) take pseudo-random
+values that depend on name and arguments only, so that identities in them are tested too (Schwartz 1980, "Fast
+probabilistic algorithms for verification of polynomial identities").
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from fractions import Fraction
 from hashlib import blake2b
 from typing import Any
 
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = ["CONSTANTS", "Undecided", "Undefined", "exact", "free_symbols", "weight"]
 
 MAX_BITS = 30_000
-"""Bits of a rational that the exact evaluator may make."""
+"""Largest rational of the exact evaluator: bits of numerator and denominator together."""
 MAX_WORK = 20_000
-"""Nodes evaluated in all finite sums and products of one tree together."""
+"""Nodes that may be evaluated in all finite sums and products of one tree together."""
 CONSTANTS = frozenset(("π", "e", "i", "∞", "…", "∅", "ℝ", "ℤ", "ℕ", "ℚ", "ℂ"))
 _BINDERS = ("sum", "prod", "int", "lim")
 
@@ -29,15 +29,15 @@ Point = Mapping[str, Fraction]
 
 
 class Undecided(ValueError):  # noqa: N818
-    """This evaluator cannot tell the value."""
+    """The value cannot be computed by this evaluator."""
 
 
 class Undefined(ValueError):  # noqa: N818
-    """The tree has no value here (a division by zero)."""
+    """The tree has no value at this point (a division by zero)."""
 
 
 def free_symbols(node: Node) -> set[str]:
-    """Names that a point must give values to."""
+    """The names that a point must give values to."""
     if node.op == "sym":
         return set() if node.args[0] in CONSTANTS else {node.args[0]}
     if node.op in _BINDERS:
@@ -51,7 +51,7 @@ def free_symbols(node: Node) -> set[str]:
 
 
 def weight(node: Node) -> int:
-    """How many nodes a tree has."""
+    """The number of nodes of a tree."""
     return 1 + sum(weight(part) for part in node.args if isinstance(part, Node))
 
 
@@ -62,7 +62,7 @@ def unknown_function(name: str, args: list[Any]) -> Fraction:
 
 
 def exact(node: Node, point: Point) -> Fraction:
-    """The rational value of `node`. Raises Undecided where it is irrational or too large, Undefined for x/0."""
+    """The rational value of `node`. Raises Undecided if it is irrational or too large, Undefined for x/0."""
     return _Exact(point).value(node)
 
 
@@ -83,7 +83,7 @@ def whole(value: Fraction) -> int:
 
 
 def _root(value: Fraction, index: int) -> Fraction:
-    """The exact `index`-th root (the real one for an odd index), or Undecided."""
+    """The exact `index`-th root (the real one for an odd index). Raises Undecided."""
     if value < 0:
         if index % 2 == 0:
             raise Undecided("an even root of a negative number")

@@ -1,4 +1,4 @@
-"""Normalised text → tokens. Nothing here nests or backtracks; the number of tokens is capped."""
+"""Normalised text → tokens, in one pass without recursion or backtracking; the number of tokens is capped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from verifiers.math.normalise import GROUP, Unreadable, words
+from verifiers import latex
+from verifiers.latex import FUNCTIONS, STYLES, TEXTS, table, word_set
+from verifiers.math.normalise import GROUP, Unreadable
 from verifiers.math.units import CURRENCY_SIGNS, NEGATIONS, is_unit
 
 __all__ = ["Token", "lex"]
@@ -14,16 +16,19 @@ __all__ = ["Token", "lex"]
 MAX_TOKENS = 1_200
 MAX_DEPTH = 40
 MAX_EXPONENT = 4_000
-"""Largest power of ten, either way, of a number in e-notation."""
+"""Largest absolute exponent of a number in e-notation."""
 
 
 class Token(NamedTuple):
-    """`kind` is num, sym, word, fn, op, open, close, rel, sep, cmd or end; `text` is its one spelling."""
+    """`kind` is num, sym, run, word, fn, op, open, close, rel, sep, cmd, money, begin or end; `text` its one spelling.
+
+    A `run` is several letters side by side, which may be a name (AB) or a product (xy).
+    """
 
     kind: str
     text: str
     spaced: bool = False
-    """Whether white space stands before it."""
+    """Whether white space precedes it."""
     value: Fraction | None = None
     places: int = -1
     """Digits after the point of a number written as a decimal; -1 for any other token."""
@@ -31,10 +36,6 @@ class Token(NamedTuple):
     """Significant digits of such a number."""
 
 
-FUNCTIONS = words(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh "
-    "arccosh arctanh ln log lg exp sqrt abs max min gcd lcm det floor ceil sgn sign Re Im arg cis"
-)
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot",
     "arctg": "arctan", "cosec": "csc", "sign": "sgn"}  # fmt: skip
 _RELATIONS = {
@@ -50,81 +51,53 @@ _RELATIONS = {
     "==": "=",
     ":=": "=",
 }
-
-_COMMANDS: dict[str, tuple[str, str]] = {}
-"""What a LaTeX command without arguments of its own stands for: a token's kind and text."""
-
-
-def _commands(kind: str, table: str) -> None:
-    """Enter `name:text` pairs, or bare names that stand for themselves."""
-    for entry in table.split():
-        name, colon, text = entry.partition(":")
-        _COMMANDS[name] = (kind, text if colon else name)
-
-
-_commands(
-    "rel",
-    "lt:< gt:> le:<= leq:<= leqslant:<= leqq:<= ge:>= geq:>= "
-    "geqslant:>= geqq:>= ne:!= neq:!= in:in approx:= equiv:≡",
-)
-_commands(
-    "rel",
-    "notin:notin sim:~ simeq:= cong:= doteq:= to:→ rightarrow:→ mapsto:→ "
-    "Rightarrow:⇒ implies:⇒ subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫",
-)
-_commands(
-    "op",
-    "cdot:* times:* ast:* star:* bullet:* div:/ pm:± mp:∓ cup:∪ "
-    "bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose",
-)
-_commands("op", "%:% prime:' circ:∘ _:_ |:‖ \\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|")
-_COMMANDS |= {
-    "colon": ("op", ":"),
-    "\\": ("op", "row"),
-    "vee": ("sep", "or"),
-    "lor": ("sep", "or"),
-    "wedge": ("sep", "and"),
-    "land": ("sep", "and"),
-    "&": ("sep", "and"),
+_RELATION_SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "≈": "=", "≃": "=", "≅": "=", "≐": "=", "∼": "~"}
+"""How a token spells the sign of a relation; it spells the others as they are."""
+_UNREAD = word_set("longrightarrow Longrightarrow iff Leftrightarrow Longleftrightarrow")
+"""Commands of `latex` that are not read yet."""
+_BRACKETS = {
+    "⌊": ("open", "floor"),
+    "⌋": ("close", "floor"),
+    "⌈": ("open", "ceil"),
+    "⌉": ("close", "ceil"),
 }
-_commands("open", "{:set lbrace:set langle:< lfloor:floor lceil:ceil lvert:| lbrack:[")
-_commands("close", "}:set rbrace:set rangle:< rfloor:floor rceil:ceil rvert:| rbrack:]")
-_commands(
-    "sym",
-    "infty:∞ emptyset:∅ varnothing:∅ pi:π ldots:… cdots:… dots:… "
-    "dotsc:… dotsb:… vdots:… ddots:… imath:i jmath:j",
-)
-_commands(
-    "sym",
-    "alpha beta gamma delta epsilon varepsilon:epsilon zeta eta theta "
-    "vartheta:theta iota kappa lambda mu nu xi rho sigma tau",
-)
-_commands(
-    "sym",
-    "upsilon phi varphi:phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar Pi",
-)
-_commands(
-    "cmd",
-    "frac dfrac:frac tfrac:frac cfrac:frac nicefrac:frac sfrac:frac "
-    "binom dbinom:binom tbinom:binom sum prod int lim",
-)
-_commands("money", "pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent")
-_commands("fn", " ".join(sorted(FUNCTIONS)))
-_commands("fn", " ".join(f"{alias}:{name}" for alias, name in _ALIASES.items()))
+_GREEK_VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi"}
 
-_TEXT = words(
-    "text textrm textbf textit textsf texttt textnormal mbox hbox mathrm operatorname operatorname* rm"
+
+def _commands() -> dict[str, tuple[str, str]]:
+    """What a LaTeX command without arguments of its own means: the kind and the text of its token."""
+    tables: dict[str, dict[str, str]] = {
+        "rel": {name: _RELATION_SIGNS.get(sign, sign) for name, sign in latex.RELATIONS.items()}
+        | {name: "→" if sign == "↦" else sign for name, sign in latex.ARROWS.items() if name not in _UNREAD}
+        | table("in notin subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫"),
+        "op": latex.OPERATORS
+        | table(
+            "pm:± mp:∓ cup:∪ bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose %:% prime:' circ:∘ _:_ |:‖ "
+            "\\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|"
+        )
+        | {"colon": ":", "\\": "row"},
+        "sep": table("vee:or lor:or wedge:and land:and &:and"),
+        "open": table("{:set lbrace:set langle:< lvert:| lbrack:["),
+        "close": table("}:set rbrace:set rangle:< rvert:| rbrack:]"),
+        "sym": {name: _GREEK_VARIANTS.get(name, name) for name in latex.GREEK}
+        | dict.fromkeys(latex.DOTS, "…")
+        | table("infty:∞ emptyset:∅ varnothing:∅ pi:π imath:i jmath:j"),
+        "cmd": latex.FRACTIONS | table("sum prod int lim"),
+        "money": table("pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent"),
+        "fn": {name: name for name in latex.FUNCTIONS} | _ALIASES,
+    }
+    found = {name: (kind, text) for kind, entries in tables.items() for name, text in entries.items()}
+    brackets = {name: _BRACKETS[sign] for name, sign in latex.BRACKETS.items() if sign in _BRACKETS}
+    return found | brackets
+
+
+_COMMANDS = _commands()
+_ACCENTS = word_set("bar hat tilde overline widehat widetilde dot ddot")
+_DROPPED = (
+    latex.LAYOUT
+    | word_set("quad qquad triangle therefore because qed square blacksquare checkmark hline Box , ; : ! >")
+    | {" "}
 )
-_STYLE = words(
-    "mathbf boldsymbol bm mathit mathsf mathtt pmb emph underline vec mathcal mathscr mathfrak bf it "
-    "ensuremath"
-)
-_ACCENTS = words("bar hat tilde overline widehat widetilde dot ddot")
-_DROPPED = words(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits quad qquad "
-    "triangle large Large LARGE huge Huge small normalsize therefore because qed square blacksquare checkmark "
-    "mathop mathbin mathrel relax strut null hline phantom Box , ; : ! >"
-) | {" "}
 _LETTER = re.compile(r"\s?\{\s?([A-Za-z])\s?\}|\s([A-Za-z])")
 _ENVIRONMENT = re.compile(r"\s?\{([a-zA-Z]+\*?)\}(?:\s?\{[|lcr ]*\})?")
 _BLACKBOARD_LETTER = re.compile(r"\s?\{?([A-Z])\}?")
@@ -156,13 +129,13 @@ _SPACED_THOUSANDS = re.compile(r"(?<![\d.,/])[1-9]\d{0,2}(?: \d{3})+(?![\d,/])",
 
 
 def lex(text: str, thousands: bool = True) -> list[Token]:
-    """Tokens of a normalised text; `thousands` joins `1,234` outside brackets. Raises Unreadable."""
+    """The tokens of a normalised text. With `thousands`, `1,234` outside brackets is one number. Raises Unreadable."""
     if thousands and "," in text:
         text = _join_thousands(text)
     if " " in text:
         text = _SPACED_THOUSANDS.sub(lambda m: m.group().replace(" ", ""), text)
     out: list[Token] = []
-    groups: list[str] = []  # what each open brace is: "{" a group, "text" or "style" that leave no token
+    groups: list[str] = []  # for each open brace "{" (a group), or "text" or "style", which leave no token
     spaced = False
     position, end = 0, len(text)
     while position < end:
@@ -201,7 +174,7 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
 
 
 def _join_thousands(text: str) -> str:
-    """Drop the commas of `1,234,567` where no bracket is open, for in brackets a comma separates."""
+    """Drop the commas of `1,234,567` outside brackets; inside, a comma separates."""
     out, depth, last = [], 0, 0
     for match in re.finditer(r"[(\[]|\\\{|[)\]]|\\\}|" + _THOUSANDS.pattern, text, re.ASCII):
         token = match.group()
@@ -222,12 +195,12 @@ def _number(raw: str, spaced: bool) -> Token:
         elif len(head) <= 3 and all(len(group) == 3 for group in [*groups[:-1], groups[-1].split(".")[0]]):
             raw = head + "".join(groups)
         else:
-            raise Unreadable("digit groups that are not of three")
+            raise Unreadable("digit groups of other sizes than three")
     if raw.isdigit():
         return Token("num", raw, spaced, Fraction(int(raw)), -1, len(raw))
     mantissa, _, exponent = raw.lower().partition("e")
     if exponent and (len(exponent) > 6 or abs(int(exponent)) > MAX_EXPONENT):
-        raise Unreadable("an exponent out of reach")
+        raise Unreadable("an exponent that is too large")
     value = Fraction(mantissa.rstrip(".") + ("e" + exponent if exponent else ""))
     places = len(mantissa.partition(".")[2]) if "." in mantissa.rstrip(".") else -1
     figures = len(mantissa.replace(".", "").lstrip("0"))
@@ -252,7 +225,7 @@ def _sign(raw: str, spaced: bool, out: list[Token]) -> None:
     elif raw in "+-*/^_!|:%°&'":
         out.append(Token("op", raw, spaced))
     else:
-        raise Unreadable(f"the sign {raw!r} is not read")
+        raise Unreadable(f"unknown sign {raw!r}")
 
 
 def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following: str) -> None:
@@ -320,7 +293,7 @@ def _function_prefix(raw: str) -> tuple[str, str] | None:
 
 
 def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str], out: list[Token]) -> int:
-    """Append what a LaTeX command stands for; return where to read on."""
+    """Append the token of a LaTeX command; return where to read on."""
     name = raw[1:]
     if (known := _COMMANDS.get(name)) is not None:
         out.append(Token(*known, spaced))
@@ -333,13 +306,13 @@ def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str]
     elif name == "mathbb":
         match = _BLACKBOARD_LETTER.match(text, position)
         if match is None:
-            raise Unreadable("\\mathbb of no letter")
+            raise Unreadable("\\mathbb without a letter")
         out.append(Token("sym", _BLACKBOARD.get(match.group(1), match.group(1)), spaced))
         return match.end()
     elif name in _ACCENTS and (match := _LETTER.match(text, position)) is not None:
         out.append(Token("sym", f"{match.group(1) or match.group(2)}_{name}", spaced))
         return match.end()
-    elif name in _TEXT or name in _STYLE or name in _ACCENTS:
+    elif name in TEXTS or name in STYLES or name in _ACCENTS:
         return _styled(name, text, position, spaced, groups, out)
     elif name in ("color", "textcolor"):
         match = _COLOUR.match(text, position)
@@ -348,7 +321,7 @@ def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str]
         if out and out[-1][:2] == ("sym", "m"):  # m\angle A
             out.pop()
     elif name not in _DROPPED:
-        raise Unreadable(f"the command {raw} is not read")
+        raise Unreadable(f"unknown command {raw}")
     return position
 
 
@@ -364,5 +337,5 @@ def _styled(name: str, text: str, position: int, spaced: bool, groups: list[str]
         if before is None or (before.kind != "num" and before.text not in ("°", "π")) or letter in "ei":
             out.append(Token("sym", letter, spaced))
             return single.end()
-    groups.append("text" if name in _TEXT else "style")
+    groups.append("text" if name in TEXTS else "style")
     return position + 1

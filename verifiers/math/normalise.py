@@ -1,8 +1,7 @@
 """One spelling for mathematics: Unicode, LaTeX spacing and number formats, before anything is parsed.
 
-Characters that show something else than they are (direction overrides, invisible characters inside a word or a
-number) make a text unreadable. Digits and letters of other scripts that look like ours are left as they are,
-and so never equal ours.
+Deceptive characters (direction overrides, invisible characters inside a word or a number) make a text unreadable.
+Digits and letters of other scripts that look like ASCII ones are left unchanged, and so never equal them.
 """
 
 from __future__ import annotations
@@ -10,40 +9,39 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise", "words"]
+from verifiers.latex import CHARACTERS
+
+__all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise"]
 
 MAX_LENGTH = 2_000
 """An answer longer than this (characters) is compared as text only."""
 GROUP = "\ue001"
-"""Stands for an explicit digit-group mark: `{,}`, `,\\!` or `\\,` between digits."""
-
-
-def words(text: str) -> frozenset[str]:
-    """The words of `text`, for tables that are easier to read as one."""
-    return frozenset(text.split())
+"""Replaces an explicit digit-group mark: `{,}`, `,\\!` or `\\,` between digits."""
 
 
 class Unreadable(ValueError):  # noqa: N818
-    """This text is not mathematics that we read."""
+    """This text cannot be read as mathematics."""
 
 
 _OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = set("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2063\u2064\ufeff\ufe0e\ufe0f")
 
-_MAP: dict[str, str] = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "×": r"\times ", "✕": r"\times ",
-    "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "•": r"\cdot ", "∗": "*", "÷": r"\div ", "∕": "/", "⁄": "/",
-    "\u2062": r"\cdot ", "√": r"\sqrt ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "±": r"\pm ", "∓": r"\mp ",
-    "≤": r"\le ", "≦": r"\le ", "⩽": r"\le ", "≥": r"\ge ", "≧": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ",
-    "≈": r"\approx ", "≡": r"\equiv ", "∈": r"\in ", "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ",
-    "∖": r"\setminus ", "∅": r"\emptyset ", "∞": r"\infty ", "°": "^{\\circ}", "º": "^{\\circ}", "′": "'",
-    "’": "'", "‘": "'", "“": '"', "”": '"', "…": r"\ldots ", "⋯": r"\ldots ", "ℝ": r"\mathbb{R}",
-    "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∑": r"\sum ",
-    "∏": r"\prod ", "∫": r"\int ", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
-    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∶": ":", "→": r"\to ",
-    "∠": r"\angle ", "△": r"\triangle ", "∣": "|", "∨": r"\vee ", "∧": r"\wedge ", "＄": r"\$", "ⅈ": "i",
-    "ⅇ": "e", "µ": r"\mu ", "Ω": r"\Omega ", "ϵ": r"\epsilon ", "ϕ": r"\phi ", "。": ".", "，": ",", "、": ",",
-    "（": "(", "）": ")", "：": ":",
+_UNREAD = frozenset("≃≅⇒⟹⇔⟺")
+"""Signs of `latex.CHARACTERS` that are not read yet."""
+_MAP = {
+    char: f"\\{meaning} " if meaning.isalpha() else meaning
+    for char, meaning in CHARACTERS.items()
+    if char not in _UNREAD
+}
+_MAP |= {
+    "\u2062": r"\cdot ", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "±": r"\pm ", "∓": r"\mp ", "∈": r"\in ",
+    "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ", "∅": r"\emptyset ", "∞": r"\infty ",
+    "°": "^{\\circ}", "º": "^{\\circ}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "…": r"\ldots ",
+    "⋯": r"\ldots ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}",
+    "ℂ": r"\mathbb{C}", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "⟨": r"\langle ", "⟩": r"\rangle ",
+    "〈": r"\langle ", "〉": r"\rangle ", "∶": ":", "∠": r"\angle ", "△": r"\triangle ", "∣": "|", "∨": r"\vee ",
+    "∧": r"\wedge ", "＄": r"\$", "ⅈ": "i", "ⅇ": "e", "µ": r"\mu ", "Ω": r"\Omega ", "ϵ": r"\epsilon ",
+    "ϕ": r"\phi ", "。": ".", "，": ",", "、": ",", "（": "(", "）": ")", "：": ":",
 }  # fmt: skip
 _SMALL = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma sigma tau "
@@ -59,7 +57,7 @@ _LOWERED = re.compile(f"[{''.join(map(re.escape, _SUB))}]+")
 
 
 def _ascii(text: str) -> str:
-    """Unicode mathematics in LaTeX spelling; raises Unreadable where characters deceive."""
+    """Unicode mathematics in LaTeX spelling. Raises Unreadable for deceptive characters."""
     text = text.strip().strip("".join(_INVISIBLE)).strip()
     out: list[str] = []
     for position, char in enumerate(text):
@@ -106,7 +104,7 @@ _CIRC = re.compile(
 )
 _RULES: tuple[
     tuple[str, re.Pattern[str], str], ...
-] = (  # (what must stand in the text, what is replaced, by what)
+] = (  # (what the text must contain, what is replaced, by what)
     ("[", re.compile(r"\\\\\[\d*\.?\d+(?:ex|em|pt|mm|cm)\]"), r"\\\\"),
     ("\\tag", re.compile(r"\\tag\s?\{[^{}]{0,20}\}"), " "),
     ("^", re.compile(r"(?<=\d)\s?\^\s?(?:\{o\}|o(?![A-Za-z]))"), "°"),
@@ -185,7 +183,7 @@ def normalise(text: str) -> str:
 
 
 def _system(match: re.Match[str]) -> str:
-    """Equations under each other, as a list."""
+    """Equations on several lines, as a list."""
     return re.sub(r"\\\\", ", ", match[2].replace("&", " ")).strip(" ,")
 
 
@@ -203,7 +201,7 @@ def _repeating(match: re.Match[str]) -> str:
 
 
 def _dollars(text: str) -> str:
-    """Bare dollar signs: pairs fence mathematics, a single one before a number is money."""
+    """Dollar signs: pairs delimit mathematics, a single one before a number is money."""
     if text.count("$") % 2 == 0:
         return text.replace("$", " ")
     return re.sub(r"\$(?=\s?-?[\d.])", "\ue010", text, count=1).replace("$", " ")

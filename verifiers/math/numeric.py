@@ -1,4 +1,4 @@
-"""The value of a tree at a point to many digits, with mpmath, within bounds set before anything is computed."""
+"""The value of a tree at a point to many digits, with mpmath; sizes are checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from verifiers.math.evaluate import (
     weight,
     whole,
 )
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = ["numeric", "size"]
 
@@ -27,7 +27,7 @@ _local = threading.local()
 
 
 def _context(digits: int) -> Any:
-    """An mpmath context of this thread's own: mpmath's shared one is not thread-safe."""
+    """The mpmath context of this thread: mpmath's shared context is not thread-safe."""
     context = getattr(_local, "context", None)
     if context is None:
         from mpmath.ctx_mp import MPContext
@@ -38,8 +38,10 @@ def _context(digits: int) -> Any:
 
 
 def size(node: Node) -> int:
-    """Decimal digits by which two values of such a tree may differ at the least, roughly: what to add to the
-    working precision so that √2 + 10^-100 is told from √2."""
+    """A rough bound on the digits in which two values of such a tree may first differ.
+
+    Added to the working precision, it distinguishes √2 + 10^-100 from √2.
+    """
     op, args = node
     if op == "num":
         return int(bits(args[0]) * 0.302) + 1
@@ -51,15 +53,15 @@ def size(node: Node) -> int:
 
 
 def numeric(node: Node, point: Point, digits: int) -> Any:
-    """`node` as an mpmath number good to about `digits` - 15 digits; exact zeros come out as 0.
+    """`node` as an mpmath number, accurate to about `digits` - 15 digits; exact zeros are exactly 0.
 
-    Raises Undecided where it cannot be computed within bounds, Undefined where it has no value.
+    Raises Undecided if it cannot be computed within the bounds, Undefined if it has no value.
     """
     context = _context(digits)
     try:
         value = _Numeric(context, point).value(node)
     except (ZeroDivisionError, context.NoConvergence):
-        raise Undefined("no value here") from None
+        raise Undefined("no value at this point") from None
     except (OverflowError, ValueError, TypeError, MemoryError) as error:
         if isinstance(error, Undefined):
             raise
@@ -174,7 +176,7 @@ class _Numeric:
         return radicand ** (1 / index) if radicand != 0 else radicand
 
     def snapped(self, value: Any) -> Any:
-        """`value` with a real or imaginary part that is only rounding error taken as zero."""
+        """`value` with a real or imaginary part that is only rounding error set to zero."""
         mp = self.mp
         real, imaginary = mp.re(value), mp.im(value)
         if imaginary == 0:
@@ -208,7 +210,7 @@ class _Numeric:
                 raise Undefined("the logarithm of zero")
             if len(args) == 2:
                 return mp.log(x) / mp.log(args[1])
-            return mp.log(x) if name == "ln" else mp.log(x) / mp.log(10) if name == "lg" else mp.log(x)
+            return mp.log(x) / mp.log(10) if name == "lg" else mp.log(x)
         if name in ("sin", "cos", "tan", "cot", "sec", "csc"):
             self.bounded(x, 100)
             sine, cosine = mp.sin(x), mp.cos(x)

@@ -1,35 +1,20 @@
-"""Tokens → tree, by recursive descent with a depth limit. The tree is the only thing later stages see."""
+"""Tokens → tree, by recursive descent with a depth limit."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, NamedTuple
 
+from verifiers.math.cursor import END, Cursor
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
+from verifiers.math.tree import Node, num, sym
 
-__all__ = ["Node", "Parser", "num", "sym"]
+__all__ = ["Parser"]
 
 MAX_DEPTH = 45
 
 
-class Node(NamedTuple):
-    """A tree: `op` and its arguments. Leaves are ``num`` (a Fraction) and ``sym`` (a name)."""
-
-    op: str
-    args: tuple[Any, ...]
-
-
-def num(value: int | Fraction) -> Node:
-    return Node("num", (value if type(value) is Fraction else Fraction(value),))
-
-
-def sym(name: str) -> Node:
-    return Node("sym", (name,))
-
-
-_END = Token("end", "")
-_CLOSING = {"(": ")", "[": "]", "{": "}", "set": "set", "<": "<", "floor": "floor", "ceil": "ceil", "|": "|"}
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OPERANDS = frozenset(("num", "sym", "fn", "cmd", "open", "begin"))
 _POSTFIX = frozenset("^!°%")
 _CALLED = frozenset("fgh")
@@ -38,7 +23,7 @@ _INVERSES = {
 }
 
 
-class Parser:
+class Parser(Cursor):
     """Reads one expression from `tokens[start:]`; `at` is where it stopped.
 
     >>> Parser(lex("2x+1")).expression().op
@@ -46,38 +31,10 @@ class Parser:
     """
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens: list[Token] = []
-        for token in tokens:
-            if token.kind == "run":
-                self.tokens += [Token("sym", c, token.spaced and i == 0) for i, c in enumerate(token.text)]
-            else:
-                self.tokens.append(token)
-        self.at = 0
+        super().__init__(tokens)
         self.depth = 0
         self.bars = 0
         self.integrals = 0
-
-    # --- tokens
-
-    def peek(self, ahead: int = 0) -> Token:
-        at = self.at + ahead
-        return self.tokens[at] if at < len(self.tokens) else _END
-
-    def take(self) -> Token:
-        token = self.peek()
-        self.at += 1
-        return token
-
-    def next_is(self, kind: str, *texts: str) -> bool:
-        token = self.peek()
-        return token.kind == kind and (not texts or token.text in texts)
-
-    def expect(self, kind: str, text: str) -> None:
-        token = self.take()
-        if token.kind != kind or token.text != text:
-            raise Unreadable(f"expected {text!r}, found {token.text!r}")
-
-    # --- grammar
 
     def expression(self) -> Node:
         """sums of terms"""
@@ -91,7 +48,7 @@ class Parser:
         return terms[0] if len(terms) == 1 else Node("add", tuple(terms))
 
     def whole(self) -> Node:
-        """an expression that may be split by \\over or \\choose"""
+        """an expression that \\over or \\choose may split"""
         left = self.expression()
         if self.next_is("op", "over"):
             self.take()
@@ -119,13 +76,13 @@ class Parser:
         factors = [self.factor()]
         while True:
             token = self.peek()
-            if token.kind == "op" and token.text in "*/" and token.text:
+            if token.kind == "op" and token.text in "*/":
                 self.take()
                 factor = self.signed_factor()
                 factors.append(Node("inv", (factor,)) if token.text == "/" else factor)
             elif self.starts_operand(token):
                 if token.kind == "num" and factors[-1] != sym("i"):
-                    raise Unreadable("two numbers side by side")
+                    raise Unreadable("two numbers without an operator between them")
                 factors.append(self.factor())
             else:
                 break
@@ -263,7 +220,7 @@ class Parser:
         return sym(name)
 
     def group(self, opening: str) -> Node:
-        if opening in ("(", "[", "{"):
+        if opening in _CLOSING:
             bars, self.bars = self.bars, 0
             inner = self.whole()
             self.bars = bars
@@ -273,7 +230,7 @@ class Parser:
             inner = self.expression()
             self.expect("close", opening)
             return Node("fn", ("abs" if opening == "|" else opening, inner))
-        raise Unreadable(f"{opening!r} does not open a value")
+        raise Unreadable(f"{opening!r} does not begin a value")
 
     def arguments(self) -> list[Node]:
         """comma-separated expressions up to the closing round bracket"""
@@ -343,7 +300,7 @@ class Parser:
             self.take()
             index = self.expression()
             self.expect("close", "]")
-        # \sqrt10 shows as √1 0, but whoever writes it, or √10, means the number
+        # LaTeX shows \sqrt10 as √1 0, but authors of \sqrt10 and √10 mean the number
         return Node("root", (self.operand() if self.next_is("num") else self.argument(), index))
 
     def _frac(self) -> Node:
@@ -364,7 +321,7 @@ class Parser:
         self.expect("close", "}")
         self.expect("op", "^")
         if variable.kind != "sym":
-            raise Unreadable("a sum over no variable")
+            raise Unreadable("a sum without a variable")
         return variable.text, low, self.exponent()
 
     def _sum(self) -> Node:
@@ -398,15 +355,10 @@ class Parser:
         self.expect("close", "}")
         return Node("lim", (variable.text, to, self.term()))
 
-    def _iint(self) -> Node:
-        raise Unreadable("multiple integrals are not read")
-
-    _oint = _iint
-
     def matrix(self, name: str) -> Node:
         """the environment `name` as rows of expressions"""
         if name not in ("pmatrix", "bmatrix", "matrix", "array", "smallmatrix", "vmatrix", "Bmatrix"):
-            raise Unreadable(f"the environment {name} is not read")
+            raise Unreadable(f"unknown environment {name}")
         rows: list[list[Node]] = [[]]
         while not self.next_is("end"):
             if self.next_is("op", "row"):
@@ -416,8 +368,8 @@ class Parser:
                 self.take()
             else:
                 rows[-1].append(self.expression())
-        if self.peek() is _END:
-            raise Unreadable("an environment never ends")
+        if self.peek() is END:
+            raise Unreadable("an environment that does not end")
         self.take()
         if rows and not rows[-1]:
             rows.pop()

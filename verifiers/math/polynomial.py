@@ -1,4 +1,4 @@
-"""Sparse polynomials and rational functions over the rationals, for small trees."""
+"""Small trees as sparse polynomials and rational functions over the rationals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from verifiers.math.evaluate import CONSTANTS, Undecided, Undefined, exact, free_symbols
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = ["as_text", "fraction_of", "same_zeros"]
 
@@ -53,7 +53,7 @@ def _times(left: Polynomial, right: Polynomial) -> Polynomial:
 def fraction_of(node: Node) -> tuple[Polynomial, Polynomial]:
     """Numerator and denominator (not reduced) of a rational function.
 
-    Raises Undecided where the tree is no rational function or too large a one, Undefined for a zero denominator.
+    Raises Undecided if the tree is not a rational function or is too large, Undefined for a zero denominator.
     """
     op: str = node.op
     args: Any = node.args
@@ -108,7 +108,7 @@ def fraction_of(node: Node) -> tuple[Polynomial, Polynomial]:
 
 
 def same_zeros(left: Node, right: Node) -> bool:
-    """Whether the numerators of two rational functions are one, up to a constant: xy - 1 and y - 1/x."""
+    """Whether the numerators of two rational functions are equal up to a constant factor: xy - 1 and y - 1/x."""
     try:
         first, second = fraction_of(left)[0], fraction_of(right)[0]
     except (Undecided, Undefined):
@@ -121,7 +121,7 @@ def same_zeros(left: Node, right: Node) -> bool:
 
 
 def as_text(node: Node) -> str | None:
-    """A polynomial written out in a fixed order, or None where the tree is none.
+    """A polynomial with its terms in a fixed order; None if the tree is not a polynomial.
 
     >>> as_text(Parser(lex("(x+1)^2")).expression())
     'x^2 + 2x + 1'

@@ -11,7 +11,7 @@ from typing import Any
 from verifiers.math import evaluate
 from verifiers.math.normalise import Unreadable
 from verifiers.math.numeric import numeric
-from verifiers.math.parse import Node, num, sym
+from verifiers.math.tree import Node, num, sym
 from verifiers.math.values import Piece, Region, Relation, Scalar, Sequence, Value
 
 __all__ = [
@@ -34,7 +34,7 @@ MAX_PAIRS = 400
 
 
 class Unordered(Unreadable):
-    """Two end points that cannot be put in order."""
+    """Two end points whose order cannot be computed."""
 
 
 def _infinite(node: Node) -> int:
@@ -47,7 +47,7 @@ def _infinite(node: Node) -> int:
 
 
 def as_region(value: Value) -> Region | None:
-    """`value` as a set of real numbers, or None where it is not one: an interval, a set of points, a region."""
+    """`value` as a set of real numbers if it is an interval, a set of points or a region; else None."""
     if isinstance(value, Region):
         return value
     if not isinstance(value, Sequence) or not all(
@@ -83,7 +83,7 @@ def as_points(value: Value) -> Region | None:
 
 
 def as_union(value: Value) -> Region | None:
-    """A bare list of intervals as their union: `(-∞, -1] or [3, ∞)`."""
+    """The union of a list of intervals without brackets: `(-∞, -1] or [3, ∞)`; None for any other value."""
     if (
         not isinstance(value, Sequence)
         or value.brackets != ""
@@ -101,7 +101,10 @@ def as_union(value: Value) -> Region | None:
 
 
 def inequality(sides: list[Node], ops: list[str]) -> Value:
-    """A chain of inequalities: its region where one side is linear in one variable and the others constant."""
+    """A chain of inequalities: a region if one side is linear in one variable and the others are constant.
+
+    Else a relation. Raises Unreadable.
+    """
     free = [evaluate.free_symbols(side) - {"∞"} for side in sides]
     names = set().union(*free)
     if len(names) == 1 and len(sides) == 2 and free[0] and free[1]:  # 2x + 1 > x
@@ -123,7 +126,7 @@ def inequality(sides: list[Node], ops: list[str]) -> Value:
         return Relation(ops[0].replace(">", "<"), left, right)
     if len(sides) == 3 and len({op[0] for op in ops}) == 1 and "!=" not in ops:
         raise Unreadable("a chain of inequalities in several variables")
-    raise Unreadable("a chain of inequalities that is not read")
+    raise Unreadable("an unknown chain of inequalities")
 
 
 def _solve(side: Node, op: str, bound: Node, name: str) -> Region:
@@ -163,7 +166,7 @@ def _solve(side: Node, op: str, bound: Node, name: str) -> Region:
 
 
 def _order(left: Node, right: Node) -> int:
-    """Whether `left` is below (-1), at (0) or above (1) `right`; Unordered where that cannot be told."""
+    """-1, 0 or 1: `left` is less than, equal to or greater than `right`. Raises Unordered."""
     if left == right:
         return 0
     try:
@@ -172,7 +175,7 @@ def _order(left: Node, right: Node) -> int:
     except evaluate.Undecided:
         pass
     except evaluate.Undefined:
-        raise Unordered("an end point that has no value") from None
+        raise Unordered("an end point without a value") from None
     try:
         difference: Any = numeric(Node("add", (left, Node("neg", (right,)))), {}, _DIGITS)
     except (evaluate.Undecided, evaluate.Undefined):
@@ -282,7 +285,7 @@ def combined(values: list[Value], ops: list[str]) -> Value:
     result = regions[0]
     for op, region in zip(ops, regions[1:], strict=True):
         if result is None or region is None:
-            raise Unreadable("a union of what are no sets of real numbers")
+            raise Unreadable("a union of something other than sets of real numbers")
         if op == "∪":
             result = Region(result.pieces + region.pieces)
         else:

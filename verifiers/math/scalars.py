@@ -1,18 +1,20 @@
-"""One value with what stands beside it: a currency, a unit, a percent or degree sign, ± signs."""
+"""One value and its marks: a currency, a unit, a percent or degree sign, ± signs."""
 
 from __future__ import annotations
 
+from verifiers.latex import word_set
 from verifiers.math import regions
 from verifiers.math.lex import Token
-from verifiers.math.normalise import Unreadable, words
-from verifiers.math.parse import Node, Parser, num, sym
+from verifiers.math.normalise import Unreadable
+from verifiers.math.parse import Parser
+from verifiers.math.tree import Node, num, sym
 from verifiers.math.units import is_unit, unit_name
 from verifiers.math.values import Decimal, Matrix, Region, Scalar, Sequence, Value
 
 __all__ = ["scalar"]
 
-_CURRENCIES = words("dollar euro gbp yen rupee")
-_PREFIXES = words("approximately approx about exactly roughly")
+_CURRENCIES = word_set("dollar euro gbp yen rupee")
+_PREFIXES = word_set("approximately approx about exactly roughly")
 
 
 def scalar(tokens: list[Token]) -> Value:
@@ -32,7 +34,7 @@ def scalar(tokens: list[Token]) -> Value:
     elif len(tokens) > 1 and tokens[0].kind == "money":
         tokens, unit = tokens[1:], tokens[0].text
     if not tokens:
-        raise Unreadable("nothing beside a currency sign")
+        raise Unreadable("a currency sign without a value")
     parser = Parser(tokens)
     node = parser.whole()
     rest = parser.tokens[parser.at :]
@@ -42,7 +44,7 @@ def scalar(tokens: list[Token]) -> Value:
     if rest:
         name = unit_name(_unit_words(rest))
         if name is None or (unit and name not in ("", unit)):
-            raise Unreadable("words after a value that are no unit")
+            raise Unreadable("words after a value that are not a unit")
         if name == "percent":
             percent = True
         else:
@@ -79,7 +81,7 @@ def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
                     exponent = exponent[1:]
                     position += 1
                 if not exponent or exponent[0].kind != "num" or exponent[0].value is None:
-                    raise Unreadable("a unit to a power that is no number")
+                    raise Unreadable("a unit to a power that is not a number")
                 power = sign * int(exponent[0].value)
                 position += 2
             words.append((token.text, power))
@@ -130,7 +132,7 @@ def _typed(node: Node, unit: str | None, percent: bool, tokens: list[Token]) -> 
 
 
 def _measure(tokens: list[Token]) -> Scalar | None:
-    """`5 m` and `9.8 m/s^2` as a number with a unit, should the other side have one."""
+    """`5 m` and `9.8 m/s^2` as a number with a unit, for the case that the other side has one."""
     if not (2 <= len(tokens) <= 12 and tokens[0].kind == "num" and tokens[1].kind == "sym"):
         return None
     if not all(token.kind != "sym" or is_unit(token.text) for token in tokens[1:]) or tokens[0].value is None:

@@ -1,9 +1,9 @@
-"""The last step: sympy, on trees that our own parser built, in a small helper process that can be killed.
+"""The last step of a comparison: sympy, on trees of our own parser, in a helper process that can be killed.
 
-sympy can loop for ever, and neither threads nor signals stop it. So this process never runs it: one helper
-(`python -m verifiers.math.symbolic`, started when first needed) answers one question at a time, is killed at
-the deadline and started again at the next question. The helper also ends itself: at its own alarm, at its
-memory limit, and when its line to the parent closes. A forked child starts a helper of its own.
+sympy can loop for ever, and neither threads nor signals stop it, so it never runs in this process. One helper
+(`python -m verifiers.math.symbolic`, started when first needed) answers one question at a time; it is killed at
+the deadline and started again for the next question. The helper also ends itself: at its own alarm, at its
+memory limit, and when its connection to the parent closes. A forked child starts a helper of its own.
 """
 
 from __future__ import annotations
@@ -21,31 +21,30 @@ from pathlib import Path
 from typing import Any
 
 from verifiers.math.evaluate import weight
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = ["clear_cache", "equal", "new_verdict"]
 
 DEADLINE = 0.6
-"""Seconds that the helper has for one question."""
+"""Seconds for one question."""
 START = 1.2
-"""Seconds that a question waits for a helper that is still importing sympy."""
-MEMORY = 2**30
-"""Bytes of address space that the helper may take on top of what it starts with."""
+"""Seconds to wait for a helper that is still importing sympy."""
+MEMORY = 2**31
+"""Limit on the helper's address space, in bytes."""
 BUDGET = 2 * DEADLINE
-"""Seconds that all questions of one verdict may take together; see `new_verdict`."""
+"""Seconds for all questions of one verdict together; see `new_verdict`."""
 MAX_WEIGHT = 300
-"""Nodes of both trees together that sympy is asked about."""
+"""Largest number of nodes, in both trees together, that sympy is asked about."""
 
 
 _OPERATIONS = ("sum", "prod", "int", "lim")
 
 
 def equal(left: Node, right: Node) -> bool | None:
-    """Whether sympy can show that two trees are equal: True, False, or None where it cannot tell in time.
+    """Whether sympy finds two trees equal: True, False, or None if it does not decide in time.
 
-    It is asked only about limits, integrals, and sums and products that are too long or unbounded; the rest is
-    decided before, or too large for sympy too. Never raises, whatever becomes of the helper; what it says is
-    cached by the pair.
+    It is asked only about limits, integrals, sums and products; all other trees are decided before, or are too
+    large for sympy as well. Never raises, even if the helper dies. Answers are cached per pair.
     """
     if not (_has_operation(left) or _has_operation(right)) or weight(left) + weight(right) > MAX_WEIGHT:
         return None
@@ -65,7 +64,7 @@ _spent = threading.local()
 
 
 def new_verdict() -> None:
-    """A new verdict begins in this thread, with a new budget: a list of integrals must not cost one each."""
+    """Begin a verdict in this thread with a full budget, which all its questions share."""
     _spent.left = BUDGET
 
 
@@ -79,7 +78,7 @@ def _cached(left: Node, right: Node) -> bool | None:
 
 
 def clear_cache() -> None:
-    """Forget every answer, for measurements."""
+    """Forget all answers, for measurements."""
     _cached.cache_clear()
 
 
@@ -88,12 +87,12 @@ def _has_operation(node: Node) -> bool:
 
 
 class _Helper:
-    """The helper process of this process; one question at a time, from any thread."""
+    """The helper process of this process. Takes one question at a time, from any thread."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
-        self.line: socket.socket | None = None
+        self.connection: socket.socket | None = None
         self.ready = False
 
     def ask(self, question: bytes) -> bool | None:
@@ -101,16 +100,16 @@ class _Helper:
             try:
                 if self.process is None or self.process.poll() is not None:
                     self.start()
-                assert self.line is not None
+                assert self.connection is not None
                 if not self.ready:
-                    self.line.settimeout(START)
+                    self.connection.settimeout(START)
                     try:
-                        self.ready = self.line.recv(1) == b"r"
-                    except TimeoutError:  # leave it be: the next question finds it ready
+                        self.ready = self.connection.recv(1) == b"r"
+                    except TimeoutError:  # leave it running: the next question may find it ready
                         raise _NotYet from None
-                self.line.settimeout(DEADLINE)
-                self.line.sendall(len(question).to_bytes(4, "big") + question)
-                answer = self.line.recv(1)
+                self.connection.settimeout(DEADLINE)
+                self.connection.sendall(len(question).to_bytes(4, "big") + question)
+                answer = self.connection.recv(1)
                 if answer == b"":
                     self.stop()
                 return {b"y": True, b"n": False}.get(answer)
@@ -120,40 +119,40 @@ class _Helper:
 
     def start(self) -> None:
         self.stop()
-        ours, theirs = socket.socketpair()
+        own_end, helper_end = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         }
-        with theirs:
+        with helper_end:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "verifiers.math.symbolic", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
+                [sys.executable, "-m", "verifiers.math.symbolic", str(helper_end.fileno())],
+                pass_fds=(helper_end.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=root,
                 env=environment,
             )
-        self.line, self.ready = ours, False
+        self.connection, self.ready = own_end, False
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-        if self.line is not None:
-            self.line.close()
-        self.process = self.line = None
+        if self.connection is not None:
+            self.connection.close()
+        self.process = self.connection = None
 
 
 _helper = _Helper()
 
 
 def _forget() -> None:
-    """In a forked child: the parent's helper is not ours to use or to kill."""
+    """In a forked child: let the parent's helper run, and use another."""
     global _helper
-    if _helper.line is not None:
-        _helper.line.close()
+    if _helper.connection is not None:
+        _helper.connection.close()
     _helper = _Helper()
 
 
@@ -231,7 +230,7 @@ def _decide(left: Node, right: Node) -> bytes:
     return b"y" if sp.simplify(difference) == 0 else b"n"
 
 
-def _serve(line: socket.socket) -> None:
+def _serve(connection: socket.socket) -> None:
     import resource
     import signal
 
@@ -240,17 +239,17 @@ def _serve(line: socket.socket) -> None:
     sympy.simplify(sympy.Symbol("x") + 1)
     with suppress(OSError, ValueError):
         limit = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY * 2, limit))
-    line.sendall(b"r")
-    while len(head := line.recv(4, socket.MSG_WAITALL)) == 4:
-        left, right = pickle.loads(line.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
-        signal.alarm(int(DEADLINE) + 2)  # the default action ends the process
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, limit))
+    connection.sendall(b"r")
+    while len(head := connection.recv(4, socket.MSG_WAITALL)) == 4:
+        left, right = pickle.loads(connection.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
+        signal.alarm(int(DEADLINE) + 2)  # the default action of SIGALRM ends the process
         try:
             answer = _decide(left, right)
-        except Exception:  # sympy raises anything at all; the question stays undecided
+        except Exception:  # sympy raises all kinds of exceptions; the question stays undecided
             answer = b"?"
         signal.alarm(0)
-        line.sendall(answer)
+        connection.sendall(answer)
 
 
 if __name__ == "__main__":

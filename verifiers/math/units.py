@@ -1,91 +1,28 @@
-"""Units and currencies: synonyms to one name. Quantities are not converted: 500 cm is not read as 5 m."""
+"""Units and currencies: one name for all spellings. Quantities are not converted: 500 cm is not 5 m."""
 
 from __future__ import annotations
 
-from verifiers.math.normalise import words
+from verifiers.latex import word_set
+from verifiers.units import SPELLINGS
 
 __all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "unit_name"]
 
 CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee",
     "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
 
-_SYNONYMS = """
-dollar: dollars usd bucks
-euro: euros eur
-cent: cents
-gbp: quid £
-yen: jpy
-rupee: rupees rs inr
-percent: percents pct percentage percentages
-degree: degrees deg
-radian: radians rad
-celsius: degc
-fahrenheit: degf
-meter: m meters metre metres
-centimeter: cm centimeters centimetre centimetres cms
-millimeter: mm millimeters millimetre millimetres
-kilometer: km kilometers kilometre kilometres kms
-micrometer: micrometers micron microns
-inch: in inches
-foot: ft feet
-yard: yd yards yds
-mile: mi miles
-gram: g grams gramme grammes gm gms
-kilogram: kg kilograms kilo kilos kgs
-milligram: mg milligrams
-pound: pounds
-lb: lbs
-ounce: oz ounces
-ton: tons tonne tonnes
-liter: l L liters litre litres
-milliliter: ml mL milliliters millilitre millilitres
-gallon: gal gallons
-quart: qt quarts
-pint: pints pt
-second: s sec secs seconds
-minute: min mins minutes
-hour: h hr hrs hours
-day: days d
-week: weeks wk wks
-month: months mo
-year: years yr yrs
-kilometer/hour: kph kmh
-mile/hour: mph
-newton: newtons N
-joule: joules J
-watt: watts W
-kilowatt: kw kW kilowatts
-volt: volts V
-ampere: amperes amps amp A
-ohm: ohms
-hertz: hz Hz
-pascal: pascals Pa
-mole: mol mols moles
-kelvin: K kelvins
-acre: acres
-hectare: hectares ha
-person: persons people
-man: men
-woman: women
-child: children
-""".strip()
-_NAMES: dict[str, str] = {}
-for _line in _SYNONYMS.splitlines():
-    _name, _, _others = _line.partition(": ")
-    for _word in (_name, *_others.split()):
-        _NAMES[_word] = _name
+_NAMES = {spelling: name for name, spellings in SPELLINGS.items() for spelling in spellings}
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
-_GENERIC = words(
+_GENERIC = word_set(
     "unit units total altogether each more left th st nd rd remaining exactly approximately about"
 )
-_FILLERS = words("of the a an in all per")
-NEGATIONS = words(
+_FILLERS = word_set("of the a an in all per")
+NEGATIONS = word_set(
     "or and not is are was were be been wrong incorrect either neither nor no except but maybe perhaps if "
     "unless than otherwise then when where who how that this these those answer however actually instead "
     "never nan correct right true false because since so i you we they he she it do does did can cannot could "
     "should would"
 )
-"""Words with which a trailing phrase is a statement and not a unit."""
+"""Words that make a phrase after a number a statement and not a unit."""
 
 
 def is_unit(word: str) -> bool:
@@ -94,7 +31,7 @@ def is_unit(word: str) -> bool:
 
 
 def unit_name(parts: list[tuple[str, int]]) -> str | None:
-    """One name for a unit phrase given as (word, power) pairs; "" for a generic one, None where it is none.
+    """One name for a unit phrase of (word, power) pairs; "" for a generic unit, None if the phrase is not a unit.
 
     >>> unit_name([("square", 1), ("inches", 1)]) == unit_name([("inches", 2)]) == "inch^2"
     True

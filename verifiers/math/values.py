@@ -1,11 +1,10 @@
-"""What an answer can be: the types that are compared, each with its own kind only."""
+"""The types of answers. A value is compared only with values of its own type."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
-from verifiers.math.parse import Node
+from verifiers.math.tree import Node
 
 __all__ = [
     "Based",
@@ -26,7 +25,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Decimal:
-    """How a number written as a decimal was written: its digits after the point, and its significant ones."""
+    """How a decimal was written: the number of its digits after the point, and of its significant digits."""
 
     places: int
     figures: int
@@ -34,21 +33,21 @@ class Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A number or an expression, with the tags that stood beside it."""
+    """A number or an expression, and the marks that were written with it."""
 
     node: Node
     unit: str | None = None
     percent: bool = False
     decimal: Decimal | None = None
     label: Node | None = None
-    """The lone symbol, f(x) or |AB| that an equals sign set before it."""
+    """The name before an equals sign: a symbol, f(x) or |AB|."""
     measure: Scalar | None = None
-    """The same text with its letters read as a unit, where that is possible: `5 m`, `9.8 m/s^2`."""
+    """The same text with its letters read as a unit, if that is possible: `5 m`, `9.8 m/s^2`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Several values. `brackets` is "()", "[)", "<>", "{}" for a set and "" for a bare list."""
+    """Several values. `brackets` is "()", "[]", "(]" or "[)", "{}" for a set and "" for a list without brackets."""
 
     items: tuple[Value, ...]
     brackets: str
@@ -63,7 +62,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One interval of a region; None is an infinite end; a point has both ends equal and closed."""
+    """One interval of a region. None is an infinite end; a point is a closed interval with equal ends."""
 
     low: Node | None
     high: Node | None
@@ -73,7 +72,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A set of real numbers, as a union of intervals. No piece: the empty set."""
+    """A set of real numbers, as a union of intervals; without pieces the empty set."""
 
     pieces: tuple[Piece, ...]
     label: Node | None = None
@@ -102,14 +101,14 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words, folded; what is no mathematics that we read."""
+    """Words in lower case, or mathematics that cannot be read."""
 
     words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A letter of a multiple choice, with the text that it carries. `bare` where nothing but the letter stands."""
+    """A letter of a multiple choice, and the text after it. `bare`: a letter without brackets or text."""
 
     letter: str
     bare: bool
@@ -126,7 +125,7 @@ class Based:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A time of day; `half` is "am", "pm" or "" where it is not said."""
+    """A time of day; `half` is "am" or "pm"."""
 
     hour: int
     minute: int
@@ -135,5 +134,3 @@ class Clock:
 
 
 Value = Scalar | Sequence | Region | Relation | Matrix | Ratio | Text | Choice | Based | Clock
-
-ZERO = Fraction(0)

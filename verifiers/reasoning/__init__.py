@@ -1,7 +1,14 @@
-"""Is the reasoning z consistent with itself and with the answer y? Rules, no model; exact, linear, total.
+"""Whether the trace z is consistent with itself and with the answer y. Rules, not a model: exact, in linear time.
 
-What is read: every arithmetic statement, in prose, plain formulas and LaTeX. What is not read is not held against
-the trace, but its share is in the verdict's detail. See `check`.
+Read is every arithmetic statement in prose, plain formulas and LaTeX. Statements that cannot be read do not count
+against the trace; their share is in the verdict's detail. See `check`, which gives a result for any text.
+
+What belongs in this package: whether the steps of a trace hold and lead to its answer. Whether the answer is right is
+`verifiers.math`.
+
+In the order of a check: `tokens` (with `notation`), `statements` (clauses and chains of relations), `sides` and
+`grammar` (expressions), `values`, `relation` (with `algebra` and `units`), `equations` (from one statement to the
+next), `conclusion`, `trace_check`.
 """
 
 from __future__ import annotations
@@ -9,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from verifiers.reasoning.flow import Consistency, check
+from verifiers.reasoning.trace_check import Consistency, check
 from verifiers.types import Problem, Verdict
 
 __all__ = ["Consistency", "MathReasoningVerifier", "ReasoningVerifier", "check"]
@@ -24,10 +31,10 @@ def _require_empty_trace(value: str) -> None:
 
 @dataclass(slots=True)
 class ReasoningVerifier:
-    """Judges the trace alone: score 1 when it is consistent with itself and with the answer, else "unsound".
+    """Judges the trace alone: score 1 if it is consistent with itself and with the answer, else 0, "unsound".
 
-    `empty_trace`: what a response scores that gives an answer and no reasoning ("accept": 1, "refuse": 0); its
-    status is "no_trace" either way. Raises ValueError for any other value.
+    `empty_trace`: the score of a response with an answer and without reasoning ("accept": 1, "refuse": 0); its
+    status is "no_trace" in both cases. Raises ValueError for any other value.
 
     >>> ReasoningVerifier().verify(problem, "2 + 2 = 5, so \\\\boxed{", "5").detail
     '“2 + 2 = 5” does not hold (left side: 4); 1 step read, 0 unread'
@@ -43,7 +50,7 @@ class ReasoningVerifier:
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         if is_empty(trace):
             score = float(self.empty_trace == "accept")
-            return Verdict(score, "no_trace", answer, "no reasoning stands before the answer", sound=None)
+            return Verdict(score, "no_trace", answer, "there is no reasoning before the answer", sound=None)
         found = check(trace, answer, problem.prompt)
         status = "correct" if found.ok else "unsound"
         return Verdict(float(found.ok), status, answer, describe(found), sound=float(found.ok))
@@ -52,10 +59,10 @@ class ReasoningVerifier:
 class MathReasoningVerifier:
     """A right answer *and* consistent reasoning: correct, incorrect, unsound, or no_trace.
 
-    `empty_trace`: what a right answer without reasoning scores ("accept": 1, "refuse": 0); its status is
-    "no_trace" either way. Other options are those of `verifiers.math.MathVerifier`, which judges the answer.
-    `answer_score` is the answer alone, `sound` the reasoning alone. Raises ValueError for an option's value that
-    is not known.
+    `empty_trace`: the score of a right answer without reasoning ("accept": 1, "refuse": 0); its status is
+    "no_trace" in both cases. Other options are those of `verifiers.math.MathVerifier`, which judges the answer.
+    `answer_score` is the score of the answer alone, `sound` that of the reasoning alone. Raises ValueError for an
+    unknown value of an option.
     """
 
     name = "math+reasoning"
@@ -63,13 +70,13 @@ class MathReasoningVerifier:
 
     def __init__(self, empty_trace: EmptyTrace = "refuse", **options: Any) -> None:
         _require_empty_trace(empty_trace)
-        from verifiers.math import MathVerifier  # heavy; only this verifier needs it
+        from verifiers.math import MathVerifier  # late: only this verifier needs it
 
         self.empty_trace = empty_trace
         self.answers = MathVerifier(**options)
 
     def warm_up(self) -> None:
-        """Import what the first irrational answer would import."""
+        """Import what the first irrational answer needs, so that no verdict waits for it."""
         self.answers.warm_up()
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
@@ -81,7 +88,7 @@ class MathReasoningVerifier:
             if not right:
                 return verdict
             score = float(self.empty_trace == "accept")
-            detail = "the answer is right; no reasoning stands before it"
+            detail = "the answer is right; there is no reasoning before it"
             return Verdict(score, "no_trace", verdict.answer, detail, answer_score=1.0)
         found = check(trace, answer, problem.prompt)
         if not right:
@@ -93,7 +100,7 @@ class MathReasoningVerifier:
 
 
 def is_empty(trace: str) -> bool:
-    """Whether a trace says nothing but what introduces the answer ("The answer is \\\\boxed{")."""
+    """Whether a trace is empty but for words that introduce the answer ("The answer is \\\\boxed{")."""
     words = trace.replace("\\boxed", " ").lower().split()
     letters = " ".join("".join(c for c in word if c.isalnum()) for word in words)
     return " ".join(letters.split()) in _INTRODUCTIONS
@@ -116,7 +123,7 @@ _INTRODUCTIONS = frozenset(
 
 
 def describe(found: Consistency) -> str:
-    """One line: the first failure, and how much was read."""
+    """One line: the first failure, and how many steps were read."""
     steps = f"{found.read} step{'s' * (found.read != 1)} read, {found.unread} unread"
     if found.read + found.unread:
         steps += f" ({found.unread / (found.read + found.unread):.0%})"

@@ -1,4 +1,4 @@
-"""Two expressions with variables: identical, plainly not, or an equation that may hold for some values."""
+"""Two expressions with variables: identical, certainly not, or an equation that may hold for some values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TRIALS = 3
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the chain around a relation says of it."""
+    """What the chain around a relation implies about it."""
 
     scaled: bool = False
-    """One side of the chain is 0: an equation, which may be multiplied through."""
+    """One side of the chain is 0: an equation, both sides of which may be multiplied."""
     rewriting: bool = False
-    """The chain has several relations: each side is meant to rewrite the one before it."""
+    """The chain has several relations: each side is meant to be a rewriting of the one before it."""
     identity: bool = False
     """The text says "factors as" or the like."""
 
@@ -37,7 +37,7 @@ def free(expression: Expression) -> frozenset[str]:
 
 
 def identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, kind: Kind) -> bool | None:
-    """Algebra: identical, plainly not (they differ by a constant, or by a factor), or an equation (unread)."""
+    """True: identical. False: certainly not (they differ by a constant, or by a factor). None: an equation, unread."""
     pairs: list[tuple[Number, Number]] = []
     for k in range(TRIALS):
         values = values_at(a, k) | values_at(b, k)
@@ -45,13 +45,13 @@ def identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, kind
     if all(close(x, y) for x, y in pairs):
         return True
     if any(isinstance(v, complex) for pair in pairs for v in pair) and "i" not in a.variables | b.variables:
-        return None  # roots of what may be negative
+        return None  # roots of a value that may be negative
     if free(a) != free(b) or not (a.operations and b.operations) or "pi" in a.features ^ b.features:
         return None
     if close(pairs[0][0], pairs[1][0]) or close(pairs[0][1], pairs[1][1]):
         return None  # constant after all
     if "abs" in a.features | b.features:
-        return None  # right in some cases
+        return None  # it may hold in some cases
     scale = max(abs(complex(x)) for x, _ in pairs)
     differences = [complex(x) - complex(y) for x, y in pairs]
     if kind.scaled:  # an equation, which may be scaled
@@ -66,7 +66,7 @@ def identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, kind
 
 
 def _same_curve(a: Expression, b: Expression, pairs: list[tuple[Number, Number]], kind: Kind) -> bool | None:
-    """`a = b = 0`: one must be a multiple of the other if they are of one kind."""
+    """`a = b = 0`: one must be a multiple of the other if both have the same leading term."""
     if not (kind.rewriting and _same_lead(a, b, Reading(), Reading())):
         return None
     ratios = [complex(x) / complex(y) for x, y in pairs if y != 0]
@@ -74,9 +74,9 @@ def _same_curve(a: Expression, b: Expression, pairs: list[tuple[Number, Number]]
 
 
 def _same_lead(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> bool:
-    """Whether two one-variable expressions are not linear and have the same leading term.
+    """Whether two expressions in one variable are not linear and have the same leading term.
 
-    In a chain of several such sides each is meant as a rewriting of the one before it.
+    In a chain of such sides, each is meant to be a rewriting of the one before it.
     """
     if not (_is_curved(a, how_a) and _is_curved(b, how_b)):
         return False

@@ -1,4 +1,4 @@
-"""Does the trace lead to the answer that is given?"""
+"""Whether a trace leads to the answer that it gives."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.grammar import Unreadable, parse
-from verifiers.reasoning.judge import rounds_to, same_value
+from verifiers.reasoning.relation import rounds_to, same_value
 from verifiers.reasoning.statements import Chain
-from verifiers.reasoning.tokens import Token, scan, word_set
+from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.values import Number, close, evaluate, readings
 
 __all__ = ["Target", "announced", "target"]
@@ -21,7 +22,7 @@ _ANNOUNCED = re.compile(
     re.IGNORECASE,
 )
 CONCLUSION_REACH = 300
-"""Characters between the last result and the box within which one is read as the other."""
+"""Largest distance in characters at which the last result is compared with the box."""
 _SIZED = re.compile(
     r"\b(?:differ\w*|absolute|distance|decreas\w*|loss|lost|loses?|less|fewer|below|drop\w*|debt|owes?|behind|change\w*"
     r"|reduc\w*)\b|\|",
@@ -32,14 +33,14 @@ _CONTINUES = word_set("more less fewer times of plus minus percent % to or and t
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A numeric answer: its values under every reading, and its numeral where it is one."""
+    """A numeric answer: its values under every reading, and its numeral if it is a single number."""
 
     values: tuple[Number, ...]
     literal: Token | None
     numbers: tuple[Token, ...]
 
     def is_near(self, value: Number, announced: bool = False) -> bool:
-        """Whether `value` is the answer: equal, as a percentage, in cents, rounded as either shows."""
+        """Whether `value` is the answer: equal, as a percentage, or rounded to the digits that the answer shows."""
         for own in self.values:
             if same_value(own, value):
                 return True
@@ -48,10 +49,10 @@ class Target:
         return False
 
     def may_follow(self, last: Number, text: str, tokens: list[Token]) -> bool:
-        """Whether the answer may come from elsewhere than `last`, or from it by a step that is not written.
+        """Whether the answer may come from something other than `last`, or from `last` by a step that is not written.
 
-        The latter: a root, a square, a reciprocal, a complement; its size, where the text speaks of a difference.
-        Irrational answers are given the benefit of the doubt.
+        Such steps are a root, a square, a reciprocal, a complement, and the absolute value if the text mentions a
+        difference. Irrational answers are always accepted.
         """
         if any(close(-own, last) for own in self.values):
             return _SIZED.search(text) is not None
@@ -69,7 +70,7 @@ class Target:
 
 
 def target(answer: str | None) -> Target | None:
-    """The answer as numbers; None where it is anything else."""
+    """The answer as a number; None if it is not one."""
     if not answer or len(answer) > 200:
         return None
     tokens = [t for t in scan(f"\\({answer}\\)") if t.kind not in ("edge", "word")]
@@ -90,7 +91,7 @@ def _constant(tokens: list[Token]) -> Target | None:
 
 
 def announced(text: str, answer: Target) -> tuple[int, int] | None:
-    """The last "the answer is X" whose X is a number and not the answer."""
+    """Start and end of the last "the answer is X", if X is a number and not the answer; else None."""
     wrong: tuple[int, int] | None = None
     for phrase in _ANNOUNCED.finditer(text):
         tail = text[phrase.end() : phrase.end() + 60]
@@ -131,7 +132,7 @@ _ELSEWHERE = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot|arc\w+|log|ln)\b|\bdigits
 
 
 def is_conclusive(text: str, last: Chain, end: int, steps: list[Chain]) -> bool:
-    """Whether the box stands in the sentence after `last`, which announces a conclusion and works nothing out."""
+    """Whether the box is in the sentence after `last`, and that sentence concludes without a calculation."""
     if any(chain.end > end or (chain.start > last.start and chain.start < end) for chain in steps):
         return False
     if not any(side.opening and side.opening[0].operations for side in last.sides):

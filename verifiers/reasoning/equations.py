@@ -1,8 +1,8 @@
-"""Algebra from one statement to the next: an equation that follows from another must share its solution.
+"""Algebra from one statement to the next: an equation that follows from another must have a solution in common with it.
 
-Only neighbours are compared, and only where the text between them says that one is derived from the other; a new
-case, assumption or equation breaks the link. Equations in one unknown are compared through their roots, which
-evaluation at trial points finds when they are linear; definitions of one quantity through its values.
+Only neighbours are compared, and only if the text between them says that one is derived from the other; a new
+case, assumption or equation breaks the link. Equations in one unknown are compared by their roots, which evaluation
+at trial points finds if they are linear; definitions of one quantity are compared by its values.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from fractions import Fraction
 
 from verifiers.reasoning.algebra import free
 from verifiers.reasoning.grammar import Expression, Unreadable
-from verifiers.reasoning.judge import ulp
+from verifiers.reasoning.relation import ulp
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.values import Number, close, evaluate, point
 
-__all__ = ["Equation", "Ledger"]
+__all__ = ["Equation", "EquationTracker"]
 
 MAX_BETWEEN = 260
-"""Characters of text between two equations over which one may be derived from the other."""
+"""Largest distance in characters between two equations of which one is taken to be derived from the other."""
 
 _DERIVES = re.compile(
     r"simplif|divid|subtract|\badd|multipl|both sides|solv|\bget|\bgives?\b|\bhave\b|becomes|\bequation|\bso\b|\bthus\b"
@@ -46,7 +46,7 @@ _MARKUP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """`left relation right` in one unknown, or a definition of something (`unknown` is then its text)."""
+    """An equation in one unknown, or the definition of a quantity (`unknown` is then its text)."""
 
     left: Expression
     right: Expression
@@ -56,14 +56,14 @@ class Equation:
     definition: bool = False
 
     def at(self, value: Number) -> Number:
-        """Left minus right where the unknown has `value`. Raises Unreadable."""
+        """Left minus right at `value` of the unknown. Raises Unreadable."""
         if self.definition:
             return evaluate(self.right, {}) - value
         values = {self.unknown: value}
         return evaluate(self.left, values) - evaluate(self.right, values)
 
     def root(self) -> Number | None:
-        """The solution, where the equation is linear in its unknown."""
+        """The solution, if the equation is linear in its unknown; else None."""
         if self.definition:
             return evaluate(self.right, {})
         p, q, r = (point(self.unknown, k) for k in range(3))
@@ -74,12 +74,12 @@ class Equation:
         return p - at_p / slope
 
     def shown(self) -> float:
-        """The coarsest last digit of its decimals; 0 where it has none."""
+        """The largest place value of a last digit among its decimals; 0 if it has no decimals."""
         sides = (self.left, self.right)
         return float(max((ulp(t.text) for side in sides for t in side.numbers if "." in t.text), default=0))
 
     def is_solution(self, value: Number, slack: float = 0.0) -> bool:
-        """Whether `value`, which may be off by `slack`, solves it up to the digits that its numbers show."""
+        """Whether `value`, with a relative error up to `slack`, solves it to the digits that its numbers show."""
         try:
             miss = abs(complex(self.at(value)))
             size = max(
@@ -90,8 +90,8 @@ class Equation:
         return miss <= 1e-9 * max(size, 1e-3) + 2 * self.shown() + slack * max(size, 1)
 
 
-class Ledger:
-    """The last equation, and whether the next one contradicts it."""
+class EquationTracker:
+    """Remembers the last equation, and finds whether the next one contradicts it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -100,7 +100,7 @@ class Ledger:
         self.bounds: tuple[Chain, list[Equation | None]] | None = None
 
     def enter(self, chain: Chain, k: int) -> Equation | None:
-        """Enter relation `k` of `chain`; returns the equation if it contradicts what it is derived from."""
+        """Enter relation `k` of `chain`; return its equation if that contradicts the one it is derived from."""
         if chain.relations[k] != "=" or chain.modular or chain.question:
             self.last = None
             return None
@@ -162,7 +162,7 @@ class Ledger:
         return _DERIVES.search(words) is not None
 
     def enter_bounds(self, chain: Chain) -> bool:
-        """Enter a chain of inequalities in one unknown; whether it contradicts the one it is derived from."""
+        """Enter a chain of inequalities in one unknown; return whether it contradicts the one it is derived from."""
         bounds: list[Equation | None] = []
         for left, right in zip(chain.sides, chain.sides[1:], strict=False):
             found = None
@@ -221,7 +221,7 @@ def contradicts(first: Equation, second: Equation) -> bool:
 
 
 def _parallel(first: Equation, second: Equation) -> Number | None:
-    """The constant by which the curves of two equations differ, after scaling; None where that is zero or varies.
+    """The constant by which two equations differ after scaling; None if it is zero or not constant.
 
     Such equations (9 + b² = 25 and 9 + b² = 20) have no solution in common.
     """

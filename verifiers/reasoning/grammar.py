@@ -1,7 +1,7 @@
-"""Tokens to expressions.
+"""Tokens → expressions, by recursive descent.
 
-A recursive-descent parser over the tokens of one run. It decides nothing that notation leaves open: what is
-ambiguous becomes a node of its own and a feature, and `values` reads it in every way.
+The parser does not resolve ambiguous notation: it makes a node of its own and a feature of it, and `values` evaluates
+every reading.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ MAX_TOKENS = 200
 MAX_DEPTH = 40
 
 
-class Unreadable(Exception):  # noqa: N818 - a finding, not a fault
-    """The tokens are no expression, or its value cannot be had within the caps."""
+class Unreadable(Exception):  # noqa: N818 - a result, not an error
+    """The tokens are not an expression, or its value cannot be computed within the limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression with the facts that judging needs."""
+    """An expression, and what the check needs to know about it."""
 
     node: Node
     variables: frozenset[str]
     operations: int
-    """Operators in it: 0 for a literal."""
+    """Number of its operators: 0 for a number."""
     features: frozenset[str]
-    """Which ambiguities occur: "percent", "mixed", "tight"; also "pi", "cut" (0.33…), "deg"."""
+    """Its ambiguities: "percent", "mixed", "tight"; and "pi", "cut" (0.33…), "deg", "abs"."""
     literal: Token | None
-    """The number, where it is one and nothing else (a sign before it is allowed)."""
+    """The number, if the expression is a single number (a sign before it is allowed)."""
     numbers: tuple[Token, ...] = ()
-    """Every number in it."""
+    """All numbers in it."""
 
 
 def parse(tokens: list[Token]) -> Expression:
@@ -213,7 +213,7 @@ class _Parser:
 
     def number(self, token: Token) -> Node:
         if self.is_op("_"):
-            raise Unreadable  # a numeral in some base
+            raise Unreadable  # a numeral in a base
         if token.cut:
             self.features.add("cut")
         following = self.peek()
@@ -257,7 +257,7 @@ class _Parser:
         return ("const", token.value + Fraction(int(digits), (10 ** len(digits) - 1) * 10**shown))
 
     def braced(self) -> list[Token]:
-        """The tokens of a `{…}` group, or the one token that stands in its place."""
+        """The tokens of a `{…}` group, or the single token in its place."""
         first = self.next()
         if first.text != "{":
             return [first]
@@ -367,7 +367,7 @@ class _Parser:
         return node if exponent is None else ("^", node, exponent)
 
     def operand(self, depth: int) -> Node:
-        """What a function without brackets applies to: `\\sin 3x`, `\\log_5 5^4`."""
+        """The argument of a function without brackets: `\\sin 3x`, `\\log_5 5^4`."""
         if depth > MAX_DEPTH:
             raise Unreadable
         bracketed = (token := self.peek()) is not None and token.kind == "lp"

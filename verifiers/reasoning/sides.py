@@ -1,16 +1,17 @@
-"""One side of a relation: which expressions its words and symbols may stand for.
+"""One side of a relation: which expressions its words and symbols may mean.
 
-In prose an expression stands among words: "There are 34 kids – 22 girls = 12 boys". Words between a number and
+In prose an expression is surrounded by words: "There are 34 kids – 22 girls = 12 boys". Words between a number and
 an operator are units and are dropped; two numbers with words between them are the end of one expression and the
-beginning of another. Where that leaves a choice, every reading is kept: a step is false only if all are.
+beginning of another. If there are several readings, all are kept: a step is false only if all of them are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from verifiers.latex import word_set
 from verifiers.reasoning.grammar import Expression, Unreadable, parse
-from verifiers.reasoning.tokens import Token, word_set
+from verifiers.reasoning.tokens import Token
 
 __all__ = ["Side", "side_of"]
 
@@ -22,34 +23,34 @@ _WORD_OPERATORS = {"times": "*", "plus": "+", "minus": "-"}
 
 @dataclass(slots=True)
 class Side:
-    """What stands between two relations (or a border of the clause and a relation)."""
+    """What is between two relations, or between a relation and the border of the clause."""
 
     ending: list[Expression] = field(default_factory=list)
-    """Readings of what its end says, the longest first: the left side of the relation after it."""
+    """Readings of its end, the longest first: the left side of the relation after it."""
     opening: list[Expression] = field(default_factory=list)
-    """Readings of what its beginning says: the right side of the relation before it."""
+    """Readings of its beginning: the right side of the relation before it."""
     first: Expression | None = None
-    """The first operand of `opening[0]` where that is a sum or product: 12 in `12 - 2`."""
+    """The first operand of `opening[0]` if that is a sum or product: 12 in `12 - 2`."""
     before: list[str] = field(default_factory=list)
-    """Words before the expression that ends it, nearest last."""
+    """Words before the expression at its end, the nearest last."""
     inside: list[str] = field(default_factory=list)
-    """Words within it."""
+    """Words within that expression."""
     within: list[str] = field(default_factory=list)
-    """Words within the expression that opens it."""
+    """Words within the expression at its beginning."""
     after: list[str] = field(default_factory=list)
-    """Words after the expression that opens it, nearest first."""
+    """Words after the expression at its beginning, the nearest first."""
     second: Expression | None = None
-    """The expression after the opening one: 3 in `12 remainder 3`."""
+    """The second expression: 3 in `12 remainder 3`."""
     trailing: list[str] = field(default_factory=list)
-    """Words between the expression that ends it and the relation."""
+    """Words between the expression at its end and the relation."""
     crowded: bool = False
     """Whether one expression is added "to" another."""
     start: int = 0
     end: int = 0
     tail: int = 0
-    """Where the expression that ends it begins."""
+    """Where the expression at its end begins."""
     head: int = 0
-    """Where the expression that opens it ends."""
+    """Where the expression at its beginning ends."""
 
 
 def side_of(tokens: list[Token], names: frozenset[str]) -> Side:
@@ -81,7 +82,7 @@ def side_of(tokens: list[Token], names: frozenset[str]) -> Side:
 
 
 def _items(tokens: list[Token], names: frozenset[str]) -> tuple[list[Token], list[int], list[list[str]]]:
-    """Tokens without words; before each (and at the end) how wide the gap is: 1 a border, 2 words; and the words."""
+    """The tokens that are not words; the gap before each and at the end (1 border, 2 words, 3 formula); the words."""
     items: list[Token] = []
     gaps: list[int] = []
     words: list[list[str]] = [[]]
@@ -125,7 +126,7 @@ def _items(tokens: list[Token], names: frozenset[str]) -> tuple[list[Token], lis
 def _meaning(
     token: Token, items: list[Token], gap: int, following: Token | None, before: Token | None
 ) -> Token:
-    """What a word, letter, slash or hyphen in prose stands for."""
+    """What a word, letter, slash or hyphen means in prose."""
     valued = bool(items) and items[-1].kind in _VALUE_END
     if token.kind == "var":
         if token.text in "xX" and valued and following is not None and _is_factor(token, following):
@@ -168,7 +169,7 @@ def _is_name(token: Token, following: Token | None, before: Token | None) -> boo
 def _spoken(
     name: str, items: list[Token], gap: int, following: Token | None, before: Token | None
 ) -> str | None:
-    """The operator that a word speaks: "times", "divided by", "percent", "of"."""
+    """The operator that a word names: "times", "divided by", "percent", "of"."""
     if not items or (following is None and name not in ("percent", "pct")):
         return None
     if name in ("percent", "pct"):
@@ -191,7 +192,7 @@ def _value_ahead(tokens: list[Token], at: int) -> bool:
 
 
 def _past_power(tokens: list[Token], at: int) -> int:
-    """Past the exponent that begins at `at`."""
+    """The position after the exponent that begins at `at`."""
     if at < len(tokens) and tokens[at].text == "{":
         while at < len(tokens) and tokens[at].text != "}":
             at += 1
@@ -199,7 +200,7 @@ def _past_power(tokens: list[Token], at: int) -> int:
 
 
 def _names_a_unit(tokens: list[Token], at: int) -> bool:
-    """Whether the words from `at` on are what something is divided by: `12 cookies / box`."""
+    """Whether the words from `at` on are a unit after a slash: `12 cookies / box`."""
     for token in tokens[at : at + 4]:
         if token.kind not in ("word", "edge"):
             return token.kind == "op"
@@ -217,7 +218,7 @@ def _is_share(items: list[Token]) -> bool:
 
 
 def _runs(items: list[Token], gaps: list[int]) -> list[tuple[int, int]]:
-    """Stretches that may be one expression: no value follows a value across words."""
+    """The stretches that may be one expression each: within one, no value follows a value across words."""
     runs: list[tuple[int, int]] = []
     start = 0
     for i in range(1, len(items) + 1):
@@ -234,7 +235,7 @@ def _parted(before: Token, gap: int, after: Token) -> bool:
 
 
 def _cuts(items: list[Token], gaps: list[int], lo: int, hi: int, *, opening: bool) -> list[int]:
-    """Where an expression may end (or begin) besides the border of its run: at operators next to words."""
+    """Where an expression may end (or begin): at the border of its run, and at operators next to words."""
     cuts = [hi if opening else lo]
     for k in range(lo + 1, hi):
         if items[k].kind == "op" and (gaps[k] == 2 or gaps[k + 1] == 2) and items[k].text != "^":

@@ -1,4 +1,4 @@
-"""Tokens to clauses, and clauses to chains `a = b = c` whose sides are expressions."""
+"""Tokens → clauses → chains `a = b = c` whose sides are expressions."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from verifiers.latex import word_set
 from verifiers.reasoning.sides import Side, side_of
-from verifiers.reasoning.tokens import Token, word_set
+from verifiers.reasoning.tokens import Token
 
 __all__ = ["Chain", "Side", "chains"]
 
 MAX_CLAUSE = 2_000
-"""Tokens after which a clause is cut."""
+"""Largest number of tokens in a clause; longer ones are split."""
 _ROUNDS = word_set("round rounded rounding rounds nearest approximately approx about estimate estimated")
 
 
 @dataclass(slots=True)
 class Chain:
+    """A clause with at least one relation; `relations[k]` is between `sides[k]` and `sides[k + 1]`."""
+
     sides: list[Side]
     relations: list[str]
     words: frozenset[str]
@@ -29,7 +32,7 @@ class Chain:
     """The break before it: ⟹, a newline, a comma, …"""
     question: bool = False
     formula: bool = False
-    """Whether it stands in a formula, and not in prose."""
+    """Whether it is in a formula, not in prose."""
     zero: bool = False
     """Whether one of its sides is the number 0."""
     money: bool = False
@@ -38,7 +41,7 @@ class Chain:
 
 
 def chains(tokens: list[Token]) -> Iterator[Chain]:
-    """Every clause with a relation in it, in order."""
+    """All clauses with a relation, in order."""
     held: Chain | None = None
     last = Token("brk", "", 0, 0)
     for link, clause, closing in _clauses(_ungroup(tokens)):
@@ -63,7 +66,7 @@ def _is_torn(last: Token, link: str, first: Token) -> bool:
 
 
 def _ungroup(tokens: list[Token]) -> list[Token]:
-    """Brackets around whole statements become breaks; commas inside other brackets make them unreadable."""
+    """Make brackets around whole statements breaks, and commas inside other brackets unreadable."""
     tokens = list(tokens)
     stack: list[tuple[int, bool]] = []
     commas: list[list[int]] = []
@@ -165,7 +168,7 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
 
 
 def _modulus(clause: list[Token]) -> tuple[list[Token], int | None, bool]:
-    """Take `\\pmod 7` out of a clause."""
+    """(the clause without `\\pmod 7`, the modulus if it is a number, whether the clause has one)."""
     for i, token in enumerate(clause):
         if token.text == "mod" or (token.kind == "word" and token.text.lower() in ("mod", "modulo")):
             j = i + 1

@@ -1,7 +1,7 @@
-"""Text to tokens: one scanner for prose with arithmetic in it, plain formulas and LaTeX.
+"""Text → tokens: one scanner for prose with arithmetic, plain formulas and LaTeX.
 
-The scanner never fails. What it does not know becomes an `opaque` token, which makes the expression it stands
-in unreadable and nothing else. Positions are those of the text given, so that a step can be quoted.
+The scanner never fails. An unknown sign becomes an `opaque` token, which makes only the expression that contains it
+unreadable. Positions are those in the text, so that a step can be quoted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,20 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["Token", "scan", "word_set"]
+from verifiers.latex import DOTS
+from verifiers.reasoning.notation import (
+    CHARS,
+    COMMANDS,
+    FRACTIONS,
+    GREEK,
+    SKIPPED,
+    STRUCTURES,
+    SUPERSCRIPTS,
+    TEXT,
+    UNREAD,
+)
+
+__all__ = ["Token", "scan"]
 
 
 @dataclass(slots=True)
@@ -26,68 +39,16 @@ class Token:
     start: int
     end: int
     gap: bool = False
-    """Whether white space stands before it."""
+    """Whether white space precedes it."""
     value: Fraction | None = None
     math: bool = False
-    """Whether it stands in a formula (then letters are variables)."""
+    """Whether it is in a formula, where letters are variables."""
     cut: bool = False
-    """Whether its digits go on: 0.333…"""
-
-
-def word_set(text: str) -> frozenset[str]:
-    """A set of words, written as one text."""
-    return frozenset(text.split())
+    """Whether its digits continue: 0.333…"""
 
 
 MAX_DIGITS = 60
-"""A number of more digits is not read."""
-
-_SUPERSCRIPTS = {c: str(i) for i, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
-_FRACTIONS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5),
-              "⅗": (3, 5), "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8),
-              "⅞": (7, 8)}  # fmt: skip
-_CHARS: dict[str, tuple[str, str]] = {
-    "+": ("op", "+"), "-": ("op", "-"), "−": ("op", "-"), "–": ("op", "-"), "‐": ("op", "-"), "‑": ("op", "-"),
-    "*": ("op", "*"), "×": ("op", "*"), "✕": ("op", "*"), "·": ("op", "*"), "⋅": ("op", "*"), "∗": ("op", "*"),
-    "•": ("op", "*"), "∙": ("op", "*"), "/": ("op", "/"), "÷": ("op", "/"), "∕": ("op", "/"), "^": ("op", "^"),
-    "_": ("op", "_"), "=": ("rel", "="), "≈": ("rel", "~"), "≃": ("rel", "~"), "≅": ("rel", "~"),
-    "<": ("rel", "<"), ">": ("rel", "<"), "≤": ("rel", "<"), "≥": ("rel", "<"), "≠": ("rel", "<"),
-    "≡": ("rel", "%"), "(": ("lp", "("), "[": ("lp", "["), ")": ("rp", ")"), "]": ("rp", "]"), "{": ("lp", "{"),
-    "}": ("rp", "}"), "|": ("bar", "|"), "%": ("pct", "%"), "°": ("deg", "°"), "√": ("func", "sqrt"),
-    "π": ("var", "π"), ";": ("brk", ";"), "—": ("brk", "—"), "→": ("brk", "⟹"), "⇒": ("brk", "⟹"),
-    "⟹": ("brk", "⟹"), "⇔": ("brk", "⟹"), "⟺": ("brk", "⟹"), "…": ("opaque", "…"),
-}  # fmt: skip
-_COMMANDS: dict[str, tuple[str, str]] = {
-    "times": ("op", "*"), "cdot": ("op", "*"), "ast": ("op", "*"), "div": ("op", "/"), "approx": ("rel", "~"),
-    "simeq": ("rel", "~"), "sim": ("rel", "<"), "le": ("rel", "<"), "leq": ("rel", "<"), "ge": ("rel", "<"),
-    "geq": ("rel", "<"), "lt": ("rel", "<"), "gt": ("rel", "<"), "ne": ("rel", "<"), "neq": ("rel", "<"),
-    "leqslant": ("rel", "<"), "geqslant": ("rel", "<"), "equiv": ("rel", "%"), "frac": ("func", "frac"),
-    "dfrac": ("func", "frac"), "tfrac": ("func", "frac"), "cfrac": ("func", "frac"), "binom": ("func", "binom"),
-    "dbinom": ("func", "binom"), "tbinom": ("func", "binom"), "sqrt": ("func", "sqrt"), "pi": ("var", "π"),
-    "circ": ("deg", "°"), "degree": ("deg", "°"), "lfloor": ("lp", "⌊"), "rfloor": ("rp", "⌋"),
-    "lceil": ("lp", "⌈"), "rceil": ("rp", "⌉"), "vert": ("bar", "|"), "lvert": ("bar", "|"),
-    "rvert": ("bar", "|"), "mid": ("opaque", "|"), "sin": ("func", "sin"), "cos": ("func", "cos"),
-    "tan": ("func", "tan"), "ln": ("func", "ln"), "log": ("func", "log"), "pmod": ("func", "mod"),
-    "bmod": ("func", "mod"), "mod": ("func", "mod"), "overline": ("func", "overline"),
-    "bar": ("func", "overline"), "implies": ("brk", "⟹"),
-    "Rightarrow": ("brk", "⟹"), "Longrightarrow": ("brk", "⟹"), "rightarrow": ("brk", "⟹"), "to": ("brk", "⟹"),
-    "longrightarrow": ("brk", "⟹"), "iff": ("brk", "⟹"), "Leftrightarrow": ("brk", "⟹"),
-    "Longleftrightarrow": ("brk", "⟹"), "therefore": ("brk", "⟹"), "qquad": ("brk", " "), "quad": ("brk", " "),
-    "hline": ("brk", "\n"), "item": ("brk", "\n"), "par": ("brk", "\n"), "langle": ("opaque", "("),
-}  # fmt: skip
-_SKIPPED = word_set(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr displaystyle textstyle limits nolimits cancel "
-    "bcancel xcancel limits boxed fbox underline color mathstrut strut hfill hspace vspace nonumber "
-    "notag"
-)
-_TEXT = word_set("text textbf textit textrm textnormal mathrm mathbf mathit mathsf mbox emph hbox")
-_GREEK = word_set(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho "
-    "sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell"
-)
-_STRUCTURES = word_set(
-    "array matrix pmatrix bmatrix vmatrix Vmatrix Bmatrix smallmatrix tabular asy tikzpicture picture"
-)
+"""Numbers with more digits are not read."""
 
 _LEX = re.compile(
     r"(?P<space>\s+)"
@@ -109,7 +70,7 @@ _HIDDEN = re.compile("[\u200b-\u200f\u2060\u202a-\u202e\u2066-\u2069\ufeff\u00ad
 
 
 def scan(text: str) -> list[Token]:
-    """All tokens of `text`, in order, after GSM8K's `<<…>>` notes have been read apart (they come last)."""
+    """The tokens of `text` in order, and at the end those of GSM8K's `<<…>>` notes, which are read separately."""
     notes: list[tuple[int, str]] = []
 
     def lift(note: re.Match[str]) -> str:
@@ -134,7 +95,7 @@ class _Scanner:
         self.tokens: list[Token] = []
         self.math: str | None = None  # what closes the formula that is open
         self.gap = False
-        self.single = 0  # arguments of \frac and its like that may be one bare digit each
+        self.single = 0  # arguments of \frac or \binom that may be a single digit each
         self.depth = 0
 
     def run(self) -> list[Token]:
@@ -180,7 +141,9 @@ class _Scanner:
                 return self.add("var", "π", start, end)
             return self.add("word", text, start, end)
         for i, letter in enumerate(text):  # in a formula every letter is a name
-            if i and not letter.isalpha():  # the first is taken whatever it is, or nothing would move on
+            if (
+                i and not letter.isalpha()
+            ):  # the first character is always consumed, so that the scanner advances
                 return start + i
             kind = "var" if letter.isascii() or letter in "πθαβγδφλμρστω" else "opaque"
             self.add(kind, letter, start + i, start + i + 1)
@@ -222,8 +185,8 @@ class _Scanner:
     def _other(self, text: str, start: int, end: int) -> int:
         if text == "$":
             return self._dollar(start, end)
-        if text in _CHARS:
-            kind, name = _CHARS[text]
+        if text in CHARS:
+            kind, name = CHARS[text]
             if text == "{":
                 self.single = 0
             if text == "…":
@@ -231,15 +194,15 @@ class _Scanner:
             if text == "~" and self.math is None:
                 return end
             return self.add(kind, name, start, end)
-        if text in _SUPERSCRIPTS:
+        if text in SUPERSCRIPTS:
             power = ""
-            while end <= len(self.text) and (digit := _SUPERSCRIPTS.get(self.text[end - 1 : end])):
+            while end <= len(self.text) and (digit := SUPERSCRIPTS.get(self.text[end - 1 : end])):
                 power += digit
                 end += 1
             self.add("op", "^", start, start)
             return self.add("num", power, start, end - 1, Fraction(power[:MAX_DIGITS]))
-        if text in _FRACTIONS:
-            return self.add("num", text, start, end, Fraction(*_FRACTIONS[text]))
+        if text in FRACTIONS:
+            return self.add("num", text, start, end, Fraction(*FRACTIONS[text]))
         if text in "€£¥":
             return self.add("edge", "$", start, end)
         if text == "~":
@@ -281,7 +244,7 @@ class _Scanner:
         return self.add("brk", text, start, end)
 
     def _abbreviates(self, end: int) -> bool:
-        """Whether a full stop is that of "sq. ft." and not the end of a sentence."""
+        """Whether a full stop belongs to an abbreviation ("sq. ft.") and does not end a sentence."""
         ahead = self.text[end : end + 3].lstrip(" ")[:1]
         if self.text[end : end + 1] not in (" ", "=") or not self.tokens or self.tokens[-1].kind != "word":
             return False
@@ -310,18 +273,18 @@ class _Scanner:
             return self.add("edge" if name == ")" else "brk", " ", start, end)
         if name in ("begin", "end"):
             return self._environment(name, start, end)
-        if name in _COMMANDS:
-            kind, what = _COMMANDS[name]
+        if name in COMMANDS:
+            kind, what = COMMANDS[name]
             if what in ("frac", "binom"):
                 self.single = 2 if self.text[end : end + 2].strip()[:1].isdigit() else 0
             return self.add(kind, what, start, end)
-        if name in _GREEK:
+        if name in GREEK:
             return self.add("var", "\\" + name, start, end)
-        if name in _TEXT:
+        if name in TEXT:
             return self._text_group(start, end)
-        if name in ("ldots", "cdots", "dots", "dotsc", "dotsb"):
+        if name in DOTS and name not in UNREAD:
             return self._dots("…", start, end)
-        if name in _SKIPPED:
+        if name in SKIPPED:
             return end
         if name in ("%",):
             return self.add("pct", "%", start, end)
@@ -343,7 +306,7 @@ class _Scanner:
         return self.add("opaque", text, start, end)
 
     def _name_after(self, name: str, start: int, end: int) -> int:
-        """\\angle ABC is one name."""
+        """`\\angle ABC` as one name."""
         found = re.compile(r"\s*\{?([A-Z0-9]{1,3}'?)(?![A-Za-z])\}?").match(self.text, end)
         if found is None:
             return self.add("opaque", name, start, end)
@@ -377,7 +340,7 @@ class _Scanner:
         if found is None:
             return self.add("opaque", name, start, end)
         which = found.group(1)
-        if name == "begin" and which in _STRUCTURES:
+        if name == "begin" and which in STRUCTURES:
             closing = self.text.find("\\end{" + which, found.end(), found.end() + 20_000)
             stop = found.end() if closing < 0 else self.text.find("}", closing) + 1
             return self.add("opaque", which, start, max(stop, found.end()))
@@ -392,7 +355,7 @@ _FORMULA_REACH = 400
 
 
 def _opens_formula(text: str, start: int) -> bool:
-    """Whether the dollar sign before `start` opens a formula, or is money.
+    """Whether the dollar sign before `start` opens a formula; else it is money.
 
     Pandoc's rule (a closing dollar has no digit after it and no space before it), and no prose words or
     dangling operator inside.

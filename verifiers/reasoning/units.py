@@ -1,40 +1,59 @@
-"""Units that one step may change into another."""
+"""Units that a step may convert into each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
 
+from verifiers.latex import table, word_set
+from verifiers.units import SPELLINGS
+
 __all__ = ["conversions", "ratios"]
 
-# Units of one dimension, in their smallest: a step may change unit between its two sides.
-DIMENSIONS: tuple[dict[str, Fraction], ...] = tuple(
-    {name: Fraction(size) for names, size in group for name in names.split()}
-    for group in (
-        (("cent cents penny pennies ¢ c", 1), ("nickel nickels", 5), ("dime dimes", 10), ("quarter quarters", 25),
-         ("$ dollar dollars buck bucks", 100)),
-        (("second seconds sec secs s", 1), ("minute minutes min mins", 60), ("hour hours hr hrs h", 3600),
-         ("day days", 86400), ("week weeks", 604800)),
-        (("month months", 1), ("year years yr yrs", 12), ("decade decades", 120), ("century centuries", 1200)),
-        (("week weeks", 1), ("year years", 52), ("month months", 4)),
-        (("day days", 1), ("month months", 30), ("year years", 365)),
-        (("inch inches in", 1), ("foot feet ft", 12), ("yard yards yd", 36), ("mile miles", 63360)),
-        (("mm millimeter millimeters", 1), ("cm centimeter centimeters", 10), ("m meter meters metre metres", 1000),
-         ("km kilometer kilometers", 1000000)),
-        (("ml milliliter milliliters", 1), ("l liter liters litre litres", 1000)),
-        (("mg", 1), ("g gram grams", 10**3), ("kg kilogram kilograms kilo kilos", 10**6), ("ton tons tonne", 10**9)),
-        (("ounce ounces oz", 1), ("pound pounds lb lbs", 16), ("ton tons", 32000)),
-        (("ounce ounces oz", 1), ("cup cups", 8), ("pint pints", 16), ("quart quarts", 32), ("gallon gallons", 128)),
-        (("one ones each", 1), ("pair pairs", 2), ("dozen dozens", 12), ("hundred hundreds", 100),
-         ("thousand thousands k", 1000), ("million millions", 10**6), ("billion billions", 10**9)),
-    )
-)  # fmt: skip
+_FURTHER = {
+    "cent": "penny pennies ¢ c", "dollar": "$ buck", "nickel": "nickels", "dime": "dimes", "quarter": "quarters",
+    "decade": "decades", "century": "centuries", "cup": "cups", "one": "ones each", "pair": "pairs",
+    "dozen": "dozens", "hundred": "hundreds", "thousand": "thousands k", "million": "millions",
+    "billion": "billions",
+}  # fmt: skip
+"""Spellings, and counting words, that only this check knows."""
+_UNREAD = word_set(
+    "usd d wk wks mo yds mi millimetre millimetres centimetre centimetres cms kilometre kilometres kms mL millilitre "
+    "millilitres L milligram milligrams gramme grammes gm gms kgs tonnes pt qt gal"
+)
+"""Spellings of `verifiers.units` that this check does not read yet."""
+
+
+def _dimension(sizes: str, without: str = "") -> dict[str, Fraction]:
+    """`unit:size` pairs as spelling → size, but for the spellings `without`."""
+    found: dict[str, Fraction] = {}
+    for name, size in table(sizes).items():
+        spellings = (*SPELLINGS.get(name, (name,)), *_FURTHER.get(name, "").split())
+        found |= {spelling: Fraction(size) for spelling in spellings}
+    return {name: size for name, size in found.items() if name not in _UNREAD | word_set(without)}
+
+
+DIMENSIONS: tuple[dict[str, Fraction], ...] = (
+    _dimension("cent:1 nickel:5 dime:10 quarter:25 dollar:100"),
+    _dimension("second:1 minute:60 hour:3600 day:86400 week:604800"),
+    _dimension("month:1 year:12 decade:120 century:1200"),
+    _dimension("week:1 year:52 month:4", without="yr yrs"),
+    _dimension("day:1 month:30 year:365", without="yr yrs"),
+    _dimension("inch:1 foot:12 yard:36 mile:63360"),
+    _dimension("millimeter:1 centimeter:10 meter:1000 kilometer:1000000"),
+    _dimension("milliliter:1 liter:1000"),
+    _dimension("milligram:1 gram:1000 kilogram:1000000 ton:1000000000"),
+    _dimension("ounce:1 pound:16 lb:16 ton:32000", without="tonne"),
+    _dimension("ounce:1 cup:8 pint:16 quart:32 gallon:128"),
+    _dimension("one:1 pair:2 dozen:12 hundred:100 thousand:1000 million:1000000 billion:1000000000"),
+)
+"""Units of one dimension, each with its size in the smallest of them: a step may change the unit between its sides."""
 CUSTOMARY = DIMENSIONS[3:5]
-"""Those that are rounded by custom: four weeks a month, 365 days a year."""
+"""Dimensions with customary, inexact factors: four weeks a month, 365 days a year."""
 
 
 def ratios(names: Iterable[str], percent: bool) -> set[Fraction]:
-    """By what factors the two sides of a step may differ that speaks of `names`, or of a percentage."""
+    """The factors by which the sides of a step may differ if it mentions the units `names`, or a percentage."""
     present = set(names)
     found: set[Fraction] = set()
     if percent or present & {"percent", "percentage", "pct"}:
@@ -48,7 +67,7 @@ def ratios(names: Iterable[str], percent: bool) -> set[Fraction]:
 
 
 def conversions(unit: str, other: str) -> tuple[set[Fraction], bool]:
-    """How many of `other` one `unit` may be, and whether that is exact."""
+    """(how many of `other` one `unit` may be, whether that is exact)."""
     shared = [units for units in DIMENSIONS if unit in units and other in units]
     exact = bool(shared) and not any(units in CUSTOMARY for units in shared) and unit != other
     return {units[unit] / units[other] for units in shared}, exact

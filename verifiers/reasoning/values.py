@@ -1,9 +1,9 @@
-"""Expressions to numbers.
+"""Expressions → numbers.
 
-Numbers are exact fractions as long as they can be; roots, logarithms and powers that are not rational become
-floating-point (complex where they must be). A variable is given a fixed rational value that depends on its name
-alone: two expressions that agree at several such points are taken to be identical (Schwartz 1980, Zippel 1979).
-Sizes are capped, so that evaluation takes bounded time whatever the text says.
+Numbers are exact fractions if possible; irrational roots, logarithms and powers are floating-point numbers, complex if
+necessary. A variable gets a fixed rational value that depends on its name alone: two expressions that agree at
+several such points are taken to be identical (Schwartz 1980, Zippel 1979). Sizes are limited, so that evaluation takes
+bounded time for any text.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ __all__ = ["Number", "Reading", "close", "evaluate", "point", "readings"]
 Number = Fraction | float | complex
 
 MAX_BITS = 1000
-"""Of a value's numerator and denominator together; such a value also fits a float."""
+"""Largest size of numerator and denominator together; such a value also fits a float."""
 MAX_FACTORIAL = 100
 MAX_EXPONENT = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How ambiguous notation is read."""
+    """One way to read ambiguous notation."""
 
     percent: bool = True
-    """15 % is 0.15; otherwise 15."""
+    """15 % is 0.15; else 15."""
     mixed: bool = True
-    """2\\frac{1}{3} is two and a third; otherwise the product."""
+    """2\\frac{1}{3} is two and a third; else the product."""
     tight: bool = False
-    """1/2x is 1/(2x); otherwise x/2."""
+    """1/2x is 1/(2x); else x/2."""
     relative: bool = False
-    """100 + 10 % is 110; otherwise 100.1."""
+    """100 + 10 % is 110; else 100.1."""
 
 
 def point(name: str, k: int) -> Fraction:
@@ -64,7 +64,10 @@ def evaluate(
     reading: Reading = Reading(),
     shifts: Mapping[int, Fraction] | None = None,
 ) -> Number:
-    """The value at `values`; `shifts` adds to the numbers that start at given positions. Raises Unreadable."""
+    """The value of `expression` at `values` of its variables. Raises Unreadable.
+
+    `shifts`: position of a number in the text → what is added to that number.
+    """
     try:
         return _checked(_value(expression.node, values, reading, shifts or {}))
     except (ZeroDivisionError, OverflowError, ValueError, TypeError) as error:
@@ -72,7 +75,7 @@ def evaluate(
 
 
 def readings(features: frozenset[str]) -> Iterator[Reading]:
-    """Every way to read what is ambiguous, the literal one first."""
+    """All readings of ambiguous notation, the literal one first."""
     for mixed in (True, False) if "mixed" in features else (True,):
         for tight in (False, True) if "tight" in features else (False,):
             yield Reading(True, mixed, tight)
@@ -124,8 +127,6 @@ def _value(node: Node, values: Mapping[str, Number], how: Reading, shifts: Mappi
         case "mixed":
             return of(node[1]) + of(node[2]) if how.mixed else of(node[1]) * of(node[2])
         case "neg":
-            if node[1][0] == "mixed" and how.mixed:
-                return -of(node[1])
             return -of(node[1])
         case "pct":
             return of(node[1]) / 100 if how.percent else of(node[1])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Literal, cast
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates
 from rlvr.analysis.curves import cot_curve, fixed_se, g_pass_curve, pass_hat_curve, vote_curve, vote_ks
 from rlvr.analysis.diversity import diversity
-from rlvr.analysis.estimate import NO_DATA, Estimate, plain
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number, plain
 from rlvr.analysis.pair import Pair, both_defined, keyed, means, powers_of_two, ratio_estimate, usual_n
 from rlvr.analysis.passk import jensen_bound, pass_curve
 from rlvr.analysis.posterior import extrapolate, fit_population
@@ -22,11 +23,91 @@ DIVERSITY_K = 8
 training too; problems with fewer are excluded."""
 
 
+class Share(EstimateJson):
+    """A share of the scored samples and the count behind it."""
+
+    count: int | None
+
+
+class DiversityMeans(TypedDict):
+    """Each measure of `diversity.Diversity`, averaged over problems."""
+
+    status: Literal["ok"]
+    rarefied_k: int
+    entropy: EstimateJson
+    entropy_mm: EstimateJson
+    distinct: EstimateJson
+    rarefied: EstimateJson
+    unseen_mass: EstimateJson
+    collision: EstimateJson
+    hill1: EstimateJson
+
+
+class NoDiversity(TypedDict):
+    """The file holds no answers, or no traces."""
+
+    status: Literal["no_data"]
+
+
+class DiversitySection(TypedDict):
+    answers: DiversityMeans | NoDiversity
+    correct_traces: DiversityMeans | NoDiversity
+
+
+class Extrapolated(EstimateJson):
+    """pass@k beyond the samples, from the fitted population; lo and hi bracket it."""
+
+    extrapolated: Literal[True]
+
+
+class Population(TypedDict):
+    """The Beta distribution of success rates fitted to the counts."""
+
+    a: Number
+    b: Number
+    status: str
+    method: str
+    pass_at_k: dict[str, Extrapolated]
+    jensen_bound: dict[str, float]
+
+
+class Range(TypedDict):
+    min: int
+    max: int
+
+
+class PolicySummary(TypedDict):
+    """One policy alone; curves map k, written as text, to estimates."""
+
+    policy: str
+    n_problems: int
+    n_samples: int
+    samples_per_problem: Range
+    excluded: int | None
+    truncated: Share
+    no_answer: Share
+    statuses: dict[str, int]
+    tokens: EstimateJson
+    solved: int
+    pass_at_k: dict[str, EstimateJson]
+    pass_hat_k: dict[str, EstimateJson]
+    g_pass_at_k: dict[str, dict[str, EstimateJson]]
+    """τ, then k."""
+    maj_at_k: dict[str, EstimateJson]
+    cot_pass_at_k: dict[str, EstimateJson]
+    unsound_share: EstimateJson
+    diversity: DiversitySection
+    population: Population
+
+
 def summarise(
     samples: Samples, ks: Sequence[int] | None = None, replicates: int = 2000, seed: int = 0
-) -> dict[str, Any]:
-    """Every quantity of one policy alone. `ks` defaults to the powers of two up to the usual number of
-    samples.
+) -> PolicySummary:
+    """Every quantity of one policy alone.
+
+    Args:
+        ks: of the curves; by default the powers of two up to the usual number of samples.
+        replicates: of the cluster bootstrap.
     """
     ks = powers_of_two(usual_n(samples.n)) if ks is None else list(ks)
     boot = ClusterBootstrap(samples.n_problems, replicates, seed)
@@ -61,7 +142,9 @@ def summarise(
     }
 
 
-def pass_at_k_estimates(n: Ints, c: Ints, ks: Sequence[int], boot: ClusterBootstrap) -> dict[str, Any]:
+def pass_at_k_estimates(
+    n: Ints, c: Ints, ks: Sequence[int], boot: ClusterBootstrap
+) -> dict[str, EstimateJson]:
     """pass@k with the population SE, and beside it the SE for these problems only (null where
     some n < 2k).
     """
@@ -71,11 +154,11 @@ def pass_at_k_estimates(n: Ints, c: Ints, ks: Sequence[int], boot: ClusterBootst
     return rows
 
 
-def nothing(samples: Samples, status: str = NO_DATA) -> dict[str, Any]:
+def nothing(samples: Samples, status: str = NO_DATA) -> EstimateJson:
     return Estimate(None, status=status, excluded=samples.n_problems).to_json()
 
 
-def share(column: Ints | None, samples: Samples) -> dict[str, Any]:
+def share(column: Ints | None, samples: Samples) -> Share:
     """A count of samples and its share of the scored ones."""
     if column is None or samples.n_samples == 0:
         return {"count": None, **nothing(samples)}
@@ -83,7 +166,7 @@ def share(column: Ints | None, samples: Samples) -> dict[str, Any]:
     return {"count": count, **Estimate(count / samples.n_samples, used=samples.n_problems).to_json()}
 
 
-def unsound(samples: Samples, boot: ClusterBootstrap) -> dict[str, Any]:
+def unsound(samples: Samples, boot: ClusterBootstrap) -> EstimateJson:
     """Share of right answers whose reasoning is not sound: a ratio of sums, with its bootstrap interval."""
     if samples.c_sound is None or samples.c_answer is None:
         return nothing(samples)
@@ -92,15 +175,15 @@ def unsound(samples: Samples, boot: ClusterBootstrap) -> dict[str, Any]:
 
 def diversity_means(
     counts: Answers | None, samples: Samples, boot: ClusterBootstrap, correct: bool = False
-) -> dict[str, Any]:
+) -> DiversityMeans | NoDiversity:
     """Each diversity measure averaged over problems; with `correct`, among the verified samples only."""
     if counts is None:
-        return {"status": NO_DATA}
-    return {
-        "status": "ok",
-        "rarefied_k": DIVERSITY_K,
-        **means(diversity_columns(counts, samples, correct), boot),
-    }
+        return {"status": "no_data"}
+    return _diversity(means(diversity_columns(counts, samples, correct), boot))
+
+
+def _diversity(table: dict[str, EstimateJson]) -> DiversityMeans:
+    return cast("DiversityMeans", {"status": "ok", "rarefied_k": DIVERSITY_K, **table})
 
 
 def diversity_columns(counts: Answers, samples: Samples, correct: bool) -> dict[str, Floats]:
@@ -111,29 +194,31 @@ def diversity_columns(counts: Answers, samples: Samples, correct: bool) -> dict[
     return {field.name: np.where(n > 0, getattr(table, field.name), np.nan) for field in fields(table)}
 
 
-def diversity_change(pair: Pair) -> dict[str, Any]:
+def diversity_change(pair: Pair) -> DiversitySection:
     """Paired tuned - base of every diversity measure, on problems where both are defined."""
-    result: dict[str, Any] = {}
-    for name, kind, correct in (("answers", "answers", False), ("correct_traces", "traces", True)):
-        base, tuned = getattr(pair.base, kind), getattr(pair.tuned, kind)
+
+    def change(base: Answers | None, tuned: Answers | None, correct: bool) -> DiversityMeans | NoDiversity:
         if base is None or tuned is None:
-            result[name] = {"status": NO_DATA}
-            continue
+            return {"status": "no_data"}
         before = diversity_columns(base, pair.base, correct)
         after = diversity_columns(tuned, pair.tuned, correct)
-        change = {key: np.subtract(*both_defined(after[key], before[key])) for key in before}
-        result[name] = {"status": "ok", "rarefied_k": DIVERSITY_K, **means(change, pair.boot, signed=change)}
-    return result
+        differences = {key: np.subtract(*both_defined(after[key], before[key])) for key in before}
+        return _diversity(means(differences, pair.boot, signed=differences))
+
+    return {
+        "answers": change(pair.base.answers, pair.tuned.answers, correct=False),
+        "correct_traces": change(pair.base.traces, pair.tuned.traces, correct=True),
+    }
 
 
-def population(n: Ints, c: Ints) -> dict[str, Any]:
+def population(n: Ints, c: Ints) -> Population:
     """The fitted Beta population, its extrapolation (flagged, bracketed, to 8 n at most) and
     Jensen's bound.
     """
     fit = fit_population(n, c)
     top = usual_n(n)
     deep = n >= max(top, 1)
-    beyond = {}
+    beyond: dict[str, Extrapolated] = {}
     for k in [top * 2, top * 4, top * 8] if fit.status == "ok" and top else []:
         value, lower, upper = extrapolate(n[deep], c[deep], k, fit)
         beyond[str(k)] = {

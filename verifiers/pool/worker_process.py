@@ -1,7 +1,7 @@
-"""What a pool's worker process runs: load one verifier, then judge what arrives until the line closes.
+"""What a worker process of a pool runs: load one verifier, then judge what arrives until the connection closes.
 
-Items come down as pickle (from our own parent), verdicts go up as JSON: nothing that a worker says, whatever
-the text it judged has done to it, can make the parent run code.
+Tasks arrive as pickle (from the trusted parent), verdicts go back as JSON: whatever the judged text has done to a
+worker, nothing that the worker sends can make the parent run code.
 """
 
 from __future__ import annotations
@@ -19,46 +19,50 @@ from typing import Any
 from verifiers.registry import judge, load
 from verifiers.types import Problem, Verdict, Verifier
 
-MAX_FRAME = 1 << 30  # bytes; a longer one is a corrupted line
+MAX_FRAME = 1 << 30  # bytes; a longer message means that the stream is corrupt
 _LENGTH = struct.Struct(">I")
 
 
 class Channel:
     """Whole messages over a stream socket."""
 
-    def __init__(self, line: socket.socket) -> None:
-        self._line = line
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
         self._buffer = bytearray()
 
     def send(self, message: bytes, timeout: float | None = None) -> None:
-        """Raises `TimeoutError` where the other side does not read for `timeout` seconds, and `OSError`."""
-        self._line.settimeout(timeout)
-        self._line.sendall(_LENGTH.pack(len(message)) + message)
+        """Raises `TimeoutError` if the other side does not read for `timeout` seconds, and `OSError`."""
+        self._connection.settimeout(timeout)
+        self._connection.sendall(_LENGTH.pack(len(message)) + message)
 
     def receive(self, timeout: float | None = None) -> bytes:
-        """Return the next message. `TimeoutError` loses nothing; `EOFError` where the other side is gone."""
+        """Return the next message.
+
+        Raises `TimeoutError`, after which `receive` may be called again (nothing is lost), and `EOFError` if the other
+        side has closed the connection.
+        """
         while True:
             buffer = self._buffer
             if len(buffer) >= _LENGTH.size:
                 (length,) = _LENGTH.unpack_from(buffer)
                 if length > MAX_FRAME:
-                    raise EOFError(f"a message of {length} bytes announced: the line is corrupt")
+                    raise EOFError(f"a message of {length} bytes announced: the stream is corrupt")
                 end = _LENGTH.size + length
                 if len(buffer) >= end:
                     message = bytes(buffer[_LENGTH.size : end])
                     del buffer[:end]
                     return message
-            self._line.settimeout(timeout)
+            self._connection.settimeout(timeout)
             try:
-                data = self._line.recv(1 << 16)
+                data = self._connection.recv(1 << 16)
             except ConnectionError as error:
                 raise EOFError(str(error)) from error
             if not data:
-                raise EOFError("the other side closed the line")
+                raise EOFError("the other side closed the connection")
             buffer += data
 
     def close(self) -> None:
-        self._line.close()
+        self._connection.close()
 
 
 def main() -> None:
@@ -66,22 +70,22 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[2])))
     os.dup2(2, 1)  # what a verifier prints goes to standard error
     _die_with_parent(int(sys.argv[3]))
-    with contextlib.suppress(EOFError):  # the parent closed the line: it is done with us
-        verifier = _prepare(channel)
+    with contextlib.suppress(EOFError):  # the parent closed the connection: no more work
+        verifier = _load(channel)
         try:
             while True:
                 for payload in pickle.loads(channel.receive()):
-                    channel.send(_answer(verifier, payload))
+                    channel.send(_reply(verifier, payload))
         finally:
             close = getattr(verifier, "close", None)
             if close is not None:
                 close()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # nothing is left to tear down, and a verifier's stray threads must not keep us
+    os._exit(0)  # nothing is left to tear down, and a verifier's threads must not keep the process alive
 
 
-def _prepare(channel: Channel) -> Verifier:
+def _load(channel: Channel) -> Verifier:
     order = pickle.loads(channel.receive())
     try:
         verifier = load(order["spec"], **order["options"])
@@ -96,7 +100,7 @@ def _prepare(channel: Channel) -> Verifier:
     return verifier
 
 
-def _answer(verifier: Verifier, payload: bytes) -> bytes:
+def _reply(verifier: Verifier, payload: bytes) -> bytes:
     try:
         id_, prompt, reference, meta, response = pickle.loads(payload)
     except Exception as error:
@@ -117,8 +121,10 @@ def _encode(verdict: Verdict) -> bytes:
 
 
 def _limit_memory(memory_mb: int) -> None:
-    """Allow `memory_mb` on top of what the loaded verifier takes; a memory bomb then meets a MemoryError.
-    Only the soft limit is set, so that a verifier that runs programs of its own can give them another."""
+    """Allow `memory_mb` on top of what the loaded verifier takes; beyond it Python raises MemoryError.
+
+    Only the soft limit is set, so that a verifier that runs programs can give them another.
+    """
     import resource
 
     try:
@@ -135,9 +141,9 @@ def _limit_memory(memory_mb: int) -> None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Have the kernel kill us when the thread that started us ends, even inside C code that holds the GIL.
+    """Have the kernel kill this process when the thread that started it ends, even inside C code that holds the GIL.
 
-    Elsewhere than on Linux the closed line ends us, once the item at hand is judged.
+    On other systems than Linux the closed connection ends the process, after the current task.
     """
     if sys.platform == "linux":
         import ctypes

@@ -1,15 +1,16 @@
-"""Answers that are no expressions: choice letters, times of day, dates, digits in a base, set phrases, words."""
+"""Answers that are not expressions: choice letters, times of day, dates, digits in a base, fixed phrases, words."""
 
 from __future__ import annotations
 
 import re
 
+from verifiers.latex import word_set
 from verifiers.math import regions
-from verifiers.math.normalise import Unreadable, words
-from verifiers.math.parse import Node, sym
+from verifiers.math.normalise import Unreadable
+from verifiers.math.tree import Node, sym
 from verifiers.math.values import Based, Choice, Clock, Region, Scalar, Text, Value
 
-__all__ = ["plain", "special"]
+__all__ = ["plain_words", "read_phrase"]
 
 _STYLE = re.compile(
     r"\\(?:text(?:rm|bf|it|sf|tt|normal)?|mbox|hbox|math(?:rm|bf|sf|it|tt|cal)|boldsymbol|bm|operatorname\*?|rm|bf|it|emph|underline)(?![A-Za-z])\s?"
@@ -18,8 +19,8 @@ _SPACE = re.compile(r"\s+")
 _FOLDABLE = re.compile(r"[^\W\d_]+[^\W_]*(?:[\s'’.,!/&-]+[^\W_]+)*")
 
 
-def plain(text: str) -> str:
-    """`text` without styles and braces; words alone in one case."""
+def plain_words(text: str) -> str:
+    """`text` without styles and braces; if it is words alone, in lower case."""
     bare = _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "")).strip(" .,;:!*\"'`")
     if _DAY.fullmatch(bare) and (day := _date(bare.casefold())) is not None:
         return day
@@ -113,7 +114,7 @@ _SIGNED = {
     "infinity": sym("∞"), "positive infinity": sym("∞"), "plus infinity": sym("∞"),
     "negative infinity": Node("neg", (sym("∞"),)), "minus infinity": Node("neg", (sym("∞"),)),
 }  # fmt: skip
-_SHORT = words("yes no so up on off if true false odd even")
+_SHORT = word_set("yes no so up on off if true false odd even")
 _EXCEPT = re.compile(
     r"(?:all|any|every) (?:real )?(?:numbers?|values?|reals?|x)?(?: of x)? ?"
     r"(?:except|besides|but|other than)(?: for)? (?:x ?(?:=|\\neq?) ?)?(\S.*)"
@@ -122,14 +123,14 @@ _EXCEPT = re.compile(
 
 def _all_but(listed: str) -> Value | None:
     """All real numbers except those of a list."""
-    from verifiers.math.read import read
+    from verifiers.math.typed import read
 
     points = regions.as_points(read(listed))
     return None if points is None else regions.combined([regions.ALL, points], ["∖"])
 
 
-def special(text: str) -> Value | None:
-    """What `text` is, if it is one of the types that have no expression in them; else None."""
+def read_phrase(text: str) -> Value | None:
+    """The value of `text` if it is a letter, a time, a date, digits in a base or a fixed phrase; else None."""
     first = text[0]
     bare = _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "").replace("\\ ", " ")).strip()
     if not bare:
@@ -139,7 +140,7 @@ def special(text: str) -> Value | None:
     if first.isdigit() or bare[0].isdigit():
         if bare[-1] in "mM." and (match := _CLOCK.fullmatch(bare)) is not None:
             return _clock(*match.groups())
-        return Text(plain(text)) if _DAY.fullmatch(bare) and _date(bare.casefold()) else None
+        return Text(plain_words(text)) if _DAY.fullmatch(bare) and _date(bare.casefold()) else None
     if len(bare) > 200 or not (bare[0].isalpha() or bare[0] == "("):
         return None
     if (match := _LETTER.fullmatch(bare)) is not None and (
@@ -166,7 +167,7 @@ def special(text: str) -> Value | None:
     if (match := _EXCEPT.fullmatch(folded)) is not None:
         return _all_but(match[1])
     if folded in _SHORT or folded.replace(".", "") in _ALIASES or _date(folded):
-        return Text(plain(text))
+        return Text(plain_words(text))
     return None
 
 

@@ -1,7 +1,7 @@
-"""Is one relation `left = right` true? Exact where it can be, fair where notation is loose.
+"""Whether one relation `left = right` holds: exactly if possible, tolerant of loose notation.
 
-A relation is false only if every reading of both sides makes it false. Rounding counts as true where the notation
-shows it (≈, 33.33 for 100/3) or the text announces it ("about"); percentages and units convert.
+A relation is false only if every reading of both sides makes it false. A rounded value counts as equal if the notation
+shows it (≈, 33.33 for 100/3) or the text announces it ("about"); percentages and units are converted.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from verifiers.latex import word_set
 from verifiers.reasoning.algebra import Kind, free, identical, values_at
 from verifiers.reasoning.grammar import Expression, Unreadable
 from verifiers.reasoning.statements import Chain, Side
-from verifiers.reasoning.tokens import Token, word_set
+from verifiers.reasoning.tokens import Token
 from verifiers.reasoning.units import conversions, ratios
 from verifiers.reasoning.values import Number, Reading, close, evaluate, readings
 
-__all__ = ["Context", "judge", "same_value"]
+__all__ = ["Context", "RelationCheck", "check_relation", "rounds_to", "same_value", "ulp"]
 
 PI_TOLERANCE = 2e-3
-"""Relative error allowed between a side with π and a side without: covers 3.14 and 22/7."""
+"""Relative error allowed between a side with π and one without: covers 3.14 and 22/7."""
 _PI_NUMERALS = {"3.1", "3.14", "3.142", "3.1416", "3.14159", "3.141592", "3.1415926", "3.14159265"}
 
 _ROUNDING = word_set(
@@ -40,21 +41,21 @@ _MULTIPLIERS = word_set(
     "dozen dozens pair hundred thousand million billion trillion two three four five six seven eight "
     "nine ten twelve twenty than square squared cube cubed root k"
 )
-"""Words that change the value of the number beside them in ways that are not read."""
+"""Words that change the value of the number next to them in ways that are not read."""
 
 
 MACHINE_DIGITS = 10
-"""Decimals from which on a numeral is taken for a floating-point number."""
+"""Number of decimals from which a numeral is taken for a floating-point number."""
 
 
 @dataclass(slots=True)
 class Context:
-    """What the trace has said so far."""
+    """What the trace has stated so far."""
 
     rounded: set[str] = field(default_factory=set)
-    """Numerals that stand for a rounded value."""
+    """Numerals of rounded values."""
     magnitudes: frozenset[str] = frozenset()
-    """Words such as "thousand" that the trace uses, so that 5 * 3 may be 15,000."""
+    """Words such as "thousand" in the trace, which allow 5 * 3 = 15,000."""
     rounding: bool = False
     """Whether the problem asks for a rounded answer."""
     hypothetical: bool = False
@@ -62,20 +63,24 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    true: bool | None
+class RelationCheck:
+    """The result of checking one relation."""
+
+    holds: bool | None
     """None: the relation could not be read."""
     truth: Number | None = None
-    """The value of the left side where it is constant."""
+    """The value of the left side, if it is constant."""
     claim: Number | None = None
-    """The value of the right side where it is constant."""
+    """The value of the right side, if it is constant."""
 
 
-UNREAD = Judgement(None)
+UNREAD = RelationCheck(None)
 
 
-def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context: Context) -> Judgement:
-    """Judge `left relation right` of `chain`; `at` is the position of the relation in it."""
+def check_relation(
+    chain: Chain, at: int, left: Side, right: Side, relation: str, context: Context
+) -> RelationCheck:
+    """Check `left relation right` of `chain`; `at` is the position of the relation in it."""
     if relation not in "=~%" or chain.question or not left.ending or not right.opening:
         return UNREAD
     longest, target = left.ending[0], right.opening[0]
@@ -87,24 +92,24 @@ def judge(chain: Chain, at: int, left: Side, right: Side, relation: str, context
         return UNREAD
     if _is_aside(longest, left):
         return UNREAD
-    words = _Words(chain, left, right, relation)
+    words = _Leeway(chain, left, right, relation)
     words.announced = words.announced or context.rounding
-    verdicts: list[Judgement] = []
+    checks: list[RelationCheck] = []
     for a in left.ending:
         options = [*right.opening, right.first] if right.first is not None else right.opening
         for b in options:
-            verdict = _equal(a, b, words, context)
-            if verdict.true:
-                if _is_rounded(verdict, b):
+            check = _equal(a, b, words, context)
+            if check.holds:
+                if _is_rounded(check, b):
                     assert b.literal is not None
                     context.rounded.add(b.literal.text)
-                return verdict
-            verdicts.append(verdict)
-    if any(v.true is None for v in verdicts):
+                return check
+            checks.append(check)
+    if any(v.holds is None for v in checks):
         return UNREAD
-    first = verdicts[0]
+    first = checks[0]
     if words.loose or _is_special(words, longest, target, right, first, context):
-        return UNREAD if words.loose else Judgement(True, first.truth, first.claim)
+        return UNREAD if words.loose else RelationCheck(True, first.truth, first.claim)
     return first
 
 
@@ -117,28 +122,28 @@ def _is_label(a: Expression, b: Expression, left: Side) -> bool:
 
 
 def _is_special(
-    words: _Words, a: Expression, b: Expression, right: Side, verdict: Judgement, context: Context
+    words: _Leeway, a: Expression, b: Expression, right: Side, check: RelationCheck, context: Context
 ) -> bool:
     try:
-        return words.special(a, b, right, verdict, context)
+        return words.special(a, b, right, check, context)
     except Unreadable:
         return False
 
 
 def _is_aside(a: Expression, left: Side) -> bool:
-    """Whether `a` is not what the relation speaks of: "multiplying by 1/3 gives b = …"."""
+    """Whether `a` is not a side of the relation: "multiplying by 1/3 gives b = …"."""
     if any(len(word) == 1 and word.isalpha() for word in left.trailing):
         return True
     return a.operations <= 1 and a.node[0] in ("/", "frac") and not _VERBS.isdisjoint(left.trailing)
 
 
-def _is_rounded(verdict: Judgement, b: Expression) -> bool:
-    if b.literal is None or verdict.truth is None or verdict.claim is None:
+def _is_rounded(check: RelationCheck, b: Expression) -> bool:
+    if b.literal is None or check.truth is None or check.claim is None:
         return False
-    return not close(verdict.truth, verdict.claim)
+    return not close(check.truth, check.claim)
 
 
-class _Words:
+class _Leeway:
     """What the words around a relation allow."""
 
     def __init__(self, chain: Chain, left: Side, right: Side, relation: str) -> None:
@@ -154,23 +159,23 @@ class _Words:
             near.update(left.before[-2:])
         self.loose = not near.isdisjoint(_MULTIPLIERS) or left.crowded
         if len(set(left.inside) | set(right.within)) > 1 and chain.formula:
-            self.loose = True  # fractions of units
+            self.loose = True  # a fraction of units
         self.left, self.right, self.chain = left, right, chain
 
     def special(
-        self, a: Expression, b: Expression, right: Side, verdict: Judgement, context: Context
+        self, a: Expression, b: Expression, right: Side, check: RelationCheck, context: Context
     ) -> bool:
         """Quotient and remainder, a carried digit, a change of unit."""
-        if verdict.truth is None or verdict.claim is None:
+        if check.truth is None or check.claim is None:
             return False
-        if right.second is not None and "and" in right.after[:2] and verdict.true is False:
+        if right.second is not None and "and" in right.after[:2] and check.holds is False:
             parts = Expression(
                 ("+", b.node, right.second.node), b.variables | right.second.variables, 1, b.features, None
             )
-            if close(evaluate(parts, values_at(parts, 0)), verdict.truth):
+            if close(evaluate(parts, values_at(parts, 0)), check.truth):
                 return True  # 5 and 2/3
         if right.second is not None and not _REMAINDERS.isdisjoint(right.after[:2]):
-            return _with_rest(a, verdict, right.second)
+            return _with_rest(a, check, right.second)
         ratio_words = ["$"] if self.chain.money else []
         ratio_words += [
             *self.left.before,
@@ -181,12 +186,12 @@ class _Words:
             *context.magnitudes,
         ]
         percent = "percent" in a.features | b.features
-        return any(close(verdict.truth * ratio, verdict.claim) for ratio in ratios(ratio_words, percent))
+        return any(close(check.truth * ratio, check.claim) for ratio in ratios(ratio_words, percent))
 
 
-def _with_rest(a: Expression, verdict: Judgement, rest: Expression) -> bool:
+def _with_rest(a: Expression, check: RelationCheck, rest: Expression) -> bool:
     """63 : 5 = 12 remainder 3; 7 + 8 = 5 carry 1; 3 - 7 = 6 borrow 1. Raises Unreadable."""
-    truth, claim, extra = verdict.truth, verdict.claim, evaluate(rest, values_at(rest, 0))
+    truth, claim, extra = check.truth, check.claim, evaluate(rest, values_at(rest, 0))
     if not (isinstance(truth, Fraction) and isinstance(claim, Fraction) and isinstance(extra, Fraction)):
         return False
     if a.node[0] in ("/", "frac"):
@@ -195,24 +200,24 @@ def _with_rest(a: Expression, verdict: Judgement, rest: Expression) -> bool:
     return truth in (claim + 10 * extra, claim - 10 * extra)
 
 
-def _literals(chain: Chain, left: Side, right: Side, relation: str, context: Context) -> Judgement:
-    """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other bare numbers side by side are labels."""
+def _literals(chain: Chain, left: Side, right: Side, relation: str, context: Context) -> RelationCheck:
+    """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other pairs of single numbers are labels, and unread."""
     a, b = left.ending[0], right.opening[0]
     if a.variables or b.variables:
         return UNREAD
-    words = _Words(chain, left, right, relation)
-    verdict = _equal(a, b, words, context)
-    if verdict.true:
-        return Judgement(True, verdict.truth, verdict.claim)
-    if left.before or not left.after or not right.after or verdict.truth is None or verdict.claim is None:
+    words = _Leeway(chain, left, right, relation)
+    check = _equal(a, b, words, context)
+    if check.holds:
+        return RelationCheck(True, check.truth, check.claim)
+    if left.before or not left.after or not right.after or check.truth is None or check.claim is None:
         return UNREAD
     factors, exact = conversions(left.after[0], right.after[0])
-    if any(close(verdict.truth * factor, verdict.claim) for factor in factors):
-        return Judgement(True, verdict.truth, verdict.claim)
-    return Judgement(False if exact and not words.announced else None, verdict.truth, verdict.claim)
+    if any(close(check.truth * factor, check.claim) for factor in factors):
+        return RelationCheck(True, check.truth, check.claim)
+    return RelationCheck(False if exact and not words.announced else None, check.truth, check.claim)
 
 
-def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> Judgement:
+def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> RelationCheck:
     if chain.modulus is None or a.variables or b.variables:
         return UNREAD
     try:
@@ -222,30 +227,30 @@ def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> 
     if not (isinstance(x, Fraction) and isinstance(y, Fraction) and x.denominator == y.denominator == 1):
         return UNREAD
     holds = (x - y) % chain.modulus == 0
-    return Judgement(holds if holds or not context.hypothetical else None, x, y)
+    return RelationCheck(holds if holds or not context.hypothetical else None, x, y)
 
 
 # --- two expressions --------------------------------------------------------------------------------------
 
 
-def _equal(a: Expression, b: Expression, words: _Words, context: Context) -> Judgement:
-    first: Judgement | None = None
+def _equal(a: Expression, b: Expression, words: _Leeway, context: Context) -> RelationCheck:
+    first: RelationCheck | None = None
     for how_a in readings(a.features):
         for how_b in readings(b.features):
-            verdict = _equal_read(a, b, how_a, how_b, words, context)
-            if verdict.true:
-                return verdict
-            first = first or verdict
+            check = _equal_read(a, b, how_a, how_b, words, context)
+            if check.holds:
+                return check
+            first = first or check
     assert first is not None
     return first
 
 
 def _equal_read(
-    a: Expression, b: Expression, how_a: Reading, how_b: Reading, words: _Words, context: Context
-) -> Judgement:
+    a: Expression, b: Expression, how_a: Reading, how_b: Reading, words: _Leeway, context: Context
+) -> RelationCheck:
     try:
         if free(a) or free(b):
-            return Judgement(identical(a, b, how_a, how_b, words.kind))
+            return RelationCheck(identical(a, b, how_a, how_b, words.kind))
         x = evaluate(a, values_at(a, 0), how_a)
         y = evaluate(b, values_at(b, 0), how_b)
         rounded = context.rounded | _PI_NUMERALS if words.relation == "~" else context.rounded
@@ -253,9 +258,9 @@ def _equal_read(
     except Unreadable:
         return UNREAD
     if close(x, y):
-        return Judgement(True, x, y)
+        return RelationCheck(True, x, y)
     if isinstance(x, complex) or isinstance(y, complex):
-        return Judgement(False, x, y)
+        return RelationCheck(False, x, y)
     if any(is_machine_made(t.text) for t in (*a.numbers, *b.numbers)):
         slack += 10.0**-MACHINE_DIGITS * abs(float(x))
     if ("deg" in a.features) != ("deg" in b.features) and "pi" in a.features | b.features:
@@ -263,25 +268,25 @@ def _equal_read(
     if ("pi" in a.features) != ("pi" in b.features):
         slack += PI_TOLERANCE * abs(float(x))
     if slack and abs(float(x) - float(y)) <= slack * (1 + 1e-9):
-        return Judgement(True, x, y)
+        return RelationCheck(True, x, y)
     percent = "percent" in b.features and how_b.percent
     if b.literal is not None and rounds_to(
         x * 100 if percent else x, b.literal, y * 100 if percent else y, words.announced, slack
     ):
-        return Judgement(True, x, y)
+        return RelationCheck(True, x, y)
     if (
         a.literal is not None
         and b.literal is None
         and rounds_to(y, a.literal, x, words.relation == "~", slack)
     ):
-        return Judgement(True, x, y)
+        return RelationCheck(True, x, y)
     if words.relation == "~" and b.literal is None and abs(float(x) - float(y)) <= 0.05 * abs(float(x)):
-        return Judgement(True, x, y)
-    return Judgement(False, x, y)
+        return RelationCheck(True, x, y)
+    return RelationCheck(False, x, y)
 
 
 def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> float:
-    """How far the value may be off because numbers in it are rounded (first order)."""
+    """Largest error of the value from rounded numbers in it, to first order."""
     total = 0.0
     for token in e.numbers[:20]:
         if not (token.cut or token.text in rounded or is_machine_made(token.text)):
@@ -294,19 +299,19 @@ def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> flo
 
 
 def is_machine_made(numeral: str) -> bool:
-    """Whether a numeral shows a floating-point number to its last digits: 26.666666666666668."""
+    """Whether a numeral is a floating-point number with all its digits: 26.666666666666668."""
     return len(numeral.partition(".")[2]) >= MACHINE_DIGITS
 
 
 def ulp(numeral: str) -> Fraction:
-    """The place value of the last digit shown."""
+    """The place value of the last digit."""
     return Fraction(1, 10 ** len(numeral.partition(".")[2]))
 
 
 def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, slack: float = 0.0) -> bool:
-    """Whether `literal` (with value `shown`) is `exact` rounded, half up or cut, to the digits it shows.
+    """Whether `literal` (with value `shown`) is `exact`, rounded half up or truncated to the digits of `literal`.
 
-    Without an announcement only decimals may be rounded, and only to what is not `exact` itself.
+    Unless rounding is `announced`, only decimals may be rounded, and only if `exact` does not fit their digits.
     """
     if isinstance(exact, complex) or isinstance(shown, complex):
         return False
@@ -334,5 +339,5 @@ def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, sla
 
 
 def same_value(x: Number, y: Number) -> bool:
-    """Equal, or equal as percentage and share."""
+    """Whether two values are equal, or equal as percentage and fraction."""
     return close(x, y) or close(x * 100, y) or close(x, y * 100)

@@ -1,6 +1,6 @@
 """Our math verifier beside Math-Verify, in one run: the same rows in turns, wall time, no cache.
 
-    python scripts/bench/verifiers.py --exams ../shared/exams [--limit N] [--json FILE]
+    python scripts/bench/graders.py --exams ../shared/exams [--limit N] [--json FILE]
 
 Each verifier runs in a process of its own; they are asked in turns, a block of rows each, so that a busy machine
 slows both alike. Rows: the labelled exam cases, and model outputs with a gold. Then the batch rate of ours through

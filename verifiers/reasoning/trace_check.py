@@ -1,4 +1,4 @@
-"""From single steps to the whole trace: what fails first, what is taken back, what the conclusion is."""
+"""The check of a whole trace: which step fails first, which are corrected later, and whether the conclusion fits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, takewhile
 
+from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.conclusion import announced, is_conclusive, target
-from verifiers.reasoning.equations import Ledger
+from verifiers.reasoning.equations import EquationTracker
 from verifiers.reasoning.grammar import Unreadable
-from verifiers.reasoning.judge import Context, judge
+from verifiers.reasoning.relation import Context, check_relation
 from verifiers.reasoning.statements import Chain, Side, chains
-from verifiers.reasoning.tokens import Token, scan, word_set
+from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.values import Number, close, evaluate
 
 __all__ = ["Consistency", "check"]
@@ -22,15 +23,15 @@ __all__ = ["Consistency", "check"]
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """What reading a trace gave."""
+    """The result of `check`."""
 
     ok: bool
     first_failure: str | None
-    """The first step that fails, quoted, with what is wrong with it."""
+    """The first step that fails, quoted, and what is wrong with it."""
     read: int
-    """Steps (relations) that could be judged."""
+    """Number of steps (relations) that could be checked."""
     unread: int
-    """Steps that could not, and are not held against the trace."""
+    """Number of steps that could not be read; they do not count against the trace."""
 
 
 @dataclass(slots=True)
@@ -43,35 +44,35 @@ class Failure:
 
 @dataclass(slots=True)
 class _Reading:
-    """What one pass over the statements collects."""
+    """What one pass over the statements finds."""
 
     read: int = 0
     unread: int = 0
     failures: list[Failure] = field(default_factory=list)
     stated: dict[Number, int] = field(default_factory=dict)
-    """Where the value of a true relation was last stated."""
+    """Value of a true relation → where it was last stated."""
     results: list[tuple[Chain, Number]] = field(default_factory=list)
-    """What each chain comes to."""
+    """Each chain with the value of its last side."""
     steps: list[Chain] = field(default_factory=list)
 
 
 _ROUNDED = re.compile(r"\b(?:round|nearest|approximat|estimat|decimal place|about how)", re.IGNORECASE)
 _DIGITS = re.compile(r"\bdigits?\b", re.IGNORECASE)
-"""Problems that ask for a digit of a result: the last result is not the answer."""
+"""Matches problems that ask for a digit of a result: then the last result is not the answer."""
 _MAGNITUDES = word_set("hundred thousand million billion dozen")
 _HYPOTHETICAL = re.compile(r"\b(?:suppose|assum|contradict|impossible|no solution)", re.IGNORECASE)
 
 
 MAX_CHARS = 150_000
-"""Characters at the end of a trace that are read."""
+"""Longer traces are read from this many characters before their end."""
 MAX_STEPS = 2_000
-"""Steps that are judged; what comes after them is unread."""
+"""Number of steps that are checked; later ones count as unread."""
 
 
 def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
-    """Whether the arithmetic of `trace` holds and leads to `answer`. Total: any text gives a result.
+    """Whether the arithmetic of `trace` holds and leads to `answer`. Any text gives a result; never raises.
 
-    `prompt`, the problem, is only asked whether it wants a rounded answer.
+    `prompt`, the problem, only tells whether a rounded answer, or a digit of the result, is asked for.
 
     >>> check("16/2 = 8, and 8 - 2 = 5, so it is ", "5").first_failure
     '“8 - 2 = 5” does not hold (left side: 6)'
@@ -85,7 +86,7 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     concludes = not _DIGITS.search(prompt)
     numerals = sorted((t for t in tokens if t.value is not None), key=lambda t: t.start)
     failures = [
-        f for f in found.failures if not _excused(text, f) and not _taken_back(text, f, numerals, found)
+        f for f in found.failures if not _is_denied(text, f) and not _is_corrected(text, f, numerals, found)
     ]
     if not failures and concludes:
         failures = _wrong_conclusion(text, len(trace), answer, tokens, found, rounding)
@@ -94,7 +95,7 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
 
 
 def _closed(trace: str, answer: str | None) -> str:
-    """The trace with its answer put back where the cut left an open box or a dangling relation."""
+    """The trace, with the answer put back if cutting it off left an open box or a relation without a right side."""
     tail = trace.rstrip()
     if answer is None or not tail.endswith(_DANGLING):
         return trace
@@ -111,33 +112,33 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
     magnitudes = _MAGNITUDES & {t.text.lower() for t in tokens if t.kind == "word"}
     hypothetical = _HYPOTHETICAL.search(text) is not None
     context = Context(magnitudes=magnitudes, rounding=rounding, hypothetical=hypothetical)
-    ledger = Ledger(text)
+    tracker = EquationTracker(text)
     for chain in chains(tokens):
         if found.read + found.unread > MAX_STEPS:
             found.unread += sum(t.kind == "rel" and t.start > chain.start for t in tokens)
             break
-        if chain.relations and set(chain.relations) == {"<"} and ledger.enter_bounds(chain):
+        if chain.relations and set(chain.relations) == {"<"} and tracker.enter_bounds(chain):
             found.failures.append(
                 Failure(chain.start, chain.end, "does not follow from the bounds before it")
             )
         for k, relation in enumerate(chain.relations):
             left, right = chain.sides[k], chain.sides[k + 1]
-            verdict = judge(chain, k, left, right, relation, context)
-            if verdict.true is False:
-                reason = "does not hold" + _worth(verdict.truth)
-                found.failures.append(Failure(left.start, right.end, reason, verdict.truth))
-            elif verdict.true is None and (wrong := ledger.enter(chain, k)) is not None:
+            step = check_relation(chain, k, left, right, relation, context)
+            if step.holds is False:
+                reason = "does not hold" + _worth(step.truth)
+                found.failures.append(Failure(left.start, right.end, reason, step.truth))
+            elif step.holds is None:
+                contradiction = tracker.enter(chain, k)
+                if contradiction is None:
+                    found.unread += relation in "=~%"
+                    continue
                 reason = "does not follow from the equation before it"
-                found.failures.append(Failure(wrong.start, wrong.end, reason, None))
-                verdict = None
-            if verdict is not None and verdict.true is None:
-                found.unread += relation in "=~%"
-                continue
+                found.failures.append(Failure(contradiction.start, contradiction.end, reason))
             found.read += 1
-            if verdict is not None and verdict.true and verdict.truth is not None:
-                found.stated[_key(verdict.truth)] = left.start
-                if verdict.claim is not None:
-                    found.stated[_key(verdict.claim)] = right.start
+            if step.holds and step.truth is not None:
+                found.stated[_key(step.truth)] = left.start
+                if step.claim is not None:
+                    found.stated[_key(step.claim)] = right.start
         found.steps.append(chain)
         value = _worth_of(chain.sides[-1])
         if value is not None and chain.relations[-1] in "=~":
@@ -161,7 +162,7 @@ def _worth(value: Number | None) -> str:
     return f" (left side: {shown})"
 
 
-# --- what the text takes back -----------------------------------------------------------------------------
+# --- corrections -----------------------------------------------------------------------------
 
 _CORRECTION = re.compile(
     r"\b(?:wait|hold on|actually|correction|oops|scratch that|sorry|mistake|miscalculat\w*|recomput\w*|recalculat\w*"
@@ -177,19 +178,19 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 CORRECTION_REACH = 800
-"""Characters after a false step within which the trace may announce its correction."""
+"""Characters after a false step in which the trace may announce a correction."""
 DENIAL_REACH = 80
-"""Characters after a statement within which the trace may deny it."""
+"""Characters after a statement in which the trace may deny it."""
 
 
-def _excused(text: str, failure: Failure) -> bool:
+def _is_denied(text: str, failure: Failure) -> bool:
     """Whether the text itself says that the statement is false."""
     after = text[failure.end : failure.end + DENIAL_REACH]
     return _DENIED.search(after) is not None
 
 
-def _taken_back(text: str, failure: Failure, numerals: list[Token], found: _Reading) -> bool:
-    """Whether a correction is announced after the failure, and the right value then stated."""
+def _is_corrected(text: str, failure: Failure, numerals: list[Token], found: _Reading) -> bool:
+    """Whether a correction is announced after the failure, and the right value is then stated."""
     cue = _CORRECTION.search(text, failure.end, failure.end + CORRECTION_REACH)
     if cue is None:
         return False
@@ -204,7 +205,7 @@ def _taken_back(text: str, failure: Failure, numerals: list[Token], found: _Read
 
 
 def _key(value: Number) -> Number:
-    """Equal for values that are `close`, but for the last digits of floating-point ones."""
+    """A key that values share if they are `close`, apart from rounding of floating-point values."""
     return value if isinstance(value, Fraction) else round(complex(value).real, 9)
 
 
@@ -232,7 +233,7 @@ def _wrong_conclusion(
 
 
 def quote(text: str, failure: Failure) -> str:
-    """The step as it stands, shortened, and what is wrong with it."""
+    """The step as written, shortened, and what is wrong with it."""
     step = " ".join(text[failure.start : failure.end].split())
     if len(step) > 120:
         step = step[:80] + " … " + step[-35:]

@@ -1,4 +1,4 @@
-"""Numbers that are none: the step changes nothing, is counted and saved, and too many of them stop the run."""
+"""Non-finite values (NaN, inf): the step changes nothing, is counted and saved, and too many of them stop the run."""
 
 import json
 import math
@@ -9,42 +9,43 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from rlvr import rollouts, training
+from rlvr import rollouts
 from rlvr.cli import main
 from rlvr.run import read_metrics
-from rlvr.training.guard import drift
+from rlvr.training.finite import drift
+from rlvr.training.importance import Tokens
+from rlvr.training.loop import Loop
+from rlvr.training.step_batch import StepBatch
 from tests.training.test_resume import command
 
 
 def poison(monkeypatch, at: set[int], where: str) -> None:
     """Steps whose gradient, loss or log-probabilities are not finite: the fault enters through real tensors."""
-    real = training.steps
+    real = Loop.backward
 
-    def poisoned(trainer, keeper, resumed):
+    def poisoned(loop: Loop, batch: StepBatch, fresh: bool) -> dict[str, float]:
+        if loop.done + 1 not in at:
+            return real(loop, batch, fresh)
         if where == "gradient":
-            weight = next(p for p in trainer.model.parameters() if p.requires_grad)
-            weight.register_hook(lambda g: g * math.inf if trainer.state.global_step + 1 in at else g)
-        else:
-            head = trainer.model.get_output_embeddings()
-            compute = trainer._compute_loss
+            weight = next(p for p in loop.plain.parameters() if p.requires_grad)
+            hook = weight.register_hook(lambda gradient: gradient * math.inf)
+            try:
+                return real(loop, batch, fresh)
+            finally:
+                hook.remove()
+        if where == "loss":
+            for group in batch.groups:
+                group.advantages = torch.full_like(group.advantages, math.nan)
+            return real(loop, batch, fresh)
+        head = loop.plain.get_output_embeddings().weight.data
+        kept = head.clone()
+        head[5] = math.nan
+        try:
+            return real(loop, batch, fresh)
+        finally:
+            head.copy_(kept)
 
-            def broken(model, inputs):
-                if trainer.state.global_step + 1 not in at:
-                    return compute(model, inputs)
-                if where == "loss":
-                    inputs["advantages"] = torch.full_like(inputs["advantages"], math.nan)
-                    return compute(model, inputs)
-                kept = head.weight.data.clone()
-                head.weight.data[5] = math.nan
-                try:
-                    return compute(model, inputs)
-                finally:
-                    head.weight.data.copy_(kept)
-
-            trainer._compute_loss = broken
-        real(trainer, keeper, resumed)
-
-    monkeypatch.setattr(training, "steps", poisoned)
+    monkeypatch.setattr(Loop, "backward", poisoned)
 
 
 @pytest.mark.parametrize("where", ["gradient", "loss", "log-probability"])
@@ -55,7 +56,7 @@ def test_a_step_that_is_not_finite_changes_nothing(tmp_path, monkeypatch, where)
     weights = [load_file(c / "model.safetensors") for c in (one, two, three)]
     assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
     assert any(not torch.equal(weights[1][k], weights[2][k]) for k in weights[0])
-    states = [torch.load(c / "optimizer.pt", weights_only=True)["state"] for c in (one, two)]
+    states = [torch.load(c / "optimizer.pt", weights_only=True)["optimizer"]["state"] for c in (one, two)]
     assert all(torch.equal(states[0][i][k], states[1][i][k]) for i in states[0] for k in states[0][i])
     rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
     assert [row["skipped"] for row in rows] == [0, 1, 0, 0]
@@ -82,7 +83,7 @@ def test_too_many_in_a_row_stop_the_run_and_the_last_good_weights_stay(tmp_path,
     assert main(words) == 3  # the next step is no better: at once
     assert "4 steps in a row" in capsys.readouterr().err
     monkeypatch.undo()
-    assert main(words) == 0  # mended
+    assert main(words) == 0  # the cause is gone
 
 
 def test_the_sampler_and_the_trainer_agree_and_it_is_measured(tmp_path):
@@ -112,9 +113,10 @@ def test_a_drift_is_warned_about(tmp_path):
 )
 @settings(deadline=None, derandomize=True)
 def test_drift_is_the_plain_sum(rows):
-    width = len(rows[0][0])
-    mask = torch.tensor([[i < n for i in range(width)] for _, _, n in rows])
-    found = drift(torch.tensor([r[0] for r in rows]), torch.tensor([r[1] for r in rows]), mask).tolist()
+    trainer, sampler = (torch.tensor([v for r in rows for v in r[i][: r[2]]]) for i in (0, 1))
+    number = torch.tensor([i for i, (_, _, n) in enumerate(rows) for _ in range(n)], dtype=torch.long)
+    tokens = Tokens(number, len(rows), advantages=torch.zeros(len(number)))
+    found = drift(trainer, sampler, tokens).tolist()
     deltas = [[a - b for a, b in zip(x[:n], y[:n], strict=True)] for x, y, n in rows]
     tokens = [abs(d) for row in deltas for d in row]
     sequences = [abs(sum(row)) for row in deltas]

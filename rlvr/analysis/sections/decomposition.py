@@ -1,14 +1,15 @@
-"""Section 3 of the metrics for a pair of evaluations: k*, crossover, decomposition, ratios, coverage."""
+"""Of which kind the gain is, for a pair of evaluations: k*, crossover, decomposition, ratios, coverage."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NotRequired, cast
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, trust
 from rlvr.analysis.compression import COMPONENTS, Decomposition, churn, decompose
-from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, RootJson, real
 from rlvr.analysis.intervals import percentile_interval
 from rlvr.analysis.pair import Pair, means, ratio_estimate
 from rlvr.analysis.passk import pass_curve
@@ -24,13 +25,87 @@ from rlvr.analysis.search import (
 )
 
 
-def roots(pair: Pair) -> dict[str, Any]:
+class KStar(RootJson):
+    log2: NotRequired[float | None]
+    """Bits of search."""
+
+
+class Crossover(RootJson):
+    """`value` is the first whole k at which the base is ahead."""
+
+    k_real: NotRequired[float | None]
+    first_significant: NotRequired[int | None]
+    """The first k at which the paired interval excludes 0."""
+
+
+class Roots(TypedDict):
+    k_star: KStar
+    crossover: Crossover
+
+
+class Certified(TypedDict):
+    count: int
+    alpha_per_problem: float
+    problems: list[str]
+
+
+class Compression(TypedDict):
+    """The gain in parts; see docs/metrics.md, "Of which kind is the gain"."""
+
+    search_budget: int
+    alpha: float
+    n_base: int | None
+    """The smallest number of base samples per problem."""
+    expansion_can_be_shown: bool
+    within: EstimateJson
+    beyond: EstimateJson
+    unresolved: EstimateJson
+    expansion: EstimateJson
+    forgetting: EstimateJson
+    headroom: EstimateJson
+    compression_low: EstimateJson
+    compression_high: EstimateJson
+    expansion_high: EstimateJson
+    delta: EstimateJson
+    churn_floor: EstimateJson
+    residual: float | None
+    base_zero: int
+    """Problems that the base never solved."""
+    reach: float | None
+    """Largest base rate that 0 of n leaves possible."""
+    certified: Certified
+    certified_simultaneous: Certified
+    """α shared among the problems that the base never solved."""
+
+
+class Ratios(TypedDict):
+    ratio_gross: EstimateJson
+    ratio_net: EstimateJson
+    efficiency_gap: EstimateJson
+
+
+class Solved(TypedDict):
+    both: int
+    base_only: int
+    tuned_only: int
+    neither: int
+
+
+class Coverage(TypedDict):
+    search_budget: int
+    loss: EstimateJson
+    gain: EstimateJson
+    net: EstimateJson
+    solved: Solved
+
+
+def roots(pair: Pair) -> Roots:
     """k* and the crossover, on the problems deep enough for the whole curve."""
     deep = (pair.base.n >= pair.top) & (pair.tuned.n >= pair.top)
     counts = [x[deep] for x in (pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c)]
     if not deep.any() or pair.top < 1:
         nothing = Estimate(None, status=NO_DATA, excluded=len(deep)).to_json()
-        return {"k_star": nothing, "crossover": nothing}
+        return {"k_star": {**nothing}, "crossover": {**nothing}}
     boot = (
         pair.boot if deep.all() else ClusterBootstrap(int(deep.sum()), pair.boot.replicates, pair.boot.seed)
     )
@@ -45,18 +120,23 @@ def roots(pair: Pair) -> dict[str, Any]:
     ahead = np.flatnonzero(upper < 0)
     star, cross = k_star(*counts), crossover(*counts)
     return {
-        "k_star": _root(star, star.value, replicate_k_star(base, grid, target), deep)
-        | {"log2": None if not star.value else float(np.log2(star.value))},
-        "crossover": _root(cross, cross.whole, replicate_crossover(change, whole), deep)
-        | {"k_real": cross.value, "first_significant": int(whole[ahead[0]]) if len(ahead) else None},
+        "k_star": {
+            **_root(star, star.value, replicate_k_star(base, grid, target), deep),
+            "log2": None if not star.value else float(np.log2(star.value)),
+        },
+        "crossover": {
+            **_root(cross, cross.whole, replicate_crossover(change, whole), deep),
+            "k_real": cross.value,
+            "first_significant": int(whole[ahead[0]]) if len(ahead) else None,
+        },
     }
 
 
-def _root(root: Root, value: float | None, replicates: Floats, deep: Bools) -> dict[str, Any]:
+def _root(root: Root, value: float | None, replicates: Floats, deep: Bools) -> RootJson:
     lo, hi = percentile_interval(replicates, int(deep.sum()))
     finite = np.isfinite(replicates).all()
     status = root.status if root.status != "ok" else trust(int(deep.sum()))
-    return Estimate(
+    found = Estimate(
         value=value,
         se=float(replicates.std(ddof=1)) if finite else None,
         lo=float(lo),
@@ -65,10 +145,11 @@ def _root(root: Root, value: float | None, replicates: Floats, deep: Bools) -> d
         used=int(deep.sum()),
         excluded=int((~deep).sum()),
         extra={"bound": root.bound, "share_censored": float(np.mean(np.isinf(replicates)))},
-    ).to_json()
+    )
+    return cast("RootJson", found.to_json())
 
 
-def compression(pair: Pair, parts: Decomposition) -> dict[str, Any]:
+def compression(pair: Pair, parts: Decomposition) -> Compression:
     """The five parts of the gain, their intervals, the churn floor under them, and what is certified."""
     columns = {name: getattr(parts, name) for name in COMPONENTS} | {
         "compression_low": parts.within + parts.beyond,
@@ -93,7 +174,17 @@ def compression(pair: Pair, parts: Decomposition) -> dict[str, Any]:
         "alpha": parts.alpha,
         "n_base": int(depth.min()) if len(depth) else None,
         "expansion_can_be_shown": bool(len(depth) and depth.min() >= 16 * parts.search_budget),
-        **table,
+        "within": table["within"],
+        "beyond": table["beyond"],
+        "unresolved": table["unresolved"],
+        "expansion": table["expansion"],
+        "forgetting": table["forgetting"],
+        "headroom": table["headroom"],
+        "compression_low": table["compression_low"],
+        "compression_high": table["compression_high"],
+        "expansion_high": table["expansion_high"],
+        "delta": table["delta"],
+        "churn_floor": table["churn_floor"],
         "residual": residual(parts),
         "base_zero": int(parts.base_zero.sum()),
         "reach": float(np.nanmax(parts.reach)) if parts.used.any() else None,
@@ -110,7 +201,7 @@ def residual(parts: Decomposition) -> float | None:
     return float(np.nanmean(total - (parts.tuned - parts.base)))
 
 
-def _certified(pair: Pair, parts: Decomposition) -> dict[str, Any]:
+def _certified(pair: Pair, parts: Decomposition) -> Certified:
     rows = np.flatnonzero(parts.certified)
     return {
         "count": len(rows),
@@ -119,14 +210,13 @@ def _certified(pair: Pair, parts: Decomposition) -> dict[str, Any]:
     }
 
 
-def ratios(pair: Pair, parts: Decomposition) -> dict[str, Any]:
+def ratios(pair: Pair, parts: Decomposition) -> Ratios:
     """ρ_K, R_K and Yue et al.'s sampling-efficiency gap; null where the headroom's interval contains 0."""
     gain = parts.tuned - parts.base
     table = means(
         {"headroom": parts.headroom, "gap": parts.base_at_k - parts.tuned}, pair.boot, signed=["gap"]
     )
-    low = table["headroom"]["lo"]
-    if low is None or low <= 0:
+    if not real(table["headroom"]["lo"]) > 0:
         used, status = int(parts.used.sum()), "no_headroom" if parts.used.any() else NO_DATA
         none = Estimate(None, status=status, used=used, excluded=len(parts.used) - used).to_json()
         return {"ratio_gross": none, "ratio_net": none, "efficiency_gap": table["gap"]}
@@ -137,14 +227,17 @@ def ratios(pair: Pair, parts: Decomposition) -> dict[str, Any]:
     }
 
 
-def coverage_change(pair: Pair, budget: int) -> dict[str, Any]:
+def coverage_change(pair: Pair, budget: int) -> Coverage:
     """pass@K lost and gained problem by problem, and who solved what at all."""
     loss, gain = coverage(pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c, budget)
     both = (pair.base.n > 0) & (pair.tuned.n > 0)
     b, t = pair.base.c[both] > 0, pair.tuned.c[both] > 0
+    table = means({"loss": loss, "gain": gain, "net": loss - gain}, pair.boot, signed=["net"])
     return {
         "search_budget": budget,
-        **means({"loss": loss, "gain": gain, "net": loss - gain}, pair.boot, signed=["net"]),
+        "loss": table["loss"],
+        "gain": table["gain"],
+        "net": table["net"],
         "solved": {
             "both": int(np.sum(b & t)),
             "base_only": int(np.sum(b & ~t)),

@@ -1,4 +1,4 @@
-"""Text → value: which type an answer is, and its parts."""
+"""Text → typed value: which of the types in `values` an answer is, and its parts."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from fractions import Fraction
 from verifiers.math import regions
 from verifiers.math.lex import Token, lex
 from verifiers.math.normalise import Unreadable, normalise
-from verifiers.math.parse import Node, Parser, num, sym
+from verifiers.math.parse import Parser
+from verifiers.math.phrases import plain_words, read_phrase
 from verifiers.math.scalars import scalar
-from verifiers.math.special import plain, special
+from verifiers.math.tree import Node, num, sym
 from verifiers.math.values import Decimal, Matrix, Ratio, Region, Relation, Scalar, Sequence, Text, Value
 
 __all__ = ["read"]
 
-_MATCHING = {"(": ")", "[": "]", "{": "}", "set": "set", "<": "<", "floor": "floor", "ceil": "ceil", "|": "|"}
 _INEQUALITIES = ("<", "<=", ">", ">=")
 
 
 def read(text: str, thousands: bool = True) -> Value:
-    """The value that `text` states; what is no mathematics that we read is Text.
+    """The value that `text` states; words, and mathematics that cannot be read, are `Text`.
 
-    Raises Unreadable for text that is empty, too long or deceptive.
+    With `thousands`, `1,234` is one number. Raises Unreadable for text that is empty, too long or deceptive.
     """
     if (plain_number := _NUMBER.fullmatch(text)) is not None:
-        return _plain(*plain_number.groups())
+        return _digits(*plain_number.groups())
     spelled = normalise(text)
-    found = special(spelled)
+    found = read_phrase(spelled)
     if found is not None:
         return found
     try:
         return _statement(lex(spelled, thousands))
     except (Unreadable, RecursionError):
-        words = plain(spelled)
+        words = plain_words(spelled)
         if not words:
             raise Unreadable("neither words nor mathematics") from None
         return Text(words)
@@ -43,8 +43,8 @@ def read(text: str, thousands: bool = True) -> Value:
 _NUMBER = re.compile(r"\s*(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?\s*")
 
 
-def _plain(sign: str, whole: str, part: str | None) -> Scalar:
-    """A number in digits: what most answers are, read without the parser."""
+def _digits(sign: str, whole: str, part: str | None) -> Scalar:
+    """A number in digits, which most answers are, read without the parser."""
     if part is None:
         return Scalar(num(int(sign + whole)))
     value = Fraction(int(sign + whole + part), 10 ** len(part))
@@ -57,7 +57,7 @@ def _plain(sign: str, whole: str, part: str | None) -> Scalar:
 def _split(
     tokens: list[Token], kind: str, texts: tuple[str, ...] = ()
 ) -> tuple[list[list[Token]], list[str]]:
-    """`tokens` cut at the tokens of `kind` that stand outside all brackets, and what those tokens were."""
+    """`tokens` split at the tokens of `kind` outside all brackets, and the texts of those tokens."""
     parts: list[list[Token]] = [[]]
     cuts: list[str] = []
     depth = 0
@@ -77,7 +77,7 @@ def _split(
 
 
 def _wrapped(tokens: list[Token]) -> tuple[str, str] | None:
-    """The bracket pair that holds all of `tokens`, or None."""
+    """The bracket pair around all of `tokens`, or None."""
     if len(tokens) < 2 or tokens[0].kind != "open" or tokens[-1].kind != "close":
         return None
     depth = 0
@@ -104,7 +104,7 @@ def _statement(tokens: list[Token]) -> Value:
         if part:
             items.append(part)
         elif not (0 < position < len(parts) - 1 and {cuts[position - 1], cuts[position]} & {"and", "or"}):
-            raise Unreadable("a separator with nothing on one side")
+            raise Unreadable("a separator with an empty side")
     return _several([_item(part) for part in items], cuts)
 
 
@@ -146,18 +146,18 @@ def _item(tokens: list[Token]) -> Value:
     if sides[0] == [] and ops == ["="]:  # "= 5", "≈ 5"
         return _side(sides[1])
     if any(not side for side in sides):
-        raise Unreadable("a relation with nothing on one side")
+        raise Unreadable("a relation with an empty side")
     if set(ops) == {"="}:
         return _equation(sides)
     if ops == ["in"]:
         label, value = _label(sides[0]), _side(sides[1])
         if label is None:
-            raise Unreadable("membership of what is no variable")
+            raise Unreadable("membership of something other than a variable")
         region = None if isinstance(value, Sequence) and value.brackets == "{}" else regions.as_region(value)
         return replace(region, label=label) if region is not None else replace(value, label=label)  # type: ignore[call-arg]
     if all(op in (*_INEQUALITIES, "!=") for op in ops):
         return regions.inequality([_expression(side) for side in sides], ops)
-    raise Unreadable("a relation that is not read")
+    raise Unreadable("an unknown relation")
 
 
 def _equation(sides: list[list[Token]]) -> Value:
@@ -189,7 +189,7 @@ def _labelled(value: Value, label: Node | None) -> Value:
 
 
 def _label(tokens: list[Token]) -> Node | None:
-    """What may stand before an equals sign as a mere name: x, f(x), |AB|, (p,q), S_1:S, or words."""
+    """The name before an equals sign: x, f(x), |AB|, (p,q), S_1:S, or words; None if it is an expression."""
     if all(token.kind == "word" or token.kind == "sym" for token in tokens) and any(
         token.kind == "word" for token in tokens
     ):
@@ -294,7 +294,7 @@ def _set(inner: list[Token]) -> Value:
             condition, label = _statement(parts[1]), _label(name)
             region = regions.as_region(condition)
             if region is None or label is None or region.label != label:
-                raise Unreadable("a set by a condition that is not read")
+                raise Unreadable("a set with an unknown condition")
             return replace(region, label=None)
     parts, cuts = _split(inner, "sep")
     if any(not part for part in parts):

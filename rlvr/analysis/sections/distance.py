@@ -1,19 +1,20 @@
 """How far training moved the policy, and towards what: KL to the base and to the verified posterior, in nats.
 
-Needs log-probabilities of the samples under both policies (METRICS 5 and 6). Per problem, p and q are the
-base's and the tuned success rate, w = p0/π the importance weight of a tuned sample.
+Needs log-probabilities of the samples under both policies (docs/metrics.md, "At what distance"). Per problem, p and q
+are the base's and the tuned success rate, w = p0/π the importance weight of a tuned sample.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from rlvr.analysis.alignment import SampledAlignment, sampled_alignment
 from rlvr.analysis.compression import safe_ratio
-from rlvr.analysis.estimate import NO_DATA, plain
+from rlvr.analysis.estimate import NO_DATA, EstimateJson, Number, plain
 from rlvr.analysis.frontier import bernoulli_kl, tilt
 from rlvr.analysis.pair import Pair, means, ratio_estimate
 from rlvr.analysis.samples import Bools, Floats, Ints, LogProbs
@@ -45,7 +46,66 @@ class Drawn:
         )
 
 
-def distance(pair: Pair) -> dict[str, Any]:
+class NoDistance(TypedDict):
+    status: Literal["no_logprobs"]
+
+
+class BaseRateFrom(TypedDict):
+    """Problems by where p comes from; see `base_rate`."""
+
+    counts: int
+    importance: int
+    few_counts: int
+    none: int
+
+
+class Improved(TypedDict):
+    up: int
+    down: int
+
+
+class FrontierPoint(TypedDict):
+    beta: Number
+    kl: float
+    q: float
+
+
+class CertainSuccess(EstimateJson):
+    share_base_zero: Number
+    """Share of the sampled problems with c0 = 0, whose price is not known."""
+
+
+class Distance(TypedDict):
+    """In nats per problem, averaged over problems."""
+
+    status: Literal["ok"]
+    unit: str
+    samples: int
+    samples_without_logprobs: int
+    base_rate_from: BaseRateFrom
+    low_ess: int
+    kl_pi_p0: EstimateJson
+    kl_pi_p0_k3: EstimateJson
+    kl_verified: EstimateJson
+    """KL(π_V‖π*)"""
+    kl_target_pi: EstimateJson
+    """KL(π*‖π)"""
+    kl_target_pi_verified: EstimateJson
+    """KL(π*‖π_V)"""
+    kl_bernoulli: EstimateJson
+    """kl(q‖p)"""
+    kl_within_verified: EstimateJson
+    kl_within_unverified: EstimateJson
+    ess: EstimateJson
+    ess_verified: EstimateJson
+    efficiency: EstimateJson
+    """η"""
+    improved: Improved
+    frontier: list[FrontierPoint]
+    certain_success: CertainSuccess
+
+
+def distance(pair: Pair) -> Distance | NoDistance:
     """Both alignments to p(z | x, verified), KL(π‖p0), its chain rule, KL efficiency η; or why they are
     missing.
     """
@@ -84,10 +144,22 @@ def distance(pair: Pair) -> dict[str, Any]:
         "samples": len(drawn.row),
         "samples_without_logprobs": drawn.dropped,
         "base_rate_from": {
-            name: int(np.sum(source == name)) for name in ("counts", "importance", "few_counts", "none")
+            "counts": int(np.sum(source == "counts")),
+            "importance": int(np.sum(source == "importance")),
+            "few_counts": int(np.sum(source == "few_counts")),
+            "none": int(np.sum(source == "none")),
         },
         "low_ess": int(np.sum(seen.low_ess & (seen.verified > 0))),
-        **table,
+        "kl_pi_p0": table["kl_pi_p0"],
+        "kl_pi_p0_k3": table["kl_pi_p0_k3"],
+        "kl_verified": table["kl_verified"],
+        "kl_target_pi": table["kl_target_pi"],
+        "kl_target_pi_verified": table["kl_target_pi_verified"],
+        "kl_bernoulli": table["kl_bernoulli"],
+        "kl_within_verified": table["kl_within_verified"],
+        "kl_within_unverified": table["kl_within_unverified"],
+        "ess": table["ess"],
+        "ess_verified": table["ess_verified"],
         "efficiency": efficiency(bernoulli, seen.k1, pair),
         "improved": {"up": int(np.sum(q > p)), "down": int(np.sum(q < p))},
         "frontier": frontier_curve(p),
@@ -169,14 +241,14 @@ def reverse_kl(pair: Pair, base: Drawn | None, seen: SampledAlignment) -> Floats
         )
 
 
-def efficiency(bernoulli: Floats, kl: Floats, pair: Pair) -> dict[str, Any]:
+def efficiency(bernoulli: Floats, kl: Floats, pair: Pair) -> EstimateJson:
     """η = Σ kl(q‖p)/Σ KL(π‖p0) over problems where both are known and finite."""
     known = np.isfinite(bernoulli) & np.isfinite(kl)
     top, bottom = np.where(known, bernoulli, np.nan), np.where(known, kl, np.nan)
     return ratio_estimate(top, bottom, pair.boot, empty="no_kl" if known.any() else NO_DATA)
 
 
-def certain_success(pair: Pair) -> dict[str, Any]:
+def certain_success(pair: Pair) -> CertainSuccess:
     """Nats that certain success costs on the frontier, ln(1/p̂) with p̂ = c0/n0, averaged over problems with p̂ > 0.
 
     `share_base_zero` is the share of sampled problems with c0 = 0, whose price is not known: they are excluded.
@@ -186,17 +258,17 @@ def certain_success(pair: Pair) -> dict[str, Any]:
         price = np.where(hits > 0, np.log(n / hits) + 0.0, np.nan)
     sampled = n > 0
     zero = plain(float(np.mean(hits[sampled] == 0))) if sampled.any() else None
-    return means({"price": price}, pair.boot)["price"] | {"share_base_zero": zero}
+    return {**means({"price": price}, pair.boot)["price"], "share_base_zero": zero}
 
 
-def frontier_curve(p: Floats, points: int = 41) -> list[dict[str, float | str | None]]:
+def frontier_curve(p: Floats, points: int = 41) -> list[FrontierPoint]:
     """Mean KL and mean success rate of the tilt family π_β, β shared by all problems: the best a budget can
     buy.
     """
     known = p[~np.isnan(p)]
     if not len(known):
         return []
-    curve = []
+    curve: list[FrontierPoint] = []
     for shift in np.linspace(0, 20, points):
         q, kl = tilt(known, np.inf if shift == 0 else 1 / shift)
         curve.append(
@@ -212,7 +284,7 @@ def _sampling_se(values: Floats, row: Ints, mean: Floats, samples: Floats) -> Fl
         return np.where(samples > 1, np.sqrt(square / (samples - 1) / samples), np.nan)
 
 
-def _fixed(se: Floats) -> float | str | None:
+def _fixed(se: Floats) -> Number:
     """Standard error of the mean over exactly these problems."""
     known = se[~np.isnan(se)]
     return plain(float(np.sqrt(np.sum(known**2)) / len(known))) if len(known) else None

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from typing_extensions import TypedDict
 
 from rlvr.analysis.bootstrap import ClusterBootstrap
 from rlvr.analysis.compression import decompose, safe_ratio
-from rlvr.analysis.estimate import plain
+from rlvr.analysis.estimate import EstimateJson, Number, plain
 from rlvr.analysis.pair import Pair, means
 from rlvr.analysis.passk import pass_at_k
 from rlvr.analysis.samples import Bools, Ints
 
 
-def limits(pair: Pair, budget: int, alpha: float) -> list[dict[str, Any]]:
+class Stratum(TypedDict):
+    """One row of the table of limits."""
+
+    stratum: str
+    problems: int
+    base_pass_1: EstimateJson
+    base_pass_k: EstimateJson
+    tuned_pass_1: EstimateJson
+    tuned_pass_k: EstimateJson
+    gain: EstimateJson
+    share_of_gain: Number
+    certified: int
+    unsound_share: Number
+    samples_to_first_hit: Number
+
+
+def limits(pair: Pair, budget: int, alpha: float) -> list[Stratum]:
     """One row per stratum of base success rate: 0, (0, 1/K], (1/K, ½], (½, 1].
 
     Strata are defined on a random half of the base samples and scored on the other half: with the same
@@ -33,26 +48,24 @@ def limits(pair: Pair, budget: int, alpha: float) -> list[dict[str, Any]]:
     base, tuned = pass_at_k(n0, c0, 1), pass_at_k(pair.tuned.n, pair.tuned.c, 1)
     total = float(np.nansum(np.where(np.isnan(rate), np.nan, tuned - base)))
     certified = decompose(pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c, budget, alpha).certified
-    rows = []
-    for name, low, high in edges:
-        rows.append(
-            {"stratum": name, **_row(pair, (rate > low) & (rate <= high), n0, c0, budget, total, certified)}
-        )
-    return rows
+    return [
+        _row(name, pair, (rate > low) & (rate <= high), n0, c0, budget, total, certified)
+        for name, low, high in edges
+    ]
 
 
-def whole(pair: Pair, budget: int, alpha: float) -> dict[str, Any]:
+def whole(pair: Pair, budget: int, alpha: float) -> Stratum:
     """The same columns for all problems together, from all base samples: nothing is selected, so nothing is halved."""
     everyone = np.ones(pair.base.n_problems, dtype=bool)
     n0, c0 = pair.base.n, pair.base.c
     total = float(np.nansum(pass_at_k(pair.tuned.n, pair.tuned.c, 1) - pass_at_k(n0, c0, 1)))
     certified = decompose(n0, c0, pair.tuned.n, pair.tuned.c, budget, alpha).certified
-    return {"stratum": "all", **_row(pair, everyone, n0, c0, budget, total, certified)}
+    return _row("all", pair, everyone, n0, c0, budget, total, certified)
 
 
 def _row(
-    pair: Pair, inside: Bools, n0: Ints, c0: Ints, budget: int, total: float, certified: Bools
-) -> dict[str, Any]:
+    name: str, pair: Pair, inside: Bools, n0: Ints, c0: Ints, budget: int, total: float, certified: Bools
+) -> Stratum:
     n1, c1 = pair.tuned.n[inside], pair.tuned.c[inside]
     n0, c0 = n0[inside], c0[inside]
     base, tuned = pass_at_k(n0, c0, 1), pass_at_k(n1, c1, 1)
@@ -65,9 +78,15 @@ def _row(
     }
     boot = ClusterBootstrap(len(n0), pair.boot.replicates, pair.boot.seed)
     mean_base = float(c0.sum() / n0.sum()) if n0.sum() else np.nan
+    table = means(columns, boot, signed=["gain"])
     return {
+        "stratum": name,
         "problems": int(inside.sum()),
-        **means(columns, boot, signed=["gain"]),
+        "base_pass_1": table["base_pass_1"],
+        "base_pass_k": table["base_pass_k"],
+        "tuned_pass_1": table["tuned_pass_1"],
+        "tuned_pass_k": table["tuned_pass_k"],
+        "gain": table["gain"],
         "share_of_gain": plain(float(safe_ratio(np.nansum(tuned - base), total))),
         "certified": int(certified[inside].sum()),
         "unsound_share": _unsound(pair, inside),
@@ -75,7 +94,7 @@ def _row(
     }
 
 
-def _unsound(pair: Pair, inside: Bools) -> float | str | None:
+def _unsound(pair: Pair, inside: Bools) -> Number:
     sound, answer = pair.tuned.c_sound, pair.tuned.c_answer
     if sound is None or answer is None:
         return None

@@ -3,29 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import NotRequired, cast
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from rlvr.analysis.bootstrap import mean_estimates
 from rlvr.analysis.compression import decompose
 from rlvr.analysis.curves import cot_curve, fixed_se, pass_hat_curve, vote_curve, vote_ks
-from rlvr.analysis.distance import distance
-from rlvr.analysis.estimate import NO_DATA, Estimate, plain
-from rlvr.analysis.evidence import log_odds_estimate, log_odds_of, mantel_haenszel_terms
-from rlvr.analysis.kinds import compression, coverage_change, ratios, roots
-from rlvr.analysis.noise import Audit, audited_rate, fpr_floor
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number, plain
+from rlvr.analysis.evidence import LogOdds, log_odds_estimate, log_odds_of, mantel_haenszel_terms
+from rlvr.analysis.noise import Audit, AuditedRate, audited_rate, fpr_floor
 from rlvr.analysis.pair import Pair, both_defined, keyed, usual_n
 from rlvr.analysis.paired import paired_difference, sign_flip_p
 from rlvr.analysis.samples import Ints, Samples
+from rlvr.analysis.sections.decomposition import (
+    Compression,
+    Coverage,
+    Ratios,
+    Roots,
+    compression,
+    coverage_change,
+    ratios,
+    roots,
+)
+from rlvr.analysis.sections.distance import Distance, NoDistance, distance
+from rlvr.analysis.sections.strata import Stratum, limits, whole
+from rlvr.analysis.sections.summary import DiversitySection, diversity_change, summarise
 from rlvr.analysis.sizing import half_width, planning_inputs, sample_size
-from rlvr.analysis.strata import limits, whole
-from rlvr.analysis.summary import diversity_change, summarise
 
 __all__ = ["compare", "default_budget", "summarise"]
 
 ASSUMED_FPR = (0.001, 0.01)
 """False positive rates whose floor is shown where nobody audited the verifier."""
+
+
+class Difference(EstimateJson):
+    """Paired tuned - base at one k."""
+
+    p_signflip: NotRequired[Number]
+    se_unpaired: NotRequired[Number]
+    """What two separate intervals would suggest."""
+    p_holm: NotRequired[float | None]
+    """`p_signflip` adjusted over all runs of the report, which adds it."""
+
+
+class Evidence(TypedDict):
+    """What training did to the log-odds of success."""
+
+    pooled: LogOdds
+    unit: str
+
+
+class Noise(TypedDict):
+    fpr_floor: dict[str, dict[str, float]]
+    """False positive rate → k → pass@k of a policy that is never right."""
+    fpr_assumed: bool
+    corrected_pass_1: dict[str, AuditedRate]
+    """By policy."""
+
+
+class Sizing(TypedDict):
+    between_var: float
+    mean_pq: float
+    half_width_fixed: float
+    half_width_population: float
+    samples_for_1_point_fixed: int
+    problems_for_1_point_population: int
+
+
+class PairedSizing(TypedDict):
+    variance: float | None
+    problems_for_1_point: int | None
+
+
+class Comparison(Roots, Ratios):
+    """`compare` in report.json; curves map k, written as text, to estimates."""
+
+    base: str
+    tuned: str
+    n_problems: int
+    only_base: int
+    only_tuned: int
+    replicates: int
+    seed: int
+    gain: Difference
+    difference: dict[str, Difference]
+    p_signflip: dict[str, Number]
+    compression: Compression
+    coverage: Coverage
+    cot_pass_at_k: dict[str, EstimateJson]
+    pass_hat_k: dict[str, EstimateJson]
+    maj_at_k: dict[str, EstimateJson]
+    diversity: DiversitySection
+    alignment: Distance | NoDistance
+    evidence: Evidence
+    noise: Noise
+    limits: list[Stratum]
+    whole: Stratum
+    sizing: dict[str, Sizing | PairedSizing]
+    """By policy, and `paired`."""
 
 
 def default_budget(n: Ints) -> int:
@@ -46,16 +123,22 @@ def compare(
     replicates: int = 2000,
     seed: int = 0,
     audits: Mapping[str, Audit] | None = None,
-) -> dict[str, Any]:
+) -> Comparison:
     """What training bought, of which kind, at what distance, and how sure that is, over shared problems.
 
-    `search_budget` is K; choose it before looking. `audits` holds hand audits of the verifier by policy name.
-    Raises ValueError if the two share no problem.
+    Args:
+        search_budget: K; choose it before looking. None: `default_budget`.
+        alpha: error rate of the certificates.
+        replicates: of the cluster bootstrap over problems that all intervals come from.
+        audits: hand audits of the verifier by policy name.
+
+    Raises:
+        ValueError: the two share no problem.
     """
     pair = Pair.of(base, tuned, replicates, seed)
     budget = default_budget(pair.base.n) if search_budget is None else search_budget
     parts = decompose(pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c, budget, alpha)
-    difference = differences(pair)
+    difference, readings = differences(pair), other_differences(pair)
     return {
         "base": base.policy,
         "tuned": tuned.policy,
@@ -64,14 +147,16 @@ def compare(
         "only_tuned": tuned.n_problems - pair.base.n_problems,
         "replicates": replicates,
         "seed": seed,
-        "gain": difference.get("1", Estimate(None, status=NO_DATA).to_json()),
+        "gain": difference.get("1") or {**Estimate(None, status=NO_DATA).to_json()},
         "difference": difference,
-        "p_signflip": {k: row["p_signflip"] for k, row in difference.items()},
+        "p_signflip": {k: row.get("p_signflip") for k, row in difference.items()},
         **roots(pair),
         "compression": compression(pair, parts),
         **ratios(pair, parts),
         "coverage": coverage_change(pair, budget),
-        **other_differences(pair),
+        "cot_pass_at_k": readings["cot_pass_at_k"],
+        "pass_hat_k": readings["pass_hat_k"],
+        "maj_at_k": readings["maj_at_k"],
         "diversity": diversity_change(pair),
         "alignment": distance(pair),
         "evidence": pooled_evidence(pair),
@@ -82,7 +167,7 @@ def compare(
     }
 
 
-def differences(pair: Pair) -> dict[str, Any]:
+def differences(pair: Pair) -> dict[str, Difference]:
     """Paired tuned - base at every k, with the sign-flip p-value and what separate intervals
     would suggest.
     """
@@ -93,15 +178,21 @@ def differences(pair: Pair) -> dict[str, Any]:
         fixed_se(pair.base.n, pair.base.c, pair.ks), fixed_se(pair.tuned.n, pair.tuned.c, pair.ks)
     )
     p = sign_flip_p(tuned - base, seed=pair.boot.seed)
-    for q, k in enumerate(pair.ks):
-        for name, values in (("p_signflip", p), ("se_unpaired", unpaired), ("se_fixed", fixed)):
-            rows[str(k)][name] = plain(float(values[q]))
-    return rows
+    return {
+        k: {
+            **row,
+            "p_signflip": plain(float(p[q])),
+            "se_unpaired": plain(float(unpaired[q])),
+            "se_fixed": plain(float(fixed[q])),
+        }
+        for q, (k, row) in enumerate(rows.items())
+    }
 
 
-def other_differences(pair: Pair) -> dict[str, Any]:
+def other_differences(pair: Pair) -> dict[str, dict[str, EstimateJson]]:
     """Paired differences of CoT-pass@k, pass^k and maj@k; empty where reasoning or answers are not known."""
-    ks, result = pair.ks, {}
+    ks = pair.ks
+    result: dict[str, dict[str, EstimateJson]] = {}
     pass_hat = [pass_hat_curve(x.n, x.c, ks) for x in (pair.base, pair.tuned)]
     sound = [cot_curve(x, ks) for x in (pair.base, pair.tuned)]
     votes = [vote_curve(x, ks) for x in (pair.base, pair.tuned)]
@@ -117,7 +208,7 @@ def other_differences(pair: Pair) -> dict[str, Any]:
     return result
 
 
-def pooled_evidence(pair: Pair) -> dict[str, Any]:
+def pooled_evidence(pair: Pair) -> Evidence:
     """What training did to the log-odds of success, in nats: Mantel-Haenszel over problems, and β_eff =
     1/nats.
     """
@@ -129,10 +220,10 @@ def pooled_evidence(pair: Pair) -> dict[str, Any]:
     replicates = log_odds_of(drawn[:, 0], drawn[:, 1])
     used = int(seen.sum())
     pooled = log_odds_estimate(value, replicates, used, len(seen) - used)
-    return {"pooled": pooled.to_json(), "unit": "nats"}
+    return {"pooled": cast("LogOdds", pooled.to_json()), "unit": "nats"}
 
 
-def noise_section(pair: Pair, audits: Mapping[str, Audit]) -> dict[str, Any]:
+def noise_section(pair: Pair, audits: Mapping[str, Audit]) -> Noise:
     """pass@k that false positives alone would give, at the audited rates or, without any audit, at assumed ones;
     and pass@1 corrected by the audits.
     """
@@ -140,16 +231,18 @@ def noise_section(pair: Pair, audits: Mapping[str, Audit]) -> dict[str, Any]:
     rates = sorted(set(held)) if held else ASSUMED_FPR
     floor = {str(rate): {str(k): float(fpr_floor(rate, k)) for k in pair.ks} for rate in rates}
     corrected = {
-        samples.policy: audited_rate(samples.n, samples.c, audits[samples.policy]).to_json()
+        samples.policy: cast(
+            "AuditedRate", audited_rate(samples.n, samples.c, audits[samples.policy]).to_json()
+        )
         for samples in (pair.base, pair.tuned)
         if samples.policy in audits
     }
     return {"fpr_floor": floor, "fpr_assumed": not held, "corrected_pass_1": corrected}
 
 
-def sizing_section(pair: Pair) -> dict[str, Any]:
+def sizing_section(pair: Pair) -> dict[str, Sizing | PairedSizing]:
     """The half-widths (95 %) this comparison reaches on pass@1, and what ± 1 point would need."""
-    result: dict[str, Any] = {}
+    result: dict[str, Sizing | PairedSizing] = {}
     for samples, curve in zip((pair.base, pair.tuned), pair.curves, strict=True):
         if "2" not in map(str, pair.ks):
             continue

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, cast
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, trust
-from rlvr.analysis.estimate import NO_DATA, Estimate
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, RootJson
 from rlvr.analysis.evidence import (
+    LogOdds,
     evidence_equivalent,
     log_odds_estimate,
     log_odds_of,
@@ -33,7 +35,31 @@ class Rung:
     samples: Samples
 
 
-def ladder(rungs: Sequence[Rung], replicates: int = 2000, seed: int = 0) -> dict[str, Any]:
+class RungJson(TypedDict):
+    policy: str
+    shots: int | None
+    label: str
+    nats: LogOdds
+    """Against the base with the fewest shots."""
+    against_own: LogOdds
+    """Against the same policy with the fewest shots."""
+    pass_1: EstimateJson
+    file: NotRequired[str]
+    """Name of the rollout file; the report adds it."""
+
+
+class Ladder(TypedDict):
+    n_problems: int
+    reference: str
+    """Label of the base's rung with the fewest shots."""
+    target: str
+    """Label of the tuned policy's."""
+    rungs: list[RungJson]
+    equivalent: RootJson
+    """In shots."""
+
+
+def ladder(rungs: Sequence[Rung], replicates: int = 2000, seed: int = 0) -> Ladder:
     """Pooled log-odds of each rung against the base's rung with the fewest shots, in nats, on shared problems.
 
     `nats` is against that reference, `against_own` against the same policy's rung with the fewest shots.
@@ -61,13 +87,13 @@ def ladder(rungs: Sequence[Rung], replicates: int = 2000, seed: int = 0) -> dict
                 "policy": rung.policy,
                 "shots": rung.shots,
                 "label": rung.label,
-                "nats": against.estimate(i).to_json(),
-                "against_own": own.estimate(i).to_json(),
+                "nats": against.estimate(i),
+                "against_own": own.estimate(i),
                 "pass_1": rates[i].to_json(),
             }
             for i, rung in enumerate(rungs)
         ],
-        "equivalent": _equivalent(rungs, against, first["tuned"]).to_json(),
+        "equivalent": cast("RootJson", _equivalent(rungs, against, first["tuned"]).to_json()),
     }
 
 
@@ -111,11 +137,12 @@ class _LogOdds:
         used = ((n > 0) & (n[against] > 0)).sum(axis=1)
         return cls(log_odds_of(up.sum(axis=1), down.sum(axis=1)), log_odds_of(*drawn), used, n.shape[1])
 
-    def estimate(self, rung: int) -> Estimate:
+    def estimate(self, rung: int) -> LogOdds:
         used = int(self.used[rung])
-        return log_odds_estimate(
+        found = log_odds_estimate(
             float(self.value[rung]), self.replicates[:, rung], used, self.problems - used
         )
+        return cast("LogOdds", found.to_json())
 
 
 def _equivalent(rungs: Sequence[Rung], odds: _LogOdds, target: int) -> Estimate:

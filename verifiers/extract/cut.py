@@ -1,8 +1,8 @@
-"""The one place that cuts a response into trace z and answer y.
+"""Cutting a response into trace z and answer y.
 
-Everything here scans; nothing backtracks. A response of ten million characters, or of ten thousand opening
-braces, costs milliseconds: boxes are matched in one pass over a bounded window, phrases are looked for only
-near the end.
+All patterns scan without backtracking. A response of ten million characters, or of ten thousand opening braces,
+takes milliseconds: boxes are matched in one pass over a bounded window, and phrases are searched for only near the
+end.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .code.program import last_program
+from verifiers.extract.programs import last_program
 
-__all__ = ["Cut", "cut", "last_program"]
+__all__ = ["Cut", "cut"]
 
 BOX_REACH = 300_000
-"""Characters before and after the last box opening in which boxes are matched."""
+"""Characters before and after the last `\\boxed{` in which boxes are matched."""
 PHRASE_REACH = 20_000
-"""Characters at the end of a response in which "the answer is" is looked for."""
+"""Characters at the end of a response in which "the answer is" is searched for."""
 BARE_LENGTH = 200
-"""A bare answer, a whole response or its last line, is at most this long (characters)."""
+"""Largest length in characters of a bare answer: a whole response, or its last line, that is only an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A response cut in two. `answer` is None where the response has none; `note` then says why."""
+    """A response in two parts. `answer` is None if the response has no answer; `note` then says why."""
 
     trace: str
     answer: str | None
@@ -33,11 +33,11 @@ class Cut:
 
 
 def cut(response: str, answer_format: str = "boxed") -> Cut:
-    """Cut `response` into what was thought and what is answered.
+    """Cut `response` into trace and answer.
 
-    - ``"boxed"``: what stands after the last ``</think>``; there the last complete ``\\boxed{…}``, else the
-      last "the answer is …", "Answer: …", "#### …", "A: …", else a response or last line that is a bare answer.
-      A thinking block that never ends, or a box that never closes, gives no answer.
+    - ``"boxed"``: after the last ``</think>``, the content of ``<answer>…</answer>``, else the last complete
+      ``\\boxed{…}``, else the last "the answer is …", "Answer: …", "#### …", "A: …", else a response or last line
+      that is a bare answer. A thinking block or a box that is never closed gives no answer.
     - ``"text"``: the whole response, stripped. ``"line"``: its last non-empty line.
     - ``"code"``: its last program.
 
@@ -110,12 +110,12 @@ def _boxed(response: str) -> Cut:
 
 
 def _last(text: str, part: str, start: int = 0, end: int | None = None) -> int:
-    """`rfind`, which is slow over megabytes where `part` is not there; `find` is not."""
+    """`rfind` for long texts: without a hit it is slow over megabytes, and `find` is not."""
     return -1 if text.find(part, start, end) < 0 else text.rfind(part, start, end)
 
 
 def _between(response: str, start: int, end: int, before: int | None = None) -> Cut:
-    """The answer in response[start:end], and as trace what stands before it, or before `before`."""
+    """The answer in response[start:end]; the trace is the text before it, or before `before`."""
     answer = response[start:end].strip()
     if not answer:
         return Cut(response, None, "the answer is empty")
@@ -127,16 +127,14 @@ def _has_box(text: str, start: int, end: int) -> bool:
 
 
 def _last_box(text: str, start: int, end: int) -> tuple[int, int, int] | None:
-    """Where the content of the last complete box begins and ends, and where the box begins.
-
-    Of nested boxes the outermost counts.
-    """
+    """(start of the content, end of the content, start of the box) of the last complete box; of nested boxes the
+    outermost."""
     last = max(_last(text, box, start, end) for box in _BOXES)
     if last < 0:
         return None
     first = min(found for box in _BOXES if (found := text.find(box, start, end)) >= 0)
     start, end = max(first, last - BOX_REACH), min(end, last + BOX_REACH)
-    open_braces: list[tuple[int, int]] = []  # where a box and its content begin; (-1, -1) for any other brace
+    open_braces: list[tuple[int, int]] = []  # starts of a box and its content; (-1, -1) for another brace
     best: tuple[int, int, int] | None = None
     for match in _BRACES.finditer(text, start, end):
         token = match.group()
@@ -162,23 +160,23 @@ _VERB = re.compile(r"\b(?:is|was|are|be|equals)\b", re.IGNORECASE)
 
 
 def _by_phrase(response: str, start: int) -> Cut | None:
-    """The answer after the last announcing phrase, or None where nothing announces one."""
+    """The answer after the last announcing phrase; None if there is no such phrase."""
     start = max(start, len(response) - PHRASE_REACH)
     tail = response[start:]
     last = max(map(tail.rfind, _ANCHORS))
     if last < 0:
         return None
-    near = max(0, last - 200)  # most often the last anchor announces; else all of the tail is read
+    near = max(0, last - 200)  # usually the last anchor announces; else search all of the tail
     announced = _announcement(tail, near) or (_announcement(tail, 0) if near else None)
     if announced is None:
         return None
     answer = _first_statement(tail[announced[1] :])
-    note = "" if answer else "nothing follows the last announcement"
+    note = "" if answer else "the last announcement is not followed by an answer"
     return Cut(response[: start + announced[0]].rstrip(), answer or None, note)
 
 
 def _announcement(tail: str, start: int) -> tuple[int, int] | None:
-    """Where the last announcing phrase after `start` begins and ends."""
+    """Start and end of the last announcing phrase after `start`."""
     announced: tuple[int, int] | None = None
     for anchor in _ANCHOR.finditer(tail, start):
         if anchor.group()[-1] in "#:":
@@ -194,7 +192,7 @@ _STOP = re.compile(r"\n|[.!?](?=\s+[A-Z\"'(*$\\]|\s*$)|\.?\s+(?=I hope|Hope this
 
 
 def _first_statement(rest: str) -> str:
-    """What is announced: fenced mathematics or bold text if it begins so, else the rest of the sentence."""
+    """The announced answer: mathematics between delimiters or bold text at the beginning, else the sentence."""
     rest = rest.lstrip(" \t\r\n*_:#")[:2000] if not rest.startswith("**") else rest.strip()[:2000]
     for opening, closing in _FENCES:
         if rest.startswith(opening):
@@ -224,10 +222,12 @@ _LONG_WORD = re.compile(r"[A-Za-z]{4,}")
 
 
 def _bare(response: str, start: int) -> Cut:
-    """A whole response, or a last line, that is short enough and has too few words to be a sentence."""
+    """A whole response, or a last line, that is short and has too few words to be a sentence."""
     body = response[start:].strip()
     if not body:
-        return Cut(response, None, "nothing stands after the thinking" if start else "the response is empty")
+        return Cut(
+            response, None, "there is no text after the thinking" if start else "the response is empty"
+        )
     line = body[body.rfind("\n") + 1 :].strip()
     alone = line == body
     sentence = len(_LONG_WORD.findall(line)) > 1 or line.endswith(("?", ":"))

@@ -1,0 +1,80 @@
+"""Signs and LaTeX commands as the tokens that this check makes of them: see `verifiers.latex` for what they mean."""
+
+from __future__ import annotations
+
+from verifiers import latex
+from verifiers.latex import word_set
+
+__all__ = [
+    "CHARS",
+    "COMMANDS",
+    "FRACTIONS",
+    "GREEK",
+    "SKIPPED",
+    "STRUCTURES",
+    "SUPERSCRIPTS",
+    "TEXT",
+    "UNREAD",
+]
+
+UNREAD = word_set(
+    "leqq geqq cong doteq star bullet nicefrac sfrac mapsto vdots ddots Upsilon Pi hbar "  # signs and letters
+    "cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh arccosh arctanh "
+    "lg exp abs max min gcd lcm det floor ceil sgn sign Re Im arg cis "  # functions
+    "textsf texttt operatorname operatorname* rm "  # words
+    "null phantom relax large Large LARGE huge Huge small normalsize mathop mathbin mathrel"  # layout
+) | frozenset("‒﹣⁄≦⩽≧⩾⌊⌋⌈⌉")
+"""What `verifiers.latex` lists and this check does not read yet: it makes the step that holds it unreadable."""
+
+SUPERSCRIPTS = {c: str(i) for i, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+FRACTIONS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5),
+             "⅗": (3, 5), "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8),
+             "⅞": (7, 8)}  # fmt: skip
+_ORDER = "<"
+"""The one sign of every relation of order: whether it is true is not checked."""
+_RELATIONS = {"≈": "~", "≃": "~", "≅": "~", "≡": "%"}
+
+
+def _commands() -> dict[str, tuple[str, str]]:
+    tables: dict[str, dict[str, str]] = {
+        "rel": {name: _RELATIONS.get(sign, _ORDER) for name, sign in latex.RELATIONS.items()},
+        "op": latex.OPERATORS,
+        "func": latex.FRACTIONS
+        | {name: name for name in latex.FUNCTIONS}
+        | latex.table("pmod:mod bmod:mod mod overline bar:overline"),
+        "var": {"pi": "π"},
+        "deg": latex.table("circ:° degree:°"),
+        "lp": latex.table("lfloor:⌊ lceil:⌈"),
+        "rp": latex.table("rfloor:⌋ rceil:⌉"),
+        "bar": latex.table("vert:| lvert:| rvert:|"),
+        "opaque": latex.table("mid:| langle:("),
+        "brk": dict.fromkeys([*latex.ARROWS, "therefore"], "⟹")
+        | {"qquad": " ", "quad": " ", "hline": "\n", "item": "\n", "par": "\n"},
+    }
+    return {name: (kind, text) for kind, entries in tables.items() for name, text in entries.items()}
+
+
+_ALL = _commands()
+COMMANDS = {name: token for name, token in _ALL.items() if name not in UNREAD}
+"""LaTeX command → kind and text of its token."""
+CHARS: dict[str, tuple[str, str]] = {
+    "+": ("op", "+"), "-": ("op", "-"), "*": ("op", "*"), "/": ("op", "/"), "^": ("op", "^"), "_": ("op", "_"),
+    "=": ("rel", "="), "<": ("rel", "<"), ">": ("rel", "<"), "(": ("lp", "("), "[": ("lp", "["), ")": ("rp", ")"),
+    "]": ("rp", "]"), "{": ("lp", "{"), "}": ("rp", "}"), "|": ("bar", "|"), "%": ("pct", "%"), "°": ("deg", "°"),
+    ";": ("brk", ";"), "…": ("opaque", "…"),
+}  # fmt: skip
+"""One character → kind and text of its token."""
+CHARS |= {
+    char: CHARS[meaning] if meaning in CHARS else _ALL[meaning]
+    for char, meaning in latex.CHARACTERS.items()
+    if char not in UNREAD
+} | {"—": ("brk", "—")}
+SKIPPED = (latex.LAYOUT - UNREAD) | word_set(
+    "cancel bcancel xcancel boxed fbox underline color mathstrut hfill hspace vspace nonumber notag"
+)
+TEXT = (latex.TEXTS - UNREAD) | word_set("mathbf mathit mathsf emph")
+GREEK = latex.GREEK - UNREAD
+STRUCTURES = word_set(
+    "array matrix pmatrix bmatrix vmatrix Vmatrix Bmatrix smallmatrix tabular asy tikzpicture picture"
+)
+"""Environments that are skipped as a whole."""
