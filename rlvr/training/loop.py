@@ -144,7 +144,6 @@ class Loop:
         self.model.eval()
         several = self.args.num_iterations > 1 and self.config.algorithm != "rejection"
         size = self.config.group_size
-        self.model.eval()  # as it sampled: without dropout
         for micro in batch.micro_steps():
             stop_if_asked()
             prompted = [group.prompted for group in micro.groups]
