@@ -269,15 +269,15 @@ def exact_lines(rows: Sequence[ExactRow], distances_only: bool = False) -> Itera
     if not some:
         return
     inside = sum(bool(row["inside"]) for row in known.values())
-    yield "exact      " + ", ".join(f"{_short(name)} {number(row['exact'])}" for name, row in some.items())
+    yield "exact      " + ", ".join(f"{_symbol(name)} {number(row['exact'])}" for name, row in some.items())
     yield "estimated  " + ", ".join(
-        f"{_short(name)} {number(row['estimate'])} ({number(row['lo'])} to {number(row['hi'])})"
+        f"{_symbol(name)} {number(row['estimate'])} ({number(row['lo'])} to {number(row['hi'])})"
         for name, row in some.items()
     )
     yield f"{inside} of {len(known)} exact values lie in the 95 % interval that the samples gave."
 
 
-def _short(quantity: str) -> str:
+def _symbol(quantity: str) -> str:
     return quantity.removesuffix(", nats").removeprefix("KL efficiency ")
 
 

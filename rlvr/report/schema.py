@@ -100,6 +100,8 @@ class Group(TypedDict):
 
     runs: list[str]
     pass_at_k: dict[str, BetweenRuns]
+    difference: dict[str, BetweenRuns]
+    """Paired, each run against its own base."""
     quantities: Quantities
 
 
