@@ -91,7 +91,7 @@ def _hash(text: str) -> str:
 
 
 def embedded(data: Any) -> str:
-    """JSON that can stand inside a script element whatever it holds: `</script>`, U+2028, half a pair."""
+    """JSON that is safe inside a script element whatever it holds: `</script>`, U+2028, half a pair."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda c: f"\\u{ord(c[0]):04x}", text)
 

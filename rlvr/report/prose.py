@@ -128,7 +128,7 @@ def lost(parts: Compression) -> str:
     if value == 0:
         return "Nothing was forgotten."
     if math.isnan(floor):
-        return "How much of it is noise cannot be told from one sample per problem."
+        return "One sample per problem does not show how much of it is noise."
     if value <= floor:
         return (
             f"Forgetting, {points(value)}, is below the churn floor of {points(floor)}, so it may be noise."
@@ -311,7 +311,7 @@ def evidence_worth(ladder: Ladder) -> str:
     if worth["status"] == "at_or_below_first":
         return f"{text}: no more than {reference} already give the base."
     if worth["value"] is None:
-        return f"{text}; how many shots that is worth cannot be told from these files."
+        return f"{text}; these files do not show how many shots that is worth."
     return f"{text}: worth {number(worth['value'])} shots ({_range(worth, 1, '.3g')})."
 
 
@@ -368,6 +368,6 @@ def _comparison(document: Document, c: Comparison) -> Iterator[str]:
     )
     if not parts["expansion_can_be_shown"]:
         yield (
-            f"  Expansion can hardly be shown here: that takes {16 * parts['search_budget']} base samples "
+            f"  Expansion can hardly be shown: that takes {16 * parts['search_budget']} base samples "
             "per problem."
         )

@@ -27,7 +27,7 @@ VERSION = 1
 SCHEMA = Path(__file__).with_name("schema.json")
 
 Settings = dict[str, Any]
-"""What stands beside a rollout file; anybody's keys."""
+"""NAME.settings.json beside a rollout file; anybody's keys."""
 
 
 class Source(TypedDict):

@@ -2,7 +2,7 @@
 
 Both halves of the project meet here. The sampler and the verifiers write these rows; the trainer and the
 analysis read them, as does whoever has rows from another system. What holds for a whole file (model,
-temperature, verifier and its options, versions) stands beside it in `NAME.settings.json`.
+temperature, verifier and its options, versions) is beside it in `NAME.settings.json`.
 """
 
 from __future__ import annotations

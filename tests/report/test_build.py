@@ -197,7 +197,10 @@ def test_few_problems_and_a_base_without_success_promise_nothing(tmp_path):
     zero = build(write_counts(tmp_path / "zero.csv", lambda p: 0 * p, lambda p: p), output=tmp_path / "zero")
     assert "solved none of these problems in 64 samples each" in zero.summary
     one = write_counts(tmp_path / "one.csv", lambda p: p, lambda p: p**2, samples=1)
-    assert "cannot be told from one sample per problem" in build(one, output=tmp_path / "one").summary
+    assert (
+        "One sample per problem does not show how much of it is noise"
+        in build(one, output=tmp_path / "one").summary
+    )
 
 
 def test_the_real_pair(exams, tmp_path):
