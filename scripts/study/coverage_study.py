@@ -19,7 +19,6 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
 
@@ -31,6 +30,7 @@ from scipy.stats import binom
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates
 from rlvr.analysis.compression import COMPONENTS, churn, decompose
+from rlvr.analysis.estimate import EstimateJson
 from rlvr.analysis.pair import Pair
 from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.decomposition import compression, ratios, roots
@@ -140,9 +140,7 @@ def noiseless_parts(population: Population) -> dict[str, float]:
     return {name: float(w @ value) for name, value in values.items()}
 
 
-def experiment(
-    population: Population, problems: int, seed: int, replicates: int
-) -> dict[str, dict[str, Any]]:
+def experiment(population: Population, problems: int, seed: int, replicates: int) -> dict[str, EstimateJson]:
     """One simulated comparison: the estimates of the report, by name."""
     rng = np.random.default_rng(seed)
     p, q, w = population.grid()
@@ -158,8 +156,10 @@ def experiment(
     names = [f"{what}{k}" for what in ("base pass@", "tuned pass@", "gain at ") for k in PASS_K]
     signed = [name.startswith("gain") for name in names]
     estimates = mean_estimates(stacked, pair.boot, signed)
-    found = {name: estimate.to_json() for name, estimate in zip(names, estimates, strict=True)}
-    found |= {"k*": roots(pair)["k_star"]}
+    found: dict[str, EstimateJson] = {
+        name: estimate.to_json() for name, estimate in zip(names, estimates, strict=True)
+    }
+    found["k*"] = roots(pair)["k_star"]
     ratio = ratios(pair, parts)
     found |= {"R": ratio["ratio_net"], "rho": ratio["ratio_gross"]}
     table = compression(pair, parts)
@@ -177,7 +177,7 @@ class Tally:
     gamma: int = 0  # intervals of the conservative kind, for means that few problems carry
     undefined: int = 0
 
-    def add(self, found: dict[str, Any], true: float) -> None:
+    def add(self, found: EstimateJson, true: float) -> None:
         if found["lo"] is None or found["hi"] is None:
             self.undefined += 1
             return
