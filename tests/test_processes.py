@@ -236,6 +236,7 @@ state.wait_for_everyone()  # a collective: here the time-out acts
 """
 
 
+@pytest.mark.slow
 def test_a_process_may_work_longer_than_a_collective_waits(tmp_path):
     main, other = ranks(["-c", SLOW], tmp_path)
     (_, of_main), (_, of_other) = main.communicate(timeout=300), other.communicate(timeout=300)
