@@ -142,6 +142,12 @@ def parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--search-budget", type=int, metavar="K")
     report.add_argument(
+        "--replicates",
+        type=int,
+        metavar="N",
+        help="of the cluster bootstrap behind the intervals; unset: a sweep's own, else 2000",
+    )
+    report.add_argument(
         "--allow-mismatch", action="store_true", help="compare although sampling settings differ"
     )
     report.set_defaults(verb="report")

@@ -49,8 +49,7 @@ def evaluate(args: argparse.Namespace) -> int:
     """Evaluate one model on the held-out problems, and report on it."""
     from rlvr import pipeline
     from rlvr import report as reports
-    from rlvr.policy import load_policy
-    from rlvr.sampling import sampler
+    from rlvr.sampling import load_sampler
 
     file = configuration.find(args.config)
     # training keys do not matter, and must not cause an error (temperature 0 is fine for an evaluation)
@@ -66,12 +65,18 @@ def evaluate(args: argparse.Namespace) -> int:
         locked(folder, "evaluation"),
         pipeline.prepare(config, terminal, file.parent, training=False) as (problems, evaluator),
     ):
-        with closing(sampler(load_policy(config, name), config.sampling)) as engine:
+        with closing(load_sampler(config, name)) as engine:
             evaluator.evaluate(engine, problems.heldout, output)
         with main_process_only() as is_main:
             if is_main:
-                budget = config.analysis.search_budget
-                result = reports.build(output, None, output=folder, search_budget=budget, title=name)
+                result = reports.build(
+                    output,
+                    None,
+                    output=folder,
+                    search_budget=config.analysis.search_budget,
+                    replicates=config.analysis.replicates,
+                    title=name,
+                )
                 terminal.show(result.summary)
                 terminal.show(f"Rollouts: {output}\nReport: {result.html}")
     return 0
@@ -99,6 +104,8 @@ def report(args: argparse.Namespace) -> int:
         "search_budget": args.search_budget,
         "allow_mismatch": args.allow_mismatch,
     }
+    if args.replicates is not None:
+        options["replicates"] = args.replicates
     given = [path for path in (args.base, args.tuned, *args.more) if path is not None]
     if len(given) == 1 and (args.base / sweep.LIST).is_file():
         result = sweep.report(args.base, **options)

@@ -7,14 +7,15 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import verifiers
 from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
+from rlvr.launch.processes import processes
 from rlvr.run import versions
+from rlvr.sampling import takes_vllm, vllm_engine
 from verifiers import Problem
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def describe() -> Iterator[str]:
     """One line per fact: packages, torch's build, devices, sandbox, verifiers, shadowed packages, disk."""
     yield from (f"{name:<14}{found}" for name, found in versions().items())
     yield from devices()
-    yield f"{'vllm':<14}{'installed' if find_spec('vllm') else 'not installed; evaluations sample with transformers'}"
+    yield f"{'vllm':<14}{vllm_engine.unusable(SamplingConfig()) or vllm_engine.installed()}"
     yield from sandbox()
     for name, target in sorted(verifiers.installed().items()):
         yield f"{'verifier':<14}{name} ({target})"
@@ -91,7 +92,11 @@ def check_parts(config: Config) -> None:
     if close := getattr(verifier, "close", None):
         close()
     check_sandbox(config)
-    check_engine(config.sampling)
+    check_engine(config.sampling, training=config.train.steps > 0)
+    if config.resume not in ("auto", "never") and processes().is_main_process:
+        from rlvr.training import checkpoints
+
+        checkpoints.given(Path(config.resume))
     if config.train.steps and config.train.hooks:
         from rlvr.training.metrics_log import hook_classes
 
@@ -103,12 +108,15 @@ def check_parts(config: Config) -> None:
         arguments.trackers(config.train.trl.get("report_to"))
 
 
-def check_engine(sampling: SamplingConfig) -> None:
-    """Raises UserError if the engine that the config names is not installed."""
-    if sampling.engine == "vllm" and not find_spec("vllm"):
-        raise UserError(
-            "sampling.engine is vllm, which is not installed: pip install 'rlvr[vllm]', or sampling.engine=transformers"
-        )
+def check_engine(sampling: SamplingConfig, training: bool) -> None:
+    """Raises UserError where the engine that was asked for cannot sample with these settings."""
+    if sampling.engine == "vllm" and (why := vllm_engine.unusable(sampling)):
+        raise UserError(f"sampling.engine: {why}, or sampling.engine=transformers")
+    if sampling.vllm.tensor_parallel_size > 1:
+        from rlvr.policy import device
+
+        if takes_vllm(sampling, device().type):
+            vllm_engine.check_parallel(sampling, training)
 
 
 def check_sandbox(config: Config) -> None:

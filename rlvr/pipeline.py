@@ -114,15 +114,14 @@ def evaluate(
     config: Config, model: str, name: str, problems: Problems, evaluator: Evaluator, run: Run
 ) -> None:
     """Sample and judge the held-out problems and the probes with the model at `model`."""
-    from rlvr.policy import load_policy
-    from rlvr.sampling import sampler
+    from rlvr.sampling import load_sampler
 
     sets = [("held-out", problems.heldout, run.rollouts(name))]
     sets += [(probe, probed, run.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
     if all(evaluator.complete(probed, file) for _, probed, file in sets):
         return
     evaluator.terminal.say(f"Evaluating the {name} policy ({model})")
-    with closing(sampler(load_policy(config, name, model), config.sampling)) as engine:
+    with closing(load_sampler(config, name, model)) as engine:
         for label, probed, file in sets:
             evaluator.evaluate(engine, probed, file, label=f"{name}, {label}")
 
@@ -152,7 +151,9 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) ->
 
     if not run.model.is_dir():
         if run.rollouts("base").exists():
-            for sentence in preflight.outlook(run.rollouts("base"), config):
+            for sentence in preflight.outlook(
+                run.rollouts("base"), config.train.group_size, config.sampling.max_new_tokens
+            ):
                 evaluator.terminal.say(sentence)
         evaluator.terminal.say(f"Training: {config.train.steps} steps of {config.train.algorithm}")
     return training.train(config, problems.train, evaluator, run, due, on_the_way)
@@ -194,6 +195,7 @@ def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -
         more=run.evaluations(),
         output=run.folder,
         search_budget=config.analysis.search_budget,
+        replicates=config.analysis.replicates,
         metrics=run.metrics,
         probes={
             probe: (run.rollouts(f"base.{probe}"), run.rollouts(f"tuned.{probe}"))

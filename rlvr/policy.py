@@ -33,6 +33,9 @@ class Policy:
     weights: Literal["disk", "memory"] = "disk"
     """Whether the files at `source` hold these weights, or memory alone does (a policy in training). An engine that
     reads the files must not sample for the latter."""
+    revision: str | None = None
+    """Of `source`, where that is a Hub name."""
+    trust_remote_code: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -92,9 +95,16 @@ def check_location(model: str) -> None:
 
 
 def load_policy(
-    config: Config, name: str, source: str | Path | None = None, for_training: bool = False
+    config: Config,
+    name: str,
+    source: str | Path | None = None,
+    for_training: bool = False,
+    weights: bool = True,
 ) -> Policy:
     """Load `source` (the config's model where None) in evaluation mode on the device at hand.
+
+    Args:
+        weights: False: the structure alone, for an engine that reads the weights itself.
 
     Weights that are trained whole stay in float32 under `dtype: auto` (the forward pass runs under bfloat16
     autocast on a GPU): at RLVR's learning rates, updates to bfloat16 weights round away.
@@ -106,7 +116,7 @@ def load_policy(
 
     where = location(str(source or config.model))
     check_location(where)
-    revision = config.revision if source is None else None
+    revision = config.revision if source in (None, config.model) else None
     whole = for_training and config.train.lora is None
     dtype = "float32" if config.dtype == "auto" and whole else config.dtype
     common: dict[str, Any] = {"revision": revision, "trust_remote_code": config.trust_remote_code}
@@ -114,7 +124,12 @@ def load_policy(
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **common)
         # safetensors only: a pickle in a model folder would be executed
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            where, dtype=resolve_dtype(dtype), use_safetensors=True, output_loading_info=True, **common
+            where,
+            dtype=resolve_dtype(dtype),
+            device_map=None if weights else "meta",
+            use_safetensors=True,
+            output_loading_info=True,
+            **common,
         )
     except Exception as error:  # what a broken folder provokes has no common class
         raise PolicyError(
@@ -125,11 +140,14 @@ def load_policy(
         raise PolicyError(
             f"model {where}: {len(missing)} of its weights are not in its files, such as {missing[0]}"
         )
-    if tokenizer.pad_token_id is None:  # padding is masked wherever it stands: any token will do
+    if tokenizer.pad_token_id is None:  # padding is masked wherever it is: any token will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
-    model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
+    if weights:
+        model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
     model.eval()
-    return Policy(name, model, tokenizer, where)
+    return Policy(
+        name, model, tokenizer, where, revision=revision, trust_remote_code=config.trust_remote_code
+    )
 
 
 def device() -> torch.device:
@@ -150,7 +168,7 @@ def resolve_dtype(name: str) -> torch.dtype:
 
 
 def _torn_weights(where: str) -> str | None:
-    """Which weights file of a model folder is none, and why."""
+    """Which weights file of a model folder cannot be read, and why."""
     from safetensors import SafetensorError, safe_open
 
     for file in sorted(Path(where).glob("*.safetensors")):

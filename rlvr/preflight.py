@@ -1,4 +1,4 @@
-"""What the base evaluation promises for training, before hours are spent on it: `rlvr run` says it in the log."""
+"""What the evaluation of the base says about training, before hours are spent on it; `rlvr run` logs it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from rlvr.analysis.passk import pass_at_k, pass_hat_k
-from rlvr.config import Config
 from rlvr.rollouts.evaluations import read
 
 TRUNCATED, NO_ANSWER, UNJUDGED, MIXED = 0.1, 0.25, 0.05, 0.1
 """Shares beyond which (for MIXED: below which) a line of advice is given."""
 
 
-def outlook(base: Path, config: Config) -> Iterator[str]:
-    """Plain sentences on a finished base evaluation: the outlook first, then advice where something is off.
+def outlook(base: Path, group_size: int, max_new_tokens: int) -> Iterator[str]:
+    """Plain sentences on a finished evaluation of the base: the outlook first, then advice where something is off.
 
     The share of mixed groups is exact for groups drawn from the evaluation's own samples without replacement,
     and so unbiased for fresh ones: pass@G − pass^G, averaged over problems.
@@ -26,8 +25,7 @@ def outlook(base: Path, config: Config) -> Iterator[str]:
     samples, columns = evaluation.samples, evaluation.columns
     assert columns is not None
     statuses, drawn = Counter(samples.statuses), sum(samples.statuses.values())
-    size = config.train.group_size
-    teaches = pass_at_k(samples.n, samples.c, size) - pass_hat_k(samples.n, samples.c, size)
+    teaches = pass_at_k(samples.n, samples.c, group_size) - pass_hat_k(samples.n, samples.c, group_size)
     mixed = float(np.nanmean(teaches)) if not np.isnan(teaches).all() else None
     known = columns.complete >= 0
     truncated = float((columns.complete[known] == 0).mean()) if known.any() else 0.0
@@ -35,8 +33,10 @@ def outlook(base: Path, config: Config) -> Iterator[str]:
 
     said = f"The base policy: pass@1 {100 * float(np.nanmean(samples.c / np.maximum(samples.n, 1))):.1f}"
     if mixed is not None:
-        said += f"; {100 * mixed:.0f} % of groups of {size} hold right and wrong answers (only these teach)"
-    yield f"{said}; {100 * truncated:.0f} % of samples were cut at {config.sampling.max_new_tokens} tokens"
+        said += (
+            f"; {100 * mixed:.0f} % of groups of {group_size} have right and wrong answers (only these teach)"
+        )
+    yield f"{said}; {100 * truncated:.0f} % of samples were cut at {max_new_tokens} tokens"
 
     if truncated > TRUNCATED:
         yield (
@@ -45,8 +45,8 @@ def outlook(base: Path, config: Config) -> Iterator[str]:
         )
     if (share := shares.get("no_answer", 0.0)) > NO_ANSWER:
         yield (
-            f"Advice: {100 * share:.0f} % of samples hold no answer in the form that the verifier reads: say the "
-            "form in the prompt (evidence.instruction) or show it (evidence.shots)"
+            f"Advice: {100 * share:.0f} % of samples have no answer in the form that the verifier reads: describe "
+            "the form in the prompt (evidence.instruction) or show it (evidence.shots)"
         )
     if (share := sum(shares.get(name, 0.0) for name in ("error", "unverifiable"))) > UNJUDGED:
         yield f"Advice: {100 * share:.0f} % of samples could not be judged: `rlvr check CONFIG` tests the references"

@@ -141,9 +141,14 @@ def finished(folder: Path) -> tuple[list[Run], list[str]]:
 
 
 def report(
-    folder: Path, output: Path, search_budget: int | None = None, allow_mismatch: bool = False
+    folder: Path,
+    output: Path,
+    search_budget: int | None = None,
+    allow_mismatch: bool = False,
+    replicates: int | None = None,
 ) -> Report:
-    """The report over a sweep's finished cells, with the search budget of their configurations if they agree.
+    """The report over a sweep's finished cells; search budget and replicates are those of their configurations, where
+    all have the same.
 
     Raises:
         UserError: fewer than two are finished, or they cannot be compared.
@@ -153,12 +158,14 @@ def report(
     runs, missing = finished(folder)
     if not runs:
         raise UserError(f"{folder}: none of the {len(missing)} runs of this sweep is finished")
-    budgets = {configuration.load(r.folder / "config.yaml").analysis.search_budget for r in runs}
+    analyses = [configuration.load(r.folder / "config.yaml").analysis for r in runs]
+    budgets, drawn = {a.search_budget for a in analyses}, {a.replicates for a in analyses}
     return reports.build_runs(
         reports.RunFiles.of_folders([r.folder for r in runs]),
         output=output,
         search_budget=search_budget or (budgets.pop() if len(budgets) == 1 else None),
         allow_mismatch=allow_mismatch,
+        replicates=replicates or (drawn.pop() if len(drawn) == 1 else reports.REPLICATES),
         title=folder.name,
         notes=[f"Not finished, so not in this report: {', '.join(missing)}"] if missing else [],
     )

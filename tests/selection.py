@@ -26,7 +26,7 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")
 SLOW = "slow: runs with --all, or where its path is given"
 LONG = 10.0
-"""Seconds after which a test without the mark `slow` is named at the end."""
+"""Seconds after which a test without the mark `slow` may be named at the end, where the five longest are."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -153,9 +153,7 @@ class Report:
         self._left_out(
             [report for report in stats.get("skipped", []) if isinstance(report, pytest.TestReport)]
         )
-        for nodeid, seconds in sorted(took.items(), key=lambda entry: -entry[1]):
-            if seconds > LONG and nodeid not in slow:
-                self._say(f"Not marked slow, {seconds:.0f} s: {nodeid}")
+        self._longest({nodeid: seconds for nodeid, seconds in took.items() if nodeid not in slow})
         if self.config.getoption("save_durations"):
             self._save(took, slow)
 
@@ -168,6 +166,11 @@ class Report:
                 self._say(f"  {count:4d}  {file}")
         for reason, count in reasons.most_common():
             self._say(f"Skipped: {count} ({reason})")
+
+    def _longest(self, took: dict[str, float]) -> None:
+        longest = [entry for entry in took.items() if entry[1] > LONG]
+        for nodeid, seconds in sorted(longest, key=lambda entry: -entry[1])[:5]:
+            self._say(f"Not marked slow, and took {seconds:.0f} s: {nodeid}")
 
     def _save(self, took: dict[str, float], slow: set[str]) -> None:
         files: dict[str, list[float]] = {}

@@ -25,6 +25,10 @@ REFUSED = {
     "a weak sandbox": (["verifier=code", "verifier_options={level: weak}"], "sandbox.allow_weak"),
     "a field that TRL does not have": (["train.trl.bta=0.1"], "train.trl.bta"),
     "a model folder that is not there": (["model=./nowhere"], "no such folder"),
+    "a checkpoint that is not there": (
+        ["resume=nowhere"],
+        "resume=nowhere: expected never, auto, a checkpoint",
+    ),
     "a folder with something else in it": ([], "this output folder holds something else"),
 }
 if not find_spec("vllm"):

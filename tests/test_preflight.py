@@ -5,12 +5,8 @@ from math import comb
 import pytest
 
 from rlvr import rollouts
-from rlvr.config import SamplingConfig, TrainConfig
 from rlvr.preflight import outlook
 from rlvr.rollouts import Rollout
-from tests.conftest import quickstart_config
-
-CONFIG = quickstart_config(train=TrainConfig(group_size=4), sampling=SamplingConfig(max_new_tokens=20))
 
 
 def row(problem: str, sample: int, status: str, complete: bool = True) -> Rollout:
@@ -27,7 +23,7 @@ def said(tmp_path, *problems: list[tuple[str, bool]]) -> list[str]:
     rollouts.append(
         file, [row(str(i), s, *drawn) for i, rows in enumerate(problems) for s, drawn in enumerate(rows)]
     )
-    return list(outlook(file, CONFIG))
+    return list(outlook(file, group_size=4, max_new_tokens=20))
 
 
 def test_the_outlook_counts_the_groups_that_can_teach(tmp_path):

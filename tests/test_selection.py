@@ -75,7 +75,7 @@ def test_a_plain_run_leaves_the_slow_ones_out_and_says_so(tmp_path, workers):
     assert "Left out: 4 slow tests, which scripts/test --all runs:" in said
     assert "     4  tests/test_a.py" in said
     assert "Skipped: 1 (no browser)" in said
-    assert "Not marked slow, 0 s: tests/test_b.py::test_long" in said
+    assert "Not marked slow, and took 0 s: tests/test_b.py::test_long" in said
     assert re.fullmatch(r"2 passed, 5 skipped in .*", said[-1])
 
 

@@ -41,6 +41,15 @@ def clopper_pearson(
     return np.where(none, 0.0, lo), np.where(every, 1.0, hi)
 
 
+def unseen_bound(n: ArrayLike, c: ArrayLike, alpha: float = 0.05) -> float | None:
+    """The largest success rate that 0 right of n samples leaves possible, 1 - α^{1/n}, over the problems where that
+    is what was seen; None without such a problem.
+    """
+    n, c = np.asarray(n), np.asarray(c)
+    zero = (c == 0) & (n > 0)
+    return float(clopper_pearson(n[zero], c[zero], alpha, sided=1)[1].max()) if zero.any() else None
+
+
 @dataclass(frozen=True, eq=False)
 class Decomposition:
     """The parts per problem, arrays (M,) in units of success rate; NaN for problems that are not `used`.

@@ -73,6 +73,7 @@ def log_odds_estimate(value: float, replicates: Floats, used: int, excluded: int
     """A pooled log odds ratio in nats with its bootstrap `replicates` (R,); `used` problems carry it."""
     lo, hi = percentile_interval(replicates, used)
     finite = np.isfinite(replicates).all()
+    bounded = lo * hi > 0
     return Estimate(
         value=value,
         se=float(replicates.std(ddof=1)) if finite else None,
@@ -81,7 +82,11 @@ def log_odds_estimate(value: float, replicates: Floats, used: int, excluded: int
         status=trust(used) if not np.isnan(value) else NO_DATA,
         used=used,
         excluded=excluded,
-        extra={"beta_eff": 1 / value if value and np.isfinite(value) else None},
+        extra={
+            "beta_eff": 1 / value if value and np.isfinite(value) else None,
+            "beta_eff_lo": float(1 / hi) if bounded else None,
+            "beta_eff_hi": float(1 / lo) if bounded else None,
+        },
     )
 
 
@@ -90,6 +95,9 @@ class LogOdds(EstimateJson):
 
     beta_eff: Number
     """1/nats; null where the log-odds are 0 or not finite."""
+    beta_eff_lo: Number
+    """Its interval is that of the log-odds, inverted; null where that holds 0, as β_eff is unbounded then."""
+    beta_eff_hi: Number
 
 
 def evidence_equivalent(shots: ArrayLike, log_odds: ArrayLike, target: float) -> tuple[float | None, str]:

@@ -11,10 +11,42 @@ from rlvr.config.section import Section
 from rlvr.config.training import TrainConfig
 
 
+class VllmSection(Section):
+    """Of `sampling.engine: vllm`. The keys are those of `vllm.LLM`."""
+
+    gpu_memory_utilization: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of each GPU's memory for vLLM's weights and cache; unset: 0.9, beside a trainer 0.3",
+    )
+    tensor_parallel_size: int = Field(
+        default=1, ge=1, description="GPUs that share one engine; divides the number of processes"
+    )
+    max_model_len: int | None = Field(
+        default=None,
+        ge=1,
+        description="longest prompt and completion, in tokens; unset: as the memory allows",
+    )
+    max_num_seqs: int | None = Field(
+        default=None, ge=1, description="rows decoded at once; unset: vLLM's choice"
+    )
+    max_num_batched_tokens: int | None = Field(
+        default=None, ge=1, description="tokens of one forward pass; unset: vLLM's choice"
+    )
+    enforce_eager: bool = Field(
+        default=False, description="neither compile nor capture CUDA graphs: starts faster, decodes slower"
+    )
+    sleep: bool = Field(
+        default=False, description="give the GPU's memory back to the trainer during updates; GPUs only"
+    )
+
+
 class SamplingConfig(Section):
     engine: Literal["auto", "transformers", "vllm"] = Field(
         default="auto",
-        description="what samples evaluations; auto: vllm if it is installed and there is a GPU, else transformers",
+        description="what samples, in training and evaluation; auto: vllm if it is installed, there is a GPU and it "
+        "takes these settings, else transformers",
     )
     samples: int = Field(
         default=64,
@@ -41,8 +73,11 @@ class SamplingConfig(Section):
         default_factory=list, description="strings that end a completion, besides end-of-text"
     )
     batch_size: int = Field(
-        default=0, ge=0, description="completions decoded at once; 0 derives it from the model's size"
+        default=0,
+        ge=0,
+        description="completions that transformers decodes at once; 0 derives it from the model's size",
     )
+    vllm: VllmSection = Field(default=VllmSection(), description="how vLLM is started")
 
 
 class VerificationConfig(Section):

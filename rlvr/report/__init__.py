@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Report", "RunFiles", "build", "build_runs"]
+if TYPE_CHECKING:
+    from rlvr.report.schema import Document
+
+__all__ = ["REPLICATES", "Report", "RunFiles", "build", "build_runs"]
+
+REPLICATES = 2000
+"""Of the cluster bootstrap, where nobody says how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +24,7 @@ class Report:
     """About 25 lines for a terminal."""
     json: Path
     html: Path
-    document: Mapping[str, Any]
+    document: Document
     """The content of report.json."""
 
 
@@ -56,6 +62,7 @@ def build(
     metrics: Path | None = None,
     probes: Mapping[str, tuple[Path, Path]] | None = None,
     exact: Mapping[str, Any] | None = None,
+    replicates: int = REPLICATES,
     title: str = "Base and tuned",
     notes: Sequence[str] = (),
 ) -> Report:
@@ -69,6 +76,7 @@ def build(
         metrics: a run's metrics.jsonl, for the training curves.
         probes: further problem sets (base file, tuned file), reported apart.
         exact: exact values of an enumerable world, shown beside the estimates.
+        replicates: of the cluster bootstrap behind every interval, at least 100.
 
     Raises:
         UserError: a file cannot be read, or the evaluations cannot be compared.
@@ -77,7 +85,15 @@ def build(
     from rlvr.report.inputs import Inputs
 
     inputs = Inputs.read(base, tuned, more, probes or {}, metrics, allow_mismatch)
-    return write(inputs, Path(output), search_budget=search_budget, exact=exact, title=title, notes=notes)
+    return write(
+        inputs,
+        Path(output),
+        search_budget=search_budget,
+        replicates=replicates,
+        exact=exact,
+        title=title,
+        notes=notes,
+    )
 
 
 def build_runs(
@@ -86,6 +102,7 @@ def build_runs(
     output: Path,
     search_budget: int | None = None,
     allow_mismatch: bool = False,
+    replicates: int = REPLICATES,
     title: str = "Runs",
     notes: Sequence[str] = (),
 ) -> Report:
@@ -98,7 +115,7 @@ def build_runs(
 
     Args:
         runs: at least two; see `RunFiles`.
-        search_budget, allow_mismatch, title, notes: as in `build`.
+        search_budget, allow_mismatch, replicates, title, notes: as in `build`.
 
     Raises:
         UserError: a file cannot be read, names clash, or runs cannot be compared.
@@ -107,4 +124,12 @@ def build_runs(
     from rlvr.report.inputs import Inputs
 
     inputs = Inputs.of_runs(runs, allow_mismatch)
-    return write(inputs, Path(output), search_budget=search_budget, exact=None, title=title, notes=notes)
+    return write(
+        inputs,
+        Path(output),
+        search_budget=search_budget,
+        replicates=replicates,
+        exact=None,
+        title=title,
+        notes=notes,
+    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rlvr import files
 from rlvr.errors import UserError
 from rlvr.report import Report, browser, page, prose
 from rlvr.report.document import assemble
@@ -32,6 +32,8 @@ from rlvr.report.figures import (
     verdicts,
 )
 from rlvr.report.inputs import Inputs
+
+FEWEST_REPLICATES = 100
 
 PANELS = (
     passk.panel,
@@ -57,6 +59,7 @@ def write(
     output: Path,
     *,
     search_budget: int | None,
+    replicates: int,
     exact: Mapping[str, Any] | None,
     title: str,
     notes: Sequence[str],
@@ -67,14 +70,18 @@ def write(
         raise UserError(
             f"search budget K = {search_budget}: expected 1 to {most}, the base's samples per problem"
         )
+    if replicates < FEWEST_REPLICATES:
+        raise UserError(
+            f"replicates = {replicates}: expected at least {FEWEST_REPLICATES}, for a 95 % interval"
+        )
     document = assemble(
         inputs,
         title=title,
-        search_budget=search_budget,
+        analysis={"replicates": replicates, "seed": 0, "search_budget": search_budget},
         exact=exact,
         notes=[*notes, *inputs.notes],
     )
-    view = View(document, inputs.evaluations, inputs.training, inputs.trainings)
+    view = View(document, inputs.training)
     panels = [_captioned(draw(view), view) for draw in PANELS]
     html = page.render(
         document, panels, browser.collect(inputs.evaluations), prose.headline(document), prose.tiles(document)
@@ -105,9 +112,6 @@ def _beside(panels: Sequence[Panel]) -> Iterator[tuple[str, str]]:
 
 
 def _put(path: Path, text: str) -> None:
-    """Atomic: a reader sees the old file or the new one. Half a surrogate pair, not UTF-8, becomes "?"."""
+    """Half a surrogate pair, which is not UTF-8, becomes "?"."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(text.encode("utf-8", "replace"))
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+    files.replace(path, [text.encode("utf-8", "replace")])

@@ -4,71 +4,88 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rlvr import __version__
-from rlvr.analysis.compression import clopper_pearson
-from rlvr.analysis.estimate import plain
-from rlvr.analysis.sections.compare import compare, summarise
+from rlvr.analysis import compare, summarise
+from rlvr.analysis.compression import unseen_bound
+from rlvr.analysis.estimate import EstimateJson, plain, real
+from rlvr.analysis.sections.compare import Comparison
+from rlvr.analysis.sections.problems import problems
+from rlvr.analysis.sections.training import training
 from rlvr.report import evidence_ladder, runs
 from rlvr.report.inputs import Inputs
+from rlvr.report.schema import VERSION, AnalysisSettings, Document, ExactRow, Probe, Source, distance_of
 from rlvr.rollouts.evaluations import Evaluation
 from rlvr.text import is_step, number
-
-SCHEMA = 1
 
 
 def assemble(
     inputs: Inputs,
     *,
     title: str,
-    search_budget: int | None,
+    analysis: AnalysisSettings,
     exact: Mapping[str, Any] | None,
     notes: Sequence[str],
-) -> dict[str, Any]:
+) -> Document:
     """The document of base, tuned and further evaluations, in this order, or of one alone."""
     evaluations = inputs.evaluations
     base, *others = evaluations
-    document: dict[str, Any] = {
-        "schema": SCHEMA,
+    replicates, seed = analysis["replicates"], analysis["seed"]
+    document: Document = {
+        "schema": VERSION,
         "title": title,
         "version": __version__,
-        "policies": {e.name: summarise(e.samples) for e in evaluations},
+        "analysis": analysis,
+        "policies": {e.name: summarise(e.samples, None, replicates, seed) for e in evaluations},
         "main": others[0].name if others else base.name,
         "comparison": None,
         "comparisons": {},
         "settings": {e.name: e.settings for e in evaluations},
         "sources": {e.name: _source(e) for e in evaluations},
         "notes": list(notes),
+        "ladder": evidence_ladder.section(base, others[0], inputs.rungs, replicates, seed)
+        if others
+        else None,
+        "probes": {name: _probe(name, analysis, *pair) for name, pair in inputs.probes.items()},
+        "problems": None,
+        "training": training(inputs.training),
     }
-    comparisons = {e.name: _compare(inputs.bases.get(e.name, base), e, search_budget) for e in others}
+    comparisons = {e.name: _compare(inputs.bases.get(e.name, base), e, analysis) for e in others}
     if comparisons:
         runs.adjust([c for name, c in comparisons.items() if not is_step(name)])
         document["comparison"] = comparisons.pop(document["main"])
         document["comparisons"] = comparisons
+        document["problems"] = problems(
+            base.samples, others[0].samples, document["comparison"]["compression"]
+        )
     if inputs.runs:
-        document |= runs.section(inputs.runs, document)
-    document["ladder"] = evidence_ladder.section(base, others[0], inputs.rungs) if others else None
+        runs.add(document, inputs.runs)
     document["notes"] += _cautions(document)
-    document["probes"] = {name: _probe(name, search_budget, *pair) for name, pair in inputs.probes.items()}
     if exact is not None:
-        document["exact"] = {"values": exact, "rows": list(_beside(exact, document))}
-    return _jsonable(document)
+        document["exact"] = {"values": dict(exact), "rows": list(_beside(exact, document))}
+    return cast("Document", _jsonable(document))
 
 
-def _compare(base: Evaluation, tuned: Evaluation, search_budget: int | None) -> dict[str, Any]:
-    audits = {e.name: e.audit for e in (base, tuned) if e.audit}
-    return compare(base.samples, tuned.samples, search_budget, audits=audits)
+def _compare(base: Evaluation, tuned: Evaluation, analysis: AnalysisSettings) -> Comparison:
+    return compare(
+        base.samples,
+        tuned.samples,
+        analysis["search_budget"],
+        replicates=analysis["replicates"],
+        seed=analysis["seed"],
+        audits={e.name: e.audit for e in (base, tuned) if e.audit},
+    )
 
 
 MUCH_TRUNCATED = 0.2
 
 
-def _cautions(document: Mapping[str, Any]) -> Iterator[str]:
+def _cautions(document: Document) -> Iterator[str]:
     """What a reader should know before believing the figures."""
     for name, policy in document["policies"].items():
-        cut = policy["truncated"]["value"]
-        if cut is not None and cut >= MUCH_TRUNCATED:
+        cut = real(policy["truncated"]["value"])
+        if cut >= MUCH_TRUNCATED:
             yield (
                 f"{number(100 * cut, '.0f')} % of the samples of {name} were cut by the token limit and "
                 "count as "
@@ -79,7 +96,7 @@ def _cautions(document: Mapping[str, Any]) -> Iterator[str]:
         yield "Fewer than 20 problems: bootstrap intervals over so few are not to be trusted."
 
 
-def _source(evaluation: Evaluation) -> dict[str, Any]:
+def _source(evaluation: Evaluation) -> Source:
     return {
         "file": evaluation.path.name,
         "rows": len(evaluation.columns) if evaluation.columns else None,
@@ -88,33 +105,31 @@ def _source(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _probe(name: str, search_budget: int | None, base: Evaluation, tuned: Evaluation) -> dict[str, Any]:
+def _probe(name: str, analysis: AnalysisSettings, base: Evaluation, tuned: Evaluation) -> Probe:
     """A set apart: its own figures, the upper bound that 0 of n leaves, and what that means in words."""
     pair = {"base": base.samples, "tuned": tuned.samples}
-    correct = {policy: int(s.c.sum()) for policy, s in pair.items()}
-    bound = {}
-    for policy, s in pair.items():
-        zero = (s.c == 0) & (s.n > 0)
-        bound[policy] = (
-            float(clopper_pearson(s.n[zero], s.c[zero], 0.05, sided=1)[1].max()) if zero.any() else None
-        )
-    out = {
-        "policies": {policy: summarise(s) for policy, s in pair.items()},
-        "comparison": _compare(base, tuned, search_budget),
-        "correct": correct,
-        "upper_bound": bound,
+    probe: Probe = {
+        "policies": {
+            policy: summarise(s, None, analysis["replicates"], analysis["seed"]) for policy, s in pair.items()
+        },
+        "comparison": _compare(base, tuned, analysis),
+        "correct": {policy: int(s.c.sum()) for policy, s in pair.items()},
+        "upper_bound": {policy: unseen_bound(s.n, s.c) for policy, s in pair.items()},
         "settings": {"base": base.settings, "tuned": tuned.settings},
+        "words": "",
     }
-    return out | {"words": probe_words(name, out)}
+    probe["words"] = probe_words(name, probe)
+    return probe
 
 
-def probe_words(name: str, probe: Mapping[str, Any]) -> str:
+def probe_words(name: str, probe: Probe) -> str:
     """ "unreachable: 0 of 256 samples on each of 16 problems, before and after, …" """
-    problems, n = (probe["policies"]["base"][key] for key in ("n_problems", "samples_per_problem"))
-    each = f"{n['max']} samples on each of {problems} problems"
+    about = probe["policies"]["base"]
+    problems, most = about["n_problems"], about["samples_per_problem"]["max"]
+    each = f"{most} samples on each of {problems} problems"
     before, after = probe["correct"]["base"], probe["correct"]["tuned"]
     certified = probe["comparison"]["compression"]["certified_simultaneous"]["count"]
-    bounds = probe["upper_bound"]
+    bounds = {policy: real(bound) for policy, bound in probe["upper_bound"].items()}
     if before == after == 0:
         bound = number(100 * max(bounds.values()), ".2g")
         return (
@@ -126,7 +141,7 @@ def probe_words(name: str, probe: Mapping[str, Any]) -> str:
     text = f"{name}: {before:,} right before and {after:,} after, of {each}."
     if before == 0 and certified == 0:
         text += (
-            f" Training found right answers where {n['max']} base samples hold none, but the base may "
+            f" Training found right answers where {most} base samples hold none, but the base may "
             "solve them at "
             f"a rate of up to {number(100 * bounds['base'], '.2g')} % (95 %): this is not shown to be "
             "expansion."
@@ -136,7 +151,7 @@ def probe_words(name: str, probe: Mapping[str, Any]) -> str:
     return text
 
 
-def _beside(exact: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _beside(exact: Mapping[str, Any], document: Document) -> Iterator[ExactRow]:
     """Exact values of an enumerable world, each beside its estimate.
 
     The world's values hold for these very problems, so the interval that must cover them is the one for a
@@ -146,33 +161,28 @@ def _beside(exact: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[d
         for k, value in exact.get(policy, {}).get("pass_at_k", {}).items():
             if estimate := document["policies"][policy]["pass_at_k"].get(k):
                 yield _pair(f"{policy} pass@{k}", value, estimate)
-    alignment = document["comparison"].get("alignment") or {} if document["comparison"] else {}
-    for key, (words, estimated) in _DIVERGENCES.items():
-        value = exact.get("divergence", {}).get(key)
+    distance = distance_of(document["comparison"]) if document["comparison"] else None
+    divergence = exact.get("divergence", {})
+    for words, value, estimate in (
+        ("KL(π‖p0), nats", divergence.get("kl_base"), distance and distance["kl_pi_p0"]),
+        ("kl(q‖p), nats", divergence.get("kl_success"), distance and distance["kl_bernoulli"]),
+        ("KL(π_V‖π*), nats", divergence.get("kl_forward"), distance and distance["kl_verified"]),
+        ("KL(π*‖π), nats", divergence.get("kl_reverse"), distance and distance["kl_target_pi"]),
+        ("KL efficiency η", exact.get("kl_efficiency"), distance and distance["efficiency"]),
+    ):
         if value is not None:
-            yield _pair(words, value, alignment.get(estimated) or {})
-    if (value := exact.get("kl_efficiency")) is not None:
-        yield _pair("KL efficiency η", value, alignment.get("efficiency") or {})
+            yield _pair(words, value, estimate)
     for policy in ("base", "tuned"):
         outside = exact.get(policy, {}).get("mass_outside_support")
         if outside is not None:
-            yield _pair(f"{policy}: mass of traces outside the enumeration", outside, {})
+            yield _pair(f"{policy}: mass of traces outside the enumeration", outside, None)
 
 
-_DIVERGENCES = {
-    "kl_base": ("KL(π‖p0), nats", "kl_pi_p0"),
-    "kl_success": ("kl(q‖p), nats", "kl_bernoulli"),
-    "kl_forward": ("KL(π_V‖π*), nats", "kl_verified"),
-    "kl_reverse": ("KL(π*‖π), nats", "kl_target_pi"),
-}
-
-
-def _pair(quantity: str, value: float, estimate: Mapping[str, Any]) -> dict[str, Any]:
-    at, fixed = estimate.get("value"), estimate.get("se_fixed")
-    lo, hi = estimate.get("lo"), estimate.get("hi")
-    if at is not None and fixed is not None:
-        lo, hi = at - 1.96 * fixed, at + 1.96 * fixed
-    inside = None if at is None or lo is None or hi is None else bool(lo <= value <= hi)
+def _pair(quantity: str, value: float, estimate: EstimateJson | None) -> ExactRow:
+    at, lo, hi = (estimate["value"], estimate["lo"], estimate["hi"]) if estimate else (None, None, None)
+    if estimate and at is not None and (fixed := estimate.get("se_fixed")) is not None:
+        lo, hi = real(at) - 1.96 * real(fixed), real(at) + 1.96 * real(fixed)
+    inside = None if at is None or lo is None or hi is None else bool(real(lo) <= value <= real(hi))
     return {
         "quantity": quantity,
         "exact": value,
@@ -180,7 +190,7 @@ def _pair(quantity: str, value: float, estimate: Mapping[str, Any]) -> dict[str,
         "lo": lo,
         "hi": hi,
         "inside": inside,
-        "problems": estimate.get("used"),
+        "problems": estimate["used"] if estimate else None,
     }
 
 

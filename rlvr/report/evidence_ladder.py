@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlvr.analysis.sections.ladder import Rung, ladder
+from rlvr.analysis.sections.ladder import Ladder, Rung, ladder
 from rlvr.errors import UserError
 from rlvr.rollouts.evaluations import Evaluation
 from rlvr.text import line
@@ -73,7 +73,9 @@ def _identity(value: Any, key: str) -> str | None:
     return str(Path(value).resolve()) if key == "model" and Path(value).is_dir() else value
 
 
-def section(base: Evaluation, tuned: Evaluation, rungs: Sequence[Further]) -> dict[str, Any] | None:
+def section(
+    base: Evaluation, tuned: Evaluation, rungs: Sequence[Further], replicates: int, seed: int
+) -> Ladder | None:
     """`ladder` of report.json; None where there is no rung."""
     if not rungs:
         return None
@@ -89,13 +91,13 @@ def section(base: Evaluation, tuned: Evaluation, rungs: Sequence[Further]) -> di
         shots = _shots(evidence) if differing <= _OF_SHOTS else None
         label = " + ".join(sorted(differing)) if shots is None else f"{shots} shot{'s' * (shots != 1)}"
         if (policy, shots) in {(rung.policy, rung.shots) for rung in held if rung.shots is not None}:
-            label, shots = f"{label} ({name})", None  # another draw of as many shots stands beside the line
+            label, shots = f"{label} ({name})", None  # another draw of as many shots is drawn beside the line
         elif shots is None:
             taken = label in labels.values()
             label = labels.setdefault(_written(evidence), f"{label} ({name})" if taken else label)
         held.append(Rung(policy, shots, label, e.samples))
         files[policy, label] = e.path.name
-    found = ladder(held)
+    found = ladder(held, replicates, seed)
     for rung in found["rungs"]:
         rung["file"] = files[rung["policy"], rung["label"]]
     return found

@@ -29,8 +29,6 @@ class Inputs:
     """Where there are several runs: which evaluation is which, in the order of `evaluations[1:]`."""
     bases: dict[str, Evaluation] = field(default_factory=dict)
     """Name of an evaluation → the base that it is compared with, where that is not `evaluations[0]`."""
-    trainings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """Run's name → rows of its metrics.jsonl, where there are several runs."""
 
     @classmethod
     def read(
@@ -58,7 +56,7 @@ class Inputs:
 
     @classmethod
     def of_runs(cls, runs: Sequence[RunFiles], allow: bool) -> Self:
-        """Several runs, each with its own base; refuses runs that cannot stand beside each other."""
+        """Several runs, each with its own base; refuses runs that cannot be compared."""
         _check_names(runs)
         pairs = [_named([_one(run.base, "base", allow), _one(run.tuned, run.name, allow)]) for run in runs]
         notes = [note for pair in pairs for evaluation in pair for note in evaluation.notes]
@@ -68,14 +66,12 @@ class Inputs:
         for base, _ in pairs[1:]:
             if base.path != first.path:
                 notes += comparable.check(first, base, allow)
-        trainings = {run.name: _metrics(run.metrics) for run in runs}
         return cls(
             [first, *(tuned for _, tuned in pairs)],
-            training=trainings[runs[0].name],
+            training=_metrics(runs[0].metrics),
             notes=list(dict.fromkeys(notes)),
             runs=tuple(runs),
             bases={run.name: base for run, (base, _) in zip(runs, pairs, strict=True)},
-            trainings=trainings,
         )
 
 

@@ -21,13 +21,14 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from rlvr.report.figures import Panel, theme
+from rlvr.report.schema import Document
 from rlvr.text import cell, visible
 
 ROWS_SHOWN = 200
 
 
 def render(
-    document: Mapping[str, Any],
+    document: Document,
     panels: Sequence[Panel],
     browser: Mapping[str, Any],
     headline: Sequence[str],
@@ -115,7 +116,7 @@ def _see(browser: Mapping[str, Any]) -> str:
     )
 
 
-def settings_table(document: Mapping[str, Any]) -> dict[str, Any]:
+def settings_table(document: Document) -> dict[str, Any]:
     """Settings, versions, counts and exclusions: one row per key, one column per policy."""
     names = list(document["policies"])
     columns = [_flat(_about(document, name)) for name in names]
@@ -127,7 +128,7 @@ def settings_table(document: Mapping[str, Any]) -> dict[str, Any]:
     return {"names": names, "rows": rows}
 
 
-def _about(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _about(document: Document, name: str) -> dict[str, Any]:
     policy, source = document["policies"][name], document["sources"][name]
     held = document["settings"].get(name) or {"settings": "none beside the file"}
     n = policy["samples_per_problem"]

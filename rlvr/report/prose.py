@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
+from rlvr.analysis.estimate import EstimateJson, Number, real
+from rlvr.analysis.runs import BetweenRuns
+from rlvr.analysis.sections.compare import Comparison
+from rlvr.analysis.sections.decomposition import Compression
+from rlvr.analysis.sections.ladder import Ladder
+from rlvr.analysis.sections.summary import PolicySummary
+from rlvr.report.schema import Document, ExactRow, distance_of
 from rlvr.text import number, points, visible
 
 
-def headline(document: Mapping[str, Any]) -> list[str]:
+def headline(document: Document) -> list[str]:
     """Three or four sentences that a reader takes away."""
     policies, comparison = document["policies"], document["comparison"]
     if not comparison:
@@ -18,10 +26,8 @@ def headline(document: Mapping[str, Any]) -> list[str]:
             f"pass@1 is {_span(curve['1'])} points; with {last} samples at least one is right on "
             f"{_span(curve[last])}."
         ]
-    gain, before, after = (
-        comparison["gain"],
-        *(policies[p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"])),
-    )
+    gain = comparison["gain"]
+    before, after = (policies[p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"]))
     kind = _moved(gain)
     first = (
         f"{_of_many(document)}Training {kind} pass@1 from {points(before)} to {points(after)}: "
@@ -32,42 +38,44 @@ def headline(document: Mapping[str, Any]) -> list[str]:
         f"{first} {_worth(comparison)}",
         _kinds(comparison["compression"]),
         f"{_overtaking(comparison)} {_distance(comparison)}",
-        *exact_lines((document.get("exact") or {}).get("rows", ()), distances_only=True),
+        *exact_lines(_exact_rows(document), distances_only=True),
     ]
 
 
-def _of_many(document: Mapping[str, Any]) -> str:
+def _of_many(document: Document) -> str:
     """Whose sentences these are, where the report is over several runs."""
     runs = document.get("runs") or ()
     return f"{document['main']}, the first of {len(runs)} runs: " if len(runs) > 1 else ""
 
 
-def _moved(gain: Mapping[str, Any]) -> str:
-    if gain["lo"] is not None and gain["lo"] > 0:
+def _moved(gain: EstimateJson) -> str:
+    if real(gain["lo"]) > 0:
         return "raised"
-    if gain["hi"] is not None and gain["hi"] < 0:
+    if real(gain["hi"]) < 0:
         return "lowered"
     return "did not measurably change"
 
 
-def _span(e: Mapping[str, Any]) -> str:
+def _span(e: EstimateJson) -> str:
     return f"{points(e['value'])} ({_range(e)})"
 
 
-def _range(e: Mapping[str, Any], scale: float = 100, form: str = ".1f") -> str:
+def _range(e: EstimateJson, scale: float = 100, form: str = ".1f") -> str:
     if e["lo"] is None or e["hi"] is None:
         return "no interval"
-    lo, hi = (float(e[end]) * scale for end in ("lo", "hi"))
+    lo, hi = real(e["lo"]) * scale, real(e["hi"]) * scale
     return f"95 %: {number(lo, form)} to {number(hi, form)}"
 
 
-def _worth(c: Mapping[str, Any]) -> str:
+def _worth(c: Comparison) -> str:
     star = c["k_star"]
     if star["status"] == "censored_right":
-        return f"One tuned sample is worth more than {counted(star['bound'], 'base sample')}, all there are."
+        return (
+            f"One tuned sample is worth more than {counted(star.get('bound'), 'base sample')}, all there are."
+        )
     if star["status"] == "base_all_zero":
         return (
-            f"The base solved none of these problems in {counted(star['bound'], 'sample')} each, so how many of "
+            f"The base solved none of these problems in {counted(star.get('bound'), 'sample')} each, so how many of "
             "them a tuned sample is worth cannot be said."
         )
     if star["value"] is None:
@@ -75,7 +83,7 @@ def _worth(c: Mapping[str, Any]) -> str:
     return f"One tuned sample is worth {number(star['value'])} base samples ({_range(star, 1, '.3g')})."
 
 
-def _kinds(parts: Mapping[str, Any]) -> str:
+def _kinds(parts: Compression) -> str:
     K = parts["search_budget"]
     text = (
         f"Of the {points(parts['delta']['value'], True)} points, {points(parts['within']['value'])} are "
@@ -100,10 +108,10 @@ def counted(n: int | None, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def _gained(parts: Mapping[str, Any]) -> str:
+def _gained(parts: Compression) -> str:
     """A warning where compression within K is no larger than noise alone would show it."""
-    within, floor = parts["within"], parts["churn_floor"]["value"]
-    if floor is None or not within["value"] or within["lo"] is None or within["lo"] > floor:
+    within, floor = parts["within"], real(parts["churn_floor"]["value"])
+    if not within["value"] or not real(within["lo"]) <= floor:
         return ""
     return (
         f"Compression, {points(within['value'])}, is not clearly more than the {points(floor)} that noise alone "
@@ -111,21 +119,21 @@ def _gained(parts: Mapping[str, Any]) -> str:
     )
 
 
-def lost(parts: Mapping[str, Any]) -> str:
+def lost(parts: Compression) -> str:
     """What was forgotten, held against what noise alone shows."""
-    forgetting, floor = parts["forgetting"], parts["churn_floor"]["value"]
-    value = forgetting["value"]
-    if value is None:
+    forgetting, floor = parts["forgetting"], real(parts["churn_floor"]["value"])
+    value = real(forgetting["value"])
+    if math.isnan(value):
         return ""
     if value == 0:
         return "Nothing was forgotten."
-    if floor is None:
+    if math.isnan(floor):
         return "How much of it is noise cannot be told from one sample per problem."
     if value <= floor:
         return (
             f"Forgetting, {points(value)}, is below the churn floor of {points(floor)}, so it may be noise."
         )
-    if forgetting["lo"] is None or forgetting["lo"] <= floor:
+    if not real(forgetting["lo"]) > floor:
         return (
             f"Forgetting, {points(value)}, is not clearly more than the {points(floor)} that noise alone would "
             "show."
@@ -133,34 +141,33 @@ def lost(parts: Mapping[str, Any]) -> str:
     return f"Forgetting is {points(value)} points, above the {points(floor)} that noise alone would show."
 
 
-def _net(net: Mapping[str, Any], search: str) -> str:
+def _net(net: EstimateJson, search: str) -> str:
     """The share of what search adds that one sample now has, where it is one."""
     if net["value"] is None:
         return ""
-    share, span = number(100 * abs(net["value"]), ".0f"), _range(net, 100, ".0f")
-    if net["hi"] is not None and net["hi"] < 0:
+    share, span = number(100 * abs(real(net["value"])), ".0f"), _range(net, 100, ".0f")
+    if real(net["hi"]) < 0:
         return f"One sample lost {share} % of what {search} would add to it (R, {span})."
-    if net["lo"] is None or net["lo"] <= 0:
+    if not real(net["lo"]) > 0:
         return f"No measurable part of what {search} would add is now in one (R, {span})."
     return f"{share} % of what {search} would add is now in one ({span})."
 
 
-def _overtaking(c: Mapping[str, Any]) -> str:
+def _overtaking(c: Comparison) -> str:
     cross = c["crossover"]
     if cross["value"] is None:
         return f"The base does not overtake up to k = {cross.get('bound')}." if cross.get("bound") else ""
     first = cross.get("first_significant")
     sure = f"and beyond noise from k = {first}" if first else "but nowhere beyond noise"
-    start = int(cross["value"])
-    after = [e["value"] for k, e in c["difference"].items() if int(k) >= start and e["value"] is not None]
-    if any(value >= 0 for value in after):
+    start = int(real(cross["value"]))
+    if any(real(e["value"]) >= 0 for k, e in c["difference"].items() if int(k) >= start):
         return f"The base is first ahead at k = {start}, {sure}, and does not stay ahead at every larger k."
     if start == 1:
         return f"The base is ahead at every k, from one sample on, {sure}."
     return f"With many samples the base is ahead, from k = {start} on {sure}."
 
 
-def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
+def tiles(document: Document) -> list[dict[str, str]]:
     """The few numbers at the top of the page."""
     c = document["comparison"]
     if not c:
@@ -184,7 +191,7 @@ def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
         },
         {
             "label": "one tuned sample",
-            "value": f"> {star['bound']}" if censored else number(star["value"]),
+            "value": f"> {star.get('bound')}" if censored else number(star["value"]),
             "range": "base samples"
             + ("" if censored or star["value"] is None else f", {_range(star, 1, '.3g')}"),
         },
@@ -201,12 +208,12 @@ def tiles(document: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def summary(document: Mapping[str, Any]) -> str:
+def summary(document: Document) -> str:
     """About 25 lines for a terminal. Text that came from files cannot steer it."""
     return "\n".join(visible(text) if "\n" not in text else text for text in _lines(document))
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+def _lines(document: Document) -> Iterator[str]:
     policies, c = document["policies"], document["comparison"]
     yield document["title"]
     for name in ("base", document["main"]) if c else ("base",):
@@ -214,7 +221,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         n = p["samples_per_problem"]
         each = n["max"] if n["min"] == n["max"] else f"{n['min']} to {n['max']}"
         left_out = f", {p['excluded']} samples could not be judged" if p["excluded"] else ""
-        yield f"  {name}: {p['n_problems']} problems × {each} samples{_lost_samples(p)}{left_out}"
+        about = f"{name}: {p['n_problems']} problems × {each} samples"
+        yield f"  {', '.join([about, *lost_samples(p)])}{left_out}"
     yield ""
     if not c:
         for k, e in policies["base"]["pass_at_k"].items():
@@ -225,37 +233,42 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _comparison(document, c)
     for method, group in (document.get("groups") or {}).items():
         yield f"  {method}, {len(group['runs'])} runs: {_over_seeds(group['quantities']['gain'])}"
-    if document.get("ladder"):
-        yield f"  {evidence_worth(document['ladder'])}"
-    for probe in (document.get("probes") or {}).values():
+    if ladder := document["ladder"]:
+        yield f"  {evidence_worth(ladder)}"
+    for probe in document["probes"].values():
         yield f"  {probe['words']}"
-    for text in exact_lines((document.get("exact") or {}).get("rows", ())):
+    for text in exact_lines(_exact_rows(document)):
         yield f"  {text}"
     for note in document["notes"]:
         yield f"  Note: {note}"
 
 
-def _over_seeds(gain: Mapping[str, Any]) -> str:
+def _over_seeds(gain: BetweenRuns) -> str:
     """Gain over seeds: the spread between runs beside what one run knows of itself."""
     if gain["value"] is None:
         return "no gain could be measured"
     text = f"pass@1 {points(gain['value'], True)} on average"
-    if gain["sd"] is None:
+    if gain.get("sd") is None:
         return f"{text}; a single run says nothing about the spread between seeds"
     return (
-        f"{text} ({_range(gain)} between seeds, sd {points(gain['sd'])}; "
-        f"se within a run {points(gain['se_within'])})"
+        f"{text} ({_range(gain)} between seeds, sd {points(gain.get('sd'))}; "
+        f"se within a run {points(gain.get('se_within'))})"
     )
 
 
-def exact_lines(rows: Sequence[Mapping[str, Any]], distances_only: bool = False) -> Iterator[str]:
+def _exact_rows(document: Document) -> Sequence[ExactRow]:
+    exact = document.get("exact")
+    return exact["rows"] if exact else ()
+
+
+def exact_lines(rows: Sequence[ExactRow], distances_only: bool = False) -> Iterator[str]:
     """Two lines: what is true of an enumerable world, and what the samples said; then how many agree."""
     known = {row["quantity"]: row for row in rows if row["inside"] is not None}
     rates = () if distances_only else [name for name in known if name.endswith("pass@1")]
     some = {name: row for name, row in known.items() if "@" not in name or name in rates}
     if not some:
         return
-    inside = sum(row["inside"] for row in known.values())
+    inside = sum(bool(row["inside"]) for row in known.values())
     yield "exact      " + ", ".join(f"{_short(name)} {number(row['exact'])}" for name, row in some.items())
     yield "estimated  " + ", ".join(
         f"{_short(name)} {number(row['estimate'])} ({number(row['lo'])} to {number(row['hi'])})"
@@ -268,15 +281,15 @@ def _short(quantity: str) -> str:
     return quantity.removesuffix(", nats").removeprefix("KL efficiency ")
 
 
-def _distance(c: Mapping[str, Any]) -> str:
+def _distance(c: Comparison) -> str:
     """How far the policy moved, where log-probabilities say so."""
-    a = c.get("alignment") or {}
-    if a.get("status") != "ok" or a["kl_pi_p0"]["value"] is None:
+    a = distance_of(c)
+    if not a or a["kl_pi_p0"]["value"] is None:
         return ""
     text = f"The tuned policy lies {number(a['kl_pi_p0']['value'], '.2f')} nats from the base"
     text += f" ({_range(a['kl_pi_p0'], 1, '.2f')})"
     if a["efficiency"]["value"] is not None:
-        text += f"; {number(100 * a['efficiency']['value'], '.0f')} % of that went into success (η)"
+        text += f"; {number(100 * real(a['efficiency']['value']), '.0f')} % of that went into success (η)"
     if a["kl_verified"]["value"] is not None:
         text += (
             f"; from the verified posterior, KL(π_V‖π*), {number(a['kl_verified']['value'], '.2f')} "
@@ -285,7 +298,7 @@ def _distance(c: Mapping[str, Any]) -> str:
     return text + "."
 
 
-def evidence_worth(ladder: Mapping[str, Any]) -> str:
+def evidence_worth(ladder: Ladder) -> str:
     """What training is worth in worked examples."""
     worth, reference, target = ladder["equivalent"], ladder["reference"], ladder["target"]
     trained = next(r for r in ladder["rungs"] if r["policy"] == "tuned" and r["label"] == target)["nats"]
@@ -294,7 +307,7 @@ def evidence_worth(ladder: Mapping[str, Any]) -> str:
         f"nats ({_range(trained, 1, '.2f')}) against the base with {reference}"
     )
     if worth["status"] == "censored_right":
-        return f"{text}: more than any number of shots tried, up to {worth['bound']}."
+        return f"{text}: more than any number of shots tried, up to {worth.get('bound')}."
     if worth["status"] == "at_or_below_first":
         return f"{text}: no more than {reference} already give the base."
     if worth["value"] is None:
@@ -302,13 +315,16 @@ def evidence_worth(ladder: Mapping[str, Any]) -> str:
     return f"{text}: worth {number(worth['value'])} shots ({_range(worth, 1, '.3g')})."
 
 
-def _lost_samples(p: Mapping[str, Any]) -> str:
-    shares = (("truncated", "cut by the token limit"), ("no_answer", "without an answer"))
-    said = [(p[key]["value"], words) for key, words in shares]
-    return "".join(f", {number(100 * v, '.1f')} % {words}" for v, words in said if v is not None)
+def lost_samples(policy: PolicySummary) -> list[str]:
+    """Shares of samples cut by the token limit and without an answer, in words, where they are known."""
+    shares: tuple[tuple[Number, str], ...] = (
+        (policy["truncated"]["value"], "cut by the token limit"),
+        (policy["no_answer"]["value"], "without an answer"),
+    )
+    return [f"{number(100 * real(share), '.1f')} % {words}" for share, words in shares if share is not None]
 
 
-def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[str]:
+def _comparison(document: Document, c: Comparison) -> Iterator[str]:
     policies, parts = document["policies"], c["compression"]
     ks = list(c["difference"])
     for k in dict.fromkeys([ks[0], *[k for k in ks if k == str(parts["search_budget"])], ks[-1]]):
@@ -326,18 +342,18 @@ def _comparison(document: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[s
     )
     K = counted(parts["search_budget"], "sample")
     zero = f" on the {counted(parts['base_zero'], 'problem')} with no base success"
-    for key, words in (
+    kinds: tuple[tuple[Literal["within", "beyond", "unresolved", "expansion"], str], ...] = (
         ("within", f"search compression within {K}"),
         ("beyond", f"compression beyond {K}"),
         ("unresolved", f"unresolved{zero}"),
         ("expansion", f"expansion{zero}, certified on {parts['certified_simultaneous']['count']}"),
-    ):
+    )
+    for key, words in kinds:
         if parts["base_zero"] or key in ("within", "beyond"):
             noise = f". {said}" if key == "within" and (said := _gained(parts)) else ""
             yield f"    {points(parts[key]['value'], True):>6}  {words} ({_range(parts[key])}){noise}"
-    forgotten = parts["forgetting"]["value"]
     yield (
-        f"    {points(None if forgotten is None else -forgotten, True):>6}  forgetting "
+        f"    {points(-real(parts['forgetting']['value']), True):>6}  forgetting "
         f"({_range(parts['forgetting'])}). {lost(parts)}"
     )
     if said := _net(c["ratio_net"], K):

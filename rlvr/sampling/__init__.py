@@ -3,35 +3,37 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from rlvr.config import SamplingConfig
+from rlvr.config import Config, SamplingConfig
 from rlvr.sampling.types import Completion, Sampler, SampleRequest
 
-if TYPE_CHECKING:
-    from rlvr.policy import Policy
-
-__all__ = ["Completion", "SampleRequest", "Sampler", "sampler", "takes_vllm"]
+__all__ = ["Completion", "SampleRequest", "Sampler", "load_sampler", "takes_vllm"]
 
 
 def takes_vllm(settings: SamplingConfig, device: str) -> bool:
-    """Whether `sampling.engine` asks for vLLM; `auto` does where it is installed and there is a GPU."""
+    """Whether vLLM samples: `sampling.engine` asks for it, or is `auto` on a GPU where vLLM can."""
+    from rlvr.sampling.vllm_engine import unusable
+
     return settings.engine == "vllm" or (
-        settings.engine == "auto" and device == "cuda" and find_spec("vllm") is not None
+        settings.engine == "auto" and device == "cuda" and unusable(settings) is None
     )
 
 
-def sampler(policy: Policy, settings: SamplingConfig) -> Sampler:
-    """The engine that `sampling.engine` names, with the policy's weights.
+def load_sampler(config: Config, name: str, source: str | Path | None = None) -> Sampler:
+    """The policy at `source` (the config's model where None), in the engine that `sampling.engine` names. All processes
+    call it.
 
-    vLLM loads its own copy of the weights from the files at `policy.source`. For weights that memory alone holds,
-    training keeps an engine that is given them (`training/current_policy.py`).
+    Raises:
+        PolicyError: the policy cannot be loaded.
+        ConfigError: vLLM is asked for and cannot sample with these settings.
     """
-    if takes_vllm(settings, policy.device.type) and policy.weights == "disk":
-        from rlvr.sampling.vllm import VllmSampler
+    from rlvr.policy import device, load_policy
 
-        return VllmSampler(policy, settings)
+    if takes_vllm(config.sampling, device().type):
+        from rlvr.sampling import vllm
+
+        return vllm.from_disk(load_policy(config, name, source, weights=False), config.sampling)
     from rlvr.sampling.engine import TransformersSampler
 
-    return TransformersSampler(policy, settings)
+    return TransformersSampler(load_policy(config, name, source), config.sampling)

@@ -83,7 +83,9 @@ def roll(
             on_done()
 
     which, turn = [number[r.problem.id] for r in requests], 0
-    while speaking:
+    while (
+        speaking or turn == 0
+    ):  # an engine that several processes share is asked by those without requests too
         seeds = [turn_seed(episodes[i].seed, turn) for i in speaking]
         sampler.generate(read, [SampleRequest(p, s) for p, s in zip(which, seeds, strict=True)], ended)
         speaking, again, turn = sorted(again), [], turn + 1

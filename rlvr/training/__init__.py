@@ -1,12 +1,13 @@
 """Training: verdicts push the policy toward p(z | x, verified).
 
-`loop` is the step from top to bottom, `objective` the losses. TRL's config vocabulary, kernels and vLLM weight
-synchronisation are used; nothing else imports trl.
+`loop` is the step from top to bottom, `objective` the losses. TRL's config vocabulary and kernels are used; nothing
+else imports trl.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,9 +70,9 @@ def train(
         if resumed:
             loop.checkpoints.resume(resumed)
             loop.done = resumed.step
-        loop.run()
+        with closing(loop.collector.current):
+            loop.run()
     export(loop.policy, loop.model, loop.accelerator, run.model)
-    loop.collector.current.close()
     loop.accelerator.end_training()
     del loop
     gc.collect()  # its parts hold each other; what they hold of the device is needed to evaluate the tuned model

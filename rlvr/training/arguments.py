@@ -24,7 +24,7 @@ MICRO_STEP_TOKENS = 16_384
 DEFAULTS: dict[str, Any] = {
     "loss_type": "dapo",  # token mean over the step: no length bias between groups (DAPO, arXiv 2503.14476, §3.3)
     "scale_rewards": "group",  # GRPO's own; "none" is Dr. GRPO
-    "vllm_importance_sampling_mode": "sequence_mask",  # TRL's own; with vLLM alone, whose probabilities differ
+    "vllm_importance_sampling_mode": "sequence_mask",  # TRL's own; vespo: token_mask. With vLLM alone
     "beta": 0.0,  # no KL term, no reference model; the report measures KL(π‖p0) all the same
     "use_bias_correction_kl": True,  # where there is a KL term, its gradient is the KL's own (arXiv 2512.02556)
     "num_iterations": 1,  # on policy: the importance ratio is 1, clipping never acts
@@ -296,6 +296,8 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
     settings: dict[str, Any] = DEFAULTS | {"bf16": bf16} | asked
     if settings.get("fp16") and not cuda:
         raise ConfigError("train.trl.fp16: needs a GPU")
+    if settings["loss_type"] == "vespo" and "vllm_importance_sampling_mode" not in train.trl:
+        settings["vllm_importance_sampling_mode"] = "token_mask"  # the loss takes one ratio per token
     try:
         return GRPOConfig(
             output_dir=str(output),

@@ -18,11 +18,12 @@ from rlvr.config import Config, ConfigError
 from rlvr.evaluation import Evaluator, fitting
 from rlvr.policy import Policy, load_policy
 from rlvr.run import Run
+from rlvr.sampling import takes_vllm
 from rlvr.training import Evaluate, arguments, ppo
 from rlvr.training.checkpoint_policy import CheckpointPolicy
 from rlvr.training.checkpoints import Checkpoint, Checkpoints, given
 from rlvr.training.collect import Collector
-from rlvr.training.current_policy import CurrentPolicy, Frozen, sharded
+from rlvr.training.current_policy import CurrentPolicy, Frozen
 from rlvr.training.curriculum import Curriculum, levels_of
 from rlvr.training.entropy import EntropyControl
 from rlvr.training.finite import FiniteCheck
@@ -31,6 +32,7 @@ from rlvr.training.loop import Loop
 from rlvr.training.metrics_log import Hook, MetricsLog
 from rlvr.training.objective import Objective
 from rlvr.training.optimizer import optimizer, schedule
+from rlvr.training.sharding import sharded
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
 
@@ -59,7 +61,9 @@ def build(
     args = arguments.grpo_config(config, run.checkpoints, longest)
     accelerator = make_accelerator(args, run)
     set_seed(config.seed)  # adapters begin at random numbers, the same on every process
-    model, frozen, whole = trainable(config, policy, args, accelerator)
+    vllm = takes_vllm(config.sampling, accelerator.device.type)
+    model, frozen = trainable(config, policy, args)
+    whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) and not vllm else None
     prepared = accelerator.prepare_model(model)
     own_optimizer = optimizer(
         prepared, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None
@@ -67,7 +71,7 @@ def build(
     router = router_coefficient(model, args)
     read = [prepared] if frozen is None or frozen.adapted else [prepared, frozen.model]
     forward = Forward(read, accelerator, config.sampling.temperature, router != 0, say)
-    current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole)
+    current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole, vllm)
     rows = run.rollouts("train").parent
     loop = Loop(
         config=train,
@@ -90,7 +94,7 @@ def build(
             monitor=monitor_of(config, rows),
             rollouts_to=rows,
         ),
-        objective=Objective.of(args, other_engine=False),
+        objective=Objective.of(args, other_engine=vllm and train.algorithm != "rejection"),
         entropy=EntropyControl.of(args),
         router_coefficient=router,
         optimizer=accelerator.prepare_optimizer(own_optimizer),
@@ -155,11 +159,8 @@ def tracker(accelerator: Accelerator) -> Callable[[dict[str, Any]], None]:
     return track
 
 
-def trainable(
-    config: Config, policy: Policy, args: GRPOConfig, accelerator: Accelerator
-) -> tuple[Any, Frozen | None, Any]:
-    """The model to train, with its adapters and value head; the frozen base, where something needs it; and an unsharded
-    copy to sample from, where the model is about to be sharded."""
+def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Frozen | None]:
+    """The model to train, with its adapters and value head; and the frozen base, where something needs it."""
     model: Any = policy.model
     if args.disable_dropout:
         disable_dropout_in_model(model)
@@ -174,8 +175,7 @@ def trainable(
         except ValueError as error:
             raise ConfigError(f"train.lora: {error}") from error
     frozen = Frozen(model) if args.beta or config.train.algorithm == "rejection" else None
-    whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) else None
-    return model, frozen, whole
+    return model, frozen
 
 
 def router_coefficient(model: Any, args: GRPOConfig) -> float:

@@ -20,8 +20,8 @@ from rlvr.errors import UserError
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
 from rlvr.training.checkpoints import Checkpoint, Checkpoints
-from rlvr.training.current_policy import sharded
 from rlvr.training.metrics_log import Hook, MetricsLog, settle
+from rlvr.training.sharding import sharded
 from rlvr.training.step_batch import StepBatch
 
 if TYPE_CHECKING:

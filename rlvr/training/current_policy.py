@@ -1,20 +1,19 @@
 """The policy in training, to sample from: whoever asks gets an engine that has the weights of this moment.
 
 Three kinds, behind one call: the model itself in memory; a whole copy that sharded weights are gathered into
-(decoding on shards would need every process at every token); vLLM, whose copy is synchronised through TRL's
-`VLLMGeneration`.
+(decoding on shards would need every process at every token); vLLM, whose copy is synced (`vllm_sync`).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType
 from peft import PeftModel
 
 from rlvr.config import SamplingConfig
@@ -22,6 +21,8 @@ from rlvr.policy import Policy
 from rlvr.sampling import Sampler
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.training.head import whole
+from rlvr.training.sharding import gathering
+from rlvr.training.vllm_sync import SyncedEngine
 
 
 class CurrentPolicy:
@@ -29,7 +30,8 @@ class CurrentPolicy:
     Args:
         policy: as it was loaded; its name, tokenizer and source go on.
         model: the prepared model (wrapped by DDP, FSDP or DeepSpeed, where there are several processes).
-        whole: an unsharded copy of the model, only where `model` is sharded.
+        whole: an unsharded copy of the model, only where `model` is sharded and transformers samples.
+        vllm: vLLM samples; its engine starts with the first use.
     """
 
     def __init__(
@@ -39,57 +41,56 @@ class CurrentPolicy:
         accelerator: Accelerator,
         settings: SamplingConfig,
         whole: Any = None,
+        vllm: bool = False,
     ) -> None:
         self.policy, self.model, self.accelerator, self.settings = policy, model, accelerator, settings
         self._whole: Any = whole
+        self._vllm = vllm
+        self._engine: SyncedEngine | None = None
 
     @contextmanager
     def sampler(self, name: str, frozen: Frozen | None = None) -> Iterator[Sampler]:
-        """Sample with the weights as they are now, or with those of `frozen`; rows will say that `name` drew them."""
+        """Sample with the weights as they are now, or with those of `frozen`; rows will say that `name` drew them.
+        Every process must ask at the same time."""
         model = self._gathered() if self._whole is not None else self.accelerator.unwrap_model(self.model)
-        with frozen.weights(model) if frozen else nullcontext(model) as drawing, self.accelerator.autocast():
-            training = drawing.training
-            drawing.eval()
-            policy = Policy(name, drawing, self.policy.tokenizer, self.policy.source, weights="memory")
-            try:
+        with frozen.weights(model) if frozen else nullcontext(model) as drawing:
+            policy = replace(self.policy, name=name, model=drawing, weights="memory")
+            with self._synced(policy) if self._vllm else self._in_memory(policy) as sampler:
+                yield sampler
+
+    @contextmanager
+    def _in_memory(self, policy: Policy) -> Iterator[Sampler]:
+        training = policy.model.training
+        policy.model.eval()
+        try:
+            with self.accelerator.autocast():
                 yield TransformersSampler(policy, self.settings)
-            finally:
-                drawing.train(training)
+        finally:
+            policy.model.train(training)
+
+    @contextmanager
+    def _synced(self, policy: Policy) -> Iterator[Sampler]:
+        if self._engine is None:
+            self._engine = SyncedEngine(self.policy, self.accelerator, self.settings)
+        with self._engine.having(policy) as sampler:
+            yield sampler
 
     def close(self) -> None:
         """Give back what the engine holds besides the policy's own weights."""
         self._whole = None
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
     @torch.no_grad()
     def _gathered(self) -> Any:
-        """The whole copy, with the weights of this moment. Every process must ask at the same time."""
+        """The whole copy, with the weights of this moment."""
         model, copied = self.accelerator.unwrap_model(self.model), self._whole
-        with gathering(self.accelerator, model):
+        with gathering(self.accelerator, model.parameters()):
             full = {name: whole(p.detach()) for name, p in model.named_parameters()}
             found = copied.load_state_dict(full, strict=False)
         assert not found.unexpected_keys, found.unexpected_keys
         return copied
-
-
-def sharded(accelerator: Accelerator) -> bool:
-    """Whether each process holds a part of every weight (FSDP, ZeRO-3)."""
-    plugin = (
-        accelerator.state.deepspeed_plugin
-        if accelerator.distributed_type is DistributedType.DEEPSPEED
-        else None
-    )
-    return accelerator.distributed_type is DistributedType.FSDP or (
-        plugin is not None and plugin.zero_stage == 3
-    )
-
-
-def gathering(accelerator: Accelerator, model: Any) -> AbstractContextManager[Any]:
-    """A block in which ZeRO-3's weights are whole. (FSDP2's are gathered one by one: `head.whole`.)"""
-    if accelerator.distributed_type is not DistributedType.DEEPSPEED or not sharded(accelerator):
-        return nullcontext()
-    import deepspeed  # type: ignore[import-not-found]
-
-    return deepspeed.zero.GatheredParameters(list(model.parameters()))
 
 
 class Frozen:

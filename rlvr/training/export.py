@@ -17,8 +17,8 @@ from rlvr import files
 from rlvr.errors import RunError
 from rlvr.policy import Policy
 from rlvr.training import ppo
-from rlvr.training.current_policy import gathering
 from rlvr.training.head import whole
+from rlvr.training.sharding import gathering
 
 
 def export(policy: Policy, model: Any, accelerator: Accelerator, folder: Path) -> None:
@@ -33,7 +33,7 @@ def export(policy: Policy, model: Any, accelerator: Accelerator, folder: Path) -
         OSError: the disk cannot hold it.
     """
     plain = accelerator.unwrap_model(model)
-    with gathering(accelerator, plain):
+    with gathering(accelerator, plain.parameters()):
         if isinstance(plain, PeftModel):
             plain = plain.merge_and_unload()
         state = ppo.without_value_head({name: whole(p) for name, p in plain.state_dict().items()})

@@ -147,7 +147,7 @@ class Loop:
         for micro in batch.micro_steps():
             stop_if_asked()
             prompted = [group.prompted for group in micro.groups]
-            if several or self.objective.correction:
+            if several:  # else the update's own are those of the policy that sampled
                 answer, _ = self.forward(self.model, prompted)
                 micro.set("old", answer.logprobs)
             if self.reference and self.objective.beta:

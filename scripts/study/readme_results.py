@@ -1,4 +1,4 @@
-"""Run the recipes whose figures stand in the README, and write those figures between its markers.
+"""Run the recipes whose figures are in the README, and write those figures between its markers.
 
     python scripts/study/readme_results.py [--seeds 0,1,2] [--smollm2 models/smollm2-135m-instruct] [--only NAME]
 
@@ -84,7 +84,7 @@ def machine() -> str:
 
 
 def write(marker: str, text: str) -> None:
-    """Replace what stands between `<!-- marker -->` and `<!-- /marker -->` in the README."""
+    """Replace what is between `<!-- marker -->` and `<!-- /marker -->` in the README."""
     readme = REPO / "README.md"
     pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.S)
     old = readme.read_text(encoding="utf-8")

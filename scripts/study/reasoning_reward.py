@@ -80,7 +80,7 @@ def main() -> None:
         "has a false step, a box that its steps do not lead to, or no steps at all.\n\n"
         f"{table}\n\n"
         "An answer-only reward does not ask for sound reasoning: it amplifies whichever right trace the base and the "
-        "first steps happen to favour. What asking for it costs in right answers stands in the table too.\n",
+        "first steps happen to favour. The table also shows what asking for it costs in right answers.\n",
         encoding="utf-8",
     )
     print(table)

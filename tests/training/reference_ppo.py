@@ -25,6 +25,24 @@ def returns_and_advantages(
     return [a + v for a, v in zip(advantages, values, strict=True)], advantages
 
 
+def of_episode(
+    reward: float, values: Sequence[float], policy: Sequence[bool], gamma: float, lam: float
+) -> tuple[list[float | None], list[float | None]]:
+    """Returns and advantages of an episode in which others write too, None on their tokens. The policy acts where
+    `policy` is True: the state after an action is the one before its next, whatever was written in between."""
+    returns: list[float | None] = [None] * len(values)
+    advantages: list[float | None] = [None] * len(values)
+    following_value, following_advantage, earned = 0.0, 0.0, reward
+    for t in range(len(values) - 1, -1, -1):
+        if not policy[t]:
+            continue
+        delta = earned + gamma * following_value - values[t]
+        advantage = delta + gamma * lam * following_advantage
+        advantages[t], returns[t] = advantage, advantage + values[t]
+        following_value, following_advantage, earned = values[t], advantage, 0.0
+    return returns, advantages
+
+
 def clipped_objective(logp: float, old: float, advantage: float, low: float, high: float) -> float:
     """min(r A, clip(r, 1 − low, 1 + high) A), to be maximised."""
     ratio = math.exp(logp - old)

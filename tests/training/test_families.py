@@ -1,17 +1,21 @@
-"""The packed update on small random models of many families, against each row read on its own."""
+"""The update's forward pass on small random models of many families, packed and padded, against each row read alone."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.training import attention
-from rlvr.training.head import add_selected_head
-from rlvr.training.packing import pack
+from rlvr.training.forward import Forward
+from rlvr.training.packing import Prompted, Sample, pack
+from tests.training.handles import distance, gradient, row_by_row
 
+CPU = torch.device("cpu")
 COMMON = {
     "vocab_size": 50,
     "hidden_size": 32,
@@ -40,91 +44,163 @@ PACKED = {
     "olmo2": ("olmo2", {}),
     "phi: partial rotary, biased head": ("phi", {}),
     "gpt_neox": ("gpt_neox", {}),
+    "mixtral, router at rest": ("mixtral", {"num_local_experts": 4, "sliding_window": None}),
 }
 PADDED = {
-    "mistral": ({"sliding_window": 8}, "sliding"),
-    "gemma2": ({"head_dim": 16, "sliding_window": 8}, "sliding"),
-    "mamba": ({"state_size": 4}, "linear_attention"),
+    "mistral: sliding window": ("mistral", {"sliding_window": 8}, "sliding"),
+    "gemma2: sliding window": ("gemma2", {"head_dim": 16, "sliding_window": 8}, "sliding"),
+    "mamba": ("mamba", {"state_size": 4}, "linear_attention"),
+    "gpt_neo: absolute positions": (
+        "gpt_neo",
+        {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 4},
+        "block mask",
+    ),
+}
+EXPERTS = {
+    "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None},
+    "qwen3_moe": {
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 16,
+        "head_dim": 8,
+        "decoder_sparse_step": 1,
+    },
 }
 TEMPERATURE = 0.7
-GROUP, ROWS = 3, 6
+LENGTHS = [[6, 1, 0], [4, 6, 2]]
+HOLES = {6: [2, 3], 4: [0, 2]}
+"""Length of a sample → places in it that a tool wrote."""
 
 
-def build(kind: str, changes: dict):
+def build(kind: str, changes: dict) -> Any:
     torch.manual_seed(0)
     config = AutoConfig.for_model(kind, **COMMON | changes)
     return AutoModelForCausalLM.from_config(config).float().eval()
 
 
-def rows() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Two groups of three: prompts of 5 and 1 tokens, completions of 0 to 6."""
-    generator = torch.Generator().manual_seed(0)
-    prompt, completion = (torch.randint(3, 50, (ROWS, n), generator=generator) for n in (5, 6))
-    prompt_mask, completion_mask = torch.ones_like(prompt), torch.ones_like(completion)
-    for group, length in enumerate((5, 1)):
-        first = group * GROUP
-        prompt[first : first + GROUP] = prompt[first]
-        prompt_mask[first : first + GROUP, : 5 - length] = 0
-    for row, length in enumerate((6, 1, 0, 4, 6, 2)):
-        completion_mask[row, length:] = 0
-    return prompt, prompt_mask, completion, completion_mask
+def groups(evidence: bool = True, seed: int = 0) -> list[Prompted]:
+    """Two groups of three: prompts of 5 and 1 tokens, samples of 0 to 6, some with a tool's words in their middle."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def tokens(n: int) -> list[int]:
+        return torch.randint(3, 50, (n,), generator=generator).tolist()
+
+    def sample(n: int) -> Sample:
+        holes = HOLES.get(n, ()) if evidence else ()
+        return Sample.of(tokens(n), [i not in holes for i in range(n)])
+
+    return [
+        Prompted(tokens(prompt), [sample(n) for n in of_group])
+        for prompt, of_group in zip((5, 1), LENGTHS, strict=True)
+    ]
 
 
-def one_by_one(model, prompt, prompt_mask, completion, completion_mask) -> torch.Tensor:
-    found = []
-    for p, pm, c, cm in zip(prompt, prompt_mask, completion, completion_mask, strict=True):
-        p, c = p[pm.bool()], c[cm.bool()]
-        if len(c):
-            logits = model(input_ids=torch.cat([p, c])[None]).logits[0, len(p) - 1 : -1] / TEMPERATURE
-            found.append(logits.log_softmax(-1).gather(-1, c[:, None])[:, 0])
-    return torch.cat(found)
+def update(model: Any, balances: bool = False) -> Forward:
+    """The forward pass of training on a model, which it changes."""
+    return Forward([model], Accelerator(cpu=True), TEMPERATURE, balances, say=lambda text: None)
 
 
-def gradient(model, logprobs: torch.Tensor) -> torch.Tensor:
-    model.zero_grad()
-    weights = torch.linspace(-1, 1, len(logprobs))
-    (logprobs * weights).sum().backward()
-    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+def weighted(logprobs: torch.Tensor) -> torch.Tensor:
+    """A loss in which each token has another weight."""
+    return (logprobs * torch.linspace(-1, 1, len(logprobs))).sum()
 
 
-@pytest.mark.parametrize("name", PACKED)
-def test_packed_equals_row_by_row(name):
-    kind, changes = PACKED[name]
-    plain = build(kind, changes)
-    batch = rows()
-    expected = one_by_one(plain, *batch)
-    expected_gradient = gradient(plain, expected)
+def ways(chosen: attention.Kind | None) -> list[attention.Kind | None]:
+    """The layouts that must agree on a model: what was chosen for it, the dense mask, and padded."""
+    return [chosen, "mask", None] if chosen == "split" else [chosen, None] if chosen else [None]
+
+
+# ------------------------------------------------------------------ each row alone is the truth
+
+
+@pytest.mark.parametrize("evidence", [False, True], ids=["whole", "with evidence"])
+@pytest.mark.parametrize("name", [*PACKED, *PADDED])
+def test_every_layout_equals_row_by_row(name, evidence):
+    kind, changes, *reason = (PACKED | PADDED)[name]
+    plain, batch = build(kind, changes), groups(evidence)
+    expected, _ = row_by_row(plain, batch, TEMPERATURE)
+    expected_gradient = gradient(plain, weighted(expected))
     model = copy.deepcopy(plain)
-    chosen, why = attention.choose(model)
-    assert chosen is not None, why
-    attention.install(model)
-    add_selected_head(model, TEMPERATURE)
-    ways: list[attention.Kind] = [chosen, "mask"] if chosen == "split" else [chosen]
-    for way in ways:
-        packed = pack(*batch, group_size=GROUP, kind=way)
-        logprobs, _ = model(**packed.inputs, select=packed.select, targets=packed.targets)
-        torch.testing.assert_close(logprobs, expected, atol=2e-5, rtol=1e-4)
-        assert (gradient(model, logprobs) - expected_gradient).norm() / expected_gradient.norm() < 1e-4, way
-    # everything that is not a packed row is computed as before
-    torch.testing.assert_close(one_by_one(model, *batch), expected)
+    forward = update(model)
+    assert (forward.kind is None) == bool(reason), forward.why
+    for way in ways(forward.kind):
+        forward.kind = way
+        answer, row = forward(model, batch)
+        lengths = [sum(sample.mask) for group in batch for sample in group.samples]
+        assert row.bincount(minlength=6).tolist() == lengths
+        torch.testing.assert_close(answer.logprobs, expected, atol=2e-5, rtol=1e-4)
+        assert distance(gradient(model, weighted(answer.logprobs)), expected_gradient) < 1e-4, way
+    # everything that is not a row of the update is computed as before
+    torch.testing.assert_close(row_by_row(model, batch, TEMPERATURE)[0], expected)
 
 
-def test_flex_attention_equals_row_by_row():
+@pytest.mark.parametrize("evidence", [False, True], ids=["whole", "with evidence"])
+def test_flex_attention_equals_row_by_row(evidence):
     """What CUDA chooses, uncompiled; FlexAttention has no gradient on a CPU."""
-    plain = build("llama", {})
-    batch = rows()
+    model, batch = build("llama", {}), groups(evidence)
     with torch.no_grad():
-        expected = one_by_one(plain, *batch)
-        attention.install(plain)
-        add_selected_head(plain, TEMPERATURE)
-        packed = pack(*batch, group_size=GROUP, kind="flex")
-        logprobs, _ = plain(**packed.inputs, select=packed.select, targets=packed.targets)
-    torch.testing.assert_close(logprobs, expected, atol=2e-5, rtol=1e-4)
+        expected, _ = row_by_row(model, batch, TEMPERATURE)
+        forward = update(model)
+        forward.kind = "flex"
+        answer, _ = forward(model, batch)
+    torch.testing.assert_close(answer.logprobs, expected, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gpt_neo"])
+def test_positions_begin_at_the_prompt(name):
+    """With absolute positions a row that is padded on the left is another text. Ours is padded on the right."""
+    model, batch = (
+        build(name, PADDED["gpt_neo: absolute positions"][1] if name == "gpt_neo" else {}),
+        groups(),
+    )
+    expected, _ = row_by_row(model, batch, TEMPERATURE)
+    rows = [[*group.prompt, *sample.token_ids] for group in batch for sample in group.samples]
+    left = torch.tensor([[0] * (11 - len(row)) + row for row in rows])
+    with torch.no_grad():
+        real = (left > 0).long()
+        logits = model(input_ids=left, attention_mask=real).logits / TEMPERATURE
+    wrong = logits[:, :-1].log_softmax(-1).gather(-1, left[:, 1:, None])[..., 0]
+    of_the_last = wrong[-1][-2:]  # the shortest prompt's sample
+    forward = update(model)
+    forward.kind = None
+    answer, _ = forward(model, batch)
+    torch.testing.assert_close(answer.logprobs, expected, atol=2e-5, rtol=1e-4)
+    assert (of_the_last - expected[-2:]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("kind", ["split", "mask", "eager", "flex", None])
+def test_nothing_flows_back_from_what_is_predicted_of_evidence(kind):
+    """The last layer's state before a tool's token has a gradient of exactly zero: only the policy's tokens are
+    predicted from it. And the tool's tokens are read: other ones change what follows them, and nothing before."""
+    model = build("llama", {"attn_implementation": "eager"} if kind == "eager" else {})
+    forward = update(model)
+    assert forward.kind == ("eager" if kind == "eager" else "split")
+    forward.kind, batch = kind, groups()
+    packed = pack(batch, CPU, kind)
+    last: list[torch.Tensor] = []
+    hook = model.base_model.register_forward_hook(
+        lambda _module, _inputs, output: last.append(output.last_hidden_state)
+    )
+    with torch.set_grad_enabled(kind != "flex"):  # which has no gradient on a CPU
+        answer, _ = forward(model, batch)
+    hook.remove()
+    if kind != "flex":
+        last[0].retain_grad()
+        weighted(answer.logprobs).backward()
+        assert last[0].grad is not None
+        touched = last[0].grad.flatten(0, 1).abs().sum(-1).nonzero().flatten()
+        assert touched.tolist() == packed.select.sort().values.tolist()
+    other = copy.deepcopy(batch)
+    other[0].samples[0].token_ids[3] = 49 - other[0].samples[0].token_ids[3]
+    with torch.no_grad():
+        changed, _ = forward(model, other)
+    differs = ~torch.isclose(changed.logprobs, answer.logprobs, atol=1e-6, rtol=1e-6)
+    assert differs.nonzero().flatten().tolist() == [2, 3]  # the first sample's policy tokens behind the hole
 
 
 def test_flex_attention_is_not_compiled_anew_for_each_step():
-    """A new mask and a new length every step: what is compiled is one graph for the first length, one for any (which
-    may be there already, from another test)."""
+    """A new mask and a new length every step: what is compiled is one graph for the first length, one for any."""
+    torch.compiler.reset()  # nothing is there from another test
     mask, attend = CompileCounterWithBackend("eager"), CompileCounterWithBackend("eager")
     make = torch.compile(create_block_mask, backend=mask)
     compiled = torch.compile(flex_attention, backend=attend)
@@ -138,25 +214,69 @@ def test_flex_attention_is_not_compiled_anew_for_each_step():
     assert 1 <= mask.frame_count <= 2 and 1 <= attend.frame_count <= 2
 
 
-@pytest.mark.parametrize("kind", PADDED)
-def test_models_that_must_run_padded_say_why(kind):
-    changes, reason = PADDED[kind]
+# ------------------------------------------------------------------ mixtures of experts
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_the_routers_loss_is_the_models_own(name):
+    """On the same rows, which the update pads; its gradient is the router's too."""
+    plain, batch = build(name, EXPERTS[name]), groups()
+    model = copy.deepcopy(plain)
+    forward = update(model, balances=True)
+    assert forward.kind is None
+    assert "padded" in forward.why
+    answer, _ = forward(model, batch)
+    inputs = pack(batch, CPU, None).inputs
+    expected = plain(**inputs, output_router_logits=True).aux_loss
+    assert answer.router_loss is not None
+    assert 0 < answer.router_loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert distance(gradient(model, answer.router_loss), gradient(plain, expected)) < 1e-5
+    torch.testing.assert_close(
+        answer.logprobs, row_by_row(plain, batch, TEMPERATURE)[0], atol=2e-5, rtol=1e-4
+    )
+
+
+def test_without_log_probabilities_the_router_is_not_asked():
+    """PPO's values are read alone."""
+    model = build("mixtral", EXPERTS["mixtral"])
+    answer, _ = update(model, balances=True)(model, groups(), logprobs=False)
+    assert answer.router_loss is None
+    assert len(answer.logprobs) == 0
+
+
+# ------------------------------------------------------------------ what is left out, and why
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_models_that_must_run_padded_say_why(name):
+    kind, changes, reason = PADDED[name]
     chosen, why = attention.choose(build(kind, changes))
     assert chosen is None
     assert reason in why
 
 
-def test_groups_without_tokens_are_left_out():
-    prompt, prompt_mask, completion, completion_mask = rows()
-    completion_mask[:GROUP] = 0
-    packed = pack(prompt, prompt_mask, completion, completion_mask, GROUP)
-    assert packed.inputs["input_ids"].shape == (1, 12)  # the second group: no prompt but its last token
-    assert packed.place.min() >= GROUP * completion.shape[1]
-    nothing = pack(prompt, prompt_mask, completion, torch.zeros_like(completion_mask), GROUP)
+def without(batch: list[Prompted], *empty: int) -> list[Prompted]:
+    """The same with whole groups left out of the loss."""
+    return [
+        Prompted(
+            group.prompt,
+            [Sample.of(s.token_ids, [own and n not in empty for own in s.mask]) for s in group.samples],
+        )
+        for n, group in enumerate(batch)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["split", "mask", None])
+def test_groups_without_tokens_are_left_out(kind):
+    first_out = pack(without(groups(), 0), CPU, kind)
+    # the second group: no prompt but its last token
+    shape = (3, 6) if kind is None else (1, 12)
+    assert first_out.inputs["input_ids"].shape == shape
+    assert first_out.row.min() >= 3
     model = build("llama", {})
-    attention.install(model)
-    add_selected_head(model, TEMPERATURE)
-    logprobs, _ = model(**nothing.inputs, select=nothing.select, targets=nothing.targets)
-    assert logprobs.shape == (0,)
-    logprobs.sum().backward()  # a gradient of zero, so that every process takes part in the reduction
+    forward = update(model)
+    forward.kind = kind
+    answer, _ = forward(model, without(groups(), 0, 1))
+    assert answer.logprobs.shape == (0,)
+    answer.logprobs.sum().backward()  # a gradient of zero, so that every process takes part in the reduction
     assert all(p.grad is None or not p.grad.any() for p in model.parameters())

@@ -1,4 +1,4 @@
-"""PPO's parts by hand and against plain loops; its update against an unpacked forward and backward."""
+"""PPO's parts by hand and against plain loops; its update against each row read alone, packed and padded."""
 
 import shutil
 from typing import Any
@@ -13,18 +13,23 @@ from transformers import AutoModelForCausalLM
 from rlvr.config import LoraSection, PpoSection, TrainConfig
 from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
+from rlvr.rollouts.types import Turn
 from rlvr.run import Run
 from rlvr.terminal import Terminal
-from rlvr.training import train
-from rlvr.training.batch import split_groups
+from rlvr.training import ppo, train
+from rlvr.training.collect import Sampled
+from rlvr.training.loop import Loop
 from rlvr.training.ppo import gae, value_losses
+from rlvr.training.step_batch import StepBatch
 from rlvr.worlds import carry
 from tests.conftest import quickstart_config
 from tests.training import reference_ppo
-from tests.training.handles import model_of, sampled_of
-from tests.training.test_algorithms import build, gradient, plain_forward, pool  # noqa: F401
+from tests.training.handles import distance, gradient, gradient_of, loop_of, prompted, row_by_row
 
 NAN = float("nan")
+GROUPS, G = 4, 8
+GAMMA, LAM, COEFFICIENT = 0.99, 0.9, 0.1
+LAYOUTS = ["packed", "padded"]
 
 
 def test_gae_by_hand():
@@ -45,14 +50,18 @@ def test_an_empty_completion_has_no_advantage():
     assert (advantages == 0).all() and (returns == 0).all()
 
 
+NUMBERS = st.floats(-3, 3, width=32)
+GAMMAS, LAMBDAS = st.sampled_from([1.0, 0.97]), st.sampled_from([0.0, 0.9, 1.0])
+
+
 @given(
     rows=st.lists(
-        st.tuples(st.floats(-2, 2, width=32), st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=7)),
+        st.tuples(st.floats(-2, 2, width=32), st.lists(NUMBERS, min_size=1, max_size=7)),
         min_size=1,
         max_size=4,
     ),
-    gamma=st.sampled_from([1.0, 0.97]),
-    lam=st.sampled_from([0.0, 0.9, 1.0]),
+    gamma=GAMMAS,
+    lam=LAMBDAS,
 )
 @settings(deadline=None, max_examples=100, derandomize=True)
 def test_gae_against_the_sum_of_its_definition(rows, gamma, lam):
@@ -63,9 +72,47 @@ def test_gae_against_the_sum_of_its_definition(rows, gamma, lam):
         mask[i, : len(of_row)] = 1
     advantages, returns = gae(torch.tensor([reward for reward, _ in rows]), values, mask, gamma, lam)
     for i, (reward, of_row) in enumerate(rows):
-        theirs = reference_ppo.returns_and_advantages(reward, of_row, gamma, lam)
-        assert returns[i, : len(of_row)].tolist() == pytest.approx(theirs[0], abs=1e-4)
-        assert advantages[i, : len(of_row)].tolist() == pytest.approx(theirs[1], abs=1e-4)
+        expected = reference_ppo.returns_and_advantages(reward, of_row, gamma, lam)
+        assert returns[i, : len(of_row)].tolist() == pytest.approx(expected[0], abs=1e-4)
+        assert advantages[i, : len(of_row)].tolist() == pytest.approx(expected[1], abs=1e-4)
+
+
+EPISODES = st.lists(
+    st.tuples(st.floats(-2, 2, width=32), st.lists(st.tuples(NUMBERS, st.booleans()), max_size=7)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(EPISODES, GAMMAS, LAMBDAS)
+@settings(deadline=None, max_examples=200, derandomize=True)
+def test_an_estimate_steps_over_evidence(episodes, gamma, lam):
+    """Values and masks of whole episodes, wherever a tool wrote in them: at their beginning, middle and end."""
+    section = PpoSection(gamma=gamma, gae_lambda=lam)
+    own = [(row, value) for row, (_, of_row) in enumerate(episodes) for value, policy in of_row if policy]
+    rewards = [reward if any(policy for _, policy in of_row) else NAN for reward, of_row in episodes]
+    row = torch.tensor([row for row, _ in own], dtype=torch.long)
+    values = torch.tensor([value for _, value in own], dtype=torch.float32)
+    advantages, returns = ppo.estimate(section, values, row, torch.tensor(rewards))
+    expected: tuple[list[float], list[float]] = [], []
+    for reward, of_row in episodes:
+        of_episode = reference_ppo.of_episode(
+            reward, [value for value, _ in of_row], [policy for _, policy in of_row], gamma, lam
+        )
+        for numbers, flat in zip(of_episode, expected, strict=True):
+            flat += [number for number in numbers if number is not None]
+    assert returns.tolist() == pytest.approx(expected[0], abs=1e-4)
+    assert advantages.tolist() == pytest.approx(expected[1], abs=1e-4)
+
+
+def test_an_estimate_over_evidence_by_hand():
+    """The tool's token between two actions has no part in it, however much its state is worth."""
+    section = PpoSection(gamma=0.9, gae_lambda=0.5)
+    advantages, returns = ppo.estimate(section, torch.tensor([0.2, 0.4]), torch.tensor([0, 0]), torch.ones(1))
+    assert advantages.tolist() == pytest.approx([0.43, 0.6])
+    assert returns.tolist() == pytest.approx([0.63, 1.0])
+    of_episode = reference_ppo.of_episode(1.0, [0.2, 99.0, 0.4], [True, False, True], 0.9, 0.5)
+    assert [a for a in of_episode[1] if a is not None] == pytest.approx([0.43, 0.6])
 
 
 @pytest.mark.parametrize(
@@ -82,99 +129,184 @@ def test_value_loss_by_hand(value, old, target, expected):
     assert reference_ppo.value_error(value, old, target, 0.2) == pytest.approx(expected)
 
 
-def moved(trainer) -> dict:
+# ------------------------------------------------------------------ the loop's update
+
+
+@pytest.fixture
+def build(tmp_path, pool, models):
+    def built(layout: str = "packed", **changes: Any) -> Loop:
+        section = PpoSection(gamma=GAMMA, gae_lambda=LAM, value_coefficient=COEFFICIENT)
+        loop = loop_of(
+            tmp_path / layout, pool, model=models[layout], **{"algorithm": "ppo", "ppo": section} | changes
+        )
+        assert (loop.forward.kind is None) == (layout == "padded")
+        return loop
+
+    return built
+
+
+def interrupted(sampled: Sampled) -> Sampled:
+    """The same samples with a tool's words in the middle of every other."""
+    for group in sampled.groups:
+        for episode in group.episodes[::2]:
+            (turn,) = episode.turns
+            cut = len(turn.token_ids) // 2
+            first, second = (
+                Turn("policy", turn.token_ids[part], "", turn.logprobs[part])
+                for part in (slice(cut), slice(cut, None))
+            )
+            episode.turns = [first, Turn("evidence", [5, 9, 14], ""), second]
+    return sampled
+
+
+def with_values(loop: Loop, evidence: bool = False) -> tuple[Sampled, StepBatch]:
+    """A batch of a policy whose values are not zero."""
+    with torch.no_grad():
+        loop.plain.value_head.weight.normal_(0, 0.05, generator=torch.Generator().manual_seed(3))
+    sampled = loop.collector.sample(1, 0)
+    sampled = interrupted(sampled) if evidence else sampled
+    batch = loop.weigh(sampled)
+    loop.score(batch, sampled)
+    return sampled, batch
+
+
+def moved(loop: Loop, evidence: bool = False) -> tuple[Sampled, StepBatch]:
     """A batch whose old log-probabilities and values differ from the present ones, so that every clip acts."""
+    sampled, batch = with_values(loop, evidence)
+    noise, first = torch.Generator().manual_seed(4), 0
+    rewards = [reward for group in sampled.groups for reward in group.rewards]
     with torch.no_grad():
-        model_of(trainer).value_head.weight.normal_(0, 0.05, generator=torch.Generator().manual_seed(3))
-    batch = trainer._generate_and_score_completions(trainer._draw())
-    with torch.no_grad():
-        logprobs, values = plain_forward(trainer, batch)
-        noise = torch.Generator().manual_seed(4)
-        batch["old_per_token_logps"] = logprobs + 0.3 * torch.randn(logprobs.shape, generator=noise)
-        old = values + 0.3 * torch.randn(values.shape, generator=noise)
-        rewards = torch.tensor(sampled_of(trainer).rewards)
-        batch["old_values"] = old
-        batch["advantages"], batch["returns"] = gae(rewards, old, batch["completion_mask"], 0.99, 0.9)
-    return batch
+        logprobs, values = row_by_row(loop.plain, prompted(batch))
+    assert values is not None
+    for group in batch.groups:
+        part = slice(first, first + len(group.advantages))
+        group.old = logprobs[part] + 0.3 * torch.randn(len(group.advantages), generator=noise)
+        group.values = values[part] + 0.3 * torch.randn(len(group.advantages), generator=noise)
+        first = part.stop
+    for number, group in enumerate(batch.groups):
+        row = torch.arange(G).repeat_interleave(torch.tensor(group.lengths))
+        own = torch.tensor(rewards[number * G : (number + 1) * G])
+        assert group.values is not None
+        group.advantages, group.returns = ppo.estimate(loop.config.ppo, group.values, row, own)
+    return sampled, batch
 
 
-def reference_loss(trainer, batch) -> torch.Tensor:
-    logprobs, values = plain_forward(trainer, batch)
-    lengths = batch["completion_mask"].sum(1).tolist()
-
-    def rows(tensor):
-        return [row[:n] for row, n in zip(tensor, lengths, strict=True)]
-
+def reference_loss(loop: Loop, sampled: Sampled, batch: StepBatch) -> torch.Tensor:
+    """By the plain loops, each row read alone."""
+    logprobs, values = row_by_row(loop.plain, prompted(batch))
+    assert values is not None
+    lengths = [length for group in batch.groups for length in group.lengths]
+    old, old_values = (
+        torch.cat([getattr(group, name) for group in batch.groups]) for name in ("old", "values")
+    )
     return reference_ppo.loss(
-        rows(logprobs),
-        rows(batch["old_per_token_logps"]),
-        rows(values),
-        rows(batch["old_values"]),
-        sampled_of(trainer).rewards,
-        gamma=0.99,
-        lam=0.9,
+        *(list(flat.split(lengths)) for flat in (logprobs, old, values, old_values)),
+        [reward for group in sampled.groups for reward in group.rewards],
+        gamma=GAMMA,
+        lam=LAM,
         low=0.2,
         high=0.28,
         value_clip=0.2,
-        value_coefficient=0.1,
+        value_coefficient=COEFFICIENT,
     )
 
 
-def test_the_packed_update_is_the_references(tmp_path, pool):  # noqa: F811
-    trainer = build(tmp_path, pool, algorithm="ppo")
-    batch = moved(trainer)
-    ours = trainer._compute_loss(model_of(trainer), batch)
-    ours_gradient = gradient(trainer, ours)
-    theirs = reference_loss(trainer, batch)
-    theirs_gradient = gradient(trainer, theirs)
-    assert ours.item() == pytest.approx(theirs.item(), rel=1e-4)
-    assert (ours_gradient - theirs_gradient).norm() / theirs_gradient.norm() < 1e-4
-    assert trainer._metrics["train"]["clip_ratio/region_mean"][-1] > 0
-
-
-def test_the_first_values_are_zero_and_every_group_is_trained_on(tmp_path, pool):  # noqa: F811
-    trainer = build(tmp_path, pool, algorithm="ppo")
-    batch = trainer._generate_and_score_completions(trainer._draw())
-    mask = batch["completion_mask"].bool()
-    rewards = torch.tensor(sampled_of(trainer).rewards)
-    assert (batch["old_values"] == 0).all()
-    assert (batch["returns"][mask] == rewards[:, None].expand_as(mask)[mask]).all()
-    batch["returns"] = torch.full_like(batch["returns"], 0.5)
-    batch["advantages"] = torch.zeros_like(batch["advantages"])
-    assert (
-        gradient(trainer, trainer._compute_loss(model_of(trainer), batch)).norm() > 0
-    )  # the values still learn
-
-
-def test_accumulating_micro_steps_changes_nothing(tmp_path, pool):  # noqa: F811
-    trainer = build(tmp_path, pool, algorithm="ppo", groups_per_micro_step=2)
-    batch = moved(trainer)
-    trainer.args.steps_per_generation = trainer.current_gradient_accumulation_steps = 1
-    whole = gradient(trainer, trainer._compute_loss(model_of(trainer), batch))
-    trainer.args.steps_per_generation = trainer.current_gradient_accumulation_steps = 2
-    model_of(trainer).zero_grad()
-    for part in split_groups(batch, 2):
-        trainer._compute_loss(model_of(trainer), part).backward()
-    parts = torch.cat([p.grad.flatten() for p in model_of(trainer).parameters() if p.grad is not None])
-    assert (whole - parts).norm() / whole.norm() < 1e-5
-
-
-def test_a_sample_without_a_verdict_moves_nothing(tmp_path, pool):  # noqa: F811
-    trainer = build(tmp_path, pool, algorithm="ppo")
-    batch = trainer._generate_and_score_completions(trainer._draw())
-    sampled = sampled_of(trainer)
-    sampled.rewards[3] = NAN
-    local = torch.tensor(sampled.rewards)
-    trainer._weigh(batch, sampled, local.view(4, 8), local)
-    assert batch["completion_mask"][3].sum() == 0 and (batch["advantages"][3] == 0).all()
-    assert batch["num_items_in_batch"] == sum(len(c.token_ids) for c in sampled.completions) - len(
-        sampled.completions[3].token_ids
-    )
-    assert trainer._compute_loss(model_of(trainer), batch).isfinite()
-
-
+@pytest.mark.parametrize("evidence", [False, True], ids=["whole", "with evidence"])
 @pytest.mark.parametrize("lora", [None, LoraSection(r=4)], ids=["whole", "lora"])
-def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(tmp_path, pool, lora):  # noqa: F811
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_update_is_the_references(build, layout, lora, evidence):
+    loop = build(layout, lora=lora)
+    sampled, batch = moved(loop, evidence)
+    figures = loop.backward(batch, fresh=False)
+    found = gradient_of(loop.plain)
+    expected = reference_loss(loop, sampled, batch)
+    assert distance(found, gradient(loop.plain, expected)) < 1e-4
+    assert figures["loss"] == pytest.approx(expected.item(), rel=1e-4)
+    assert 0 < figures["clipped_share"] < 1
+    assert figures["value_loss"] > 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_estimates_come_from_the_values_of_the_policys_own_tokens(build, layout):
+    """What the loop scores a batch with, from values that each row alone has at each of its policy's tokens."""
+    loop = build(layout)
+    sampled, batch = with_values(loop, evidence=True)
+    episodes = [episode for group in sampled.groups for episode in group.episodes]
+    rewards = [reward for group in sampled.groups for reward in group.rewards]
+    assert any(not all(episode.mask) for episode in episodes)
+    expected: list[list[float]] = [[], [], []]
+    for episode, reward in zip(episodes, rewards, strict=True):
+        ids = torch.tensor([episode.prompt_ids + episode.token_ids])
+        with torch.no_grad():
+            states = loop.plain(input_ids=ids, output_hidden_states=True).hidden_states[-1][0]
+            values = loop.plain.value_head(states[len(episode.prompt_ids) - 1 : -1]).tolist()
+        of_episode = reference_ppo.of_episode(reward, values, episode.mask, GAMMA, LAM)
+        own = [value for value, policy in zip(values, episode.mask, strict=True) if policy]
+        for flat, numbers in zip(expected, (*of_episode, own), strict=True):
+            flat += [number for number in numbers if number is not None]
+    for name, numbers in zip(("returns", "advantages", "values"), expected, strict=True):
+        found = torch.cat([getattr(group, name) for group in batch.groups])
+        assert found.tolist() == pytest.approx(numbers, abs=1e-4), name
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_first_values_are_zero_and_every_group_is_trained_on(build, layout):
+    loop = build(layout, ppo=PpoSection())
+    sampled = loop.collector.sample(1, 0)
+    batch = loop.weigh(sampled)
+    loop.score(batch, sampled)
+    for drawn, group in zip(sampled.groups, batch.groups, strict=True):
+        assert group.values is not None
+        assert group.returns is not None
+        assert (group.values == 0).all()
+        assert group.returns.equal(group.per_token(torch.tensor(drawn.rewards)))
+        group.returns = torch.full_like(group.returns, 0.5)
+        group.advantages = torch.zeros_like(group.advantages)
+    loop.backward(batch, fresh=False)
+    assert gradient_of(loop.plain).norm() > 0  # the values still learn
+
+
+def test_accumulating_micro_steps_changes_nothing(build):
+    loop = build(groups_per_micro_step=2)
+    _, batch = moved(loop)
+    assert len(batch.micro_steps()) == 2
+    in_parts = loop.backward(batch, fresh=False), gradient_of(loop.plain)
+    batch.groups_per_micro_step = GROUPS
+    batch.totals = type(batch.totals)(batch.totals.rows, batch.totals.tokens, 1, 1)
+    whole = loop.backward(batch, fresh=False), gradient_of(loop.plain)
+    assert distance(in_parts[1], whole[1]) < 1e-5
+    for name in ("loss", "value_loss", "clipped_share"):
+        assert in_parts[0][name] == pytest.approx(whole[0][name], rel=1e-5), name
+
+
+def test_a_sample_without_a_verdict_moves_nothing(build):
+    loop = build()
+    sampled = loop.collector.sample(1, 0)
+    sampled.groups[0].rewards[3] = NAN
+    batch = loop.weigh(sampled)
+    loop.score(batch, sampled)
+    first = batch.groups[0]
+    assert first.lengths[3] == 0
+    assert first.prompted.samples[3].token_ids == []
+    assert first.per_sample(first.advantages)[3] == 0
+    drawn = [episode.tokens for group in sampled.groups for episode in group.episodes]
+    assert batch.totals.tokens == sum(drawn) - drawn[3]
+    figures = loop.backward(batch, fresh=False)
+    assert torch.tensor(figures["loss"]).isfinite()
+    assert gradient_of(loop.plain).isfinite().all()
+
+
+# ------------------------------------------------------------------ whole runs
+
+
+@pytest.mark.parametrize(
+    ("layout", "lora"),
+    [("packed", None), ("packed", LoraSection(r=4)), ("padded", None), ("padded", LoraSection(r=4))],
+    ids=["packed", "packed, lora", "padded", "padded, lora"],
+)
+def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(
+    tmp_path, pool, models, layout, lora
+):
     def trained(name: str, *lengths: int) -> dict[str, torch.Tensor]:
         run = Run(tmp_path / name)
         (run.folder / "rollouts").mkdir(parents=True)
@@ -188,9 +320,18 @@ def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(tmp_pat
                 groups_per_step=4,
                 learning_rate=1e-3,
             )
-            config = quickstart_config(train=section, verifier="math", verifier_options={})
+            config = quickstart_config(
+                model=models[layout], train=section, verifier="math", verifier_options={}
+            )
             evaluator = Evaluator(config, Evidence(config.evidence), pool, Terminal(quiet=True))
-            train(config, carry.problems("train", 50), evaluator, run, lambda policy, step: None)
+            train(
+                config,
+                carry.problems("train", 50),
+                evaluator,
+                run,
+                lambda step: False,
+                lambda sampler, step: {},
+            )
         (weights,) = (run.checkpoints / "checkpoint-2").glob("*model.safetensors")
         return load_file(weights)
 
@@ -204,10 +345,10 @@ def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(tmp_pat
     assert not hasattr(model, "value_head")
 
 
-def test_the_value_head_has_a_learning_rate_of_its_own(tmp_path, pool):  # noqa: F811
-    trainer = build(tmp_path, pool, algorithm="ppo", ppo=PpoSection(value_learning_rate=0.05))
-    groups = trainer.create_optimizer().param_groups
-    rates = {id(p): group["lr"] for group in groups for p in group["params"]}
-    by_name = {name: rates[id(p)] for name, p in model_of(trainer).named_parameters()}
-    assert {rate for name, rate in by_name.items() if "value_head" in name} == {0.05}
-    assert {rate for name, rate in by_name.items() if "value_head" not in name} == {1e-6}
+@pytest.mark.parametrize("lora", [None, LoraSection(r=4)], ids=["whole", "lora"])
+def test_the_value_head_has_a_learning_rate_of_its_own(build, lora):
+    loop = build(ppo=PpoSection(value_learning_rate=0.05), lora=lora)
+    rates = {id(p): (g["lr"], g["weight_decay"]) for g in loop.optimizer.param_groups for p in g["params"]}
+    by_name = {name: rates[id(p)] for name, p in loop.plain.named_parameters() if p.requires_grad}
+    assert {rate for name, rate in by_name.items() if "value_head" in name} == {(0.05, 0.0)}
+    assert {rate for name, (rate, _) in by_name.items() if "value_head" not in name} == {1e-6}

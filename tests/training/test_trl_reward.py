@@ -1,11 +1,17 @@
 """A verifier as a reward function of TRL's own trainer, without anything of ours around it."""
 
+import json
+import re
+import shlex
+
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from rlvr.cli import main
 from rlvr.worlds import carry
+from tests.conftest import REPO
 from verifiers import as_trl_reward
 
 
@@ -33,3 +39,16 @@ def test_trl_trains_with_a_verifier(tmp_path):
     trainer.train()
     reward = trainer.state.log_history[0]["reward"]
     assert 0 < reward < 1  # the base is right in about one of ten
+
+
+def test_the_example_of_the_docs_ends_in_a_report(tmp_path, monkeypatch):
+    python, shell = re.findall(
+        r"```(?:python|sh)\n(.*?)```", (REPO / "docs" / "trl.md").read_text(), re.DOTALL
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(compile(python, "docs/trl.md", "exec"), {})
+    assert main(shlex.split(shell)[1:]) == 0
+    document = json.loads((tmp_path / "report" / "report.json").read_text())
+    counts = {name: policy["n_samples"] for name, policy in document["policies"].items()}
+    assert counts == {"base": 4 * 32, "tuned": 4 * 32}
+    assert 0 < document["policies"]["base"]["pass_at_k"]["1"]["value"] < 1

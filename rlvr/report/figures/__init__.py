@@ -13,8 +13,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from rlvr.analysis.estimate import Number, real
+from rlvr.analysis.sections.compare import Comparison
+from rlvr.analysis.sections.summary import PolicySummary
 from rlvr.report.figures import theme
-from rlvr.rollouts.evaluations import Evaluation
+from rlvr.report.prose import lost_samples
+from rlvr.report.schema import Document, Group
 
 Row = Sequence[Any]
 
@@ -26,14 +30,10 @@ MIN_SEEDS = 3
 class View:
     """What a figure may look at."""
 
-    document: Mapping[str, Any]
+    document: Document
     """The content of report.json."""
-    evaluations: Sequence[Evaluation]
-    """Base, the main policy, then the others; one only where there is nothing to compare."""
     training: Sequence[Mapping[str, Any]] = ()
     """Rows of the main run's metrics.jsonl."""
-    trainings: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    """Run's name → rows of its metrics.jsonl, where there are several runs."""
 
     @property
     def main(self) -> str:
@@ -41,16 +41,18 @@ class View:
         return self.document["main"]
 
     @property
-    def comparison(self) -> Mapping[str, Any]:
-        return self.document.get("comparison") or {}
+    def comparison(self) -> Comparison | None:
+        """Base and main policy; None where there is one evaluation only."""
+        return self.document["comparison"]
 
     @property
-    def comparisons(self) -> dict[str, Mapping[str, Any]]:
+    def comparisons(self) -> dict[str, Comparison]:
         """Every comparison with the base, the main one first."""
-        return {self.main: self.comparison, **self.document["comparisons"]} if self.comparison else {}
+        main = self.comparison
+        return {self.main: main, **self.document["comparisons"]} if main else {}
 
     @property
-    def groups(self) -> Mapping[str, Any]:
+    def groups(self) -> Mapping[str, Group]:
         """Algorithm → its runs and their spread; empty unless there are several runs."""
         return self.document.get("groups") or {}
 
@@ -63,7 +65,7 @@ class View:
         return {name: shades[group.get(name, name)] for name in self.names}
 
     @property
-    def policies(self) -> Mapping[str, Any]:
+    def policies(self) -> Mapping[str, PolicySummary]:
         return self.document["policies"]
 
     @property
@@ -92,9 +94,9 @@ class Panel:
     """Problem ids of the elements with `data-problem`, by number."""
 
 
-def pct(value: Any) -> float:
+def pct(value: Number) -> float:
     """A rate as points for drawing; NaN where it is not defined."""
-    return float("nan") if value is None else 100 * float(value)
+    return 100 * real(value)
 
 
 def log2_axis(ax: Axes, top: int, ticks: int = 11) -> None:
@@ -128,11 +130,8 @@ def sampling_caption(view: View) -> str:
         policy = view.policies[name]
         n = policy["samples_per_problem"]
         span = f"{n['min']}" if n["min"] == n["max"] else f"{n['min']}–{n['max']}"
-        text = f"{name}: {policy['n_problems']:,} problems × {span} samples"
-        for key, words in (("truncated", "cut by the token limit"), ("no_answer", "without an answer")):
-            if (share := policy[key]["value"]) is not None:
-                text += f", {100 * share:.1f} % {words}"
-        parts.append(text)
+        about = f"{name}: {policy['n_problems']:,} problems × {span} samples"
+        parts.append(", ".join([about, *lost_samples(policy)]))
     others = [
         policy["samples_per_problem"]
         for name, policy in view.policies.items()
@@ -142,9 +141,9 @@ def sampling_caption(view: View) -> str:
         fewest, most = min(n["min"] for n in others), max(n["max"] for n in others)
         span = f"{fewest}" if fewest == most else f"{fewest}–{most}"
         parts.append(f"{len(others)} more evaluations with {span} samples")
-    if view.comparison:
-        parts.append(f"K = {view.comparison['compression']['search_budget']}")
-    held = view.document.get("settings", {}).get("base", {})
+    if c := view.comparison:
+        parts.append(f"K = {c['compression']['search_budget']}")
+    held = view.document["settings"].get("base", {})
     words = {
         "temperature": "temperature {}",
         "top_p": "top-p {}",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from matplotlib.axes import Axes
 
+from rlvr.analysis.estimate import EstimateJson, Number, real
+from rlvr.analysis.evidence import LogOdds
+from rlvr.analysis.sections.compare import Comparison
 from rlvr.report.figures import Panel, View, clock, pct, theme
+from rlvr.report.schema import distance_of
 from rlvr.text import points
 
-PARTS = ("within", "beyond", "unresolved", "expansion")
+Part = Literal["within", "beyond", "unresolved", "expansion"]
+PARTS: tuple[Part, ...] = ("within", "beyond", "unresolved", "expansion")
 COLUMNS = ("step", "policy", "quantity", "value", "se", "lo", "hi", "status")
 
 
@@ -21,23 +25,40 @@ class At(NamedTuple):
     """An evaluation on the way."""
 
     policy: str
-    comparison: Mapping[str, Any]
+    comparison: Comparison
 
 
 Runs = dict[int, At]
 
 
+class Point(NamedTuple):
+    """What is drawn of an estimate at one step."""
+
+    value: Number
+    lo: Number
+    hi: Number
+    se: Number = None
+    status: str | None = None
+
+    @classmethod
+    def of(cls, e: EstimateJson | None) -> Point:
+        return cls(e["value"], e["lo"], e["hi"], e["se"], e["status"]) if e else cls(None, None, None)
+
+
+Line = dict[int, Point]
+"""By step."""
+
+
 def panel(view: View) -> Panel:
     name, short, title = "steps", "Steps", "What training bought, step by step"
-    found = {
-        int(m[1]): n for n in view.document.get("comparisons") or {} if (m := re.search(r"step-(\d+)$", n))
-    }
-    if not found:
+    found = {int(m[1]): n for n in view.document["comparisons"] if (m := re.search(r"step-(\d+)$", n))}
+    main = view.comparison
+    if not found or not main:
         return Panel(name, short, title, missing="Needs evaluations during training (step-N.jsonl).")
     last = max([*(row["step"] for row in view.training if isinstance(row.get("step"), int)), 0])
     runs = {step: At(policy, view.document["comparisons"][policy]) for step, policy in sorted(found.items())}
     if last > max(runs):
-        runs[last] = At(view.main, view.comparison)
+        runs[last] = At(view.main, main)
     series = {
         title: lines for title, lines in _series(view, runs).items() if any(map(_known, lines.values()))
     }
@@ -45,7 +66,7 @@ def panel(view: View) -> Panel:
     with theme.drawing(name):
         high = -(-(2 + len(series)) // 3)
         figure, axes = theme.canvas(7.4, 0.5 + 2.1 * high, nrows=high, ncols=3)
-        _rates(axes[0], view, runs)
+        _rates(axes[0], view, runs, str(main["compression"]["search_budget"]))
         _parts(axes[1], runs)
         for ax, (label, lines) in zip(axes[2:], series.items(), strict=False):
             _lines(ax, label, lines)
@@ -61,7 +82,7 @@ def panel(view: View) -> Panel:
         short,
         title,
         see=f"Compression within the budget goes from {points(first)} points at step {min(runs)} to "
-        f"{points(end)} at step {max(runs)}; what stands above it is of another kind, below 0 is forgetting.",
+        f"{points(end)} at step {max(runs)}; what lies above it is of another kind, below 0 is forgetting.",
         caption="Evaluations during training may have fewer samples: wider intervals, shorter curves. Bands of the "
         "rates: ± 1.96 standard errors of the fixed benchmark (none where n < 2k); of the others: 95 %, cluster "
         "bootstrap over problems. KL(π*‖π) rests on weighted samples of the checkpoint, at the end on the base's own "
@@ -76,88 +97,73 @@ def _lacking(titles: list[str]) -> str:
     if not titles:
         return ""
     why = "they need log-probabilities under the base in the evaluations, or enough samples"
-    return f" Not here: {', '.join(titles)} ({why})."
+    return f" Not drawn: {', '.join(titles)} ({why})."
 
 
-def _series(view: View, runs: Runs) -> dict[str, dict[str, dict[int, Mapping[str, Any]]]]:
+def _series(view: View, runs: Runs) -> dict[str, dict[str, Line]]:
     """Title of a small panel → label of a line → step → estimate."""
-
-    def distance(key: str) -> dict[int, Mapping[str, Any]]:
-        held = {step: at.comparison.get("alignment") or {} for step, at in runs.items()}
-        return {step: alignment.get(key) or {} for step, alignment in held.items()}
-
+    distances = {step: distance_of(at.comparison) for step, at in runs.items()}
     policies = {0: "base", **{step: at.policy for step, at in runs.items()}}
-    answers = {step: view.policies[policy]["diversity"]["answers"] for step, policy in policies.items()}
-    k = next((found["rarefied_k"] for found in answers.values() if "rarefied_k" in found), "n")
+    found = {step: view.policies[policy]["diversity"]["answers"] for step, policy in policies.items()}
+    answers = {step: a if a["status"] == "ok" else None for step, a in found.items()}
+    k = next((a["rarefied_k"] for a in answers.values() if a), "n")
     return {
-        f"distinct answers among {k}": {"": {step: a.get("rarefied") or {} for step, a in answers.items()}},
-        "KL(π‖p0), nats": {"": distance("kl_pi_p0")},
+        f"distinct answers among {k}": {
+            "": {step: Point.of(a and a["rarefied"]) for step, a in answers.items()}
+        },
+        "KL(π‖p0), nats": {"": {step: Point.of(d and d["kl_pi_p0"]) for step, d in distances.items()}},
         "to the verified posterior, nats": {
-            "KL(π_V‖π*)": distance("kl_verified"),
-            "KL(π*‖π)": distance("kl_target_pi"),
+            "KL(π_V‖π*)": {step: Point.of(d and d["kl_verified"]) for step, d in distances.items()},
+            "KL(π*‖π)": {step: Point.of(d and d["kl_target_pi"]) for step, d in distances.items()},
         },
         "β_eff, 1/nats": {
-            "": {step: beta_eff(at.comparison["evidence"]["pooled"]) for step, at in runs.items()}
+            "": {step: _beta_eff(at.comparison["evidence"]["pooled"]) for step, at in runs.items()}
         },
     }
 
 
-def beta_eff(pooled: Mapping[str, Any]) -> dict[str, Any]:
-    """1/evidence with its interval: that of the evidence, inverted; none where it holds 0, as β_eff is unbounded."""
-    value, lo, hi = pooled["beta_eff"], *(_float(pooled[end]) for end in ("lo", "hi"))
-    bounded = lo * hi > 0
-    return {
-        "value": value,
-        "lo": 1 / hi if bounded else None,
-        "hi": 1 / lo if bounded else None,
-        "status": pooled["status"] if bounded else "unbounded",
-    }
+def _beta_eff(pooled: LogOdds) -> Point:
+    lo, hi = pooled["beta_eff_lo"], pooled["beta_eff_hi"]
+    status = "unbounded" if lo is None or hi is None else pooled["status"]
+    return Point(pooled["beta_eff"], lo, hi, status=status)
 
 
-def _known(line: Mapping[int, Mapping[str, Any]]) -> bool:
-    return any(e.get("value") is not None for e in line.values())
+def _known(line: Line) -> bool:
+    return any(e.value is not None for e in line.values())
 
 
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _lines(ax: Axes, title: str, lines: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> None:
+def _lines(ax: Axes, title: str, lines: Mapping[str, Line]) -> None:
     for (label, line), colour in zip(lines.items(), ("tuned", "run2"), strict=False):
-        _line(ax, {s: e for s, e in line.items() if e.get("value") is not None}, colour, label, _float)
+        _line(ax, line, colour, label, real)
     ax.set_title(title, fontsize=9, fontweight="normal")
     if len(lines) > 1:
         ax.legend(fontsize=7)
 
 
-def _line(
-    ax: Axes, held: Mapping[int, Mapping[str, Any]], colour: str, label: str, scaled: Callable[[Any], float]
-) -> None:
+def _line(ax: Axes, line: Line, colour: str, label: str, scaled: Callable[[Number], float]) -> None:
+    held = {step: e for step, e in line.items() if e.value is not None}
     xs, shade = list(held), theme.colour(colour)
-    ax.plot(xs, [scaled(e["value"]) for e in held.values()], "o-", ms=3.5, color=shade, label=label or None)
-    lo, hi = ([scaled(e.get(end)) for e in held.values()] for end in ("lo", "hi"))
+    ax.plot(xs, [scaled(e.value) for e in held.values()], "o-", ms=3.5, color=shade, label=label or None)
+    lo, hi = ([scaled(e.lo) for e in held.values()], [scaled(e.hi) for e in held.values()])
     ax.fill_between(xs, lo, hi, color=shade, alpha=0.15, linewidth=0)
 
 
-def _rates(ax: Axes, view: View, runs: Runs) -> None:
-    k = str(view.comparison["compression"]["search_budget"])
+def _rates(ax: Axes, view: View, runs: Runs, k: str) -> None:
     at = {0: "base", **{step: at.policy for step, at in runs.items()}}
     for key, colour in dict.fromkeys((("1", "tuned"), (k, "run2"))):
         curves = {step: view.policies[policy]["pass_at_k"].get(key) for step, policy in at.items()}
-        held = {step: _fixed(e) for step, e in curves.items() if e and e["value"] is not None}
-        _line(ax, held, colour, f"pass@{key}", pct)
+        _line(ax, {step: _fixed(e) for step, e in curves.items() if e}, colour, f"pass@{key}", pct)
     ax.set_title("held-out pass@k, points", fontsize=9, fontweight="normal")
     ax.legend(fontsize=7, loc="lower right")
 
 
-def _fixed(e: Mapping[str, Any]) -> dict[str, Any]:
+def _fixed(e: EstimateJson) -> Point:
     """The estimate with the interval for these problems only."""
-    if e.get("se_fixed") is None:
-        return {"value": e["value"], "lo": None, "hi": None}
-    return {
-        "value": e["value"],
-        **{end: e["value"] + z * e["se_fixed"] for end, z in (("lo", -1.96), ("hi", 1.96))},
-    }
+    se = e.get("se_fixed")
+    if se is None:
+        return Point(e["value"], None, None)
+    value = real(e["value"])
+    return Point(e["value"], value - 1.96 * real(se), value + 1.96 * real(se), se)
 
 
 def _parts(ax: Axes, runs: Runs) -> None:
@@ -180,23 +186,20 @@ def _parts(ax: Axes, runs: Runs) -> None:
 
 
 def _rows(view: View, runs: Runs) -> list[list[Any]]:
-    quantities: dict[tuple[int, str, str], Mapping[str, Any]] = {}
-    for step, (policy, comparison) in {0: At("base", {}), **runs}.items():
+    points: dict[tuple[int, str, str], Point] = {}
+    for step, policy in {0: "base", **{step: at.policy for step, at in runs.items()}}.items():
         curve = view.policies[policy]["pass_at_k"]
-        quantities |= {(step, policy, f"pass@{k}"): e for k, e in curve.items()}
-        quantities |= {
-            (step, policy, f"pass@{k}, these problems only"): {**_fixed(e), "se": e.get("se_fixed")}
-            for k, e in curve.items()
-        }
-        if comparison:
-            parts = comparison["compression"]
-            quantities |= {(step, policy, part): parts[part] for part in (*PARTS, "forgetting")}
-            quantities[step, policy, "k*"] = comparison["k_star"]
+        points |= {(step, policy, f"pass@{k}"): Point.of(e) for k, e in curve.items()}
+        points |= {(step, policy, f"pass@{k}, these problems only"): _fixed(e) for k, e in curve.items()}
+        if step in runs:
+            parts = runs[step].comparison["compression"]
+            points |= {(step, policy, part): Point.of(parts[part]) for part in PARTS}
+            points[step, policy, "forgetting"] = Point.of(parts["forgetting"])
+            points[step, policy, "k*"] = Point.of(runs[step].comparison["k_star"])
     for title, lines in _series(view, runs).items():
         for label, line in lines.items():
             for step, e in line.items():
                 policy = runs[step].policy if step in runs else "base"
-                quantities[step, policy, label or title.split(",")[0]] = e
-    fields = ("value", "se", "lo", "hi", "status")
-    ordered = sorted(quantities.items(), key=lambda item: item[0][0])
-    return [[*key, *(e.get(field) for field in fields)] for key, e in ordered]
+                points[step, policy, label or title.split(",")[0]] = e
+    ordered = sorted(points.items(), key=lambda item: item[0][0])
+    return [[*key, e.value, e.se, e.lo, e.hi, e.status] for key, e in ordered]

@@ -23,7 +23,8 @@ CONTROLS = (
 
 def panel(view: View) -> Panel:
     name, short, title = "controls", "Controls", "Control runs"
-    if not view.comparison:
+    c = view.comparison
+    if not c:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
     rows = [row for control in CONTROLS for row in _rows(view, *control)]
     run = sum(row[2] != "not in this report" for row in rows)
@@ -31,12 +32,12 @@ def panel(view: View) -> Panel:
         name,
         short,
         title,
-        see=f"{run} of {len(CONTROLS)} kinds of control run stand in this report; the base's best of K needs no run.",
-        caption="To have them here: `rlvr run CONFIG` with the setting in the last column, then `rlvr report` with the "
+        see=f"{run} of {len(CONTROLS)} kinds of control run are in this report; the base's best of K needs no run.",
+        caption="To add them: `rlvr run CONFIG` with the setting in the last column, then `rlvr report` with the "
         "folders of all runs. Best of K of the base is its pass@K: what a verifier that chooses among K samples "
         "reaches without training.",
         columns=("control", "what it tells", "runs", "pass@1, points", "Δ pass@1, points", "setting"),
-        rows=[*rows, _best_of_base(view)],
+        rows=[*rows, _best_of_base(view, c["compression"]["search_budget"])],
     )
 
 
@@ -50,8 +51,7 @@ def _rows(view: View, control: str, tells: str, setting: str, method: str) -> It
         yield [f"{control}: {name}", tells, str(len(group["runs"])), interval(rate), interval(gain), setting]
 
 
-def _best_of_base(view: View) -> list[Any]:
-    budget = view.comparison["compression"]["search_budget"]
+def _best_of_base(view: View, budget: int) -> list[Any]:
     best = view.policies["base"]["pass_at_k"].get(str(budget))
     return [
         f"base, best of K = {budget} (control)",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from rlvr.analysis.estimate import EstimateJson
+from rlvr.analysis.sections.compare import Comparison
+from rlvr.analysis.sections.decomposition import Compression
 from rlvr.report.figures import Panel, View, pct, theme
 from rlvr.report.prose import lost
 from rlvr.text import number, points
 
-PARTS = {
+Part = Literal["within", "beyond", "unresolved", "expansion"]
+PARTS: dict[Part, str] = {
     "within": "compression within K",
     "beyond": "compression beyond K",
     "unresolved": "unresolved",
@@ -23,11 +26,12 @@ COLUMNS = ("run", "part", "value", "se", "lo", "hi", "problems", "status")
 
 def panel(view: View) -> Panel:
     name, short, title = "decomposition", "Decomposition", "Of which kind the gain is"
-    if not view.comparison:
+    main = view.comparison
+    if not main:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
     runs = view.comparisons
     if not view.groups:  # checkpoints first, in their order, what came of them last
-        runs = {**{name: c for name, c in runs.items() if name != view.main}, view.main: view.comparison}
+        runs = {**{name: c for name, c in runs.items() if name != view.main}, view.main: main}
     with theme.drawing(name):
         figure, (ax,) = theme.canvas(7.4, 1.75 + 0.75 * len(runs))
         for y, comparison in enumerate(runs.values()):
@@ -41,13 +45,12 @@ def panel(view: View) -> Panel:
         ax.set_xlabel("points of pass@1 (gain to the right, forgetting to the left)")
         figure.legend(handles=_legend(ax), loc="outside upper left", ncols=3)
         drawing = theme.svg(figure, name)
-    parts = view.comparison["compression"]
     return Panel(
         name,
         short,
         title,
-        see=_see(parts),
-        caption=_caption(view),
+        see=_see(main["compression"]),
+        caption=_caption(main),
         columns=COLUMNS,
         rows=[row for run, c in runs.items() for row in _rows(run, c)],
         drawing=drawing,
@@ -57,7 +60,7 @@ def panel(view: View) -> Panel:
 _INSIDE: dict[str, Any] = {"color": theme.colour("ground"), "fontsize": 10, "fontweight": "bold"}
 
 
-def _bar(ax: Axes, y: int, parts: Mapping[str, Any]) -> None:
+def _bar(ax: Axes, y: int, parts: Compression) -> None:
     right, whole = 0.0, sum(pct(parts[part]["value"]) for part in PARTS)
     for part in PARTS:
         value = pct(parts[part]["value"])
@@ -69,7 +72,7 @@ def _bar(ax: Axes, y: int, parts: Mapping[str, Any]) -> None:
             ax.text(right + value / 2, y, points(parts[part]["value"]), ha="center", va="center", **_INSIDE)
         right += value
     ax.barh(y, -pct(parts["forgetting"]["value"]), height=0.5, color=theme.colour("forgetting"), linewidth=0)
-    ends = [-pct(parts["forgetting"][end]) for end in ("lo", "hi")]
+    ends = [-pct(parts["forgetting"]["lo"]), -pct(parts["forgetting"]["hi"])]
     ax.plot(ends, [y + 0.31] * 2, color=theme.colour("forgetting"), linewidth=1.6, solid_capstyle="butt")
     floor = pct(parts["churn_floor"]["value"])
     for x in (floor, -floor):
@@ -77,7 +80,7 @@ def _bar(ax: Axes, y: int, parts: Mapping[str, Any]) -> None:
     ax.plot(pct(parts["delta"]["value"]), y, "D", color=theme.colour("ground"), mec=theme.colour("ink"), ms=7)
 
 
-def _whisker(ax: Axes, y: int, left: float, part: Mapping[str, Any], name: str) -> None:
+def _whisker(ax: Axes, y: int, left: float, part: EstimateJson, name: str) -> None:
     """The part's own interval, drawn under its segment, from where the segment begins."""
     at = y + 0.31
     ax.plot(
@@ -107,7 +110,7 @@ def _legend(ax: Axes) -> list[Any]:
     return handles
 
 
-def _see(parts: Mapping[str, Any]) -> str:
+def _see(parts: Compression) -> str:
     k = parts["search_budget"]
     text = (
         f"Of {points(parts['delta']['value'], sign=True)} points, {points(parts['within']['value'])} "
@@ -125,8 +128,8 @@ def _see(parts: Mapping[str, Any]) -> str:
     return f"{text}. {lost(parts)}"
 
 
-def _caption(view: View) -> str:
-    c, parts = view.comparison, view.comparison["compression"]
+def _caption(c: Comparison) -> str:
+    parts = c["compression"]
     certified = parts["certified_simultaneous"]["count"]
     text = (
         f"K = {parts['search_budget']}, n0 = {parts['n_base']}, α = {parts['alpha']:g}, "
@@ -146,11 +149,19 @@ def _caption(view: View) -> str:
     )
 
 
-def _rows(run: str, comparison: Mapping[str, Any]) -> list[list[Any]]:
-    parts = comparison["compression"]
-    names = (*PARTS, "forgetting", "delta", "headroom", "churn_floor", "compression_low", "compression_high")
-    names = (*names, "expansion_high")
-    rows = [(name, parts[name]) for name in names]
-    rows += [(name, comparison[name]) for name in ("ratio_gross", "ratio_net", "efficiency_gap")]
-    keys = ("value", "se", "lo", "hi", "used", "status")
-    return [[run, name, *(e.get(key) for key in keys)] for name, e in rows]
+def _rows(run: str, c: Comparison) -> list[list[Any]]:
+    parts = c["compression"]
+    rows: list[tuple[str, EstimateJson]] = [
+        *((part, parts[part]) for part in PARTS),
+        ("forgetting", parts["forgetting"]),
+        ("delta", parts["delta"]),
+        ("headroom", parts["headroom"]),
+        ("churn_floor", parts["churn_floor"]),
+        ("compression_low", parts["compression_low"]),
+        ("compression_high", parts["compression_high"]),
+        ("expansion_high", parts["expansion_high"]),
+        ("ratio_gross", c["ratio_gross"]),
+        ("ratio_net", c["ratio_net"]),
+        ("efficiency_gap", c["efficiency_gap"]),
+    ]
+    return [[run, name, e["value"], e["se"], e["lo"], e["hi"], e["used"], e["status"]] for name, e in rows]

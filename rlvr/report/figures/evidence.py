@@ -9,6 +9,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from rlvr.analysis.estimate import real
+from rlvr.analysis.sections.ladder import Ladder, RungJson
 from rlvr.report.figures import Panel, View, theme
 from rlvr.report.prose import evidence_worth
 from rlvr.text import line, number
@@ -26,7 +28,7 @@ HOW = (
 
 def panel(view: View) -> Panel:
     name, short, title = "evidence", "Evidence", "What shots and hints are worth"
-    ladder = view.document.get("ladder")
+    ladder = view.document["ladder"]
     if not ladder:
         return Panel(name, short, title, missing=HOW)
     with theme.drawing(name):
@@ -52,16 +54,16 @@ def _names(view: View) -> dict[str, str]:
     return {"base": "base", "tuned": view.main}
 
 
-def _draw(ax: Axes, ladder: Mapping[str, Any], colours: Mapping[str, str]) -> None:
-    rungs = [rung for rung in ladder["rungs"] if math.isfinite(_float(rung["nats"]["value"]))]
+def _draw(ax: Axes, ladder: Ladder, colours: Mapping[str, str]) -> None:
+    rungs = [rung for rung in ladder["rungs"] if math.isfinite(real(rung["nats"]["value"]))]
     places = _places(ladder["rungs"])
     for policy, colour in colours.items():
         own = [rung for rung in rungs if rung["policy"] == policy]
         if not own:
             continue
         shift = 0.0 if policy == "base" else 0.006 * max(places.values())
-        xs, ys = [places[rung["label"]] + shift for rung in own], [_float(r["nats"]["value"]) for r in own]
-        bars = [1.96 * se if math.isfinite(se := _float(r["nats"]["se"])) else 0.0 for r in own]
+        xs, ys = [places[rung["label"]] + shift for rung in own], [real(r["nats"]["value"]) for r in own]
+        bars = [1.96 * se if math.isfinite(se := real(r["nats"]["se"])) else 0.0 for r in own]
         ax.errorbar(xs, ys, bars, fmt="o", ms=5, lw=1.2, capsize=2.5, color=colour, label=policy)
         on_line = [i for i, rung in enumerate(own) if rung["shots"] is not None]
         ax.plot([xs[i] for i in on_line], [ys[i] for i in on_line], color=colour)
@@ -73,7 +75,7 @@ def _draw(ax: Axes, ladder: Mapping[str, Any], colours: Mapping[str, str]) -> No
     _points_axis(ax, ladder)
 
 
-def _places(rungs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _places(rungs: Sequence[RungJson]) -> dict[str, float]:
     """Label → x: the number of shots, on a linear axis as the line between them is; hints to their right."""
     shots = {r["label"]: float(r["shots"]) for r in rungs if r["shots"] is not None}
     places = dict(sorted(shots.items(), key=lambda item: item[1]))
@@ -88,18 +90,18 @@ def _tick(label: str) -> str:
     return label.split(" shot")[0] if label.endswith(("shot", "shots")) else line(label, 14)
 
 
-def _equivalent(ax: Axes, ladder: Mapping[str, Any], places: Mapping[str, float], colour: str) -> None:
+def _equivalent(ax: Axes, ladder: Ladder, places: Mapping[str, float], colour: str) -> None:
     """The tuned policy's level, and where the base's line meets it; an arrow to the right where it never does."""
     tuned = next(r for r in ladder["rungs"] if r["policy"] == "tuned" and r["label"] == ladder["target"])
-    level, worth = _float(tuned["nats"]["value"]), ladder["equivalent"]
+    level, worth = real(tuned["nats"]["value"]), ladder["equivalent"]
     if not math.isfinite(level):
         return
     ax.axhline(level, color=colour, linewidth=1.0, linestyle="--", label=f"tuned, {ladder['target']}")
     if worth["status"] == "censored_right":
-        at = float(worth["bound"])
+        at = float(worth.get("bound") or 0)
         arrow = {"arrowstyle": "-|>", "color": colour, "mutation_scale": 16}
         ax.annotate("", (at, level), (0.9 * at, level), arrowprops=arrow)
-        text, side = f"> {worth['bound']} shots", -8
+        text, side = f"> {worth.get('bound')} shots", -8
     elif worth["value"] is not None:
         at = float(worth["value"])
         ax.plot([at, at], [0, level], color=colour, linewidth=1.0, linestyle=":")
@@ -118,8 +120,8 @@ def _equivalent(ax: Axes, ladder: Mapping[str, Any], places: Mapping[str, float]
     )
 
 
-def _points_axis(ax: Axes, ladder: Mapping[str, Any]) -> None:
-    rate = _float(ladder["rungs"][0]["pass_1"]["value"])
+def _points_axis(ax: Axes, ladder: Ladder) -> None:
+    rate = real(ladder["rungs"][0]["pass_1"]["value"])
     if not 0 < rate < 1:
         return
     start = math.log(rate / (1 - rate))
@@ -139,12 +141,12 @@ def _nats(points: float) -> float:
     return math.log(points / (100 - points))
 
 
-def _setbacks(rungs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _setbacks(rungs: Sequence[RungJson]) -> Iterator[str]:
     """Evidence that makes the tuned policy worse than it is without."""
     for rung in rungs:
         own = rung["against_own"]
-        if rung["policy"] == "tuned" and _float(own["value"]) < 0:
-            sure = "beyond noise" if _float(own["hi"]) < 0 else "though not beyond noise"
+        if rung["policy"] == "tuned" and real(own["value"]) < 0:
+            sure = "beyond noise" if real(own["hi"]) < 0 else "though not beyond noise"
             yield (
                 f"With {line(rung['label'], 40)} the tuned policy does worse than without "
                 f"({number(own['value'], '+.2f')} nats, 95 %: {number(own['lo'], '.2f')} to "
@@ -152,15 +154,11 @@ def _setbacks(rungs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             )
 
 
-def _row(rung: Mapping[str, Any]) -> list[Any]:
+def _row(rung: RungJson) -> list[Any]:
     nats, own, rate = rung["nats"], rung["against_own"], rung["pass_1"]
     return [
-        *(rung["policy"], rung["label"], rung["shots"], rung["file"], nats["used"]),
-        *(nats[key] for key in ("value", "se", "lo", "hi", "status")),
-        *(own[key] for key in ("value", "lo", "hi")),
-        *(rate[key] for key in ("value", "lo", "hi")),
+        *(rung["policy"], rung["label"], rung["shots"], rung.get("file"), nats["used"]),
+        *(nats["value"], nats["se"], nats["lo"], nats["hi"], nats["status"]),
+        *(own["value"], own["lo"], own["hi"]),
+        *(rate["value"], rate["lo"], rate["hi"]),
     ]
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)

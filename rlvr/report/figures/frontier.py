@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from rlvr.analysis.estimate import real
+from rlvr.analysis.sections.distance import CertainSuccess, Distance
 from rlvr.report.figures import Panel, View, pct, theme
 from rlvr.report.figures.tables import interval
+from rlvr.report.schema import distance_of
 from rlvr.text import number
 
-CHAIN = {
+Link = Literal["kl_bernoulli", "kl_within_verified", "kl_within_unverified"]
+Quantity = Literal[
+    Link,
+    "kl_pi_p0",
+    "kl_pi_p0_k3",
+    "kl_verified",
+    "kl_target_pi",
+    "efficiency",
+    "certain_success",
+    "ess",
+    "ess_verified",
+]
+Runs = Mapping[str, Distance]
+
+CHAIN: dict[Link, tuple[str, str]] = {
     "kl_bernoulli": ("success: kl(q‖p)", "within"),
     "kl_within_verified": ("among verified: q · KL(π_V‖π*)", "expansion"),
     "kl_within_unverified": ("among failures: (1 − q) · KL", "unresolved"),
 }
 COLUMNS = ("run", "quantity", "value", "se", "lo", "hi", "status")
-QUANTITIES = (
+QUANTITIES: tuple[Quantity, ...] = (
     "kl_pi_p0",
     "kl_pi_p0_k3",
     *CHAIN,
@@ -33,7 +50,7 @@ QUANTITIES = (
 
 def panel(view: View) -> Panel:
     name, short, title = "frontier", "Frontier", "Distance from the base, and what it bought"
-    runs = {run: c for run, c in view.comparisons.items() if (c.get("alignment") or {}).get("status") == "ok"}
+    runs = {run: d for run, c in view.comparisons.items() if (d := distance_of(c))}
     if view.main not in runs:
         why = (
             "Needs each completion's log-probability under base and tuned policy (key logprobs), sampled at "
@@ -49,10 +66,10 @@ def panel(view: View) -> Panel:
         name,
         short,
         title,
-        see=_see(view.comparison["alignment"]),
+        see=_see(runs[view.main]),
         caption="Left: mean over problems; the curve is the family π_β ∝ p0 exp(V/β), β shared by all "
         "problems, the most success that a distance can buy. "
-        + _price(view.comparison["alignment"]["certain_success"])
+        + _price(runs[view.main]["certain_success"])
         + "Right: the chain rule splits the distance; a "
         "part estimated below 0 is noise around 0. Intervals: cluster bootstrap over problems. "
         "Log-probabilities are those of the sampling distribution.",
@@ -62,11 +79,11 @@ def panel(view: View) -> Panel:
     )
 
 
-def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
-    curve = _curve(view.comparison["alignment"])
-    far = max(_number(c["alignment"]["kl_pi_p0"], end) for c in runs.values() for end in ("value", "hi"))
-    certain = view.comparison["alignment"]["certain_success"]
-    price = _number(certain, "value")
+def _frontier(ax: Axes, view: View, runs: Runs) -> None:
+    curve = _curve(runs[view.main])
+    far = max(real(end) for d in runs.values() for end in (d["kl_pi_p0"]["value"], d["kl_pi_p0"]["hi"]))
+    certain = runs[view.main]["certain_success"]
+    price = real(certain["value"])
     inside = [(kl, q) for kl, q in curve if kl <= max(1.6 * far, 1.1 * np.nan_to_num(price), 0.1)]
     ax.plot(
         [kl for kl, _ in inside],
@@ -76,19 +93,19 @@ def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
         label="best reachable",
     )
     if not np.isnan(price):
-        zero = number(100 * certain["share_base_zero"], ".0f")
+        zero = number(100 * real(certain["share_base_zero"]), ".0f")
         label = f"mean ln(1/p̂); c0 = 0 on {zero} %"
         ax.axvline(price, color=theme.colour("muted"), linewidth=1.2, linestyle=(0, (4, 3)), label=label)
     base = pct(view.policies["base"]["pass_at_k"]["1"]["value"])
     ax.plot(0, base, "o", color=theme.colour("base"), label="base")
-    for run in runs:
+    for run, distance in runs.items():
         style = view.styles[run]
-        kl, rate = runs[run]["alignment"]["kl_pi_p0"], view.policies[run]["pass_at_k"]["1"]
-        x, y = _number(kl, "value"), pct(rate["value"])
-        ax.plot([_number(kl, "lo"), _number(kl, "hi")], [y, y], color=style["color"], linewidth=1)
+        kl, rate = distance["kl_pi_p0"], view.policies[run]["pass_at_k"]["1"]
+        x, y = real(kl["value"]), pct(rate["value"])
+        ax.plot([real(kl["lo"]), real(kl["hi"])], [y, y], color=style["color"], linewidth=1)
         ax.plot([x, x], [pct(rate["lo"]), pct(rate["hi"])], color=style["color"], linewidth=1)
         ax.plot(x, y, "o", color=style["color"], label=run)
-        eta = runs[run]["alignment"]["efficiency"]["value"]
+        eta = distance["efficiency"]["value"]
         if eta is not None:
             ax.annotate(f"η = {number(eta, '.2f')}", (x, y), (7, -12), textcoords="offset points", fontsize=9)
     ax.set_xlabel("KL(π‖p0), nats per problem")
@@ -96,9 +113,9 @@ def _frontier(ax: Axes, view: View, runs: Mapping[str, Any]) -> None:
     ax.set_ylim(0, 102)
 
 
-def _price(certain: Mapping[str, Any]) -> str:
+def _price(certain: CertainSuccess) -> str:
     """What the vertical line says."""
-    zero = f"{number(100 * (certain['share_base_zero'] or 0), '.1f')} % of the problems have c0 = 0"
+    zero = f"{number(100 * np.nan_to_num(real(certain['share_base_zero'])), '.1f')} % of the problems have c0 = 0"
     if certain["value"] is None:
         return f"No vertical line at mean ln(1/p̂): {zero}. "
     return (
@@ -107,19 +124,20 @@ def _price(certain: Mapping[str, Any]) -> str:
     )
 
 
-def _curve(alignment: Mapping[str, Any]) -> list[tuple[float, float]]:
+def _curve(distance: Distance) -> list[tuple[float, float]]:
     """(mean KL, mean success) over all problems: those whose base rate is 0 as far as anybody knows are moved
     by no β and spend nothing."""
-    sources = alignment["base_rate_from"]
-    known = 1 - sources["none"] / sum(sources.values())
-    return [(known * point["kl"], known * point["q"]) for point in alignment["frontier"]]
+    sources = distance["base_rate_from"]
+    problems = sources["counts"] + sources["importance"] + sources["few_counts"] + sources["none"]
+    known = 1 - sources["none"] / problems
+    return [(known * point["kl"], known * point["q"]) for point in distance["frontier"]]
 
 
-def _chain(ax: Axes, runs: Mapping[str, Any]) -> None:
-    for x, comparison in enumerate(runs.values()):
+def _chain(ax: Axes, runs: Runs) -> None:
+    for x, distance in enumerate(runs.values()):
         up = down = 0.0
         for key, (label, colour) in CHAIN.items():
-            value = _number(comparison["alignment"][key], "value")
+            value = real(distance[key]["value"])
             if value != value:
                 continue
             start = up if value >= 0 else down
@@ -140,12 +158,7 @@ def _chain(ax: Axes, runs: Mapping[str, Any]) -> None:
     ax.set_ylabel("nats per problem")
 
 
-def _number(e: Mapping[str, Any], key: str) -> float:
-    value = e.get(key)
-    return float("nan") if value is None else float(value)
-
-
-def _see(a: Mapping[str, Any]) -> str:
+def _see(a: Distance) -> str:
     text = f"The tuned policy lies {interval(a['kl_pi_p0'], 1, '.2f')} nats from the base. "
     if a["efficiency"]["value"] is not None:
         text += (
@@ -165,12 +178,12 @@ def _see(a: Mapping[str, Any]) -> str:
     )
 
 
-def _rows(runs: Mapping[str, Any]) -> list[list[Any]]:
+def _rows(runs: Runs) -> list[list[Any]]:
     rows: list[list[Any]] = []
-    for run, comparison in runs.items():
-        a = comparison["alignment"]
+    for run, a in runs.items():
         for quantity in QUANTITIES:
-            rows.append([run, quantity, *(a[quantity].get(f) for f in ("value", "se", "lo", "hi", "status"))])
+            e = a[quantity]
+            rows.append([run, quantity, e["value"], e["se"], e["lo"], e["hi"], e["status"]])
         rows.append(
             [run, "share of problems with c0 = 0", a["certain_success"]["share_base_zero"], *[None] * 4]
         )

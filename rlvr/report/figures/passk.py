@@ -7,6 +7,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from rlvr.analysis.estimate import EstimateJson, real
+from rlvr.analysis.sections.compare import Comparison
 from rlvr.report.figures import MIN_SEEDS, Panel, View, log2_axis, pct, theme
 from rlvr.text import number, points
 
@@ -16,7 +18,8 @@ COLUMNS = ("series", "k", "value", "se", "lo", "hi", "se_fixed", "problems", "st
 def panel(view: View) -> Panel:
     name, title = "curves", "pass@k, and what training changed of it"
     with theme.drawing(name):
-        two = bool(view.comparison)
+        c = view.comparison
+        two = bool(c)
         figure, axes = theme.canvas(
             7.4,
             5.6 if two else 3.8,
@@ -26,15 +29,15 @@ def panel(view: View) -> Panel:
         )
         top = max(int(k) for policy in view.policies.values() for k in policy["pass_at_k"])
         _curves(axes[0], view, {name: p["pass_at_k"] for name, p in view.policies.items()})
-        _false_positives(axes[0], view)
+        _false_positives(axes[0], c)
         log2_axis(axes[-1], top)
         axes[0].set_ylabel("pass@k, points")
         axes[-1].set_xlabel("k, samples (log₂)")
         axes[0].set_ylim(_floor(view), 102)
-        if two:
+        if c:
             if not view.groups:
-                _marks(axes[0], view)
-            _difference(axes[1], view)
+                _marks(axes[0], c, pct(view.policies[view.main]["pass_at_k"]["1"]["value"]))
+            _difference(axes[1], view, c)
         axes[0].legend(loc="best")
         drawing = theme.svg(figure, name)
     return Panel(
@@ -55,7 +58,7 @@ def _floor(view: View) -> float:
     return 0 if lowest < 45 else 10 * (lowest // 10) - 10
 
 
-def _curves(ax: Axes, view: View, curves: Mapping[str, Mapping[str, Any]]) -> None:
+def _curves(ax: Axes, view: View, curves: Mapping[str, Mapping[str, EstimateJson]]) -> None:
     """Every policy's curve, with a band for base and the main policy; of several seeds each one thin, their
     mean thick (a band would mix the seeds into it)."""
     means = {name: g for name, g in view.groups.items() if len(g["runs"]) >= MIN_SEEDS}
@@ -68,7 +71,7 @@ def _curves(ax: Axes, view: View, curves: Mapping[str, Mapping[str, Any]]) -> No
             continue
         ax.plot(ks, values, marker="o", ms=3 if main else 2, lw=2 if main else 1.2, label=policy, **style)
         if main:  # bands of every checkpoint would hide each other; their intervals are in the table
-            lo, hi = ([pct(e[end]) for e in curve.values()] for end in ("lo", "hi"))
+            lo, hi = ([pct(e["lo"]) for e in curve.values()], [pct(e["hi"]) for e in curve.values()])
             ax.fill_between(ks, lo, hi, color=style["color"], alpha=0.16, linewidth=0)
     for name, group in means.items():
         lines = [_line(curves[run]) for run in group["runs"]]
@@ -78,48 +81,51 @@ def _curves(ax: Axes, view: View, curves: Mapping[str, Mapping[str, Any]]) -> No
         ax.plot(ks, mean, marker="o", ms=3, lw=2.4, label=label, **view.styles[group["runs"][0]])
 
 
-def _line(curve: Mapping[str, Any]) -> tuple[list[int], list[float]]:
+def _line(curve: Mapping[str, EstimateJson]) -> tuple[list[int], list[float]]:
     return [int(k) for k in curve], [pct(e["value"]) for e in curve.values()]
 
 
-def _marks(ax: Axes, view: View) -> None:
+def _marks(ax: Axes, c: Comparison, target: float) -> None:
     """k*: from tuned pass@1 across to the base's curve and down; and where the base overtakes."""
-    target = pct(view.policies[view.main]["pass_at_k"]["1"]["value"])
-    star, cross = view.comparison["k_star"], view.comparison["crossover"]
+    star, cross = c["k_star"], c["crossover"]
+    at = real(star["value"])
     line = {"color": theme.colour("muted"), "linewidth": 1, "linestyle": (0, (2, 2))}
     text = {"color": theme.colour("ink"), "fontsize": 9}
-    if star["value"] is not None and star["value"] >= 1:
-        ax.plot([1, star["value"], star["value"]], [target, target, ax.get_ylim()[0]], **line)
+    if at >= 1:
+        ax.plot([1, at, at], [target, target, ax.get_ylim()[0]], **line)
         ax.annotate(
-            f"k* = {number(star['value'])}",
-            (star["value"], target),
+            f"k* = {number(at)}",
+            (at, target),
             (6, -14),
             textcoords="offset points",
             **text,
         )
     elif star["status"] == "censored_right":
-        ax.annotate("", (star["bound"], target), (1, target), arrowprops={"arrowstyle": "->"} | line)
+        bound = star.get("bound") or 1
+        ax.annotate("", (bound, target), (1, target), arrowprops={"arrowstyle": "->"} | line)
         ax.annotate(
-            f"k* > {star['bound']}",
-            (star["bound"], target),
+            f"k* > {bound}",
+            (bound, target),
             (-6, -12),
             textcoords="offset points",
             ha="right",
             **text,
         )
     if cross["value"] is not None and cross["status"] != "base_ahead_at_1":
-        k = str(int(cross["value"]))
-        x = cross.get("k_real") or cross["value"]
+        k = str(int(real(cross["value"])))
+        x = cross.get("k_real") or real(cross["value"])
         ax.axvline(x, color=theme.colour("forgetting"), linewidth=1, linestyle=(0, (4, 3)))
         ax.annotate(
             f"base ahead from k = {k}", (x, ax.get_ylim()[0]), (5, 6), textcoords="offset points", **text
         )
 
 
-def _false_positives(ax: Axes, view: View) -> None:
+def _false_positives(ax: Axes, c: Comparison | None) -> None:
     """What a policy that is never right would show with the verifier's false positives: the largest audited rate, or
     one in a thousand, assumed, where nobody audited it."""
-    noise = view.comparison.get("noise") or {"fpr_floor": {}, "fpr_assumed": True}
+    if not c:
+        return
+    noise = c["noise"]
     rate = "0.001" if noise["fpr_assumed"] else max(noise["fpr_floor"], key=float)
     floor, how = noise["fpr_floor"].get(rate), "assumed" if noise["fpr_assumed"] else "audited"
     if floor and 100 * max(floor.values()) > ax.get_ylim()[0]:
@@ -128,19 +134,22 @@ def _false_positives(ax: Axes, view: View) -> None:
         ax.plot(ks, values, ":", lw=1, color=theme.colour("muted"), label=label)
 
 
-def _difference(ax: Axes, view: View) -> None:
+def _difference(ax: Axes, view: View, main: Comparison) -> None:
     _curves(ax, view, {name: c["difference"] for name, c in view.comparisons.items()})
     ax.axhline(0, color=theme.colour("ink"), linewidth=0.8)
     ax.set_ylabel("tuned − base,\npoints, paired")
-    cross = view.comparison["crossover"]
+    cross = main["crossover"]
     if cross["status"] == "censored_right" and not view.groups:
-        ax.set_title(f"no crossing up to k = {cross['bound']}", loc="right", fontsize=9, fontweight="normal")
+        ax.set_title(
+            f"no crossing up to k = {cross.get('bound')}", loc="right", fontsize=9, fontweight="normal"
+        )
 
 
 def _see(view: View) -> str:
-    if not view.comparison:
+    c = view.comparison
+    if not c:
         return "One policy: the chance that at least one of k samples is right."
-    gain, star, cross = (view.comparison[key] for key in ("gain", "k_star", "crossover"))
+    gain, star, cross = c["gain"], c["k_star"], c["crossover"]
     text = (
         f"One sample: {points(gain['value'], sign=True)} points "
         f"({points(gain['lo'], sign=True)} to {points(gain['hi'], sign=True)}); the lower panel shows at "
@@ -148,14 +157,14 @@ def _see(view: View) -> str:
         "that lead is still there. "
     )
     if star["status"] == "censored_right":
-        text += f"Even {star['bound']} base samples are worth less than one tuned sample. "
+        text += f"Even {star.get('bound')} base samples are worth less than one tuned sample. "
     elif star["value"] is not None:
         text += (
             "The dotted line finds the base samples that one tuned sample is worth: k* = "
             f"{number(star['value'])}. "
         )
     if cross["value"] is None:
-        where = f" up to k = {cross['bound']}" if cross.get("bound") else ""
+        where = f" up to k = {cross.get('bound')}" if cross.get("bound") else ""
         return text + f"The base never overtakes{where}."
     first = cross.get("first_significant")
     sure = f"beyond noise from k = {first}" if first else "nowhere beyond noise"
@@ -169,9 +178,5 @@ def _rows(view: View) -> list[list[Any]]:
     return rows
 
 
-def _row(series: str, k: str, e: dict[str, Any]) -> list[Any]:
-    return [
-        series,
-        int(k),
-        *(e.get(key) for key in ("value", "se", "lo", "hi", "se_fixed", "used", "status")),
-    ]
+def _row(series: str, k: str, e: EstimateJson) -> list[Any]:
+    return [series, int(k), e["value"], e["se"], e["lo"], e["hi"], e.get("se_fixed"), e["used"], e["status"]]

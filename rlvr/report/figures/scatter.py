@@ -10,10 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from rlvr.analysis.compression import clopper_pearson
-from rlvr.analysis.passk import pass_at_k
-from rlvr.analysis.posterior import beta_posterior
-from rlvr.analysis.samples import Samples, align
+from rlvr.analysis.sections.problems import Change, Problems
 from rlvr.report.figures import Panel, View, theme
 from rlvr.text import number
 
@@ -31,7 +28,7 @@ COLUMNS = (
     "tuned hi",
     "kind",
 )
-KINDS = {
+KINDS: dict[Change, tuple[str, str]] = {
     "search": ("tuned", "better"),
     "beyond": ("run4", "better, clearly beyond K"),
     "worse": ("forgetting", "worse"),
@@ -46,14 +43,10 @@ MOST_WITH_BARS = 200
 
 def panel(view: View) -> Panel:
     name, short, title = "problems", "Problems", "Every problem, before and after"
-    if not view.comparison:
+    c, found = view.comparison, view.document["problems"]
+    if not c or not found:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
-    base, tuned = align(view.evaluations[0].samples, view.evaluations[1].samples)
-    both = (base.n > 0) & (tuned.n > 0)
-    base, tuned = base.select(np.flatnonzero(both)), tuned.select(np.flatnonzero(both))
-    K = int(view.comparison["compression"]["search_budget"])
-    x, y = base.c / base.n, tuned.c / tuned.n
-    kinds = _kinds(view, base, tuned, K)
+    K, size = c["compression"]["search_budget"], len(found["problem_id"])
     with theme.drawing(name):
         figure, axes = theme.canvas(
             7.4,
@@ -67,69 +60,56 @@ def panel(view: View) -> Panel:
         )
         top, corner, main, side = axes
         corner.set_visible(False)
-        floor = 0.5 / float(np.median(base.n))
-        _points(main, base, tuned, kinds, floor)
+        floor = 0.5 / found["median_n_base"]
+        _points(main, found, floor)
         _curve(main, K, floor)
-        _axes(main, floor, int(np.median(base.n)))
-        _margins(top, side, x, y, floor)
+        _axes(main, floor, found["unseen_bound"])
+        _margins(top, side, np.array(found["base"]), np.array(found["tuned"]), floor)
         figure.legend(
-            handles=_legend(main, kinds),
+            handles=_legend(main, found["change"]),
             loc="outside upper left",
             ncols=4,
             columnspacing=1.2,
             handletextpad=0.2,
         )
-        drawing = _with_problems(theme.svg(figure, name), name, min(len(x), MOST_DRAWN))
+        drawing = _with_problems(theme.svg(figure, name), name, min(size, MOST_DRAWN))
     return Panel(
         name,
         short,
         title,
-        see=_see(view, kinds),
+        see=_see(found["change"]),
         caption="Base rates on a logarithmic axis, tuned rates on a linear one; problems that the base "
-        f"never solved stand in the column on the left. Dashed: y = x. Solid: 1 − (1 − x)^{K}, what the "
+        f"never solved are in the column on the left. Dashed: y = x. Solid: 1 − (1 − x)^{K}, what the "
         f"best of {K} "
         "base samples "
         "reaches. Bars and intervals in the table: Beta posterior (Jeffreys' prior), 95 %"
-        + ("." if len(x) <= MOST_WITH_BARS else f"; bars are left out beyond {MOST_WITH_BARS} problems.")
-        + (f" {MOST_DRAWN:,} of {len(x):,} problems are drawn." if len(x) > MOST_DRAWN else ""),
+        + ("." if size <= MOST_WITH_BARS else f"; bars are left out beyond {MOST_WITH_BARS} problems.")
+        + (f" {MOST_DRAWN:,} of {size:,} problems are drawn." if size > MOST_DRAWN else ""),
         columns=COLUMNS,
-        rows=_rows(base, tuned, kinds),
+        rows=_rows(found),
         drawing=drawing,
-        points=tuple(base.problem_ids[:MOST_DRAWN]),
+        points=tuple(found["problem_id"][:MOST_DRAWN]),
     )
 
 
-def _kinds(view: View, base: Any, tuned: Any, K: int) -> np.ndarray:
-    """What each point is. "Beyond" only where the tuned rate's 95 % interval lies above the base's pass@K."""
-    x, y = base.c / base.n, tuned.c / tuned.n
-    reach = np.nan_to_num(pass_at_k(base.n, base.c, K), nan=1.0)
-    clearly = clopper_pearson(tuned.n, tuned.c)[0] > reach
-    kinds = np.where(y > x, np.where(clearly, "beyond", "search"), np.where(y < x, "worse", "same"))
-    certified = np.isin(
-        base.problem_ids, view.comparison["compression"]["certified_simultaneous"]["problems"]
-    )
-    first = np.where(certified, "certified", np.where(y > 0, "unresolved", "unsolved"))
-    return np.where(base.c == 0, first, kinds)
-
-
-def _points(ax: Axes, base: Samples, tuned: Samples, kinds: np.ndarray, floor: float) -> None:
+def _points(ax: Axes, found: Problems, floor: float) -> None:
     """One collection in the order of the problems, so that the drawing's elements can be numbered.
 
     Problems with equal counts would hide each other: a seeded jitter, smaller than one sample, spreads them.
     """
-    x, y, n = base.c / base.n, tuned.c / tuned.n, base.n
+    x, y, n = (np.array(found[key]) for key in ("base", "tuned", "n_base"))
     rng = np.random.default_rng(0)
     size = min(len(x), MOST_DRAWN)
     at = np.where(x > 0, x, _column(floor)) * np.exp(rng.uniform(-1, 1, len(x)) * np.where(x > 0, 0.02, 0.22))
     up = y + rng.uniform(-1, 1, len(y)) * 0.006
-    colours = [theme.colour(KINDS[kind][0]) for kind in kinds[:size]]
+    colours = [theme.colour(KINDS[change][0]) for change in found["change"][:size]]
     if len(x) <= MOST_WITH_BARS:
-        before, after = beta_posterior(base.n, base.c), beta_posterior(tuned.n, tuned.c)
+        lo0, hi0, lo1, hi1 = (np.array(found[k]) for k in ("base_lo", "base_hi", "tuned_lo", "tuned_hi"))
         thin = {"colors": colours, "alpha": 0.3, "linewidth": 0.7, "zorder": 2}
-        ax.vlines(at, 100 * after.lo, 100 * after.hi, **thin)
+        ax.vlines(at, 100 * lo1, 100 * hi1, **thin)
         some = x > 0  # the column's own interval, 0 to p_U, is said on the axis
         thin["colors"] = [c for c, drawn in zip(colours, some, strict=True) if drawn]
-        ax.hlines(100 * up[some], np.maximum(before.lo[some], floor / 1.3), before.hi[some], **thin)
+        ax.hlines(100 * up[some], np.maximum(lo0[some], floor / 1.3), hi0[some], **thin)
     area = 16 + 20 * (n / max(n.max(), 1))
     dots = ax.scatter(
         at[:size],
@@ -156,9 +136,9 @@ def _curve(ax: Axes, K: int, floor: float) -> None:
     )
 
 
-def _axes(ax: Axes, floor: float, n: int) -> None:
+def _axes(ax: Axes, floor: float, bound: float) -> None:
     """The column of c = 0 says below it up to where the base rate may lie, p_U = 1 − α^{1/n}."""
-    unseen = f"0 of n\n(p ≤ {number(100 * float(clopper_pearson(n, 0, sided=1)[1]), '.2g')})"
+    unseen = f"0 of n\n(p ≤ {number(100 * bound, '.2g')})"
     left = _column(floor) / 1.9
     ax.set_xscale("log")
     ax.set_xlim(left, 1.15)
@@ -192,10 +172,10 @@ def _margins(top: Axes, side: Axes, x: np.ndarray, y: np.ndarray, floor: float) 
     side.set_xlabel("problems", fontsize=9)
 
 
-def _legend(ax: Axes, kinds: np.ndarray) -> list[Any]:
+def _legend(ax: Axes, changes: list[Change]) -> list[Any]:
     handles = []
     for kind, (colour, label) in KINDS.items():
-        if count := int(np.sum(kinds == kind)):
+        if count := changes.count(kind):
             text = f"{label} ({count})"
             handles += ax.plot([], [], "o", ms=6, color=theme.colour(colour), label=text, alpha=0.8)
     return handles
@@ -209,8 +189,8 @@ def _with_problems(drawn: str, name: str, count: int) -> str:
     return drawn[:start] + numbered
 
 
-def _see(view: View, kinds: np.ndarray) -> str:
-    count = {kind: int(np.sum(kinds == kind)) for kind in KINDS}
+def _see(changes: list[Change]) -> str:
+    count = {kind: changes.count(kind) for kind in KINDS}
     zero = count["unresolved"] + count["certified"] + count["unsolved"]
     text = (
         f"{count['search'] + count['beyond']} problems got better among those that the base solves at times, "
@@ -226,23 +206,11 @@ def _see(view: View, kinds: np.ndarray) -> str:
     return text + " A click on a point opens the problem's rollouts where the page holds some."
 
 
-def _rows(base: Any, tuned: Any, kinds: np.ndarray) -> list[list[Any]]:
-    before, after = beta_posterior(base.n, base.c), beta_posterior(tuned.n, tuned.c)
-    (lo0, hi0), (lo1, hi1) = (before.lo, before.hi), (after.lo, after.hi)
-    return [
-        [
-            base.problem_ids[i],
-            int(base.n[i]),
-            int(base.c[i]),
-            int(tuned.n[i]),
-            int(tuned.c[i]),
-            base.c[i] / base.n[i],
-            float(lo0[i]),
-            float(hi0[i]),
-            tuned.c[i] / tuned.n[i],
-            float(lo1[i]),
-            float(hi1[i]),
-            KINDS[str(kinds[i])][1],
-        ]
-        for i in range(len(kinds))
-    ]
+def _rows(found: Problems) -> list[list[Any]]:
+    said = [KINDS[change][1] for change in found["change"]]
+    columns = (
+        *(found["problem_id"], found["n_base"], found["c_base"], found["n_tuned"], found["c_tuned"]),
+        *(found["base"], found["base_lo"], found["base_hi"]),
+        *(found["tuned"], found["tuned_lo"], found["tuned_hi"], said),
+    )
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
+from rlvr.analysis.estimate import Number, real
+from rlvr.analysis.runs import BetweenRuns
 from rlvr.report.figures import MIN_SEEDS, Panel, View
 from rlvr.report.figures.tables import interval
 from rlvr.text import number
 
-SHOWN = {
+Followed = Literal["gain", "within", "expansion", "forgetting", "k_star", "kl_pi_p0", "efficiency"]
+SHOWN: dict[Followed, tuple[str, float, str]] = {
     "gain": ("Δ pass@1", 100, ".1f"),
     "within": ("C, compression within K", 100, ".1f"),
     "expansion": ("E, expansion", 100, ".1f"),
@@ -50,7 +53,7 @@ def panel(view: View) -> Panel:
 def _rows(view: View) -> Iterator[list[Any]]:
     for method, group in view.groups.items():
         curve = group["pass_at_k"].get("1")
-        shown = {"pass@1": (curve, 100, ".1f")} if curve else {}
+        shown: dict[str, tuple[BetweenRuns, float, str]] = {"pass@1": (curve, 100, ".1f")} if curve else {}
         shown |= {
             label: (group["quantities"][key], scale, form) for key, (label, scale, form) in SHOWN.items()
         }
@@ -59,16 +62,15 @@ def _rows(view: View) -> Iterator[list[Any]]:
                 yield [method, len(group["runs"]), label, *_cells(estimate, scale, form)]
 
 
-def _cells(estimate: Mapping[str, Any], scale: float, form: str) -> list[str]:
-    def one(key: str) -> str:
-        value = estimate.get(key)
-        return "–" if value is None else number(scale * value, form)
+def _cells(e: BetweenRuns, scale: float, form: str) -> list[str]:
+    def one(value: Number) -> str:
+        return number(scale * real(value), form)
 
     return [
-        interval(estimate, scale, form),
-        one("sd"),
-        one("se_within"),
-        f"{one('lowest')} to {one('highest')}",
+        interval(e, scale, form),
+        one(e.get("sd")),
+        one(e.get("se_within")),
+        f"{one(e.get('lowest'))} to {one(e.get('highest'))}",
     ]
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
+from rlvr.analysis.estimate import NO_DATA, EstimateJson, Number, real
+from rlvr.analysis.sections.compare import Comparison
+from rlvr.analysis.sections.distance import Distance
 from rlvr.report.figures import Panel, View
 from rlvr.report.figures.tables import interval
+from rlvr.report.schema import distance_of
 from rlvr.text import is_step, number
 
-POLICY_SERIES = {
+Cell = EstimateJson | Number
+"""An estimate, or a number without interval."""
+Series = Literal["pass_at_k", "maj_at_k", "pass_hat_k", "cot_pass_at_k"]
+POLICY_SERIES: dict[Series, str] = {
     "pass_at_k": "pass@{}",
     "maj_at_k": "maj@{}",
     "pass_hat_k": "pass^{}",
@@ -18,40 +25,50 @@ POLICY_SERIES = {
 
 
 class Quantity(NamedTuple):
-    """Where a quantity of the comparison lies in the document, and how it is written."""
+    """A quantity of the comparison, and how it is written."""
 
     label: str
-    path: tuple[str, ...]
+    read: Callable[[Comparison], Cell]
     scale: float = 100
     form: str = ".1f"
 
 
+def _nats(label: str, read: Callable[[Distance], EstimateJson], form: str = ".2f") -> Quantity:
+    def of(comparison: Comparison) -> Cell:
+        distance = distance_of(comparison)
+        return read(distance) if distance else None
+
+    return Quantity(label, of, 1, form)
+
+
 QUANTITIES = (
-    Quantity("Δ pass@1, paired", ("gain",)),
-    Quantity("p, sign flips", ("gain", "p_signflip"), 1, ".2g"),
-    Quantity("… Holm-adjusted over the runs", ("gain", "p_holm"), 1, ".2g"),
-    Quantity("k*, base samples worth one tuned sample", ("k_star",), 1, ".3g"),
-    Quantity("log₂ k*, bits of search", ("k_star", "log2"), 1, ".2f"),
-    Quantity("R_K, net compression ratio", ("ratio_net",), 1, ".2f"),
-    Quantity("ρ_K, gross compression ratio", ("ratio_gross",), 1, ".2f"),
-    Quantity("C, compression within K", ("compression", "within")),
-    Quantity("X, compression beyond K", ("compression", "beyond")),
-    Quantity("U, unresolved", ("compression", "unresolved")),
-    Quantity("E, expansion", ("compression", "expansion")),
-    Quantity("F, forgetting", ("compression", "forgetting")),
-    Quantity("churn floor of gain and forgetting", ("compression", "churn_floor")),
-    Quantity("problems with no base success", ("compression", "base_zero"), 1, ".0f"),
-    Quantity("… with certified expansion", ("compression", "certified_simultaneous", "count"), 1, ".0f"),
-    Quantity("base overtakes at k", ("crossover",), 1, ".4g"),
-    Quantity("… beyond noise from k", ("crossover", "first_significant"), 1, ".4g"),
-    Quantity("pass@K lost, problem by problem", ("coverage", "loss")),
-    Quantity("pass@K gained, problem by problem", ("coverage", "gain")),
-    Quantity("log-odds of success against the base, nats", ("evidence", "pooled"), 1, ".2f"),
-    Quantity("KL(π‖p0), nats", ("alignment", "kl_pi_p0"), 1, ".2f"),
-    Quantity("KL(π_V‖π*), nats", ("alignment", "kl_verified"), 1, ".2f"),
-    Quantity("KL(π*‖π), nats", ("alignment", "kl_target_pi"), 1, ".2f"),
-    Quantity("η, KL efficiency", ("alignment", "efficiency"), 1, ".2f"),
-    Quantity("effective sample size among verified", ("alignment", "ess_verified"), 1, ".0f"),
+    Quantity("Δ pass@1, paired", lambda c: c["gain"]),
+    Quantity("p, sign flips", lambda c: c["gain"].get("p_signflip"), 1, ".2g"),
+    Quantity("… Holm-adjusted over the runs", lambda c: c["gain"].get("p_holm"), 1, ".2g"),
+    Quantity("k*, base samples worth one tuned sample", lambda c: c["k_star"], 1, ".3g"),
+    Quantity("log₂ k*, bits of search", lambda c: c["k_star"].get("log2"), 1, ".2f"),
+    Quantity("R_K, net compression ratio", lambda c: c["ratio_net"], 1, ".2f"),
+    Quantity("ρ_K, gross compression ratio", lambda c: c["ratio_gross"], 1, ".2f"),
+    Quantity("C, compression within K", lambda c: c["compression"]["within"]),
+    Quantity("X, compression beyond K", lambda c: c["compression"]["beyond"]),
+    Quantity("U, unresolved", lambda c: c["compression"]["unresolved"]),
+    Quantity("E, expansion", lambda c: c["compression"]["expansion"]),
+    Quantity("F, forgetting", lambda c: c["compression"]["forgetting"]),
+    Quantity("churn floor of gain and forgetting", lambda c: c["compression"]["churn_floor"]),
+    Quantity("problems with no base success", lambda c: c["compression"]["base_zero"], 1, ".0f"),
+    Quantity(
+        "… with certified expansion", lambda c: c["compression"]["certified_simultaneous"]["count"], 1, ".0f"
+    ),
+    Quantity("base overtakes at k", lambda c: c["crossover"], 1, ".4g"),
+    Quantity("… beyond noise from k", lambda c: c["crossover"].get("first_significant"), 1, ".4g"),
+    Quantity("pass@K lost, problem by problem", lambda c: c["coverage"]["loss"]),
+    Quantity("pass@K gained, problem by problem", lambda c: c["coverage"]["gain"]),
+    Quantity("log-odds of success against the base, nats", lambda c: c["evidence"]["pooled"], 1, ".2f"),
+    _nats("KL(π‖p0), nats", lambda d: d["kl_pi_p0"]),
+    _nats("KL(π_V‖π*), nats", lambda d: d["kl_verified"]),
+    _nats("KL(π*‖π), nats", lambda d: d["kl_target_pi"]),
+    _nats("η, KL efficiency", lambda d: d["efficiency"]),
+    _nats("effective sample size among verified", lambda d: d["ess_verified"], ".0f"),
 )
 
 
@@ -60,10 +77,13 @@ def panel(view: View) -> Panel:
     several = [run for run in runs if not is_step(run)]
     columns = ["quantity", "base", *runs, *(["lowest to highest run"] if len(several) > 1 else [])]
     rows = [*_of_policies(view, runs, several), *_of_comparisons(runs, several)]
-    rows += _of_audits(view, runs, several) if runs else []
-    for label, key in (("cut by the token limit, %", "truncated"), ("without an answer, %", "no_answer")):
-        shares = {name: view.policies[name].get(key) or {} for name in ("base", *runs)}
-        if any(share.get("value") is not None for share in shares.values()):
+    rows += _of_audits(view.comparison, runs, several) if view.comparison else []
+    policies = {name: view.policies[name] for name in ("base", *runs)}
+    for label, shares in (
+        ("cut by the token limit, %", {name: p["truncated"] for name, p in policies.items()}),
+        ("without an answer, %", {name: p["no_answer"] for name, p in policies.items()}),
+    ):
+        if any(share["value"] is not None for share in shares.values()):
             rows.append(_row(label, shares, several, 100, ".1f"))
     return Panel(
         "summary",
@@ -85,57 +105,65 @@ def _about(several: Sequence[str]) -> str:
     return text
 
 
-def _of_policies(view: View, runs: Mapping[str, Any], several: Sequence[str]) -> Iterator[list[str]]:
-    base = view.policies["base"]
-    budget = view.comparison["compression"]["search_budget"] if runs else 1
+def _of_policies(view: View, runs: Mapping[str, Comparison], several: Sequence[str]) -> Iterator[list[str]]:
+    base, main = view.policies["base"], view.comparison
+    budget = main["compression"]["search_budget"] if main else 1
     ks = sorted({1, 4, 16, 64, 256, budget})
     for series, form in POLICY_SERIES.items():
         for k in ks if series != "pass_hat_k" else [4]:
-            if (base.get(series) or {}).get(str(k)):
-                held = {name: (view.policies[name].get(series) or {}).get(str(k)) for name in ("base", *runs)}
+            if str(k) in base[series]:
+                held = {name: view.policies[name][series].get(str(k)) for name in ("base", *runs)}
                 yield _row(form.format(k), held, several, 100, ".1f")
 
 
-def _of_comparisons(runs: Mapping[str, Any], several: Sequence[str]) -> Iterator[list[str]]:
+def _of_comparisons(runs: Mapping[str, Comparison], several: Sequence[str]) -> Iterator[list[str]]:
     for quantity in QUANTITIES:
-        held = {run: _at(comparison, quantity.path) for run, comparison in runs.items()}
-        if any(e and (e.get("value") is not None or e.get("status") != "no_data") for e in held.values()):
-            yield _row(quantity.label, {"base": None, **held}, several, quantity.scale, quantity.form)
+        held: dict[str, Cell] = {run: quantity.read(comparison) for run, comparison in runs.items()}
+        if any(map(_worth_a_row, held.values())):
+            yield _row(quantity.label, {"base": None} | held, several, quantity.scale, quantity.form)
 
 
-def _of_audits(view: View, runs: Mapping[str, Any], several: Sequence[str]) -> Iterator[list[str]]:
-    """Error rates of the verifier with the counts behind them, and pass@1 corrected for them (METRICS, noise)."""
-    compared = {"base": view.comparison, **runs}
-    held = {name: comparison["noise"]["corrected_pass_1"].get(name) for name, comparison in compared.items()}
-    for label, rate, audited in (
-        ("FPR of the verifier, % (of wrong samples audited)", "fpr", "audited_wrong"),
-        ("FNR of the verifier, % (of right samples audited)", "fnr", "audited_right"),
+def _worth_a_row(cell: Cell) -> bool:
+    """It has a value, or a reason why it has none."""
+    if isinstance(cell, dict):
+        return cell["value"] is not None or cell["status"] != NO_DATA
+    return cell is not None
+
+
+def _of_audits(
+    main: Comparison, runs: Mapping[str, Comparison], several: Sequence[str]
+) -> Iterator[list[str]]:
+    """Error rates of the verifier with the counts behind them, and pass@1 corrected for them (docs/metrics.md,
+    "Verifier noise").
+    """
+    held = {name: c["noise"]["corrected_pass_1"].get(name) for name, c in {"base": main, **runs}.items()}
+    for label, audited in (
+        (
+            "FPR of the verifier, % (of wrong samples audited)",
+            [(e["fpr"], e["audited_wrong"]) if e else None for e in held.values()],
+        ),
+        (
+            "FNR of the verifier, % (of right samples audited)",
+            [(e["fnr"], e["audited_right"]) if e else None for e in held.values()],
+        ),
     ):
         cells = [
-            "not audited"
-            if e is None
-            else f"{number(100 * e[rate], '.1f')} ({e[rate] * e[audited]:.0f} of {e[audited]})"
-            for e in held.values()
+            f"{number(100 * rate[0], '.1f')} ({rate[0] * rate[1]:.0f} of {rate[1]})"
+            if rate
+            else "not audited"
+            for rate in audited
         ]
         yield [label, *cells, "–"]
     row = _row("pass@1 corrected for both", held, several, 100, ".1f")
     yield ["not audited" if not cell or cell == "–" else cell for cell in row[:-1]] + row[-1:]
 
 
-def _at(comparison: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any] | None:
-    """The estimate at a path; a bare number is one without interval; None where there is none."""
-    value: Any = comparison
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    if value is None or isinstance(value, Mapping):
-        return value
-    return {"value": value}
-
-
-def _row(label: str, held: Mapping[str, Any], several: Sequence[str], scale: float, form: str) -> list[str]:
+def _row(label: str, held: Mapping[str, Cell], several: Sequence[str], scale: float, form: str) -> list[str]:
     cells = ["" if name == "base" and e is None else interval(e, scale, form) for name, e in held.items()]
-    values = [
-        scale * float(e["value"]) for run in several if (e := held.get(run)) and e.get("value") is not None
-    ]
+    values = [scale * real(value) for run in several if (value := _value(held.get(run))) is not None]
     spread = f"{number(min(values), form)} to {number(max(values), form)}" if values else "–"
     return [label, *cells, spread]
+
+
+def _value(cell: Cell) -> Number:
+    return cell["value"] if isinstance(cell, dict) else cell

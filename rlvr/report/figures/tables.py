@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from rlvr.analysis.estimate import EstimateJson, Number, real
+from rlvr.analysis.sections.compare import Comparison
+from rlvr.analysis.sections.strata import Stratum
 from rlvr.report.figures import Panel, View
 from rlvr.text import line, number, points
 
 
-def interval(e: Mapping[str, Any] | None, scale: float = 100, form: str = ".1f") -> str:
+def interval(e: EstimateJson | Number, scale: float = 100, form: str = ".1f") -> str:
     """ "61.4 (57.9 to 64.8)", "–" where it is not defined, with the reason where one is known."""
-    if not e or e.get("value") is None:
-        reason = (e or {}).get("status", "")
-        bound = (e or {}).get("bound")
+    if not isinstance(e, dict):
+        return number(scale * real(e), form)
+    if e["value"] is None:
+        reason, bound = e["status"], e.get("bound")
         if reason == "censored_right" and bound is not None:
             return f"> {bound}"
         return f"– ({reason.replace('_', ' ')})" if reason not in ("", "ok", "no_data") else "–"
-    value, lo, hi = (_scaled(e.get(key), scale) for key in ("value", "lo", "hi"))
-    if lo is None or hi is None:
+    value, lo, hi = (scale * real(number) for number in (e["value"], e["lo"], e["hi"]))
+    if e["lo"] is None or e["hi"] is None:
         return number(value, form)
     return f"{number(value, form)} ({number(lo, form)} to {number(hi, form)})"
-
-
-def _scaled(value: Any, scale: float) -> float | None:
-    return None if value is None else float(value) * scale
 
 
 def limits(view: View) -> Panel:
     """Table 7, from the strata that the analysis cut on half of the base's samples."""
     name, short, title = "limits", "Limits", "Where the gain lies, and where it ends"
-    if not view.comparison:
+    c = view.comparison
+    if not c:
         why = "Needs base and tuned samples of each problem, enough of them to define strata on one half."
         return Panel(name, short, title, missing=why)
-    K = view.comparison["compression"]["search_budget"]
+    K = c["compression"]["search_budget"]
     return Panel(
         name,
         short,
@@ -41,52 +42,49 @@ def limits(view: View) -> Panel:
         see="Problems by how often the base solves them: what was already reachable, and what was not.",
         caption="Strata are defined on half of the base's samples and scored on the other half; on the same "
         "half, regression to the mean would read as forgetting. Rows of whole sets rest on all samples.",
-        columns=tuple(words.format(K=K) for words in _LIMITS.values()),
-        rows=[[_stratum(key, row.get(key)) for key in _LIMITS] for row in _strata(view)],
+        columns=(
+            *("problems by set and base rate", "problems", "base pass@1", f"base pass@{K}"),
+            *("tuned pass@1", f"tuned pass@{K}", "Δ pass@1 ± se", "share of Δ, %"),
+            *("certified expansion", "unsound, %", "base samples to the first hit, 1/p"),
+        ),
+        rows=list(_strata(view, c)),
     )
 
 
-def _strata(view: View) -> Iterator[Mapping[str, Any]]:
+def _strata(view: View, main: Comparison) -> Iterator[list[Any]]:
     """All held-out problems, their strata, and every further set of problems."""
-    yield view.comparison["whole"] | {"stratum": "in distribution (held out), all"}
-    for row in view.comparison["limits"]:
-        yield row | {"stratum": f"base rate {row['stratum']}"}
-    probes = view.document.get("probes") or {}
-    for name, probe in probes.items():
-        yield probe["comparison"]["whole"] | {"stratum": f"out of distribution: {line(name, 40)}, all"}
-    if not probes:
-        yield {"stratum": "out of distribution: no further set was evaluated (problems.probes)"}
+    yield _stratum("in distribution (held out), all", main["whole"])
+    for row in main["limits"]:
+        yield _stratum(f"base rate {row['stratum']}", row)
+    sets = view.document["probes"]
+    for name, probe in sets.items():
+        yield _stratum(f"out of distribution: {line(name, 40)}, all", probe["comparison"]["whole"])
+    if not sets:
+        words = "out of distribution: no further set was evaluated (problems.probes)"
+        yield [words, *[None] * 6, "–", None, "–", "–"]
 
 
-_LIMITS = {
-    "stratum": "problems by set and base rate",
-    "problems": "problems",
-    "base_pass_1": "base pass@1",
-    "base_pass_k": "base pass@{K}",
-    "tuned_pass_1": "tuned pass@1",
-    "tuned_pass_k": "tuned pass@{K}",
-    "gain": "Δ pass@1 ± se",
-    "share_of_gain": "share of Δ, %",
-    "certified": "certified expansion",
-    "unsound_share": "unsound, %",
-    "samples_to_first_hit": "base samples to the first hit, 1/p",
-}
+def _stratum(name: str, row: Stratum) -> list[Any]:
+    def rate(e: EstimateJson) -> str:
+        return interval(e, form=".0f") if e["used"] else "–"
 
-
-def _stratum(key: str, value: Any) -> Any:
-    if key == "gain" and value and value.get("se") is not None:
-        return f"{points(value['value'], True)} ± {points(value['se'])}"
-    if isinstance(value, Mapping):
-        return interval(value, form=".0f") if value.get("used") else "–"
-    if key in ("share_of_gain", "unsound_share"):
-        return number(None if value is None else 100 * float(value), ".0f")
-    return number(value, ".3g") if key == "samples_to_first_hit" else value
+    gain = row["gain"]
+    return [
+        name,
+        row["problems"],
+        *(rate(row[key]) for key in ("base_pass_1", "base_pass_k", "tuned_pass_1", "tuned_pass_k")),
+        rate(gain) if gain["se"] is None else f"{points(gain['value'], True)} ± {points(gain['se'])}",
+        number(100 * real(row["share_of_gain"]), ".0f"),
+        row["certified"],
+        number(100 * real(row["unsound_share"]), ".0f"),
+        number(row["samples_to_first_hit"], ".3g"),
+    ]
 
 
 def probes(view: View) -> Panel:
     """Further problem sets, each on its own: what training did where the base finds nothing."""
     name, short, title = "probes", "Further sets", "Problem sets apart from the held-out one"
-    sets = view.document.get("probes") or {}
+    sets = view.document["probes"]
     if not sets:
         return Panel(name, short, title, missing="None was given (a run's probe sets are shown here).")
     rows = []
@@ -143,7 +141,8 @@ def _percent(rate: float | None) -> str:
 def exact(view: View) -> Panel:
     """Where the world can be enumerated: what is true, beside what was estimated."""
     name, short, title = "exact", "Exact", "Exact values beside the estimates"
-    rows = (view.document.get("exact") or {}).get("rows")
+    exact = view.document.get("exact")
+    rows = exact["rows"] if exact else []
     if not rows:
         return Panel(
             name,

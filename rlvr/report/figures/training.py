@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rlvr.analysis.frontier import group_signal
 from rlvr.report.figures import Panel, View, clock, theme
 from rlvr.report.figures.verdicts import COLOURS
 from rlvr.text import is_step, number, points
 
 EXPECTED = "expected_mixed_share"
-"""Not logged but computed from what is: see `_expected`."""
+"""Not logged but computed by the analysis from what is; see `rlvr.analysis.sections.training`."""
 NAMES = {"mixed_share": "observed", EXPECTED: "1 − p^G − (1 − p)^G"}
 
 # Title of a small panel → keys of metrics.jsonl, and what multiplies them.
@@ -40,7 +39,7 @@ WINDOW = 10
 
 def panel(view: View) -> Panel:
     name, short, title = "training", "Training", "The training run"
-    rows = [_expected(row) for row in view.training if isinstance(row.get("step"), int | float)]
+    rows = _with_expected(view)
     with_bands = any(
         is_step(policy) for policy in view.names
     )  # the next figure shows the held-out rates then
@@ -97,12 +96,14 @@ def panel(view: View) -> Panel:
     )
 
 
-def _expected(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row, with the share of groups that would have both outcomes if every problem had the mean rate."""
-    rate, samples, groups = (row.get(key) for key in ("correct_share", "samples", "groups/drawn"))
-    if rate is None or not samples or not groups:
-        return dict(row)
-    return {**row, EXPECTED: float(group_signal(rate, samples / groups))}
+def _with_expected(view: View) -> list[dict[str, Any]]:
+    """The logged steps, each with the share of mixed groups that was to be expected."""
+    rows = [row for row in view.training if isinstance(row.get("step"), int | float)]
+    expected = view.document["training"]["expected_mixed_share"]
+    return [
+        dict(row) if share is None else {**row, EXPECTED: share}
+        for row, share in zip(rows, expected, strict=True)
+    ]
 
 
 def _lacking(panels: Sequence[tuple[str, dict[str, str], float]], drawn: Collection[str]) -> str:

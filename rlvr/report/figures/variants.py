@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from rlvr.analysis.estimate import EstimateJson
 from rlvr.report.figures import Panel, View, log2_axis, pct, theme
 
-READINGS = {
+Reading = Literal["maj_at_k", "cot_pass_at_k", "pass_hat_k"]
+READINGS: dict[Reading, str] = {
     "maj_at_k": "maj@k: the most frequent answer of k",
     "cot_pass_at_k": "CoT-pass@k: right, and the reasoning sound",
     "pass_hat_k": "pass^k: all of k right",
@@ -14,8 +18,8 @@ COLUMNS = ("reading", "policy", "k", "value", "se", "lo", "hi", "problems", "sta
 
 def panel(view: View) -> Panel:
     name, short, title = "readings", "Readings", "Stricter and looser readings"
-    held = {
-        key: {policy: curve for policy, p in view.policies.items() if (curve := _curve(p.get(key)))}
+    held: dict[Reading, dict[str, dict[str, EstimateJson]]] = {
+        key: {policy: curve for policy, p in view.policies.items() if (curve := _curve(p[key]))}
         for key in READINGS
     }
     held = {key: curves for key, curves in held.items() if curves}
@@ -32,7 +36,7 @@ def panel(view: View) -> Panel:
                 )
                 if policy not in ("base", view.main):
                     continue
-                lo, hi = ([pct(e[end]) for e in curve.values()] for end in ("lo", "hi"))
+                lo, hi = ([pct(e["lo"]) for e in curve.values()], [pct(e["hi"]) for e in curve.values()])
                 ax.fill_between(ks, lo, hi, color=style[policy]["color"], alpha=0.14, linewidth=0)
             log2_axis(ax, max(int(k) for curve in curves.values() for k in curve), ticks=5)
             ax.set_title(READINGS[key].split(":")[0], fontsize=10)
@@ -51,7 +55,7 @@ def panel(view: View) -> Panel:
         "or care.",
         columns=COLUMNS,
         rows=[
-            [key, policy, int(k), *(e.get(f) for f in ("value", "se", "lo", "hi", "used", "status"))]
+            [key, policy, int(k), e["value"], e["se"], e["lo"], e["hi"], e["used"], e["status"]]
             for key, curves in held.items()
             for policy, curve in curves.items()
             for k, e in curve.items()
@@ -60,5 +64,5 @@ def panel(view: View) -> Panel:
     )
 
 
-def _curve(curve: dict | None) -> dict:
-    return {k: e for k, e in (curve or {}).items() if k.isdigit() and e.get("value") is not None}
+def _curve(curve: dict[str, EstimateJson]) -> dict[str, EstimateJson]:
+    return {k: e for k, e in curve.items() if e["value"] is not None}

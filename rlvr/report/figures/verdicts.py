@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rlvr.report.figures import Panel, View, theme
-from rlvr.text import line, number
+from rlvr.report.prose import lost_samples
+from rlvr.text import line
 from verifiers.types import STATUSES
 
 COLOURS = {
@@ -80,12 +81,7 @@ def panel(view: View) -> Panel:
 def _see(view: View) -> str:
     parts = []
     for name, policy in view.policies.items():
-        cut, none = policy["truncated"]["value"], policy["no_answer"]["value"]
-        said = [
-            f"{number(100 * value, '.1f')} % {what}"
-            for value, what in ((cut, "cut by the token limit"), (none, "without an answer"))
-            if value is not None
-        ]
+        said = lost_samples(policy)
         if policy["excluded"]:
             said.append(f"{policy['excluded']:,} not judged and left out")
         if said:
