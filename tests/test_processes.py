@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 from rlvr import rollouts
-from rlvr.run import read_metrics
 from rlvr.errors import ConfigError
 from rlvr.launch import processes
+from rlvr.run import read_metrics
 from rlvr.worlds.carry import TINY
 
 # sgd: the weights' change is the gradient, which AdamW's first step would reduce to its sign
@@ -106,9 +106,9 @@ def live_groups(folder: Path, step: int) -> list[bool]:
 def test_the_same_gradient_where_a_process_has_nothing_to_learn_from(tmp_path):
     """Steps in which both processes have a live group, one of them, neither; and others that are live in another
     micro-step than the other process's."""
-    for processes in (1, 2):
-        words = ["train", "quickstart", "--output", str(tmp_path / str(processes)), *FEW]
-        done = subprocess.run([*launch(processes), *words], capture_output=True, text=True, check=False)
+    for number in (1, 2):
+        words = ["train", "quickstart", "--output", str(tmp_path / str(number)), *FEW]
+        done = subprocess.run([*launch(number), *words], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
     one, two = tmp_path / "1", tmp_path / "2"
     live = [live_groups(two, step) for step in range(1, 9)]
