@@ -54,11 +54,12 @@ def main() -> int:
     parser.add_argument("override", nargs="*", metavar="key=value", help="further keys of the quickstart")
     args = parser.parse_args()
 
+    from rlvr.training.keeper import SAVING_SHARE
+
     from rlvr import rollouts, training
     from rlvr.cli import main as rlvr
     from rlvr.training import callbacks
     from rlvr.training.checkpoints import Checkpoints
-    from rlvr.training.keeper import SAVING_SHARE
 
     timed(fcntl, "flock", "lock")
     timed(callbacks, "append", "journal")

@@ -21,8 +21,8 @@ def pool():
 def first_batch(loop: Loop) -> tuple[Sampled, StepBatch]:
     """What the loop draws in its first step, and trains on."""
     sampled = loop.collector.sample(1, draw=0)
-    batch = loop.weigh(sampled)
-    loop.score(batch, sampled)
+    batch = loop.credit.weigh(sampled)
+    loop.credit.score(batch, sampled)
     return sampled, batch
 
 
