@@ -109,7 +109,10 @@ class Frozen:
         if not self.adapted:
             yield self.model
             return
-        with self.model.disable_adapter():
+        gathered = (
+            training if isinstance(training, PeftModel) else self.model
+        )  # a whole copy has its own adapters
+        with gathered.disable_adapter():
             yield training
 
     @torch.no_grad()

@@ -194,7 +194,8 @@ def run_cell(study: str, arm: str, seed: int, model: str | None) -> None:
             problems.train,
             evaluator,
             run,
-            lambda policy, step: exact(policy) if step % every == 0 else None,
+            due=lambda step: step % every == 0,
+            evaluate=lambda sampler, step: exact(sampler.policy),
         )
 
 
