@@ -131,12 +131,13 @@ class Assassin:
 
 def victim(plan: dict[str, Any], command: list[str]) -> int:
     """Run the command under an assassin."""
+    from rlvr.training.batch import Sampled
+    from rlvr.training.trainer import Trainer
+
     from rlvr import pipeline
     from rlvr.cli import main
     from rlvr.evaluation import Evaluator
-    from rlvr.training.batch import Sampled
     from rlvr.training.checkpoints import Checkpoints
-    from rlvr.training.trainer import Trainer
 
     def evaluated(_: Any, policy: Any, *__: Any) -> str:
         return {"base": PHASES[0], "tuned": PHASES[7]}.get(policy.name, PHASES[5])
