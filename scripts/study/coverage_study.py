@@ -1,7 +1,7 @@
 """Do the 95 % intervals cover the truth 95 % of the time? Simulated populations, the very functions of the
 report.
 
-python scripts/study/coverage_study.py [--experiments 1000] [--problems 50 200] [--docs docs/metrics.md]
+python scripts/study/coverage_study.py [--experiments 1000] [--problems 50 200] [--docs docs/metrics.md] [--json FILE]
 
 Each experiment draws M problems from a known population of (base rate, tuned rate), samples counts, and asks
 the functions behind `rlvr.analysis.sections.compare` for their intervals. pass@1, pass@k, the paired gain, k* and R
@@ -15,9 +15,10 @@ done so far.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
@@ -34,6 +35,7 @@ from rlvr.analysis.estimate import EstimateJson
 from rlvr.analysis.pair import Pair
 from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.decomposition import compression, ratios, roots
+from rlvr.machine import measured_on
 
 Floats = NDArray[np.float64]
 GRID = 400
@@ -273,12 +275,19 @@ def main() -> None:
     parser.add_argument(
         "--docs", type=Path, help="file whose part between the markers is replaced by the table"
     )
+    parser.add_argument("--json", type=Path, help="write the tallies there")
     options = parser.parse_args()
     settings = [(population, m) for population in POPULATIONS for m in options.problems]
-    text = report(
-        study(settings, options.experiments, options.replicates, options.minutes), options.replicates
-    )
+    tallies = study(settings, options.experiments, options.replicates, options.minutes)
+    text = report(tallies, options.replicates)
     print(text)
+    if options.json:
+        rows = [
+            {"population": population, "problems": m, "quantity": name} | asdict(tally)
+            for (population, m), quantities in tallies.items()
+            for name, tally in quantities.items()
+        ]
+        options.json.write_text(json.dumps({"tallies": rows, "machine": measured_on()}, indent=1) + "\n")
     if options.docs:
         page = options.docs.read_text(encoding="utf-8")
         before, rest = page.split(MARKERS[0])

@@ -131,6 +131,9 @@ class Assassin:
 
 def victim(plan: dict[str, Any], command: list[str]) -> int:
     """Run the command under an assassin."""
+    from rlvr.training.batch import Sampled
+    from rlvr.training.trainer import Trainer
+
     from rlvr import pipeline
     from rlvr.cli import main
     from rlvr.evaluation import Evaluator
