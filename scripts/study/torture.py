@@ -131,8 +131,6 @@ class Assassin:
 
 def victim(plan: dict[str, Any], command: list[str]) -> int:
     """Run the command under an assassin."""
-    from rlvr.training.batch import Sampled
-    from rlvr.training.trainer import Trainer
 
     from rlvr import pipeline
     from rlvr.cli import main
