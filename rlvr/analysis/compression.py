@@ -2,8 +2,8 @@
 forgetting.
 
 Definitions and the reasons for them: docs/metrics.md, "Of which kind is the gain". With b, t the base and tuned
-success rates of a problem, g = (t-b)⁺ and K the search budget, the identity Δpass@1 = C + X + U + E - F holds per problem and on
-average.
+success rates of a problem, g = (t-b)⁺ and K the search budget, the identity Δpass@1 = C + X + U + E - F holds per
+problem and on average.
 """
 
 from __future__ import annotations
