@@ -101,6 +101,7 @@ def test_the_report_says_what_the_rollouts_say(finished):
     mean = sum(r.score or 0 for r in rows) / len(rows)
     assert report["policies"]["base"]["pass_at_k"]["1"]["value"] == pytest.approx(mean)
     assert report["comparison"]["compression"]["search_budget"] == 8
+    assert report["comparison"]["replicates"] == report["analysis"]["replicates"] == 200
     page = (finished / "report.html").read_text()
     assert "<script src=" not in page and 'http-equiv="Content-Security-Policy"' in page
     assert str(finished / "report.html") in (finished.parent / "stdout").read_text()

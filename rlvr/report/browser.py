@@ -90,7 +90,7 @@ def collect(evaluations: Sequence[Evaluation], rows: int = MAX_ROWS) -> Browser:
                     {
                         "id": problem,
                         "prompt": _shortened(columns.prompts.get(code, "")),
-                        "reference": columns.references.get(code, "")[:2000],
+                        "reference": columns.references.get(code, ""),
                     }
                 )
             status = statuses.setdefault(row.get("status") or "not given", len(statuses))

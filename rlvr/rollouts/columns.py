@@ -6,6 +6,7 @@ the page wants to show some.
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from array import array
@@ -19,6 +20,9 @@ import numpy as np
 from rlvr.errors import UserError
 from rlvr.rollouts.keys import KEYS, Names, Numbers
 from rlvr.rollouts.rows import TornLine, parse, read_objects
+
+REFERENCE = 2000
+"""Characters of a reference that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Columns:
     offset: np.ndarray
     prompts: dict[int, str]
     references: dict[int, str]
+    """Of each problem, the beginning: the tests of a code problem may be long."""
     present: frozenset[str]
     """Keys of the contract that the first row has."""
     verifiers: dict[str, int]
@@ -128,7 +133,8 @@ class _Builder:
             if code not in self.prompts and isinstance(prompt := get("prompt"), str):
                 self.prompts[code] = prompt
             if code not in self.references and (reference := get("reference")) is not None:
-                self.references[code] = str(reference)
+                text = reference if isinstance(reference, str) else json.dumps(reference, ensure_ascii=False)
+                self.references[code] = text[:REFERENCE]
 
     def _add_problem(self, name: Any) -> int:
         if not isinstance(name, str):

@@ -78,6 +78,7 @@ def rows(policy: str, problems: int, samples: int, sharpen: float = 3.0) -> Iter
                 "sample": j,
                 "policy": policy,
                 "prompt": f"What is the number of problem {i}?",
+                "reference": "42",
                 "trace": "",
                 "answer": "42" if right[j] else f"no {wrong[j]}",
                 "complete": bool(wrong[j] < 1000),

@@ -271,3 +271,16 @@ def test_settings_that_are_no_json_are_refused(tmp_path, capsys):
     path.with_suffix(".settings.json").write_text("{")
     assert main(["report", str(path), "--output", str(tmp_path / "out")]) == 2
     assert "a.settings.json: not JSON" in capsys.readouterr().err
+
+
+def test_of_a_reference_the_beginning_is_kept_as_text(tmp_path):
+    tests = {"tests": [{"stdin": "é" * 5000}], "entry": None}
+    rows = [
+        GOOD | {"reference": "1/2"},
+        {"problem_id": "q", "score": 1, "reference": tests},
+        {"problem_id": "r", "score": 1, "reference": 0},
+        {"problem_id": "s", "score": 1},
+    ]
+    columns = read_columns(lines(tmp_path / "a.jsonl", *rows))
+    whole = json.dumps(tests, ensure_ascii=False)
+    assert columns.references == {0: "1/2", 1: whole[:2000], 2: "0"}

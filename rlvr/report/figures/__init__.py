@@ -20,7 +20,7 @@ from rlvr.report.figures import theme
 from rlvr.report.prose import lost_samples
 from rlvr.report.schema import Document, Group
 
-Row = Sequence[Any]
+Cells = Sequence[Any]
 
 MIN_SEEDS = 3
 """From so many runs of one algorithm on, their mean is drawn."""
@@ -84,8 +84,8 @@ class Panel:
     see: str = ""
     """One sentence: what to see."""
     caption: str = ""
-    columns: Row = ()
-    rows: Sequence[Row] = ()
+    columns: Cells = ()
+    rows: Sequence[Cells] = ()
     drawing: str | None = None
     """SVG in marker colours; None for a table."""
     missing: str = ""
