@@ -70,12 +70,7 @@ def test_the_config_shown_is_valid(tmp_path):
 
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
-    *(
-        pytest.param(f"docs/{path.name}", marks=pytest.mark.xfail(strict=True, reason="to be rewritten"))
-        if path.name == "architecture.md"
-        else f"docs/{path.name}"
-        for path in sorted((REPO / "docs").glob("*.md"))
-    ),
+    *(f"docs/{path.name}" for path in sorted((REPO / "docs").glob("*.md"))),
 ]
 LINK = re.compile(r"\]\(([\w./-]+)\)")
 PATH = re.compile(r"(?<![\w./-])((?:configs|docs|rlvr|scripts|tests|verifiers)/[\w./-]*\w)")
