@@ -163,9 +163,11 @@ def test_durations_are_saved_by_a_whole_run_only(tmp_path):
 
 
 def test_what_was_measured_is_this_suite():
-    missing = [file for file in selection.measured()["files"] if not (REPO / file).exists()]
-    assert missing == []
-    assert 0 < selection.minutes(everything=False) <= 10 < selection.minutes(everything=True) <= 35
+    """A file may come and go without a new measurement, not a tenth of the suite."""
+    files = {file: sum(parts) for file, parts in selection.measured()["files"].items()}
+    there = sum(seconds for file, seconds in files.items() if (REPO / file).exists())
+    assert there > 0.9 * sum(files.values())
+    assert 0 < selection.minutes(everything=False) <= 10 < selection.minutes(everything=True) <= 30
 
 
 def test_the_script_hands_its_words_to_pytest(tmp_path):

@@ -134,6 +134,7 @@ def test_every_layout_equals_row_by_row(name, evidence):
     torch.testing.assert_close(row_by_row(model, batch, TEMPERATURE)[0], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evidence", [False, True], ids=["whole", "with evidence"])
 def test_flex_attention_equals_row_by_row(evidence):
     """What CUDA chooses, uncompiled; FlexAttention has no gradient on a CPU."""
