@@ -82,7 +82,9 @@ def same_metrics(first: Path, second: Path) -> None:
         assert {"loss", "entropy", "gradient_norm", "drift/token_mean", "clipped_share"} <= figures or not a[
             "loss"
         ]
-        differing = {k: (a[k], b[k]) for k in figures if a[k] != pytest.approx(b[k], rel=1e-4, abs=2e-6)}
+        # a drift is the rounding of two computations, and which rows lie side by side decides how they round
+        noise = {k: 1e-4 if k.startswith("drift") else 2e-6 for k in figures}
+        differing = {k: (a[k], b[k]) for k in figures if a[k] != pytest.approx(b[k], rel=1e-4, abs=noise[k])}
         assert not differing, f"step {a['step']}"
 
 
