@@ -288,10 +288,12 @@ state.wait_for_everyone()  # a collective: here the time-out acts
 """
 
 
+@pytest.mark.slow
 def test_a_process_may_work_longer_than_a_collective_waits(tmp_path):
     main, other = ranks(["-c", SLOW], tmp_path)
-    (_, of_main), (_, of_other) = main.communicate(timeout=120), other.communicate(timeout=120)
+    (_, of_main), (_, of_other) = main.communicate(timeout=300), other.communicate(timeout=300)
     assert "all went on" in of_main and "all went on" in of_other, (of_main, of_other)
+    assert of_other.startswith("all went on")  # nothing is logged while it waits
     assert other.returncode != 0 and "imed out" in of_other
 
 
@@ -301,7 +303,7 @@ def test_two_machines_that_do_not_share_the_output_folder_are_refused(tmp_path):
         folder.mkdir()
     two = ranks(["-m", "rlvr", "run", "quickstart", "--output", "run", *LONGER], *folders)
     for process in two:
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
         assert process.returncode == 2
         assert "do not share the output folder" in said
         assert all(str(folder / "run") in said for folder in folders), said

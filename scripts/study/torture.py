@@ -131,6 +131,7 @@ class Assassin:
 
 def victim(plan: dict[str, Any], command: list[str]) -> int:
     """Run the command under an assassin."""
+
     from rlvr import pipeline
     from rlvr.cli import main
     from rlvr.evaluation import Evaluator

@@ -31,7 +31,7 @@ def loop_of(
     **train: Any,
 ) -> Loop:
     """The loop before its first step, on the embedded model, the world `carry` and the verifier of `pool`."""
-    settings = {"steps": 2, "groups_per_step": 4, "group_size": 8} | train
+    settings: dict[str, Any] = {"steps": 2, "groups_per_step": 4, "group_size": 8} | train
     config = quickstart_config(
         model=model,
         train=TrainConfig(**settings),

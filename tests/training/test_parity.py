@@ -203,7 +203,9 @@ def test_lora(make, drawn, loss_type, layout):
 @pytest.mark.parametrize("loss_type", ["grpo", "dapo"])
 @pytest.mark.parametrize("lora", [None, LoraSection(r=4)])
 def test_gradient_checkpointing(make, drawn, loss_type, lora):
-    assert_agree(three_ways(make(lora=lora, loss_type=loss_type, gradient_checkpointing=True), drawn))
+    loop = make(lora=lora, loss_type=loss_type, activation_checkpointing=True)
+    assert loop.plain.is_gradient_checkpointing
+    assert_agree(three_ways(loop, drawn))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
