@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from rlvr import rollouts
+from rlvr.cli import main
 from rlvr.errors import ConfigError
 from rlvr.launch import processes
 from rlvr.run import read_metrics
@@ -82,7 +83,9 @@ def same_metrics(first: Path, second: Path) -> None:
         assert {"loss", "entropy", "gradient_norm", "drift/token_mean", "clipped_share"} <= figures or not a[
             "loss"
         ]
-        differing = {k: (a[k], b[k]) for k in figures if a[k] != pytest.approx(b[k], rel=1e-4, abs=2e-6)}
+        # a drift is the rounding of two computations, and which rows lie side by side decides how they round
+        noise = {k: 1e-4 if k.startswith("drift") else 2e-6 for k in figures}
+        differing = {k: (a[k], b[k]) for k in figures if a[k] != pytest.approx(b[k], rel=1e-4, abs=noise[k])}
         assert not differing, f"step {a['step']}"
 
 
@@ -176,6 +179,16 @@ def test_two_processes_go_on_inside_and_behind_a_batch_that_two_steps_share(alon
     for later in range(step + 1, 7):
         shutil.rmtree(stopped / "checkpoints" / f"checkpoint-{later}")
     goes_on_as(alone, stopped)
+
+
+def test_one_process_does_not_go_on_inside_a_batch_of_two(alone, tmp_path, capsys):
+    stopped = tmp_path / "stopped"
+    shutil.copytree(alone, stopped)
+    shutil.rmtree(stopped / "model")
+    for later in range(4, 7):
+        shutil.rmtree(stopped / "checkpoints" / f"checkpoint-{later}")
+    assert main(["train", "quickstart", "--output", str(stopped), *LONGER]) == 2
+    assert "checkpoint-3: its batch lies on 2 processes; start as many" in capsys.readouterr().err
 
 
 PATIENT = """

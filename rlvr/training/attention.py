@@ -208,6 +208,10 @@ def packed_attention(
     """transformers' attention interface: `split` with a layout, `flex` with a block mask, else its `sdpa`."""
     if layout is not None:
         scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+        query, key = (
+            query.to(value.dtype),
+            key.to(value.dtype),
+        )  # autocast leaves those in float32 that were rotated
         return SplitAttention.apply(query, key, value, layout, scale).transpose(1, 2).contiguous(), None  # type: ignore[union-attr]
     if isinstance(attention_mask, BlockMask):
         return flex_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)

@@ -69,3 +69,32 @@ def test_a_control_reward_leaves_the_verdicts_alone(tmp_path, pool):
     honest, _ = first_batch(loop_of(tmp_path / "honest", pool, groups_per_step=GROUPS, group_size=G))
     assert [g.rewards for g in random.groups] != [[v.score for v in g.verdicts] for g in random.groups]
     assert [g.verdicts for g in random.groups] == [g.verdicts for g in honest.groups]
+
+
+def test_under_bfloat16_the_gradient_is_the_same_but_for_rounding(tmp_path, pool):
+    whole = loop_of(tmp_path / "float32", pool, groups_per_step=GROUPS, group_size=G)
+    half = loop_of(tmp_path / "bfloat16", pool, groups_per_step=GROUPS, group_size=G, trl={"bf16": True})
+    _, batch = first_batch(whole)
+    found = []
+    for loop in (whole, half):
+        loop.backward(batch, fresh=True)
+        found.append(gradient_of(loop.plain))
+    assert 0 < distance(found[1], found[0]) < 0.05
+
+
+def test_activation_checkpointing_changes_nothing(tmp_path, pool):
+    plain = loop_of(tmp_path / "plain", pool, groups_per_step=GROUPS, group_size=G)
+    frugal = loop_of(
+        tmp_path / "frugal",
+        pool,
+        groups_per_step=GROUPS,
+        group_size=G,
+        trl={"gradient_checkpointing": True},
+    )
+    _, batch = first_batch(plain)
+    found = []
+    for loop in (plain, frugal):
+        loop.backward(batch, fresh=True)
+        found.append(gradient_of(loop.plain))
+    assert frugal.plain.is_activation_checkpointing and not plain.plain.is_activation_checkpointing
+    assert distance(found[1], found[0]) < 1e-6
