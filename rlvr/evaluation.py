@@ -246,7 +246,7 @@ def whole_blocks(file: Path, size: int) -> int:
 
 
 def forget_unjudged(file: Path) -> None:
-    """Cut the file off before its first row without a verdict: with the verifier mended it is drawn and judged anew,
+    """Cut the file off before its first row without a verdict: with the verifier fixed it is drawn and judged anew,
     with the same result but for the verdicts."""
     if processes().is_main_process and file.exists():
         kept = takewhile(lambda row: row.score is not None, rollouts.read(file))

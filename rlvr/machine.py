@@ -59,6 +59,11 @@ def processor() -> str:
     return f"{cores} cores of {model}"
 
 
+def measured_on() -> dict[str, Any]:
+    """What a measurement was made on, for the file of its figures: processor, load of the last minute, versions."""
+    return {"processor": processor(), "load": round(os.getloadavg()[0], 1), **versions()}
+
+
 def sandbox() -> Iterator[str]:
     """Each isolation layer of the code verifier, tried in a throw-away process."""
     from verifiers.code import attacks

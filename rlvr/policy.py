@@ -140,7 +140,7 @@ def load_policy(
         raise PolicyError(
             f"model {where}: {len(missing)} of its weights are not in its files, such as {missing[0]}"
         )
-    if tokenizer.pad_token_id is None:  # padding is masked wherever it stands: any token will do
+    if tokenizer.pad_token_id is None:  # padding is masked wherever it is: any token will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     if weights:
         model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
@@ -168,7 +168,7 @@ def resolve_dtype(name: str) -> torch.dtype:
 
 
 def _torn_weights(where: str) -> str | None:
-    """Which weights file of a model folder is none, and why."""
+    """Which weights file of a model folder cannot be read, and why."""
     from safetensors import SafetensorError, safe_open
 
     for file in sorted(Path(where).glob("*.safetensors")):

@@ -146,7 +146,7 @@ def read_metrics(file: Path, first: int | None = None) -> list[dict[str, Any]]:
     """The rows of a metrics file; a last line that a kill cut short is left out.
 
     Args:
-        first: read so many rows and look at none after them: a power cut may have left anything there.
+        first: read this many rows and nothing after them, where a power cut may have left anything.
     """
     lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
     return [json.loads(line) for line in lines[:first] if line.endswith(b"\n")]

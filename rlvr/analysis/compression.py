@@ -1,8 +1,8 @@
 """Of which kind a gain in pass@1 is: search compression, beyond the budget, unresolved, expansion; and
 forgetting.
 
-Definitions and the reasons for them are METRICS section 3. With b, t the base and tuned success rates of a
-problem, g = (t-b)⁺ and K the search budget, the identity Δpass@1 = C + X + U + E - F holds per problem and on
+Definitions and the reasons for them: docs/metrics.md, "Of which kind is the gain". With b, t the base and tuned
+success rates of a problem, g = (t-b)⁺ and K the search budget, the identity Δpass@1 = C + X + U + E - F holds per problem and on
 average.
 """
 

@@ -99,7 +99,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _finite(estimates: Sequence[EstimateJson | None]) -> tuple[np.ndarray, np.ndarray]:
-    held = [(real(e["value"]), real(e.get("se"))) for e in estimates if e is not None]
+    held = [(real(e["value"]), real(e["se"])) for e in estimates if e is not None]
     kept = [(value, se) for value, se in held if np.isfinite(value)]
     values, within = zip(*kept, strict=True) if kept else ((), ())
     return np.array(values, float), np.array(within, float)

@@ -39,8 +39,7 @@ def shared(n0: ArrayLike, c0: ArrayLike, n1: ArrayLike, c1: ArrayLike) -> tuple[
 
 
 def k_star(n0: ArrayLike, c0: ArrayLike, n1: ArrayLike, c1: ArrayLike) -> Root:
-    """Effective search budget: the smallest real k at which mean base pass@k reaches tuned pass@1 (METRICS
-    3).
+    """Effective search budget: the smallest real k at which mean base pass@k reaches tuned pass@1.
 
     Arguments are counts per problem, shape (M,). k is searched up to the smallest n0.
     """

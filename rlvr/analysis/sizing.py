@@ -1,4 +1,4 @@
-"""How many problems and samples a claim needs (METRICS 8)."""
+"""How many problems and samples a claim needs (docs/metrics.md, "How sure are we")."""
 
 from __future__ import annotations
 

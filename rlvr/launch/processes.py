@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 TIMEOUT = timedelta(hours=12)
 """How long a collective waits for the slowest process; torch's own 10 minutes (NCCL) are less than writing a large
 checkpoint can take. It is not needed to notice a process that died: then the launcher ends the others."""
-POLLING = 0.001
-"""Seconds between two looks at whether a collective is done."""
+POLLING, LONGEST_POLLING = 0.001, 0.1
+"""Seconds between two looks at whether the others have come: at first, and when it takes long."""
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What `flock` says on a file system without locks."""
 APPEARS_SECONDS = 20.0
@@ -55,7 +55,8 @@ def independently() -> Iterator[None]:
     """A block in which each process works for itself, for as long as it takes, without a collective.
 
     Where one is asked to stop, the others leave within a second, at their next `signals.check_stop`. All leave
-    together at the block's end, where those that come first wait for the last: at the store, which has no time-out.
+    together at the block's end, where those that come first wait for the last: at the store, not in
+    a collective that could time out.
 
     Raises:
         Interrupted: in every process, where any has been asked to stop. (One that is alone is interrupted anywhere.)
@@ -75,23 +76,21 @@ def independently() -> Iterator[None]:
 
 
 def _wait_for_all(store: Store, block: str) -> None:
-    """Return once every process has come here; `block` has the same name in all of them and is used once."""
-    from torch.distributed import DistStoreError
-
+    """Return once every process has come to the end of `block`, whose name is the same in all and used once. After
+    `TIMEOUT` return all the same: the collective that follows fails if a process is gone."""
     if store.add(f"{block}: come", 1) == processes().num_processes:
         store.set(f"{block}: all", "")
-    while True:
-        try:
-            store.wait([f"{block}: all"], timedelta(seconds=signals.POLL_SECONDS))
-            return
-        except DistStoreError:  # not yet
-            signals.exchange()
+    came, waited = time.monotonic(), 0.0
+    while not store.check([f"{block}: all"]) and waited < TIMEOUT.total_seconds():
+        signals.exchange()
+        time.sleep(min(max(POLLING, waited / 20), LONGEST_POLLING))  # `store.wait` would log every time-out
+        waited = time.monotonic() - came
 
 
 def stop_if_asked() -> None:
-    """In a launch of several processes: leave here, all of them, where any has been asked to stop.
+    """In a launch of several processes: all of them leave at this call if any has been asked to stop.
 
-    While a process waits here for the others, signals still reach it.
+    While a process waits for the others, signals still reach it.
 
     Raises:
         Interrupted: in every process. (A process that is alone is interrupted wherever it is.)
@@ -154,7 +153,7 @@ def require_shared(folder: Path) -> None:
     """Check that all processes of the launch see the same `folder`, by a file that the main one writes there.
 
     Raises:
-        ConfigError: in every process, where one does not see it; both places are named.
+        ConfigError: in every process, if one does not see it; both paths are named.
     """
     state = processes()
     if state.num_processes == 1:
@@ -166,14 +165,14 @@ def require_shared(folder: Path) -> None:
     if state.is_main_process:
         file.touch()
     state.wait_for_everyone()
-    patience = time.monotonic() + APPEARS_SECONDS
-    while not file.exists() and time.monotonic() < patience:
+    until = time.monotonic() + APPEARS_SECONDS
+    while not file.exists() and time.monotonic() < until:
         time.sleep(0.1)
     seen = gather_object([(file.exists(), f"{folder.resolve()} on {platform.node()}")])
     if state.is_main_process:
         file.unlink()
-    if apart := [place for found, place in seen if not found]:
+    if elsewhere := [place for found, place in seen if not found]:
         raise ConfigError(
-            f"the processes of this launch do not share the output folder: {apart[0]} is another one than "
+            f"the processes of this launch do not share the output folder: {elsewhere[0]} is not the same folder as "
             f"{seen[0][1]}; give --output a folder that every machine mounts"
         )

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop in good order, the second stops it at once.
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to stop in an orderly way, the second stops it at once.
 
 The first raises `Interrupted` wherever the main thread is, except inside `held()`, where it waits for the block's
 end: the trainer holds it from the beginning of an update until weights, optimiser and step count agree again. In a
@@ -26,7 +26,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was asked to stop. `code` is what shells make of a signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
+    """The run was asked to stop. `code` is the exit code of the signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -59,7 +59,7 @@ class _State:
 
 def _handle(number: int, frame: FrameType | None) -> None:
     if _State.asked is not None:
-        os.write(2, b"\nrlvr: stopped at once; what was written is whole, the same command goes on.\n")
+        os.write(2, b"\nrlvr: stopped at once; everything written is complete, the same command continues.\n")
         os._exit(128 + number)
     _State.asked = number
     if _State.may_leave():
@@ -89,19 +89,19 @@ def hold() -> None:
 
 
 def release() -> None:
-    """Undo one `hold`. Raises Interrupted where a signal has come meanwhile."""
+    """Undo one `hold`. Raises Interrupted if a signal has come meanwhile."""
     _State.holding = max(0, _State.holding - 1)
     if _State.asked is not None and _State.may_leave():
         raise Interrupted(_State.asked)
 
 
 def reset() -> None:
-    """Forget every `hold`: whoever held has been left by an exception."""
+    """Forget every `hold`: an exception has left the code that held."""
     _State.holding = 0
 
 
 def asked() -> int | None:
-    """The signal that asked the run to stop, if one has come here or is known to have come to another process."""
+    """The signal that asked the run to stop, of this process or, if it is known, of another one of the launch."""
     return _State.asked or _State.remote_signal
 
 
@@ -122,7 +122,7 @@ def check_stop() -> None:
     """Leave an `independently` block if another process has been asked to stop; called in every long loop inside one.
 
     Raises:
-        Interrupted: there only. Signals of its own interrupt a process wherever it is in such a block.
+        Interrupted: in such a block only, where a signal of its own interrupts a process at any point.
     """
     if _State.independent and _State.may_leave():
         exchange()
@@ -155,7 +155,7 @@ def result(future: Future[T]) -> T:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """A block that a first signal does not cut in two."""
+    """A block that a first signal does not interrupt."""
     hold()
     try:
         yield
@@ -165,7 +165,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def free() -> Iterator[None]:
-    """Inside a `hold`, a block that a first signal may cut."""
+    """Inside a `hold`, a block that a first signal may interrupt."""
     release()
     try:
         yield

@@ -109,7 +109,7 @@ def build_runs(
     """Compare several training runs, seeds and algorithms, and write the same files as `build`.
 
     Each run is compared with its own base file, paired by problem. Runs of one algorithm are grouped: the mean
-    over seeds with a between-seed interval (Student's t) stands beside the intervals within each run. In the
+    over seeds with a between-seed interval (Student's t) is given beside the intervals within each run. In the
     document, `policies` and `comparisons` have one entry per run under its name, `comparison` is that of the
     first run (`main` names it), `runs` lists name, algorithm and seed, and `groups` holds the spread.
 

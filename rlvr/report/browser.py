@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -42,11 +42,30 @@ def _hash(name: str, seed: int) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest())
 
 
-def collect(evaluations: Sequence[Evaluation], rows: int = MAX_ROWS) -> dict[str, Any]:
+class About(TypedDict):
+    """A problem, as the browser shows it."""
+
+    id: str
+    prompt: str
+    reference: str
+
+
+class Browser(TypedDict):
+    """What travels in the page; rows refer to the other lists by number (see `_packed`)."""
+
+    problems: list[About]
+    policies: list[str]
+    statuses: list[str]
+    rows: list[list[Any]]
+    total: int
+    """Rows of the files, shown or not."""
+
+
+def collect(evaluations: Sequence[Evaluation], rows: int = MAX_ROWS) -> Browser:
     """What the page's browser shows: problems, policies, statuses, and rows that refer to them by number."""
     held = [e for e in evaluations if e.columns is not None]
     problems: dict[str, int] = {}
-    about: list[dict[str, str]] = []
+    about: list[About] = []
     statuses: dict[str, int] = {}
     out: list[list[Any]] = []
     left = MAX_CHARACTERS

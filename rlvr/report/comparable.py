@@ -39,7 +39,7 @@ def check(
         raise UserError(
             f"{base.path} and {other.path} cannot be compared; these differ ({base.name} / "
             f"{other.name}):\n{shown}\n"
-            "Where that is meant, say so with --allow-mismatch: it then stands in the report."
+            "Where that is meant, say so with --allow-mismatch: the report then names it."
         )
     notes = [
         f"{base.name} and {other.name} were compared although this differs: {text}" for text in differing

@@ -87,10 +87,8 @@ def _cautions(document: Document) -> Iterator[str]:
         cut = real(policy["truncated"]["value"])
         if cut >= MUCH_TRUNCATED:
             yield (
-                f"{number(100 * cut, '.0f')} % of the samples of {name} were cut by the token limit and "
-                "count as "
-                "wrong unless an answer stood before the cut: the limit decides part of what is measured "
-                "here."
+                f"{number(100 * cut, '.0f')} % of the samples of {name} were cut by the token limit and count as "
+                "wrong unless an answer came before the cut: the limit decides part of what is measured."
             )
     if document["comparison"] and document["comparison"]["gain"]["status"] == "few_problems":
         yield "Fewer than 20 problems: bootstrap intervals over so few are not to be trusted."

@@ -56,7 +56,7 @@ def split(held: Sequence[Evaluation], allow: bool) -> tuple[list[Evaluation], li
 
 
 def _owner(base: Evaluation, tuned: Evaluation, rung: Evaluation) -> str | None:
-    """Whose policy drew it: told by the model, or by the policy's name where both models are called the same."""
+    """Whose policy drew it: known by the model, or by the policy's name where both models are called the same."""
     for key in ("model", "policy"):
         own = [_identity(e.settings.get(key), key) for e in (base, tuned)]
         if None not in own and own[0] != own[1]:

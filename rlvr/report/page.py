@@ -20,8 +20,10 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from rlvr.report.browser import Browser
 from rlvr.report.figures import Panel, theme
 from rlvr.report.schema import Document
+from rlvr.run import flat
 from rlvr.text import cell, visible
 
 ROWS_SHOWN = 200
@@ -30,7 +32,7 @@ ROWS_SHOWN = 200
 def render(
     document: Document,
     panels: Sequence[Panel],
-    browser: Mapping[str, Any],
+    browser: Browser,
     headline: Sequence[str],
     tiles: Sequence[Mapping[str, str]],
 ) -> str:
@@ -89,7 +91,7 @@ def _hash(text: str) -> str:
 
 
 def embedded(data: Any) -> str:
-    """JSON that can stand inside a script element whatever it holds: `</script>`, U+2028, half a pair."""
+    """JSON that is safe inside a script element whatever it holds: `</script>`, U+2028, half a pair."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda c: f"\\u{ord(c[0]):04x}", text)
 
@@ -103,7 +105,7 @@ def as_csv(panel: Panel) -> str:
     return out.getvalue()
 
 
-def _see(browser: Mapping[str, Any]) -> str:
+def _see(browser: Browser) -> str:
     shown, total = len(browser["rows"]), browser["total"]
     if not total:
         return "The files hold counts only; rollout files (JSONL) can be read here, trace by trace."
@@ -119,7 +121,7 @@ def _see(browser: Mapping[str, Any]) -> str:
 def settings_table(document: Document) -> dict[str, Any]:
     """Settings, versions, counts and exclusions: one row per key, one column per policy."""
     names = list(document["policies"])
-    columns = [_flat(_about(document, name)) for name in names]
+    columns = [flat(_about(document, name)) for name in names]
     keys = dict.fromkeys(key for column in columns for key in column)
     rows = []
     for key in keys:
@@ -149,16 +151,6 @@ def _about(document: Document, name: str) -> dict[str, Any]:
     if comparison := document["comparison"]:
         about["bootstrap"] = f"{comparison['replicates']} replicates, seed {comparison['seed']}"
     return about | {key: value for key, value in held.items() if key not in about}
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, inner in value.items():
-        if isinstance(inner, Mapping) and inner:
-            out |= _flat(inner, f"{prefix}{key}.")
-        else:
-            out[f"{prefix}{key}"] = inner
-    return out
 
 
 def _shown(value: Any) -> str:

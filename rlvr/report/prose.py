@@ -128,7 +128,7 @@ def lost(parts: Compression) -> str:
     if value == 0:
         return "Nothing was forgotten."
     if math.isnan(floor):
-        return "How much of it is noise cannot be told from one sample per problem."
+        return "One sample per problem does not show how much of it is noise."
     if value <= floor:
         return (
             f"Forgetting, {points(value)}, is below the churn floor of {points(floor)}, so it may be noise."
@@ -269,15 +269,15 @@ def exact_lines(rows: Sequence[ExactRow], distances_only: bool = False) -> Itera
     if not some:
         return
     inside = sum(bool(row["inside"]) for row in known.values())
-    yield "exact      " + ", ".join(f"{_short(name)} {number(row['exact'])}" for name, row in some.items())
+    yield "exact      " + ", ".join(f"{_symbol(name)} {number(row['exact'])}" for name, row in some.items())
     yield "estimated  " + ", ".join(
-        f"{_short(name)} {number(row['estimate'])} ({number(row['lo'])} to {number(row['hi'])})"
+        f"{_symbol(name)} {number(row['estimate'])} ({number(row['lo'])} to {number(row['hi'])})"
         for name, row in some.items()
     )
     yield f"{inside} of {len(known)} exact values lie in the 95 % interval that the samples gave."
 
 
-def _short(quantity: str) -> str:
+def _symbol(quantity: str) -> str:
     return quantity.removesuffix(", nats").removeprefix("KL efficiency ")
 
 
@@ -311,7 +311,7 @@ def evidence_worth(ladder: Ladder) -> str:
     if worth["status"] == "at_or_below_first":
         return f"{text}: no more than {reference} already give the base."
     if worth["value"] is None:
-        return f"{text}; how many shots that is worth cannot be told from these files."
+        return f"{text}; these files do not show how many shots that is worth."
     return f"{text}: worth {number(worth['value'])} shots ({_range(worth, 1, '.3g')})."
 
 
@@ -368,6 +368,6 @@ def _comparison(document: Document, c: Comparison) -> Iterator[str]:
     )
     if not parts["expansion_can_be_shown"]:
         yield (
-            f"  Expansion can hardly be shown here: that takes {16 * parts['search_budget']} base samples "
+            f"  Expansion can hardly be shown: that takes {16 * parts['search_budget']} base samples "
             "per problem."
         )

@@ -103,6 +103,7 @@ def add(document: Document, runs: Sequence[RunFiles]) -> None:
         groups[algorithm] = {
             "runs": names,
             "pass_at_k": _curve([document["policies"][name]["pass_at_k"] for name in names]),
+            "difference": _curve([comparisons[name]["difference"] for name in names]),
             "quantities": cast("Quantities", quantities),
         }
     document["runs"] = [{"name": run.name, "algorithm": run.algorithm, "seed": run.seed} for run in runs]

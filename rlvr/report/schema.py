@@ -27,7 +27,7 @@ VERSION = 1
 SCHEMA = Path(__file__).with_name("schema.json")
 
 Settings = dict[str, Any]
-"""What stands beside a rollout file; anybody's keys."""
+"""NAME.settings.json beside a rollout file; anybody's keys."""
 
 
 class Source(TypedDict):
@@ -100,6 +100,8 @@ class Group(TypedDict):
 
     runs: list[str]
     pass_at_k: dict[str, BetweenRuns]
+    difference: dict[str, BetweenRuns]
+    """Paired, each run against its own base."""
     quantities: Quantities
 
 

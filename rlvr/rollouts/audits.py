@@ -12,7 +12,7 @@ KEYS = ("wrong", "false_positives", "right", "false_negatives")
 
 
 def read_audit(rollouts: Path) -> Audit | None:
-    """What stands in `NAME.audit.json` beside `NAME.jsonl`; None where there is none.
+    """The content of `NAME.audit.json` beside `NAME.jsonl`; None without that file.
 
     It counts samples that a person looked at: `wrong` ones and how many of them the verifier accepted
     (`false_positives`), `right` ones and how many it refused (`false_negatives`).

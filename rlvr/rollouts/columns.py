@@ -240,7 +240,7 @@ def _refuse_duplicates(
     if len(twice):
         pair = min(((order[i], order[i + 1]) for i in twice), key=lambda p: p[1])
         raise UserError(
-            f"{path}:{line[pair[1]]}: problem {names[problem[pair[0]]]!r}, sample {sample[pair[0]]} stands "
+            f"{path}:{line[pair[1]]}: problem {names[problem[pair[0]]]!r}, sample {sample[pair[0]]} is "
             f"already on line {line[pair[0]]}; rows of the file that occur twice: {len(twice)}"
         )
 

@@ -52,7 +52,7 @@ class Key:
     """What a report goes without where a file lacks the key; empty: nothing."""
 
 
-NONE = type(None)
+NULL = type(None)
 SCORES: dict[Any, float] = {0: 0.0, 1: 1.0, None: math.nan}  # 0.0, False, 1.0 and True are equal to these
 _FLAGS: dict[Any, int] = {None: -1, False: 0, True: 1}
 
@@ -113,14 +113,14 @@ KEYS: tuple[Key, ...] = (
     Key("trace", (str,), "a string", required=True, column=_TEXT, needed_for="traces beside the verdicts"),
     Key(
         "turns",
-        (list, NONE),
+        (list, NULL),
         'a list of two or more {"by": "policy" or "evidence", "text": …, "token_ids": […]}',
         written_if_none=False,
         valid=_turns,
     ),
     Key(
         "answer",
-        (str, NONE),
+        (str, NULL),
         "a string or null",
         required=True,
         column=_TEXT,
@@ -148,11 +148,11 @@ KEYS: tuple[Key, ...] = (
         "an object of policy name → nats",
         needed_for="distance from the base model and posterior alignment",
     ),
-    Key("score", (int, float, NONE), "a number or null", required=True, column=_SCORE),
-    Key("answer_score", (int, float, NONE), "a number or null", column=_SCORE),
+    Key("score", (int, float, NULL), "a number or null", required=True, column=_SCORE),
+    Key("answer_score", (int, float, NULL), "a number or null", column=_SCORE),
     Key(
         "sound",
-        (int, float, NONE),
+        (int, float, NULL),
         "a number or null",
         column=_SCORE,
         needed_for="CoT-pass@k and the unsound share",
@@ -171,7 +171,7 @@ KEYS: tuple[Key, ...] = (
     Key("seed", (int,), "an integer"),
     Key(
         "token_ids",
-        (list, NONE),
+        (list, NULL),
         "a list of token numbers",
         written_if_none=False,
         valid=_token_ids,

@@ -2,7 +2,7 @@
 
 Both halves of the project meet here. The sampler and the verifiers write these rows; the trainer and the
 analysis read them, as does whoever has rows from another system. What holds for a whole file (model,
-temperature, verifier and its options, versions) stands beside it in `NAME.settings.json`.
+temperature, verifier and its options, versions) is beside it in `NAME.settings.json`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import orjson
 from rlvr import files
 from rlvr.errors import UserError
 from rlvr.rollouts.keys import KEYS, Key
+from rlvr.text import line as short
 
 
 class TornLine(UserWarning):
@@ -137,13 +138,8 @@ def _checked(key: Key, value: Any, where: str) -> Any:
         or (isinstance(value, bool) and not {bool, object} & set(key.kinds))
         or (key.valid and not key.valid(value))
     ):
-        raise UserError(f"{where}: {key.name} is {_short(value)}; expected {key.expected}")
+        raise UserError(f"{where}: {key.name} is {short(repr(value), 60)}; expected {key.expected}")
     return value
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _nats(value: Any, policy: str, where: str) -> float:
@@ -152,7 +148,9 @@ def _nats(value: Any, policy: str, where: str) -> float:
     except (TypeError, ValueError):
         nats = math.nan
     if math.isnan(nats) or isinstance(value, bool):
-        raise UserError(f"{where}: logprobs[{policy!r}] is {_short(value)}; expected a number of nats")
+        raise UserError(
+            f"{where}: logprobs[{policy!r}] is {short(repr(value), 60)}; expected a number of nats"
+        )
     return nats
 
 

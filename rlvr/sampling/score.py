@@ -112,7 +112,7 @@ def _whole(
     rows: Sequence[Written],
     temperature: float,
 ) -> list[float]:
-    """Each row read with its prompt: any causal model ignores what stands to the right."""
+    """Each row read with its prompt: a causal model ignores what is to the right."""
     ids, _ = _right_padded(policy, [[*prompts[row.prompt], *row.token_ids] for row in rows])
     masks = [[*[False] * len(prompts[row.prompt]), *row.mask] for row in rows]
     own, _ = _right_padded(policy, masks, pad=0)

@@ -79,7 +79,7 @@ class Branches:
     rows: list[torch.Tensor]
     """Per block (g · m,): row numbers, 0 where a prompt has fewer rows than m."""
     back: torch.Tensor
-    """(rows,): where each row stands in the blocks' layouts, put one behind the other."""
+    """(rows,): where each row is in the blocks' layouts, put one behind the other."""
 
     @classmethod
     def of(cls, places: Sequence[tuple[Block, int]], device: torch.device) -> Branches:

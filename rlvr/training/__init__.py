@@ -73,7 +73,8 @@ def train(
         with closing(loop.collector.current):
             loop.run()
     export(loop.policy, loop.model, loop.accelerator, run.model)
-    loop.accelerator.end_training()
+    for tracker in loop.accelerator.trackers:  # `end_training` would end the processes' group too
+        tracker.finish()
     del loop
     gc.collect()  # its parts hold each other; what they hold of the device is needed to evaluate the tuned model
     return run.model

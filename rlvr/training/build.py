@@ -23,6 +23,7 @@ from rlvr.training import Evaluate, arguments, ppo
 from rlvr.training.checkpoint_policy import CheckpointPolicy
 from rlvr.training.checkpoints import Checkpoint, Checkpoints, given
 from rlvr.training.collect import Collector
+from rlvr.training.credit import Credit
 from rlvr.training.current_policy import CurrentPolicy, Frozen
 from rlvr.training.curriculum import Curriculum, levels_of
 from rlvr.training.entropy import EntropyControl
@@ -72,41 +73,35 @@ def build(
     read = [prepared] if frozen is None or frozen.adapted else [prepared, frozen.model]
     forward = Forward(read, accelerator, config.sampling.temperature, router != 0, say)
     current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole, vllm)
-    rows = run.rollouts("train").parent
+    reference = frozen if args.beta else None
+    objective = Objective.of(args, other_engine=vllm and train.algorithm != "rejection")
+    collector = make_collector(config, fit, evaluator, accelerator, current, frozen, run, lambda: loop.done)
+    micro = (args.per_device_train_batch_size or 0) // train.group_size
+    credit = Credit(
+        train, args, accelerator, prepared, reference, forward, objective, collector.places, micro
+    )
+
+    def first_rows(step: int) -> Path:
+        """The file of the samples that a step trains on; `num_iterations` steps share it."""
+        return collector.rollouts_to / f"train-{step - (step - 1) % args.num_iterations:06d}.jsonl"
+
     loop = Loop(
         config=train,
         args=args,
         accelerator=accelerator,
         policy=policy,
         model=prepared,
-        reference=frozen if args.beta else None,
+        reference=reference,
         forward=forward,
-        collector=Collector(
-            config=config,
-            problems=fit,
-            evaluator=evaluator,
-            accelerator=accelerator,
-            current=current,
-            base=frozen if train.algorithm == "rejection" else None,
-            curriculum=Curriculum(
-                train.curriculum, levels_of(fit, train.curriculum.level), config.seed, clock=lambda: loop.done
-            ),
-            monitor=monitor_of(config, rows),
-            rollouts_to=rows,
-        ),
-        objective=Objective.of(args, other_engine=vllm and train.algorithm != "rejection"),
+        collector=collector,
+        credit=credit,
+        objective=objective,
         entropy=EntropyControl.of(args),
         router_coefficient=router,
         optimizer=accelerator.prepare_optimizer(own_optimizer),
         schedule=schedule(own_optimizer, args, train.steps),
-        finite=FiniteCheck(
-            train.max_skipped,
-            train.max_drift,
-            say,
-            lambda step: rows / f"train-{first_of(step, args):06d}.jsonl",
-        ),
+        finite=FiniteCheck(train.max_skipped, train.max_drift, say, first_rows),
         log=MetricsLog(run.metrics, advance, lambda step: evaluated(step), tracker(accelerator), hooks),
-        groups_per_micro_step=(args.per_device_train_batch_size or 0) // train.group_size,
     )
 
     def evaluated(step: int) -> dict[str, float]:
@@ -194,9 +189,19 @@ def router_coefficient(model: Any, args: GRPOConfig) -> float:
     return own if args.router_aux_loss_coef is None else args.router_aux_loss_coef
 
 
-def monitor_of(config: Config, rows: Path) -> UnjudgedMonitor:
-    """The monitor of missing verdicts, with what it saw before the run was stopped."""
-    train = config.train
+def make_collector(
+    config: Config,
+    problems: Sequence[Problem],
+    evaluator: Evaluator,
+    accelerator: Accelerator,
+    current: CurrentPolicy,
+    frozen: Frozen | None,
+    run: Run,
+    clock: Callable[[], int],
+) -> Collector:
+    """Who samples a step's groups, with the curriculum and the monitor of missing verdicts, which remembers what it saw
+    before the run was stopped."""
+    train, rows = config.train, run.rollouts("train").parent
     monitor = UnjudgedMonitor(
         config.verification.max_unjudged,
         least=PROBLEMS * train.group_size,
@@ -204,12 +209,18 @@ def monitor_of(config: Config, rows: Path) -> UnjudgedMonitor:
     )
     for file in sorted(rows.glob("train-*.jsonl"))[-(monitor.blocks or 1) :]:
         monitor.add(map(outcome, rollouts.read(file)))
-    return monitor
-
-
-def first_of(step: int, args: GRPOConfig) -> int:
-    """The step whose samples `step` trains on."""
-    return step - (step - 1) % args.num_iterations
+    levels = levels_of(problems, train.curriculum.level)
+    return Collector(
+        config=config,
+        problems=problems,
+        evaluator=evaluator,
+        accelerator=accelerator,
+        current=current,
+        base=frozen if train.algorithm == "rejection" else None,
+        curriculum=Curriculum(train.curriculum, levels, config.seed, clock),
+        monitor=monitor,
+        rollouts_to=rows,
+    )
 
 
 def start(checkpoints: Checkpoints, resume: str) -> Checkpoint | None:

@@ -8,20 +8,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 from peft import PeftModel, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_model
 
 from rlvr.errors import UserError
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
 from rlvr.training.checkpoints import Checkpoint, Checkpoints
-from rlvr.training.sharding import sharded
 from rlvr.training.metrics_log import Hook, MetricsLog, settle
+from rlvr.training.sharding import sharded
 from rlvr.training.step_batch import StepBatch
 
 if TYPE_CHECKING:
@@ -164,8 +166,17 @@ def load_loop(loop: Loop, checkpoint: Checkpoint) -> None:
     """What `save_loop` wrote, back into the loop. Nothing in it can run: tensors and plain data alone are read.
 
     Raises:
-        UserError: the checkpoint was made by another number of processes, or of another model.
+        UserError: the checkpoint was made by another number of processes, or of another model; or it cannot be read.
     """
+    try:
+        load_files(loop, checkpoint)
+    except (OSError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
+        why = str(error).partition(". ")[0]  # what follows is torch's advice to read it as a program
+        raise UserError(f"{checkpoint.path}: does not hold what this run needs: {why}") from error
+
+
+def load_files(loop: Loop, checkpoint: Checkpoint) -> None:
+    """`load_loop`, with the exceptions of torch and safetensors."""
     folder, device = checkpoint.path, loop.accelerator.device
     location = (
         "cpu" if device.type == "cpu" else device
@@ -192,17 +203,14 @@ def load_weights(model: Any, folder: Path) -> None:
     """The weights of a checkpoint into a model of the same shape.
 
     Raises:
-        UserError: they do not fit it.
+        UserError: one is missing.
+        RuntimeError: one has another shape.
     """
-    try:
-        if isinstance(model, PeftModel):
-            found = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
-            missing = [name for name in found.missing_keys if "lora_" in name or "modules_to_save" in name]
-        else:
-            missing, _ = load_model(model, str(folder / "model.safetensors"))
-            missing = list(missing)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{folder}: its weights do not fit this model: {error}") from error
+    if isinstance(model, PeftModel):
+        found = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
+        missing = [name for name in found.missing_keys if "lora_" in name or "modules_to_save" in name]
+    else:
+        missing = list(load_model(model, str(folder / "model.safetensors"))[0])
     if missing:
         raise UserError(f"{folder}: holds other weights than this model's; {missing[0]} is missing")
 
@@ -212,6 +220,9 @@ def own_file(folder: Path, name: str) -> Path:
     file = folder / name
     if not file.exists():
         raise UserError(f"{folder}: has no {name}: it was made by fewer processes; start as many")
+    made = len(list(folder.glob("batch-*.pt")))
+    if name.startswith("batch") and made > processes().num_processes:
+        raise UserError(f"{folder}: its batch lies on {made} processes; start as many")
     return file
 
 

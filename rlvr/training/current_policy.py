@@ -44,7 +44,8 @@ class CurrentPolicy:
         vllm: bool = False,
     ) -> None:
         self.policy, self.model, self.accelerator, self.settings = policy, model, accelerator, settings
-        self._whole, self._vllm = whole, vllm
+        self._whole: Any = whole
+        self._vllm = vllm
         self._engine: SyncedEngine | None = None
 
     @contextmanager
@@ -108,7 +109,10 @@ class Frozen:
         if not self.adapted:
             yield self.model
             return
-        with self.model.disable_adapter():
+        gathered = (
+            training if isinstance(training, PeftModel) else self.model
+        )  # a whole copy has its own adapters
+        with gathered.disable_adapter():
             yield training
 
     @torch.no_grad()

@@ -25,9 +25,9 @@ from rlvr.launch import signals
 from rlvr.launch.processes import stop_if_asked
 from rlvr.policy import Policy
 from rlvr.training import ppo
-from rlvr.training.advantages import advantages
 from rlvr.training.checkpoint_policy import CheckpointPolicy
-from rlvr.training.collect import Collector, Sampled
+from rlvr.training.collect import Collector
+from rlvr.training.credit import Credit
 from rlvr.training.current_policy import Frozen
 from rlvr.training.entropy import EntropyControl, entropy_threshold
 from rlvr.training.finite import FiniteCheck
@@ -36,7 +36,7 @@ from rlvr.training.importance import required
 from rlvr.training.metrics_log import MetricsLog, Sums
 from rlvr.training.objective import Objective, Totals, loss
 from rlvr.training.optimizer import clip, no_gradient
-from rlvr.training.step_batch import MicroStep, StepBatch, TokenGroup, rewards_of, used_again
+from rlvr.training.step_batch import MicroStep, StepBatch, used_again
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Loop:
     """Of the KL term."""
     forward: Forward
     collector: Collector
+    credit: Credit
     objective: Objective
     entropy: EntropyControl | None
     router_coefficient: float
@@ -61,7 +62,6 @@ class Loop:
     schedule: torch.optim.lr_scheduler.LRScheduler
     finite: FiniteCheck
     log: MetricsLog
-    groups_per_micro_step: int
     checkpoints: CheckpointPolicy | None = None
     """Set by whoever builds the loop; it saves the loop."""
     done: int = 0
@@ -102,72 +102,12 @@ class Loop:
         finally:
             signals.reset()
 
-    # ------------------------------------------------------------------ the batch
-
     def sample(self, step: int) -> StepBatch:
         """Draw the groups of a step, and make a batch of them."""
         sampled = self.collector.sample(step, draw=(step - 1) // self.args.num_iterations)
-        batch = self.weigh(sampled)
-        self.score(batch, sampled)
+        batch = self.credit.assign(sampled)
         self.collector.record(step, sampled, batch)
         return batch
-
-    def weigh(self, sampled: Sampled) -> StepBatch:
-        """Rewards → advantages, on the tokens that have a part in the loss."""
-        rewards, places = rewards_of(sampled.groups), self.collector.places
-        own = slice(places.start, places.stop)
-        left_out = torch.zeros_like(rewards, dtype=torch.bool)[own]
-        weights = torch.zeros_like(rewards)[own]
-        if self.config.algorithm == "ppo":
-            left_out |= rewards[own].isnan()  # neither return nor advantage; the values come with `score`
-        else:
-            weights = advantages(self.config.algorithm, rewards, self.args.scale_rewards)[own]
-        if self.config.algorithm == "rejection":
-            left_out |= weights == 0  # a sample is accepted, or it is not there
-        if self.args.mask_truncated_completions:
-            left_out |= torch.tensor([[not e.complete for e in group.episodes] for group in sampled.groups])
-        device = self.accelerator.device
-        groups = [
-            TokenGroup.of(g, out.tolist(), device) for g, out in zip(sampled.groups, left_out, strict=True)
-        ]
-        for group, weight in zip(groups, weights.to(device), strict=True):
-            group.advantages = group.per_token(weight)
-        tokens = sum(gather_object([len(group.advantages) for group in groups]))
-        micro_steps = len(groups) // self.groups_per_micro_step
-        totals = Totals(rewards.numel(), tokens, micro_steps, self.accelerator.num_processes)
-        return StepBatch(groups, self.groups_per_micro_step, totals)
-
-    @torch.no_grad()
-    def score(self, batch: StepBatch, sampled: Sampled) -> None:
-        """What the loss needs of the weights that drew the batch, and of the reference: log-probabilities and values,
-        without dropout, as they were drawn."""
-        self.model.eval()
-        several = self.args.num_iterations > 1 and self.config.algorithm != "rejection"
-        size = self.config.group_size
-        for micro in batch.micro_steps():
-            stop_if_asked()
-            prompted = [group.prompted for group in micro.groups]
-            if several:  # else the update's own are those of the policy that sampled
-                answer, _ = self.forward(self.model, prompted)
-                micro.set("old", answer.logprobs)
-            if self.reference and self.objective.beta:
-                with self.reference.weights(self.model) as reference:
-                    answer, _ = self.forward(reference, prompted)
-                micro.set("ref", answer.logprobs)
-            if self.config.algorithm == "ppo":
-                answer, row = self.forward(self.model, prompted, logprobs=False)
-                states = required(answer.values, "values")
-                first = micro.numbers[0] // size
-                rewards = [
-                    r for group in sampled.groups[first : first + len(micro.groups)] for r in group.rewards
-                ]
-                estimates = ppo.estimate(
-                    self.config.ppo, states, row, torch.tensor(rewards, device=row.device)
-                )
-                for name, values in zip(
-                    ("values", "advantages", "returns"), (states, *estimates), strict=True
-                ):
-                    micro.set(name, values)
 
     # ------------------------------------------------------------------ the update
 

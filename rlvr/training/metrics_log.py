@@ -1,4 +1,4 @@
-"""metrics.jsonl: one line per step, and whoever is told of it: the progress bar, trackers, a user's hooks."""
+"""metrics.jsonl: one line per step, and who gets it besides: the progress bar, trackers, a user's hooks."""
 
 from __future__ import annotations
 

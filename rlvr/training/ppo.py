@@ -39,15 +39,6 @@ def add_value_head(model: PreTrainedModel) -> None:
     setattr(model, VALUE_HEAD, ValueHead(model.config.get_text_config().hidden_size, model.device))
 
 
-def give_own_rate(optimizer: torch.optim.Optimizer, model: nn.Module, learning_rate: float) -> None:
-    """Move the value head's weights to a parameter group with a learning rate of its own, without decay."""
-    head = [p for name, p in model.named_parameters() if VALUE_HEAD in name and p.requires_grad]
-    mine = {id(p) for p in head}
-    for group in optimizer.param_groups:
-        group["params"] = [p for p in group["params"] if id(p) not in mine]
-    optimizer.add_param_group({"params": head, "lr": learning_rate, "weight_decay": 0.0})
-
-
 def gae(
     rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, gamma: float, lam: float
 ) -> tuple[torch.Tensor, torch.Tensor]:

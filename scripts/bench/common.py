@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from rlvr.config import SamplingConfig
-from rlvr.machine import processor
+from rlvr.machine import measured_on
 from rlvr.policy import Policy
 
 REPO = Path(__file__).resolve().parents[2]
@@ -99,14 +99,9 @@ def now(device: torch.device) -> float:
 
 
 def machine(policy: Policy) -> dict[str, Any]:
-    """What a run was measured on."""
-    return {
-        "device": str(policy.device),
-        "dtype": str(policy.model.dtype),
-        "threads": torch.get_num_threads(),
-        "processor": processor(),
-        "torch": torch.__version__,
-    }
+    """What a policy was measured on."""
+    device = {"device": str(policy.device), "dtype": str(policy.model.dtype)}
+    return measured_on() | device | {"threads": torch.get_num_threads()}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import platform
 import statistics
 import sys
 import time
@@ -167,10 +166,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes of the batch rate (2)")
     parser.add_argument("--json", type=Path, help="write the results here")
     options = parser.parse_args()
-    from rlvr.machine import processor  # not in the workers, whose imports are part of what is timed
+    from rlvr.machine import measured_on  # not in the workers, whose imports are part of what is timed
 
     rows = load(options.exams, options.limit)
-    result: dict[str, Any] = {"machine": f"{processor()}, Python {platform.python_version()}"}
+    result: dict[str, Any] = {"machine": measured_on()}
     result |= side_by_side(rows)
     for name in ("exam", "model_outputs", "all"):
         table = result[name]

@@ -29,9 +29,11 @@ from rlvr import pipeline, rollouts
 from rlvr.config import Config
 from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
+from rlvr.machine import measured_on
 from rlvr.policy import load_policy
 from rlvr.problems import load_all
 from rlvr.run import open_run
+from rlvr.sampling.engine import TransformersSampler
 from rlvr.terminal import Terminal
 from verifiers.pool import VerifierPool
 
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "training": training(config, pools, Path(folder)) if args.steps else {},
             "seconds_per_verdict": args.seconds,
             "workers": args.workers,
-            "threads": torch.get_num_threads(),
+            "machine": measured_on() | {"threads": torch.get_num_threads()},
         }
     show(result)
     if args.json:
@@ -82,7 +84,7 @@ def evaluations(
     """Seconds of whole evaluations, and of the rows that they wrote."""
     problems = load_all(config.problems.train, config.problems.heldout)
     evidence = Evidence(config.evidence, problems.train, problems.heldout)
-    policy = load_policy(config, "base")
+    sampler = TransformersSampler(load_policy(config, "base"), config.sampling)
     terminal = Terminal(quiet=True)
     seconds: dict[str, list[float]] = {name: [] for name in pools}
     written: dict[str, list[Any]] = {}
@@ -91,7 +93,7 @@ def evaluations(
             file = folder / f"{name}-{number}" / "base.jsonl"
             file.parent.mkdir()
             began = time.perf_counter()
-            Evaluator(config, evidence, pool, terminal).evaluate(policy, problems.heldout, file)
+            Evaluator(config, evidence, pool, terminal).evaluate(sampler, problems.heldout, file)
             if number:
                 seconds[name].append(time.perf_counter() - began)
             written[name] = what_was_written(file)

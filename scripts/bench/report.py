@@ -1,6 +1,6 @@
 """How fast the report is, and how much memory it takes: a million rollouts, and the page of ten thousand.
 
-    python scripts/bench/report.py [--update docs/metrics.md] [--problems 5000] [--samples 200]
+    python scripts/bench/report.py [--update docs/metrics.md] [--problems 5000] [--samples 200] [--json FILE]
 
 Two files, base and tuned, each of `problems` × `samples` rows of 1 kB that hold every key of `rlvr.rollouts`, the
 log-probabilities under both policies among them; every trace is another one. They lie in a temporary folder that is
@@ -19,13 +19,14 @@ Exit code 1 where a target is missed; the targets hold for the sizes that are se
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -194,12 +195,6 @@ def measure(problems: int, samples: int) -> Iterator[Line]:
         yield from page(write(Path(folder), 100, 50), 10_000)
 
 
-def machine() -> str:
-    from rlvr.machine import processor
-
-    return f"{processor()}, Python {platform.python_version()}, numpy {np.__version__}"
-
-
 def update(path: Path, text: str) -> None:
     """Puts `text` between the markers in the file."""
     old = path.read_text(encoding="utf-8")
@@ -217,14 +212,22 @@ def main() -> int:
     parser.add_argument("--problems", type=int, default=5000)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--update", type=Path, metavar="FILE", help="write the table between its markers")
+    parser.add_argument("--json", type=Path, help="write the figures there")
     args = parser.parse_args()
-    lines = []
+    lines: list[Line] = []
     for line in measure(args.problems, args.samples):
         print(line, flush=True)
         lines.append(line)
-    head = f"On {machine()}:\n\n| | measured | target |\n|---|---:|---:|"
+    from rlvr.machine import measured_on  # behind what is measured, whose memory its imports would be part of
+
+    machine = measured_on()
     if args.update:
+        names = f"{machine['processor']}, Python {machine['python']}, numpy {machine['numpy']}"
+        head = f"On {names}:\n\n| | measured | target |\n|---|---:|---:|"
         update(args.update, "\n".join([head, *map(str, lines)]))
+    if args.json:
+        figures = {"machine": machine, "lines": [asdict(line) for line in lines]}
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
     return int(any(line.missed for line in lines))
 
 

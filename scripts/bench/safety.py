@@ -1,4 +1,4 @@
-"""What safety costs: the share of a training run that goes into its journal, rollouts, lock and checkpoints.
+"""What safety costs: the share of a training run that goes into its metrics, rollouts, lock and checkpoints.
 
     python scripts/bench/safety.py --model tiny --steps 100
     python scripts/bench/safety.py --model path/to/SmolLM2-135M-Instruct --steps 4
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import math
-import platform
 import sys
 import tempfile
 import time
@@ -25,6 +25,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+SMALL = ("lock", "metrics", "rollouts")
 SECONDS, CALLS = defaultdict[str, float](float), defaultdict[str, int](int)
 
 
@@ -51,20 +52,23 @@ def main() -> int:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--folder", type=Path, help="disk to measure on (default: that of temporary files)")
+    parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("override", nargs="*", metavar="key=value", help="further keys of the quickstart")
     args = parser.parse_args()
 
-    from rlvr import rollouts, training
+    from rlvr import rollouts
     from rlvr.cli import main as rlvr
-    from rlvr.training import callbacks
+    from rlvr.machine import measured_on
+    from rlvr.training import metrics_log
+    from rlvr.training.checkpoint_policy import SAVING_SHARE
     from rlvr.training.checkpoints import Checkpoints
-    from rlvr.training.keeper import SAVING_SHARE
+    from rlvr.training.loop import Loop
 
     timed(fcntl, "flock", "lock")
-    timed(callbacks, "append", "journal")
+    timed(metrics_log, "append", "metrics")
     timed(rollouts, "rewrite", "rollouts")
     timed(Checkpoints, "save", "checkpoints")
-    timed(training, "steps", "training")
+    timed(Loop, "run", "training")
     sizes: list[int] = []
     save = Checkpoints.save
 
@@ -77,12 +81,13 @@ def main() -> int:
         words = [f"model={args.model}", f"train.steps={args.steps}", "train.eval_every=0", *args.override]
         if code := rlvr(["train", "quickstart", "--output", f"{folder}/run", "-q", *words]):
             return code
-    small = sum(SECONDS[what] for what in ("lock", "journal", "rollouts"))
+    small = sum(SECONDS[what] for what in SMALL)
     work = SECONDS["training"] - small - SECONDS["checkpoints"]
     a_step, a_save = work / args.steps, SECONDS["checkpoints"] / CALLS["checkpoints"]
     interval = max(1, math.ceil(a_save / (SAVING_SHARE * a_step)))
-    print(f"{args.model}, {args.steps} steps of {a_step:.3g} s, {platform.platform()}")
-    for what in ("lock", "journal", "rollouts"):
+    machine = measured_on()
+    print(f"{args.model}, {args.steps} steps of {a_step:.3g} s, {machine['platform']}")
+    for what in SMALL:
         each = 1000 * SECONDS[what] / max(1, CALLS[what])
         print(f"{what:<12}{CALLS[what]:>5} × {each:>9.3f} ms {SECONDS[what] / work:>8.2%}")
     share = a_save / (interval * a_step)
@@ -90,6 +95,17 @@ def main() -> int:
     print(f"({max(sizes) / 1e6:,.1f} MB; one in {interval} steps)")
     total = small / work + share
     print(f"{'all':<32}{total:>8.2%}  ({'within' if total <= 0.02 else 'ABOVE'} 2 %)")
+    if args.json:
+        shares = {what: SECONDS[what] / work for what in SMALL} | {"checkpoints": share, "all": total}
+        figures = {
+            "shares": shares,
+            "seconds_per_step": a_step,
+            "seconds_per_checkpoint": a_save,
+            "steps_between_checkpoints": interval,
+            "checkpoint_mb": max(sizes) / 1e6,
+            "machine": machine,
+        }
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0 if total <= 0.02 else 1
 
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -25,6 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from rlvr.machine import measured_on
 from verifiers.code import CodeVerifier, sandbox
 from verifiers.types import Problem
 
@@ -108,10 +107,9 @@ def main() -> None:
     parser.add_argument("--levels", nargs="+", default=["standard", "strong"])
     parser.add_argument("--json")
     options = parser.parse_args()
-    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {platform.machine()}"
-    machine += f", Python {platform.python_version()}"
+    machine = measured_on()
     result: dict[str, object] = {"machine": machine, "workers": options.workers}
-    print(machine)
+    print(f"{machine['processor']}, load {machine['load']}, Python {machine['python']}")
     for layer in sandbox.probe():
         print(f"  {layer.name}: {layer.state} {layer.reason}")
     contestants: dict[str, tuple[Callable[[], bool], Callable[[], None]]] = {

@@ -95,7 +95,7 @@ def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any
     equal, bounds, difference, tokens = [], [], 0.0, []
     rates: dict[str, list[float]] = {"update": [], "long rows": [], "own products": []}
     lengths = [len(ids) for ids in pair.policy.encode([row["prompt"] for row in trl.rows])]
-    batch, flat = dict[str, Any](), None
+    batch: dict[str, Any] = {}
     for turn in range(args.rounds):
         torch.manual_seed(turn)
         batch, trl_sampling = trl.sample()
@@ -124,6 +124,7 @@ def measure(args: argparse.Namespace, shape: Shape, pair: Pair) -> dict[str, Any
     def share(of: str) -> float:
         return statistics.median(a / b for a, b in zip(rates["update"], rates[of], strict=True))
 
+    flat = step_batch(batch, shape.size)
     memory = {  # behind all that is timed: measuring it gives the process's freed memory back
         "trl": trl.peak(batch, shape.groups // args.trl_groups),
         "ours": ours.peak(flat, shape.groups // args.trl_groups),

@@ -78,8 +78,12 @@ def tilt(rates: np.ndarray, target: float) -> dict[str, float]:
     return {"kl": float(kl.mean()), "pass_64": pass_at(q, 64)}
 
 
-def write(folder: Path, docs: Path, studies: Mapping[str, Any]) -> None:
-    """Read finished runs; write `algorithms.json`, two figures for the algorithms and one for the curricula, tables."""
+def write(folder: Path, docs: Path, studies: Mapping[str, Any]) -> dict[str, Any]:
+    """Read finished runs; write `algorithms.json`, two figures for the algorithms and one for the curricula, tables.
+
+    Returns:
+        What `algorithms.json` holds.
+    """
     found = {
         study: {arm: dict(finished(folder / study, arm, plan.seeds)) for arm in plan.arms}
         for study, plan in studies.items()
@@ -107,6 +111,7 @@ def write(folder: Path, docs: Path, studies: Mapping[str, Any]) -> None:
     draw_curves(curricula, docs / "curricula-tokens.png", "a task of mixed difficulty")
     draw_at_target(result, docs / "algorithms-equal.png")
     fill(docs / "algorithms.md", MARKERS, tables(result))
+    return result
 
 
 def fill(page: Path, markers: tuple[str, str], text: str) -> None:
@@ -117,8 +122,12 @@ def fill(page: Path, markers: tuple[str, str], text: str) -> None:
     )
 
 
-def write_sampled(folder: Path, docs: Path, arms: Sequence[str], seeds: int) -> None:
-    """Read the finished runs on a model that cannot be enumerated; write `controls-smollm2.json` and their table."""
+def write_sampled(folder: Path, docs: Path, arms: Sequence[str], seeds: int) -> dict[str, Any]:
+    """Read the finished runs on a model that cannot be enumerated; write `controls-smollm2.json` and their table.
+
+    Returns:
+        What `controls-smollm2.json` holds.
+    """
     found = {
         f"{arm}-{seed}": sampled_change(folder / f"{arm}-{seed}" / "rollouts")
         for arm in arms
@@ -141,6 +150,7 @@ def write_sampled(folder: Path, docs: Path, arms: Sequence[str], seeds: int) -> 
         ]
         lines.append(f"| {arm} | {seed} | {run['samples']:,} each | {' | '.join(cells)} |")
     fill(docs / "algorithms.md", SAMPLED_MARKERS, "\n".join(lines))
+    return found
 
 
 def is_sampled(rollouts: Path) -> bool:

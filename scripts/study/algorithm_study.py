@@ -1,6 +1,6 @@
 """Train the tiny model by every algorithm, with the controls, and under every curriculum; exact figures on the way.
 
-    python scripts/study/algorithm_study.py [--study algorithms controls curricula] [--jobs 2] [--docs]
+    python scripts/study/algorithm_study.py [--study algorithms controls curricula] [--jobs 2] [--docs [--json FILE]]
     python scripts/study/algorithm_study.py --study smollm2 [--model models/smollm2-135m-instruct]
 
 Every few steps the policy is enumerated (`rlvr.exact.reachable`): pass@1, pass@64 and KL(π‖p0) on the held-out
@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: several runs share the machine
 
@@ -194,7 +195,8 @@ def run_cell(study: str, arm: str, seed: int, model: str | None) -> None:
             problems.train,
             evaluator,
             run,
-            lambda policy, step: exact(policy) if step % every == 0 else None,
+            due=lambda step: step % every == 0,
+            evaluate=lambda sampler, step: exact(sampler.policy),
         )
 
 
@@ -239,18 +241,27 @@ def main() -> None:
     )
     parser.add_argument("--docs", action="store_true", help="only write the page from what is finished")
     parser.add_argument("--cell", nargs=3, metavar=("STUDY", "ARM", "SEED"), help=argparse.SUPPRESS)
+    parser.add_argument("--json", type=Path, help="with --docs: write the figures there too")
     options = parser.parse_args()
+    if options.json and not options.docs:
+        parser.error("--json: needs --docs, which reads the figures from the finished runs")
     if options.cell:
         study, arm, seed = options.cell
         run_cell(study, arm, int(seed), options.model)
     elif not options.docs:
         run_all(options.study, options.seeds, options.jobs, options.model)
     else:
+        found: dict[str, Any] = {}
         if "smollm2" in options.study:
             study = STUDIES["smollm2"]
-            algorithm_page.write_sampled(FOLDER / "smollm2", REPO / "docs", list(study.arms), study.seeds)
+            arms = list(study.arms)
+            found["smollm2"] = algorithm_page.write_sampled(
+                FOLDER / "smollm2", REPO / "docs", arms, study.seeds
+            )
         if set(options.study) & set(tiny):
-            algorithm_page.write(FOLDER, REPO / "docs", {name: STUDIES[name] for name in tiny})
+            found |= algorithm_page.write(FOLDER, REPO / "docs", {name: STUDIES[name] for name in tiny})
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Do the 95 % intervals cover the truth 95 % of the time? Simulated populations, the very functions of the
 report.
 
-python scripts/study/coverage_study.py [--experiments 1000] [--problems 50 200] [--docs docs/metrics.md]
+python scripts/study/coverage_study.py [--experiments 1000] [--problems 50 200] [--docs docs/metrics.md] [--json FILE]
 
 Each experiment draws M problems from a known population of (base rate, tuned rate), samples counts, and asks
 the functions behind `rlvr.analysis.sections.compare` for their intervals. pass@1, pass@k, the paired gain, k* and R
@@ -15,11 +15,11 @@ done so far.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
 
@@ -31,9 +31,11 @@ from scipy.stats import binom
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates
 from rlvr.analysis.compression import COMPONENTS, churn, decompose
+from rlvr.analysis.estimate import EstimateJson
 from rlvr.analysis.pair import Pair
 from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.decomposition import compression, ratios, roots
+from rlvr.machine import measured_on
 
 Floats = NDArray[np.float64]
 GRID = 400
@@ -140,9 +142,7 @@ def noiseless_parts(population: Population) -> dict[str, float]:
     return {name: float(w @ value) for name, value in values.items()}
 
 
-def experiment(
-    population: Population, problems: int, seed: int, replicates: int
-) -> dict[str, dict[str, Any]]:
+def experiment(population: Population, problems: int, seed: int, replicates: int) -> dict[str, EstimateJson]:
     """One simulated comparison: the estimates of the report, by name."""
     rng = np.random.default_rng(seed)
     p, q, w = population.grid()
@@ -158,8 +158,10 @@ def experiment(
     names = [f"{what}{k}" for what in ("base pass@", "tuned pass@", "gain at ") for k in PASS_K]
     signed = [name.startswith("gain") for name in names]
     estimates = mean_estimates(stacked, pair.boot, signed)
-    found = {name: estimate.to_json() for name, estimate in zip(names, estimates, strict=True)}
-    found |= {"k*": roots(pair)["k_star"]}
+    found: dict[str, EstimateJson] = {
+        name: estimate.to_json() for name, estimate in zip(names, estimates, strict=True)
+    }
+    found["k*"] = roots(pair)["k_star"]
     ratio = ratios(pair, parts)
     found |= {"R": ratio["ratio_net"], "rho": ratio["ratio_gross"]}
     table = compression(pair, parts)
@@ -177,7 +179,7 @@ class Tally:
     gamma: int = 0  # intervals of the conservative kind, for means that few problems carry
     undefined: int = 0
 
-    def add(self, found: dict[str, Any], true: float) -> None:
+    def add(self, found: EstimateJson, true: float) -> None:
         if found["lo"] is None or found["hi"] is None:
             self.undefined += 1
             return
@@ -273,12 +275,19 @@ def main() -> None:
     parser.add_argument(
         "--docs", type=Path, help="file whose part between the markers is replaced by the table"
     )
+    parser.add_argument("--json", type=Path, help="write the tallies there")
     options = parser.parse_args()
     settings = [(population, m) for population in POPULATIONS for m in options.problems]
-    text = report(
-        study(settings, options.experiments, options.replicates, options.minutes), options.replicates
-    )
+    tallies = study(settings, options.experiments, options.replicates, options.minutes)
+    text = report(tallies, options.replicates)
     print(text)
+    if options.json:
+        rows = [
+            {"population": population, "problems": m, "quantity": name} | asdict(tally)
+            for (population, m), quantities in tallies.items()
+            for name, tally in quantities.items()
+        ]
+        options.json.write_text(json.dumps({"tallies": rows, "machine": measured_on()}, indent=1) + "\n")
     if options.docs:
         page = options.docs.read_text(encoding="utf-8")
         before, rest = page.split(MARKERS[0])

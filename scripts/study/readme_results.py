@@ -1,6 +1,6 @@
-"""Run the recipes whose figures stand in the README, and write those figures between its markers.
+"""Run the recipes whose figures are in the README, and write those figures between its markers.
 
-    python scripts/study/readme_results.py [--seeds 0,1,2] [--smollm2 models/smollm2-135m-instruct] [--only NAME]
+    python scripts/study/readme_results.py [--seeds 0,1,2] [--smollm2 PATH] [--only NAME] [--json FILE]
 
 Runs land in runs/readme/ and are not done again when they are finished (the minutes are then those of the first run,
 kept beside it). The recipes run one after the other; nothing else should run on the machine.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import re
 import subprocess
 import sys
@@ -18,7 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rlvr.machine import processor
+import torch
+
+from rlvr.machine import measured_on
 
 REPO = Path(__file__).resolve().parents[2]
 FOLDER = REPO / "runs" / "readme"
@@ -80,11 +81,12 @@ def table(first: str, largest: str, rows: list[str]) -> str:
 
 
 def machine() -> str:
-    return f"{processor()}, no GPU, Python {platform.python_version()}"
+    found, gpu = measured_on(), torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{found['processor']}, {gpu}, Python {found['python']}"
 
 
 def write(marker: str, text: str) -> None:
-    """Replace what stands between `<!-- marker -->` and `<!-- /marker -->` in the README."""
+    """Replace what is between `<!-- marker -->` and `<!-- /marker -->` in the README."""
     readme = REPO / "README.md"
     pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.S)
     old = readme.read_text(encoding="utf-8")
@@ -93,7 +95,7 @@ def write(marker: str, text: str) -> None:
     readme.write_text(pattern.sub(lambda m: f"{m[1]}{text}\n{m[2]}", old), encoding="utf-8")
 
 
-def quickstart(seeds: list[int]) -> None:
+def quickstart(seeds: list[int]) -> list[dict[str, Any]]:
     reports = [run("configs/quickstart.yaml", f"quickstart-{seed}", f"seed={seed}") for seed in seeds]
     rows = [line(f"seed {seed}", report, "64") for seed, report in zip(seeds, reports, strict=True)]
     base = reports[0]["policies"]["base"]
@@ -105,6 +107,7 @@ def quickstart(seeds: list[int]) -> None:
         "By `scripts/study/readme_results.py`. Correct samples in the two sets beside the held-out one, over all "
         "seeds: " + "; ".join(probe_words(reports, name) for name in ("unreachable", "rare")) + ".",
     )
+    return reports
 
 
 def probe_words(reports: list[dict[str, Any]], name: str) -> str:
@@ -118,7 +121,7 @@ def probe_words(reports: list[dict[str, Any]], name: str) -> str:
     return f"{name} {before} of {n:,} before training and {after} of {n:,} after"
 
 
-def smollm2(model: str) -> None:
+def smollm2(model: str) -> dict[str, Any]:
     report = run("configs/smollm2-chain-sum.yaml", "smollm2-chain-sum", f"model={model}")
     base = report["policies"]["base"]
     write(
@@ -127,6 +130,7 @@ def smollm2(model: str) -> None:
         f"{base['n_problems']} held-out problems × {base['n_samples'] // base['n_problems']} samples, K = 8.\n\n"
         f"{table('', '16', [line('chain sums', report, '16')])}\n\nBy `scripts/study/readme_results.py`.",
     )
+    return report
 
 
 def main() -> None:
@@ -136,11 +140,15 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2", help="seeds of the quickstart, separated by commas")
     parser.add_argument("--smollm2", default="models/smollm2-135m-instruct", help="folder or Hub name")
     parser.add_argument("--only", choices=["quickstart", "smollm2"])
+    parser.add_argument("--json", type=Path, help="write the reports of the runs there")
     args = parser.parse_args()
+    found: dict[str, Any] = {"machine": measured_on()}
     if args.only != "smollm2":
-        quickstart([int(seed) for seed in args.seeds.split(",")])
+        found["quickstart"] = quickstart([int(seed) for seed in args.seeds.split(",")])
     if args.only != "quickstart":
-        smollm2(args.smollm2)
+        found["smollm2"] = smollm2(args.smollm2)
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -131,24 +131,26 @@ class Assassin:
 
 def victim(plan: dict[str, Any], command: list[str]) -> int:
     """Run the command under an assassin."""
+
     from rlvr import pipeline
     from rlvr.cli import main
     from rlvr.evaluation import Evaluator
-    from rlvr.training.batch import Sampled
+    from rlvr.training import collect, export
     from rlvr.training.checkpoints import Checkpoints
-    from rlvr.training.trainer import Trainer
+    from rlvr.training.loop import Loop
 
-    def evaluated(_: Any, policy: Any, *__: Any) -> str:
-        return {"base": PHASES[0], "tuned": PHASES[7]}.get(policy.name, PHASES[5])
+    def evaluated(_: Any, sampler: Any, *__: Any) -> str:
+        return {"base": PHASES[0], "tuned": PHASES[7]}.get(sampler.policy.name, PHASES[5])
 
     assassin = Assassin(plan["phase"], plan["occurrence"], plan["delay"], Path(plan["log"]))
     for owner, name, phase in (
         (Evaluator, "_draw", evaluated),
-        (Trainer, "_sample", "sampling"),
-        (Sampled, "settle", "verifying"),
-        (Trainer, "_compute_loss", "update"),
+        (collect.Collector, "_roll", "sampling"),
+        (collect, "wait_for_verdicts", "verifying"),
+        (Loop, "backward", "update"),
+        (Loop, "update", "update"),
         (Checkpoints, "save", "checkpoint"),
-        (Trainer, "export", "export"),
+        (export, "export", "export"),
         (Evaluator, "rescore", "rescoring"),
         (pipeline, "report", "report"),
     ):

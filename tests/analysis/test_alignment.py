@@ -18,6 +18,7 @@ from rlvr.analysis.frontier import (
 )
 from rlvr.analysis.samples import LogProbs, Samples
 from rlvr.analysis.sections.compare import compare
+from tests.as_json import as_json
 
 quick = settings(deadline=None, max_examples=60, derandomize=True)
 rates = st.floats(1e-6, 1 - 1e-6)
@@ -67,7 +68,9 @@ def test_estimates_from_samples_agree_with_the_exact_values() -> None:
         ids = [str(i) for i in range(problems)]
         return Samples(name, ids, np.full(problems, n), c, logprobs=LogProbs(row, score, logp))
 
-    found = compare(evaluation("base", base), evaluation("tuned", tuned), replicates=500)["alignment"]
+    found = as_json(compare(evaluation("base", base), evaluation("tuned", tuned), replicates=500))[
+        "alignment"
+    ]
     assert found["status"] == "ok" and found["base_rate_from"]["none"] == 0
     for name in ("kl_pi_p0", "kl_verified"):
         truth = float(getattr(exact, name).mean())
@@ -94,7 +97,7 @@ def test_the_stated_sampling_error_of_the_forward_kl_is_right() -> None:
             logp = {"base": base[0, atoms], "tuned": tuned[0, atoms]}
             lp = LogProbs(np.zeros(400, int), verified[atoms], logp)
             both.append(Samples(name, ["x"], np.array([400]), np.array([verified[atoms].sum()]), logprobs=lp))
-        found = compare(*both, replicates=10)["alignment"]["kl_verified"]
+        found = as_json(compare(*both, replicates=10))["alignment"]["kl_verified"]
         z_scores.append((found["value"] - float(exact.kl_verified[0])) / found["se_fixed"])
     assert np.std(z_scores) == pytest.approx(1, abs=0.15) and abs(np.mean(z_scores)) < 0.3
 
@@ -163,7 +166,7 @@ def test_the_base_rate_is_not_chosen_by_its_own_noise() -> None:
         lp = LogProbs(row, right.ravel(), logp)
         ids = [str(i) for i in range(problems)]
         samples.append(Samples(name, ids, np.full(problems, n), right.sum(1), logprobs=lp))
-    found = compare(*samples, replicates=200)["alignment"]
+    found = as_json(compare(*samples, replicates=200))["alignment"]
     assert min(found["base_rate_from"]["counts"], found["base_rate_from"]["importance"]) > 200
     assert abs(found["kl_verified"]["value"]) < 4 * found["kl_verified"]["se_fixed"]
 
@@ -174,6 +177,6 @@ def test_certain_success_costs_ln_1_over_p_and_says_whose_price_is_unknown() -> 
     score = np.arange(len(row)) - (np.cumsum(n) - n)[row] < c[row]
     nats = LogProbs(row, score, {name: np.full(len(row), -3.0) for name in ("base", "tuned")})
     base, tuned = (Samples(name, ids, n, c, logprobs=nats) for name in ("base", "tuned"))
-    price = compare(base, tuned, search_budget=1, replicates=20)["alignment"]["certain_success"]
+    price = as_json(compare(base, tuned, search_budget=1, replicates=20))["alignment"]["certain_success"]
     assert price["value"] == pytest.approx((np.log(4) + 0 + np.log(4)) / 3)
     assert (price["used"], price["excluded"], price["share_base_zero"]) == (3, 2, 0.25)

@@ -10,6 +10,7 @@ from rlvr.analysis.estimate import Estimate
 from rlvr.analysis.noise import Audit
 from rlvr.analysis.samples import Answers, Samples, align
 from rlvr.analysis.sections.compare import compare, default_budget, summarise
+from tests.as_json import as_json
 
 
 def numbers(node: Any) -> list[float]:
@@ -71,7 +72,7 @@ def test_undefined_is_null_with_a_reason() -> None:
     ids = [str(i) for i in range(25)]
     zero = Samples.from_counts(ids, np.full(25, 8), np.zeros(25), "base")
     some = Samples.from_counts(ids, np.full(25, 8), np.full(25, 2), "tuned")
-    c = compare(zero, some, replicates=50)
+    c = as_json(compare(zero, some, replicates=50))
     assert (
         c["k_star"]["value"] is None
         and c["k_star"]["status"] == "base_all_zero"
@@ -112,7 +113,7 @@ def test_reasoning_answers_and_audits_are_used_where_they_are() -> None:
         "base", ids, np.full(size, n), np.full(size, 5), c_answer=np.full(size, 5.0), c_sound=sound,
         answers=answers, truncated=np.ones(size, int), tokens=np.full(size, 7.0),
     )  # fmt: skip
-    s = summarise(one, replicates=50)
+    s = as_json(summarise(one, replicates=50))
     assert s["unsound_share"]["value"] == pytest.approx(0.6) and s["unsound_share"]["excluded"] == 1
     assert s["cot_pass_at_k"]["1"]["value"] == pytest.approx(0.25)
     assert s["maj_at_k"]["1"]["value"] == pytest.approx(5 / 8) and s["maj_at_k"]["8"][
@@ -140,9 +141,8 @@ def test_counts_that_cannot_be_are_refused_with_the_row() -> None:
 
 
 def test_estimates_write_infinity_as_text_and_nan_as_null() -> None:
-    written = Estimate(
-        float("nan"), lo=float("-inf"), hi=float("inf"), status="x", extra={"bound": 4}
-    ).to_json()
+    estimate = Estimate(float("nan"), lo=float("-inf"), hi=float("inf"), status="x", extra={"bound": 4})
+    written = as_json(estimate.to_json())
     assert (
         written["value"] is None
         and written["lo"] == "-inf"

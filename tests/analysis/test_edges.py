@@ -1,4 +1,4 @@
-"""Where definitions end: what METRICS says of no samples, no budget, ties, infinities and empty classes.
+"""Where definitions end (docs/metrics.md): no samples, no budget, ties, infinities and empty classes.
 
 The oracle holds cases of each function; these are the rules, one at a time.
 """

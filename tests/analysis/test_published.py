@@ -18,6 +18,7 @@ from rlvr.analysis.passk import pass_at_k, pass_curve, pass_hat_k
 from rlvr.analysis.posterior import beta_pass_at_k, fit_moments
 from rlvr.analysis.samples import Floats, Samples
 from rlvr.analysis.sections.compare import compare, summarise
+from tests.as_json import as_json
 
 UNTESTED = {
     "yue2025-text": "gaps between pass@1 and pass@256 without either of them",
@@ -62,7 +63,7 @@ def test_real_pair_reproduces_the_published_curves(exams: Path, real: tuple[Samp
 def test_real_pair_in_the_terms_of_the_metrics(exams: Path, real: tuple[Samples, Samples]) -> None:
     entry = entries(exams)["math500-base-vs-simplerl"]
     derived = entry["derived"]
-    c = compare(*real, search_budget=128, replicates=200)
+    c = as_json(compare(*real, search_budget=128, replicates=200))
     assert c["gain"]["value"] == pytest.approx(derived["delta_pass1"])
     assert c["ratio_net"]["value"] == pytest.approx(derived["ratio_net_K128"], abs=1e-4)
     assert c["compression"]["headroom"]["value"] == pytest.approx(derived["headroom_K128"])
@@ -78,7 +79,7 @@ def test_real_pair_seeds_scatter_as_the_fixed_error_says(exams: Path, real: tupl
     # Four seeds of 32 samples each: their pass@1 should scatter with the SE of a fixed benchmark of 500 x 32
     data = entries(exams)["math500-base-vs-simplerl"]["data"]["seed_pass1"]
     for samples in real:
-        per_seed = summarise(samples, replicates=50)["pass_at_k"]["1"]["se_fixed"] * 2
+        per_seed = as_json(summarise(samples, replicates=50))["pass_at_k"]["1"]["se_fixed"] * 2
         spread = np.std(data[samples.policy], ddof=1)
         assert 0.2 < spread / per_seed < 1.9  # χ² with 3 degrees of freedom, 99.9 % each side
 

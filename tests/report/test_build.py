@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import simulate
 
+from rlvr.cli import main
 from rlvr.errors import UserError
 from rlvr.report import build
 from rlvr.report.browser import choose, collect
 from rlvr.rollouts.columns import read_columns
 from rlvr.rollouts.evaluations import read
+from tests.as_json import as_json
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +142,8 @@ def test_a_hand_audit_corrects_and_is_counted(tmp_path):
     assert rows["FPR of the verifier, % (of wrong samples audited)"]["tuned"] == "2.0 (4 of 200)"
     assert rows["FNR of the verifier, % (of right samples audited)"]["tuned"] == "2.0 (5 of 250)"
     assert rows["pass@1 corrected for both"]["base"] == "not audited"
-    rate = report.document["policies"]["tuned"]["pass_at_k"]["1"]["value"]
-    corrected = report.document["comparison"]["noise"]["corrected_pass_1"]["tuned"]["value"]
+    rate = as_json(report.document)["policies"]["tuned"]["pass_at_k"]["1"]["value"]
+    corrected = as_json(report.document)["comparison"]["noise"]["corrected_pass_1"]["tuned"]["value"]
     assert corrected == pytest.approx((rate - 0.02) / 0.96)
     assert "2 % false positives (audited)" in report.html.read_text()
     tuned.with_suffix(".audit.json").write_text('{"wrong": 3}')
@@ -195,20 +197,23 @@ def test_few_problems_and_a_base_without_success_promise_nothing(tmp_path):
     zero = build(write_counts(tmp_path / "zero.csv", lambda p: 0 * p, lambda p: p), output=tmp_path / "zero")
     assert "solved none of these problems in 64 samples each" in zero.summary
     one = write_counts(tmp_path / "one.csv", lambda p: p, lambda p: p**2, samples=1)
-    assert "cannot be told from one sample per problem" in build(one, output=tmp_path / "one").summary
+    assert (
+        "One sample per problem does not show how much of it is noise"
+        in build(one, output=tmp_path / "one").summary
+    )
 
 
 def test_the_real_pair(exams, tmp_path):
     """Qwen2.5-7B on MATH-500: counts published with the reproduction of arXiv 2504.13837, Figure 2."""
     path = exams / "analysis" / "limit_of_rlvr_qwen7b_math500.csv"
     report = build(path, output=tmp_path)
-    curve = report.document["policies"]["base"]["pass_at_k"]
+    curve = as_json(report.document)["policies"]["base"]["pass_at_k"]
     assert curve["1"]["value"] == pytest.approx(39291 / 64000, abs=1e-9)
     assert curve["128"]["value"] == pytest.approx(481 / 500, abs=1e-9)
-    assert report.document["policies"]["tuned"]["pass_at_k"]["128"]["value"] == pytest.approx(
+    assert as_json(report.document)["policies"]["tuned"]["pass_at_k"]["128"]["value"] == pytest.approx(
         465 / 500, abs=1e-9
     )
-    assert report.document["comparison"]["coverage"]["solved"] == {
+    assert as_json(report.document)["comparison"]["coverage"]["solved"] == {
         "both": 462,
         "base_only": 19,
         "tuned_only": 3,
@@ -220,7 +225,7 @@ def test_the_real_pair(exams, tmp_path):
 def test_a_single_evaluation_is_a_report_too(tmp_path):
     base, _ = simulate.write_pair(tmp_path, problems=5, samples=8)
     report = build(base, output=tmp_path / "out")
-    assert report.document["comparison"] is None
+    assert as_json(report.document)["comparison"] is None
     assert "pass@8" in report.summary
     assert "Needs two evaluations" in report.html.read_text()
 
@@ -247,7 +252,7 @@ def test_what_was_sampled_differently_is_not_compared(tmp_path, field, value):
     with pytest.raises(UserError, match=rf"(?s)cannot be compared.*{field}: .* / {here}"):
         build(base, tuned, output=tmp_path / "out")
     report = build(base, tuned, output=tmp_path / "out", allow_mismatch=True)
-    assert any(field in note for note in report.document["notes"])
+    assert any(field in note for note in as_json(report.document)["notes"])
     assert field in report.summary
 
 
@@ -266,7 +271,7 @@ def test_files_without_settings_are_compared_with_a_note(tmp_path):
     base, tuned = simulate.write_pair(tmp_path, problems=4, samples=8)
     tuned.with_suffix(".settings.json").unlink()
     report = build(base, tuned, output=tmp_path / "out")
-    assert any("could not be checked" in note for note in report.document["notes"])
+    assert any("could not be checked" in note for note in as_json(report.document)["notes"])
 
 
 def test_the_browser_keeps_every_verdict_of_every_problem(tmp_path):
@@ -284,11 +289,11 @@ def test_the_browser_keeps_every_verdict_of_every_problem(tmp_path):
 
 def test_other_names_for_the_policies_do_not_hide_the_distance(tmp_path):
     base, tuned = simulate.write_pair(tmp_path, problems=12, samples=32)
-    expected = build(base, tuned, output=tmp_path / "one").document["comparison"]["alignment"]
+    expected = as_json(build(base, tuned, output=tmp_path / "one").document)["comparison"]["alignment"]
     for path in (base, tuned):
         text = path.read_text()
         path.write_text(text.replace('"base"', '"Qwen"').replace('"tuned"', '"Qwen-RL"'))
-    document = build(base, tuned, output=tmp_path / "two").document
+    document = as_json(build(base, tuned, output=tmp_path / "two").document)
     assert expected["status"] == "ok"
     assert document["comparison"]["alignment"]["kl_pi_p0"] == expected["kl_pi_p0"]
 
@@ -299,10 +304,13 @@ def test_several_runs_stand_beside_each_other(tmp_path):
     other.mkdir()
     _, again = simulate.write_pair(other, problems=12, samples=32, sharpen=5.0)
     report = build(base, tuned, [again], output=tmp_path / "out")
-    assert list(report.document["comparisons"]) == ["seed-2/tuned"]
+    assert list(as_json(report.document)["comparisons"]) == ["seed-2/tuned"]
     with (tmp_path / "out" / "figures" / "summary.csv").open() as file:
         rows = {row["quantity"]: row for row in csv.DictReader(file)}
-    gains = [report.document["comparison"]["gain"], report.document["comparisons"]["seed-2/tuned"]["gain"]]
+    gains = [
+        as_json(report.document)["comparison"]["gain"],
+        as_json(report.document)["comparisons"]["seed-2/tuned"]["gain"],
+    ]
     low, high = sorted(100 * gain["value"] for gain in gains)
     assert rows["Δ pass@1, paired"]["lowest to highest run"] == f"{low:.1f} to {high:.1f}"
 
@@ -348,3 +356,35 @@ def test_what_cannot_be_reported_is_refused(tmp_path):
     for budget in (0, 100):
         with pytest.raises(UserError, match=rf"K = {budget}: expected 1 to 4"):
             build(good, good, output=tmp_path / "out", search_budget=budget)
+
+
+def test_the_number_of_replicates_reaches_every_interval(tmp_path):
+    base, tuned = simulate.write_pair(tmp_path, problems=24, samples=16)
+    few, many, again = (
+        as_json(build(base, tuned, output=tmp_path / f"report-{i}", replicates=replicates).document)
+        for i, replicates in enumerate((100, 2000, 100))
+    )
+    assert (few["analysis"]["replicates"], many["analysis"]["replicates"]) == (100, 2000)
+    assert (few["comparison"]["replicates"], many["comparison"]["replicates"]) == (100, 2000)
+    assert few == again
+    for interval in (
+        lambda d: d["policies"]["base"]["pass_at_k"]["1"],
+        lambda d: d["comparison"]["gain"],
+        lambda d: d["comparison"]["k_star"],
+        lambda d: d["comparison"]["compression"]["within"],
+        lambda d: d["comparison"]["alignment"]["kl_pi_p0"],
+        lambda d: d["comparison"]["limits"][2]["gain"],
+    ):
+        a, b = interval(few), interval(many)
+        assert a["value"] == b["value"] and (a["lo"], a["hi"]) != (b["lo"], b["hi"])
+
+
+def test_the_command_line_says_how_many_replicates(tmp_path, capsys):
+    base, tuned = simulate.write_pair(tmp_path, problems=8, samples=8)
+    ask = ["report", str(base), str(tuned), "--output", str(tmp_path / "out"), "--replicates"]
+    assert main([*ask, "300"]) == 0
+    document = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert document["analysis"]["replicates"] == 300
+    assert "300 replicates" in (tmp_path / "out" / "report.html").read_text()
+    assert main([*ask, "99"]) == 2
+    assert "replicates = 99: expected at least 100" in capsys.readouterr().err

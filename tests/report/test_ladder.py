@@ -13,6 +13,7 @@ from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.ladder import Rung, ladder
 from rlvr.errors import UserError
 from rlvr.report import build
+from tests.as_json import as_json
 
 MODELS = {"base": "small-model", "tuned": "runs/one/model"}
 
@@ -101,7 +102,7 @@ def test_page_table_and_terminal_say_it(report):
 
 def test_more_than_any_number_of_shots_tried_is_censored(pair, tmp_path):
     two = write(tmp_path, "two", "base", 0.3, shots=2)
-    document = build(*pair, more=[two], output=tmp_path / "report").document
+    document = as_json(build(*pair, more=[two], output=tmp_path / "report").document)
     worth = document["ladder"]["equivalent"]
     assert (worth["value"], worth["status"], worth["bound"]) == (None, "censored_right", 2)
     assert worth["share_censored"] > 0.95
@@ -137,7 +138,7 @@ def test_another_model_is_no_rung(pair, tmp_path):
 
 def test_a_second_draw_of_as_many_shots_stands_beside_the_line(pair, tmp_path):
     four = [write(tmp_path, f"four-{seed}", "base", 0.8, shots=4, shots_seed=seed) for seed in (0, 1)]
-    found = build(*pair, more=four, output=tmp_path / "report").document["ladder"]
+    found = as_json(build(*pair, more=four, output=tmp_path / "report").document)["ladder"]
     assert [(r["label"], r["shots"]) for r in found["rungs"][:3]] == [
         ("0 shots", 0), ("4 shots", 4), ("4 shots (four-1)", None),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from rlvr.analysis.estimate import Estimate
 from rlvr.analysis.runs import between_runs, contrast, holm
 from rlvr.cli import main
 from tests.report.simulate import write_pair
@@ -104,15 +105,15 @@ def test_holm_by_hand():
 
 
 def test_between_runs_leaves_out_what_is_not_defined():
-    held = [{"value": 1.0, "se": 0.3}, {"value": None, "se": None}, {"value": 3.0, "se": 0.4}]
+    held = [Estimate(1.0, 0.3).to_json(), Estimate(None).to_json(), None, Estimate(3.0, 0.4).to_json()]
     found = between_runs(held)
-    assert (found.value, found.used, found.excluded, found.status) == (2.0, 2, 1, "few_runs")
+    assert (found.value, found.used, found.excluded, found.status) == (2.0, 2, 2, "few_runs")
     assert found.extra["se_within"] == pytest.approx(np.sqrt((0.09 + 0.16) / 2))
-    assert between_runs([{"value": None}]).status == "no_data"
+    assert between_runs([Estimate(None).to_json()]).status == "no_data"
 
 
 def test_a_contrast_of_methods_is_welchs():
-    a, b = ([{"value": v} for v in values] for values in ((1.0, 2.0, 3.0), (4.0, 6.0, 8.0)))
+    a, b = ([Estimate(v).to_json() for v in values] for values in ((1.0, 2.0, 3.0), (4.0, 6.0, 8.0)))
     found = contrast(a, b)
     se = np.sqrt(1 / 3 + 4 / 3)
     freedom = (1 / 3 + 4 / 3) ** 2 / ((1 / 3) ** 2 / 2 + (4 / 3) ** 2 / 2)

@@ -2,11 +2,14 @@
 
 import csv
 
+import numpy as np
 import pytest
 
+from rlvr.analysis.evidence import log_odds_estimate
 from rlvr.report import build
 from rlvr.report.figures import clock
 from rlvr.report.figures.checkpoints import beta_eff
+from tests.as_json import as_json
 from tests.report import simulate
 
 
@@ -43,9 +46,11 @@ def test_steps_have_distances_variety_temperature_and_bands_of_these_problems(ru
 
 
 def test_beta_eff_has_no_interval_where_it_may_be_infinite():
-    bounded = {"value": 2.0, "lo": 1.0, "hi": 4.0, "beta_eff": 0.5, "status": "ok"}
-    assert beta_eff(bounded) == {"value": 0.5, "lo": 0.25, "hi": 1.0, "status": "ok"}
-    assert beta_eff(bounded | {"lo": -1.0}) == {"value": 0.5, "lo": None, "hi": None, "status": "unbounded"}
+    drawn = np.linspace(1.0, 4.0, 401)
+    bounded = as_json(log_odds_estimate(2.0, drawn, 30, 0).to_json())
+    assert beta_eff(bounded) == (0.5, 1 / bounded["hi"], 1 / bounded["lo"], None, "ok")
+    unbounded = as_json(log_odds_estimate(2.0, drawn - 2, 30, 0).to_json())
+    assert beta_eff(unbounded) == (0.5, None, None, None, "unbounded")
 
 
 def test_steps_are_counted_in_samples_and_time():

@@ -69,7 +69,7 @@ def per_row(step: Step, values: torch.Tensor) -> list[torch.Tensor]:
 
 def batch_of(loop: Loop, step: Step) -> StepBatch:
     """The loop's batch with the step's numbers."""
-    batch = loop.weigh(step.sampled)
+    batch = loop.credit.weigh(step.sampled)
     old, ref = per_row(step, step.old), per_row(step, step.ref)
     for number, group in enumerate(batch.groups):
         kept = [number * G + i for i, length in enumerate(group.lengths) if length]

@@ -33,7 +33,7 @@ def test_the_routers_loss_is_added(tmp_path, pool):
         groups_per_micro_step=2,
         trl={"router_aux_loss_coef": 0.1},
     )
-    batch = loop.weigh(loop.collector.sample(1, 0))
+    batch = loop.credit.weigh(loop.collector.sample(1, 0))
     for number, group in enumerate(batch.groups):
         group.advantages = group.per_token(torch.linspace(-1, 1, G) if number != DEAD else torch.zeros(G))
     figures = loop.backward(batch, fresh=True)

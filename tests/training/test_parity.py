@@ -117,7 +117,7 @@ def from_scratch(
     ]
     asked = objective or oracle_objective(loop)
     # bnpo divides by the tokens of a micro-step: the one loss that depends on how a step is cut
-    pieces = GROUPS // loop.groups_per_micro_step if asked.loss == "bnpo" else 1
+    pieces = GROUPS // loop.credit.groups_per_micro_step if asked.loss == "bnpo" else 1
     loop.plain.zero_grad()
     total = 0.0
     for first in range(0, ROWS, ROWS // pieces):
@@ -246,8 +246,8 @@ def test_several_updates_on_a_batch(make, loss_type, lora, layout):
     loop = make(layout, 2, lora=lora, limit=32, loss_type=loss_type, beta=0.1, num_iterations=2)
     move(loop.plain, 0.003 if lora is None else 0.02, seed=1)  # the policy is no longer its reference
     sampled = loop.collector.sample(3, 2)
-    batch = loop.weigh(sampled)
-    loop.score(batch, sampled)
+    batch = loop.credit.weigh(sampled)
+    loop.credit.score(batch, sampled)
     step = Step(sampled, torch.zeros(GROUPS, G), torch.zeros(0), torch.zeros(0))
     trainer = trl_of(loop, step)
     inputs = scored(trainer)
@@ -337,7 +337,7 @@ def test_without_any_signal_every_weight_has_a_gradient_of_zero(make, drawn):
 def test_the_engines_logprobs_are_the_trainers(make, layout):
     """What was sampled with is what is trained on, so the first importance ratio is one."""
     loop = make(layout)
-    batch = loop.weigh(loop.collector.sample(1, 0))
+    batch = loop.credit.weigh(loop.collector.sample(1, 0))
     answer, _ = loop.forward(loop.model, prompted(batch))
     written = torch.cat([group.sampler for group in batch.groups if group.sampler is not None])
     assert len(written) == batch.totals.tokens > 0
@@ -351,8 +351,8 @@ def test_log_probabilities_of_the_sampling_policy_are_without_dropout(make, layo
     move(loop.plain, 0.05)
     sampled = loop.collector.sample(1, 0)
     for _ in range(2):
-        batch = loop.weigh(sampled)
-        loop.score(batch, sampled)
+        batch = loop.credit.weigh(sampled)
+        loop.credit.score(batch, sampled)
         for group in batch.groups:
             assert group.old is not None
             assert group.sampler is not None

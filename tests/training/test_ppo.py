@@ -165,8 +165,8 @@ def with_values(loop: Loop, evidence: bool = False) -> tuple[Sampled, StepBatch]
         loop.plain.value_head.weight.normal_(0, 0.05, generator=torch.Generator().manual_seed(3))
     sampled = loop.collector.sample(1, 0)
     sampled = interrupted(sampled) if evidence else sampled
-    batch = loop.weigh(sampled)
-    loop.score(batch, sampled)
+    batch = loop.credit.weigh(sampled)
+    loop.credit.score(batch, sampled)
     return sampled, batch
 
 
@@ -261,8 +261,8 @@ def test_estimates_come_from_the_values_of_the_policys_own_tokens(build, layout)
 def test_the_first_values_are_zero_and_every_group_is_trained_on(build, layout):
     loop = build(layout, ppo=PpoSection())
     sampled = loop.collector.sample(1, 0)
-    batch = loop.weigh(sampled)
-    loop.score(batch, sampled)
+    batch = loop.credit.weigh(sampled)
+    loop.credit.score(batch, sampled)
     for drawn, group in zip(sampled.groups, batch.groups, strict=True):
         assert group.values is not None
         assert group.returns is not None
@@ -291,8 +291,8 @@ def test_a_sample_without_a_verdict_moves_nothing(build):
     loop = build()
     sampled = loop.collector.sample(1, 0)
     sampled.groups[0].rewards[3] = NAN
-    batch = loop.weigh(sampled)
-    loop.score(batch, sampled)
+    batch = loop.credit.weigh(sampled)
+    loop.credit.score(batch, sampled)
     first = batch.groups[0]
     assert first.lengths[3] == 0
     assert first.prompted.samples[3].token_ids == []

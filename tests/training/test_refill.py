@@ -102,4 +102,4 @@ def test_no_more_is_drawn_than_there_are_problems(tmp_path):
 def test_algorithms_to_which_such_groups_teach_something_refuse(tmp_path, capsys, algorithm):
     words = [*WORDS, f"train.algorithm={algorithm}"]
     assert main(["train", "quickstart", "--output", str(tmp_path / "run"), *words]) == 2
-    assert f"curriculum.refill is 2, and in {algorithm} a group without variance" in capsys.readouterr().err
+    assert f"curriculum.refill is 2, but with {algorithm} a group without variance" in capsys.readouterr().err

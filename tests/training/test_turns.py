@@ -231,7 +231,7 @@ def test_the_update_trains_on_the_policys_tokens_alone(tmp_path, pool, models, p
     generator = torch.Generator().manual_seed(0)
     for group in groups:  # so that each teaches something
         group.rewards = torch.rand(G, generator=generator).tolist()
-    batch = loop.weigh(sampled)
+    batch = loop.credit.weigh(sampled)
 
     episodes = [episode for group in groups for episode in group.episodes]
     packed = pack(prompted(batch), torch.device("cpu"), loop.forward.kind)

@@ -94,6 +94,7 @@ RUNS = [(level, "this user") for level in LEVELS] + [("standard", "a user withou
 
 
 @pytest.mark.slow
+@pytest.mark.serial
 @pytest.mark.parametrize(("level", "user"), RUNS, ids=[f"{level}-{user}" for level, user in RUNS])
 def test_the_exam_is_passed(exams, level, user, record_property):
     stranger = user != "this user"

@@ -20,12 +20,14 @@ LEVELS = [
 BEST_FIRST = [*LEVELS[-1:], *(pytest.param(level, marks=pytest.mark.slow) for level in LEVELS[:-1])]
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("level", BEST_FIRST)
 def test_hostile_programs_gain_nothing_and_honest_ones_pass(level: sandbox.Level):
     assert judging.failures(level) == []
 
 
 @pytest.mark.slow
+@pytest.mark.serial
 @pytest.mark.parametrize("level", LEVELS)
 def test_also_for_a_user_without_rights(level: sandbox.Level):
     python = strangers.python()

@@ -180,7 +180,9 @@ def test_intervals_are_exact():
 
 
 def test_the_floor_is_that_of_the_metrics():
-    assert floor(0.01, 256) == pytest.approx(0.9237, abs=1e-4)  # METRICS.md §7: FPR 1 % gives 92 % at k = 256
+    assert floor(0.01, 256) == pytest.approx(
+        0.9237, abs=1e-4
+    )  # docs/metrics.md: FPR 1 % gives 92 % at k = 256
     assert floor(0.0, 10**6) == 0.0 and floor(1.0, 1) == 1.0
     assert floor(1e-12, 10) == pytest.approx(1e-11, rel=1e-6)
 

@@ -117,12 +117,13 @@ def _series(view: View, runs: Runs) -> dict[str, dict[str, Line]]:
             "KL(π*‖π)": {step: Point.of(d and d["kl_target_pi"]) for step, d in distances.items()},
         },
         "β_eff, 1/nats": {
-            "": {step: _beta_eff(at.comparison["evidence"]["pooled"]) for step, at in runs.items()}
+            "": {step: beta_eff(at.comparison["evidence"]["pooled"]) for step, at in runs.items()}
         },
     }
 
 
-def _beta_eff(pooled: LogOdds) -> Point:
+def beta_eff(pooled: LogOdds) -> Point:
+    """With no interval where β_eff is unbounded."""
     lo, hi = pooled["beta_eff_lo"], pooled["beta_eff_hi"]
     status = "unbounded" if lo is None or hi is None else pooled["status"]
     return Point(pooled["beta_eff"], lo, hi, status=status)

@@ -28,7 +28,12 @@ def panel(view: View) -> Panel:
             height_ratios=[2.1, 1] if two else [1],
         )
         top = max(int(k) for policy in view.policies.values() for k in policy["pass_at_k"])
-        _curves(axes[0], view, {name: p["pass_at_k"] for name, p in view.policies.items()})
+        _curves(
+            axes[0],
+            view,
+            {name: p["pass_at_k"] for name, p in view.policies.items()},
+            {name: group["pass_at_k"] for name, group in view.groups.items()},
+        )
         _false_positives(axes[0], c)
         log2_axis(axes[-1], top)
         axes[0].set_ylabel("pass@k, points")
@@ -58,7 +63,10 @@ def _floor(view: View) -> float:
     return 0 if lowest < 45 else 10 * (lowest // 10) - 10
 
 
-def _curves(ax: Axes, view: View, curves: Mapping[str, Mapping[str, EstimateJson]]) -> None:
+Curves = Mapping[str, Mapping[str, EstimateJson]]
+
+
+def _curves(ax: Axes, view: View, curves: Curves, of_groups: Curves) -> None:
     """Every policy's curve, with a band for base and the main policy; of several seeds each one thin, their
     mean thick (a band would mix the seeds into it)."""
     means = {name: g for name, g in view.groups.items() if len(g["runs"]) >= MIN_SEEDS}
@@ -74,10 +82,8 @@ def _curves(ax: Axes, view: View, curves: Mapping[str, Mapping[str, EstimateJson
             lo, hi = ([pct(e["lo"]) for e in curve.values()], [pct(e["hi"]) for e in curve.values()])
             ax.fill_between(ks, lo, hi, color=style["color"], alpha=0.16, linewidth=0)
     for name, group in means.items():
-        lines = [_line(curves[run]) for run in group["runs"]]
-        ks = [k for k in lines[0][0] if all(k in line[0] for line in lines)]
-        mean = [sum(line[1][line[0].index(k)] for line in lines) / len(lines) for k in ks]
-        label = f"{name}: mean of {len(lines)} seeds"
+        ks, mean = _line({k: e for k, e in of_groups[name].items() if e["value"] is not None})
+        label = f"{name}: mean of {len(group['runs'])} seeds"
         ax.plot(ks, mean, marker="o", ms=3, lw=2.4, label=label, **view.styles[group["runs"][0]])
 
 
@@ -135,7 +141,12 @@ def _false_positives(ax: Axes, c: Comparison | None) -> None:
 
 
 def _difference(ax: Axes, view: View, main: Comparison) -> None:
-    _curves(ax, view, {name: c["difference"] for name, c in view.comparisons.items()})
+    _curves(
+        ax,
+        view,
+        {name: c["difference"] for name, c in view.comparisons.items()},
+        {name: group["difference"] for name, group in view.groups.items()},
+    )
     ax.axhline(0, color=theme.colour("ink"), linewidth=0.8)
     ax.set_ylabel("tuned − base,\npoints, paired")
     cross = main["crossover"]

@@ -112,7 +112,7 @@ def _lacking(panels: Sequence[tuple[str, dict[str, str], float]], drawn: Collect
 
 
 def _found(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[str, str]:
-    """The keys that the run logged. `eval/pass@*` stands for the smallest and the largest k, `status/*` for
+    """The keys that the run logged. `eval/pass@*` means the smallest and the largest k, `status/*` for
     the four most frequent verdicts."""
     out: dict[str, str] = {}
     logged = {k for row in rows for k in row}

@@ -1,4 +1,4 @@
-"""A verifier that takes its time, for `bench_overlap.py`. Without torch, so that its workers start at once."""
+"""A verifier that takes its time, for `overlap.py`. Without torch, so that its workers start at once."""
 
 from __future__ import annotations
 

@@ -1,0 +1,102 @@
+"""Credit assignment: rewards → advantages on the policy's tokens, and what the loss needs besides of the weights that
+drew them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from trl.trainer.grpo_config import GRPOConfig
+
+from rlvr.config import TrainConfig
+from rlvr.launch.processes import stop_if_asked
+from rlvr.training import ppo
+from rlvr.training.advantages import advantages
+from rlvr.training.collect import Sampled
+from rlvr.training.current_policy import Frozen
+from rlvr.training.forward import Forward
+from rlvr.training.importance import required
+from rlvr.training.objective import Objective, Totals
+from rlvr.training.step_batch import MicroStep, StepBatch, TokenGroup, rewards_of
+
+
+@dataclass(slots=True)
+class Credit:
+    """Makes of a step's judged groups the batch that is trained on."""
+
+    config: TrainConfig
+    args: GRPOConfig
+    accelerator: Accelerator
+    model: Any
+    """The policy's model, prepared."""
+    reference: Frozen | None
+    """Of the KL term."""
+    forward: Forward
+    objective: Objective
+    places: range
+    """The groups of a step that this process holds."""
+    groups_per_micro_step: int
+
+    def assign(self, sampled: Sampled) -> StepBatch:
+        """Advantages first; then, from the weights that drew the samples, what they are held against in the loss."""
+        batch = self.weigh(sampled)
+        self.score(batch, sampled)
+        return batch
+
+    def weigh(self, sampled: Sampled) -> StepBatch:
+        """Rewards → advantages, on the tokens that have a part in the loss."""
+        rewards = rewards_of(sampled.groups)
+        own = slice(self.places.start, self.places.stop)
+        left_out = torch.zeros_like(rewards, dtype=torch.bool)[own]
+        weights = torch.zeros_like(rewards)[own]
+        if self.config.algorithm == "ppo":
+            left_out |= rewards[own].isnan()  # neither return nor advantage; the values come with `score`
+        else:
+            weights = advantages(self.config.algorithm, rewards, self.args.scale_rewards)[own]
+        if self.config.algorithm == "rejection":
+            left_out |= weights == 0  # a sample is accepted, or it is not there
+        if self.args.mask_truncated_completions:
+            left_out |= torch.tensor([[not e.complete for e in group.episodes] for group in sampled.groups])
+        device = self.accelerator.device
+        groups = [
+            TokenGroup.of(g, out.tolist(), device) for g, out in zip(sampled.groups, left_out, strict=True)
+        ]
+        for group, weight in zip(groups, weights.to(device), strict=True):
+            group.advantages = group.per_token(weight)
+        tokens = sum(gather_object([len(group.advantages) for group in groups]))
+        micro_steps = len(groups) // self.groups_per_micro_step
+        totals = Totals(rewards.numel(), tokens, micro_steps, self.accelerator.num_processes)
+        return StepBatch(groups, self.groups_per_micro_step, totals)
+
+    @torch.no_grad()
+    def score(self, batch: StepBatch, sampled: Sampled) -> None:
+        """What the loss needs of the weights that drew the batch, and of the reference: log-probabilities and values,
+        without dropout, as they were drawn."""
+        self.model.eval()
+        several = self.args.num_iterations > 1 and self.config.algorithm != "rejection"
+        for micro in batch.micro_steps():
+            stop_if_asked()
+            prompted = [group.prompted for group in micro.groups]
+            if several:  # else the update's own are those of the policy that sampled
+                answer, _ = self.forward(self.model, prompted)
+                micro.set("old", answer.logprobs)
+            if self.reference and self.objective.beta:
+                with self.reference.weights(self.model) as reference:
+                    answer, _ = self.forward(reference, prompted)
+                micro.set("ref", answer.logprobs)
+            if self.config.algorithm == "ppo":
+                self.estimate(micro, sampled)
+
+    def estimate(self, micro: MicroStep, sampled: Sampled) -> None:
+        """PPO's values, advantages and returns."""
+        answer, row = self.forward(self.model, [group.prompted for group in micro.groups], logprobs=False)
+        values = required(answer.values, "values")
+        first = micro.numbers[0] // self.config.group_size
+        groups = sampled.groups[first : first + len(micro.groups)]
+        rewards = torch.tensor([reward for group in groups for reward in group.rewards], device=row.device)
+        weights, returns = ppo.estimate(self.config.ppo, values, row, rewards)
+        for name, flat in (("values", values), ("advantages", weights), ("returns", returns)):
+            micro.set(name, flat)
