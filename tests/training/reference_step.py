@@ -96,7 +96,7 @@ def trl_of(loop: Loop, step: Step) -> GRPOTrainer:
             "env_mask": [list(map(int, e.mask)) for e in episodes],
         }
 
-    rewards = [reward for group in step.sampled.groups for reward in group.rewards]
+    rewards: list[float | None] = [reward for group in step.sampled.groups for reward in group.rewards]
     source = loop.policy.source
     model: Any = load_policy(quickstart_config(train=loop.config), "policy", source, for_training=True).model
     trainer = GRPOTrainer(

@@ -199,8 +199,14 @@ def reference_loss(loop: Loop, sampled: Sampled, batch: StepBatch) -> torch.Tens
     old, old_values = (
         torch.cat([getattr(group, name) for group in batch.groups]) for name in ("old", "values")
     )
+    ours, before, values_now, values_before = (
+        list(flat.split(lengths)) for flat in (logprobs, old, values, old_values)
+    )
     return reference_ppo.loss(
-        *(list(flat.split(lengths)) for flat in (logprobs, old, values, old_values)),
+        ours,
+        before,
+        values_now,
+        values_before,
         [reward for group in sampled.groups for reward in group.rewards],
         gamma=GAMMA,
         lam=LAM,
@@ -229,8 +235,10 @@ def test_the_update_is_the_references(build, layout, lora, evidence):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_estimates_come_from_the_values_of_the_policys_own_tokens(build, layout):
     """What the loop scores a batch with, from values that each row alone has at each of its policy's tokens."""
-    loop = build(layout)
+    loop = build(layout, groups_per_micro_step=2)
     sampled, batch = with_values(loop, evidence=True)
+    assert len(batch.micro_steps()) == 2
+    assert len({sum(group.rewards) for group in sampled.groups}) > 1
     episodes = [episode for group in sampled.groups for episode in group.episodes]
     rewards = [reward for group in sampled.groups for reward in group.rewards]
     assert any(not all(episode.mask) for episode in episodes)
