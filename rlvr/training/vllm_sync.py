@@ -110,14 +110,14 @@ def named_weights(model: nn.Module, accelerator: Accelerator) -> Iterator[tuple[
 
 
 def merged(layer: BaseTunerLayer, accelerator: Accelerator) -> dict[str, torch.Tensor]:
-    """The weights of a layer with what its active adapters add."""
+    """The weights of a layer with what its active adapters add, in the adapters' precision."""
     module: Any = layer
     base = module.get_base_layer()
     weights = {key: gathered(p, accelerator) for key, p in base.named_parameters(recurse=False)}
     for adapter in [] if module.disable_adapters else module.active_adapters:
         with gathering(accelerator, module.parameters()):
             delta = whole(module.get_delta_weight(adapter))
-        weights["weight"] = weights["weight"] + delta.to(weights["weight"].dtype)
+        weights["weight"] = weights["weight"] + delta
     return weights
 
 
