@@ -222,6 +222,16 @@ def test_entropy_bonus(make, drawn, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_tokens_of_high_entropy(make, answered, layout):
+    """The threshold is over the policy's tokens of a micro-step; what an environment wrote does not move it."""
+    options = {"top_entropy_quantile": 0.5, "entropy_coef": 0.05, "loss_type": "dapo"}
+    loop = make(layout, micro_steps=2, **options)
+    trainer = trl_of(loop, answered)
+    inputs = with_numbers(scored(trainer), answered, 0.0)
+    assert_agree({"loop": by_loop(loop, batch_of(loop, answered)), "trl": by_trl(trainer, inputs)}, "trl")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("level", ["token", "sequence"])
 @pytest.mark.parametrize("loss_type", LOSSES)
 def test_what_an_environment_wrote(make, answered, loss_type, level, layout):
