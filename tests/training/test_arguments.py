@@ -5,6 +5,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import LOSS_TYPES, ConfigError, TrainConfig
 from rlvr.training.arguments import check, groups_per_micro_step, groups_per_process, grpo_config
+from rlvr.training.objective import Objective
 from tests.conftest import quickstart_config
 
 
@@ -85,3 +86,12 @@ def test_values_that_trl_refuses_are_named(tmp_path):
     )
     with pytest.raises(ConfigError, match=r"train\.trl: TRL refuses"):
         grpo_config(quickstart_config(train=train), tmp_path, longest_prompt=20)
+
+
+@pytest.mark.parametrize("loss_type", sorted(LOSS_TYPES))
+def test_the_correction_for_another_engine_has_a_default_that_the_loss_takes(tmp_path, loss_type):
+    level = "sequence" if loss_type == "luspo" else "token"
+    train = TrainConfig(trl={"loss_type": loss_type, "importance_sampling_level": level})
+    args = grpo_config(quickstart_config(train=train), tmp_path, longest_prompt=20)
+    correction = Objective.of(args, other_engine=True).correction
+    assert correction and correction.mode == ("token_mask" if loss_type == "vespo" else "sequence_mask")
