@@ -151,8 +151,14 @@ def verifier_options(config: Config) -> dict[str, Any]:
 
 def warnings(config: Config) -> list[str]:
     """What a reader of the log and the report must know besides the figures."""
+    found = []
     if sandbox_level(config) == "weak":
-        return [
+        found.append(
             "Untrusted programs run in a WEAK sandbox, below level `standard` (sandbox.allow_weak is on)."
-        ]
-    return []
+        )
+    if config.sampling.engine == "auto" and vllm_engine.installed():
+        import torch
+
+        if torch.cuda.is_available() and (why := vllm_engine.unusable(config.sampling)):
+            found.append(f"transformers samples, although vLLM is installed: {why}")
+    return found

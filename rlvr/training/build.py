@@ -160,7 +160,9 @@ def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Fr
     if args.disable_dropout:
         disable_dropout_in_model(model)
     if args.activation_checkpointing:
-        model.activation_checkpointing_enable(args.activation_checkpointing_kwargs or {"use_reentrant": False})
+        model.activation_checkpointing_enable(
+            args.activation_checkpointing_kwargs or {"use_reentrant": False}
+        )
         model.enable_input_require_grads()
     if config.train.algorithm == "ppo":
         ppo.add_value_head(model)

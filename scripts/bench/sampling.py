@@ -25,7 +25,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ from rlvr.evaluation import prompt_ids
 from rlvr.evidence import Evidence
 from rlvr.policy import Policy, load_policy
 from rlvr.problems import load_all
-from rlvr.sampling import Completion, SampleRequest
+from rlvr.sampling import Completion, SampleRequest, takes_vllm
 from rlvr.sampling.driver import row_seed
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.shared import Decoder
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "ours": lambda turn: ours(policy, settings, prompts, samples, turn),
         "generate": lambda turn: baseline(policy, settings, prompts, samples, turn, args),
     }
-    if policy.device.type == "cuda" and vllm_is_there():
+    if takes_vllm(settings, policy.device.type):
         contenders["vllm"] = lambda turn: with_vllm(policy, settings, prompts, samples, turn)
     ours(policy, settings, prompts[:2], 2, 0)  # warm up: allocator, threads, the trial of the shared prefix
     call_generate(policy, settings, prompts[:1], 2)
@@ -217,20 +217,15 @@ def call_generate(
 def with_vllm(
     policy: Policy, settings: SamplingConfig, prompts: Sequence[list[int]], samples: int, turn: int
 ) -> Turn:
-    from rlvr.sampling.vllm import VllmSampler
+    from rlvr.sampling.vllm import from_disk
 
     rows = rows_of(prompts, samples, turn)
-    sampler = VllmSampler(policy, settings)
-    sampler.generate(prompts[:1], rows[:1])  # loads the model
-    began = time.perf_counter()
-    done = sampler.generate(prompts, rows)
-    return Turn(time.perf_counter() - began, sum(len(c.token_ids) for c in done), float("nan"))
-
-
-def vllm_is_there() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("vllm") is not None
+    beside = settings.vllm.model_copy(update={"gpu_memory_utilization": 0.5})  # the policy is on the same GPU
+    with closing(from_disk(policy, settings.model_copy(update={"vllm": beside}))) as sampler:
+        sampler.generate(prompts[:1], rows[:1])
+        began = time.perf_counter()
+        done = sampler.generate(prompts, rows)
+        return Turn(time.perf_counter() - began, sum(len(c.token_ids) for c in done), float("nan"))
 
 
 # ---------------------------------------------------------------------- matrix products alone

@@ -45,7 +45,7 @@ def small_llama(folder: Path) -> Path:
 
 def write_config(folder: Path) -> Path:
     for name, first, count in (("train", 0, 20), ("heldout", 50, PROBLEMS)):
-        rows = [{"id": f"{name}-{i}", "prompt": f"{i}+7=", "reference": str(i + 7)} for i in range(first, first + count)]
+        rows = [{"prompt": f"{i}+7=", "reference": str(i + 7)} for i in range(first, first + count)]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = {
         "model": str(small_llama(folder / "base")),
@@ -105,7 +105,7 @@ def finished(request, config, tmp_path_factory) -> Path:
     return folder
 
 
-def rows(run: Path, name: str) -> list[rollouts.Rollout]:
+def rows_of(run: Path, name: str) -> list[rollouts.Rollout]:
     return list(rollouts.read(run / "rollouts" / f"{name}.jsonl"))
 
 
@@ -113,7 +113,7 @@ def rows(run: Path, name: str) -> list[rollouts.Rollout]:
 def nats(policy: Policy, row: rollouts.Rollout) -> float:
     """Log-probability of what a row holds, by a forward pass of the model alone."""
     assert row.token_ids
-    prompt = policy.encode([row.problem_id.partition("-")[2] + "+7="])[0]
+    prompt = policy.encode([f"{50 + int(row.problem_id.removeprefix('heldout-'))}+7="])[0]
     logits = policy.model(torch.tensor([prompt + row.token_ids])).logits[0, len(prompt) - 1 : -1]
     return logits.log_softmax(-1)[range(len(row.token_ids)), row.token_ids].sum().item()
 
@@ -130,23 +130,25 @@ def policy_at(run: Path, config: Path, where: Path) -> Policy:
 def test_an_evaluation_on_the_way_is_of_the_weights_of_its_step(finished, config):
     for step in range(1, STEPS):
         policy = policy_at(finished, config, finished / "checkpoints" / f"checkpoint-{step}")
-        drawn = rows(finished, f"step-{step}")
+        drawn = rows_of(finished, f"step-{step}")
         assert len(drawn) == PROBLEMS * SAMPLES
         for row in drawn:
             assert row.logprobs[f"step-{step}"] == pytest.approx(nats(policy, row), abs=1e-3)
-        assert sum(abs(row.logprobs[f"step-{step}"] - row.logprobs["base"]) for row in drawn) / len(drawn) > 0.1
+        assert (
+            sum(abs(row.logprobs[f"step-{step}"] - row.logprobs["base"]) for row in drawn) / len(drawn) > 0.1
+        )
 
 
 def test_base_and_tuned_are_of_their_files(finished, config):
     for name, where in (("base", config.parent / "base"), ("tuned", finished / "model")):
         policy = policy_at(finished, config, where)
-        for row in rows(finished, name):
+        for row in rows_of(finished, name):
             assert row.logprobs[name] == pytest.approx(nats(policy, row), abs=1e-3)
 
 
 def test_training_rows_carry_the_log_probabilities_that_the_trainer_finds(finished):
     for number, row in enumerate(read_metrics(finished / "metrics.jsonl"), start=1):
-        drawn = rows(finished, f"train-{number:06d}")
+        drawn = rows_of(finished, f"train-{number:06d}")
         assert all(r.logprobs[f"step-{number - 1}"] < -0.1 for r in drawn)
         assert 0 < row["drift/token_mean"] < 1e-4
         assert row["sampler/ratio"] == pytest.approx(1, abs=1e-3) and row["sampler/masked_share"] == 0
@@ -155,7 +157,7 @@ def test_training_rows_carry_the_log_probabilities_that_the_trainer_finds(finish
 def test_stop_strings_and_the_end_token_end_completions(finished, config):
     end = load_policy(load(config), "base").stop_ids
     for name in ("base", "step-1", "train-000001"):
-        drawn = rows(finished, name)
+        drawn = rows_of(finished, name)
         assert any(STOP in row.trace for row in drawn)
         for row in drawn:
             assert STOP not in row.trace[:-1]

@@ -49,7 +49,9 @@ def test_settings_under_which_engines_would_differ_are_refused(monkeypatch, case
 @pytest.mark.parametrize("version", ["0.27.1", "0.31.0", "0.33.0+cu129"])
 def test_another_version_is_refused_in_a_sentence(monkeypatch, version):
     monkeypatch.setattr(vllm_engine, "installed", lambda: version)
-    with pytest.raises(UserError, match=re.escape(f"vLLM {version} is installed, and rlvr works with >=0.28,<0.31")):
+    with pytest.raises(
+        UserError, match=re.escape(f"vLLM {version} is installed, and rlvr works with >=0.28,<0.31")
+    ):
         check_engine(SamplingConfig(engine="vllm"), training=True)
     assert not takes_vllm(SamplingConfig(), "cuda")
 
@@ -58,7 +60,9 @@ def test_another_version_is_refused_in_a_sentence(monkeypatch, version):
 def test_automatically_it_samples_on_a_gpu_alone(monkeypatch, version):
     monkeypatch.setattr(vllm_engine, "installed", lambda: version)
     assert takes_vllm(SamplingConfig(), "cuda")
-    assert not takes_vllm(SamplingConfig(), "cpu") and not takes_vllm(SamplingConfig(engine="transformers"), "cuda")
+    assert not takes_vllm(SamplingConfig(), "cpu") and not takes_vllm(
+        SamplingConfig(engine="transformers"), "cuda"
+    )
 
 
 def test_the_extra_asks_for_the_versions_that_the_engine_takes():

@@ -27,6 +27,7 @@ from rlvr.training.arguments import (
     grpo_config,
     trackers,
 )
+from rlvr.training.objective import Objective
 from tests.conftest import REPO, quickstart_config
 
 FIELDS = sorted(field.name for field in fields(GRPOConfig))
@@ -214,3 +215,12 @@ def test_fp16_needs_a_gpu(tmp_path):
     else:
         with pytest.raises(ConfigError, match="fp16: needs a GPU"):
             grpo_config(config, tmp_path, longest_prompt=20)
+
+
+@pytest.mark.parametrize("loss_type", sorted(LOSS_TYPES))
+def test_the_correction_for_another_engine_has_a_default_that_the_loss_takes(tmp_path, loss_type):
+    level = "sequence" if loss_type == "luspo" else "token"
+    train = TrainConfig(trl={"loss_type": loss_type, "importance_sampling_level": level})
+    args = grpo_config(quickstart_config(train=train), tmp_path, longest_prompt=20)
+    correction = Objective.of(args, other_engine=True).correction
+    assert correction and correction.mode == ("token_mask" if loss_type == "vespo" else "sequence_mask")
