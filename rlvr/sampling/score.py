@@ -39,6 +39,8 @@ class Written:
                     f"{where}: a turn has no token_ids, so whose tokens are to be scored is unknown"
                 )
             mask += [turn["by"] == "policy"] * len(ids)
+        if len(mask) != len(row.token_ids):
+            raise UserError(f"{where}: its turns have {len(mask)} token_ids, the row has {len(row.token_ids)}")
         return cls(prompt, row.token_ids, mask)
 
 

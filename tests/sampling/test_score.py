@@ -79,5 +79,11 @@ def test_rows_whose_tokens_are_unknown_are_refused():
     turns = [{"by": "policy", "text": "so", "token_ids": [5]}, {"by": "evidence", "text": "?"}]
     with pytest.raises(UserError, match="problem p1, sample 0: a turn has no token_ids"):
         Written.of(row(token_ids=[5, 6], turns=turns), 0)
+    turns = [
+        {"by": "policy", "text": "so", "token_ids": [5]},
+        {"by": "evidence", "text": "?", "token_ids": [7]},
+    ]
+    with pytest.raises(UserError, match="sample 0: its turns have 2 token_ids, the row has 3"):
+        Written.of(row(token_ids=[5, 6, 7], turns=turns), 0)
     with pytest.raises(UserError, match="problem p1, sample 0: the row has no token_ids"):
         Written.of(row(), 0)
