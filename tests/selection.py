@@ -93,7 +93,18 @@ def file_of(nodeid: str) -> str:
     return nodeid.partition("::")[0]
 
 
-class Turns:
+class SkippedFiles:
+    """Why whole files were skipped: where worker processes collect, nothing else says so."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self.files[report.nodeid] = reason_of(report)
+
+
+class Turns(SkippedFiles):
     """In a worker process: a lock that the run's tests share and that a serial test has alone.
 
     Whoever waits to be alone keeps the gate shut, so that nobody overtakes. Neighbours in the order of a worker, where
@@ -101,6 +112,7 @@ class Turns:
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.gate, self.room = (os.open(folder / name, os.O_RDWR | os.O_CREAT) for name in ("gate", "room"))
         self.alone = False
 
@@ -118,11 +130,15 @@ class Turns:
             if not self.alone:
                 fcntl.flock(self.room, fcntl.LOCK_UN)
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        session.config.workeroutput["skipped files"] = self.files  # type: ignore[attr-defined]
 
-class Report:
+
+class Report(SkippedFiles):
     """In the process that prints: what the run will take, and at its end what was left out."""
 
     def __init__(self, config: pytest.Config) -> None:
+        super().__init__()
         self.config = config
         self.whole = is_whole(config)
         self.everything = bool(config.getoption("all_tests"))
@@ -132,6 +148,12 @@ class Report:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["turns"] = self.turns.name
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.files |= getattr(node, "workeroutput", {}).get(
+            "skipped files", {}
+        )  # a killed worker has no output
 
     def pytest_unconfigure(self) -> None:
         self.turns.cleanup()
@@ -166,6 +188,8 @@ class Report:
                 self._say(f"  {count:4d}  {file}")
         for reason, count in reasons.most_common():
             self._say(f"Skipped: {count} ({reason})")
+        for file, reason in self.files.items():
+            self._say(f"Skipped: {file} ({reason})")
 
     def _longest(self, took: dict[str, float]) -> None:
         longest = [entry for entry in took.items() if entry[1] > LONG]
@@ -190,7 +214,7 @@ class Report:
             reporter.write_line(line)
 
 
-def reason_of(report: pytest.TestReport) -> str:
-    """Why a test was skipped."""
+def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test or a file was skipped."""
     where = report.longrepr
     return where[2].removeprefix("Skipped: ") if isinstance(where, (tuple, list)) else str(where)

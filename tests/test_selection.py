@@ -67,7 +67,8 @@ def test_elsewhere(): pass
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2", "--dist", "loadfile"]], ids=["alone", "workers"])
 def test_a_plain_run_leaves_the_slow_ones_out_and_says_so(tmp_path, workers):
-    folder = suite(tmp_path, a=MIXED, b="def test_long(): time.sleep(0.4)\n")
+    absent = "pytest.importorskip('absent', reason='no such package')\n"
+    folder = suite(tmp_path, a=MIXED, b="def test_long(): time.sleep(0.4)\n", c=absent)
     done = run(folder, *workers)
     said = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -75,8 +76,9 @@ def test_a_plain_run_leaves_the_slow_ones_out_and_says_so(tmp_path, workers):
     assert "Left out: 4 slow tests, which scripts/test --all runs:" in said
     assert "     4  tests/test_a.py" in said
     assert "Skipped: 1 (no browser)" in said
+    assert "Skipped: tests/test_c.py (no such package)" in said
     assert "Not marked slow, and took 0 s: tests/test_b.py::test_long" in said
-    assert re.fullmatch(r"2 passed, 5 skipped in .*", said[-1])
+    assert re.fullmatch(r"2 passed, [56] skipped in .*", said[-1])
 
 
 @pytest.mark.parametrize("words", [["--all"], ["tests/test_a.py"], ["-k", "slow"], ["-m", "slow"]])

@@ -202,14 +202,8 @@ sys.exit(main(sys.argv[3:]))
 """The command, with a signal as soon as a file is there: from inside, so that a busy machine does not make it late."""
 
 
-@pytest.mark.parametrize(
-    "sign",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_leaves_a_checkpoint_of_the_last_step_and_its_code(finished, tmp_path, sign):
     folder, more = finished
     words = command(tmp_path / "run", *more, "train.checkpoint_every=0")
