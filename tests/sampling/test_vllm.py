@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,9 +32,14 @@ def small_llama(folder: Path) -> Path:
     from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    size = {"hidden_size": 128, "head_dim": 32, "num_attention_heads": 4, "num_key_value_heads": 4}
-    depth = {"num_hidden_layers": 2, "intermediate_size": 256, "max_position_embeddings": 128}
-    model = LlamaForCausalLM(LlamaConfig.from_pretrained(TINY, **size, **depth)).float()
+    size: dict[str, Any] = {
+        "hidden_size": 128,
+        "head_dim": 32,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+    }
+    size |= {"num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 128}
+    model = LlamaForCausalLM(LlamaConfig.from_pretrained(TINY, **size)).float()
     for parameter in model.parameters():
         if parameter.ndim == 2:  # far from uniform: other weights then give quite other log-probabilities
             torch.nn.init.normal_(parameter, std=0.15)
@@ -161,7 +167,7 @@ def test_stop_strings_and_the_end_token_end_completions(finished, config):
         assert any(STOP in row.trace for row in drawn)
         for row in drawn:
             assert STOP not in row.trace[:-1]
-            assert not set(end) & set(row.token_ids[:-1])
+            assert row.token_ids and not set(end) & set(row.token_ids[:-1])
 
 
 def test_a_seed_gives_the_same_row_again(config, tmp_path):
