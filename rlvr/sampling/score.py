@@ -40,7 +40,9 @@ class Written:
                 )
             mask += [turn["by"] == "policy"] * len(ids)
         if len(mask) != len(row.token_ids):
-            raise UserError(f"{where}: its turns have {len(mask)} token_ids, the row has {len(row.token_ids)}")
+            raise UserError(
+                f"{where}: its turns have {len(mask)} token_ids, the row has {len(row.token_ids)}"
+            )
         return cls(prompt, row.token_ids, mask)
 
 

@@ -35,11 +35,11 @@ def small_llama(folder: Path) -> Path:
     size: dict[str, Any] = {
         "hidden_size": 128,
         "head_dim": 32,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 4,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
     }
-    depth: dict[str, Any] = {"num_hidden_layers": 2, "intermediate_size": 256, "max_position_embeddings": 128}
-    model = LlamaForCausalLM(LlamaConfig.from_pretrained(TINY, **size, **depth)).float()
+    size |= {"num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 128}
+    model = LlamaForCausalLM(LlamaConfig.from_pretrained(TINY, **size)).float()
     for parameter in model.parameters():
         if parameter.ndim == 2:  # far from uniform: other weights then give quite other log-probabilities
             torch.nn.init.normal_(parameter, std=0.15)
