@@ -18,6 +18,12 @@ from rlvr.sampling.prefix import Prefix, advance, prefill
 
 FLOOR = 1e-5
 PROMPTS_AT_ONCE = 16
+MOST_PREFIXES = 50_000
+"""Prefixes of these prompts that are followed at once; each has a row in both policies' caches."""
+
+
+class TooManyError(Exception):
+    """A policy spreads over more traces than can be followed."""
 
 
 def reachable(
@@ -33,6 +39,9 @@ def reachable(
         policies: models with one tokenizer.
         prompts: token ids.
         max_new_tokens: traces that are longer, end-of-text included, are not complete.
+
+    Raises:
+        TooManyError: a policy spreads over more than `MOST_PREFIXES` prefixes of that probability.
     """
     found: list[Reached] = []
     for start in range(0, len(prompts), PROMPTS_AT_ONCE):
@@ -68,6 +77,8 @@ def _expand(
         row, token = row[~ended], token[~ended]
         if not len(row):
             break
+        if len(row) > MOST_PREFIXES:
+            raise TooManyError
         logp = reach[:, row, token]
         owner = [owner[i] for i in row.tolist()]
         written = [[*written[i], t] for i, t in zip(row.tolist(), token.tolist(), strict=True)]

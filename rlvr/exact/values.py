@@ -20,7 +20,8 @@ def exact_values(
     config: Config, problems: Problems, evaluator: Evaluator, run: Run
 ) -> Mapping[str, Any] | None:
     """What the report estimates on the held-out problems, by enumeration. None where it cannot be enumerated:
-    the problems are of no world, or what is sampled is not the policy on the world's own prompts.
+    the problems are of no world, what is sampled is not the policy on the world's own prompts, or a policy spreads over
+    too many traces.
 
     Enumerated is every trace to which either policy gives at least `reachable.FLOOR`; each is judged by the
     run's own verifier.
@@ -29,7 +30,7 @@ def exact_values(
     if source is None or not _samples_the_policy(config):
         return None
     from rlvr.evaluation import prompt_ids
-    from rlvr.exact.reachable import reachable
+    from rlvr.exact.reachable import TooManyError, reachable
     from rlvr.policy import load_policy
 
     world, _ = worlds.find(source)
@@ -37,7 +38,11 @@ def exact_values(
     limit, temperature = config.sampling.max_new_tokens, config.sampling.temperature
     asked = problems.heldout
     prompts = prompt_ids(policies[0], evaluator.evidence, asked, limit)
-    reached = reachable(policies, prompts, limit, temperature)
+    try:
+        reached = reachable(policies, prompts, limit, temperature)
+    except TooManyError:  # of another model than the world's own
+        evaluator.terminal.say("No exact values: the policy spreads over too many traces to enumerate them")
+        return None
     pairs = [(problem, text) for problem, texts in zip(asked, reached, strict=True) for text in texts]
     verdicts = iter(evaluator.pool.score(pairs))
     verified = [[next(verdicts).score == 1.0 for _ in texts] for texts in reached]

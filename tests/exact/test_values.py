@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from rlvr import config as configuration
 from rlvr import pipeline, worlds
@@ -107,3 +107,14 @@ def test_nothing_is_claimed_of_problems_of_no_world(run, tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text('{"prompt": "1+1=", "reference": "2"}\n')
     assert values(run, heldout=f"{{file: {file}}}") is None
+
+
+def test_a_policy_that_spreads_over_too_many_traces_has_no_exact_values(run, tmp_path):
+    """Random weights give every continuation about the same probability: millions of prefixes above the floor."""
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(carry.TINY)).save_pretrained(
+        tmp_path / "model"
+    )
+    AutoTokenizer.from_pretrained(carry.TINY).save_pretrained(tmp_path / "model")
+    assert values(Run(tmp_path), heldout="{world: heldout, limit: 16}") is None
+    assert values(run, heldout="{world: heldout, limit: 16}") is not None
