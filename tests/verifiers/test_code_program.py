@@ -57,6 +57,7 @@ def test_no_text_breaks_it(text):
     last_program(text)
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "text",
     [

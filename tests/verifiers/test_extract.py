@@ -84,6 +84,7 @@ LONG = [
 ]
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("response", LONG, ids=lambda text: text[:12].strip() or "space")
 def test_cutting_ten_megabytes_grows_no_faster_than_the_text(response: str) -> None:
     assert growth(cut, response) < 28  # linear: 8, quadratic: 64

@@ -272,6 +272,7 @@ def test_no_unicode_raises(trace: str, answer: str) -> None:
     check(trace, answer)
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "piece",
     ["1+", "(", "{", "\\frac{", "$", "$1 ", "\\text{", "9^", "2 1/3 ", "the answer is ", "\\begin{array}", "\n=", "x ",
