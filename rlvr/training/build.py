@@ -51,7 +51,6 @@ def build(
 ) -> Loop:
     """The loop before its first step. See `training.train`."""
     train, say = config.train, evaluator.terminal.say
-    arguments.check(train)
     policy = load_policy(config, "policy", for_training=True)
     fit, longest = fitting(policy, evaluator.evidence, problems, config.sampling.max_new_tokens)
     if len(fit) < len(problems):
