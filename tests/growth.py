@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -9,11 +10,17 @@ from collections.abc import Callable
 def growth(work: Callable[[str], object], text: str, factor: int = 8) -> float:
     """CPU time of `work` on `text` over that on a `factor`-th of it (both ends kept), each the best of five, in turns.
 
-    About `factor` where the work is linear, its square where it is quadratic.
+    About `factor` where the work is linear, its square where it is quadratic. Without the garbage collector, whose
+    passes cost what all the tests before have left in memory.
     """
     half = len(text) // factor // 2
     short = text[:half] + text[-half:]
-    turns = [(_seconds(work, text), _seconds(work, short)) for _ in range(5)]
+    gc.collect()
+    gc.disable()
+    try:
+        turns = [(_seconds(work, text), _seconds(work, short)) for _ in range(5)]
+    finally:
+        gc.enable()
     long_one, short_one = (min(times) for times in zip(*turns, strict=True))
     return long_one / max(short_one, 2e-3)  # below two milliseconds the clock says little
 
