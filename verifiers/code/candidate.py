@@ -1,4 +1,4 @@
-"""What runs inside the sandbox: a program's functions, a program that reads stdin, or tests against a proxy.
+"""What runs inside the sandbox: a program's functions, or a program that reads stdin (`tester`: the tests' process).
 
 The program can read, patch or break all of this module: none of it is trusted, and it holds no expected value of a
 function row. Standard library only; nothing is imported after the program has begun.
@@ -12,16 +12,13 @@ import types
 from collections.abc import Callable
 from contextlib import suppress
 from gc import collect
-from os import _exit
-from typing import Any
 
 from verifiers.code import wire
-from verifiers.code.values import TooLargeError, UnserialisableError, decode, encode
+from verifiers.code.values import UnserialisableError, decode, encode
 from verifiers.code.wire import FrameReader, FrameWriter
 
 _MESSAGE = 300  # characters of an exception that are sent
-_ITERATE = {"iterators": True}
-_ONLY_AST = 0x400  # ast.PyCF_ONLY_AST
+ITERATE = {"iterators": True}
 
 
 def _stop(code: object = None) -> None:
@@ -67,7 +64,7 @@ def resolve(module: types.ModuleType, path: str) -> Callable:
 
 def run_calls(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     """Load the program, then answer each call with a value, an exception, or why the value cannot be sent."""
-    options = _ITERATE if job["iterators"] else {}
+    options = ITERATE if job["iterators"] else {}
     try:
         module = load(job["code"], "solution")
     except BaseException as error:
@@ -138,164 +135,3 @@ def _finish() -> None:
     if sys.__stdout__ is not None:
         with suppress(ValueError):  # closed, or detached
             sys.__stdout__.flush()
-
-
-class CandidateError(Exception):
-    """An exception of the candidate whose type is not built in."""
-
-
-class Proxy:
-    """A function of the candidate as the tests see it: it sends its arguments, and returns a value or raises."""
-
-    __slots__ = ("__name__", "_ask")
-
-    def __init__(self, name: str, ask: Callable) -> None:
-        self.__name__, self._ask = name, ask
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._ask(self.__name__, args, kwargs)
-
-    def __getattr__(self, name: str) -> Proxy:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Proxy(f"{self.__name__}.{name}", self._ask)
-
-
-class _UnsendableError(Exception):
-    """The tests pass a value that cannot be encoded: a fault of the data, not of the candidate."""
-
-
-class _Connection:
-    """The tests' connection to the candidate."""
-
-    def __init__(self, requests: FrameReader, answers: FrameWriter) -> None:
-        self.requests, self.answers, self.calls = requests, answers, 0
-        self._changes: list[tuple[Any, Any]] = []
-
-    def settle(self) -> None:
-        """Apply to the tests' arguments what the last call did to its copies of them."""
-        for old, new in self._changes:
-            _update(old, new)
-        self._changes = []
-
-    def ask(self, name: str, args: tuple, kwargs: dict) -> Any:
-        self.settle()
-        try:
-            question = encode((name, list(args), kwargs), **_ITERATE)
-        except TooLargeError:  # only a value that the candidate made can be too large
-            raise
-        except UnserialisableError as error:
-            raise _UnsendableError(f"the tests call {name} with {error}, which cannot be sent") from None
-        self.calls += 1
-        self.answers.send(wire.ASK, question)
-        answer = self.requests.next()
-        if answer is None:
-            _exit(1)
-        kind, payload = answer
-        if kind == wire.RAISED:
-            raise _exception(*decode(payload, build=True))
-        value, changed = decode(payload, build=True)
-        self._changes = list(zip(args, changed or (), strict=False))
-        return value
-
-
-_ENDS_LOOPS = ("StopIteration", "StopAsyncIteration")  # in `all(map(check, cases))` it would skip the cases
-
-
-def _exception(name: str, message: str) -> Exception:
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception) and name not in _ENDS_LOOPS:
-        try:
-            error: Exception = kind(message)
-        except TypeError:  # types such as UnicodeDecodeError need five arguments
-            error = CandidateError(f"{name}: {message}")
-    else:
-        error = CandidateError(f"{name}: {message}")
-    error.from_candidate = True  # type: ignore[attr-defined]
-    return error
-
-
-def _update(old: Any, new: Any) -> None:
-    if type(old) is list and type(new) is list:
-        old[:] = new
-    elif isinstance(old, (dict, set)) and type(old) is type(new):
-        old.clear()
-        old.update(new)
-
-
-def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
-    """Run assertion-style tests; every name that they do not define is a function of the candidate."""
-    candidate = _Connection(requests, answers)
-    try:
-        code = _statement_by_statement(job["code"])
-        module = types.ModuleType("tests")
-        names = {name for name in _names(code) if not hasattr(builtins, name)} | {"candidate", job["entry"]}
-        module.__dict__.update({name: Proxy(name, candidate.ask) for name in names if name != "check"})
-        module.__dict__["candidate"] = Proxy(job["entry"], candidate.ask)
-        if "." in job["entry"]:
-            module.__dict__[job["entry"].split(".")[0]] = lambda: Proxy(
-                job["entry"].split(".")[0], candidate.ask
-            )
-        module.__dict__.update(__builtins__=builtins, __settle__=candidate.settle)
-        sys.modules["tests"] = module
-        exec(compile(job["setup"], "setup.py", "exec", dont_inherit=True), module.__dict__)
-    except BaseException as error:
-        answers.send(wire.BAD_TESTS, describe(error))
-        return 1
-    try:
-        exec(code, module.__dict__)
-        check = module.__dict__.get("check")
-        if candidate.calls == 0 and isinstance(check, types.FunctionType):  # HumanEval's tests only define it
-            check(Proxy(job["entry"], candidate.ask))
-    except BaseException as error:
-        bad_tests = isinstance(error, (_UnsendableError, ImportError)) and not hasattr(
-            error, "from_candidate"
-        )
-        answers.send(wire.BAD_TESTS if bad_tests else wire.EXCEPTION, _failure(error))
-        return 1
-    answers.send(wire.PASSED, encode(candidate.calls))
-    return 0
-
-
-def _statement_by_statement(source: str) -> types.CodeType:
-    """The tests, compiled so that arguments change between two statements and never within one.
-
-    Otherwise `assert f(x) == sorted(x)` would pass for an `f` that empties `x`. Without `ast`, which imports slowly.
-    """
-    tree: Any = compile(source, "tests.py", "exec", _ONLY_AST, dont_inherit=True)
-    settle = compile("__settle__()", "tests.py", "exec", _ONLY_AST, dont_inherit=True).body[0]  # type: ignore[attr-defined]
-    pending = [tree]
-    for node in pending:  # grows while it is read
-        pending += getattr(node, "handlers", []) + getattr(node, "cases", [])
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if not isinstance(block, list) or not block:  # the body of a lambda is an expression
-                continue
-            pending += block
-            mixed = [] if node is tree else [settle]
-            for statement in block:
-                mixed.append(statement)
-                kind = type(getattr(statement, "value", statement)).__name__
-                if kind not in ("Constant", "ImportFrom"):  # only these may precede `from __future__`
-                    mixed.append(settle)
-            setattr(node, name, mixed)
-    return compile(tree, "tests.py", "exec", dont_inherit=True)
-
-
-def _names(code: types.CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names(constant)
-    return names
-
-
-def _failure(error: BaseException) -> bytes:
-    """(type name, message, line in the tests, whether the candidate raised it)."""
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "tests.py":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    name, message = decode(describe(error))
-    return encode((name, message, line, hasattr(error, "from_candidate")))

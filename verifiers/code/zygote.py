@@ -20,7 +20,7 @@ import socket
 import sys
 from pathlib import Path
 
-from verifiers.code import candidate, landlock, libc, namespaces, seccomp, wire
+from verifiers.code import candidate, landlock, libc, namespaces, seccomp, tester, wire
 from verifiers.code.values import decode, encode
 
 # modules that nearly every program imports; more would make every fork slower
@@ -182,7 +182,7 @@ class Zygote:
             elif mode == wire.STDIN:
                 status = candidate.run_stdin(job, answers)
             else:
-                status = candidate.run_tests(job, reader, answers)
+                status = tester.run_tests(job, reader, answers)
         finally:
             os._exit(status)
 
