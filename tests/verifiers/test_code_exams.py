@@ -51,11 +51,13 @@ def test_humaneval_references_pass_and_nothing_does_not(exams, verifier, every):
 
 
 @EVERY
-def test_mbpp_references_pass_where_they_pass_and_nothing_does_not(exams, verifier, every):
+def test_mbpp_references_pass_and_nothing_does_not(exams, verifier, every):
+    """Also the eight whose tests use `math` without importing it, which fail where they are run as they stand."""
     for row in rows(exams / "data/dev/mbpp_sanitized.jsonl", every):
         problem = patient(mbpp(row))
         verdict = verifier.verify(problem, "", row["reference_program"])
-        assert verdict.score == float(row["reference_passes"]), (row["id"], verdict)
+        assert verdict.score == 1.0, (row["id"], verdict)
+        assert row["reference_passes"] or "math.isclose" in row["tests"], row["id"]
         assert verifier.verify(problem, "", nothing(row)).score == 0.0, row["id"]
 
 

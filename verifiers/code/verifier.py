@@ -28,6 +28,7 @@ from verifiers.code.runner import (
     anonymous_file,
     write_before,
 )
+from verifiers.code.names import read_names
 from verifiers.code.values import MalformedError, UnserialisableError, decode, encode
 from verifiers.types import Problem, Verdict
 
@@ -248,8 +249,15 @@ def _run_assertions(
     entry = task.entry or ""
     setup = preamble(problem.prompt, entry.split(".")[0]) if task.setup is None else task.setup
     whole = complete(program, problem.prompt, entry)
+    names = read_names(task.test_code or "", setup, problem.prompt, entry)
     nonce, request = _job(code=whole, iterators=True, in_place=True)
-    tests_nonce, tests_request = _job(code=task.test_code, setup=setup, entry=entry)
+    tests_nonce, tests_request = _job(
+        code=task.test_code,
+        setup=setup,
+        entry=entry,
+        functions=sorted(names.functions),
+        modules=sorted(names.modules),
+    )
     limits = _limits(task, 1)
     read, write = os.pipe()
     tests_read, tests_write = os.pipe()

@@ -1,0 +1,134 @@
+"""Which names of assertion-style tests are functions of the program, and which are not the program's to define.
+
+Tests use names that they do not define: the function to be tested, a second function of the task, a module that they
+forgot to import, a helper that the data set left out. Only the first two belong to the program: one that could also
+define `math` or `is_close` would decide what its answers are compared with.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import re
+import symtable
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from verifiers.code.formats import BadReferenceError
+
+_OPEN_ENDED = {"exec", "eval", "globals", "locals", "vars", "setattr"}
+"""Whoever calls one of these may define names that no table shows."""
+
+
+@dataclass(frozen=True)
+class TestNames:
+    """The names that tests use without defining them."""
+
+    __test__ = False  # not a class of tests, whatever its name
+
+    functions: frozenset[str]
+    """Those that are the program's."""
+    modules: frozenset[str]
+    """Those of the standard library, to be imported for the tests."""
+
+
+@functools.lru_cache(maxsize=256)
+def read_names(test_code: str, setup: str, prompt: str, entry: str) -> TestNames:
+    """Sort the names that `test_code` uses and neither it nor `setup` defines.
+
+    The program's are `entry`, names that the prompt gives as code (`name`, name(…), def name), and names that an
+    assertion calls without calling another of these: `assert g(5) == 6` tests g, `assert near(f(2), 4)` does not test
+    near. Raises BadReferenceError for a name that is none of these and no module of the standard library either.
+    """
+    functions = {"candidate", entry.split(".")[0]}
+    try:
+        tree = ast.parse(test_code)
+        used, defined = _globals(test_code)
+        given = _globals(setup)[1]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return TestNames(frozenset(functions), frozenset())  # running them will say what is wrong with them
+    missing = {name for name in used - defined - given - functions if not _is_builtin(name)}
+    bases = {_name(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    called = _called(tree)
+    modules = (missing & sys.stdlib_module_names & bases) - called
+    missing -= modules
+    shown = _without_tests(prompt, test_code)
+    functions |= {name for name in missing if _given_as_code(name, shown)}
+    functions |= _tested_alone(tree, missing | functions)
+    if unknown := missing - functions:
+        if not _OPEN_ENDED & used and not _imports_all(tree) and not _imports_all(ast.parse(setup)):
+            raise BadReferenceError(
+                f"reference['test_code'] cannot be run: {min(unknown)!r} is defined neither by the tests nor by the "
+                "prompt, and it is not a function that they test"
+            )
+    return TestNames(frozenset(functions), frozenset(modules))
+
+
+def _globals(source: str) -> tuple[set[str], set[str]]:
+    """Global names that are used, and that are defined, anywhere in `source`."""
+    used: set[str] = set()
+    defined: set[str] = set()
+    pending = [symtable.symtable(source, "tests.py", "exec")]
+    for table in pending:  # grows while it is read
+        pending += table.get_children()
+        for symbol in table.get_symbols():
+            if table.get_type() != "module" and not symbol.is_global():
+                continue
+            if symbol.is_referenced():
+                used.add(symbol.get_name())
+            if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace():
+                defined.add(symbol.get_name())
+    return used, defined
+
+
+def _is_builtin(name: str) -> bool:
+    return hasattr(builtins, name) or name.startswith("__")
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _called(*nodes: ast.AST) -> set[str]:
+    """Names that are called directly within `nodes`."""
+    return {_name(node.func) for top in nodes for node in ast.walk(top) if isinstance(node, ast.Call)}
+
+
+def _without_tests(prompt: str, test_code: str) -> str:
+    """The prompt without the tests that it shows."""
+    tests = {line.strip() for line in test_code.split("\n")}
+    return "\n".join(line for line in prompt.split("\n") if line.strip() not in tests)
+
+
+def _given_as_code(name: str, prompt: str) -> bool:
+    word = re.escape(name)
+    return re.search(rf"`{word}\b|\b(?:def|class) +{word}\b|\b{word}\(", prompt) is not None
+
+
+def _tested_alone(tree: ast.AST, candidates: set[str]) -> set[str]:
+    """The candidates that an assertion calls without calling another one."""
+    found = [_called(node) & candidates for node in _assertions(tree)]
+    return {name for names in found if len(names) == 1 for name in names}
+
+
+def _assertions(tree: ast.AST) -> Iterator[ast.AST]:
+    """`assert …`, `self.assertEqual(…)`, and the body of `with pytest.raises(…)` or `self.assertRaises(…)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            yield node
+        elif isinstance(node, ast.Call) and _method(node).startswith("assert"):
+            yield node
+        elif isinstance(node, ast.With) and any(
+            _method(item.context_expr) in ("raises", "assertRaises", "assertRaisesRegex") for item in node.items
+        ):
+            yield from node.body
+
+
+def _method(node: ast.AST) -> str:
+    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+
+
+def _imports_all(tree: ast.AST) -> bool:
+    return any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree))
