@@ -109,7 +109,9 @@ CASES: dict[str, Case] = {
         scores=(0.0, 0.0),
     ),
     "none: a deep or strange value": calls(
-        1, "def f(): return ([[]] * 3, complex('nan'), b'x' * 999, 1 << 99999, {1 << 99999: {}})", scores=(0.0,)
+        1,
+        "def f(): return ([[]] * 3, complex('nan'), b'x' * 999, 1 << 99999, {1 << 99999: {}})",
+        scores=(0.0,),
     ),
     # what one program leaves, the next must not find
     "left: a lock of the open file": calls(
@@ -137,7 +139,9 @@ CASES: dict[str, Case] = {
     "slow: wrong and slow, function": calls(
         1, SLOW.format("def f():\n    ", "    return 2"), scores=(0.0,), tests=12, seconds=6
     ),
-    "slow: wrong and slow, stdin": prints("1", SLOW.format("", "print(2)"), scores=(0.0,), tests=12, seconds=6),
+    "slow: wrong and slow, stdin": prints(
+        "1", SLOW.format("", "print(2)"), scores=(0.0,), tests=12, seconds=6
+    ),
     "slow: right and slow is not cut off": calls(
         1, SLOW.format("def f():\n    ", "    return 1"), scores=(1.0,), tests=4, seconds=30
     ),

@@ -191,7 +191,11 @@ CHECK = "def check(candidate):\n    assert candidate([2, 1]) == [1, 2]\n"
         ("assert f(1) == 1\n", "def f(x):\n    while True: pass", "timeout"),
         ("assert f(1) == 1\n", "class L:\n    __eq__ = lambda s, o: True\ndef f(x): return L()", "incorrect"),
         ("assert f(x=1, y=2) == 3\n", "def f(x, y): return x + y", "correct"),
-        ("assert g(f(1)) == 3\nassert g(5) == 6\n", "def f(x): return x + 1\ndef g(x): return x + 1", "correct"),
+        (
+            "assert g(f(1)) == 3\nassert g(5) == 6\n",
+            "def f(x): return x + 1\ndef g(x): return x + 1",
+            "correct",
+        ),
         ("assert sum(f(f(1))) == 3\n", "def f(x): return iter([1, 2])", "correct"),
         ("assert f(f(1)) == 1\n", "def f(x):\n    for _ in range(57): x = [x]\n    return x", "incorrect"),
         (

@@ -57,12 +57,12 @@ def read_names(test_code: str, setup: str, prompt: str, entry: str) -> TestNames
     shown = _without_tests(prompt, test_code)
     functions |= {name for name in missing if _given_as_code(name, shown)}
     functions |= _tested_alone(tree, missing | functions)
-    if unknown := missing - functions:
-        if not _OPEN_ENDED & used and not _imports_all(tree) and not _imports_all(ast.parse(setup)):
-            raise BadReferenceError(
-                f"reference['test_code'] cannot be run: {min(unknown)!r} is defined neither by the tests nor by the "
-                "prompt, and it is not a function that they test"
-            )
+    unknown = missing - functions
+    if unknown and not (_OPEN_ENDED & used or _imports_all(tree) or _imports_all(ast.parse(setup))):
+        raise BadReferenceError(
+            f"reference['test_code'] cannot be run: {min(unknown)!r} is defined neither by the tests nor by the "
+            "prompt, and it is not a function that they test"
+        )
     return TestNames(frozenset(functions), frozenset(modules))
 
 
@@ -116,12 +116,13 @@ def _tested_alone(tree: ast.AST, candidates: set[str]) -> set[str]:
 def _assertions(tree: ast.AST) -> Iterator[ast.AST]:
     """`assert …`, `self.assertEqual(…)`, and the body of `with pytest.raises(…)` or `self.assertRaises(…)`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assert):
-            yield node
-        elif isinstance(node, ast.Call) and _method(node).startswith("assert"):
+        if isinstance(node, ast.Assert) or (
+            isinstance(node, ast.Call) and _method(node).startswith("assert")
+        ):
             yield node
         elif isinstance(node, ast.With) and any(
-            _method(item.context_expr) in ("raises", "assertRaises", "assertRaisesRegex") for item in node.items
+            _method(item.context_expr) in ("raises", "assertRaises", "assertRaisesRegex")
+            for item in node.items
         ):
             yield from node.body
 

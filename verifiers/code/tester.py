@@ -135,7 +135,7 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     try:
         exec(code, module.__dict__)
         check = module.__dict__.get("check")
-        if not candidate.checked and _takes_a_candidate(check):
+        if isinstance(check, types.FunctionType) and not candidate.checked and _takes_one(check):
             check(Proxy(job["entry"], candidate.ask))
     except BaseException as error:
         bad_tests = isinstance(error, (_UnsendableError, ImportError)) and not hasattr(
@@ -147,10 +147,8 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     return 0
 
 
-def _takes_a_candidate(check: Any) -> bool:
-    """Whether `check` is a function that can be called with one argument."""
-    if not isinstance(check, types.FunctionType):
-        return False
+def _takes_one(check: types.FunctionType) -> bool:
+    """Whether it can be called with one argument."""
     most, defaults = check.__code__.co_argcount, len(check.__defaults__ or ())
     return most - defaults <= 1 <= most
 

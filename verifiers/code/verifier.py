@@ -13,6 +13,7 @@ from typing import Any, Literal
 from verifiers.code import sandbox, wire
 from verifiers.code.compare import count_items, same, same_text
 from verifiers.code.formats import BadReferenceError, CodeTask, read_reference
+from verifiers.code.names import read_names
 from verifiers.code.program import complete, preamble, source_problem
 from verifiers.code.report import Failure, Feedback, show
 from verifiers.code.runner import (
@@ -28,7 +29,6 @@ from verifiers.code.runner import (
     anonymous_file,
     write_before,
 )
-from verifiers.code.names import read_names
 from verifiers.code.values import MalformedError, UnserialisableError, decode, encode
 from verifiers.types import Problem, Verdict
 
