@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from rlvr.config.section import Section
 
+NAMING = ("columns", "code")
+"""Formats for which `prompt`, `reference` and `id` may name columns."""
+FORMATS = (*NAMING, "humaneval", "mbpp", "apps", "livecodebench")
 KINDS = ("dataset", "file", "generator", "world")
 OWN_KEYS = {
     "dataset": ("subset", "split", "revision"),
@@ -42,7 +45,8 @@ class SourceConfig(Section):
         default=None, description="a split of the tiny model's world `carry`, or `world/split`"
     )
     prompt: str = Field(
-        default="prompt", description="column of the prompt, or a format string with {columns}"
+        default="prompt",
+        description="column of the prompt, a path into it (`messages.0.content`), or a format string with {columns}",
     )
     reference: str | dict[str, str] = Field(
         default="reference",
@@ -51,8 +55,18 @@ class SourceConfig(Section):
     id: str | None = Field(
         default=None, description="column of the id; unset: the source's name and the row's number"
     )
-    format: Literal["columns", "humaneval", "mbpp", "apps", "livecodebench"] = Field(
-        default="columns", description="`columns`: as named above; else the layout of a public code data set"
+    format: str = Field(
+        default="columns",
+        description="`columns`: as named above; `code`: tests and prompt are recognised, `prompt` and `reference` name "
+        "them where that fails; `humaneval`, `mbpp`, `apps`, `livecodebench`: the same, with the columns of that set; "
+        "`package.module:function` or `./file.py:function`: a reader of your own, row -> Problem",
+    )
+    bad_rows: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="largest share of rows that may be left out because they cannot be read; each is counted, the "
+        "first are named",
     )
     where: dict[str, Any] = Field(
         default={}, description="keep rows whose column has this value (or any of a list)"
@@ -73,8 +87,14 @@ class SourceConfig(Section):
                 self._refuse(keys, f"belongs to a {kind}; this source is a {kinds[-1]}")
         if self.world is not None:
             self._refuse(("prompt", "reference", "id", "where", "format"), "is set by the world itself")
-        if self.format != "columns":
+        if self.format not in FORMATS and ":" not in self.format:
+            raise ValueError(
+                f"format is {self.format!r}; expected {', '.join(FORMATS)}, or a reader as `package.module:function`"
+            )
+        if self.format not in NAMING:
             self._refuse(("prompt", "reference", "id"), f"is fixed by format: {self.format}")
+        if self.format == "code" and not isinstance(self.reference, str):
+            raise ValueError("`reference` of format: code is the one column or path that holds the tests")
         specs = self.reference.values() if isinstance(self.reference, dict) else [self.reference]
         if not specs:
             raise ValueError("`reference` names no column")

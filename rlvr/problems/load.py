@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rlvr import worlds
-from rlvr.config.data import SourceConfig, columns, is_format
+from rlvr.config.data import SourceConfig
+from rlvr.problems.mapping import Mapper, RowProblem
 from rlvr.problems.on_disk import stored
-from rlvr.problems.sources import MAX_DRAWS, ProblemError, Row, Rows, rows, short
-from verifiers.code.datasets import READERS
-from verifiers.code.formats import BadReferenceError
+from rlvr.problems.sources import MAX_DRAWS, ProblemError, Rows, rows, short
 from verifiers.types import Problem
+
+BAD_SHOWN = 5
+"""Rows that cannot be read of which the reason is told."""
+BAD_AFTER = 1000
+"""Rows after which a share of unreadable ones that is too large ends the reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Problems:
     heldout: Sequence[Problem]
     probes: dict[str, Sequence[Problem]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    """Lines for a person: what was drawn again to keep the sets disjoint."""
+    """Lines for a person: rows left out because they cannot be read, problems drawn again to keep sets disjoint."""
 
 
 def normalise(prompt: str) -> str:
@@ -56,11 +59,12 @@ def load_all(
     Raises ProblemError.
     """
     evaluation: dict[str, Sequence[Problem]] = {}
-    if heldout is not None:
-        evaluation["problems.heldout"] = load(heldout, "problems.heldout", base)
-    for name, source in (probes or {}).items():
-        evaluation[f"problems.probes.{name}"] = load(source, f"problems.probes.{name}", base)
     notes: list[str] = []
+    if heldout is not None:
+        evaluation["problems.heldout"] = load(heldout, "problems.heldout", base, notes.append)
+    for name, source in (probes or {}).items():
+        where = f"problems.probes.{name}"
+        evaluation[where] = load(source, where, base, notes.append)
     training: Sequence[Problem] = []
     if train is not None and train.generator is not None:
         taken = {normalise(problem.prompt) for problems in evaluation.values() for problem in problems}
@@ -71,7 +75,7 @@ def load_all(
                 "and drew others"
             )
     elif train is not None:
-        training = load(train, "problems.train", base)
+        training = load(train, "problems.train", base, notes.append)
     for where, problems in evaluation.items():
         refuse_overlap(training, problems, where)
     held = evaluation.pop("problems.heldout", [])
@@ -93,22 +97,27 @@ def refuse_overlap(train: Iterable[Problem], evaluation: Iterable[Problem], wher
     )
 
 
-def load(source: SourceConfig, where: str = "problems", base: Path | None = None) -> Sequence[Problem]:
-    """Read one source. `where` is the config key that error messages name.
+def load(
+    source: SourceConfig,
+    where: str = "problems",
+    base: Path | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Sequence[Problem]:
+    """Read one source. `where` is the config key that error messages name; `note` is told of rows left out.
 
     A relative `file` is looked for in `base` (the config file's folder), then in the working directory.
     Without `shuffle_seed`, rows after the one that fills `limit` are not read.
-    Raises ProblemError: unreadable source, missing column, no row left, a repeated id, a row without prompt
-    or reference.
+    Rows that cannot be a problem (no prompt, no reference, tests that cannot be read) are left out, up to the share
+    `bad_rows`. Raises ProblemError: unreadable source, too many bad rows, no row left, a repeated id.
     """
     if source.generator is not None:
         return _generate(source, where, taken=frozenset())[0]
-    found = (
-        _world(source, where)
-        if source.world is not None
-        else _parse(source, where, rows(source, where, base))
-    )
-    return _chosen(found, source, where)
+    if source.world is not None:
+        return _chosen(_world(source, where), source, where)
+    bad = _BadRows(source, where)
+    chosen = _chosen(_parse(source, where, rows(source, where, base), bad, base), source, where, bad)
+    bad.settle(note)
+    return chosen
 
 
 def _world(source: SourceConfig, where: str) -> list[Problem]:
@@ -130,7 +139,7 @@ def _generate(source: SourceConfig, where: str, taken: Collection[str]) -> tuple
 
     def fresh() -> Iterator[Problem]:
         nonlocal left_out
-        for problem in _parse(source, where, rows(source, where, None)):
+        for problem in _parse(source, where, rows(source, where, None), _BadRows(source, where)):
             text = normalise(problem.prompt)
             if text in seen:
                 continue
@@ -150,8 +159,10 @@ def _generate(source: SourceConfig, where: str, taken: Collection[str]) -> tuple
     return _chosen(drawn, source, where), left_out
 
 
-def _chosen(problems: Iterable[Problem], source: SourceConfig, where: str) -> Sequence[Problem]:
-    """Shuffle, limit, and refuse an empty set or a repeated id."""
+def _chosen(
+    problems: Iterable[Problem], source: SourceConfig, where: str, bad: _BadRows | None = None
+) -> Sequence[Problem]:
+    """Shuffle, limit, and refuse an empty set (where all rows are bad: with their reasons) or a repeated id."""
     if source.shuffle_seed is not None:
         found = stored(problems)
         order = list(range(len(found)))
@@ -160,6 +171,8 @@ def _chosen(problems: Iterable[Problem], source: SourceConfig, where: str) -> Se
     at = f"{where} ({source.file or source.label})"
     chosen = stored(_distinct(islice(problems, source.limit), at))
     if not chosen:
+        if bad is not None:
+            bad.settle(None)
         fitting = f" that fits {source.where}" if source.where else ""
         raise ProblemError(f"{at}: found no row{fitting}; expected at least one")
     return chosen
@@ -179,111 +192,54 @@ def _distinct(problems: Iterable[Problem], at: str) -> Iterator[Problem]:
 # --- from row to problem ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Mapper:
-    """Reads cells of rows; its errors name the source, the row and the column."""
+@dataclass(slots=True)
+class _BadRows:
+    """Rows of a source that cannot be a problem: counted, and refused beyond the share `source.bad_rows`."""
 
     source: SourceConfig
     where: str
+    read: int = 0
+    count: int = 0
+    reasons: list[str] = field(default_factory=list)
+    """Of the first `BAD_SHOWN`."""
 
-    def fault(self, number: int, found: str, expected: str, row: Row | None = None) -> ProblemError:
-        found_columns = f"; columns found: {', '.join(map(str, row))}" if row is not None else ""
-        origin = self.source.file or self.source.label
-        return ProblemError(
-            f"{self.where} ({origin}), row {number} (from 0): {found}; expected {expected}{found_columns}"
-        )
+    def add(self, error: RowProblem) -> None:
+        self.count += 1
+        if len(self.reasons) < BAD_SHOWN:
+            self.reasons.append(str(error))
+        if self.read >= BAD_AFTER and self.too_many:
+            self.settle(None)
 
-    def cell(self, key: str, spec: str) -> Callable[[int, Row], Any]:
-        """A function that reads a column or a format string from a row; `key` is the config key that names it."""
-        needed = sorted(columns(spec))
-        formatted = is_format(spec)
+    @property
+    def too_many(self) -> bool:
+        return self.count > self.source.bad_rows * self.read
 
-        def read(number: int, row: Row) -> Any:
-            for column in needed:
-                if column not in row:
-                    raise self.fault(number, f"no column {column!r}", f"it, for `{key}`", row)
-                if _blank(row[column]):
-                    raise self.fault(number, f"{column!r} is {row[column]!r}", f"a value for `{key}`")
-            return spec.format_map(row) if formatted else row[spec]
-
-        return read
-
-    def reference(self) -> Callable[[int, Row], Any]:
-        """A function that reads the reference. In a mapping, `key?` is left out where its column is empty."""
-        specs = self.source.reference
-        if isinstance(specs, str):
-            cell = self.cell("reference", specs)
-            return lambda number, row: _as_reference(cell(number, row))
-        cells = [(key, columns(spec), self.cell(f"reference.{key}", spec)) for key, spec in specs.items()]
-
-        def read(number: int, row: Row) -> dict[str, Any]:
-            return {
-                key.removesuffix("?"): cell(number, row)
-                for key, needed, cell in cells
-                if not (key.endswith("?") and any(_blank(row.get(column)) for column in needed))
-            }
-
-        return read
-
-    def keeps(self, number: int, row: Row) -> bool:
-        """Whether the row fits the source's `where`."""
-        for column, wanted in self.source.where.items():
-            if column not in row:
-                raise self.fault(number, f"no column {column!r}", "it, for `where`", row)
-            if row[column] not in (wanted if isinstance(wanted, list) else [wanted]):
-                return False
-        return True
+    def settle(self, note: Callable[[str], None] | None) -> None:
+        """Tell `note` of the rows that were left out. Raises ProblemError where they are too many."""
+        if not self.count:
+            return
+        share = f"{self.where}: {self.count} of {self.read} rows cannot be read"
+        if self.too_many:
+            others = "".join(f"\n  {reason}" for reason in self.reasons[1:])
+            summary = f"{share}, more than bad_rows = {self.source.bad_rows:g} allows"
+            raise ProblemError("\n".join([self.reasons[0], *([summary + others] if self.read > 1 else [])]))
+        if note is not None:
+            note(f"{share} and are left out:" + "".join(f"\n  {reason}" for reason in self.reasons))
 
 
-def _parse(source: SourceConfig, where: str, numbered: Rows) -> Iterator[Problem]:
-    """Map rows to problems. Columns that are neither prompt, reference nor id become `meta`."""
-    mapper = _Mapper(source, where)
-    if source.format != "columns":
-        yield from _parse_code(source, mapper, numbered)
-        return
-    prompt_of, reference_of = mapper.cell("prompt", source.prompt), mapper.reference()
-    id_of = mapper.cell("id", source.id) if source.id is not None else None
-    specs = source.reference.values() if isinstance(source.reference, dict) else [source.reference]
-    spent = frozenset().union(*map(columns, (source.prompt, *specs)), [source.id])
-    label = source.label
+def _parse(
+    source: SourceConfig, where: str, numbered: Rows, bad: _BadRows, base: Path | None = None
+) -> Iterator[Problem]:
+    """Map rows to problems; those that cannot be one are entered in `bad`."""
+    mapper = Mapper(source, where)
+    problem_of = mapper.reader(base)
     for number, row in numbered:
         if source.where and not mapper.keeps(number, row):
             continue
-        prompt, reference = prompt_of(number, row), reference_of(number, row)
-        if not isinstance(prompt, str):
-            raise mapper.fault(number, f"the prompt is {short(prompt)}", "text")
-        if not _encodable(prompt):
-            raise mapper.fault(number, "the prompt holds half a surrogate pair", "text that UTF-8 can hold")
-        name = f"{label}-{number}" if id_of is None else str(id_of(number, row))
-        yield Problem(name, prompt, reference, {key: row[key] for key in row if key not in spent})
-
-
-def _parse_code(source: SourceConfig, mapper: _Mapper, numbered: Rows) -> Iterator[Problem]:
-    """Rows of a public code data set, as `verifiers.code.datasets` reads them."""
-    reader = READERS[source.format]
-    for number, row in numbered:
-        if source.where and not mapper.keeps(number, row):
-            continue
+        bad.read += 1
         try:
-            yield reader(row)
-        except BadReferenceError as error:
-            raise mapper.fault(number, str(error), "tests that can be read") from None
-        except KeyError as error:
-            raise mapper.fault(number, f"no column {error}", f"it, for format {source.format}", row) from None
-
-
-def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _as_reference(value: Any) -> Any:
-    """Numbers become text, which is what the verifiers of mathematics read."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+            problem = problem_of(number, row)
+        except RowProblem as error:
+            bad.add(error)
+            continue
+        yield problem

@@ -1,4 +1,4 @@
-"""Rows of public data sets as problems: HumanEval, MBPP, APPS, TACO, LiveCodeBench.
+"""Rows of open code sets as problems, whatever the set: `read` finds prompt, tests, names, limits and solutions.
 
 A reader raises BadReferenceError for tests that cannot be read, and KeyError for a missing column. A row without
 tests (APPS has some) becomes a problem that is "unverifiable": its verdicts are always None.
@@ -7,143 +7,170 @@ tests (APPS has some) becomes a problem that is "unverifiable": its verdicts are
 from __future__ import annotations
 
 import ast
-import base64
-import binascii
-import builtins
-import io
-import json
-import pickle
-import zlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from verifiers.code.cells import SOLUTIONS, megabytes, seconds, solutions, text_of
 from verifiers.code.formats import BadReferenceError
+from verifiers.code.shapes import FAMILIES, STARTER, Hints, Pair, entry_in, found, reference
 from verifiers.types import Problem
 
+PROMPTS = ("prompt", "question", "problem", "question_content", "query", "description", "problem_statement")
+PROMPTS += ("problem_description", "instruct_prompt", "instruction", "text", "content", "messages")
+PROMPTS += ("user_prompt", "input", "complete_prompt")
+IDS = ("id", "task_id", "question_id", "problem_id", "name", "uid")
+SETUP = ("test_setup_code", "test_imports")
+_UNWRAPPED, _WRAPPED = ("leetcode", "hackerrank", "geeksforgeeks"), ("codewars",)
+_META_LENGTH = 2000  # characters; a longer text (other tests, traces) is not kept as `meta`
 
-def humaneval(row: Mapping[str, Any]) -> Problem:
-    """A row of HumanEval (`task_id, prompt, test, entry_point`), or of its form with `id` and `tests`."""
-    test_code = row.get("test") or row["tests"]
-    return Problem(
-        id=str(row.get("task_id", row.get("id"))),
-        prompt=row["prompt"],
-        reference={"entry": row["entry_point"], "test_code": test_code},
+
+def read(row: Mapping[str, Any], prompt: Any = None, tests: Any = None, identity: Any = None) -> Problem:
+    """A row of any set; what is given is not looked for. `meta` has the row's own programs under `solutions`.
+
+    >>> read({"question": "Add.", "input_output": '{"inputs": ["1 2"], "outputs": ["3"]}'}).reference["tests"]
+    [{'stdin': '1 2', 'stdout': '3'}]
+    """
+    name = (
+        str(next((row[key] for key in IDS if row.get(key) is not None), ""))
+        if identity is None
+        else str(identity)
+    )
+    try:
+        return _read(row, name, prompt, tests)
+    except BadReferenceError as error:
+        raise BadReferenceError(f"row {name!r}: {error}" if name else str(error)) from None
+
+
+def _read(row: Mapping[str, Any], name: str, prompt: Any, tests: Any) -> Problem:
+    cases = found(row if tests is None else tests)
+    if tests is not None and not cases and tests:
+        raise BadReferenceError(f"found no tests in {str(tests)[:80]!r}")
+    own = solutions(row)
+    asked, asked_key = _prompt(row) if prompt is None else (text_of(prompt), None)
+    if asked is None:
+        raise BadReferenceError("its prompt is neither text nor messages of a user")
+    starter = next((text for key in STARTER if isinstance(text := row.get(key), str) and text.strip()), "")
+    if cases:
+        given = reference(cases, Hints(_entry(row), starter, own[0] if own else "", _wraps(row)))
+    else:
+        given = {"entry": None, "tests": []}
+    given |= _surroundings(row, asked_key, given)
+    spent = {*SOLUTIONS, *IDS, *SETUP, *(key for family in FAMILIES for key in family), asked_key}
+    meta = {key: value for key, value in row.items() if key not in spent and _is_small(value)}
+    if own:
+        meta["solutions"] = own
+    return Problem(name, _with_name(asked, starter, given, cases, row), given, meta)
+
+
+def _prompt(row: Mapping[str, Any]) -> tuple[str, str]:
+    for key in PROMPTS:
+        text = text_of(row.get(key))
+        if text and text.strip() and not (key == "prompt" and _only_prepares(text)):
+            return text, key
+    raise KeyError(f"{PROMPTS[0]!r} (nor {', '.join(PROMPTS[1:])})")
+
+
+def _only_prepares(text: str) -> bool:
+    """Whether a text is Python that imports and defines values but no function: LeetCodeDataset's `prompt`."""
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(isinstance(node, ast.Import | ast.ImportFrom) for node in body) and not any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in body
     )
 
 
-def mbpp(row: Mapping[str, Any]) -> Problem:
-    """A row of MBPP (`task_id, text | prompt, test_list, test_imports | test_setup_code`) or of its check() form."""
-    if "entry_point" in row:
-        return humaneval(row)
-    setup = row.get("test_setup_code") or "\n".join(row.get("test_imports") or ())
-    tests = "\n".join(row["test_list"])
-    prompt = f"{row.get('text') or row['prompt']}\nYour code should pass these tests:\n{tests}"
-    identity = str(row["task_id"])
-    entry = _called_function(tests, identity)
-    return Problem(identity, prompt, {"entry": entry, "test_code": f"{setup}\n{tests}\n"})
+def _entry(row: Mapping[str, Any]) -> str | None:
+    places = (row, *(row.get("test_info") or ()))
+    return next((name for place in places if isinstance(place, Mapping) and (name := entry_in(place))), None)
 
 
-def _called_function(tests: str, identity: str) -> str:
-    """The function that assertions call: the first called name that is not a builtin."""
-    try:
-        tree = ast.parse(tests)
-    except SyntaxError as error:
-        raise BadReferenceError(f"row {identity!r}: its assertions are not valid Python ({error})") from None
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and not hasattr(builtins, node.func.id)
-        ):
-            return node.func.id
-    raise BadReferenceError(f"row {identity!r}: its assertions do not call a function")
+def _wraps(row: Mapping[str, Any]) -> bool | None:
+    """Whether the site that a row of TACO or APPS is from puts each result in a list of its own."""
+    for key in ("source", "url"):
+        site = str(row.get(key) or "").lower()
+        if any(name in site for name in _UNWRAPPED):
+            return False
+        if any(name in site for name in _WRAPPED):
+            return True
+    return None
 
 
-def apps(row: Mapping[str, Any]) -> Problem:
-    """A row of APPS or TACO: `question`, `input_output` as JSON with `inputs, outputs` and perhaps `fn_name`.
-
-    Many rows, but not all, wrap each returned value in a list of length one. It is unwrapped if every output of the
-    row is such a list.
-    """
-    identity = str(row.get("problem_id", row.get("id", "")))
-    tests = _json(row.get("input_output") or "{}", identity, "input_output")
-    inputs, outputs = tests.get("inputs") or [], tests.get("outputs") or []
-    if len(inputs) != len(outputs):
-        raise BadReferenceError(
-            f"row {identity!r}: {len(inputs)} inputs and {len(outputs)} outputs; expected the same number"
-        )
-    entry = tests.get("fn_name") or None
-    if entry is None:
-        read = [{"stdin": given, "stdout": expected} for given, expected in zip(inputs, outputs, strict=True)]
-    else:
-        method = "class Solution" in (row.get("starter_code") or "")
-        entry = f"Solution.{entry}" if method else entry
-        wrapped = all(isinstance(output, list) and len(output) == 1 for output in outputs)
-        values = [output[0] for output in outputs] if wrapped else outputs
-        read = [{"args": args, "expected": value} for args, value in zip(inputs, values, strict=True)]
-    return Problem(identity, row["question"], {"entry": entry, "tests": read})
+def _surroundings(row: Mapping[str, Any], asked_key: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits, and code that the row gives to tests and program."""
+    around: dict[str, Any] = {
+        "time_limit": seconds(next((row[k] for k in ("time_limit", "timeout") if row.get(k)), None)),
+        "memory_mb": megabytes(
+            next((row[k] for k in ("memory_limit", "memory_mb", "memory_limit_bytes") if row.get(k)), None)
+        ),
+    }
+    prepared = row.get("prompt")
+    if asked_key != "prompt" and isinstance(prepared, str) and _only_prepares(prepared):
+        around["setup"] = prepared
+    elif "test_code" in given and (setup := "\n".join(_lines_of(row.get(key)) for key in SETUP).strip()):
+        around["test_code"] = f"{setup}\n{given['test_code']}"
+    for key in ("setup", "tol", "strict", "checker"):
+        if row.get(key) is not None:
+            around[key] = row[key]
+    return {key: value for key, value in around.items() if value is not None}
 
 
-def livecodebench(row: Mapping[str, Any]) -> Problem:
-    """A row of LiveCodeBench: `question_content, public_test_cases, private_test_cases`, as published or decoded."""
-    identity = str(row["question_id"])
-    cases = [
-        case
-        for key in ("public_test_cases", "private_test_cases")
-        for case in _cases(row.get(key), identity, key)
-    ]
-    if cases and cases[0].get("testtype") == "functional":
-        metadata = _json(row.get("metadata") or "{}", identity, "metadata")
-        if "func_name" not in metadata:
-            raise BadReferenceError(
-                f"row {identity!r}: metadata has no func_name, and its tests are functional"
-            )
-        entry = f"Solution.{metadata['func_name']}"
-        tests = [
-            {
-                "args": [
-                    _json(line, identity, "input") for line in case["input"].split("\n") if line.strip()
-                ],
-                "expected": _json(case["output"], identity, "output"),
-            }
-            for case in cases
-        ]
-    else:
-        entry, tests = None, [{"stdin": case["input"], "stdout": case["output"]} for case in cases]
-    return Problem(identity, row["question_content"], {"entry": entry, "tests": tests})
+def _lines_of(value: Any) -> str:
+    return "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
 
 
-def _json(value: Any, identity: str, key: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise BadReferenceError(f"row {identity!r}: {key} is not JSON ({error})") from None
+def _with_name(
+    asked: str, starter: str, given: Mapping[str, Any], cases: list[Pair | str], row: Mapping[str, Any]
+) -> str:
+    """The prompt, with the code that it begins with, or the name that is judged, where it does not hold the name."""
+    listed = row.get("test_list")
+    if (
+        isinstance(listed, list | tuple) and listed and "entry_point" not in row
+    ):  # as MBPP is asked everywhere
+        return f"{asked}\nYour code should pass these tests:\n" + "\n".join(map(str, listed))
+    entry = given.get("entry")
+    if not cases or not entry or re.search(rf"\b{re.escape(_last(entry))}\b", asked):
+        return asked
+    if starter:
+        return f"{asked.rstrip()}\n\nBegin with this code:\n```python\n{starter.strip(chr(10))}\n```\n"
+    return f"{asked.rstrip()}\n\nThe tests call `{entry.replace('()', '')}`.\n"
 
 
-def _cases(value: Any, identity: str, key: str) -> list:
-    """Test cases as a list, as JSON, or as published: JSON in a pickled string, compressed, in base 64."""
-    if not isinstance(value, str):
-        return list(value or [])
-    if value.lstrip()[:1] not in ("[", ""):
-        try:
-            value = _Text(io.BytesIO(zlib.decompress(base64.b64decode(value)))).load()
-        except (binascii.Error, zlib.error, pickle.UnpicklingError, EOFError) as error:
-            raise BadReferenceError(f"row {identity!r}: {key} cannot be decoded ({error})") from None
-    return _json(value or "[]", identity, key)
+def _last(entry: str) -> str:
+    return entry.rpartition(".")[2]
 
 
-class _Text(pickle.Unpickler):
-    """Unpickles text only: refuses everything that would have to be imported."""
+def _is_small(value: Any) -> bool:
+    return (
+        value is None
+        or isinstance(value, int | float)
+        or (isinstance(value, str) and len(value) <= _META_LENGTH)
+    )
 
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        raise pickle.UnpicklingError(f"it refers to {module_name}.{global_name}")
 
+def _with(*columns: str) -> Callable[[Mapping[str, Any]], Problem]:
+    """`read` for a set that has these columns. Raises KeyError without them."""
+
+    def reader(row: Mapping[str, Any]) -> Problem:
+        for column in columns:
+            if column not in row:
+                raise KeyError(column)
+        return read(row)
+
+    return reader
+
+
+humaneval = _with("prompt", "entry_point")
+mbpp = _with("task_id")
+apps = _with("question", "input_output")
+livecodebench = _with("question_id", "question_content")
 
 READERS: dict[str, Callable[[Mapping[str, Any]], Problem]] = {
     "humaneval": humaneval,
     "mbpp": mbpp,
     "apps": apps,
     "livecodebench": livecodebench,
+    "code": read,
 }

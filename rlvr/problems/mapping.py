@@ -1,0 +1,258 @@
+"""From a row to a problem: columns, paths into them and format strings, or a reader of code sets or of one's own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from rlvr.config.data import SourceConfig, columns, is_format
+from rlvr.problems.sources import ProblemError, Row, short
+from verifiers.code.cells import text_of
+from verifiers.code.datasets import READERS, read
+from verifiers.code.formats import BadReferenceError
+from verifiers.types import Problem
+
+
+class RowProblem(ProblemError):  # noqa: N818
+    """One row cannot be a problem; the others may be."""
+
+
+_MISSING = object()
+
+
+def value_at(row: Row, path: str) -> Any:
+    """The value of a column, or at a path into one (`messages.0.content`), through texts of JSON too.
+
+    Raises KeyError(path) where there is none.
+    """
+    if path in row:
+        return row[path]
+    value: Any = row
+    for part in path.split("."):
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise KeyError(path) from None
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif (
+            isinstance(value, list | tuple)
+            and part.lstrip("-").isdecimal()
+            and -len(value) <= int(part) < len(value)
+        ):
+            value = value[int(part)]
+        else:
+            raise KeyError(path)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Mapper:
+    """Reads problems from rows; its errors name the source, the row and the column."""
+
+    source: SourceConfig
+    where: str
+
+    def fault(self, number: int, found: str, expected: str, row: Row | None = None) -> RowProblem:
+        found_columns = f"; columns found: {', '.join(map(str, row))}" if row is not None else ""
+        origin = self.source.file or self.source.label
+        return RowProblem(
+            f"{self.where} ({origin}), row {number} (from 0): {found}; expected {expected}{found_columns}"
+        )
+
+    def reader(self, base: Path | None = None) -> Callable[[int, Row], Problem]:
+        """The function that makes a problem of a row, as the source's `format` says. It raises RowProblem."""
+        if self.source.format == "columns":
+            return self._columns()
+        if self.source.format == "code":
+            return self._naming(self._code)
+        if self.source.format in READERS:
+            known = READERS[self.source.format]
+            return self._naming(lambda number, row: known(row))
+        return self._naming(self._own(base))
+
+    def keeps(self, number: int, row: Row) -> bool:
+        """Whether the row fits the source's `where`."""
+        for column, wanted in self.source.where.items():
+            try:
+                value = value_at(row, column)
+            except KeyError:
+                raise self.fault(number, f"no column {column!r}", "it, for `where`", row) from None
+            if value not in (wanted if isinstance(wanted, list) else [wanted]):
+                return False
+        return True
+
+    def cell(self, key: str, spec: str) -> Callable[[int, Row], Any]:
+        """A function that reads a column, a path or a format string from a row; the config's `key` names it."""
+        needed = sorted(columns(spec))
+        formatted = is_format(spec)
+
+        def cell_of(number: int, row: Row) -> Any:
+            value: Any = None
+            for column in needed:
+                try:
+                    value = value_at(row, column)
+                except KeyError:
+                    raise self.fault(number, f"no column {column!r}", f"it, for `{key}`", row) from None
+                if _blank(value):
+                    raise self.fault(number, f"{column!r} is {value!r}", f"a value for `{key}`")
+            return spec.format_map(row) if formatted else value
+
+        return cell_of
+
+    def reference(self) -> Callable[[int, Row], Any]:
+        """A function that reads the reference. In a mapping, `key?` is left out where its column is empty."""
+        specs = self.source.reference
+        if isinstance(specs, str):
+            cell = self.cell("reference", specs)
+            return lambda number, row: _as_reference(cell(number, row))
+        cells = [(key, columns(spec), self.cell(f"reference.{key}", spec)) for key, spec in specs.items()]
+
+        def mapped(number: int, row: Row) -> dict[str, Any]:
+            return {
+                key.removesuffix("?"): cell(number, row)
+                for key, needed, cell in cells
+                if not (key.endswith("?") and any(_blank(_value(row, column)) for column in needed))
+            }
+
+        return mapped
+
+    def _columns(self) -> Callable[[int, Row], Problem]:
+        """Columns that are neither prompt, reference nor id become `meta`."""
+        source = self.source
+        prompt_of, reference_of = self.cell("prompt", source.prompt), self.reference()
+        id_of = self.cell("id", source.id) if source.id is not None else None
+        specs = source.reference.values() if isinstance(source.reference, dict) else [source.reference]
+        spent = frozenset().union(*map(columns, (source.prompt, *specs)), [source.id])
+        spent |= {str(path).partition(".")[0] for path in spent}
+
+        def problem(number: int, row: Row) -> Problem:
+            prompt, reference = prompt_of(number, row), reference_of(number, row)
+            if (text := text_of(prompt)) is None:
+                raise self.fault(number, f"the prompt is {short(prompt)}", "text")
+            name = self._name(number, None if id_of is None else str(id_of(number, row)))
+            return self._checked(
+                number, Problem(name, text, reference, {key: row[key] for key in row if key not in spent})
+            )
+
+        return problem
+
+    def _code(self, number: int, row: Row) -> Problem:
+        """A row of a code set; what the source names is not looked for."""
+        source = self.source
+        named = {}
+        for key, default, spec in (
+            ("prompt", "prompt", source.prompt),
+            ("reference", "reference", source.reference),
+        ):
+            if spec != default:
+                named[key] = self.cell(key, str(spec))(number, row)
+        identity = None if source.id is None else self.cell("id", source.id)(number, row)
+        return read(row, named.get("prompt"), named.get("reference"), identity)
+
+    def _own(self, base: Path | None) -> Callable[[int, Row], Problem]:
+        """A reader of the user's own: a row → a Problem, or a mapping with `prompt` and `reference`."""
+        reader = own_reader(self.source.format, self.where, base)
+
+        def problem(number: int, row: Row) -> Problem:
+            found = reader(dict(row))
+            if isinstance(found, Mapping):
+                unknown = set(found) - {"id", "prompt", "reference", "meta"}
+                if unknown or not {"prompt", "reference"} <= set(found):
+                    raise BadReferenceError(
+                        f"{self.source.format} returned {short(found)}; expected prompt, reference (id, meta)"
+                    )
+                found = Problem(
+                    str(found.get("id") or ""), found["prompt"], found["reference"], found.get("meta") or {}
+                )
+            if not isinstance(found, Problem) or not isinstance(found.prompt, str):
+                raise BadReferenceError(
+                    f"{self.source.format} returned {short(found)}; expected a verifiers.Problem, or a mapping"
+                )
+            return found
+
+        return problem
+
+    def _naming(self, reader: Callable[[int, Row], Problem]) -> Callable[[int, Row], Problem]:
+        """`reader`, with errors that name the row, and an id from the row's number where it has none."""
+
+        def problem(number: int, row: Row) -> Problem:
+            try:
+                found = reader(number, row)
+            except BadReferenceError as error:
+                raise self.fault(number, str(error), "tests that can be read") from None
+            except KeyError as error:
+                raise self.fault(
+                    number, f"no column {error}", f"it, for format {self.source.format}", row
+                ) from None
+            return self._checked(number, replace(found, id=self._name(number, found.id)))
+
+        return problem
+
+    def _name(self, number: int, identity: str | None) -> str:
+        return identity or f"{self.source.label}-{number}"
+
+    def _checked(self, number: int, problem: Problem) -> Problem:
+        if not _encodable(problem.prompt):
+            raise self.fault(number, "the prompt holds half a surrogate pair", "text that UTF-8 can hold")
+        return problem
+
+
+def own_reader(spec: str, where: str, base: Path | None) -> Callable[[dict[str, Any]], Any]:
+    """The reader that `spec` names; `base` is the config's folder. Raises ProblemError."""
+    place, _, name = spec.rpartition(":")
+    try:
+        found = _from_file(place, base) if place.endswith(".py") else import_module(place)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, OSError, SyntaxError, ValueError) as error:
+        raise ProblemError(
+            f"{where}.format: {spec!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not callable(found) or isinstance(found, type):
+        raise ProblemError(f"{where}.format: {spec!r} is {short(found)}; expected a function of a row")
+    return found
+
+
+def _from_file(place: str, base: Path | None) -> Any:
+    path = Path(place).expanduser()
+    if not path.is_absolute() and base is not None and (base / path).is_file():
+        path = base / path
+    found = spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = module_from_spec(found)
+    sys.modules.setdefault(path.stem, module)
+    found.loader.exec_module(module)
+    return module
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _as_reference(value: Any) -> Any:
+    """Numbers become text, which is what the verifiers of mathematics read."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _value(row: Row, path: str) -> Any:
+    try:
+        return value_at(row, path)
+    except KeyError:
+        return None
