@@ -24,6 +24,10 @@ class Case:
     """Text that the prompt must hold: the name that the policy is judged by."""
 
 
+def stdin_case(given: str, expected: str) -> dict[str, str]:
+    return {"type": "stdin_stdout", "input": f"{given}\n", "output": f"{expected}\n"}
+
+
 SUM = "print(sum(map(int, input().split())))\n"
 PRODUCT = "a, b = map(int, input().split())\nprint(a * b)\n"
 PAIRS = """class Solution:
@@ -300,8 +304,7 @@ for i, (inp, exp) in enumerate(zip(inputs, results)):
             "verification_info": json.dumps(
                 {
                     "language": "python",
-                    "test_cases": [{"type": "stdin_stdout", "input": "1 2\n", "output": "3\n"}]
-                    + [{"type": "stdin_stdout", "input": "5 5\n", "output": "10\n"}],
+                    "test_cases": [stdin_case("1 2", "3"), stdin_case("5 5", "10")],
                 }
             ),
         },
@@ -358,10 +361,7 @@ for i, (inp, exp) in enumerate(zip(inputs, results)):
         {
             "problem": "Add.",
             "solutions": [f"```python\n{SUM}```"],
-            "tests": json.dumps(
-                [{"type": "stdin_stdout", "input": "1 2\n", "output": "3\n"}]
-                + [{"type": "stdin_stdout", "input": "3 3\n", "output": "6\n"}]
-            ),
+            "tests": json.dumps([stdin_case("1 2", "3"), stdin_case("3 3", "6")]),
         },
         SUM,
         PRODUCT,
@@ -458,7 +458,8 @@ for i, (inp, exp) in enumerate(zip(inputs, results)):
             "solution": STACK,
             "test": "import pytest\nfrom solution import Stack\n\n@pytest.fixture\ndef stack():\n    s = Stack()\n"
             "    s.push(1)\n    s.push(2)\n    return s\n\ndef test_pop(stack):\n    assert stack.pop() == 2\n"
-            "    assert len(stack) == 1\n\ndef test_empty():\n    with pytest.raises(IndexError):\n        Stack().pop()\n",
+            "    assert len(stack) == 1\n\ndef test_empty():\n"
+            "    with pytest.raises(IndexError):\n        Stack().pop()\n",
             "test_info": [{"function_name": "Stack", "function_declaration": "class Stack:"}],
         },
         STACK,
@@ -565,7 +566,8 @@ for i, (inp, exp) in enumerate(zip(inputs, results)):
             "complete_prompt": 'import re\n\ndef task_func(text):\n    """Count the words."""\n',
             "instruct_prompt": "Write task_func(text), which counts the words.",
             "canonical_solution": "    return len(re.findall(r'\\w+', text))\n",
-            "test": "import unittest\n\nclass TestCases(unittest.TestCase):\n    def setUp(self):\n        self.text = 'a b'\n"
+            "test": "import unittest\n\nclass TestCases(unittest.TestCase):\n"
+            "    def setUp(self):\n        self.text = 'a b'\n"
             "    def test_two(self):\n        self.assertEqual(task_func(self.text), 2)\n"
             "    def test_none(self):\n        self.assertEqual(task_func(''), 0)\n",
             "entry_point": "task_func",
@@ -645,7 +647,8 @@ for i, (inp, exp) in enumerate(zip(inputs, results)):
             "question": "Write add(a, b).",
             "solution": ADD,
             "test": "import unittest\nimport solution\n\nclass T(unittest.TestCase):\n    def test_add(self):\n"
-            "        self.assertEqual(solution.add(1, 2), 3)\n        self.assertAlmostEqual(solution.add(0.1, 0.2), 0.3)\n"
+            "        self.assertEqual(solution.add(1, 2), 3)\n"
+            "        self.assertAlmostEqual(solution.add(0.1, 0.2), 0.3)\n"
             "\nif __name__ == '__main__':\n    unittest.main()\n",
             "entry_point": "add",
         },

@@ -32,8 +32,9 @@ def called_function(tests: str) -> str:
     counted = Counter(name for name in calls if name in imported or name not in taken)
     if counted:
         return counted.most_common(1)[0][0]  # of several, the one that is called first
-    if imported:
-        return imported[0]
+    passed = [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in taken]
+    if imported or passed:  # `check(function)`
+        return [*imported, *passed][0]
     raise BadReferenceError("its assertions do not call a function")
 
 

@@ -131,15 +131,22 @@ def _with_name(
     ):  # as MBPP is asked everywhere
         return f"{asked}\nYour code should pass these tests:\n" + "\n".join(map(str, listed))
     entry = given.get("entry")
-    if not cases or not entry or re.search(rf"\b{re.escape(_last(entry))}\b", asked):
+    if not cases or not entry or _names(asked, entry.rpartition(".")[2]):
         return asked
     if starter:
         return f"{asked.rstrip()}\n\nBegin with this code:\n```python\n{starter.strip(chr(10))}\n```\n"
     return f"{asked.rstrip()}\n\nThe tests call `{entry.replace('()', '')}`.\n"
 
 
-def _last(entry: str) -> str:
-    return entry.rpartition(".")[2]
+def _names(asked: str, name: str) -> bool:
+    """Whether a prompt says the name of the function, and not just the same word (`add`, `twice`)."""
+    if "_" in name or not (name.islower() or name.istitle()):
+        return re.search(rf"\b{re.escape(name)}\b", asked) is not None
+    name, mark = re.escape(name), "[`'\"*]"
+    said = (
+        rf"(?:def|class|named?|called|function|method)\s+{mark}*{name}\b|{mark}{name}(?:{mark}|\()|\b{name}\("
+    )
+    return re.search(said, asked) is not None
 
 
 def _is_small(value: Any) -> bool:
