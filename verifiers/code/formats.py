@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from verifiers.code.report import show
+
 TIME_LIMIT, MEMORY_MB = 10.0, 1024
+MOST = {"time_limit": 60.0, "memory_mb": 4096}
+"""What a row may ask for at most, unless the verifier's options say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,8 @@ class BadReferenceError(ValueError):
     """The reference is not usable. The message names the key, what was found and what was expected."""
 
 
-def read_reference(reference: Any) -> CodeTask:
-    """The task in a problem's reference. Raises BadReferenceError."""
+def read_reference(reference: Any, most: Mapping[str, float] = MOST) -> CodeTask:
+    """The task in a problem's reference, which may ask for at most `most`. Raises BadReferenceError."""
     if not isinstance(reference, Mapping):
         raise BadReferenceError(
             f"reference is {type(reference).__name__}; expected a mapping with `tests` or `test_code`"
@@ -46,9 +50,9 @@ def read_reference(reference: Any) -> CodeTask:
     common: dict[str, Any] = {
         "entry": _optional(reference, "entry", str),
         "setup": _optional(reference, "setup", str),
-        "time_limit": float(_optional(reference, "time_limit", (int, float), positive=True) or TIME_LIMIT),
-        "memory_mb": int(_optional(reference, "memory_mb", (int, float), positive=True) or MEMORY_MB),
-        "tol": _optional(reference, "tol", (int, float)),
+        "time_limit": float(_limit(reference, "time_limit", most) or TIME_LIMIT),
+        "memory_mb": int(_limit(reference, "memory_mb", most) or MEMORY_MB),
+        "tol": _tolerance(reference),
         "strict": bool(_optional(reference, "strict", (bool, int))),
     }
     test_code, tests = reference.get("test_code"), reference.get("tests")
@@ -70,14 +74,28 @@ def read_reference(reference: Any) -> CodeTask:
     return CodeTask(calls=tuple(_call(test, i) for i, test in enumerate(tests)), **common)
 
 
-def _optional(reference: Mapping, key: str, kinds: Any, positive: bool = False) -> Any:
+def _optional(reference: Mapping, key: str, kinds: Any) -> Any:
     value = reference.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, kinds) or (positive and not value > 0):
+    if value is not None and not isinstance(value, kinds):
+        raise BadReferenceError(f"reference[{key!r}] is {type(value).__name__}; expected {kinds}")
+    return value
+
+
+def _limit(reference: Mapping, key: str, most: Mapping[str, float]) -> float | None:
+    """A limit that the row sets. A row comes from whoever wrote the data: it must not take what it likes."""
+    value = _optional(reference, key, (int, float))
+    if value is not None and not 0 < value <= most[key]:
         raise BadReferenceError(
-            f"reference[{key!r}] is {value!r}; expected {'a positive number' if positive else kinds}"
+            f"reference[{key!r}] is {show(value)}; expected a number above 0 and at most {most[key]:g}, the verifier's "
+            f"option max_{key}"
         )
+    return value
+
+
+def _tolerance(reference: Mapping) -> float | None:
+    value = _optional(reference, "tol", (int, float))
+    if value is not None and not 0 <= value < 1:  # from 1 on, 0 would equal anything
+        raise BadReferenceError(f"reference['tol'] is {show(value)}; expected a number from 0 to below 1")
     return value
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 START_SECONDS = 20.0  # for a zygote to be ready, and for it to fork; past it the sandbox has failed
@@ -37,20 +38,15 @@ class Zygote:
     def __init__(self, layers: frozenset[str]) -> None:
         self.scratch = tempfile.mkdtemp(prefix="rlvr-sandbox-")
         self.control, zygote_end = socket.socketpair()
-        self.process = subprocess.Popen(
-            [*interpreter("zygote"), str(zygote_end.fileno()), ",".join(sorted(layers)), self.scratch],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={
-                "PYTHONHASHSEED": "0",
-                "LC_ALL": "C.UTF-8",
-            },  # fixed hashes: the same program, the same verdict
-            pass_fds=[zygote_end.fileno()],
-            start_new_session=True,
-            cwd="/",
-        )
-        zygote_end.close()
+        command = [*interpreter("zygote"), str(zygote_end.fileno()), ",".join(sorted(layers)), self.scratch]
+        try:
+            self.process = _start_patiently(command, zygote_end.fileno())
+        except OSError as error:
+            self.control.close()
+            Path(self.scratch).rmdir()
+            raise SandboxError(f"no process can be started: {error}") from None
+        finally:
+            zygote_end.close()
         try:
             self._await_ready()
         except SandboxError:
@@ -102,3 +98,27 @@ class Zygote:
         """In a forked child: close the descriptor and leave the zygote to the parent."""
         self.control.close()
         self.process.returncode = 0  # so that Popen does not wait for it: it is not a child of this process
+
+
+def _start_patiently(command: list[str], passed: int) -> subprocess.Popen:
+    """Start a zygote; try again while there are too many processes. Raises OSError.
+
+    A program beside it may hold every thread that this user is allowed, until its own zygote ends it.
+    """
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},  # fixed hashes: same program, same verdict
+                pass_fds=[passed],
+                start_new_session=True,
+                cwd="/",
+            )
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)

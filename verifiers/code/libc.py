@@ -1,14 +1,16 @@
-"""System calls that Python 3.11 does not offer, through ctypes. Linux only; can be imported on any system."""
+"""System calls that Python 3.11 does not offer, through ctypes, and a patient fork. Can be imported on any system."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import platform
+import time
 
 MACHINE = platform.machine()
 LIBC = ctypes.CDLL(None, use_errno=True)
 
+FORK_SECONDS = 10.0  # how long a machine that is out of processes is waited for
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 4, 38, 22
 
 # number of the system call on x86-64 and on aarch64
@@ -48,3 +50,18 @@ def drop_capabilities() -> None:
     """Empty the effective, permitted and inheritable sets; allowed for any user. Raises OSError."""
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     syscall("capset", ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))
+
+
+def fork_patiently() -> int:
+    """os.fork(), tried again while the user or the machine has too many processes. Raises BlockingIOError in the end.
+
+    A program beside this one may hold every thread that there is; it is ended for it within a tenth of a second.
+    """
+    until = time.monotonic() + FORK_SECONDS
+    while True:
+        try:
+            return os.fork()
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)

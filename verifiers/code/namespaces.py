@@ -15,7 +15,15 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-from verifiers.code.libc import LIBC, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, checked, prctl, syscall
+from verifiers.code.libc import (
+    LIBC,
+    PR_SET_DUMPABLE,
+    PR_SET_PDEATHSIG,
+    checked,
+    fork_patiently,
+    prctl,
+    syscall,
+)
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x20000,
@@ -41,7 +49,7 @@ def enter() -> bool:
     user namespaces allow it.
     """
     may_drop = _unshare()
-    if (pid := os.fork()) != 0:
+    if (pid := fork_patiently()) != 0:
         os.closerange(0, _DESCRIPTORS)  # so that the end of a pipe is seen when the child closes it
         os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -65,4 +65,6 @@ def _show(value: Any, depth: int) -> str:
         if depth == 0:
             return "…"
         return "[" + ", ".join(_show(item, depth - 1) for item in itertools.islice(value, 20)) + "]"
+    if isinstance(value, range):
+        return f"range({', '.join(_show(part, 0) for part in (value.start, value.stop, value.step))})"
     return repr(value)

@@ -42,8 +42,11 @@ class CodeVerifier:
         workers: number of programs that may run at once when several threads call.
         feedback: what `Verdict.detail` shows of the first failing test: only its number ("status"), its input and the
             result ("input"), or the expected value as well ("expected").
-        partial: run the remaining tests after a failure, so that the detail can say how many passed.
+        partial: run the remaining tests after a failure, so that the detail can say how many passed. They may take
+            one `time_limit` in all, so that a slow wrong program does not cost more than a right one.
         total_seconds: limit for all tests of a problem together.
+        max_time_limit, max_memory_mb: the most that a row may ask for, in seconds and in MB; a row that asks for more
+            is unverifiable.
 
     Raises ValueError for any other value.
 
@@ -64,6 +67,8 @@ class CodeVerifier:
         feedback: Feedback = "input",
         partial: bool = True,
         total_seconds: float = 300.0,
+        max_time_limit: float = 60.0,
+        max_memory_mb: int = 4096,
     ) -> None:
         if level not in ("auto", *sandbox.LEVELS):
             raise ValueError(f"level is {level!r}; expected auto, strong, standard or weak")
@@ -73,6 +78,8 @@ class CodeVerifier:
             raise ValueError(f"workers is {workers}; expected at least 1")
         self._options = {"level": level, "allow_weak": allow_weak, "workers": workers, "feedback": feedback}
         self._options |= {"partial": partial, "total_seconds": total_seconds}
+        self._options |= {"max_time_limit": max_time_limit, "max_memory_mb": max_memory_mb}
+        self._most = {"time_limit": max_time_limit, "memory_mb": max_memory_mb}
         self.allow_weak, self.partial, self.total_seconds = allow_weak, partial, total_seconds
         self.deadline = total_seconds + 30.0  # a pool must not kill the worker of a slow, honest program
         self.feedback: Feedback = feedback
@@ -96,7 +103,7 @@ class CodeVerifier:
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         """Judge the program `answer`. The score is None only if the sandbox or the reference is at fault."""
         try:
-            task = read_reference(problem.reference)
+            task = read_reference(problem.reference, self._most)
         except BadReferenceError as error:
             return Verdict(None, "unverifiable", answer, str(error))
         level = self.level
@@ -168,7 +175,9 @@ def _run_calls(
                 if failure is None:
                     passed += 1
                     continue
-                first = first or failure.at(index, total, show(args), show(expected))
+                if first is None:
+                    first = failure.at(index, total, show(args), show(expected))
+                    end_of_all = min(end_of_all, time.monotonic() + task.time_limit)
                 if not (partial and goes_on):
                     break
             first = first or _over_memory(process.kill(), task, limits)
@@ -210,7 +219,9 @@ def _run_stdin(
         if failure is None:
             passed += 1
             continue
-        first = first or failure.at(index, total, show(given), show(expected))
+        if first is None:
+            first = failure.at(index, total, show(given), show(expected))
+            end_of_all = min(end_of_all, time.monotonic() + task.time_limit)
         if not partial or failure.status in ("timeout", "memory", "output"):
             break
     return first, passed, total
@@ -370,5 +381,13 @@ def _died(end: End | None, task: CodeTask) -> Failure:
         return Failure("timeout", "out of CPU time")
     if code == -signal.SIGKILL and end.peak_bytes > task.memory_mb << 19:  # the kernel, out of memory
         return Failure("memory", "killed by the system")
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+    how = f"signal {_signal_name(-code)}" if code < 0 else f"exit status {code}"
     return Failure("crash", f"the program ended with {how}")
+
+
+def _signal_name(number: int) -> str:
+    """SIGKILL; the number of a real-time signal, which has no name of its own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

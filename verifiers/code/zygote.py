@@ -28,10 +28,10 @@ import bisect, collections, copy, functools, heapq, itertools, math, operator, r
 
 LINUX = sys.platform == "linux"
 STACK_MEMORY, ADDRESS_SPACE = 600 << 20, 1 << 30  # on top of the memory limit, for stacks and reservations
-MAX_THREADS = 512
+MAX_THREADS = 64
 SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
 TICK_MS, TICK_WITHOUT_PIDFD_MS = 50, 5
-_STACK, _DESCRIPTORS = 120 << 20, 64
+_STACK, _DESCRIPTORS, _QUEUED_SIGNALS = 120 << 20, 64, 256
 _JOB, _RESULT, _MORE = 3, 4, 5
 _OWN_FROM, _OWN_END = 64, 256  # the zygote keeps its own descriptors in this range
 
@@ -42,7 +42,8 @@ def readable_paths() -> list[str]:
     places = [library, os.path.join(sys.base_prefix, "lib"), "/lib", "/lib64", "/usr/lib", "/usr/lib64"]
     places += [os.path.dirname(p) for p in sys.path if p.endswith("lib-dynload")]
     places += ["/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"]
-    places += ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
+    # not /dev/zero, which can be mapped as memory that nobody counts
+    places += ["/dev/null", "/dev/full", "/dev/random", "/dev/urandom"]
     return [place for place in dict.fromkeys(places) if os.path.exists(place)]
 
 
@@ -51,7 +52,6 @@ class Zygote:
 
     def __init__(self, control: socket.socket, layers: set[str], scratch: str) -> None:
         self.control, self.layers, self.scratch = control, layers, scratch
-        self.null = _own(os.open(os.devnull, os.O_RDWR))
         self.proc = _own(os.open("/proc", os.O_RDONLY)) if LINUX and os.path.isdir("/proc/self") else None
         self.drop_uid = False
         paths = readable_paths()
@@ -59,9 +59,14 @@ class Zygote:
             self.drop_uid = namespaces.enter()
             namespaces.build_tree(scratch, paths)
             self.scratch = namespaces.SCRATCH
+        else:
+            self.scratch = os.path.join(scratch, "work")  # in a private folder, where it can be made anew
+            os.mkdir(self.scratch, 0o700)
         self.ruleset = self._rules() if "landlock" in layers else None
         self.filter = seccomp.Filter() if "seccomp" in layers else None
         os.chdir(self.scratch)
+        os.utime(self.scratch, (0, 0))
+        self.empty_size = os.stat(self.scratch).st_size
         os.environ["TMPDIR"] = os.environ["HOME"] = self.scratch
         candidate.prepare()
 
@@ -81,7 +86,7 @@ class Zygote:
             op, mode, memory, cpu, files = wire.RUN.unpack(message)
             if op != b"r":  # a late kill: its program has ended already
                 continue
-            pid = os.fork()
+            pid = libc.fork_patiently()
             if pid == 0:
                 self._child(mode, memory, cpu, files, fds)
             for fd in fds:
@@ -143,15 +148,26 @@ class Zygote:
                 os.killpg(pid, signal.SIGKILL)
 
     def _clean(self) -> None:
-        if "namespaces" not in self.layers:
+        """Nothing in the scratch folder, nor its size or times, tells the next program what this one did."""
+        if "namespaces" in self.layers:
+            Path(namespaces.STDIN).unlink(missing_ok=True)
+            if os.listdir(self.scratch):
+                namespaces.renew_scratch()
+                self._renew_rules()
+        else:
             empty_folder(self.scratch)
-            return
-        Path(namespaces.STDIN).unlink(missing_ok=True)
-        if os.listdir(self.scratch):
-            namespaces.renew_scratch()
-            if self.ruleset is not None:  # the rules name the folder that is gone
-                os.close(self.ruleset)
-                self.ruleset = self._rules()
+            if os.stat(self.scratch).st_size != self.empty_size:  # many names make a folder larger for good
+                os.chdir("/")
+                os.rmdir(self.scratch)
+                os.mkdir(self.scratch, 0o700)
+                os.chdir(self.scratch)
+                self._renew_rules()
+        os.utime(self.scratch, (0, 0))
+
+    def _renew_rules(self) -> None:
+        if self.ruleset is not None:  # the old ones name the folder that is gone
+            os.close(self.ruleset)
+            self.ruleset = self._rules()
 
     def _child(self, mode: bytes, memory: int, cpu: int, files: int, fds: list[int]) -> None:
         """In the child: read the job, enable every layer, run. Never returns."""
@@ -159,7 +175,7 @@ class Zygote:
         try:
             parent = os.getppid()
             os.setsid()
-            sources = _place(mode, fds, self.null)
+            sources = _place(mode, fds)
             reader = wire.FrameReader(*sources)
             first = reader.next()
             job = decode(first[1], build=True) if first else {}
@@ -201,6 +217,7 @@ class Zygote:
             os.closerange(first_free, _OWN_END)
 
     def _confine_linux(self, memory: int, parent: int, first_free: int) -> None:
+        _limit("RLIMIT_SIGPENDING", _QUEUED_SIGNALS)
         _limit("RLIMIT_DATA", memory + STACK_MEMORY)
         _limit("RLIMIT_AS", memory + ADDRESS_SPACE)
         _limit("RLIMIT_STACK", min(memory, _STACK), resource.RLIM_INFINITY)  # programs may raise it, and do
@@ -282,12 +299,15 @@ def _limit(name: str, value: int, most: int | None = None) -> None:
     resource.setrlimit(which, (value if new == resource.RLIM_INFINITY else min(value, new), new))
 
 
-def _place(mode: bytes, fds: list[int], null: int) -> list[int]:
+def _place(mode: bytes, fds: list[int]) -> list[int]:
     """Move the descriptors of a request to where the program expects them; return those that frames come from.
+
+    /dev/null is opened anew: locks and flags belong to an open file, and would be there for the next program.
 
     `fds` is [job, result], then [stdin, stdout] for a program that reads stdin, [more frames] for a conversation.
     """
     job, result, *rest = [fcntl.fcntl(fd, fcntl.F_DUPFD, _OWN_FROM) for fd in fds]
+    null = _own(os.open(os.devnull, os.O_RDWR))
     standard = rest if mode == wire.STDIN else [null, null]
     places = [(job, _JOB), (result, _RESULT), (standard[0], 0), (standard[1], 1), (null, 2)]
     more = [_MORE] if rest and mode != wire.STDIN else []
