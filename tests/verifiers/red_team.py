@@ -79,6 +79,42 @@ def f():
         base.execute('insert into t values (3)')
         return base.execute('select n from t').fetchone()[0]
 """
+MANY_NAMES = """
+import os
+def f():
+    for n in range(1500):
+        open(f"{'x' * 200}{n}", 'w').close()
+    for name in os.listdir():
+        os.unlink(name)
+    return [True, 0]
+"""
+SIZE = """
+import os
+def f():
+    found = os.stat('.')
+    return [found.st_size <= 4096, int(found.st_mtime)]
+"""
+UNCOUNTED = """
+import ctypes, mmap, os, socket
+libc = ctypes.CDLL(None)
+def f():
+    pair = socket.socketpair()
+    tries = {
+        'memory file': lambda: os.memfd_create('x'),
+        'shared memory': lambda: mmap.mmap(-1, 4096),
+        'shared memory of /dev/zero': lambda: open('/dev/zero', 'rb'),
+        'socket option': lambda: pair[0].setsockopt(socket.SOL_SOCKET, 26, bytes(16)),
+        'timer': lambda: libc.timer_create(1, None, ctypes.byref(ctypes.c_void_p())) and 1 / 0,
+    }
+    granted = []
+    for name, action in tries.items():
+        try:
+            action()
+            granted.append(name)
+        except (OSError, ZeroDivisionError):
+            pass
+    return granted
+"""
 SLOW = "import time\n{}time.sleep(0.9)\n{}"
 THREADS = """
 import threading, time
@@ -134,6 +170,8 @@ CASES: dict[str, Case] = {
         FLAGS,
         scores=(1.0, 1.0),
     ),
+    "left: the size and time of the scratch folder": calls([True, 0], MANY_NAMES, SIZE, scores=(1.0, 1.0)),
+    "kernel: what no size of a process shows": calls([], UNCOUNTED, scores=(1.0,)),
     "left: honest locks go on working": calls(3, SQLITE, SQLITE, scores=(1.0, 1.0)),
     # the verifier's time
     "slow: wrong and slow, function": calls(
@@ -189,6 +227,26 @@ CASES: dict[str, Case] = {
     "check: called by the tests themselves": asserts(
         CHECK + "check(f)\n", "def f(x): return 0", "def f(x): return 2 * x", scores=(0.0, 1.0)
     ),
+    # tests that no program can fail
+    "swallowed: in a try": asserts(
+        "try:\n    assert f(2) == 4\nexcept Exception as error:\n    print(error)\n",
+        "def f(x): return 0",
+        "def f(x): return 4",
+        "import os\nos._exit(0)",
+        scores=(None, None, None),
+    ),
+    "swallowed: in a thread": asserts(
+        "import threading\ndef run():\n    assert f(2) == 4\n"
+        "thread = threading.Thread(target=run)\nthread.start()\nthread.join()\n",
+        "def f(x): return 0",
+        scores=(None,),
+    ),
+    "swallowed: by a runner whose result nobody reads": asserts(
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(2), 4)\n"
+        "suite = unittest.defaultTestLoader.loadTestsFromTestCase(T)\nunittest.TextTestRunner().run(suite)\n",
+        "def f(x): return 0",
+        scores=(None,),
+    ),
     # what a row may not ask for
     "row: memory without end": Case(
         {"entry": "f", "tests": [{"expected": 1}], "memory_mb": 10**9}, ("def f(): return 1",), (None,)
@@ -204,7 +262,7 @@ CASES: dict[str, Case] = {
         "assert f(1) == 1\n",
         "x = 1",
         scores=(0.0,),
-        prompt="Write f." + "\n" * 20_000 + "It returns 1.",
+        prompt="Write f." + "\n" * 40_000 + "It returns 1.",
         seconds=3,
     ),
 }

@@ -47,7 +47,7 @@ def complete(program: str, prompt: str, entry: str) -> str:
     if re.search(rf"^(async\s+def|def|class)\s+{re.escape(head)}\b|^{re.escape(head)}\s*[:=]", program, re.M):
         before = preamble(prompt, head)
         return program if "__future__" in program else before + program
-    if not re.search(rf"^\s*(def|class)\s+{re.escape(head)}\b", prompt, re.M) or _tree(prompt) is None:
+    if not re.search(rf"^[ \t]*(def|class)\s+{re.escape(head)}\b", prompt, re.M) or _tree(prompt) is None:
         return program
     first = next((line for line in program.split("\n") if line.strip()), "")
     body = program if first[:1] in (" ", "\t") else textwrap.indent(program, "    ")

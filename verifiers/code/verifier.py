@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from verifiers.code import sandbox, wire
 from verifiers.code.compare import count_items, same, same_text
 from verifiers.code.formats import BadReferenceError, CodeTask, read_reference
-from verifiers.code.names import read_names
+from verifiers.code.names import TestNames, read_names
 from verifiers.code.program import complete, preamble, source_problem
 from verifiers.code.report import Failure, Feedback, show
 from verifiers.code.runner import (
@@ -31,6 +32,8 @@ from verifiers.code.runner import (
 )
 from verifiers.code.values import MalformedError, UnserialisableError, decode, encode
 from verifiers.types import Problem, Verdict
+
+REMEMBERED = 1000  # assertion-style tests that an empty program has been tried on
 
 
 class CodeVerifier:
@@ -83,6 +86,9 @@ class CodeVerifier:
         self.allow_weak, self.partial, self.total_seconds = allow_weak, partial, total_seconds
         self.deadline = total_seconds + 30.0  # a pool must not kill the worker of a slow, honest program
         self.feedback: Feedback = feedback
+        self._refusing: OrderedDict[int, None] = (
+            OrderedDict()
+        )  # tests that were seen to refuse an empty program
         self._wanted: sandbox.Level | Literal["auto"] = level
         self._programs = Sandbox(lambda: sandbox.layers_for(level), workers)
         self._tests = Sandbox(lambda: sandbox.layers_for(level), workers)
@@ -133,11 +139,34 @@ class CodeVerifier:
     def _run(self, task: CodeTask, problem: Problem, program: str) -> tuple[Failure | None, int, int]:
         """(first failure, tests passed, number of tests); the numbers are 0 if tests cannot be counted."""
         if task.test_code is not None:
-            return _run_assertions(task, problem, program, self._programs, self._tests), 0, 0
+            return self._run_assertions(task, problem.prompt, program), 0, 0
         if task.entry is not None:
             whole = complete(program, problem.prompt, task.entry)
             return _run_calls(task, whole, self._programs, self.partial, self.total_seconds)
         return _run_stdin(task, program, self._programs, self.partial, self.total_seconds)
+
+    def _run_assertions(self, task: CodeTask, prompt: str, program: str) -> Failure | None:
+        """Judge by assertion-style tests. They must refuse an empty program, whose every call is a NameError.
+
+        Tests that swallow their failures (in a try, a thread, a runner of tests whose result nobody reads) do not.
+        """
+        entry = task.entry or ""
+        setup = preamble(prompt, entry.split(".")[0]) if task.setup is None else task.setup
+        names = read_names(task.test_code or "", setup, prompt, entry)
+
+        def run(whole: str) -> Failure | None:
+            return _run_assertions(task, setup, names, whole, self._programs, self._tests)
+
+        key = hash((task.test_code, setup, entry, names))
+        if key not in self._refusing:
+            if run("") is None:
+                raise BadReferenceError(
+                    "reference['test_code'] accepts a program in which nothing is defined"
+                )
+            self._refusing[key] = None
+            if len(self._refusing) > REMEMBERED:
+                self._refusing.popitem(last=False)
+        return run(complete(program, prompt, entry))
 
 
 def _rebuild(options: Mapping[str, Any]) -> CodeVerifier:
@@ -254,18 +283,14 @@ def _run_once(
 
 
 def _run_assertions(
-    task: CodeTask, problem: Problem, program: str, programs: Sandbox, tests: Sandbox
+    task: CodeTask, setup: str, names: TestNames, whole: str, programs: Sandbox, tests: Sandbox
 ) -> Failure | None:
     """Assertion-style tests: they run in one process, the program in another, and only values pass between them."""
-    entry = task.entry or ""
-    setup = preamble(problem.prompt, entry.split(".")[0]) if task.setup is None else task.setup
-    whole = complete(program, problem.prompt, entry)
-    names = read_names(task.test_code or "", setup, problem.prompt, entry)
     nonce, request = _job(code=whole, iterators=True, in_place=True)
     tests_nonce, tests_request = _job(
         code=task.test_code,
         setup=setup,
-        entry=entry,
+        entry=task.entry,
         functions=sorted(names.functions),
         modules=sorted(names.modules),
     )
