@@ -9,7 +9,7 @@ from verifiers.math import reference_answer
 from verifiers.math.evaluate import Undecided, Undefined, exact
 from verifiers.math.normalise import Unreadable
 from verifiers.math.numeric import numeric
-from verifiers.math.tree import Node
+from verifiers.math.tree import Node, as_digits
 from verifiers.math.typed import read
 from verifiers.math.values import Choice, Scalar
 from verifiers.types import Problem, Verdict
@@ -55,7 +55,7 @@ class NumericVerifier:
             value = _number(answer)
         except Unreadable as why:
             return _verdict(False, answer[:200], f"not a number: {why}")
-        return _verdict(abs(value - gold) <= self.rel_tol * abs(gold), str(value))
+        return _verdict(abs(value - gold) <= self.rel_tol * abs(gold), as_digits(value))
 
 
 def _number(text: str) -> Fraction:
@@ -77,6 +77,7 @@ def _number(text: str) -> Fraction:
     if getattr(number, "imag", 0) != 0 or abs(number) > 10**300:
         raise Unreadable("expected a real number of moderate size")
     scale = 10**40
+    number = getattr(number, "real", number)
     return Fraction(int(number * scale), scale)
 
 

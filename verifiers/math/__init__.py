@@ -22,7 +22,7 @@ from verifiers.extract import cut
 from verifiers.math import symbolic
 from verifiers.math.canonical import describe
 from verifiers.math.compare import Rules, same
-from verifiers.math.normalise import Unreadable, normalise
+from verifiers.math.normalise import DOLLAR, GROUP, Unreadable, normalise
 from verifiers.math.typed import read
 from verifiers.math.values import Scalar, Sequence, Value
 from verifiers.types import Problem, Verdict
@@ -143,7 +143,10 @@ def _matches(gold: Value, gold_text: str, answer: Value, answer_text: str, rules
         return True
     if isinstance(gold, Scalar) and gold.decimal is not None and "," in answer_text:
         decimal = _decimal_comma(answer_text)
-        return decimal is not None and same(gold, read(decimal), rules)
+        try:
+            return decimal is not None and same(gold, read(decimal), rules)
+        except Unreadable:
+            return False
     if isinstance(gold, Sequence) != isinstance(answer, Sequence) and "," in gold_text and "," in answer_text:
         if _PADDED.search(gold_text) or _PADDED.search(answer_text):
             return False
@@ -158,7 +161,7 @@ _DOTTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d+(?![\d.,])")
 
 def _decimal_comma(text: str) -> str | None:
     """`text` with its only comma, if that is a decimal comma, as a decimal point; else None."""
-    spelled = normalise(text)
+    spelled = normalise(text).replace(DOLLAR, "\\$").replace(GROUP, "")  # to be read once more
     if spelled.count(",") != 1 or any(bracket in spelled for bracket in "([<>"):
         return None
     if _DOTTED.search(spelled):

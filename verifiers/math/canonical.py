@@ -8,7 +8,7 @@ from verifiers.math import evaluate
 from verifiers.math.equality import POINTS
 from verifiers.math.numeric import numeric, size
 from verifiers.math.polynomial import as_text
-from verifiers.math.tree import Node
+from verifiers.math.tree import Node, as_digits
 from verifiers.math.values import (
     Based,
     Choice,
@@ -137,4 +137,12 @@ def _digits(node: Node, point: dict[str, Fraction]) -> str:
 
 def written(node: Node) -> str:
     """The tree itself, for an expression whose value cannot be computed."""
-    return f"{node.op}({', '.join(written(part) if isinstance(part, Node) else str(part) for part in node.args)})"
+    parts = (
+        written(part)
+        if isinstance(part, Node)
+        else as_digits(part)
+        if isinstance(part, Fraction)
+        else str(part)
+        for part in node.args
+    )
+    return f"{node.op}({', '.join(parts)})"

@@ -196,6 +196,7 @@ def _rounds_to(gold: Node, answer: Node, places: int) -> bool:
             return False
         if getattr(found, "imag", 0) != 0:
             return False
+        found = getattr(found, "real", found)  # a complex number that is real cannot be ordered
         return abs(found - target.numerator / (found * 0 + target.denominator)) <= half.numerator / (
             found * 0 + half.denominator
         )

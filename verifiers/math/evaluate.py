@@ -56,7 +56,9 @@ def weight(node: Node) -> int:
 
 
 def unknown_function(name: str, args: list[Any]) -> Fraction:
-    text = name + "|" + "|".join(str(arg) for arg in args)
+    """A value of its own for each name and arguments (Fractions, or texts of digits)."""
+    written = (arg if isinstance(arg, str) else f"{arg.numerator:x}/{arg.denominator:x}" for arg in args)
+    text = name + "|" + "|".join(written)
     seed = int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")
     return Fraction(seed % 9973 + 2, 1009)
 

@@ -15,6 +15,7 @@ __all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise"]
 
 MAX_LENGTH = 2_000
 """An answer longer than this (characters) is compared as text only."""
+DOLLAR = "\ue010"
 GROUP = "\ue001"
 """Replaces an explicit digit-group mark: `{,}`, `,\\!` or `\\,` between digits."""
 
@@ -154,7 +155,7 @@ def normalise(text: str) -> str:
             text = text[box.end() : -1].strip()
         if text == before:
             break
-    text = text.replace("\\$", "\ue010").replace("~", " ")
+    text = text.replace("\\$", DOLLAR).replace("~", " ")
     if "$" in text:
         text = _dollars(text)
     if "\\overline" in text:
@@ -204,4 +205,4 @@ def _dollars(text: str) -> str:
     """Dollar signs: pairs delimit mathematics, a single one before a number is money."""
     if text.count("$") % 2 == 0:
         return text.replace("$", " ")
-    return re.sub(r"\$(?=\s?-?[\d.])", "\ue010", text, count=1).replace("$", " ")
+    return re.sub(r"\$(?=\s?-?[\d.])", DOLLAR, text, count=1).replace("$", " ")

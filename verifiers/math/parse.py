@@ -7,7 +7,7 @@ from fractions import Fraction
 from verifiers.math.cursor import END, Cursor
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
-from verifiers.math.tree import Node, num, sym
+from verifiers.math.tree import Node, as_digits, num, sym
 
 __all__ = ["Parser"]
 
@@ -207,7 +207,9 @@ class Parser(Cursor):
                 self.at += 3
             else:
                 index = self.argument() if not self.next_is("num") else self.operand()
-                if index.op == "num" or (index.op == "sym" and len(index.args[0]) > 1):
+                if index.op == "num":
+                    name += f"_{as_digits(index.args[0])}"
+                elif index.op == "sym" and len(index.args[0]) > 1:
                     name += f"_{index.args[0]}"
                 else:
                     return Node("call", (name + "_", index))

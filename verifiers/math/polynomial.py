@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from verifiers.math.evaluate import CONSTANTS, Undecided, Undefined, exact, free_symbols
-from verifiers.math.tree import Node
+from verifiers.math.tree import Node, as_digits
 
 __all__ = ["as_text", "fraction_of", "same_zeros"]
 
@@ -138,12 +138,13 @@ def as_text(node: Node) -> str | None:
     for monomial, coefficient in ordered:
         value = coefficient / scale
         letters = "".join(name if power == 1 else f"{name}^{power}" for name, power in monomial)
+        number = as_digits(abs(value))
         size = (
             ""
             if abs(value) == 1 and letters
-            else str(abs(value))
+            else number
             if value.denominator == 1 or not letters
-            else f"({abs(value)})"
+            else f"({number})"
         )
         sign = ("-" if value < 0 else "") if not text else (" - " if value < 0 else " + ")
         text += sign + size + letters

@@ -5,7 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-__all__ = ["Node", "num", "sym"]
+__all__ = ["Node", "as_digits", "num", "sym"]
+
+MOST_BITS = 14_000
+"""A whole number of more bits is not written out: Python refuses the text of one of more than 4,300 digits."""
 
 
 class Node(NamedTuple):
@@ -21,3 +24,15 @@ def num(value: int | Fraction) -> Node:
 
 def sym(name: str) -> Node:
     return Node("sym", (name,))
+
+
+def as_digits(value: Fraction) -> str:
+    """The number in digits; of a longer whole number its last twenty and its size. Never raises."""
+    top = _whole(value.numerator)
+    return top if value.denominator == 1 else f"{top}/{_whole(value.denominator)}"
+
+
+def _whole(value: int) -> str:
+    if value.bit_length() <= MOST_BITS:
+        return str(value)
+    return f"{'-' if value < 0 else ''}…{abs(value) % 10**20:020} ({value.bit_length()} bits)"
