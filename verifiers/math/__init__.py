@@ -9,19 +9,22 @@ What belongs in this package: whether two answers are equal. Cutting the answer 
 reading prose with arithmetic in it is `verifiers.reasoning`.
 
 In the order of a verdict: `normalise` (one spelling), `lex`, `cursor`, `parse` (tokens, then a `tree`), `typed` (with
-`phrases`, `scalars`, `regions`, makes `values`), `compare`, `equality` (with `evaluate`, `polynomial`, `numeric`,
-`symbolic`), `canonical`.
+`phrases`, `scalars`, `regions`, makes `values`), `compare`, `equality` (at `points`, which know `corners`; exactly with
+`evaluate`, `residues` and `polynomial`, to many digits with `numeric`, last with `symbolic`), `canonical`. `letters`:
+which of them the problem calls whole numbers.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from verifiers.extract import cut
 from verifiers.math import symbolic
 from verifiers.math.canonical import describe
 from verifiers.math.compare import Rules, same
+from verifiers.math.letters import whole_letters
 from verifiers.math.normalise import DOLLAR, GROUP, Unreadable, normalise
 from verifiers.math.typed import read
 from verifiers.math.values import Scalar, Sequence, Value
@@ -34,8 +37,8 @@ class MathVerifier:
     """Whether an answer is mathematically the reference.
 
     Options, which a run's config records: `percent` ("gold", "free" or "strict"), `units` ("optional",
-    "required" or "ignored") and `rounding` ("gold" or "never"); see `Rules`. Raises ValueError for any other
-    value.
+    "required" or "ignored"), `rounding` ("gold" or "never") and `whole` (letters that are whole numbers, besides those
+    that the prompt calls so); see `Rules`. Raises ValueError for any other value.
 
     >>> verifier = MathVerifier()
     >>> verifier.verify(Problem("p1", "What is 1/4 + 1/4?", "1/2"), "", "0.5").status
@@ -77,7 +80,9 @@ class MathVerifier:
             return Verdict(0.0, "incorrect", _short(answer, 200), f"the answer cannot be read: {why}")
         rules = self.rules
         if rules.percent == "gold" and _asks_for_percent(problem.prompt):
-            rules = Rules("free", rules.units, rules.rounding)
+            rules = replace(rules, percent="free")
+        if not (isinstance(gold, Scalar) and gold.node.op == "num"):
+            rules = replace(rules, whole=rules.whole | whole_letters(f"{problem.prompt} {gold_text}"))
         right = _matches(gold, gold_text, value, answer, rules)
         return Verdict(float(right), "correct" if right else "incorrect", describe(value))
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verifiers.math import evaluate
-from verifiers.math.equality import POINTS
-from verifiers.math.numeric import numeric, size
+from verifiers.math.numeric import numeric
 from verifiers.math.polynomial import as_text
 from verifiers.math.tree import Node, as_digits
 from verifiers.math.values import (
@@ -27,6 +26,7 @@ from verifiers.math.values import (
 __all__ = ["describe"]
 
 DIGITS = 20
+POINTS = 4
 
 
 def describe(value: Value) -> str:
@@ -123,11 +123,8 @@ def _number(node: Node) -> str:
 
 
 def _digits(node: Node, point: dict[str, Fraction]) -> str:
-    digits = 50 + size(node)
-    if digits > 3_000:
-        return "?"
     try:
-        value = numeric(node, point, digits)
+        value = numeric(node, point)
     except (evaluate.Undecided, evaluate.Undefined):
         return "?"
     from mpmath import nstr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from verifiers.math import regions
@@ -42,6 +43,7 @@ class Rules:
     `units`: "optional": one side may omit them; "required": both must have the same; "ignored": not compared.
     `rounding`: "gold": a reference that is a decimal with at least three significant digits equals answers that round
     to it; "never": decimals are exact.
+    `whole`: letters that are whole numbers, besides those that the form of the answer says to be (n in n!).
 
     Raises ValueError for any other value.
     """
@@ -49,11 +51,13 @@ class Rules:
     percent: str = "gold"
     units: str = "optional"
     rounding: str = "gold"
+    whole: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for option, known in _KNOWN.items():
             if getattr(self, option) not in known:
                 raise ValueError(f"{option} is {getattr(self, option)!r}; expected one of {', '.join(known)}")
+        object.__setattr__(self, "whole", frozenset(self.whole))  # a list in a config
 
 
 DEFAULT = Rules()
@@ -72,10 +76,10 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
         return (
             "call" not in (first.op, second.op)
             and _has_symbols(gold.node)
-            and proportional(_difference(gold), _difference(answer))
+            and proportional(_difference(gold), _difference(answer), whole=rules.whole)
         )
     if isinstance(gold, Relation) or isinstance(answer, Relation):
-        return _same_relation(gold, answer)
+        return _same_relation(gold, answer, rules)
     if (
         isinstance(gold, Sequence)
         and len(gold.items) == 1
@@ -94,14 +98,18 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
         return _same_scalar(gold, answer, rules)
     if isinstance(gold, Region) or isinstance(answer, Region):
         left, right = (regions.as_region(value) or regions.as_union(value) for value in (gold, answer))
-        return left is not None and right is not None and regions.same_region(left, right, equal_trees)
+        return (
+            left is not None
+            and right is not None
+            and regions.same_region(left, right, partial(equal_trees, whole=rules.whole))
+        )
     if isinstance(gold, Sequence) and isinstance(answer, Sequence):
         return _same_sequence(gold, answer, rules)
     if isinstance(gold, Matrix | Sequence) and isinstance(answer, Matrix | Sequence):
         left, right = _rows(gold), _rows(answer)
-        return left is not None and right is not None and _same_rows(left, right)
+        return left is not None and right is not None and _same_rows(left, right, rules)
     if isinstance(gold, Ratio) or isinstance(answer, Ratio):
-        return _same_ratio(gold, answer)
+        return _same_ratio(gold, answer, rules)
     if isinstance(gold, Text) and isinstance(answer, Text):
         return gold.words == answer.words != ""
     if isinstance(gold, Based) and isinstance(answer, Based):
@@ -169,7 +177,7 @@ def _same_unit(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
 
 
 def _same_number(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
-    if equal_trees(gold.node, answer.node):
+    if equal_trees(gold.node, answer.node, rules.whole):
         return True
     if rules.rounding != "gold" or gold.decimal is None or gold.decimal.figures < 3:
         return False
@@ -217,7 +225,7 @@ def _difference(value: Value) -> Node:
     return Node("add", (value.label, Node("neg", (value.node,))))
 
 
-def _same_relation(gold: Value, answer: Value) -> bool:
+def _same_relation(gold: Value, answer: Value, rules: Rules) -> bool:
     ops = [value.op if isinstance(value, Relation) else "=" for value in (gold, answer)]
     if ops[0] != ops[1]:
         return False
@@ -226,7 +234,7 @@ def _same_relation(gold: Value, answer: Value) -> bool:
             isinstance(value, Scalar) and value.label is not None and value.label.op in ("sym", "call")
         ):
             return False
-    return proportional(_difference(gold), _difference(answer), positive=ops[0][0] == "<")
+    return proportional(_difference(gold), _difference(answer), ops[0][0] == "<", rules.whole)
 
 
 # --- several values ---------------------------------------------------------------------------------------
@@ -304,24 +312,25 @@ def _rows(value: Matrix | Sequence) -> tuple[tuple[Node, ...], ...] | None:
     return None
 
 
-def _same_rows(left: tuple[tuple[Node, ...], ...], right: tuple[tuple[Node, ...], ...]) -> bool:
+def _same_rows(left: tuple[tuple[Node, ...], ...], right: tuple[tuple[Node, ...], ...], rules: Rules) -> bool:
     if len(left) != len(right) or len(left[0]) != len(right[0]):
         return False
     return all(
-        equal_trees(one, two)
+        equal_trees(one, two, rules.whole)
         for row, other in zip(left, right, strict=True)
         for one, two in zip(row, other, strict=True)
     )
 
 
-def _same_ratio(gold: Value, answer: Value) -> bool:
+def _same_ratio(gold: Value, answer: Value, rules: Rules) -> bool:
     if isinstance(gold, Ratio) and isinstance(answer, Ratio):
         if len(gold.parts) != len(answer.parts):
             return False
         products = zip(gold.parts, answer.parts, strict=True)
         first, second = gold.parts[0], answer.parts[0]
         return all(
-            equal_trees(Node("mul", (one, second)), Node("mul", (two, first))) for one, two in products
+            equal_trees(Node("mul", (one, second)), Node("mul", (two, first)), rules.whole)
+            for one, two in products
         )
     if isinstance(gold, Clock) or isinstance(answer, Clock):
         clock, ratio = (gold, answer) if isinstance(gold, Clock) else (answer, gold)
@@ -335,7 +344,9 @@ def _same_ratio(gold: Value, answer: Value) -> bool:
         or scalar.percent
     ):
         return False
-    return equal_trees(Node("mul", (ratio.parts[0], Node("inv", (ratio.parts[1],)))), scalar.node)
+    return equal_trees(
+        Node("mul", (ratio.parts[0], Node("inv", (ratio.parts[1],)))), scalar.node, rules.whole
+    )
 
 
 def _same_time(clock: Clock, ratio: Ratio) -> bool:

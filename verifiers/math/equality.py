@@ -1,179 +1,56 @@
-"""Whether two trees are equal: as written, exactly at points, to many digits at points, and last with sympy.
+"""Whether two trees are equal: as written, exactly, at points exactly or to many digits, and last with sympy.
 
 Identity by evaluation at points: Schwartz 1980, "Fast probabilistic algorithms for verification of polynomial
-identities".
+identities". Which points: `points`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
-from verifiers.latex import word_set
-from verifiers.math import evaluate
+from verifiers.math import evaluate, residues
 from verifiers.math.evaluate import Undecided, Undefined
-from verifiers.math.numeric import numeric, size
+from verifiers.math.numeric import NotReal, close, settled
+from verifiers.math.points import Domain, Point, domain, points
 from verifiers.math.polynomial import same_zeros
 from verifiers.math.tree import Node
 
 __all__ = ["equal_trees", "proportional"]
 
-POINTS = 4
-"""Points at which an identity is tested."""
-TRIES = 10
-"""Points that are tried to find `POINTS` at which both sides have a value."""
-DIGITS = 50
-"""Working precision of the numeric test, in digits; large constants add to it (`numeric.size`)."""
-MAX_DIGITS = 1_000
-_WHOLE = word_set("n k m j l N M K p q r t")
+ENOUGH = 4
+"""Points at which two smooth functions must agree."""
+ENOUGH_WHOLE = 10
+"""The same where letters are whole numbers."""
 _COMMUTING = ("add", "mul")
+NONE: frozenset[str] = frozenset()
 
 
-def equal_trees(left: Node, right: Node) -> bool:
-    """Whether two expressions have the same value wherever both have one."""
+def equal_trees(left: Node, right: Node, whole: frozenset[str] = NONE) -> bool:
+    """Whether two expressions have the same value wherever both have one; `whole`: letters that are whole numbers."""
     if left == right:
         return True
-    return _equal(left, right)
-
-
-def _equal(left: Node, right: Node) -> bool:
-    names = sorted(evaluate.free_symbols(left) | evaluate.free_symbols(right))
-    found = _equal_exactly(left, right, names)
-    if found is None and _sorted(left) == _sorted(right):
+    names = evaluate.free_symbols(left) | evaluate.free_symbols(right)
+    if not names:
+        return _equal_numbers(left, right)
+    if _sorted(left) == _sorted(right):
         return True
-    if found is None:
-        found = _equal_numerically(left, right, names)
-        if found is False and _plain_log(left, right):
-            found = _equal_numerically(_decadic(left), _decadic(right), names)
-    if found is None:
-        from verifiers.math.symbolic import equal
+    where = domain(left, right, whole)
+    found = _equal_functions(left, right, where)
+    if found is False and _plain_log(left, right):
+        found = _equal_functions(_decadic(left), _decadic(right), where)
+    return _by_sympy(left, right) if found is None else found
 
-        found = equal(left, right)
-    return bool(found)
+
+def _by_sympy(left: Node, right: Node) -> bool:
+    from verifiers.math.symbolic import equal
+
+    return bool(equal(left, right))
 
 
 def _sorted(node: Node) -> Node:
     """`node` with the arguments of sums and products in one order."""
     args = tuple(_sorted(part) if isinstance(part, Node) else part for part in node.args)
     return Node(node.op, tuple(sorted(args, key=repr))) if node.op in _COMMUTING else Node(node.op, args)
-
-
-# --- points -----------------------------------------------------------------------------------------------
-
-
-def _points(names: list[str], whole: bool = False) -> Iterator[dict[str, Fraction]]:
-    """`TRIES` pseudo-random points, the same for every call: positive first, then of both signs, then small."""
-    state = 0x9E3779B9
-    for turn in range(TRIES):
-        point: dict[str, Fraction] = {}
-        for place, name in enumerate(names):
-            state = (state * 6364136223846793005 + 1442695040888963407 + place) % 2**64
-            draw = state >> 33
-            if whole:
-                point[name] = Fraction(2 + (draw + turn) % 9 + turn // 3)
-            else:
-                sign = (
-                    -1 if (turn % 4 == 2 and (draw >> 12) % 3 != 0) or (turn % 4 == 3 and place == 0) else 1
-                )
-                scale = 3671 if turn % 4 == 1 else 811
-                point[name] = sign * Fraction(draw % 2017 + 223, scale)
-        yield point
-
-
-def _whole_only(node: Node) -> bool:
-    """Whether a tree is defined at whole numbers only: n!, binomials, sums up to n, F_n."""
-    if node.op in ("fact", "binom", "sum", "prod", "call") and evaluate.free_symbols(node):
-        return True
-    return any(_whole_only(part) for part in node.args if isinstance(part, Node))
-
-
-def _alternates(node: Node) -> bool:
-    """Whether a tree contains (-1)^n, cos nπ or the like."""
-    if node.op == "pow" and evaluate.free_symbols(node.args[1]) and not evaluate.free_symbols(node.args[0]):
-        return node.args[0].op == "neg" or (node.args[0].op == "num" and node.args[0].args[0] < 0)
-    if node.op == "fn" and node.args[0] in ("sin", "cos", "tan"):
-        return "π" in repr(node.args[1]) and bool(evaluate.free_symbols(node.args[1]))
-    return any(_alternates(part) for part in node.args if isinstance(part, Node))
-
-
-def _has_imaginary(node: Node) -> bool:
-    return (node.op == "sym" and node.args[0] == "i") or any(
-        _has_imaginary(part) for part in node.args if isinstance(part, Node)
-    )
-
-
-# --- exactly ----------------------------------------------------------------------------------------------
-
-
-def _equal_exactly(left: Node, right: Node, names: list[str]) -> bool | None:
-    """Equality of rational functions, by their values at several points; None if a side is not a rational function."""
-    if not names:
-        try:
-            return evaluate.exact(left, {}) == evaluate.exact(right, {})
-        except (Undecided, Undefined):
-            return None
-    agreed = 0
-    whole = _whole_only(left) or _whole_only(right)
-    for point in _points(names, whole):
-        try:
-            if evaluate.exact(left, point) != evaluate.exact(right, point):
-                return False
-        except Undecided:
-            if whole:  # (n-k)! where k > n
-                continue
-            return None
-        except Undefined:
-            continue
-        agreed += 1
-        if agreed == POINTS + 2 * whole:
-            return True
-    return True if whole and agreed >= POINTS else None
-
-
-# --- to many digits ---------------------------------------------------------------------------------------
-
-
-def _equal_numerically(left: Node, right: Node, names: list[str]) -> bool | None:
-    digits = DIGITS + size(left) + size(right)
-    if digits > MAX_DIGITS:
-        return None
-    whole = _whole_only(left) or _whole_only(right)
-    if not whole and names and set(names) <= _WHOLE and (_alternates(left) or _alternates(right)):
-        whole = True
-    complex_allowed = not names or _has_imaginary(left) or _has_imaginary(right)
-    agreed = skipped = 0
-    for point in _points(names, whole):
-        try:
-            first, second = numeric(left, point, digits), numeric(right, point, digits)
-        except Undefined:
-            if not names:
-                return None
-            continue
-        except Undecided:
-            return None
-        if not complex_allowed and (_imaginary(first) or _imaginary(second)):
-            skipped += 1
-            if (skipped < TRIES - POINTS and agreed == 0) or agreed:
-                continue
-        if not _close(first, second, digits):
-            return False
-        agreed += 1
-        if not names or agreed == POINTS + 3 * whole:
-            return True
-    return True if agreed >= 2 else None
-
-
-def _imaginary(value: Any) -> bool:
-    return getattr(value, "imag", 0) != 0
-
-
-def _close(first: Any, second: Any, digits: int) -> bool:
-    """Equality in all but the last twenty digits, relative to the larger value; zero equals only zero."""
-    if first == second:
-        return True
-    bound = max(abs(first), abs(second))
-    return abs(first - second) * 10 ** (digits - 20) <= bound
 
 
 def _plain_log(left: Node, right: Node) -> bool:
@@ -187,45 +64,164 @@ def _decadic(node: Node) -> Node:
     return Node(node.op, tuple(_decadic(part) if isinstance(part, Node) else part for part in node.args))
 
 
+# --- numbers ----------------------------------------------------------------------------------------------
+
+
+def _equal_numbers(left: Node, right: Node) -> bool:
+    """Equality of trees without letters."""
+    try:
+        return evaluate.exact(left, {}) == evaluate.exact(right, {})
+    except (Undecided, Undefined):
+        pass
+    if _sorted(left) == _sorted(right):
+        return True
+    try:
+        return residues.same_function(left, right)  # rational, but too large to write out
+    except (Undecided, Undefined):
+        pass
+    try:
+        equal = _close_at(left, right, {}, real=False)
+        if not equal and _plain_log(left, right):
+            equal = _close_at(_decadic(left), _decadic(right), {}, real=False)
+        return equal
+    except (Undecided, Undefined):
+        return _by_sympy(left, right)
+
+
+def _close_at(left: Node, right: Node, point: Point, real: bool) -> bool:
+    (first, second), digits = settled((left, right), point, real)
+    return close(first, second, digits)
+
+
+# --- functions --------------------------------------------------------------------------------------------
+
+
+def _equal_functions(left: Node, right: Node, where: Domain) -> bool | None:
+    """Equality of trees with letters; None if too few points tell."""
+    if where.smooth and where.continuous:
+        try:
+            return residues.same_function(left, right)
+        except Undecided:
+            pass
+        except Undefined:
+            return None
+    if not where.periodic:
+        return _agree(left, right, where)
+    found = _agree(left, right, where)
+    return _agree_periodically(left, right, where) if found is False else found
+
+
+def _agree_periodically(left: Node, right: Node, where: Domain) -> bool | None:
+    """Equality where n in cos(πn) is a whole number, unless that would make a constant of it, as of sin(πn)."""
+    whole = Domain(where.names, where.natural, where.whole | where.periodic, NONE, where.corners, where.steps)
+    found: set[str] = set()
+    for point in points(whole):
+        try:
+            values, _ = settled((left,), point)
+        except (Undecided, Undefined):
+            continue
+        found.add(repr(values[0])[:25])
+    return _agree(left, right, whole) if len(found) > 1 else False
+
+
+def _agree(left: Node, right: Node, where: Domain) -> bool | None:
+    """Whether two trees have the same values at the points of their domain; None if too few points tell."""
+    imaginary = _has_imaginary(left) or _has_imaginary(right)
+    found, apart = _compare_at_points(left, right, where, real=not imaginary)
+    if found is None and apart:  # nowhere real, as √(-1 - x²)
+        found, _ = _compare_at_points(left, right, where, real=False)
+    return found
+
+
+def _compare_at_points(left: Node, right: Node, where: Domain, real: bool) -> tuple[bool | None, bool]:
+    """As `_agree`, and whether nothing but values that are not real stood in the way."""
+    agreed = unknown = unreal = 0
+    enough = ENOUGH if where.continuous else ENOUGH_WHOLE
+    for point in points(where):
+        try:
+            if not _equal_at(left, right, point, real):
+                return False, False
+        except NotReal:
+            if not where.smooth and {_real_at(left, point), _real_at(right, point)} == {True, False}:
+                return False, False  # ln x is not ln|x|
+            unreal += 1
+            continue
+        except Undefined:
+            continue
+        except Undecided:
+            unknown += 1
+            if where.smooth and where.continuous:
+                return None, False
+            continue
+        agreed += 1
+        if where.smooth and agreed == enough:
+            return True, False
+    if agreed >= ENOUGH and unknown <= 2 * agreed:
+        return True, False
+    return None, agreed == 0 and unreal > 0
+
+
+def _equal_at(left: Node, right: Node, point: Point, real: bool) -> bool:
+    try:
+        return evaluate.exact(left, point) == evaluate.exact(right, point)
+    except Undecided:
+        return _close_at(left, right, point, real)
+
+
+def _real_at(node: Node, point: Point) -> bool | None:
+    """Whether the value of a tree at a point is real; None if it has none."""
+    try:
+        settled((node,), point, real=True)
+    except NotReal:
+        return False
+    except (Undecided, Undefined):
+        return None
+    return True
+
+
+def _has_imaginary(node: Node) -> bool:
+    return (node.op == "sym" and node.args[0] == "i") or any(
+        _has_imaginary(part) for part in node.args if isinstance(part, Node)
+    )
+
+
 # --- equations --------------------------------------------------------------------------------------------
 
 
-def proportional(left: Node, right: Node, positive: bool = False) -> bool:
+def proportional(left: Node, right: Node, positive: bool = False, whole: frozenset[str] = NONE) -> bool:
     """Whether left = 0 and right = 0 are the same equation: left is a constant times right, and neither is zero.
 
     With `positive` the constant must be above zero, as it must be for two inequalities.
     """
     if not positive and same_zeros(left, right):
         return True
-    names = sorted(evaluate.free_symbols(left) | evaluate.free_symbols(right))
-    ratio: Any = None
+    where = domain(left, right, whole)
+    ratio: tuple[Any, int] | None = None
     agreed = 0
-    for point in _points(names):
+    for point in points(where):
         try:
-            first: Any = evaluate.exact(left, point)
-            second: Any = evaluate.exact(right, point)
-            exactly = True
-        except Undefined:
+            found = _ratio_at(left, right, point)
+        except (Undecided, Undefined):
             continue
-        except Undecided:
-            try:
-                first, second = numeric(left, point, DIGITS), numeric(right, point, DIGITS)
-                exactly = False
-            except (Undecided, Undefined):
-                continue
-        if second == 0 or first == 0:
-            if first == second == 0:
-                continue
+        if found is None:
+            continue
+        if found[0] == 0:
             return False
-        quotient = first / second
         if ratio is None:
-            ratio = quotient
-        elif exactly and isinstance(ratio, Fraction):
-            if quotient != ratio:
-                return False
-        elif not isinstance(ratio, Fraction) and not _close(quotient, quotient * 0 + ratio, DIGITS):
+            ratio = found
+        elif not close(ratio[0], found[0], min(ratio[1], found[1])):
             return False
         agreed += 1
-        if agreed == POINTS:
-            return not positive or getattr(ratio, "real", ratio) > 0
-    return False
+        if where.smooth and agreed == ENOUGH:
+            break
+    if ratio is None or agreed < ENOUGH:
+        return False
+    return not positive or getattr(ratio[0], "real", ratio[0]) > 0
+
+
+def _ratio_at(left: Node, right: Node, point: Point) -> tuple[Any, int] | None:
+    """left / right at a point, 0 if only one of them is zero, None if both are; and its exact digits."""
+    (first, second), digits = settled((left, right), point)
+    if first == 0 or second == 0:
+        return None if first == second else (0, digits)
+    return first / second, digits

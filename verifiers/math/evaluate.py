@@ -208,6 +208,12 @@ class _Exact:
             return max(args) if name == "max" else min(args)
         if name in ("gcd", "lcm"):
             return Fraction(getattr(math, name)(*map(whole, args)))
+        if name == "sgn":
+            return Fraction((args[0] > 0) - (args[0] < 0))
+        if name == "mod":
+            if args[1] == 0:
+                raise Undefined("modulo zero")
+            return args[0] % args[1]
         if name in ("sin", "tan", "arcsin", "arctan", "sinh") and args[0] == 0:
             return Fraction(0)
         if (name in ("cos", "exp", "cosh") and args[0] == 0) or (name in ("ln", "log") and args[0] == 1):

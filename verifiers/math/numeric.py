@@ -21,9 +21,19 @@ from verifiers.math.evaluate import (
 )
 from verifiers.math.tree import Node
 
-__all__ = ["numeric", "size"]
+__all__ = ["DIGITS", "NotReal", "close", "numeric", "settled"]
+
+DIGITS = 50
+"""Working precision in digits, where nothing asks for more."""
+MAX_DIGITS = 6_500
+MAX_EFFORT = 150_000
+"""Largest product of digits and nodes that are more than arithmetic."""
 
 _local = threading.local()
+
+
+class NotReal(Undefined):
+    """A root or a logarithm of a negative number, where real values are asked for."""
 
 
 def _context(digits: int) -> Any:
@@ -38,45 +48,78 @@ def _context(digits: int) -> Any:
 
 
 def size(node: Node) -> int:
-    """A rough bound on the digits in which two values of such a tree may first differ.
-
-    Added to the working precision, it distinguishes √2 + 10^-100 from √2.
-    """
+    """Digits that the literals of a tree may take part in the value with: distinguishes √2·(1 + 10^-100)^2 from √2."""
     op, args = node
     if op == "num":
         return int(bits(args[0]) * 0.302) + 1
     if op == "pow" and args[1].op == "num":
         return min(10**6, size(args[0]) * (abs(math.ceil(args[1].args[0])) + 1))
-    if op == "fact" and args[0].op == "num":
+    if op in ("fact", "fact2") and args[0].op == "num":
         return min(10**6, int(abs(args[0].args[0])) * 4)
     return min(10**6, sum(size(part) for part in args if isinstance(part, Node)))
 
 
-def numeric(node: Node, point: Point, digits: int) -> Any:
-    """`node` as an mpmath number, accurate to about `digits` - 15 digits; exact zeros are exactly 0.
+def _effort(node: Node) -> int:
+    own = node.op in ("fn", "pow", "root", "fact", "fact2", "binom", "sum", "prod")
+    return own + sum(_effort(part) for part in node.args if isinstance(part, Node))
 
-    Raises Undecided if it cannot be computed within the bounds, Undefined if it has no value.
+
+def settled(
+    trees: tuple[Node, ...], point: Point, real: bool = False, least: int = DIGITS
+) -> tuple[list[Any], int]:
+    """The values of `trees` at a point as mpmath numbers, and the number of leading digits that tell them apart.
+
+    The precision, `least` digits or more, grows until it covers the largest and the smallest value inside of the trees,
+    so that e^5000 + 1 is not e^5000, and 12 + e^-2000 is not 12. Exact zeros are exactly 0. Raises Undecided if it
+    would take too long, Undefined if a tree has no value; with `real`, if a part of it is not real.
     """
-    context = _context(digits)
-    try:
-        value = _Numeric(context, point).value(node)
-    except (ZeroDivisionError, context.NoConvergence):
-        raise Undefined("no value at this point") from None
-    except (OverflowError, ValueError, TypeError, MemoryError) as error:
-        if isinstance(error, Undefined):
-            raise
-        raise Undecided(str(error)) from None
-    if context.isnan(value) or context.isinf(value):
-        raise Undefined("not finite")
-    return value
+    literals, effort = sum(map(size, trees)), sum(map(_effort, trees)) + 1
+    spread = 0
+    for _ in range(4):
+        digits = least + literals + 2 * spread
+        if digits > MAX_DIGITS or digits * effort > MAX_EFFORT:
+            raise Undecided("too many digits")
+        work = _Numeric(_context(digits), point, real)
+        values = [work.whole_value(tree) for tree in trees]
+        found = int((work.high - work.low) * 0.302)
+        if found <= max(spread, 10):
+            return values, digits - spread - 15
+        spread = found
+    raise Undecided("values of ever more digits")
+
+
+def numeric(node: Node, point: Point, digits: int = DIGITS) -> Any:
+    """One value of `settled`, to at least about `digits` - 15 digits."""
+    return settled((node,), point, least=digits)[0][0]
+
+
+def close(first: Any, second: Any, digits: int) -> bool:
+    """Equality in `digits` leading digits, relative to the larger value; zero equals only zero."""
+    return first == second or abs(first - second) * 10**digits <= max(abs(first), abs(second))
 
 
 class _Numeric:
-    def __init__(self, context: Any, point: Point) -> None:
+    def __init__(self, context: Any, point: Point, real: bool) -> None:
         self.mp = context
         self.point: dict[str, Any] = dict(point)
+        self.real = real
         self.tiny = context.mpf(10) ** (12 - context.dps)
         self.work = MAX_WORK
+        self.low = self.high = 0
+        """Binary exponents of the smallest and the largest value met, zeros apart."""
+
+    def whole_value(self, node: Node) -> Any:
+        try:
+            value = self.value(node)
+        except (ZeroDivisionError, self.mp.NoConvergence):
+            raise Undefined("no value at this point") from None
+        except (OverflowError, ValueError, TypeError, MemoryError) as error:
+            if isinstance(error, Undefined):
+                raise
+            raise Undecided(str(error)) from None
+        if self.mp.isnan(value) or self.mp.isinf(value):
+            raise Undefined("not finite")
+        return value
 
     def rational(self, value: Fraction) -> Any:
         if bits(value) > MAX_BITS:
@@ -84,6 +127,18 @@ class _Numeric:
         return self.mp.mpf(value.numerator) / value.denominator
 
     def value(self, node: Node) -> Any:
+        found = self.computed(node)
+        if found:
+            if self.real and found.imag:
+                raise NotReal("not real")
+            exponent = self.mp.mag(found)
+            if exponent > self.high:
+                self.high = exponent
+            elif exponent < self.low:
+                self.low = exponent
+        return found
+
+    def computed(self, node: Node) -> Any:
         op, args = node
         mp = self.mp
         if op == "num":
@@ -123,8 +178,13 @@ class _Numeric:
         if op in ("sum", "prod"):
             return self.repeated(op, *args)
         if op == "fn":
+            if args[0] in ("gcd", "lcm", "mod"):
+                return self.rational(exact(node, self.rationals()))
             return self.function(args[0], [self.value(part) for part in args[1:]])
         raise Undecided(op)
+
+    def rationals(self) -> Point:
+        return {name: value for name, value in self.point.items() if isinstance(value, Fraction)}
 
     def symbol(self, name: str) -> Any:
         if name in self.point:
@@ -147,7 +207,7 @@ class _Numeric:
     def power(self, base: Any, exponent: Node) -> Any:
         mp = self.mp
         try:
-            rational = exact(exponent, {k: v for k, v in self.point.items() if isinstance(v, Fraction)})
+            rational = exact(exponent, self.rationals())
         except Undecided:
             rational = None
         if rational is not None and rational.denominator == 1:
@@ -186,7 +246,7 @@ class _Numeric:
         return mp.mpc(0, imaginary) if abs(real) <= self.tiny * abs(imaginary) else value
 
     def repeated(self, op: str, variable: str, low: Node, high: Node, body: Node) -> Any:
-        known = {k: v for k, v in self.point.items() if isinstance(v, Fraction)}
+        known = self.rationals()
         first, last = whole(exact(low, known)), whole(exact(high, known))
         self.work -= max(0, last - first + 1) * weight(body)
         if self.work < 0:
@@ -230,7 +290,8 @@ class _Numeric:
         if name == "abs":
             return abs(x)
         if name in ("floor", "ceil"):
-            return getattr(mp, name)(x)
+            near = mp.nint(x)  # log_2 8 is 3, whatever its last digit
+            return near if abs(x - near) <= self.tiny * (1 + abs(x)) else getattr(mp, name)(x)
         if name in ("max", "min"):
             if any(mp.im(arg) != 0 for arg in args):
                 raise Undecided("complex numbers have no order")

@@ -1,0 +1,285 @@
+"""Expressions and numbers that are equal, and those that only look so: corners, steps, whole letters, huge powers."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from verifiers.math import MathVerifier, equal
+from verifiers.math.letters import whole_letters
+from verifiers.types import Problem
+
+SETTINGS = settings(deadline=None, max_examples=50, derandomize=True)
+
+SAME = [
+    (r"|x-100|", r"|100-x|"),
+    (r"|x||y|", r"|xy|"),
+    (r"|x|^2", r"x^2"),
+    (r"\sqrt{x^2}", r"|x|"),
+    (r"\sqrt{x^2-40x+400}", r"|x-20|"),
+    (r"\sqrt{x^4}", r"x^2"),
+    (r"\sqrt{x^2+1}", r"\sqrt{1+x^2}"),
+    (r"\sqrt{x-1}\sqrt{x+1}", r"\sqrt{x-1}\cdot\sqrt{1+x}"),
+    (r"\sqrt{1-\cos^2 x}", r"|\sin x|"),
+    (r"\max(a,b,c)", r"\max(c,\max(a,b))"),
+    (r"\min(a,b)", r"\frac{a+b-|a-b|}{2}"),
+    (r"\min(a,b)", r"a+b-\max(a,b)"),
+    (r"\max(0,n-1000)", r"\frac{n-1000+|n-1000|}{2}"),
+    (r"||x|-5|", r"|5-|x||"),
+    (r"|x^2-50|", r"|50-x^2|"),
+    (r"\lfloor n/2 \rfloor", r"\frac{2n-1+(-1)^n}{4}"),
+    (r"\lceil n/2 \rceil", r"\lfloor (n+1)/2 \rfloor"),
+    (r"\lfloor n/3 \rfloor + 1", r"\lceil (n+1)/3 \rceil"),
+    (r"\lfloor n/k \rfloor + 1", r"\lfloor (n+k)/k \rfloor"),
+    (r"\lfloor x+1 \rfloor", r"\lfloor x \rfloor + 1"),
+    (r"\lfloor -x \rfloor", r"-\lceil x\rceil"),
+    (r"\lfloor \log_2 n\rfloor + 1", r"\lceil \log_2 (n+1) \rceil"),
+    (r"\gcd(m,n)\,\text{lcm}(m,n)", r"mn"),
+    (r"\gcd(n,n+1)", r"1"),
+    (r"\gcd(n,n+6)", r"\gcd(n,6)"),
+    (r"x\operatorname{sgn}(x)", r"|x|"),
+    (r"\frac{|x|}{x}", r"\frac{x}{|x|}"),
+    (r"\ln(x^2)", r"2\ln|x|"),
+    (r"\binom{n}{k}", r"\binom{n}{n-k}"),
+    (r"\binom{n}{2}", r"\frac{n(n-1)}{2}"),
+    (r"\binom{2n}{n}", r"\frac{(2n)!}{(n!)^2}"),
+    (r"(n+1)!", r"(n+1)n!"),
+    (r"\frac{n!}{(n-2)!}", r"n(n-1)"),
+    (r"\frac{(n+1)!}{n!}", r"n+1"),
+    (r"\sum_{k=1}^n k", r"\frac{n(n+1)}{2}"),
+    (r"(-1)^n", r"(-1)^{n+2}"),
+    (r"(-1)^{n+1}", r"-(-1)^n"),
+    (r"(-1)^{n}", r"e^{i\pi n}"),
+    (r"(-1)^{k}", r"\cos(k\pi)"),
+    (r"\cos(n\pi/2)", r"\frac{i^n+(-i)^n}{2}"),
+    (r"a_{n+1}-a_n", r"-a_n+a_{n+1}"),
+    (r"2^{65536}", r"2^{2^{2^{2^{2}}}}"),
+    (r"x^{2^{20}}+1", r"1+x^{1048576}"),
+    (r"\sqrt{10^{40}+1}-10^{20}", r"\frac{1}{\sqrt{10^{40}+1}+10^{20}}"),
+    (r"1-2^{-1000}", r"\frac{2^{1000}-1}{2^{1000}}"),
+    (r"\ln(10^{1000})", r"1000\ln 10"),
+    (r"e^{x+1}", r"e\cdot e^x"),
+    (r"\frac{x^2-1}{x-1}", r"x+1"),
+    (r"x^{1/2}", r"\sqrt x"),
+    (r"x^{2/3}", r"\sqrt[3]{x^2}"),
+    (r"(x^2)^{1/2}", r"|x|"),
+    (r"\sqrt{60x}\cdot\sqrt{12x}\cdot\sqrt{63x}", r"36x\sqrt{35x}"),
+    (r"\sqrt[3]{x^3}", r"x"),
+    (r"\sqrt[4]{x^4}", r"|x|"),
+    (r"\sqrt{x^2+2xy+y^2}", r"|x+y|"),
+    (r"\frac{x+|x|}{2}", r"\max(x,0)"),
+    (r"|a-b|", r"\max(a,b)-\min(a,b)"),
+    (r"\lfloor 2x \rfloor", r"\lfloor x\rfloor+\lfloor x+\frac12\rfloor"),
+    (r"\prod_{k=1}^n k", r"n!"),
+]
+DIFFERENT = [
+    (r"|x-100|", r"100-x"),
+    (r"|x-1000000|", r"1000000-x"),
+    (r"|x|+|y|", r"x+y"),
+    (r"|x+y|", r"|x|+|y|"),
+    (r"\sqrt{x^2}", r"x"),
+    (r"\sqrt{x^2-40x+400}", r"20-x"),
+    (r"\sqrt{x^2y}", r"x\sqrt{y}"),
+    (r"\sqrt{1-\cos^2 x}", r"\sin x"),
+    (r"\max(a,b,c)", r"\max(a,b)"),
+    (r"\max(n-10,0)", r"0"),
+    (r"|x-3|+|x-5|", r"|2x-8|"),
+    (r"||x|-5|", r"|x|-5"),
+    (r"|x^2-50|", r"50-x^2"),
+    (r"|x-100|+|x-101|", r"|2x-201|"),
+    (r"\lceil x/2 \rceil", r"\lfloor (x+1)/2 \rfloor"),
+    (r"\lfloor n/1000 \rfloor", r"\lfloor (n-1)/1000 \rfloor"),
+    (r"\lfloor n/k \rfloor", r"\lfloor (n-1)/k \rfloor"),
+    (r"\lfloor x \rfloor", r"x"),
+    (r"\lfloor n \rfloor", r"n"),
+    (r"\lfloor \log_2 n\rfloor", r"\lceil \log_2 n \rceil"),
+    (r"\lfloor \sqrt{n} \rfloor", r"\lceil \sqrt n \rceil"),
+    (r"\lfloor x \rfloor^2", r"\lfloor x^2 \rfloor"),
+    (r"\gcd(n,12)", r"\gcd(n,24)"),
+    (r"\gcd(n,1001)", r"1"),
+    (r"\operatorname{sgn}(x)", r"1"),
+    (r"\ln|x|", r"\ln x"),
+    (r"\ln|x+5|", r"\ln(x+5)"),
+    (r"\ln|x-5|", r"\ln(5-x)"),
+    (r"\arcsin(\sin x)", r"x"),
+    (r"\arctan(\tan x)", r"x"),
+    (r"\binom{n}{2}", r"\frac{n(n+1)}{2}"),
+    (r"\binom{2n}{n}", r"4^n"),
+    (r"n!", r"(n+1)!"),
+    (r"\sum_{k=1}^n k", r"\frac{n(n-1)}{2}"),
+    (r"(-1)^n", r"1"),
+    (r"(-1)^n", r"(-1)^{n+1}"),
+    (r"\cos(\pi t)", r"(-1)^t"),
+    (r"\cos(2\pi n)", r"1"),
+    (r"\sin(n\pi/2)", r"\cos(n\pi/2)"),
+    (r"3\cos(\pi t+\pi/4)", r"3\cos(\pi t-\pi/4)"),
+    (r"\sin(600\pi t)", r"\sin(300\pi t)"),
+    (r"5\cos(2\pi t)", r"5"),
+    (r"\sin(n\pi)", r"0"),
+    (r"\sin(600\pi n)", r"\sin(300\pi n)"),
+    (r"2^n + (-1)^n", r"2^n-(-1)^n"),
+    (r"F_{n+1}", r"F_n"),
+    (r"2^{2^{20}}", r"2^{2^{20}}+1"),
+    (r"10^{10^6}+5", r"10^{10^6}+7"),
+    (r"e^{5000}", r"e^{5000}+1"),
+    (r"7^{7^7}", r"7^{7^7}-1"),
+    (r"10^{10^{100}}", r"10^{10^{100}}+1"),
+    (r"2^{2^{2^{2^{2}}}}", r"2^{2^{2^{2^{2}}}}+1"),
+    (r"x^{2000}+1", r"x^{2000}"),
+    (r"x^{2^{20}}+1", r"x^{2^{20}}"),
+    (r"\sqrt2+\pi", r"\sqrt2+\pi+e^{-3000}"),
+    (r"12", r"12+e^{-2000}"),
+    (r"12", r"12+10^{-5000}"),
+    (r"12", r"12+2^{-10^6}"),
+    (r"\sqrt2", r"\sqrt2+2^{-10^6}"),
+    (r"\pi^{1000}+1", r"\pi^{1000}"),
+    (r"\sqrt{10^{40}+1}-10^{20}", r"0"),
+    (r"\frac{2^{1000}-1}{2^{1000}}", r"1"),
+    (r"1000!+1", r"1000!"),
+    (r"5000!", r"5000!+1"),
+    (r"\ln(1+e^{-3000})", r"0"),
+    (r"\sin(10^{50})", r"\sin(10^{50}+1)"),
+    (r"e^{100x}+1", r"e^{100x}"),
+    (r"1+e^{-1000x}", r"1"),
+    (r"y=|x-100|", r"y=100-x"),
+    (r"y=|x|", r"y=x"),
+    (r"y=\sqrt{x^2}", r"y=x"),
+    (r"y=\max(x,5)", r"y=5"),
+    (r"y = x^{2000}", r"y=x^{2000}+1"),
+    (r"(x^2)^{1/2}", r"x"),
+    (r"\sqrt[4]{x^4}", r"x"),
+    (r"\sqrt{x^2+2xy+y^2}", r"x+y"),
+    (r"\frac{x+|x|}{2}", r"x"),
+    (r"|\sin x|", r"\sin x"),
+    (r"\left|\frac{x-3}{x+4}\right|", r"\frac{x-3}{x+4}"),
+    (r"\lfloor 2x \rfloor", r"2\lfloor x\rfloor"),
+    (r"x-\lfloor x\rfloor", r"x"),
+    (r"n^2+n+41", r"n^2+n+40"),
+    (r"\frac{1}{n!}", r"\frac{1}{(n-1)!}"),
+]
+
+
+@pytest.mark.parametrize(("one", "two"), SAME)
+def test_the_same(one: str, two: str) -> None:
+    assert equal(one, two) and equal(two, one)
+
+
+@pytest.mark.parametrize(("one", "two"), DIFFERENT)
+def test_not_the_same(one: str, two: str) -> None:
+    assert not equal(one, two) and not equal(two, one)
+
+
+# --- corners and steps, wherever they are -----------------------------------------------------------------
+
+corners = st.fractions(-(10**7), 10**7, max_denominator=12)
+
+
+def _signed(value: Fraction) -> str:
+    return f"+{value}" if value >= 0 else str(value)
+
+
+@SETTINGS
+@given(corners, corners, st.sampled_from("xtnab"))
+def test_corners_anywhere(one: Fraction, two: Fraction, name: str) -> None:
+    gap = f"|{name}{_signed(-one)}|"
+    assert equal(gap, f"|{one}-{name}|")
+    assert not equal(gap, f"{name}{_signed(-one)}") and not equal(gap, f"{one}-{name}")
+    assert equal(f"\\max({name},{one})", f"\\frac{{{name}{_signed(one)}+{gap}}}{{2}}")
+    assert equal(f"\\sqrt{{({name}{_signed(-one)})^2}}", gap)
+    assume(one != two)
+    assert not equal(gap, f"|{name}{_signed(-two)}|")
+    assert not equal(f"\\max({name},{one})", f"\\max({name},{two})")
+    low, high = sorted((one, two))
+    both = f"|{name}{_signed(-low)}|+|{name}{_signed(-high)}|"
+    assert not equal(both, f"|2{name}{_signed(-low - high)}|")  # differs between the two corners alone
+
+
+@SETTINGS
+@given(st.integers(2, 2_000), st.integers(-50, 50), st.integers(-50, 50))
+def test_steps_of_any_width(width: int, one: int, two: int) -> None:
+    def floor(shift: int) -> str:
+        return f"\\lfloor (n{shift:+})/{width} \\rfloor"
+
+    assert equal(floor(one), f"\\lceil (n{one - width + 1:+})/{width} \\rceil")
+    assert equal(floor(one), f"\\lfloor (n{one + width:+})/{width} \\rfloor-1")
+    assume(one != two)
+    assert not equal(floor(one), floor(two))
+    assert not equal(floor(one), f"\\lceil (n{one:+})/{width} \\rceil")
+
+
+@SETTINGS
+@given(st.integers(2, 3_000), st.integers(2, 3_000))
+def test_common_divisors(one: int, two: int) -> None:
+    assert equal(f"\\gcd(n,{one})", f"\\gcd({one}, n+{one})")
+    assume(one != two)
+    assert not equal(f"\\gcd(n,{one})", f"\\gcd(n,{two})")
+
+
+@SETTINGS
+@given(st.integers(2, 40), st.integers(1_000, 10**9), st.integers(-3, 3), st.integers(-3, 3))
+def test_powers_too_large_to_write_out(base: int, exponent: int, one: int, two: int) -> None:
+    gold = f"{base}^{{{exponent}}}{one:+}"
+    assert equal(gold, f"{one}+{base}^{{{exponent}}}")
+    assert equal(gold, f"{base}\\cdot {base}^{{{exponent - 1}}}{one:+}")
+    assume(one != two)
+    assert not equal(gold, f"{base}^{{{exponent}}}{two:+}")
+    assert not equal(f"\\sqrt2+{base}^{{-{exponent}}}", "\\sqrt2")
+
+
+# --- whole letters ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"),
+    [
+        ("Let $p$ and $q$ be distinct primes. For every integer t, find it.", "pqt"),
+        ("For positive integers $a$, $b$, and $c$ with $a+b=c$", "abc"),
+        ("where n is a positive integer", "n"),
+        ("What are the digits $A$ and $B$?", "AB"),
+        ("$m,n\\in\\mathbb{N}$ and x is a real number", "mn"),
+        ("$k \\in \\mathbb{Z}$", "k"),
+        ("How many integers are there in a box? If a is a real number", ""),
+    ],
+)
+def test_letters_that_a_problem_calls_whole(text: str, letters: str) -> None:
+    assert whole_letters(text) == set(letters)
+
+
+def test_only_the_problem_makes_a_letter_whole() -> None:
+    verifier = MathVerifier()
+    for prompt, right in (("Let t be an integer.", 1.0), ("At time t it is at rest.", 0.0)):
+        problem = Problem("p", prompt, "(-1)^t+1")
+        assert verifier.verify(problem, "", "\\cos(\\pi t)+1").score == right
+    problem = Problem("p", "For a real x", "\\lceil x/2 \\rceil")
+    assert verifier.verify(problem, "", "\\lfloor (x+1)/2 \\rfloor").score == 0.0
+    assert MathVerifier(whole=["x"]).verify(problem, "", "\\lfloor (x+1)/2 \\rfloor").score == 1.0
+
+
+# --- bounded ----------------------------------------------------------------------------------------------
+
+HEAVY = [
+    "+".join(f"|x-{k}|" for k in range(150)),
+    "|" * 20 + "x" + "-1|" * 20,
+    "\\max(" + ",".join(f"x^{{{k}}}" for k in range(1, 60)) + ")",
+    "+".join(f"\\lfloor x/{k} \\rfloor" for k in range(2, 75)),
+    "\\gcd(n,999983)+\\gcd(n,720720)",
+    "+".join(f"\\sqrt{{(x-{k})^2}}" for k in range(100)),
+    "+".join(f"e^{{-{k}000}}" for k in range(1, 150)),
+    "\\lfloor 10^{10^6} x \\rfloor",
+    "|abcdefghuvwxyz|+|a-b|+|c-d|+\\max(a,b,c,d,e,f,g,h)",
+    "\\sqrt{" * 12 + "x^2" + "}" * 12,
+    "\\arcsin(\\sin(" * 6 + "x" + "))" * 6,
+]
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize("text", HEAVY, ids=lambda text: text[:20])
+def test_heavy_comparisons_end_soon(text: str) -> None:
+    start = time.process_time()
+    equal(text, text + "+0x")
+    equal("x+1", text)
+    assert time.process_time() - start < 1.5
