@@ -85,8 +85,17 @@ def test_sources_refused_before_compiling(source, word):
 PROMPT = 'import math\n\ndef helper(x):\n    return x\n\ndef f(x: int) -> int:\n    """Do."""\n'
 
 
-def run(source, call):
+def compiles(source):
+    try:
+        compile(source, "program", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def run(sources, call):
     space: dict = {}
+    source = next(source for source in sources if compiles(source))
     exec(source, space)
     return eval(call, space)
 
@@ -101,6 +110,12 @@ def run(source, call):
         "f = lambda x: helper(x)\n",
         "from __future__ import annotations\ndef f(x):\n    return x\n",
         PROMPT + "    return x\n",
+        "x += 1\n    return helper(x - 1)",
+        "for i in range(9):\n        if i == x:\n            return i\n    return 0\n",
+        "    return x\n\nThis gives x back, and nothing else.\n",
+        "return x\n\nThis gives x back, and nothing else.\n",
+        "if x:\n        return x\n    return 0\n\nThat's it.\n",
+        "if x:\n    return x\nreturn 0\n",
     ],
 )
 def test_a_completion_becomes_a_program(program):
@@ -108,10 +123,10 @@ def test_a_completion_becomes_a_program(program):
 
 
 def test_a_prose_prompt_adds_nothing():
-    assert complete("x = 1\n", "Write f(x), please.", "f") == "x = 1\n"
+    assert complete("x = 1\n", "Write f(x), please.", "f") == ["x = 1\n"]
     assert preamble("Write f(x), please.", "f") == ""
 
 
 def test_helpers_of_the_prompt_are_kept_without_the_stub():
-    assert run(preamble(PROMPT, "f"), "helper(2)") == 2
+    assert run([preamble(PROMPT, "f")], "helper(2)") == 2
     assert "def f" not in preamble(PROMPT, "f")

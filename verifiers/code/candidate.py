@@ -12,13 +12,16 @@ import types
 from collections.abc import Callable
 from contextlib import suppress
 from gc import collect
+from os import open as _open
+from os import read as _read
+from os import write as _write
+from typing import Any
 
-from verifiers.code import wire
+from verifiers.code import given, nodes, wire
 from verifiers.code.values import UnserialisableError, decode, encode
 from verifiers.code.wire import FrameReader, FrameWriter
 
 _MESSAGE = 300  # characters of an exception that are sent
-ITERATE = {"iterators": True}
 
 
 def _stop(code: object = None) -> None:
@@ -28,6 +31,7 @@ def _stop(code: object = None) -> None:
 def prepare() -> None:
     """Restore what `python -S` leaves out and honest programs call. Called once, in the zygote."""
     builtins.exit = builtins.quit = _stop  # type: ignore[attr-defined]
+    sys.set_int_max_str_digits(0)  # a program has a time limit as it is
 
 
 def describe(error: BaseException) -> bytes:
@@ -39,20 +43,44 @@ def describe(error: BaseException) -> bytes:
     return encode((type(error).__name__, text + ""))
 
 
-def load(code: str, name: str) -> types.ModuleType:
-    """Run `code` as module `name`, registered in sys.modules because dataclasses, enum and pickle need it."""
+def load(job: dict, name: str) -> types.ModuleType:
+    """Run the job's code as module `name`, registered in sys.modules as dataclasses, enum and pickle need it."""
     module = types.ModuleType(name)
     module.__dict__.update(__builtins__=builtins, __file__=f"{name}.py")
     sys.modules[name] = module
-    exec(compile(code, f"{name}.py", "exec", dont_inherit=True), module.__dict__)
+    code = _compiled(job["code"], f"{name}.py")
+    if job.get("imports"):  # never the entry: a program that does not define it has no right to pass
+        wanted = given.used(code).difference(job.get("entry", "").split("."))
+        module.__dict__.update(given.names(wanted))
+    if job.get("setup"):
+        exec(compile(job["setup"], "setup.py", "exec", dont_inherit=True), module.__dict__)
+    exec(code, module.__dict__)
     return module
 
 
+def _compiled(sources: list[str], file: str) -> types.CodeType:
+    """The first of the sources that compiles. Raises what is wrong with the first one."""
+    first: Exception | None = None
+    for source in sources:
+        try:
+            return compile(source, file, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            first = first or error
+    raise first or ValueError("no source")
+
+
 def resolve(module: types.ModuleType, path: str) -> Callable:
-    """The function at `path`; for `Class.method`, the method of a new instance. Raises NameError."""
+    """The function at `path`; for `Class.method`, the method of a new instance. Raises NameError.
+
+    As in the public graders, a plain function will do for a method, and a method of `Solution` for a function.
+    """
+    defined, (head, *rest) = module.__dict__, path.split(".")
+    if head not in defined and len(rest) == 1:
+        head, rest = rest[0], []
+    elif head not in defined and not rest and hasattr(defined.get("Solution"), head):
+        head, rest = "Solution", [head]
     try:
-        head, *rest = path.split(".")
-        target = module.__dict__[head]
+        target = defined[head]
     except KeyError:
         raise NameError(f"name {path!r} is not defined") from None
     if rest and isinstance(target, type):
@@ -64,28 +92,61 @@ def resolve(module: types.ModuleType, path: str) -> Callable:
 
 def run_calls(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     """Load the program, then answer each call with a value, an exception, or why the value cannot be sent."""
-    options = ITERATE if job["iterators"] else {}
+    in_tests = job.get("in_tests", False)
     try:
-        module = load(job["code"], "solution")
+        module = load(job, "solution")
     except BaseException as error:
         answers.send(wire.LOAD_FAILED, describe(error))
         return 1
     while (request := requests.next()) is not None:
-        path, args, kwargs = decode(request[1], build=True)
-        before = _encoded(args) if job["in_place"] else None
+        path, args, kwargs = decode(request[1], build=module.__dict__)
+        before = _encoded(args) if in_tests else None
         try:
-            result = resolve(module, path)(*args, **kwargs)
+            function = resolve(module, path)
+            result = function(*args, **kwargs) if in_tests else _judged(function, args, kwargs, job)
         except BaseException as error:
             answers.send(wire.EXCEPTION, describe(error))
             continue
         try:
-            if job["in_place"]:  # tests may look at what the function did to its arguments
+            if in_tests:  # they may look at what the function did to its arguments
                 after = _encoded(args) if before is not None else None
                 result = (result, None if after is None or after == before else args)
-            answers.send(wire.VALUE, encode(result, **options))
+            answers.send(wire.VALUE, encode(result, iterators=in_tests))
         except BaseException as error:
             answers.send(wire.UNSERIALISABLE, describe(error))
     return 0
+
+
+def _judged(function: Callable, args: list, kwargs: dict, job: dict) -> Any:
+    """What a row's test compares: the result of the call, or an argument that it changed.
+
+    Lists become nodes where the row's signature says so, else where the function's own annotations do.
+    """
+    signature = job.get("signature") or _annotations(function)
+    if signature:
+        classes = sys.modules["solution"].__dict__
+        kinds = [kind for name, kind in signature.items() if name != "return"] + [""] * len(args)
+        args = [nodes.typed(value, kind, classes) for value, kind in zip(args, kinds, strict=False)]
+        kwargs = {
+            name: nodes.typed(value, signature.get(name, ""), classes) for name, value in kwargs.items()
+        }
+    result = function(*args, **kwargs)
+    if job.get("in_place") is not None:
+        result = args[job["in_place"]]
+    if result is None and nodes.name_in(signature.get("return", "")) is not None:
+        return []
+    return result
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    """Name → annotation of the parameters, in order, and of `return`; empty if none is about nodes."""
+    function = getattr(function, "__wrapped__", function)
+    found, code = getattr(function, "__annotations__", {}), getattr(function, "__code__", None)
+    if code is None or not any(nodes.name_in(annotation) for annotation in found.values()):
+        return {}
+    names = code.co_varnames[: code.co_argcount]
+    names = names[1:] if getattr(function, "__self__", None) is not None else names
+    return {name: found.get(name, "") for name in (*names, "return")}
 
 
 def _encoded(args: list) -> bytes | None:
@@ -97,10 +158,13 @@ def _encoded(args: list) -> bytes | None:
 
 
 def run_stdin(job: dict, answers: FrameWriter) -> int:
-    """Run the program as `__main__` on descriptors 0 and 1; return its exit status."""
-    sys.argv = ["main.py"]
+    """Run the program as `__main__` on descriptors 0 and 1, or on the job's files; return its exit status."""
+    sys.argv = job.get("argv", ["main.py"])
+    for name, content in job.get("files", {}).items():
+        with open(name, "xb") as file:  # noqa: PTH123
+            file.write(content)
     try:
-        load(job["code"], "__main__")
+        load(job, "__main__")
         status = 0
     except SystemExit as error:
         status = _exit_status(error.code)
@@ -108,7 +172,18 @@ def run_stdin(job: dict, answers: FrameWriter) -> int:
         answers.send(wire.EXCEPTION, describe(error))
         status = 1
     _finish()
+    if "output" in job:  # the file that the program was to write takes the place of its standard output
+        _copy(job["output"])
     return status
+
+
+def _copy(name: str) -> None:
+    """Copy a file to descriptor 1; nothing if there is none."""
+    with suppress(OSError):
+        source = _open(name, 0)
+        while data := _read(source, 1 << 18):
+            while data:
+                data = data[_write(1, data) :]
 
 
 def _exit_status(code: object) -> int:

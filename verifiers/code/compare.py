@@ -1,84 +1,143 @@
 """Equality of what a program returned and what was expected, decided on exact types in the verifier's process.
 
 Function results: tuple and list are the same; bool, int, float, str, bytes and None are distinct types, except
-that an int is accepted where a float is expected; NaN and infinities equal only themselves. `tol` is the tolerated
-difference of numbers (absolute, or relative above 1). With `strict` the type matters: an int is not accepted for a
-float. Standard output: line by line, without trailing blanks and trailing empty lines.
+that an int is accepted where a float is expected; NaN and infinities equal only themselves. Standard output: line by
+line, word by word; a word that is a number with a point or an exponent equals any other spelling of its value.
+`Rules` says what a row or a verifier changes of that.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
 
 from verifiers.code.values import Items, Pairs
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+Equality = Literal["strict", "typed", "python"]
+Layout = Literal["exact", "lines", "tokens"]
+AnyOrder = Literal[False, True, "deep"]
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_LONGEST = 10_000  # characters of a number that is compared by its value
 
 
-def same(got: Any, expected: Any, tol: float | None = None, strict: bool = False) -> bool:
+@dataclass(frozen=True)
+class Rules:
+    """How a result is compared with the expected one.
+
+    >>> Rules(abs_tol=1e-6, rel_tol=1e-6, compare="tokens", ignore_case=True)
+    """
+
+    abs_tol: float = 0.0
+    """Numbers that are not both integers may differ by `max(abs_tol, rel_tol · |expected|)`."""
+    rel_tol: float = 0.0
+    equality: Equality = "typed"
+    """Of function results. "strict": also 1 is not 1.0. "python": as `==` has it (2.0 is 2, True is 1), and a dict's
+    keys equal their JSON text."""
+    any_order: AnyOrder = False
+    """True: the items of the outermost list, or the lines (under "tokens" the words), in any order. "deep": at any
+    depth."""
+    compare: Layout = "lines"
+    """Of standard output. "exact": only blanks and empty lines at the end do not matter. "lines": words of each line.
+    "tokens": all words, wherever lines end."""
+    ignore_case: bool = False
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether numbers may differ at all."""
+        return self.abs_tol > 0 or self.rel_tol > 0
+
+    def close(self, got: float, expected: float) -> bool:
+        """Whether two finite numbers differ by at most the tolerance."""
+        try:
+            got, expected = float(got), float(expected)
+        except OverflowError:  # an int beyond any float
+            return False
+        return (
+            math.isfinite(got)
+            and math.isfinite(expected)
+            and abs(got - expected) <= max(self.abs_tol, self.rel_tol * abs(expected))
+        )
+
+
+def same(got: Any, expected: Any, rules: Rules = Rules()) -> bool:
     """Whether `got`, as `values.decode` gives it, equals `expected`, a JSON-like value or a set."""
+    if rules.any_order:
+        got, expected = _sorted(got, rules), _sorted(expected, rules)
+    return _same(got, expected, rules)
+
+
+def _same(got: Any, expected: Any, rules: Rules) -> bool:
     if isinstance(expected, dict):
-        return isinstance(got, (Pairs, dict)) and _same_dict(got, expected, tol, strict)
+        return isinstance(got, (Pairs, dict)) and _same_dict(got, expected, rules)
     if isinstance(expected, (set, frozenset)):
-        return isinstance(got, Items) and _same_set(got, expected)
+        return isinstance(got, Items) and _same_set(got, expected, rules)
     if isinstance(expected, (list, tuple)):
         return (
             type(got) in (list, tuple)
             and len(got) == len(expected)
-            and all(same(g, e, tol, strict) for g, e in zip(got, expected, strict=True))
+            and all(_same(g, e, rules) for g, e in zip(got, expected, strict=True))
         )
+    if rules.equality == "python":
+        got, expected = _as_number(got), _as_number(expected)
     if type(got) in (int, float) and type(expected) in (int, float):
-        return _same_number(got, expected, tol, strict)
-    return type(got) is type(expected) and got == expected
-
-
-def _same_number(got: float, expected: float, tol: float | None, strict: bool) -> bool:
-    if isinstance(got, float) and math.isnan(got):
-        return isinstance(expected, float) and math.isnan(expected)
-    both_float = isinstance(expected, float) and (isinstance(got, float) or not strict)
-    if type(got) is type(expected) or both_float:
-        if got == expected:
-            return True
-    elif strict or tol is None:
+        return _same_number(got, expected, rules)
+    if type(got) is not type(expected):
         return False
-    if tol is None or (type(got) is int and type(expected) is int and tol < 1):
-        return False
-    return close(got, expected, tol)
-
-
-def close(got: float, expected: float, tol: float) -> bool:
-    """|got − expected| ≤ tol · max(1, |expected|), for finite numbers only."""
-    try:
-        got, expected = float(got), float(expected)
-    except OverflowError:  # an int beyond any float
-        return False
-    return (
-        math.isfinite(got)
-        and math.isfinite(expected)
-        and abs(got - expected) <= tol * max(1.0, abs(expected))
+    return got == expected or (
+        rules.ignore_case and isinstance(got, str) and got.casefold() == expected.casefold()
     )
 
 
-def _same_dict(got: Pairs | dict, expected: dict, tol: float | None, strict: bool) -> bool:
-    pairs = got.items() if isinstance(got, dict) else got
+def _as_number(value: Any) -> Any:
+    return int(value) if type(value) is bool else value
+
+
+def _same_number(got: float, expected: float, rules: Rules) -> bool:
+    if isinstance(got, float) and math.isnan(got):
+        return isinstance(expected, float) and math.isnan(expected)
+    if type(got) is int and type(expected) is int:  # never under a tolerance
+        return got == expected
+    exact = rules.equality == "typed" and type(expected) is int and not rules.tolerant
+    if type(got) is not type(expected) and (exact or rules.equality == "strict"):
+        return False
+    return got == expected or (rules.tolerant and rules.close(got, expected))
+
+
+def _same_dict(got: Pairs | dict, expected: dict, rules: Rules) -> bool:
+    pairs = list(got.items()) if isinstance(got, dict) else got
     if len(pairs) != len(expected):
         return False
-    keys = {_typed(key): key for key in expected}
+    if rules.equality == "python" and all(type(key) is str for key in expected):
+        pairs = [(_json_key(key), value) for key, value in pairs]
+    keys = {_typed(key, rules): key for key in expected}
     for key, value in pairs:
-        found = keys.pop(_typed(key), _MISSING)  # each key of the expected dict is matched once
-        if found is _MISSING or not same(value, expected[found], tol, strict):
+        found = keys.pop(_typed(key, rules), _MISSING)  # each key of the expected dict is matched once
+        if found is _MISSING or not _same(value, expected[found], rules):
             return False
     return True
 
 
-def _same_set(got: Items, expected: set | frozenset) -> bool:
-    members = {_typed(member) for member in expected}
+def _json_key(key: Any) -> Any:
+    """A dict's key as JSON writes it."""
+    if key is None or type(key) is bool:
+        return {None: "null", True: "true", False: "false"}[key]
+    if type(key) is int and key.bit_length() < 1024:
+        return str(key)
+    return repr(key) if type(key) is float else key
+
+
+def _same_set(got: Items, expected: set | frozenset, rules: Rules) -> bool:
+    members = {_typed(member, rules) for member in expected}
     if len(got) != len(members):
         return False
     for member in got:
-        if (typed := _typed(member)) not in members:
+        if (typed := _typed(member, rules)) not in members:
             return False
         members.discard(typed)
     return True
@@ -87,43 +146,96 @@ def _same_set(got: Items, expected: set | frozenset) -> bool:
 _MISSING = object()
 
 
-def _typed(key: Any) -> Any:
-    """A key that distinguishes 1, 1.0 and True."""
-    if isinstance(key, (tuple, list)):
-        return (tuple, tuple(_typed(x) for x in key))
-    if isinstance(key, (Pairs, Items, dict, set)):
+def _typed(key: Any, rules: Rules) -> Any:
+    """A key that distinguishes 1, 1.0 and True, unless they are equal by the rules."""
+    if isinstance(key, (tuple, list)) and not isinstance(key, (Pairs, Items)):
+        return (tuple, tuple(_typed(x, rules) for x in key))
+    if isinstance(key, (Pairs, Items, dict, set, frozenset)):
         return (_MISSING, id(key))
+    if rules.equality == "python" and type(key) in (bool, int, float):
+        return (float, key)
     return (type(key), key)
 
 
-def same_text(got: str, expected: str, tol: float | None = None) -> bool:
-    """Whether two standard outputs agree; with `tol`, number by number within a line."""
-    got_lines, expected_lines = _lines(got), _lines(expected)
-    if len(got_lines) != len(expected_lines):
+def _sorted(value: Any, rules: Rules) -> Any:
+    """The value with its outermost list, or every list in it, in one order."""
+    if type(value) not in (list, tuple):
+        return value
+    items = [_sorted(item, rules) for item in value] if rules.any_order == "deep" else value
+    return sorted(items, key=lambda item: _order(item, rules))
+
+
+def _order(value: Any, rules: Rules) -> tuple:
+    """A sort key over values of mixed types; equal values have equal keys."""
+    if rules.equality == "python" or type(value) is not bool:
+        value = _as_number(value)
+    if type(value) in (int, float):
+        return (1, -math.inf) if value != value else (2, value)
+    if isinstance(value, str):
+        return (3, value.casefold() if rules.ignore_case else value)
+    if isinstance(value, (set, frozenset, Items)):
+        return (5, sorted(_order(item, rules) for item in value))
+    if isinstance(value, (dict, Pairs)):
+        pairs = value.items() if isinstance(value, dict) else value
+        return (6, sorted((_order(k, rules), _order(v, rules)) for k, v in pairs))
+    if isinstance(value, (list, tuple)):
+        return (4, [_order(item, rules) for item in value])
+    return (0, repr(value))
+
+
+def same_text(got: str, expected: str, rules: Rules = Rules()) -> bool:
+    """Whether two standard outputs agree."""
+    if rules.ignore_case:
+        got, expected = got.casefold(), expected.casefold()
+    if got == expected:
+        return True
+    got_lines, expected_lines = _lines(got, rules), _lines(expected, rules)
+    return len(got_lines) == len(expected_lines) and all(
+        g == e or _same_words(g, e, rules) for g, e in zip(got_lines, expected_lines, strict=True)
+    )
+
+
+def _lines(text: str, rules: Rules) -> list[Sequence[str]]:
+    """The words of each line; under "exact" each line is one word, under "tokens" each word a line."""
+    if rules.compare == "exact":
+        lines: list[Sequence[str]] = [(line.rstrip(),) for line in text.rstrip().split("\n")]
+    elif rules.compare == "tokens":
+        lines = [(word,) for word in text.split()]
+    else:
+        lines = [line.split() for line in text.strip().split("\n")]
+    if rules.any_order == "deep":
+        lines = [sorted(line, key=_value) for line in lines]
+    return sorted(lines, key=lambda line: [_value(word) for word in line]) if rules.any_order else lines
+
+
+def _value(word: str) -> tuple[int, Decimal, str]:
+    """A sort key of a word: by value for numbers, so that 1.5 and 1.50 are neighbours."""
+    return (0, Decimal(word), "") if _is_number(word) else (1, Decimal(0), word)
+
+
+def _same_words(got: Sequence[str], expected: Sequence[str], rules: Rules) -> bool:
+    return len(got) == len(expected) and all(
+        g == e or _same_word(g, e, rules) for g, e in zip(got, expected, strict=True)
+    )
+
+
+def _same_word(got: str, expected: str, rules: Rules) -> bool:
+    """Whether two different words are the same number. Integers are compared as text: 007 is not 7."""
+    if not (_is_number(got) and _is_number(expected)):
         return False
-    return all(
-        g == e or (tol is not None and _same_line(g, e, tol))
-        for g, e in zip(got_lines, expected_lines, strict=True)
-    )
+    if _INTEGER.fullmatch(got) and _INTEGER.fullmatch(expected):
+        return _unsigned(got) == _unsigned(expected)
+    value, wanted = Decimal(got), Decimal(expected)
+    return value == wanted or (rules.tolerant and rules.close(float(value), float(wanted)))
 
 
-def _lines(text: str) -> list[str]:
-    lines = [line.rstrip() for line in text.split("\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+def _unsigned(integer: str) -> str:
+    """An integer without a plus sign, and without the minus sign of zero."""
+    return integer[1:] if integer[0] == "+" or not integer.strip("-0") else integer
 
 
-def _same_line(got: str, expected: str, tol: float) -> bool:
-    got_words, expected_words = got.split(), expected.split()
-    return len(got_words) == len(expected_words) and all(
-        g == e or (_number(g) and _number(e) and close(float(g), float(e), tol))
-        for g, e in zip(got_words, expected_words, strict=True)
-    )
-
-
-def _number(word: str) -> bool:
-    return len(word) < 400 and _NUMBER.fullmatch(word) is not None
+def _is_number(word: str) -> bool:
+    return len(word) < _LONGEST and _NUMBER.fullmatch(word) is not None
 
 
 def count_items(value: Any) -> int:

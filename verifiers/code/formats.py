@@ -1,20 +1,27 @@
 """One reader for all forms of tests: `Problem.reference` → what is to be run.
 
-References have the keys `entry, tests, time_limit, memory_mb, tol, strict`, or `test_code` with `entry` for
-assertion-style programs. `datasets` makes such references from rows of public data sets.
+References have the keys `entry` and `tests`, or `test_code` with `entry` for assertion-style programs; `setup`,
+`signature`, `in_place`, `checker`, `input_mode`; and the options of `options.read_options`. `datasets` makes such
+references from rows of public data sets.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from verifiers.code.checker import Checker
+from verifiers.code.compare import Rules
+from verifiers.code.options import BadReferenceError, read_options, rules
 from verifiers.code.report import show
 
 TIME_LIMIT, MEMORY_MB = 10.0, 1024
 MOST = {"time_limit": 60.0, "memory_mb": 4096}
 """What a row may ask for at most, unless the verifier's options say otherwise."""
+EXACT = Rules()
 
 
 @dataclass(frozen=True)
@@ -30,30 +37,47 @@ class CodeTask:
     test_code: str | None = None
     setup: str | None = None
     """Code that the problem gives: helpers for tests and program. None: take them from the prompt."""
+    signature: str | None = None
+    """The header of the entry, `def f(self, head: ListNode) -> ListNode`. None: take it from the prompt."""
     time_limit: float = TIME_LIMIT
     """Seconds for one test; for assertion-style tests, for all of them together."""
     memory_mb: int = MEMORY_MB
-    tol: float | None = None
-    strict: bool = False
+    rules: Rules = EXACT
+    imports: bool = True
+    """Whether the program may use the names of `given` without importing them."""
+    in_place: int | None = None
+    """The argument that is judged, instead of what the function returns."""
+    checker: Checker | None = None
+    """Judges results in place of the rules."""
+    files: tuple[str, str] | None = None
+    """Names of the files that the program reads and writes, instead of standard input and output."""
 
 
-class BadReferenceError(ValueError):
-    """The reference is not usable. The message names the key, what was found and what was expected."""
+def read_reference(
+    reference: Any, most: Mapping[str, float] = MOST, defaults: Mapping[str, Any] | None = None
+) -> CodeTask:
+    """The task in a problem's reference, which may ask for at most `most`. Raises BadReferenceError.
 
-
-def read_reference(reference: Any, most: Mapping[str, float] = MOST) -> CodeTask:
-    """The task in a problem's reference, which may ask for at most `most`. Raises BadReferenceError."""
+    `defaults` are options that hold where the reference says nothing.
+    """
     if not isinstance(reference, Mapping):
         raise BadReferenceError(
             f"reference is {type(reference).__name__}; expected a mapping with `tests` or `test_code`"
         )
+    options = read_options(reference)
+    _check_limits(options, most)
+    options = {**(defaults or {}), **options}
+    entry = _optional(reference, "entry", str)
     common: dict[str, Any] = {
-        "entry": _optional(reference, "entry", str),
+        "entry": entry and re.sub(r"\(\s*\)", "", entry),  # LeetCodeDataset writes Solution().x
         "setup": _optional(reference, "setup", str),
-        "time_limit": float(_limit(reference, "time_limit", most) or TIME_LIMIT),
-        "memory_mb": int(_limit(reference, "memory_mb", most) or MEMORY_MB),
-        "tol": _tolerance(reference),
-        "strict": bool(_optional(reference, "strict", (bool, int))),
+        "signature": _optional(reference, "signature", str),
+        "time_limit": float(options.get("time_limit", TIME_LIMIT)),
+        "memory_mb": math.ceil(options.get("memory_mb", MEMORY_MB)),
+        "rules": rules(options),
+        "in_place": _in_place(reference.get("in_place")),
+        "checker": _checker(_optional(reference, "checker", str)),
+        "files": _files(reference),
     }
     test_code, tests = reference.get("test_code"), reference.get("tests")
     if test_code is None and isinstance(tests, str):  # some rows of HumanEval and MBPP have the program there
@@ -65,43 +89,72 @@ def read_reference(reference: Any, most: Mapping[str, float] = MOST) -> CodeTask
             )
         if not common["entry"]:
             raise BadReferenceError("reference['entry'] is missing; test_code needs the name of the function")
-        return CodeTask(test_code=test_code, **common)
+        return CodeTask(test_code=test_code, imports=bool(options.get("imports", False)), **common)
+    common["imports"] = bool(options.get("imports", True))
     if not isinstance(tests, (list, tuple)) or not tests:
         found = "empty" if tests == [] else type(tests).__name__
         raise BadReferenceError(f"reference['tests'] is {found}; expected a list with at least one test")
     if common["entry"] is None:
-        return CodeTask(inputs=tuple(_input(test, i) for i, test in enumerate(tests)), **common)
+        lenient = common["checker"] is not None
+        return CodeTask(inputs=tuple(_input(test, i, lenient) for i, test in enumerate(tests)), **common)
+    if common["checker"] is not None and common["checker"].is_script:
+        raise BadReferenceError(
+            "reference['checker'] is a script, which cannot judge what a function returns"
+        )
     return CodeTask(calls=tuple(_call(test, i) for i, test in enumerate(tests)), **common)
 
 
-def _optional(reference: Mapping, key: str, kinds: Any) -> Any:
+def _optional(reference: Mapping, key: str, kind: type) -> Any:
     value = reference.get(key)
-    if value is not None and not isinstance(value, kinds):
-        raise BadReferenceError(f"reference[{key!r}] is {type(value).__name__}; expected {kinds}")
+    if value is not None and not isinstance(value, kind):
+        raise BadReferenceError(f"reference[{key!r}] is {type(value).__name__}; expected {kind.__name__}")
     return value
 
 
-def _limit(reference: Mapping, key: str, most: Mapping[str, float]) -> float | None:
-    """A limit that the row sets. A row comes from whoever wrote the data: it must not take what it likes."""
-    value = _optional(reference, key, (int, float))
-    if value is not None and not 0 < value <= most[key]:
+def _check_limits(options: Mapping, most: Mapping[str, float]) -> None:
+    """Limits that a row sets. A row comes from whoever wrote the data: it must not take what it likes."""
+    for key, top in most.items():
+        if key in options and options[key] > top:
+            raise BadReferenceError(
+                f"reference[{key!r}] is {show(options[key])}; expected a number above 0 and at most {top:g}, the "
+                f"verifier's option max_{key}"
+            )
+
+
+def _in_place(value: Any) -> int | None:
+    """The index of the argument that is judged: true is the first."""
+    if value is None or value is False:
+        return None
+    if not isinstance(value, int) or value < 0:
         raise BadReferenceError(
-            f"reference[{key!r}] is {show(value)}; expected a number above 0 and at most {most[key]:g}, the verifier's "
-            f"option max_{key}"
+            f"reference['in_place'] is {show(value)}; expected true, or an argument's index"
         )
-    return value
+    return 0 if value is True else value
 
 
-def _tolerance(reference: Mapping) -> float | None:
-    value = _optional(reference, "tol", (int, float))
-    if value is not None and not 0 <= value < 1:  # from 1 on, 0 would equal anything
-        raise BadReferenceError(f"reference['tol'] is {show(value)}; expected a number from 0 to below 1")
-    return value
+def _checker(source: str | None) -> Checker | None:
+    return Checker.read(source) if source and source.strip() else None
 
 
-def _input(test: Any, index: int) -> tuple[str, str]:
+def _files(reference: Mapping) -> tuple[str, str] | None:
+    """The files that the program reads and writes; None for standard input and output."""
+    mode = reference.get("input_mode")
+    if mode in (None, "", "stdio", "stdin"):
+        return None
+    if mode != "file":
+        raise BadReferenceError(f"reference['input_mode'] is {show(mode)}; expected 'stdio' or 'file'")
+    names = reference.get("input_file") or "input.txt", reference.get("output_file") or "output.txt"
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w-][\w.-]{0,63}", name):
+            raise BadReferenceError(f"the file name {show(name)} of the reference is no plain name")
+    return names
+
+
+def _input(test: Any, index: int, checked: bool) -> tuple[str, str]:
+    """(stdin, stdout) of a test; with a checker there need not be an expected output."""
     if isinstance(test, Mapping):
         given, expected = test.get("stdin", test.get("input")), test.get("stdout", test.get("output"))
+        expected = "" if expected is None and checked else expected
         if isinstance(given, list):  # APPS keeps some as lists of lines
             given = "\n".join(map(str, given))
         if isinstance(expected, list):

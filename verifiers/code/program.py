@@ -6,6 +6,7 @@ import ast
 import functools
 import re
 import textwrap
+from collections.abc import Iterator
 
 MAX_SOURCE = 1 << 20  # bytes
 
@@ -41,17 +42,65 @@ def preamble(prompt: str, entry: str) -> str:
     return "".join(ast.unparse(node) + "\n" for node in kept)
 
 
-def complete(program: str, prompt: str, entry: str) -> str:
-    """`program`, completed by the prompt if it is only the body of the function that the prompt begins."""
+def complete(program: str, prompt: str, entry: str) -> list[str]:
+    """What `program` may be as a whole, the likeliest first; the first that compiles counts.
+
+    That is one text, unless the program is only the body of the function that the prompt begins.
+    """
     head = entry.split(".")[0]
     if re.search(rf"^(async\s+def|def|class)\s+{re.escape(head)}\b|^{re.escape(head)}\s*[:=]", program, re.M):
-        before = preamble(prompt, head)
-        return program if "__future__" in program else before + program
+        return [program if "__future__" in program else preamble(prompt, head) + program]
     if not re.search(rf"^[ \t]*(def|class)\s+{re.escape(head)}\b", prompt, re.M) or _tree(prompt) is None:
-        return program
-    first = next((line for line in program.split("\n") if line.strip()), "")
-    body = program if first[:1] in (" ", "\t") else textwrap.indent(program, "    ")
-    return prompt.rstrip("\n") + "\n" + body
+        return [program]
+    begun = prompt.rstrip("\n") + "\n"
+    return [begun + body for body in _bodies(program)]
+
+
+def _bodies(program: str) -> Iterator[str]:
+    """The ways in which a program may be a function's body.
+
+    As it is or indented as a whole; with the first line's indentation lost, as `strip()` does it; each of them also
+    without what follows the body, which begins at the first line that is not indented.
+    """
+    lines = program.strip("\n").split("\n")
+    if lines[0][:1] in (" ", "\t"):
+        ways = [lines]
+    else:
+        margins = [line[: len(line) - len(line.lstrip())] for line in lines[1:] if line.strip()]
+        margin = min(filter(None, margins), key=len, default="    ")
+        ways = [textwrap.indent(program, "    ").split("\n"), [margin + lines[0], *lines[1:]]]
+    for way in ways:
+        yield "\n".join(way) + "\n"
+    for way in ways:
+        end = next((i for i, line in enumerate(way) if line.strip() and line[0] not in " \t"), len(way))
+        yield "\n".join(way[:end]) + "\n"
+
+
+@functools.lru_cache(maxsize=256)
+def signature(text: str, entry: str) -> dict[str, str]:
+    """Name → annotation ("" if none) of the parameters of `entry`, and of `return`, as a header in `text` has them.
+
+    Empty if there is none. `text` may be prose that holds the header, `def f(self, head: ListNode) -> ListNode:`.
+    """
+    name = entry.split(".")[-1]
+    header = (
+        re.search(rf"\bdef\s+{re.escape(name)}\s*\([^()]*(?:\([^()]*\)[^()]*)*\)[^:\n]*:?", text)
+        if name
+        else None
+    )
+    if header is None:
+        return {}
+    try:
+        (function,) = ast.parse(header[0].rstrip(":") + ": pass").body
+    except (SyntaxError, ValueError):
+        return {}
+    if not isinstance(function, ast.FunctionDef):
+        return {}
+    parameters = [
+        a for a in (*function.args.posonlyargs, *function.args.args) if a.arg not in ("self", "cls")
+    ]
+    found = {a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in parameters}
+    return found | {"return": ast.unparse(function.returns) if function.returns else ""}
 
 
 @functools.lru_cache(maxsize=256)

@@ -18,10 +18,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from verifiers.code import wire
 from verifiers.code.launcher import END_SECONDS, START_SECONDS, SandboxError, Zygote
-from verifiers.code.values import decode
+from verifiers.code.values import decode, encode
 
 MAX_STDOUT = 32 << 20
 FILE_BYTES = 16 << 20  # RLIMIT_FSIZE
@@ -329,6 +330,25 @@ def anonymous_file(data: bytes) -> int:
         view = view[os.write(fd, view) :]
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
+
+
+@contextmanager
+def open_files(*contents: bytes) -> Iterator[list[int]]:
+    """Descriptors of files without names, each at its beginning; closed when the block ends."""
+    fds: list[int] = []
+    try:
+        for content in contents:
+            fds.append(anonymous_file(content))
+        yield fds
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def job(**fields: Any) -> tuple[bytes, bytes]:
+    """(nonce, first frame of a request): what `candidate` or `tester` is to do."""
+    nonce = os.urandom(wire.NONCE_BYTES)
+    return nonce, wire.frame(wire.JOB, encode({"nonce": nonce, **fields}))
 
 
 def write_before(fd: int, data: bytes, deadline: float) -> None:

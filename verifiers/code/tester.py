@@ -14,7 +14,7 @@ from os import _exit
 from typing import Any
 
 from verifiers.code import wire
-from verifiers.code.candidate import ITERATE, describe
+from verifiers.code.candidate import describe
 from verifiers.code.values import TooLargeError, UnserialisableError, decode, encode
 from verifiers.code.wire import FrameReader, FrameWriter
 
@@ -53,6 +53,8 @@ class _Connection:
         self.requests, self.answers, self.calls = requests, answers, 0
         self.checked = False
         self._changes: list[tuple[Any, Any]] = []
+        self.classes: dict[str, Any] = {}
+        """The tests' own names: nodes of lists and trees that come back are of their classes."""
 
     def note_check(self) -> None:
         """Called by the tests' own `check` when it begins."""
@@ -67,7 +69,7 @@ class _Connection:
     def ask(self, name: str, args: tuple, kwargs: dict) -> Any:
         self.settle()
         try:
-            question = encode((name, list(args), kwargs), **ITERATE)
+            question = encode((name, list(args), kwargs), iterators=True)
         except TooLargeError:  # only a value that the candidate made can be too large
             raise
         except UnserialisableError as error:
@@ -80,7 +82,7 @@ class _Connection:
         kind, payload = answer
         if kind == wire.RAISED:
             raise _exception(*decode(payload, build=True))
-        value, changed = decode(payload, build=True)
+        value, changed = decode(payload, build=self.classes)
         self._changes = list(zip(args, changed or (), strict=False))
         return value
 
@@ -118,6 +120,7 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     try:
         code = _statement_by_statement(job["code"])
         module = types.ModuleType("tests")
+        candidate.classes = module.__dict__
         module.__dict__.update({name: __import__(name) for name in job["modules"]})
         module.__dict__.update({name: Proxy(name, candidate.ask) for name in job["functions"]})
         module.__dict__["candidate"] = Proxy(job["entry"], candidate.ask)

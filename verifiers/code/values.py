@@ -9,12 +9,15 @@ This module also runs inside the sandbox: light modules of the standard library 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
 from struct import Struct, pack, unpack
 from struct import error as struct_error
 from typing import Any
 
-MAX_DEPTH = 60
+from verifiers.code import nodes
+
+MAX_DEPTH = 200
 MAX_BYTES = 32 << 20
 MAX_ITERATED = 1_000_000
 
@@ -32,6 +35,10 @@ class TooLargeError(UnserialisableError):
 
 class MalformedError(ValueError):
     """The bytes are not a canonical value, or one over the limits."""
+
+
+class Encoded(bytes):
+    """A value that is encoded already, and stands for itself within another one."""
 
 
 class Pairs(list):
@@ -71,6 +78,8 @@ def _put(value: Any, out: list[bytes], depth: int, iterators: bool) -> None:
         _put_raw(b"b", value, out)
     elif kind is complex:
         out.append(b"c" + _COMPLEX.pack(value.real, value.imag))
+    elif kind is Encoded:
+        out.append(value)
     else:
         _put_container(kind, value, out, depth, iterators)
 
@@ -108,6 +117,10 @@ def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterato
         tag, items = b"r", (value.start, value.stop, value.step)
     elif iterators and kind.__module__ in _ITERATOR_MODULES and hasattr(value, "__iter__"):
         tag, items = b"g", _drain(value)
+    elif nodes.is_node(value):
+        out.append(b"n")
+        _put((kind.__name__, _unlinked(value)), out, depth, iterators)
+        return
     else:
         raise UnserialisableError(f"a value of type {kind.__name__}")
     size = len(pairs) if tag == b"m" else len(items)
@@ -141,6 +154,13 @@ def _drain(value: Any) -> tuple:
     return tuple(items)
 
 
+def _unlinked(node: Any) -> list:
+    try:
+        return nodes.to_list(node, MAX_ITERATED)
+    except nodes.EndlessError as error:
+        raise TooLargeError(str(error)) from None
+
+
 def _put_set(tag: bytes, members: Any, out: list[bytes], depth: int, iterators: bool) -> None:
     encoded = []
     for member in members:
@@ -151,8 +171,10 @@ def _put_set(tag: bytes, members: Any, out: list[bytes], depth: int, iterators: 
     out.extend(sorted(encoded))
 
 
-def decode(data: bytes, *, build: bool = False, max_items: int = 10_000_000) -> Any:
-    """Decode one value. Dicts and sets come as Pairs and Items unless `build`.
+def decode(data: bytes, *, build: bool | Mapping[str, Any] = False, max_items: int = 10_000_000) -> Any:
+    """Decode one value. Dicts and sets come as Pairs and Items, nodes of lists and trees as lists, unless `build`.
+
+    `build` may be a mapping of the classes of nodes by name; a class that it lacks is `nodes`' own.
 
     Raises MalformedError for bytes that `encode` does not write, and over MAX_DEPTH or `max_items` items in total.
     """
@@ -169,8 +191,10 @@ def decode(data: bytes, *, build: bool = False, max_items: int = 10_000_000) -> 
 
 
 class _Reader:
-    def __init__(self, data: bytes, build: bool, max_items: int) -> None:
-        self.data, self.build, self.left, self.at = data, build, max_items, 0
+    def __init__(self, data: bytes, build: bool | Mapping[str, Any], max_items: int) -> None:
+        self.data, self.left, self.at = data, max_items, 0
+        self.build = build is not False
+        self.classes = {} if isinstance(build, bool) else build
 
     def take(self, size: int) -> bytes:
         end = self.at + size
@@ -198,6 +222,9 @@ class _Reader:
             return self.take(self.size())
         if tag == b"c":
             return complex(*_COMPLEX.unpack(self.take(16)))
+        if tag == b"n":
+            name, items = self.value(depth)
+            return nodes.from_list(name, items, self.classes) if self.build else items
         return self.container(tag, depth)
 
     def container(self, tag: bytes, depth: int) -> Any:
