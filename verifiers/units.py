@@ -1,11 +1,16 @@
 """Units of measure and the words that name them, for `math` (which compares units) and `reasoning` (which converts).
 
-What belongs in this module: names and spellings. Which units may be converted into each other is `reasoning.units`.
+What belongs in this module: names and spellings, and the words that multiply the number before them. Which units may
+be converted into each other is `reasoning.units`.
 """
 
 from __future__ import annotations
 
-__all__ = ["SPELLINGS"]
+from fractions import Fraction
+
+from verifiers.latex import word_set
+
+__all__ = ["FACTORS", "NUMBERS", "SPELLINGS"]
 
 _TABLE = """
 dollar: dollars usd bucks
@@ -73,3 +78,29 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     for name, _, spellings in (line.partition(": ") for line in _TABLE.splitlines())
 }
 """Name of a unit → every spelling of it, the name first."""
+
+_SCALES = {
+    "ten": 10, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "dozen": 12, "lakh": 10**5, "crore": 10**7,
+}  # fmt: skip
+_ORDINALS = "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
+_PARTS = {name: at for at, name in enumerate(_ORDINALS.split(), 3)} | {
+    "half": 2, "halve": 2, "quarter": 4, "twentieth": 20, "hundredth": 100, "thousandth": 1_000, "millionth": 10**6,
+}  # fmt: skip
+
+FACTORS: dict[str, Fraction] = {
+    name + ending: factor
+    for names in (
+        {name: Fraction(scale) for name, scale in _SCALES.items()},
+        {name: Fraction(1, parts) for name, parts in _PARTS.items()},
+    )
+    for name, factor in names.items()
+    for ending in ("", "s")
+    if name + ending not in ("ten", "halve", "halfs")
+}
+"""Words that multiply the number before them: 5 million, 2 dozen, 3 quarters."""
+NUMBERS = word_set(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety"
+)
+"""Numbers in words."""

@@ -166,9 +166,14 @@ def _same_unit(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
         return False
     if not gold.unit or not answer.unit:
         return rules.units == "optional"
-    if "pound" in (gold.unit, answer.unit) and {gold.unit, answer.unit} & {"lb", "gbp"}:
-        return True
     first, second = set(gold.unit.split()), set(answer.unit.split())
+    for pound in ("lb", "gbp"):
+        if "pound" in first ^ second and pound in first ^ second:
+            first, second = (
+                {pound if word == "pound" else word for word in unit} for unit in (first, second)
+            )
+    if first == second:
+        return True
     from verifiers.math.units import is_unit
 
     if any(is_unit(word.split("^")[0]) for word in first | second):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from verifiers.latex import word_set
 from verifiers.math import regions
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
 from verifiers.math.parse import Parser
 from verifiers.math.tree import Node, num, sym
-from verifiers.math.units import is_unit, unit_name
+from verifiers.math.units import is_unit, read_units
 from verifiers.math.values import Decimal, Matrix, Region, Scalar, Sequence, Value
 
 __all__ = ["scalar"]
@@ -26,8 +28,11 @@ def scalar(tokens: list[Token]) -> Value:
     if (
         len(tokens) > 1 and tokens[0].kind in ("word", "run") and tokens[1].kind in ("num", "money")
     ):  # USD 5, US$5
-        if tokens[1].kind == "num" and (unit := unit_name([(tokens[0].text, 1)])) not in _CURRENCIES:
-            raise Unreadable("a word before a number")
+        if tokens[1].kind == "num":
+            named = read_units([(tokens[0].text, 1)])
+            unit = named[1] if named is not None else None
+            if unit not in _CURRENCIES:
+                raise Unreadable("a word before a number")
         tokens = tokens[1:]
     if len(tokens) > 1 and tokens[0].kind == "op" and tokens[0].text in "+-" and tokens[1].kind == "money":
         tokens, unit = [tokens[0], *tokens[2:]], tokens[1].text
@@ -38,17 +43,20 @@ def scalar(tokens: list[Token]) -> Value:
     parser = Parser(tokens)
     node = parser.whole()
     rest = parser.tokens[parser.at :]
-    percent = False
+    percent, factor = False, Fraction(1)
     if rest and rest[0].kind == "money" and unit is None:
         unit, rest = rest[0].text, rest[1:]
     if rest:
-        name = unit_name(_unit_words(rest))
-        if name is None or (unit and name not in ("", unit)):
+        found = read_units(_unit_words(rest))
+        if found is None:
             raise Unreadable("words after a value that are not a unit")
+        factor, name = found
+        if factor != 1:
+            node = num(node.args[0] * factor) if node.op == "num" else Node("mul", (node, num(factor)))
         if name == "percent":
             percent = True
         else:
-            unit = unit or name or None
+            unit = _joined(unit, name)
     if node.op == "percent":
         node, percent = node.args[0], True
     elif node.op == "neg" and node.args[0].op == "percent":
@@ -60,7 +68,19 @@ def scalar(tokens: list[Token]) -> Value:
         unit = unit or "degree"
     elif node.op == "mul" and node.args[-1].op == "deg" and unit is None:  # \frac{45}{2} \pi^\circ
         node, unit = Node("mul", (*node.args[:-1], node.args[-1].args[0])), "degree"
-    return _typed(node, unit, percent, parser.tokens[: parser.at])
+    return _typed(node, unit, percent, parser.tokens[: parser.at] if factor == 1 else [])
+
+
+def _joined(currency: str | None, name: str) -> str | None:
+    """The unit of $5 million, $5 dollars, $5 in profit, $5 per hour."""
+    words = name.split()
+    if currency is None or currency in words or not words:
+        return name or currency
+    if not any(is_unit(word.split("^")[0]) for word in words):
+        return currency
+    if not all("^-" in word for word in words):
+        raise Unreadable("a currency and another unit")
+    return " ".join(sorted((currency, *words)))
 
 
 def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
@@ -69,7 +89,7 @@ def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
     while position < len(rest):
         token = rest[position]
         following = rest[position + 1 : position + 6]
-        if token.kind == "word" or (token.kind == "sym" and words and len(token.text) == 1):
+        if token.kind == "word" or (token.kind == "sym" and words and is_unit(token.text)):
             power = 1
             if following and following[0].text == "^" and len(following) > 1:
                 exponent = following[1:]
@@ -138,17 +158,19 @@ def _measure(tokens: list[Token]) -> Scalar | None:
     if not all(token.kind != "sym" or is_unit(token.text) for token in tokens[1:]) or tokens[0].value is None:
         return None
     try:
-        unit = unit_name(
+        found = read_units(
             _unit_words(
                 [token._replace(kind="word") if token.kind == "sym" else token for token in tokens[1:]]
             )
         )
     except Unreadable:
         return None
+    if found is None:
+        return None
     number = tokens[0]
     return Scalar(
         num(tokens[0].value),
-        unit,
+        found[1],
         decimal=Decimal(number.places, number.figures) if number.places >= 0 else None,
     )
 

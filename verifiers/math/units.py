@@ -1,11 +1,18 @@
-"""Units and currencies: one name for all spellings. Quantities are not converted: 500 cm is not 5 m."""
+"""Units and currencies: one name for all spellings. Quantities are not converted: 500 cm is not 5 m.
+
+The words after a number are a vocabulary: units of measure, words that multiply it (5 million), words that say nothing
+(5 in all), words that change it in some other way, which make the phrase unreadable (5 squared, 5 minus two), and
+nouns, which are whatever is counted.
+"""
 
 from __future__ import annotations
 
-from verifiers.latex import word_set
-from verifiers.units import SPELLINGS
+from fractions import Fraction
 
-__all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "unit_name"]
+from verifiers.latex import word_set
+from verifiers.units import FACTORS, NUMBERS, SPELLINGS
+
+__all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "read_units"]
 
 CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee",
     "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
@@ -16,6 +23,17 @@ _GENERIC = word_set(
     "unit units total altogether each more left th st nd rd remaining exactly approximately about"
 )
 _FILLERS = word_set("of the a an in all per")
+_CHANGING = NUMBERS | word_set(
+    "factorial plus minus divided over multiplied added subtracted modulo mod mods remainder below under root roots "
+    "power powers exponent log logarithm sqrt radical gross percentile mille basis itself mil mln bn bln"
+)
+"""Words that make another value of the number before them."""
+_CHANGING_LAST = word_set(
+    "negative reciprocal inverse opposite conjugate complement double triple twice doubled tripled halved"
+)
+"""The same, unless a noun follows: "5 negative" is not 5, "5 negative roots" is."""
+_EXTENTS = word_set("of long wide tall high deep thick by across apart per / * squared cubed")
+"""What follows "in" where it means inches."""
 NEGATIONS = word_set(
     "or and not is are was were be been wrong incorrect either neither nor no except but maybe perhaps if "
     "unless than otherwise then when where who how that this these those answer however actually instead "
@@ -30,39 +48,72 @@ def is_unit(word: str) -> bool:
     return word in _NAMES or (len(word) > 2 and word.lower() in _NAMES)
 
 
-def unit_name(parts: list[tuple[str, int]]) -> str | None:
-    """One name for a unit phrase of (word, power) pairs; "" for a generic unit, None if the phrase is not a unit.
+def read_units(parts: list[tuple[str, int]]) -> tuple[Fraction, str] | None:
+    """What a phrase of (word, power) pairs after a number says: a factor of it and one name for its unit.
 
-    >>> unit_name([("square", 1), ("inches", 1)]) == unit_name([("inches", 2)]) == "inch^2"
+    The name is "" for a generic unit. None if the phrase is not a unit.
+
+    >>> read_units([("square", 1), ("inches", 1)]) == read_units([("inches", 2)]) == (1, "inch^2")
     True
+    >>> read_units([("million", 1), ("dollars", 1)]) == (10**6, "dollar"), read_units([("squared", 1)])
+    (True, None)
     """
+    factor = Fraction(1)
+    start = 0
+    while start < len(parts) and parts[start][1] == 1 and (found := FACTORS.get(parts[start][0].lower())):
+        if start and found < 1:
+            return None
+        factor *= found
+        start += 1
+    name = _unit_name(parts[start:])
+    return None if name is None else (factor, name)
+
+
+def _unit_name(parts: list[tuple[str, int]]) -> str | None:
     powers: dict[str, int] = {}
     pending, sign = 1, 1
     last: str | None = None
-    for word, power in parts:
-        lower = word.lower()
-        if lower in NEGATIONS:
+    words = [word.lower() for word, _ in parts]
+    if words and words[-1] in _CHANGING_LAST:
+        return None
+    for at, (word, power) in enumerate(parts):
+        lower = words[at]
+        if lower in NEGATIONS or lower in _CHANGING or (lower in FACTORS and FACTORS[lower] >= 1):
             return None
-        if lower in ("per", "/", "an", "every") and lower != "an":
+        if len(word) == 1 and word.isalpha() and not is_unit(word) and lower != "a":
+            return None  # 4 x
+        if lower in ("per", "/", "every") or (lower in ("a", "an") and last in SPELLINGS):
             sign = -1
         elif lower in _POWERS:
-            if lower in ("squared", "cubed") and last is not None:
-                powers[last] += sign * (_POWERS[lower] - 1)
-            else:
+            if lower not in ("squared", "cubed") or last is None:
                 pending = _POWERS[lower]
-        elif lower not in _FILLERS:
+            elif last in SPELLINGS:
+                powers[last] += sign * (_POWERS[lower] - 1)
+            elif last != "":
+                return None
+        elif lower in _GENERIC or (lower == "points" and last == "percent"):
+            pending, last = 1, ""
+        elif lower not in _FILLERS or (lower == "in" and _is_inch(words, at, power)):
             name = _NAMES.get(word) or _NAMES.get(lower) or _singular(lower)
-            if lower in _GENERIC:
-                pending = 1
-                continue
             if "/" in name:
                 top, bottom = name.split("/")
                 powers[top] = powers.get(top, 0) + 1
                 powers[bottom] = powers.get(bottom, 0) - 1
                 continue
+            if pending * power != 1 and name not in SPELLINGS:
+                return None
             powers[name] = powers.get(name, 0) + sign * pending * power
             last, pending = name, 1
+    if pending != 1:
+        return None
     return " ".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(powers.items()))
+
+
+def _is_inch(words: list[str], at: int, power: int) -> bool:
+    """Whether "in" is a unit and not the first word of "in all", "in profit", "in the box"."""
+    before = words[at - 1] if at else ""
+    after = words[at + 1] if at + 1 < len(words) else "of"
+    return power != 1 or before in _POWERS or before in ("per", "/") or after in _EXTENTS
 
 
 def _singular(word: str) -> str:
