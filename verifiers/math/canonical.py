@@ -12,8 +12,13 @@ from verifiers.math.values import (
     Based,
     Choice,
     Clock,
+    Family,
+    Integers,
     Matrix,
+    Order,
     Piece,
+    Piecewise,
+    Qualified,
     Ratio,
     Region,
     Relation,
@@ -57,6 +62,20 @@ def describe(value: Value) -> str:
             return " : ".join(["1", *(_tree(Node("mul", (part, first))) for part in value.parts[1:])])
         case Relation():
             return f"{_tree(value.left)} {value.op} {_tree(value.right)}"
+        case Order():
+            pairs = zip(value.sides, ("", *value.ops), strict=True)
+            return " ".join(f"{op} {_tree(side)}".strip() for side, op in pairs)
+        case Integers():
+            return f"{_tree(value.label)} ∈ " + (
+                "ℤ" if value.low is None else f"{{{value.low}, {value.low + 1}, …}}"
+            )
+        case Qualified():
+            return f"{describe(value.value)} for " + " and ".join(sorted(map(describe, value.conditions)))
+        case Family():
+            return f"{describe(value.value)}, {value.parameter} ∈ ℤ"
+        case Piecewise():
+            rows = (f"{describe(v)} for {'others' if w is None else describe(w)}" for v, w in value.pieces)
+            return "; ".join(sorted(rows))
         case Text():
             return value.words
         case Choice():

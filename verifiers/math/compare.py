@@ -7,14 +7,20 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from verifiers.math import regions
+from verifiers.math import families, regions
 from verifiers.math.equality import equal_trees, proportional
+from verifiers.math.normalise import Unreadable
 from verifiers.math.tree import Node, sym
+from verifiers.math.typed import read
 from verifiers.math.values import (
     Based,
     Choice,
     Clock,
+    Family,
     Matrix,
+    Order,
+    Piecewise,
+    Qualified,
     Ratio,
     Region,
     Relation,
@@ -78,8 +84,16 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
             and _has_symbols(gold.node)
             and proportional(_difference(gold), _difference(answer), whole=rules.whole)
         )
+    if isinstance(gold, Qualified) or isinstance(answer, Qualified):
+        return families.same_qualified(gold, answer, partial(same, rules=rules))
+    if _holds_family(gold) or _holds_family(answer):
+        return families.same_families(gold, answer, partial(same, rules=rules))
+    if isinstance(gold, Piecewise) and isinstance(answer, Piecewise):
+        return families.same_pieces(gold, answer, partial(same, rules=rules))
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _same_relation(gold, answer, rules)
+    if isinstance(gold, Order) and isinstance(answer, Order):
+        return gold.ops == answer.ops and all(map(partial(equal_trees, whole=rules.whole), gold.sides, answer.sides))
     if (
         isinstance(gold, Sequence)
         and len(gold.items) == 1
@@ -105,6 +119,8 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
         )
     if isinstance(gold, Sequence) and isinstance(answer, Sequence):
         return _same_sequence(gold, answer, rules)
+    if isinstance(gold, Sequence) != isinstance(answer, Sequence) and _same_once(gold, answer, rules):
+        return True
     if isinstance(gold, Matrix | Sequence) and isinstance(answer, Matrix | Sequence):
         left, right = _rows(gold), _rows(answer)
         return left is not None and right is not None and _same_rows(left, right, rules)
@@ -117,6 +133,12 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
     if isinstance(gold, Clock) and isinstance(answer, Clock):
         return gold == answer
     return False
+
+
+def _holds_family(value: Value) -> bool:
+    return isinstance(value, Family) or (
+        isinstance(value, Sequence) and any(isinstance(item, Family) for item in value.items)
+    )
 
 
 def _same_label(first: Node, second: Node) -> bool:
@@ -142,6 +164,10 @@ def _percent_of(node: Node) -> Node:
 
 def _same_scalar(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
     left, right = gold, answer
+    if answer.rounded is not None and _same_scalar(gold, answer.rounded, rules):
+        return True
+    if gold.rounded is not None and _same_scalar(gold.rounded, answer, rules):
+        return True
     if gold.unit and answer.measure is not None:  # 5 m against 5\text{ m}
         return _same_scalar(gold, answer.measure, rules)
     if answer.unit and gold.measure is not None:
@@ -267,6 +293,23 @@ def _same_sequence(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
     return True
 
 
+def _same_once(gold: Value, answer: Value, rules: Rules) -> bool:
+    """One value against AB = CD = 5, which gives several names the same value; C(10, 3) as a binomial coefficient."""
+    several, one = (gold, answer) if isinstance(gold, Sequence) else (answer, gold)
+    if not isinstance(several, Sequence) or not isinstance(one, Scalar):
+        return False
+    items = [item for item in several.items if isinstance(item, Scalar) and item.unit is None]
+    if several.label == sym("C") and several.brackets == "()" and len(items) == len(several.items) == 2:
+        ways = Scalar(Node("binom", (items[0].node, items[1].node)))
+        return _same_scalar(*((one, ways) if one is gold else (ways, one)), rules)
+    if several.brackets or not _named(several) or len(items) != len(several.items):
+        return False
+    return all(
+        _same_scalar(*((one, item) if one is gold else (item, one)), rules)
+        for item in (replace(item, label=None) for item in items)
+    )
+
+
 def _distinct(items: list[Value]) -> list[Value]:
     found: list[Value] = []
     for item in items:
@@ -366,9 +409,6 @@ def _same_time(clock: Clock, ratio: Ratio) -> bool:
 
 
 def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
-    from verifiers.math.normalise import Unreadable
-    from verifiers.math.typed import read
-
     if isinstance(gold, Choice) and isinstance(answer, Choice):
         return gold.letter == answer.letter
     choice, other = (gold, answer) if isinstance(gold, Choice) else (answer, gold)

@@ -1,11 +1,11 @@
-"""A position in a list of tokens: look ahead, take the next one, require a certain one."""
+"""Lists of tokens: a position in one (look ahead, take, require a certain token), and splitting at separators."""
 
 from __future__ import annotations
 
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
 
-__all__ = ["END", "Cursor"]
+__all__ = ["END", "Cursor", "split", "wrapped"]
 
 END = Token("end", "")
 """The token after the last one."""
@@ -40,3 +40,35 @@ class Cursor:
         token = self.take()
         if token.kind != kind or token.text != text:
             raise Unreadable(f"expected {text!r}, found {token.text!r}")
+
+
+def split(tokens: list[Token], kind: str, texts: tuple[str, ...] = ()) -> tuple[list[list[Token]], list[str]]:
+    """`tokens` split at the tokens of `kind` outside all brackets, and the texts of those tokens."""
+    parts: list[list[Token]] = [[]]
+    cuts: list[str] = []
+    depth = 0
+    for token in tokens:
+        if token.kind in ("open", "begin"):
+            depth += 1
+        elif token.kind in ("close", "end"):
+            depth -= 1
+            if depth < 0:
+                raise Unreadable("a bracket closes that was never opened")
+        if depth == 0 and token.kind == kind and (not texts or token.text in texts):
+            parts.append([])
+            cuts.append(token.text)
+        else:
+            parts[-1].append(token)
+    return parts, cuts
+
+
+def wrapped(tokens: list[Token]) -> tuple[str, str] | None:
+    """The bracket pair around all of `tokens`, or None."""
+    if len(tokens) < 2 or tokens[0].kind != "open" or tokens[-1].kind != "close":
+        return None
+    depth = 0
+    for position, token in enumerate(tokens):
+        depth += (token.kind in ("open", "begin")) - (token.kind in ("close", "end"))
+        if depth == 0 and position < len(tokens) - 1:
+            return None
+    return tokens[0].text, tokens[-1].text

@@ -166,6 +166,11 @@ class _Exact:
             if not 0 <= count <= 5_000:
                 raise Undecided("a factorial out of reach")
             return _checked(Fraction(math.factorial(count)))
+        if op == "fact2":
+            count = whole(self.value(args[0]))
+            if not -1 <= count <= 5_000:
+                raise Undecided("a double factorial out of reach")
+            return _checked(Fraction(math.prod(range(count, 0, -2))))
         if op == "binom":
             top, bottom = whole(self.value(args[0])), whole(self.value(args[1]))
             if not (0 <= top <= 5_000 and 0 <= bottom <= 5_000):

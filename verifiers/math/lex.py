@@ -34,6 +34,8 @@ class Token(NamedTuple):
     """Digits after the point of a number written as a decimal; -1 for any other token."""
     figures: int = 0
     """Significant digits of such a number."""
+    vector: bool = False
+    """Whether a letter carries an arrow or is bold."""
 
 
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot",
@@ -51,7 +53,7 @@ _RELATIONS = {
     "==": "=",
     ":=": "=",
 }
-_RELATION_SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "≈": "=", "≃": "=", "≅": "=", "≐": "=", "∼": "~"}
+_RELATION_SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "≃": "≈", "≅": "≈", "≐": "≈", "∼": "~"}
 """How a token spells the sign of a relation; it spells the others as they are."""
 _UNREAD = word_set("longrightarrow Longrightarrow iff Leftrightarrow Longleftrightarrow")
 """Commands of `latex` that are not read yet."""
@@ -72,8 +74,8 @@ def _commands() -> dict[str, tuple[str, str]]:
         | table("in notin subset:⊂ subseteq:⊆ mid:| ll:≪ gg:≫"),
         "op": latex.OPERATORS
         | table(
-            "pm:± mp:∓ cup:∪ bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose %:% prime:' circ:∘ _:_ |:‖ "
-            "\\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|"
+            "mod bmod:mod pmod:mod pm:± mp:∓ cup:∪ bigcup:∪ cap:∩ setminus:∖ backslash:∖ over choose %:% "
+            "prime:' circ:∘ _:_ |:‖ \\\\:row lVert:‖ rVert:‖ Vert:‖ vert:|"
         )
         | {"colon": ":", "\\": "row"},
         "sep": table("vee:or lor:or wedge:and land:and &:and"),
@@ -81,9 +83,10 @@ def _commands() -> dict[str, tuple[str, str]]:
         "close": table("}:set rbrace:set rangle:< rvert:| rbrack:]"),
         "sym": {name: _GREEK_VARIANTS.get(name, name) for name in latex.GREEK}
         | dict.fromkeys(latex.DOTS, "…")
-        | table("infty:∞ emptyset:∅ varnothing:∅ pi:π imath:i jmath:j"),
+        | table("partial:∂ infty:∞ emptyset:∅ varnothing:∅ oslash:∅ pi:π imath:i jmath:j"),
         "cmd": latex.FRACTIONS | table("sum prod int lim"),
         "money": table("pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent"),
+        "word": table("forall:for complement deg dim ker"),
         "fn": {name: name for name in latex.FUNCTIONS} | _ALIASES,
     }
     found = {name: (kind, text) for kind, entries in tables.items() for name, text in entries.items()}
@@ -93,12 +96,18 @@ def _commands() -> dict[str, tuple[str, str]]:
 
 _COMMANDS = _commands()
 _ACCENTS = word_set("bar hat tilde overline widehat widetilde dot ddot")
+_VECTORS = word_set("vec overrightarrow mathbf boldsymbol bm bf")
+_UNIT_VECTORS = {"i": "î", "j": "ĵ", "k": "k̂"}
+"""Letters with an arrow, a hat or in bold that are the unit vectors, and not a letter or the imaginary unit."""
 _DROPPED = (
     latex.LAYOUT
     | word_set("quad qquad triangle therefore because qed square blacksquare checkmark hline Box , ; : ! >")
     | {" "}
 )
 _LETTER = re.compile(r"\s?\{\s?([A-Za-z])\s?\}|\s([A-Za-z])")
+_MARKED = dict.fromkeys(_VECTORS, _LETTER) | {
+    "hat": re.compile(r"\s?\{\s?(?:\\([ij])math|([ijk]))\s?\}|\s?\\([ij])math(?![A-Za-z])")
+}
 _ENVIRONMENT = re.compile(r"\s?\{([a-zA-Z]+\*?)\}(?:\s?\{[|lcr ]*\})?")
 _BLACKBOARD_LETTER = re.compile(r"\s?\{?([A-Z])\}?")
 _COLOUR = re.compile(r"\s?\{[A-Za-z]{1,20}\}")
@@ -152,6 +161,8 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
             out.append(_number(raw, spaced))
         elif kind == "letters":
             _letters(raw, spaced, "text" in groups, out, text[position : position + 4].lstrip())
+            if "vector" in groups and out[-1].kind in ("sym", "run"):
+                out[-1] = _as_vector(out[-1])
         elif kind == "cmd":
             position = _command(raw, text, position, spaced, groups, out)
         elif raw == "{":
@@ -160,7 +171,11 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
         elif raw == "}":
             if not groups:
                 raise Unreadable("a brace closes that was never opened")
-            if groups.pop() == "{":
+            if groups.pop() != "{":
+                pass
+            elif out[-1][:2] == ("open", "{") and text[position : position + 1] in ("_", "^"):
+                out.pop()  # {}_{10}C_3
+            else:
                 out.append(Token("close", "}", spaced))
         else:
             if not (raw == "." and ("text" in groups or (out and out[-1].kind == "word"))):  # an abbreviation
@@ -233,10 +248,14 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following:
     before = out[-1] if out else None
     if lower in ("or", "and"):
         out.append(Token("sep", lower, spaced))
+    elif lower in ("mod", "modulo"):
+        out.append(Token("op", "mod", spaced))
     elif lower in NEGATIONS and len(raw) > 1:
         out.append(Token("word", raw, spaced))
     elif raw in "CF" and before is not None and before.text == "°":
         out.append(Token("word", "celsius" if raw == "C" else "fahrenheit", spaced))
+    elif before is not None and before.kind == "num" and _is_suffix(raw, spaced, in_text, following):
+        out.append(Token("word", raw, spaced))
     elif lower == "to" and before is not None and before.kind in ("num", "close", "sym"):
         out.append(Token("op", ":", spaced))  # 3 to 4
     elif (
@@ -278,6 +297,17 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following:
         out.append(Token("word", raw, spaced))
 
 
+_ORDINAL_ENDINGS = word_set("st nd rd th")
+_UNIT_OR_FUNCTION = FUNCTIONS & frozenset(filter(is_unit, FUNCTIONS))
+
+
+def _is_suffix(raw: str, spaced: bool, in_text: bool, following: str) -> bool:
+    """Whether letters after a number are an ordinal's ending (21st) or a unit named like a function (30 min)."""
+    if raw in _ORDINAL_ENDINGS:
+        return not spaced
+    return raw in _UNIT_OR_FUNCTION and (in_text or re.match(r"[(\[{\\0-9]|[a-z]\b", following) is None)
+
+
 def _alphabetical(raw: str) -> bool:
     """Whether letters look like variables side by side: abc, xyz, pqrs."""
     return set(raw) <= set("uvwxyz") or (
@@ -309,10 +339,13 @@ def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str]
             raise Unreadable("\\mathbb without a letter")
         out.append(Token("sym", _BLACKBOARD.get(match.group(1), match.group(1)), spaced))
         return match.end()
+    elif name in _MARKED and (match := _MARKED[name].match(text, position)) is not None:
+        out.append(_as_vector(Token("sym", next(filter(None, match.groups())), spaced)))
+        return match.end()
     elif name in _ACCENTS and (match := _LETTER.match(text, position)) is not None:
         out.append(Token("sym", f"{match.group(1) or match.group(2)}_{name}", spaced))
         return match.end()
-    elif name in TEXTS or name in STYLES or name in _ACCENTS:
+    elif name in TEXTS or name in STYLES or name in _ACCENTS or name in _VECTORS:
         return _styled(name, text, position, spaced, groups, out)
     elif name in ("color", "textcolor"):
         match = _COLOUR.match(text, position)
@@ -323,6 +356,10 @@ def _command(raw: str, text: str, position: int, spaced: bool, groups: list[str]
     elif name not in _DROPPED:
         raise Unreadable(f"unknown command {raw}")
     return position
+
+
+def _as_vector(token: Token) -> Token:
+    return token._replace(text=_UNIT_VECTORS.get(token.text, token.text), vector=True)
 
 
 def _styled(name: str, text: str, position: int, spaced: bool, groups: list[str], out: list[Token]) -> int:
@@ -337,5 +374,5 @@ def _styled(name: str, text: str, position: int, spaced: bool, groups: list[str]
         if before is None or (before.kind != "num" and before.text not in ("°", "π")) or letter in "ei":
             out.append(Token("sym", letter, spaced))
             return single.end()
-    groups.append("text" if name in TEXTS else "style")
+    groups.append("text" if name in TEXTS else "vector" if name in _VECTORS else "style")
     return position + 1

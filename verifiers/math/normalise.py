@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from verifiers.latex import CHARACTERS
+from verifiers.math.words import with_chinese_words
 
 __all__ = ["GROUP", "MAX_LENGTH", "Unreadable", "normalise"]
 
@@ -103,6 +104,9 @@ _THIN = re.compile(r"(?<=[0-9])(?:\{,\}|,\s?\\!\s?|\\,)\s?(?=[0-9])")
 _CIRC = re.compile(
     r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![A-Za-z]))|\\degrees?(?![A-Za-z])|\\textdegree(?![A-Za-z])"
 )
+_ORDINAL = re.compile(
+    r"(?<=[0-9])\s?\^\s?\{?\s?(?:\\(?:text(?:rm)?|mathrm|mbox)\s?\{)?\s?(st|nd|rd|th)\s?\}{1,2}"
+)
 _RULES: tuple[
     tuple[str, re.Pattern[str], str], ...
 ] = (  # (what the text must contain, what is replaced, by what)
@@ -110,17 +114,31 @@ _RULES: tuple[
     ("\\tag", re.compile(r"\\tag\s?\{[^{}]{0,20}\}"), " "),
     ("^", re.compile(r"(?<=\d)\s?\^\s?(?:\{o\}|o(?![A-Za-z]))"), "°"),
     ("\\angle", re.compile(r"\\measuredangle|m\s?\\angle"), r"\\angle"),
+    ("^", _ORDINAL, r"\1"),
     ("er cent", re.compile(r"\bper cent\b"), "percent"),
     ("[", re.compile(r"\](?=[^\[\]()]{1,60}[,;][^\[\]()]{1,60}[\[\]])"), "("),  # ]a, b[ is (a, b)
     ("[", re.compile(r"(?<=[^\s([{,;])\s?\[(?=\s*$|\s*\\cup)"), ")"),
 )
-_REPEATING = re.compile(r"([0-9]{0,20})\.([0-9]{0,20})\s?\\overline\s?\{([0-9]{1,40})\}")
-_SYSTEM = re.compile(r"(?:\\\{)?\s*\\begin\{(cases|aligned|align\*?|gathered)\}(.*)\\end\{\1\}")
+_BARRED = re.compile(r"([0-9]{0,20})\.([0-9]{0,20})\s?\\(?:overline|bar)\s?(?:\{([0-9]{1,40})\}|([0-9]))")
+_BRACKETED = re.compile(r"(?<![0-9.])([0-9]{1,20})\.([0-9]{0,20})\(([0-9]{1,20})\)(?![0-9^])")
+_DOTTED = re.compile(r"(?<![0-9.])([0-9]{0,20})\.((?:[0-9]|\s?\\dot\s?(?:\{[0-9]\}|[0-9])){1,60})")
+_DOT = re.compile(r"\s?\\dot\s?\{?([0-9])\}?")
+_GOING_ON = re.compile(r"(?<![0-9.])([0-9]{1,20})\.([0-9]{2,40})\s?\\l?dots(?![A-Za-z])")
+_PRIMES = re.compile(r"\^\s?(?:\{\s?((?:\\prime\s*){1,5})\}|(\\prime)(?![A-Za-z]))")
 _MINUTES = re.compile(r"([0-9]{1,6})°\s?([0-9]{1,2})\s?'(?:\s?([0-9]{1,2})\s?(?:''|\"))?")
 _ANNOUNCED = re.compile(
     r"(?:\\text\s?\{)?\s?(?:the )?(?:final )?answer(?: is\b|\s?[:=])(?: is|:)?\s*\}?\s*", re.IGNORECASE
 )
-_FENCES = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
+_FENCES = (
+    ("$$", "$$"),
+    ("$", "$"),
+    ("\\(", "\\)"),
+    ("\\[", "\\]"),
+    ("**", "**"),
+    ("`", "`"),
+    ('"', '"'),
+    ("'", "'"),
+)
 _BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
 
 
@@ -133,6 +151,8 @@ def normalise(text: str) -> str:
         raise Unreadable(f"longer than {MAX_LENGTH} characters")
     if not text.isascii():
         text = _ascii(text)
+        if not text.isascii():
+            text = with_chinese_words(text)
     if _CONTROL.search(text):
         raise Unreadable("control characters")
     text = text.strip()
@@ -158,19 +178,21 @@ def normalise(text: str) -> str:
     text = text.replace("\\$", DOLLAR).replace("~", " ")
     if "$" in text:
         text = _dollars(text)
-    if "\\overline" in text:
-        text = _REPEATING.sub(_repeating, text)
+    if "." in text:
+        text = _repeating_decimals(text)
+    if "\\prime" in text:
+        text = _PRIMES.sub(lambda match: "'" * match.group().count("prime"), text)
     if "\\" in text or "{" in text:
         text = _THIN.sub(GROUP, text)
         text = _CIRC.sub("°", text)
         text = text.replace("\\,", " ")
         text = _SPACING.sub(" ", text)
     text = text.replace("\n", " ").replace("\r", " ").replace("\t", " ").replace("...", "\\ldots ")
+    if "." in text and "dots" in text:
+        text = _GOING_ON.sub(_going_on, text)
     text = text.rstrip(" .,;\\").lstrip(" ,;")
     if "°" in text and "'" in text:
         text = _MINUTES.sub(_minutes, text)
-    if "\\begin" in text and (system := _SYSTEM.fullmatch(text)) is not None:
-        text = _system(system)
     for sign, pattern, replacement in _RULES:
         if sign in text:
             text = pattern.sub(replacement, text)
@@ -183,20 +205,45 @@ def normalise(text: str) -> str:
     return text
 
 
-def _system(match: re.Match[str]) -> str:
-    """Equations on several lines, as a list."""
-    return re.sub(r"\\\\", ", ", match[2].replace("&", " ")).strip(" ,")
-
-
 def _minutes(match: re.Match[str]) -> str:
     """22° 30' as one number of degrees."""
     degrees, minutes, seconds = match.groups()
     return f"\\frac{{{3600 * int(degrees) + 60 * int(minutes) + int(seconds or 0)}}}{{3600}}°"
 
 
-def _repeating(match: re.Match[str]) -> str:
-    """0.1\\overline{6} as a fraction."""
-    whole, fixed, period = match.groups()
+def _repeating_decimals(text: str) -> str:
+    """0.1\\overline{6}, 0.1\\dot{6} and 0.1(6) as fractions."""
+    if "\\overline" in text or "\\bar" in text:
+        text = _BARRED.sub(lambda match: _repeating(match[1], match[2], match[3] or match[4]), text)
+    if "\\dot" in text:
+        text = _DOTTED.sub(_dotted, text)
+    return _BRACKETED.sub(lambda match: _repeating(*match.groups()), text) if "(" in text else text
+
+
+def _dotted(match: re.Match[str]) -> str:
+    """0.\\dot{1}2\\dot{3}: the period goes from the first dot to the last."""
+    digits = _DOT.sub(r"\1.", match[2])  # a point after each digit with a dot
+    marks = [at for at, char in enumerate(digits) if char == "."]
+    if not marks:
+        return match.group()
+    fixed, period = digits[: marks[0] - 1], digits[marks[0] - 1 : marks[-1]].replace(".", "")
+    return match.group() if digits[marks[-1] + 1 :] else _repeating(match[1], fixed, period)
+
+
+def _going_on(match: re.Match[str]) -> str:
+    """0.1666\\ldots as a fraction, where the digits show a period: one digit three times, or several twice."""
+    whole, digits = match.groups()
+    for length in range(1, len(digits) // 2 + 1):
+        shown = length * (3 if length == 1 else 2)
+        for fixed in range(len(digits) - shown + 1):
+            rest = digits[fixed:]
+            if all(rest[at] == rest[at % length] for at in range(len(rest))):
+                return _repeating(whole, digits[:fixed], rest[:length])
+    return match.group()
+
+
+def _repeating(whole: str, fixed: str, period: str) -> str:
+    """The fraction of a decimal whose `period` repeats for ever."""
     top = int(whole + fixed + period) - int(whole + fixed or "0")
     return f"\\frac{{{top}}}{{{10 ** len(fixed) * (10 ** len(period) - 1)}}}"
 

@@ -169,6 +169,8 @@ class _Numeric:
             return self.value(args[0]) * mp.pi / 180
         if op == "fact":
             return mp.gamma(self.bounded(self.value(args[0]), 30) + 1)
+        if op == "fact2":
+            return mp.fac2(self.bounded(self.value(args[0]), 30))
         if op == "binom":
             return mp.binomial(self.bounded(self.value(args[0]), 30), self.bounded(self.value(args[1]), 30))
         if op == "call":

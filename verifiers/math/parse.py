@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verifiers.math.cursor import END, Cursor
+from verifiers.math.evaluate import free_symbols
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
 from verifiers.math.tree import Node, as_digits, num, sym
@@ -81,12 +82,17 @@ class Parser(Cursor):
                 factor = self.signed_factor()
                 factors.append(Node("inv", (factor,)) if token.text == "/" else factor)
             elif self.starts_operand(token):
-                if token.kind == "num" and factors[-1] != sym("i"):
+                if token.kind == "num" and not self.may_precede_number(factors[-1]):
                     raise Unreadable("two numbers without an operator between them")
                 factors.append(self.factor())
             else:
                 break
         return factors[0] if len(factors) == 1 else Node("mul", tuple(factors))
+
+    def may_precede_number(self, factor: Node) -> bool:
+        """n 2^k, (n+1) 2^k, 2^n 3, \\sqrt{2} 3, but not 5 3, x 2 or (10) 2: a power says that a product is meant"""
+        raised = self.peek(1).kind == "op" and self.peek(1).text in "^!"
+        return factor == sym("i") or factor.op in ("pow", "root", "fact") or (raised and factor.op != "num")
 
     def starts_operand(self, token: Token) -> bool:
         if token.kind == "op" and token.text == "|":
@@ -97,7 +103,7 @@ class Parser(Cursor):
             token[:2] == ("cmd", "frac") and self.peek(2).kind == "word"
         ):  # \frac{\text{m}}{\text{s}} is a unit
             return False
-        return token.kind in _OPERANDS and not (token.kind == "open" and token.text in ("set", "<", "["))
+        return token.kind in _OPERANDS and not (token.kind == "open" and token.text in ("set", "<"))
 
     def signed_factor(self) -> Node:
         negative = False
@@ -114,9 +120,11 @@ class Parser(Cursor):
             if token.text == "^":
                 base = Node("pow", (base, self.exponent()))
             elif token.text == "!":
+                double = self.next_is("op", "!")
+                self.at += double
                 if self.next_is("op", "!"):
                     raise Unreadable("repeated factorial signs")
-                base = Node("fact", (base,))
+                base = Node("fact2" if double else "fact", (base,))
             else:
                 base = Node("deg" if token.text == "°" else "percent", (base,))
         return base
@@ -153,6 +161,13 @@ class Parser(Cursor):
             return self.group(token.text)
         if kind == "begin":
             return self.matrix(token.text)
+        if token[:2] == ("op", "_"):  # {}_{10}C_3
+            total = self.argument()
+            name = self.take().text
+            self.expect("op", "_")
+            if name not in ("C", "P"):
+                raise Unreadable("an index without a name")
+            return _selection(name, total, self.argument())
         if kind == "op" and token.text == "|":
             self.bars += 1
             inner = self.expression()
@@ -175,20 +190,34 @@ class Parser(Cursor):
                 if top is not None and bottom is not None and _proper(top, bottom):
                     self.at += 3
                     return num(value + top / bottom)
-            if self.next_is("cmd", "frac") and "word" not in (self.peek(1).kind, self.peek(2).kind):
-                start = self.at
+            if self.next_is("cmd", "frac") and self.plain_fraction():
                 self.take()
-                fraction = self._frac()
-                parts = fraction.args if fraction.op == "mul" else ()
-                if (
-                    len(parts) == 2
-                    and parts[0].op == "num"
-                    and parts[1].args[0].op == "num"
-                    and _proper(parts[0].args[0], parts[1].args[0].args[0])
-                ):
-                    return num(value + parts[0].args[0] / parts[1].args[0].args[0])
-                self.at = start
+                top, below = self._frac().args
+                if _proper(top.args[0], below.args[0].args[0]):
+                    return num(value + top.args[0] / below.args[0].args[0])
+                return Node("mul", (num(value), top, below))
         return num(value)
+
+    def plain_fraction(self) -> bool:
+        """whether the fraction that begins here has two whole numbers: \\frac{1}{4}, \\frac14, \\frac1{4}"""
+        at = 1
+        for place in range(2):
+            token = self.peek(at)
+            if token.kind == "num" and token.text.isdigit():
+                if place == 0 and len(token.text) == 2:
+                    return True
+                at += 1
+            elif (
+                token[:2] == ("open", "{")
+                and self.peek(at + 1).text.isdigit()
+                and self.peek(at + 2).text == "}"
+            ):
+                at += 3
+            else:
+                return False
+            if token.kind == "num" and len(token.text) > 1:
+                return False
+        return True
 
     def symbol(self, name: str) -> Node:
         while self.next_is("op", "'"):
@@ -207,6 +236,8 @@ class Parser(Cursor):
                 self.at += 3
             else:
                 index = self.argument() if not self.next_is("num") else self.operand()
+                if name in ("C", "A") and self.next_is("op", "^"):
+                    return self.chosen(name, index)
                 if index.op == "num":
                     name += f"_{as_digits(index.args[0])}"
                 elif index.op == "sym" and len(index.args[0]) > 1:
@@ -216,10 +247,39 @@ class Parser(Cursor):
             while self.next_is("op", "'"):
                 self.take()
                 name += "'"
+        if name in ("C", "P") and self.next_is("open", "(") and self.two_arguments():
+            self.take()
+            return _selection(name, *self.arguments())
         if name[0] in _CALLED and self.next_is("open", "(") and not self.peek().spaced:
             self.take()
             return Node("call", (name, *self.arguments()))
         return sym(name)
+
+    def chosen(self, name: str, total: Node) -> Node:
+        """C_{10}^{3} and A_{10}^{3}, combinations and arrangements of `total` things; or a power of C_1"""
+        self.take()
+        count = self.exponent()
+        numbers = total.op == count.op == "num"
+        if numbers and count.args[0] <= total.args[0] > 1:
+            return _selection(name, total, count)
+        if name == "C" and not numbers and total.op in ("sym", "add"):
+            return _selection(name, total, count)
+        letter = (
+            sym(f"{name}_{as_digits(total.args[0])}")
+            if total.op == "num"
+            else Node("call", (name + "_", total))
+        )
+        return Node("pow", (letter, count))
+
+    def two_arguments(self) -> bool:
+        """whether one comma stands in the brackets that open here"""
+        depth = commas = 0
+        for token in self.tokens[self.at :]:
+            depth += (token.kind in ("open", "begin")) - (token.kind in ("close", "end"))
+            commas += depth == 1 and token[:2] == ("sep", ",")
+            if depth == 0:
+                break
+        return commas == 1
 
     def group(self, opening: str) -> Node:
         if opening in _CLOSING:
@@ -227,6 +287,8 @@ class Parser(Cursor):
             inner = self.whole()
             self.bars = bars
             self.expect("close", _CLOSING[opening])
+            if opening == "[" and _may_be_integer_part(inner) and not self.next_is("op", "^"):
+                raise Unreadable("square brackets that may mean the integer part")
             return inner
         if opening in ("floor", "ceil", "|"):
             inner = self.expression()
@@ -270,6 +332,10 @@ class Parser(Cursor):
         if self.next_is("open", "("):
             self.take()
             args = self.arguments()
+        elif self.next_is("open", "["):
+            self.take()
+            args = [self.whole()]
+            self.expect("close", "]")
         elif self.next_is("open", "{"):
             self.take()
             args = [self.group("{")]
@@ -378,6 +444,19 @@ class Parser(Cursor):
         if not rows or len({len(row) for row in rows}) != 1:
             raise Unreadable("rows of different lengths")
         return Node("det" if name == "vmatrix" else "matrix", tuple(tuple(row) for row in rows))
+
+
+def _selection(name: str, total: Node, count: Node) -> Node:
+    """Combinations C or arrangements A, P of `count` out of `total`"""
+    ways = Node("binom", (total, count))
+    return ways if name == "C" else Node("mul", (ways, Node("fact", (count,))))
+
+
+def _may_be_integer_part(node: Node) -> bool:
+    """Whether [A] may be the greatest integer below A: a letter, a root, or a fraction with a letter"""
+    if node.op == "mul":
+        return any(part.op == "inv" for part in node.args) and bool(free_symbols(node))
+    return node.op in ("sym", "root")
 
 
 def _proper(top: Fraction, bottom: Fraction) -> bool:

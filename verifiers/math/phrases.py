@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from verifiers.latex import word_set
 from verifiers.math import regions
 from verifiers.math.normalise import Unreadable
-from verifiers.math.tree import Node, sym
+from verifiers.math.tree import Node, num, sym
 from verifiers.math.values import Based, Choice, Clock, Region, Scalar, Text, Value
 
-__all__ = ["plain_words", "read_phrase"]
+__all__ = ["plain_words", "read_phrase", "without_styles"]
 
 _STYLE = re.compile(
     r"\\(?:text(?:rm|bf|it|sf|tt|normal)?|mbox|hbox|math(?:rm|bf|sf|it|tt|cal)|boldsymbol|bm|operatorname\*?|rm|bf|it|emph|underline)(?![A-Za-z])\s?"
@@ -121,18 +122,24 @@ _EXCEPT = re.compile(
 )
 
 
-def _all_but(listed: str) -> Value | None:
+def _all_but(listed: str, read: Callable[[str], Value]) -> Value | None:
     """All real numbers except those of a list."""
-    from verifiers.math.typed import read
-
     points = regions.as_points(read(listed))
     return None if points is None else regions.combined([regions.ALL, points], ["∖"])
 
 
-def read_phrase(text: str) -> Value | None:
-    """The value of `text` if it is a letter, a time, a date, digits in a base or a fixed phrase; else None."""
+def without_styles(text: str) -> str:
+    """`text` without commands of style, and braces."""
+    return _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "").replace("\\ ", " ")).strip()
+
+
+def read_phrase(text: str, read: Callable[[str], Value]) -> Value | None:
+    """The value of `text` if it is a letter, a time, a date, digits in a base or a fixed phrase; else None.
+
+    `read` reads the rest of a phrase that ends in mathematics.
+    """
     first = text[0]
-    bare = _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "").replace("\\ ", " ")).strip()
+    bare = without_styles(text)
     if not bare:
         raise Unreadable("empty")
     if ("_" in bare or "base" in bare) and (match := _BASED.fullmatch(bare)) is not None:
@@ -165,13 +172,13 @@ def read_phrase(text: str) -> Value | None:
     if folded in _SIGNED:
         return Scalar(_SIGNED[folded])
     if (match := _EXCEPT.fullmatch(folded)) is not None:
-        return _all_but(match[1])
+        return _all_but(match[1], read)
     if folded in _SHORT or folded.replace(".", "") in _ALIASES or _date(folded):
         return Text(plain_words(text))
     return None
 
 
-def _based(digits: str, base: str) -> Based | None:
+def _based(digits: str, base: str) -> Based | Scalar | None:
     number = int(base) if base.isdigit() else _BASES.get(base, 0)
     if not 2 <= number <= 36 or not (
         any(digit.isdigit() for digit in digits) or (len(digits) > 1 and number > 10)
@@ -182,6 +189,8 @@ def _based(digits: str, base: str) -> Based | None:
         and not digits.lstrip("-").isdigit()
     ):
         return None
+    if number == 10 and digits.lstrip("-").isdigit():
+        return Scalar(num(int(digits)))
     sign = "-" if digits.startswith("-") else ""
     whole, _, part = digits.lstrip("-").upper().partition(".")
     part = part.rstrip("0")

@@ -213,6 +213,8 @@ def _sympy(node: Node, names: dict[str, Any]) -> Any:
         return parts[0] * sp.pi / 180
     if op == "fact":
         return sp.factorial(parts[0])
+    if op == "fact2":
+        return sp.factorial2(parts[0])
     if op == "binom":
         return sp.binomial(*parts)
     raise ValueError(op)

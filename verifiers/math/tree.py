@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-__all__ = ["Node", "as_digits", "num", "sym"]
+__all__ = ["Node", "as_digits", "num", "substituted", "sym"]
 
 MOST_BITS = 14_000
 """A whole number of more bits is not written out: Python refuses the text of one of more than 4,300 digits."""
@@ -36,3 +36,10 @@ def _whole(value: int) -> str:
     if value.bit_length() <= MOST_BITS:
         return str(value)
     return f"{'-' if value < 0 else ''}…{abs(value) % 10**20:020} ({value.bit_length()} bits)"
+
+
+def substituted(node: Node, name: str, into: Node) -> Node:
+    """`node` with the tree `into` in place of the letter `name`."""
+    if node.op == "sym":
+        return into if node.args[0] == name else node
+    return Node(node.op, tuple(substituted(p, name, into) if isinstance(p, Node) else p for p in node.args))

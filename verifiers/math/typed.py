@@ -7,17 +7,40 @@ from dataclasses import replace
 from fractions import Fraction
 
 from verifiers.math import regions
+from verifiers.math.conditions import domain, holds_where, letters_of, read_conditions, split_condition
+from verifiers.math.cursor import split, wrapped
+from verifiers.math.equality import equal_trees
+from verifiers.math.equations import label_of, labelled, read_equation
+from verifiers.math.evaluate import free_symbols
+from verifiers.math.layouts import read_layout
 from verifiers.math.lex import Token, lex
+from verifiers.math.names import ANY, expression, name_of
 from verifiers.math.normalise import Unreadable, normalise
-from verifiers.math.parse import Parser
-from verifiers.math.phrases import plain_words, read_phrase
+from verifiers.math.phrases import plain_words, read_phrase, without_styles
 from verifiers.math.scalars import scalar
 from verifiers.math.tree import Node, num, sym
-from verifiers.math.values import Decimal, Matrix, Ratio, Region, Relation, Scalar, Sequence, Text, Value
+from verifiers.math.values import (
+    Decimal,
+    Family,
+    Integers,
+    Matrix,
+    Order,
+    Piecewise,
+    Qualified,
+    Ratio,
+    Region,
+    Relation,
+    Scalar,
+    Sequence,
+    Text,
+    Value,
+)
+from verifiers.math.words import digits_for_words
 
 __all__ = ["read"]
 
 _INEQUALITIES = ("<", "<=", ">", ">=")
+_EQUALITIES = ("=", "≈")
 
 
 def read(text: str, thousands: bool = True) -> Value:
@@ -28,9 +51,11 @@ def read(text: str, thousands: bool = True) -> Value:
     if (plain_number := _NUMBER.fullmatch(text)) is not None:
         return _digits(*plain_number.groups())
     spelled = normalise(text)
-    found = read_phrase(spelled)
+    found = read_phrase(spelled, read)
     if found is not None:
         return found
+    if spelled[0] in "\\aA" or spelled[0].isalpha():
+        spelled = digits_for_words(without_styles(spelled)) or spelled
     try:
         return _statement(lex(spelled, thousands))
     except (Unreadable, RecursionError):
@@ -51,51 +76,21 @@ def _digits(sign: str, whole: str, part: str | None) -> Scalar:
     return Scalar(Node("num", (value,)), decimal=Decimal(len(part), len((whole + part).lstrip("0"))))
 
 
-# --- splitting --------------------------------------------------------------------------------------------
-
-
-def _split(
-    tokens: list[Token], kind: str, texts: tuple[str, ...] = ()
-) -> tuple[list[list[Token]], list[str]]:
-    """`tokens` split at the tokens of `kind` outside all brackets, and the texts of those tokens."""
-    parts: list[list[Token]] = [[]]
-    cuts: list[str] = []
-    depth = 0
-    for token in tokens:
-        if token.kind in ("open", "begin"):
-            depth += 1
-        elif token.kind in ("close", "end"):
-            depth -= 1
-            if depth < 0:
-                raise Unreadable("a bracket closes that was never opened")
-        if depth == 0 and token.kind == kind and (not texts or token.text in texts):
-            parts.append([])
-            cuts.append(token.text)
-        else:
-            parts[-1].append(token)
-    return parts, cuts
-
-
-def _wrapped(tokens: list[Token]) -> tuple[str, str] | None:
-    """The bracket pair around all of `tokens`, or None."""
-    if len(tokens) < 2 or tokens[0].kind != "open" or tokens[-1].kind != "close":
-        return None
-    depth = 0
-    for position, token in enumerate(tokens):
-        depth += (token.kind in ("open", "begin")) - (token.kind in ("close", "end"))
-        if depth == 0 and position < len(tokens) - 1:
-            return None
-    return tokens[0].text, tokens[-1].text
+# --- several values ---------------------------------------------------------------------------------------
 
 
 def _statement(tokens: list[Token]) -> Value:
-    while _wrapped(tokens) == ("{", "}"):
+    while wrapped(tokens) == ("{", "}"):
         tokens = tokens[1:-1]
     if not tokens:
         raise Unreadable("empty")
-    parts, cuts = _split(tokens, "sep")
+    tokens, condition = split_condition(tokens)
+    if condition:
+        value = _approximation(tokens, condition)
+        return value or holds_where(_statement(tokens), read_conditions(condition, _item))
+    parts, cuts = split(tokens, "sep")
     if not cuts:
-        parts, cuts = _split(tokens, "op", ("∪",))
+        parts, cuts = split(tokens, "op", ("∪",))
         if not cuts or not all(any(token.kind == "rel" for token in part) for part in parts):
             return _item(tokens)
         cuts = ["or"] * len(cuts)  # x < 1 ∪ x > 2
@@ -108,16 +103,27 @@ def _statement(tokens: list[Token]) -> Value:
     return _several([_item(part) for part in items], cuts)
 
 
+def _approximation(tokens: list[Token], rest: list[Token]) -> Value | None:
+    """12π (≈ 37.70)"""
+    return _item([*tokens, *rest]) if rest[0][:2] == ("rel", "≈") else None
+
+
 def _several(values: list[Value], cuts: list[str]) -> Value:
+    if len(values) > 1 and (value := _with_conditions(values, cuts)) is not None:
+        return value
     if len(values) == 1:
         return values[0]
-    if all(isinstance(value, Region) and value.label is not None for value in values):
-        pieces = [value for value in values if isinstance(value, Region)]
-        if len({piece.label for piece in pieces}) == 1:
-            return regions.joined(pieces, conjunction="or" not in cuts)
+    if (region := _region(values, cuts)) is not None:
+        return region
+    values = _grouped(values)
     flat: list[Value] = []
     for value in values:
-        if isinstance(value, Sequence) and value.brackets == "" and value.label is None:
+        if (
+            isinstance(value, Sequence)
+            and value.brackets == ""
+            and value.label is None
+            and not _assigns(value)
+        ):
             flat.extend(value.items)
         else:
             flat.append(value)
@@ -131,172 +137,224 @@ def _several(values: list[Value], cuts: list[str]) -> Value:
     return Sequence(tuple(flat), "")
 
 
-_DERIVATIVE = re.compile(r"frac\{d[a-zA-Z]?\}\{d[a-z]\}")
+def _with_conditions(values: list[Value], cuts: list[str]) -> Value | None:
+    """A value whose last parts are conditions on its letters: 2kπ, k ∈ ℤ; None if they are not."""
+    conditions: list[Region | Relation | Integers] = []
+    held = values
+    while len(held) > 1 and cuts[len(held) - 2] != "or":
+        last = held[-1]
+        if not isinstance(last, Region | Integers) or not _speaks_of(last, held[:-1]):
+            break
+        conditions.insert(0, last)
+        held = held[:-1]
+    return holds_where(_several(held, cuts[: len(held) - 1]), conditions) if conditions else None
+
+
+def _speaks_of(condition: Region | Integers, values: list[Value]) -> bool:
+    """Whether `condition` is one on a letter of `values`, which are no inequalities themselves."""
+    if not all(isinstance(value, _HELD) or _is_equation(value) for value in values):
+        return False
+    label = condition.label
+    if label is None or label.op != "sym" or label.args[0] not in set().union(*map(letters_of, values)):
+        return False
+    return isinstance(condition, Region) or label not in [label_of(value) for value in values]
+
+
+_HELD = Scalar | Sequence | Family | Piecewise | Integers
+
+
+def _is_equation(value: Value) -> bool:
+    return isinstance(value, Relation) and value.op == "="
+
+
+def _region(values: list[Value], cuts: list[str]) -> Region | None:
+    """Inequalities in one letter as one region; the same region written twice, as an inequality and an interval."""
+    if not all(isinstance(value, Region) for value in values if not isinstance(value, Sequence)):
+        return None
+    found = [regions.as_region(value) for value in values]
+    pieces = [region for region in found if region is not None]
+    if len(pieces) != len(values):
+        return None
+    if all(isinstance(value, Region) and value.label is not None for value in values):
+        same_letter = len({piece.label for piece in pieces}) == 1
+        return regions.joined(pieces, conjunction="or" not in cuts) if same_letter else None
+    one, two = (pieces[0], pieces[-1]) if pieces[0].label is not None else (pieces[-1], pieces[0])
+    twice = len(pieces) == 2 and one.label is not None and two.label is None
+    return one if twice and regions.same_region(one, two, equal_trees) else None
+
+
+def _assigns(value: Value) -> bool:
+    return (
+        isinstance(value, Sequence) and len(value.items) > 1 and all(label_of(item) for item in value.items)
+    )
+
+
+def _grouped(values: list[Value]) -> list[Value]:
+    """x = 1, y = 2, x = 3, y = 4 as two solutions."""
+    names = [label_of(value) for value in values]
+    count = len(dict.fromkeys(names))
+    if None in names or not 1 < count < len(values) or len(values) % count:
+        return values
+    groups = [values[at : at + count] for at in range(0, len(values), count)]
+    if any({label_of(value) for value in group} != set(names) for group in groups):
+        return values
+    return [Sequence(tuple(group), "") for group in groups]
 
 
 # --- relations --------------------------------------------------------------------------------------------
 
 
 def _item(tokens: list[Token]) -> Value:
-    while _wrapped(tokens) == ("{", "}"):
+    while wrapped(tokens) == ("{", "}"):
         tokens = tokens[1:-1]
-    sides, ops = _split(tokens, "rel")
+    sides, ops = split(tokens, "rel")
     if not ops:
         return _side(tokens)
-    if sides[0] == [] and ops == ["="]:  # "= 5", "≈ 5"
+    if sides[0] == [] and len(ops) == 1 and ops[0] in _EQUALITIES:  # "= 5", "≈ 5"
         return _side(sides[1])
     if any(not side for side in sides):
         raise Unreadable("a relation with an empty side")
-    if set(ops) == {"="}:
-        return _equation(sides)
+    if set(ops) <= set(_EQUALITIES):
+        return read_equation(sides, ops, _side)
     if ops == ["in"]:
-        label, value = _label(sides[0]), _side(sides[1])
-        if label is None:
-            raise Unreadable("membership of something other than a variable")
-        region = None if isinstance(value, Sequence) and value.brackets == "{}" else regions.as_region(value)
-        return replace(region, label=label) if region is not None else replace(value, label=label)  # type: ignore[call-arg]
+        return _membership(*sides)
+    if ops == ["≡"]:
+        return _residue(*sides)
     if all(op in (*_INEQUALITIES, "!=") for op in ops):
-        return regions.inequality([_expression(side) for side in sides], ops)
+        return _inequality(sides, ops)
     raise Unreadable("an unknown relation")
 
 
-def _equation(sides: list[list[Token]]) -> Value:
-    label = None
-    if (found := _label(sides[0])) is not None:
-        label, sides = found, sides[1:]
-    elif len(sides) == 2 and (found := _label(sides[1])) is not None and found != sym("word"):
-        label, sides = found, sides[:1]
-    values = [_side(side) for side in sides]
-    if len(values) == 1:
-        return _labelled(values[0], label)
-    if label is None and len(values) == 2 and all(isinstance(value, Scalar) for value in values):
-        left, right = (value.node for value in values if isinstance(value, Scalar))
-        from verifiers.math.evaluate import free_symbols
-
-        if free_symbols(left) | free_symbols(right):
-            return Relation("=", left, right)
-    from verifiers.math.compare import same
-
-    if all(same(values[-1], value) for value in values[:-1]):  # S = 2 + 3 = 5
-        return _labelled(values[-1], label)
-    raise Unreadable("an equality that does not hold")
+def _membership(left: list[Token], right: list[Token]) -> Value:
+    name = name_of(left)
+    if name is None:
+        raise Unreadable("membership of something other than a variable")
+    try:
+        return Integers(name, domain(right))
+    except Unreadable:
+        value = _side(right)
+    region = None if isinstance(value, Sequence) and value.brackets == "{}" else regions.as_region(value)
+    return replace(region, label=name) if region is not None else replace(value, label=name)  # type: ignore[call-arg]
 
 
-def _labelled(value: Value, label: Node | None) -> Value:
-    if label is None or isinstance(value, Relation | Text) or not hasattr(value, "label"):
-        return value
-    return replace(value, label=label if label != sym("word") else None)  # type: ignore[call-arg]
+def _inequality(sides: list[list[Token]], ops: list[str]) -> Value:
+    nodes = [expression(side) for side in sides]
+    letters = [free_symbols(node) - {"∞"} for node in nodes]
+    if len(sides) > 2 and len({op[0] for op in ops}) == 1 and ops[0] != "!=" and sum(map(bool, letters)) > 1:
+        if ops[0][0] == ">":
+            nodes, ops = nodes[::-1], [op.replace(">", "<") for op in ops[::-1]]
+        return Order(tuple(nodes), tuple(ops))
+    if sum(map(bool, letters)) == 1:
+        at = next(position for position, found in enumerate(letters) if found)
+        name = name_of(sides[at])
+        if name is not None and name != ANY and name.op in ("call", "abs") and sides[at][-1].text != "|":
+            nodes[at] = sym("word")  # 1 < f(x) < 3
+            region = regions.inequality(nodes, ops)
+            return replace(region, label=name) if isinstance(region, Region) else region
+    return regions.inequality(nodes, ops)
 
 
-def _label(tokens: list[Token]) -> Node | None:
-    """The name before an equals sign: x, f(x), |AB|, (p,q), S_1:S, or words; None if it is an expression."""
-    if all(token.kind == "word" or token.kind == "sym" for token in tokens) and any(
-        token.kind == "word" for token in tokens
-    ):
-        return sym("word")
-    if all(token.kind in ("sym", "run") and token.text.replace("'", "").isalpha() for token in tokens):
-        name = "".join(token.text for token in tokens)
-        if (len(tokens) == 1 and tokens[0].kind == "sym") or (name.isupper() and len(name) <= 4):
-            return None if name in ("e", "i", "π", "∞") else sym(name)
-    if tokens[0].kind == "fn" and len(tokens) <= 6 and not any(token.kind == "num" for token in tokens):
-        return _expression(tokens)
-    if len(tokens) > 14:
-        return None
-    if tokens[0].text == "frac" and _DERIVATIVE.fullmatch("".join(token.text for token in tokens)):
-        return sym("word")
-    pair = _wrapped(tokens)
-    if pair is not None and pair[0] in ("(", "<"):
-        parts, cuts = _split(tokens[1:-1], "sep")
-        labels = [_label(part) if part else None for part in parts]
-        return Node("tuple", tuple(labels)) if cuts and all(labels) else None
-    parts, cuts = _split(tokens, "op", (":",))
-    if cuts:
-        labels = [_label(part) if part else None for part in parts]
-        return Node("ratio", tuple(labels)) if all(labels) else None
-    if tokens[0].text == "|" == tokens[-1].text:
-        inner = tokens[1:-1]
-        return Node("abs", (found,)) if inner and (found := _label(inner)) is not None else None
-    if tokens[0].kind == "sym":
-        if (
-            len(tokens) > 3
-            and tokens[1].text == "("
-            and _wrapped(tokens[1:]) is not None
-            and not tokens[1].spaced
-        ):
-            parts, _ = _split(tokens[2:-1], "sep")
-            try:
-                return Node("call", (tokens[0].text, *(_expression(part) for part in parts)))
-            except Unreadable:
-                return Node("call", (tokens[0].text, *(token.text for token in tokens[2:-1])))
-        if len(tokens) > 1 and tokens[1].text in ("_", "'"):
-            node = _expression(tokens)
-            return node if node.op in ("sym", "call") else None
-    return None
+def _residue(left: list[Token], right: list[Token]) -> Value:
+    """x ≡ 3 (mod 8)"""
+    value = _side(right)
+    name = name_of(left)
+    if not isinstance(value, Family) or name is None:
+        raise Unreadable("a congruence without a modulus")
+    return replace(value, label=name if name != ANY else None)
 
 
 # --- one side ---------------------------------------------------------------------------------------------
 
 
-def _expression(tokens: list[Token]) -> Node:
-    parser = Parser(tokens)
-    node = parser.whole()
-    if parser.at != len(parser.tokens):
-        raise Unreadable(f"expected the end, found {parser.peek().text!r}")
-    return node
-
-
 def _side(tokens: list[Token]) -> Value:
     if all(token.kind == "word" for token in tokens):
         raise Unreadable("words")
+    if any(token.kind == "begin" for token in tokens[:2]):
+        found = read_layout(tokens, _statement, _condition)
+        if found is not None:
+            return found
     texts = [token.text for token in tokens[:2]]
     if texts == ["ℝ", "-"] and len(tokens) > 3 and tokens[2].kind == "open":  # ℝ - {2}
         tokens = [tokens[0], tokens[1]._replace(text="∖"), *tokens[2:]]
     if len(tokens) > 4 and texts[0].isupper() and texts[1] == "(" and _is_point(tokens):  # P(3, -4)
-        return _labelled(_side(tokens[1:]), sym(texts[0]))
-    parts, cuts = _split(tokens, "op", ("∪", "∩", "∖"))
+        return labelled(_side(tokens[1:]), sym(texts[0]))
+    parts, cuts = split(tokens, "op", ("∪", "∩", "∖"))
     if cuts:
         return regions.combined([_side(part) for part in parts], cuts)
-    if (pair := _wrapped(tokens)) is not None and pair[0] in ("(", "[", "set", "<"):
-        inner = tokens[1:-1]
-        if pair == ("set", "set"):
-            return _set(inner)
-        parts, cuts = _split(inner, "sep")
-        if cuts:
-            if any(cut in ("and", "or") for cut in cuts) or any(not part for part in parts):
-                raise Unreadable("words between the parts of a tuple")
-            brackets = pair[0] + {"<": ">"}.get(pair[1], pair[1])
-            if brackets not in ("()", "[]", "(]", "[)", "<>"):
-                raise Unreadable("brackets that do not match")
-            return Sequence(tuple(_item(part) for part in parts), "()" if brackets == "<>" else brackets)
-        if pair == ("(", ")") and any(token.kind in ("rel", "money", "word") for token in inner):
-            return _item(inner)
-        if pair == ("[", "]"):
-            held = _item(inner)
-            return held if isinstance(held, Matrix) else Sequence((held,), "[]")
-    parts, cuts = _split(tokens, "op", (":",))
+    if (found := _modulo(tokens)) is not None:
+        return found
+    pair = wrapped(tokens)
+    if pair is not None and (found := _bracketed(tokens[1:-1], pair)) is not None:
+        return found
+    parts, cuts = split(tokens, "op", (":",))
+    if len(cuts) == 1 and name_of(parts[0]) == ANY:  # Area: 24
+        return _side(parts[1])
     if cuts:
-        return Ratio(tuple(_expression(part) for part in parts))
+        return Ratio(tuple(expression(part) for part in parts))
     return scalar(tokens)
+
+
+def _bracketed(inner: list[Token], pair: tuple[str, str]) -> Value | None:
+    """A set, tuple, interval or statement in brackets; None if the brackets only group."""
+    if pair == ("set", "set"):
+        return _set(inner)
+    if pair[0] not in ("(", "[", "<"):
+        return None
+    parts, cuts = split(inner, "sep")
+    if cuts:
+        if any(cut in ("and", "or") for cut in cuts) or any(not part for part in parts):
+            raise Unreadable("words between the parts of a tuple")
+        brackets = pair[0] + {"<": ">"}.get(pair[1], pair[1])
+        if brackets not in ("()", "[]", "(]", "[)", "<>"):
+            raise Unreadable("brackets that do not match")
+        return Sequence(tuple(_item(part) for part in parts), "()" if brackets == "<>" else brackets)
+    if pair == ("(", ")") and any(token.kind in ("rel", "money", "word") for token in inner):
+        return _item(inner)
+    if pair == ("[", "]"):
+        held = _item(inner)
+        return held if isinstance(held, Matrix) else Sequence((held,), "[]")
+    return None
+
+
+def _modulo(tokens: list[Token]) -> Value | None:
+    """3 (mod 8), 3 mod 8; None without a modulus."""
+    if tokens[-1][:2] == ("close", ")"):
+        opening = next((at for at in range(len(tokens) - 1, -1, -1) if tokens[at].text == "("), 0)
+        if opening and tokens[opening + 1][:2] == ("op", "mod"):
+            tokens = [*tokens[:opening], *tokens[opening + 1 : -1]]
+    parts, cuts = split(tokens, "op", ("mod",))
+    if len(cuts) != 1 or not all(parts):
+        return None
+    residues, commas = split(parts[0], "sep")
+    modulus = expression(parts[1])
+    if commas or free_symbols(modulus):
+        raise Unreadable("a modulus that is not a number")
+    residue = expression(residues[0])
+    value = Node("add", (residue, Node("mul", (modulus, sym("k")))))
+    return Family(Scalar(value), "k", residue=residue)
+
+
+def _condition(tokens: list[Token]) -> Value:
+    """The condition of one row of a piecewise definition."""
+    conditions = read_conditions(tokens, _item)
+    if len(conditions) == 1:
+        return conditions[0]
+    raise Unreadable("a row with several conditions")
 
 
 def _is_point(tokens: list[Token]) -> bool:
     separated = any(token.kind == "sep" and token.text in ",;" for token in tokens)
-    return tokens[0].kind == "sym" and separated and _wrapped(tokens[1:]) is not None
+    return tokens[0].kind == "sym" and separated and wrapped(tokens[1:]) is not None
 
 
 def _set(inner: list[Token]) -> Value:
     if not inner:
         return Region(())
     for bar in (("op", ("|", ":")), ("rel", ("|",))):
-        parts, cuts = _split(inner, *bar)
+        parts, cuts = split(inner, *bar)
         if len(cuts) == 1 and any(token.kind == "rel" for token in parts[1]):  # {x : x > 3}
-            name = _split(parts[0], "rel")[0][0]
-            condition, label = _statement(parts[1]), _label(name)
-            region = regions.as_region(condition)
-            if region is None or label is None or region.label != label:
-                raise Unreadable("a set with an unknown condition")
-            return replace(region, label=None)
-    parts, cuts = _split(inner, "sep")
+            return _described(parts[0], parts[1])
+    parts, cuts = split(inner, "sep")
     if any(not part for part in parts):
         raise Unreadable("an empty place in a set")
     items: list[Value] = []
@@ -304,3 +362,19 @@ def _set(inner: list[Token]) -> Value:
         value = _item(part)
         items.extend(value.items if isinstance(value, Sequence) and value.brackets == "" else (value,))
     return Sequence(tuple(items), "{}")
+
+
+def _described(left: list[Token], condition: list[Token]) -> Value:
+    """{x : x > 3}, {5k : k ∈ ℤ}, {x : x = 5k, k ∈ ℤ}"""
+    name = name_of(split(left, "rel")[0][0])
+    held = _statement(condition)
+    if isinstance(held, Integers):
+        return holds_where(_statement(left), [held])
+    if isinstance(held, Family | Qualified) or (isinstance(held, Sequence) and held.brackets == ""):
+        inner = held.value if isinstance(held, Qualified) else held
+        if name is not None and label_of(inner) == name and not isinstance(held, Qualified):
+            return replace(held, label=None)
+    region = regions.as_region(held)
+    if region is None or name is None or region.label != name:
+        raise Unreadable("a set with an unknown condition")
+    return replace(region, label=None)

@@ -11,8 +11,13 @@ __all__ = [
     "Choice",
     "Clock",
     "Decimal",
+    "Family",
+    "Integers",
     "Matrix",
+    "Order",
     "Piece",
+    "Piecewise",
+    "Qualified",
     "Ratio",
     "Region",
     "Relation",
@@ -43,6 +48,8 @@ class Scalar:
     """The name before an equals sign: a symbol, f(x) or |AB|."""
     measure: Scalar | None = None
     """The same text with its letters read as a unit, if that is possible: `5 m`, `9.8 m/s^2`."""
+    rounded: Scalar | None = None
+    """The decimal that was written after the exact value, and agrees with it: 12π ≈ 37.70."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,48 @@ class Relation:
     op: str
     left: Node
     right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A chain of inequalities between several unknowns, in rising order: a < b <= c."""
+
+    sides: tuple[Node, ...]
+    ops: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """The condition that a letter is an integer, from `low` on; None: any integer."""
+
+    label: Node
+    low: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Qualified:
+    """A value that holds under conditions: for n ≥ 1, where x ≠ 2."""
+
+    value: Value
+    conditions: tuple[Region | Relation | Integers, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A value for every integer `parameter`: kπ, k ∈ ℤ. `residue` is 3 where 3 (mod 8) was written."""
+
+    value: Value
+    parameter: str
+    label: Node | None = None
+    residue: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piecewise:
+    """Values with the condition of each; None is "otherwise"."""
+
+    pieces: tuple[tuple[Value, Value | None], ...]
+    label: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +182,20 @@ class Clock:
     half: str
 
 
-Value = Scalar | Sequence | Region | Relation | Matrix | Ratio | Text | Choice | Based | Clock
+Value = (
+    Scalar
+    | Sequence
+    | Region
+    | Relation
+    | Order
+    | Integers
+    | Qualified
+    | Family
+    | Piecewise
+    | Matrix
+    | Ratio
+    | Text
+    | Choice
+    | Based
+    | Clock
+)

@@ -1,0 +1,113 @@
+"""Chains of equal sides: the name, the value and its decimal in S = 2πr = 12π ≈ 37.70."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from verifiers.math.equality import equal_trees
+from verifiers.math.evaluate import free_symbols
+from verifiers.math.lex import Token
+from verifiers.math.names import ANY, name_of
+from verifiers.math.normalise import Unreadable
+from verifiers.math.rounding import agrees
+from verifiers.math.tree import Node
+from verifiers.math.values import Relation, Scalar, Sequence, Text, Value
+
+__all__ = ["label_of", "labelled", "read_equation"]
+
+Reader = Callable[[list[Token]], Value]
+
+
+def read_equation(sides: list[list[Token]], ops: list[str], side: Reader) -> Value:
+    """The value of equal sides, with its name; an equation if no side names it.
+
+    `side` reads one side. Raises Unreadable.
+    """
+    exact, decimals = _cut(sides, ops)
+    names: list[Node] = []
+    while len(exact) > 1 and (found := name_of(exact[0])) is not None:
+        names.append(found)
+        exact = exact[1:]
+    if not names and len(exact) == 2 and (found := name_of(exact[1])) not in (None, ANY):
+        names, exact = [found], exact[:1]  # type: ignore[list-item]
+    value = _last_of(exact, bool(names), side)
+    if isinstance(value, Scalar):
+        value = _with_decimal(value, [side(part) for part in decimals])
+    elif decimals:
+        raise Unreadable("an approximation of something other than a number")
+    if len(names) > 1:  # x = y = 1
+        return Sequence(tuple(labelled(value, name) for name in names), "")
+    return labelled(value, names[0] if names else None)
+
+
+def _cut(sides: list[list[Token]], ops: list[str]) -> tuple[list[list[Token]], list[list[Token]]]:
+    """The exact sides of a chain, and those after the first ≈; all sides are exact if only a name is before it."""
+    if "≈" not in ops:
+        return sides, []
+    at = ops.index("≈") + 1
+    if at == 1 and name_of(sides[0]) is not None:
+        return sides[:2], sides[2:]
+    return sides[:at], sides[at:]
+
+
+def _last_of(sides: list[list[Token]], named: bool, side: Reader) -> Value:
+    """The value of a chain of equal sides; an equation if its first side is an expression with letters."""
+    last = side(sides[-1])
+    if len(sides) == 1:
+        return last
+    if not isinstance(last, Scalar):
+        if len(sides) == 2 and _is_expression(sides[0], side):  # A^{-1} = a matrix
+            return last
+        raise Unreadable("equal sides of different types")
+    values = [side(part) for part in sides[:-1]]
+    nodes = [value.node for value in values if isinstance(value, Scalar)]
+    if len(nodes) < len(values):
+        raise Unreadable("equal sides of different types")
+    if not named and (free_symbols(nodes[0]) or (len(sides) == 2 and free_symbols(last.node))):
+        if all(free_symbols(node) or equal_trees(node, last.node) for node in nodes[1:]):
+            return Relation("=", nodes[0], last.node)
+        raise Unreadable("an equality that does not hold")
+    if named and not free_symbols(last.node):  # A = πr² = 16π
+        nodes = [node for node in nodes if not free_symbols(node)]
+    if all(equal_trees(last.node, node) for node in nodes):  # S = 2 + 3 = 5
+        return last
+    before = values[-1]
+    rounded = last.decimal is not None and last.decimal.figures >= 3 and agrees(nodes[-1], last)
+    if rounded and isinstance(before, Scalar) and all(equal_trees(nodes[-1], node) for node in nodes):
+        return replace(before, rounded=last)  # 2/3 = 0.667
+    raise Unreadable("an equality that does not hold")
+
+
+def _is_expression(tokens: list[Token], side: Reader) -> bool:
+    """Whether a side has letters and is not a value of its own: a tuple, a set, a matrix."""
+    if not any(token.kind in ("sym", "run") for token in tokens):
+        return False
+    try:
+        return isinstance(side(tokens), Scalar)
+    except Unreadable:
+        return True
+
+
+def _with_decimal(value: Scalar, decimals: list[Value]) -> Scalar:
+    """`value` with the first decimal after it, if all of them agree with it. Raises Unreadable."""
+    for decimal in decimals:
+        if not isinstance(decimal, Scalar) or not agrees(value.node, decimal):
+            raise Unreadable("a decimal that does not agree with the exact value")
+    if not decimals:
+        return value
+    first = decimals[0]
+    assert isinstance(first, Scalar)
+    return replace(value, rounded=first, unit=value.unit or first.unit)
+
+
+def label_of(value: Value) -> Node | None:
+    """The name that was written before a value."""
+    return getattr(value, "label", None)
+
+
+def labelled(value: Value, label: Node | None) -> Value:
+    """`value` with a name; words name nothing."""
+    if label is None or isinstance(value, Relation | Text) or not hasattr(value, "label"):
+        return value
+    return replace(value, label=label if label != ANY else None)  # type: ignore[call-arg]
