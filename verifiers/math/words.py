@@ -96,6 +96,12 @@ _COUNTERS = (
     "个只件条张本块支枝辆棵头名位种组对双页朵颗套间袋箱瓶台把盒枚人次根株匹"
     "艘架项篇场道题段节滴粒串排层筐桶包份户家"
 )
+_LENGTHS = "千米:kilometers 公里:kilometers 分米:decimeters 厘米:cm 毫米:mm 米:meters"
+_MEASURES = table(
+    f"{_LENGTHS} 千克:kg 公斤:kg 毫克:mg 克:grams 吨:tons 毫升:ml 升:liters 小时:hours 分钟:minutes 分:minutes "
+    "秒:seconds 星期:weeks 周:weeks 天:days 日:days 个月:months 月:months 年:years 岁:years 元:yuan 角:jiao 度:° "
+    "公顷:hectares 美元:dollars 倍:times"
+)
 _MEASURES |= {
     chinese + name: f"{english}_{unit}"
     for name, unit in table(_LENGTHS).items()
