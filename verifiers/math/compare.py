@@ -93,7 +93,9 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _same_relation(gold, answer, rules)
     if isinstance(gold, Order) and isinstance(answer, Order):
-        return gold.ops == answer.ops and all(map(partial(equal_trees, whole=rules.whole), gold.sides, answer.sides))
+        return gold.ops == answer.ops and all(
+            map(partial(equal_trees, whole=rules.whole), gold.sides, answer.sides)
+        )
     if (
         isinstance(gold, Sequence)
         and len(gold.items) == 1
