@@ -27,7 +27,7 @@ from verifiers.math.compare import Rules, same
 from verifiers.math.letters import whole_letters
 from verifiers.math.normalise import DOLLAR, GROUP, Unreadable, normalise
 from verifiers.math.typed import read
-from verifiers.math.values import Scalar, Sequence, Value
+from verifiers.math.values import Ratio, Scalar, Sequence, Value
 from verifiers.types import Problem, Verdict
 
 __all__ = ["MathVerifier", "canonical", "equal", "grade"]
@@ -81,6 +81,8 @@ class MathVerifier:
         rules = self.rules
         if rules.percent == "gold" and _asks_for_percent(problem.prompt):
             rules = replace(rules, percent="free")
+        if isinstance(gold, Ratio) and _ASKS_FOR_TIME.search(problem.prompt):
+            rules = replace(rules, times=True)
         if not (isinstance(gold, Scalar) and gold.node.op == "num"):
             rules = replace(rules, whole=rules.whole | whole_letters(f"{problem.prompt} {gold_text}"))
         right = _matches(gold, gold_text, value, answer, rules)
@@ -175,6 +177,9 @@ def _decimal_comma(text: str) -> str | None:
 
 
 _PADDED = re.compile(r",\s?0\d")
+_ASKS_FOR_TIME = re.compile(
+    r"\b(?:what|which|how much|the) time\b|\bclock\b|\b[ap]\.?m\b|\bwhen (?:will|did|does)\b", re.IGNORECASE
+)
 _PERCENT = re.compile(r"per\s?cent|\\?%", re.IGNORECASE)
 
 

@@ -57,6 +57,8 @@ def describe(value: Value) -> str:
             return " ∪ ".join(map(_piece, pieces)) or "∅"
         case Matrix():
             return "[" + "; ".join(", ".join(map(_tree, row)) for row in value.rows) + "]"
+        case Ratio(literal=True):
+            return " : ".join(map(_tree, value.parts))
         case Ratio():
             first = Node("inv", (value.parts[0],))
             return " : ".join(["1", *(_tree(Node("mul", (part, first))) for part in value.parts[1:])])

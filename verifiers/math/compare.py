@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 from verifiers.math import families, regions
 from verifiers.math.equality import equal_trees, proportional
 from verifiers.math.normalise import Unreadable
-from verifiers.math.tree import Node, sym
+from verifiers.math.tree import Node, num, sym
 from verifiers.math.typed import read
 from verifiers.math.values import (
     Based,
@@ -50,6 +51,7 @@ class Rules:
     `rounding`: "gold": a reference that is a decimal with at least three significant digits equals answers that round
     to it; "never": decimals are exact.
     `whole`: letters that are whole numbers, besides those that the form of the answer says to be (n in n!).
+    `times`: 10:30 is a time and not a ratio, because the problem asks for a time; 8:00 always is one.
 
     Raises ValueError for any other value.
     """
@@ -58,6 +60,7 @@ class Rules:
     units: str = "optional"
     rounding: str = "gold"
     whole: frozenset[str] = frozenset()
+    times: bool = False
 
     def __post_init__(self) -> None:
         for option, known in _KNOWN.items():
@@ -373,21 +376,28 @@ def _same_rows(left: tuple[tuple[Node, ...], ...], right: tuple[tuple[Node, ...]
 
 
 def _same_ratio(gold: Value, answer: Value, rules: Rules) -> bool:
-    if isinstance(gold, Ratio) and isinstance(answer, Ratio):
-        if len(gold.parts) != len(answer.parts):
-            return False
-        products = zip(gold.parts, answer.parts, strict=True)
-        first, second = gold.parts[0], answer.parts[0]
-        return all(
-            equal_trees(Node("mul", (one, second)), Node("mul", (two, first)), rules.whole)
-            for one, two in products
-        )
     if isinstance(gold, Clock) or isinstance(answer, Clock):
         clock, ratio = (gold, answer) if isinstance(gold, Clock) else (answer, gold)
         return isinstance(clock, Clock) and isinstance(ratio, Ratio) and _same_time(clock, ratio)
+    literal = rules.times or any(isinstance(value, Ratio) and value.literal for value in (gold, answer))
+    if isinstance(gold, Ratio) and isinstance(answer, Ratio):
+        if literal:
+            return all(
+                one == two
+                for one, two in zip_longest(gold.parts, answer.parts, fillvalue=num(0))  # 8:30 is 8:30:00
+            )
+        if len(gold.parts) != len(answer.parts):
+            return False
+        pairs = zip(gold.parts, answer.parts, strict=True)
+        first, second = gold.parts[0], answer.parts[0]
+        return all(
+            equal_trees(Node("mul", (one, second)), Node("mul", (two, first)), rules.whole)
+            for one, two in pairs
+        )
     ratio, scalar = (gold, answer) if isinstance(gold, Ratio) else (answer, gold)
     if (
-        not isinstance(ratio, Ratio)
+        literal
+        or not isinstance(ratio, Ratio)
         or not isinstance(scalar, Scalar)
         or len(ratio.parts) != 2
         or scalar.unit

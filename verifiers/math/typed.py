@@ -290,7 +290,7 @@ def _side(tokens: list[Token]) -> Value:
     if len(cuts) == 1 and name_of(parts[0]) == ANY:  # Area: 24
         return _side(parts[1])
     if cuts:
-        return Ratio(tuple(expression(part) for part in parts))
+        return Ratio(tuple(expression(part) for part in parts), clock=_is_clock(parts))
     return scalar(tokens)
 
 
@@ -340,6 +340,15 @@ def _condition(tokens: list[Token]) -> Value:
     if len(conditions) == 1:
         return conditions[0]
     raise Unreadable("a row with several conditions")
+
+
+def _is_clock(parts: list[list[Token]]) -> bool:
+    """Whether a ratio is written as a time of day or a duration: 8:00, 12:05, 1:02:30."""
+    texts = [part[0].text for part in parts if len(part) == 1 and part[0].text.isdigit()]
+    if len(texts) != len(parts) or not 2 <= len(texts) <= 3 or len(texts[0]) > 2:
+        return False
+    later = texts[1:]
+    return all(len(text) == 2 and text < "60" for text in later) and any(text[0] == "0" for text in later)
 
 
 def _is_point(tokens: list[Token]) -> bool:
