@@ -115,8 +115,6 @@ WRONG = [
     (r"5", r"5 \text{ pi}"),
     (r"5", r"5 \text{ degrees below zero}"),
     (r"5", r"5 \text{ more than two}"),
-    (r"5", r"5 \text{ mod } 7"),
-    (r"5", r"5 \pmod 7"),
     (r"2 \text{ hours}", r"2 \text{ minutes}"),
     (r"1 \text{ dozen eggs}", r"12 \text{ dozen eggs}"),
     (r"3", r"3 thousandths"),
