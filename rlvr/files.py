@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+from rlvr.errors import ConfigError
 
 
 def replace(path: Path, chunks: Iterable[bytes], wait: bool = True) -> None:
@@ -37,6 +40,35 @@ def replace(path: Path, chunks: Iterable[bytes], wait: bool = True) -> None:
         raise
     if wait:
         sync(path.parent)
+
+
+def append_to(path: Path) -> IO[str]:
+    """Open a text file to read it and append to it; it is made if need be, and never found through a link.
+
+    Raises:
+        ConfigError: it is a link, which somebody else may have put into the folder.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise ConfigError(f"{path}: a link; expected a file of the folder itself") from None
+    return os.fdopen(fd, "a+", encoding="utf-8")
+
+
+def refuse_links(folder: Path) -> None:
+    """Nothing that is written in an output folder may land elsewhere through a link that came with it.
+
+    Raises:
+        ConfigError: the folder, or its `rollouts` or `checkpoints`, holds a link.
+    """
+    for path in (*folder.glob("*"), *folder.glob("rollouts/*"), *folder.glob("checkpoints/*")):
+        if path.is_symlink():
+            raise ConfigError(
+                f"{path}: a link; what is written in an output folder stays in it. Put what it points to in its place, "
+                "or remove it"
+            )
 
 
 def sync(path: Path) -> None:

@@ -30,7 +30,8 @@ class Run:
 
     def evaluations(self) -> list[Path]:
         """Those made during training, in the order of their steps."""
-        return sorted(self.folder.glob("rollouts/step-*[0-9].jsonl"), key=lambda p: int(p.stem[5:]))
+        steps = (p for p in self.folder.glob("rollouts/step-*.jsonl") if p.stem[5:].isdecimal())
+        return sorted(steps, key=lambda p: int(p.stem[5:]))
 
     @property
     def metrics(self) -> Path:
@@ -97,7 +98,8 @@ def refuse_other(existing: Config, asked: Config, folder: Path) -> None:
 
 
 def refuse_foreign(folder: Path) -> bool:
-    """Whether a run has begun in `folder`. Raises ConfigError if it holds something else."""
+    """Whether a run has begun in `folder`. Raises ConfigError if it holds something else, or links."""
+    files.refuse_links(folder)
     begun = folder.is_dir() and any(
         path.name not in ("config.yaml", "log.txt", "rollouts") and not path.name.startswith(".")
         for path in (*folder.iterdir(), *folder.glob("rollouts/*"))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,9 +21,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rlvr.files import append_to
 from verifiers.visible import visible
 
 log = logging.getLogger("rlvr")
+
+
+class _OwnLog(logging.FileHandler):
+    """A log file that is never found through a link."""
+
+    def _open(self) -> Any:
+        return append_to(Path(self.baseFilename))
 
 
 class Terminal:
@@ -39,7 +48,7 @@ class Terminal:
         if not self.main:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, encoding="utf-8")
+        handler = _OwnLog(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         for old in list(log.handlers):
             log.removeHandler(old)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from string import Formatter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rlvr.config.section import Section
 
@@ -119,12 +119,22 @@ class SourceConfig(Section):
         return "/".join(part for part in (self.dataset, self.subset, self.split) if part)
 
 
+def _names_a_file(name: str) -> str:
+    if not name or name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in name):
+        raise ValueError(f"{name[:80]!r} cannot be part of a file's name; expected letters, digits, - and _")
+    return name
+
+
+ProbeName = Annotated[str, AfterValidator(_names_a_file)]
+"""Its rollouts lie in `rollouts/base.NAME.jsonl`."""
+
+
 class ProblemsConfig(Section):
     train: SourceConfig | None = Field(
         default=None, description="problems to train on; `rlvr eval` does not need them"
     )
     heldout: SourceConfig = Field(description="problems on which the base and the tuned policy are compared")
-    probes: dict[str, SourceConfig] = Field(
+    probes: dict[ProbeName, SourceConfig] = Field(
         default_factory=dict,
         description="further held-out sets, evaluated before and after training and reported separately",
     )

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from rlvr.config.schema import Config
 
+SHOWN = 80  # characters of a value in a message
+
 
 def explain(error: ValidationError) -> Iterator[str]:
     """One line per fault, with the nearest known key where one is unknown."""
@@ -26,7 +28,20 @@ def explain(error: ValidationError) -> Iterator[str]:
         elif fault["type"] == "value_error":
             yield f"{path + ': ' if path else ''}{fault.get('ctx', {}).get('error', fault['msg'])}"
         else:
-            yield f"{path}: {fault['msg']}; found {fault['input']!r}"
+            yield f"{path}: {fault['msg']}; found {_short(fault['input'])}"
+
+
+def _short(value: Any) -> str:
+    """The value, or what kind of value it is if it is long."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, str):
+        return repr(value if len(value) <= SHOWN else f"{value[:SHOWN]}…")
+    if isinstance(value, dict | list) and (len(value) > 4 or any(isinstance(v, dict | list) for v in value)):
+        return f"a {'section' if isinstance(value, dict) else 'list'} of {len(value)}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_short(k)}: {_short(v)}" for k, v in value.items()) + "}"
+    return "[" + ", ".join(map(_short, value)) + "]" if isinstance(value, list) else repr(value)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

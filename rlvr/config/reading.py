@@ -74,6 +74,10 @@ def validate(data: dict[str, Any], where: str) -> Config:
         ) from None
 
 
+MAX_VALUES = 100_000
+"""Of a config; a sweep over many values has hundreds."""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 reads `1e-5` as text (it requires `1.0e-5`); this reads the number, as YAML 1.2 does."""
 
@@ -84,7 +88,27 @@ _Loader.add_implicit_resolver(
 
 
 def _yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # a SafeLoader: plain data only
+    """Plain data (the loader is a SafeLoader). Raises YAMLError, also for what Python cannot hold."""
+    try:
+        data = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise yaml.YAMLError("nested too deeply") from None
+    except ValueError as error:  # a date of month 99, an integer of thousands of digits
+        raise yaml.YAMLError(f"a value that cannot be read: {error}") from error
+    _refuse_bomb(data)
+    return data
+
+
+def _refuse_bomb(data: Any) -> None:
+    """Anchors that are used again and again make a short file long. Raises YAMLError."""
+    pending, seen = [data], 0
+    while pending:
+        value = pending.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        seen += len(inner)
+        if seen > MAX_VALUES:
+            raise yaml.YAMLError(f"more than {MAX_VALUES:,} values, counting each use of an anchor")
+        pending += inner
 
 
 def _override(data: dict[str, Any], text: str) -> None:

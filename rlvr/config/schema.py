@@ -51,6 +51,7 @@ class SamplingConfig(Section):
     samples: int = Field(
         default=64,
         ge=1,
+        le=1_000_000,
         description="samples per held-out problem; at least 2 analysis.search_budget, 16 of it to show expansion",
     )
     temperature: float = Field(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -17,4 +17,13 @@ class Section(BaseModel):
         optional = type(None) in get_args(cls.model_fields[str(info.field_name)].annotation)
         if optional and isinstance(value, str) and value.strip().lower() in ("none", "unset"):
             raise ValueError(f"found the text {value!r}; for no value, write null")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _fits_in_64_bits(cls, value: Any) -> Any:
+        if (
+            isinstance(value, int) and value.bit_length() > 63
+        ):  # else it fails later, in a generator or a file
+            raise ValueError(f"found an integer of {value.bit_length()} bits; expected one of at most 63")
         return value

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlvr.errors import ConfigError
+from rlvr.files import append_to, refuse_links
 from rlvr.launch import signals
 
 if TYPE_CHECKING:
@@ -119,14 +120,15 @@ def locked(folder: Path, work: str = "run") -> Iterator[None]:
 
     Raises:
         ConfigError: another process holds it (its pid, host and since when are named), its file system has no locks,
-            or the processes of this launch do not share it.
+            it holds links, or the processes of this launch do not share it.
     """
     if not processes().is_main_process:
         require_shared(folder)
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+", encoding="utf-8") as file:
+    refuse_links(folder)
+    with append_to(folder / ".lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

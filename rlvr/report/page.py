@@ -100,9 +100,14 @@ def as_csv(panel: Panel) -> str:
     """The panel's numbers, in full precision."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(panel.columns)
-    writer.writerows(panel.rows)
+    writer.writerow(map(_plain, panel.columns))
+    writer.writerows(map(_plain, row) for row in panel.rows)
     return out.getvalue()
+
+
+def _plain(cell: Any) -> Any:
+    """A text that a spreadsheet would take for a formula begins with an apostrophe: ids and names come from files."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _see(browser: Browser) -> str:

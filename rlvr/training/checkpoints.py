@@ -96,7 +96,8 @@ class Checkpoints:
 
     def all(self) -> list[Checkpoint]:
         """Every one with a readable manifest, by step."""
-        found = (opened(path) for path in self.folder.glob("checkpoint-*") if path.suffix == "")
+        paths = self.folder.glob("checkpoint-*")
+        found = (opened(path) for path in paths if path.name.removeprefix("checkpoint-").isdecimal())
         return sorted((c for c in found if isinstance(c, Checkpoint)), key=lambda c: c.step)
 
     def newest(self, origin: str | None = None) -> Checkpoint | None:
@@ -105,8 +106,9 @@ class Checkpoints:
         With an `origin`, only those that descend from it count. Call it on the main process alone.
         """
         shutil.rmtree(self.staging, ignore_errors=True)
-        paths = [p for p in self.folder.glob("checkpoint-*") if p.suffix == ""]
-        for path in sorted(paths, key=lambda p: -int(p.name.removeprefix("checkpoint-"))):
+        steps = {p: p.name.removeprefix("checkpoint-") for p in self.folder.glob("checkpoint-*")}
+        paths = [p for p, step in steps.items() if step.isdecimal()]  # not a person's `checkpoint-best`
+        for path in sorted(paths, key=lambda p: -int(steps[p])):
             fault = damage(path)
             if fault is not None:
                 self._aside(path, "damaged")
