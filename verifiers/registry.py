@@ -41,9 +41,13 @@ def load(spec: str, **options: Any) -> Verifier:
     is). A plug-in cannot replace a built-in name. Raises `UnknownVerifier`; `BadOption`, also for a value that
     the constructor refuses; and `ValueError` for an unknown `answer_format`.
 
+    Every verifier takes the option `thinking_marks`: further pairs [[opening, closing], …] of marks of a thought,
+    besides those of `verifiers.extract.MARKS`.
+
     >>> load("my_package.graders:MyVerifier", strict=True)
     """
     target = resolve(spec)
+    further_marks = options.pop("thinking_marks", ())
     found = _import(spec, target)
     if isinstance(found, type):
         try:
@@ -67,7 +71,27 @@ def load(spec: str, **options: Any) -> Verifier:
     from verifiers.extract import cut
 
     cut("", found.answer_format)  # raises for an unknown format
-    return found
+    verifier: Any = _WithMarks(found, _further(spec, further_marks)) if further_marks else found
+    return verifier
+
+
+class _WithMarks:
+    """A verifier whose responses may have further marks of thoughts."""
+
+    def __init__(self, verifier: Verifier, marks: Any) -> None:
+        self._verifier, self.thinking_marks = verifier, marks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._verifier, name)
+
+
+def _further(spec: str, marks: Any) -> Any:
+    from verifiers.extract import with_further
+
+    try:
+        return with_further(marks)
+    except (TypeError, ValueError) as error:
+        raise BadOption(f"verifier {spec!r}: {error}") from None
 
 
 def resolve(spec: str) -> str:
@@ -91,11 +115,11 @@ def judge(verifier: Verifier, problem: Problem, response: str) -> Verdict:
     (in a worker of a pool it means that the response ran into the memory limit).
     """
     from verifiers.extract import (
-        cut,
+        cut_for,
     )  # late: compiling its patterns would double the time to import this package
 
     try:
-        found = cut(response, verifier.answer_format)
+        found = cut_for(verifier, problem, response)
         if found.answer is None and not getattr(verifier, "judges_missing_answers", False):
             return Verdict(0.0, "no_answer", detail=found.note)
         verdict = verifier.verify(problem, found.trace, found.answer)

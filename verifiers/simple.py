@@ -9,6 +9,7 @@ from verifiers.math import reference_answer
 from verifiers.math.evaluate import Undecided, Undefined, exact
 from verifiers.math.normalise import Unreadable
 from verifiers.math.numeric import numeric
+from verifiers.math.phrases import chosen_letters
 from verifiers.math.tree import Node, as_digits
 from verifiers.math.typed import read
 from verifiers.math.values import Choice, Scalar
@@ -82,7 +83,10 @@ def _number(text: str) -> Fraction:
 
 
 class ChoiceVerifier:
-    """The letter of a multiple choice: C, (C), "C) 12", \\text{(C)}. The reference is a letter or an index from 0.
+    """The letter of a multiple choice: C, (C), "C) 12", \\text{(C)}, or all of several right ones: ACD, "A, C and D".
+
+    The reference is a letter, letters, or an index from 0. Names and letters in prose are found as `verifiers.extract`
+    says for its format "choice": a letter that is announced goes before a box without one.
 
     >>> ChoiceVerifier().verify(Problem("p", "…", "C"), "", "(C) 12").score
     1.0
@@ -90,7 +94,7 @@ class ChoiceVerifier:
 
     name = "choice"
 
-    def __init__(self, answer_format: str = "boxed") -> None:
+    def __init__(self, answer_format: str = "choice") -> None:
         self.answer_format = answer_format
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
@@ -98,16 +102,19 @@ class ChoiceVerifier:
         if isinstance(reference, int) and not isinstance(reference, bool) and 0 <= reference < 26:
             gold = chr(ord("A") + reference)
         elif not isinstance(reference, str) or (gold := _letter(reference)) is None:
-            return _unverifiable(reference, "a letter or an index from 0 to 25")
+            return _unverifiable(reference, "a letter, letters, or an index from 0 to 25")
         if answer is None:
             return Verdict(0.0, "no_answer")
         letter = _letter(answer)
         if letter is None:
-            return _verdict(False, answer[:200], "not a single letter")
+            return _verdict(False, answer[:200], "no letter")
         return _verdict(letter == gold, letter)
 
 
 def _letter(text: str) -> str | None:
+    """A letter, or several in the order of the alphabet; None if `text` is something else."""
+    if (several := chosen_letters(text)) is not None:
+        return "".join(sorted(several))
     try:
         value = read(text)
     except Unreadable:

@@ -35,6 +35,9 @@ class Problem:
     """JSON-like: a string for mathematics, a mapping of tests for code."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else the data set says of it (level, source, …); verifiers do not need it."""
+    opened: str = ""
+    """The mark, such as "<think>", with which the prompt that the policy read opened a thought, if it did: a response
+    that does not close it has no answer. Where `prompt` itself ends with the mark, this need not be given."""
 
 
 @dataclass(frozen=True, slots=True)

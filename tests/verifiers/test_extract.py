@@ -11,7 +11,7 @@ CASES = [
     ("so \\boxed{5}.", "5"),
     ("\\boxed{3}, no: \\boxed{\\frac{1}{2}} it is", "\\frac{1}{2}"),
     ("\\boxed{5}\n\nActually the answer is \\boxed{6}.", "6"),
-    ("the answer is \\boxed{5}. Let me check: \\boxed{6", "5"),
+    ("the answer is \\boxed{5}. Let me check: \\boxed{6", None),
     ("\\boxed{5", None),
     ("\\boxed{}", None),
     ("the answer is \\boxed{42", None),

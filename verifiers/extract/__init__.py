@@ -3,13 +3,17 @@
 What belongs in this package: finding the answer in the text of a response, in every `answer_format`. What an answer
 means, and whether it is right, is the business of the verifiers.
 
-- `cut`: boxes, announced answers, lines and whole texts.
+- `cut`: the formats, and what goes before what.
+- `thinking`: the marks of thoughts.
+- `boxes`, `tags`, `announced` (with `statements`): where an answer stands in a text.
 - `programs`: fenced code blocks.
 """
 
 from __future__ import annotations
 
-from verifiers.extract.cut import Cut, cut
+from verifiers.extract.boxes import has_box
+from verifiers.extract.cut import Cut, cut, cut_for
 from verifiers.extract.programs import last_program
+from verifiers.extract.thinking import MARKS, Marks, opened_by, with_further
 
-__all__ = ["Cut", "cut", "last_program"]
+__all__ = ["MARKS", "Cut", "Marks", "cut", "cut_for", "has_box", "last_program", "opened_by", "with_further"]

@@ -1,8 +1,8 @@
 """Cutting a response into trace z and answer y.
 
-All patterns scan without backtracking. A response of ten million characters, or of ten thousand opening braces,
-takes milliseconds: boxes are matched in one pass over a bounded window, and phrases are searched for only near the
-end.
+The text after the last thought is what counts, and in it the answer that is given last. All patterns scan without
+backtracking. A response of ten million characters, or of ten thousand opening braces, takes milliseconds: boxes are
+matched in one pass over a bounded window, and phrases are searched for only near the end.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from verifiers.extract import boxes, tags
+from verifiers.extract.announced import announced, announcements, in_bold
 from verifiers.extract.programs import last_program
+from verifiers.extract.statements import is_letter, shorn
+from verifiers.extract.thinking import MARKS, Marks, after_thoughts, opened_by
+from verifiers.types import Problem, Verifier
 
-__all__ = ["Cut", "cut"]
+__all__ = ["Cut", "cut", "cut_for"]
 
-BOX_REACH = 300_000
-"""Characters before and after the last `\\boxed{` in which boxes are matched."""
-PHRASE_REACH = 20_000
-"""Characters at the end of a response in which "the answer is" is searched for."""
 BARE_LENGTH = 200
 """Largest length in characters of a bare answer: a whole response, or its last line, that is only an answer."""
 
@@ -32,14 +33,21 @@ class Cut:
     note: str = ""
 
 
-def cut(response: str, answer_format: str = "boxed") -> Cut:
+def cut(response: str, answer_format: str = "boxed", marks: Marks = MARKS, opened: str = "") -> Cut:
     """Cut `response` into trace and answer.
 
-    - ``"boxed"``: after the last ``</think>``, the content of ``<answer>…</answer>``, else the last complete
-      ``\\boxed{…}``, else the last "the answer is …", "Answer: …", "#### …", "A: …", else a response or last line
-      that is a bare answer. A thinking block or a box that is never closed gives no answer.
-    - ``"text"``: the whole response, stripped. ``"line"``: its last non-empty line.
-    - ``"code"``: its last program.
+    - ``"boxed"``: the content of the last answer tag (``<answer>…</answer>``) or box (``\\boxed{…}``, or several with
+      only "," or "and" between them), whichever is later; else what is announced last ("the answer is …", "Answer: …",
+      "#### …", "option B is correct"); else a key "answer" of JSON; else a response or last line that is a bare answer,
+      or has one in bold. A last box that is never closed gives no answer.
+    - ``"choice"``: the same, but a letter that is announced goes before a box that holds none.
+    - ``"line"``: the last non-empty line.
+    - ``"code"``: the last program.
+    - ``"text"``: the whole response, stripped; thoughts belong to it.
+
+    All formats but ``"text"`` look only at what follows the last thought, and a thought that is never closed gives no
+    answer. `marks` are the pairs of marks that open and close one, `opened` is the mark with which the prompt opened
+    one.
 
     Raises ValueError for any other format. Never raises on any text.
 
@@ -47,191 +55,150 @@ def cut(response: str, answer_format: str = "boxed") -> Cut:
     '4'
     """
     try:
-        how = _formats()[answer_format]
+        how = _FORMATS[answer_format]
     except KeyError:
-        known = ", ".join(sorted(_formats()))
+        known = ", ".join(sorted(_FORMATS))
         raise ValueError(f"answer_format is {answer_format!r}; expected one of {known}") from None
-    return how(response)
+    if answer_format == "text":
+        return _text(response)
+    start, unfinished = after_thoughts(response, marks, opened)
+    if unfinished:
+        return Cut(response, None, f"{unfinished} is never closed")
+    if not response[start:].strip():
+        return Cut(
+            response, None, "there is no text after the thinking" if start else "the response is empty"
+        )
+    return how(response, start)
 
 
-def _formats() -> dict[str, Callable[[str], Cut]]:
-    return {"boxed": _boxed, "text": _text, "line": _line, "code": _code}
+def cut_for(verifier: Verifier, problem: Problem, response: str) -> Cut:
+    """The cut that `verifier` asks for: its `answer_format`, and its `thinking_marks` where it has any."""
+    marks = getattr(verifier, "thinking_marks", MARKS)
+    opened = problem.opened or opened_by(problem.prompt, marks)
+    return cut(response, verifier.answer_format, marks, opened)
 
 
-def _code(response: str) -> Cut:
-    program = last_program(response)
-    return Cut(response, program, "" if program is not None else "no complete program")
-
-
-def _text(response: str) -> Cut:
+def _text(response: str, start: int = 0) -> Cut:
     answer = response.strip()
     return Cut("", answer) if answer else Cut("", None, "the response is empty")
 
 
-def _line(response: str) -> Cut:
+def _line(response: str, start: int) -> Cut:
     body = response.rstrip()
-    if not body:
-        return Cut("", None, "the response is empty")
-    start = max(body.rfind("\n"), body.rfind("\r")) + 1
+    start = max(start, body.rfind("\n") + 1, body.rfind("\r") + 1)
     return Cut(body[:start], body[start:].strip())
+
+
+def _code(response: str, start: int) -> Cut:
+    program = last_program(response[start:])
+    return Cut(response, program, "" if program is not None else "no complete program")
 
 
 # --- boxed ------------------------------------------------------------------------------------------------
 
-_THINK = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<reasoning>", "</reasoning>"))
-_BOXES = ("\\boxed", "\\fbox")
-_BRACES = re.compile(r"\\(?:boxed|fbox)[ \t]*\{|\\[\\{}]|[{}]")
+_NEVER_CLOSED = "a box is never closed"
 
 
-def _boxed(response: str) -> Cut:
-    start = 0
-    for opening, closing in _THINK if "<" in response else ():
-        closed = _last(response, closing)
-        if _last(response, opening) > closed:
-            return Cut(response, None, f"{opening} is never closed")
-        if closed >= 0:
-            start = max(start, closed + len(closing))
-    end = len(response)
-    tag_end = _last(response, "</answer>", start)
-    if tag_end >= 0:
-        tag_start = response.rfind("<answer>", start, tag_end)
-        if tag_start >= 0:
-            inside = (tag_start + len("<answer>"), tag_end)
-            if (box := _last_box(response, *inside)) is not None:
-                return _between(response, *box)
-            if _has_box(response, *inside):
-                return Cut(response, None, "a box is never closed")
-            return _between(response, *inside)
-    if (box := _last_box(response, start, end)) is not None:
-        return _between(response, *box)
-    if _has_box(response, start, end):
-        return Cut(response, None, "a box is never closed")
-    return _by_phrase(response, start) or _bare(response, start)
+def _boxed(response: str, start: int) -> Cut:
+    """What a tag holds, a box, an announcement, JSON, or a bare answer."""
+    tag = tags.inside_tags(response, start)
+    begin, end = (tag[0], tag[1]) if tag else (start, len(response))
+    if tag and "\\" in response[end:] and boxes.boxes(response, end):
+        tag, begin, end = None, end, len(response)
+    found = boxes.boxes(response, begin, end)
+    if found is None:
+        return Cut(response, None, _NEVER_CLOSED)
+    if found:
+        return _of_boxes(response, found)
+    if tag is None:
+        return _by_phrase(response, start) or _of_json(response, start) or _bare(response, start)
+    inner = response[:end]
+    content = tags.without_tokens(inner[begin:])
+    if "\n" in content or len(content) > BARE_LENGTH or " " in content:
+        said = _by_phrase(inner, begin) or _of_json(inner, begin)
+        if said is not None:
+            return said
+    return _between(response, tags.unfenced(content), tag[2])
 
 
-def _last(text: str, part: str, start: int = 0, end: int | None = None) -> int:
-    """`rfind` for long texts: without a hit it is slow over megabytes, and `find` is not."""
-    return -1 if text.find(part, start, end) < 0 else text.rfind(part, start, end)
-
-
-def _between(response: str, start: int, end: int, before: int | None = None) -> Cut:
-    """The answer in response[start:end]; the trace is the text before it, or before `before`."""
-    answer = response[start:end].strip()
+def _between(response: str, answer: str, before: int) -> Cut:
+    """An answer whose trace is the text before it."""
     if not answer:
         return Cut(response, None, "the answer is empty")
-    return Cut(response[: start if before is None else before].rstrip(), answer)
+    return Cut(response[:before].rstrip(), answer)
 
 
-def _has_box(text: str, start: int, end: int) -> bool:
-    return any(text.find(box, start, end) >= 0 for box in _BOXES)
+def _of_boxes(response: str, found: list[boxes.Box]) -> Cut:
+    run = boxes.last_boxes(response, found)
+    answer = _without_words(boxes.answer_of(response, run))
+    if _RELATION.search(answer) and not is_letter(answer):
+        later = announced(response, run[-1].end)
+        if later and is_letter(later.statement):  # "this leaves \boxed{a < b}. Answer: D"
+            return _between(response, later.statement, later.start)
+    return _between(response, answer, run[0].start)
 
 
-def _last_box(text: str, start: int, end: int) -> tuple[int, int, int] | None:
-    """(start of the content, end of the content, start of the box) of the last complete box; of nested boxes the
-    outermost."""
-    last = max(_last(text, box, start, end) for box in _BOXES)
-    if last < 0:
-        return None
-    first = min(found for box in _BOXES if (found := text.find(box, start, end)) >= 0)
-    start, end = max(first, last - BOX_REACH), min(end, last + BOX_REACH)
-    open_braces: list[tuple[int, int]] = []  # starts of a box and its content; (-1, -1) for another brace
-    best: tuple[int, int, int] | None = None
-    for match in _BRACES.finditer(text, start, end):
-        token = match.group()
-        if token == "}":
-            if open_braces and (opened := open_braces.pop())[0] >= 0:
-                best = (opened[1], match.start(), opened[0])
-        elif token == "{":
-            open_braces.append((-1, -1))
-        elif len(token) > 2:
-            open_braces.append((match.start(), match.end()))
-    return best
+def _choice(response: str, start: int) -> Cut:
+    """As `_boxed`; but a letter that is announced goes before whatever is no letter."""
+    found = _boxed(response, start)
+    if found.note == _NEVER_CLOSED or (found.answer is not None and is_letter(found.answer)):
+        return found
+    for said in announcements(response, start):
+        if is_letter(said.statement):
+            return _between(response, said.statement, said.start)
+    return found
 
 
-_ANCHOR = re.compile(r"\bans(?:wer)?\b|####|(?-i:^A:)", re.IGNORECASE | re.MULTILINE)
-_ANCHORS = ("nswer", "NSWER", "####", "A:", "Ans", "ans")
-_ANNOUNCES = re.compile(
-    r"[*_ ]{0,4}(?:(?:to|of|for) [^.\n:*]{1,80}? )?"
-    r"(?:(?:is|are|was|equals|(?:would|should|will|must) be)\b(?: (?:therefore|thus|then|simply|just)\b)?[*_ ]{0,4}:?"
-    r"|[:=]|[*_ ]{0,4}\n)",
-    re.IGNORECASE,
+_RELATION = re.compile(
+    r"[=<>≤≥≈]|\\(?:ll|gg|leq?|geq?|approx|sim|propto|neq?|to|in|subset)(?![a-z])|[A-Za-z]{4} [A-Za-z]{2}"
 )
-_VERB = re.compile(r"\b(?:is|was|are|be|equals)\b", re.IGNORECASE)
+_PROSE = re.compile(r"\\(?:text(?:rm|bf|it|normal)?|mbox|hbox)\s?\{([^{}]*)\}")
+_ASIDE = re.compile(r"\(?\b(?:since|because|as|i\.e\.|not)\b|^There (?:is|are|will be|were)\b")
+_THERE_ARE = re.compile(r"There (?:is|are|will be|were) (?:exactly |only )?(?=\S)")
+
+
+def _without_words(answer: str) -> str:
+    """A box that is a sentence says what the sentence does: "There are 12 ways", "x = 5 (since x > 0)"."""
+    if not _ASIDE.search(answer) and "There" not in answer:
+        return answer
+    plain = " ".join(_PROSE.sub(r" \1 ", answer).split())
+    said = shorn(_THERE_ARE.sub("", plain, count=1))
+    return said if said != plain else answer
 
 
 def _by_phrase(response: str, start: int) -> Cut | None:
-    """The answer after the last announcing phrase; None if there is no such phrase."""
-    start = max(start, len(response) - PHRASE_REACH)
-    tail = response[start:]
-    last = max(map(tail.rfind, _ANCHORS))
-    if last < 0:
+    """The answer of the last announcement that says one; None if there is none."""
+    said = announced(response, start)
+    if said is None:
         return None
-    near = max(0, last - 200)  # usually the last anchor announces; else search all of the tail
-    announced = _announcement(tail, near) or (_announcement(tail, 0) if near else None)
-    if announced is None:
-        return None
-    answer = _first_statement(tail[announced[1] :])
-    note = "" if answer else "the last announcement is not followed by an answer"
-    return Cut(response[: start + announced[0]].rstrip(), answer or None, note)
+    note = "the last announcement is not followed by an answer" if said.cut_off else ""
+    return Cut(response[: said.start].rstrip(), said.statement or None, note)
 
 
-def _announcement(tail: str, start: int) -> tuple[int, int] | None:
-    """Start and end of the last announcing phrase after `start`."""
-    announced: tuple[int, int] | None = None
-    for anchor in _ANCHOR.finditer(tail, start):
-        if anchor.group()[-1] in "#:":
-            announced = anchor.span()
-        elif (phrase := _ANNOUNCES.match(tail, anchor.end())) is not None:
-            announced = anchor.start(), phrase.end()
-    return announced
-
-
-_FENCES = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("**", "**"), ("$", "$"))
-_REASON = re.compile(r",? (?:because|since|which|where|as) ")
-_STOP = re.compile(r"\n|[.!?](?=\s+[A-Z\"'(*$\\]|\s*$)|\.?\s+(?=I hope|Hope this)|<\||</")
-
-
-def _first_statement(rest: str) -> str:
-    """The announced answer: mathematics between delimiters or bold text at the beginning, else the sentence."""
-    rest = rest.lstrip(" \t\r\n*_:#")[:2000] if not rest.startswith("**") else rest.strip()[:2000]
-    for opening, closing in _FENCES:
-        if rest.startswith(opening):
-            end = rest.find(closing, len(opening))
-            if end > 0:
-                after = rest[end + len(closing) :]
-                stop = _STOP.search(after)
-                trailing = (after[: stop.start()] if stop else after).strip(" \t*_.,;:!")
-                if not trailing:
-                    return rest[len(opening) : end].strip()
-            break
-    stop = _STOP.search(rest)
-    sentence = (rest[: stop.start()] if stop else rest).replace("**", "").strip(" \t*_")
-    if (reason := _REASON.search(sentence)) is not None:
-        sentence = sentence[: reason.start()]
-    verbs = list(_VERB.finditer(sentence))
-    if (
-        verbs
-        and len(sentence.split()) > 3
-        and not any(char.isdigit() for char in sentence[: verbs[-1].start()])
-    ):
-        sentence = sentence[verbs[-1].end() :].strip(" :*_")
-    return sentence
+def _of_json(response: str, start: int) -> Cut | None:
+    found = tags.from_json(response, start)
+    return None if found is None else _between(response, found[1] or "", found[0])
 
 
 _LONG_WORD = re.compile(r"[A-Za-z]{4,}")
 
 
 def _bare(response: str, start: int) -> Cut:
-    """A whole response, or a last line, that is short and has too few words to be a sentence."""
-    body = response[start:].strip()
-    if not body:
-        return Cut(
-            response, None, "there is no text after the thinking" if start else "the response is empty"
-        )
-    line = body[body.rfind("\n") + 1 :].strip()
+    """A whole response, or a last line, that is short and has too few words to be a sentence; or its only bold text."""
+    body = tags.without_tokens(response[start:])
+    block = tags.unfenced(body)
+    line = block[block.rfind("\n") + 1 :].strip()
+    where = response.rfind(line) if line else len(response)
+    if len(line) <= BARE_LENGTH * 5 and (bold := in_bold(line)) is not None:
+        return Cut(response[:where].rstrip(), bold)
     alone = line == body
     sentence = len(_LONG_WORD.findall(line)) > 1 or line.endswith(("?", ":"))
     answer = line.strip("*_ ")
     if len(line) > BARE_LENGTH or (sentence and not alone) or not answer:
         return Cut(response, None, "no box, no announced answer, no bare answer")
-    return Cut(response[: response.rfind(line)].rstrip(), answer)
+    return Cut(response[:where].rstrip(), answer)
+
+
+_FORMATS: dict[str, Callable[[str, int], Cut]] = {
+    "boxed": _boxed, "choice": _choice, "line": _line, "code": _code, "text": _text,
+}  # fmt: skip

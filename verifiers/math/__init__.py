@@ -20,12 +20,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from verifiers.extract import cut
+from verifiers.extract import cut, has_box
 from verifiers.math import symbolic
 from verifiers.math.canonical import describe
 from verifiers.math.compare import Rules, same
 from verifiers.math.letters import whole_letters
 from verifiers.math.normalise import DOLLAR, GROUP, Unreadable, normalise
+from verifiers.math.phrases import chosen_letters
 from verifiers.math.typed import read
 from verifiers.math.values import Ratio, Scalar, Sequence, Value
 from verifiers.types import Problem, Verdict
@@ -129,7 +130,7 @@ def grade(gold: str, response: str) -> bool:
 
 
 def reference_answer(reference: Any) -> str:
-    """The answer in a reference: the content of its last box or what follows its last ####, else all of it.
+    """The answer in a reference: what its last box, or boxes, hold or what follows its last ####, else all of it.
 
     Raises Unreadable for another type, and for an empty box.
     """
@@ -137,7 +138,7 @@ def reference_answer(reference: Any) -> str:
         raise Unreadable(f"expected a string or a number, found {type(reference).__name__}")
     if not isinstance(reference, str):
         return repr(reference)
-    if "\\boxed" in reference or "####" in reference:
+    if has_box(reference) or "####" in reference:
         found = cut(reference)
         if found.answer is None:
             raise Unreadable(found.note)
@@ -148,6 +149,10 @@ def reference_answer(reference: Any) -> str:
 def _matches(gold: Value, gold_text: str, answer: Value, answer_text: str, rules: Rules) -> bool:
     if same(gold, answer, rules):
         return True
+    if (letters := chosen_letters(gold_text)) is not None:
+        return letters == chosen_letters(answer_text)
+    if isinstance(answer, Sequence) and not isinstance(gold, Sequence) and _restates(answer, rules):
+        return same(gold, answer.items[0], rules)
     if isinstance(gold, Scalar) and gold.decimal is not None and "," in answer_text:
         decimal = _decimal_comma(answer_text)
         try:
@@ -160,6 +165,12 @@ def _matches(gold: Value, gold_text: str, answer: Value, answer_text: str, rules
         # 100,200,300 is one number or three: the other side decides
         return same(read(gold_text, thousands=False), read(answer_text, thousands=False), rules)
     return False
+
+
+def _restates(answer: Sequence, rules: Rules) -> bool:
+    """A list without brackets says one value in several ways: "15 39/40, or 639/40"."""
+    first, *others = answer.items
+    return not answer.brackets and all(same(first, other, rules) for other in others)
 
 
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2}|\d{4,}|(?<=\b0,)\d+)(?![\d.,])")

@@ -11,7 +11,7 @@ from verifiers.math.normalise import Unreadable
 from verifiers.math.tree import Node, num, sym
 from verifiers.math.values import Based, Choice, Clock, Region, Scalar, Text, Value
 
-__all__ = ["plain_words", "read_phrase", "without_styles"]
+__all__ = ["chosen_letters", "plain_words", "read_phrase", "without_styles"]
 
 _STYLE = re.compile(
     r"\\(?:text(?:rm|bf|it|sf|tt|normal)?|mbox|hbox|math(?:rm|bf|sf|it|tt|cal)|boldsymbol|bm|operatorname\*?|rm|bf|it|emph|underline)(?![A-Za-z])\s?"
@@ -176,6 +176,31 @@ def read_phrase(text: str, read: Callable[[str], Value]) -> Value | None:
     if folded in _SHORT or folded.replace(".", "") in _ALIASES or _date(folded):
         return Text(plain_words(text))
     return None
+
+
+_BETWEEN_LETTERS = re.compile(r"(?:\s|[,、;&()]|\band\b|和)+")
+_CHOSEN = re.compile(
+    r"(?:(?:options?|choices?|answers?)\s)?\(?([A-J](?:(?:\s|[,、;&()]|and\s|和){0,6}[A-J]){1,9})\)?\.?"
+)
+
+
+def chosen_letters(text: str) -> frozenset[str] | None:
+    """The letters of a multiple choice with several right options: ACD, "A, C, D", "A and C"; else None.
+
+    Run together they must be in the order of the alphabet: BAC is a name or a product.
+    """
+    if len(text) > 100:
+        return None
+    bare = _SPACE.sub(" ", _STYLE.sub("", text)).translate(_NO_BRACES).strip()
+    if (found := _CHOSEN.fullmatch(bare)) is None:
+        return None
+    letters = "".join(_BETWEEN_LETTERS.split(found[1]))
+    listed = len(letters) < len(found[1])
+    distinct = len(set(letters)) == len(letters)
+    return frozenset(letters) if distinct and (listed or letters == "".join(sorted(letters))) else None
+
+
+_NO_BRACES = str.maketrans("", "", "{}$*")
 
 
 def _based(digits: str, base: str) -> Based | Scalar | None:

@@ -170,7 +170,7 @@ def _pack(problem: Problem, response: str) -> bytes:
     if not isinstance(problem, Problem) or not isinstance(response, str):
         found = f"({type(problem).__name__}, {type(response).__name__})"
         raise TypeError(f"expected a (Problem, str) pair to judge, found {found}")
-    fields = (problem.id, problem.prompt, problem.reference, dict(problem.meta), response)
+    fields = (problem.id, problem.prompt, problem.reference, dict(problem.meta), problem.opened, response)
     try:
         return pickle.dumps(fields, pickle.HIGHEST_PROTOCOL)
     except Exception as error:

@@ -102,11 +102,11 @@ def _load(channel: Channel) -> Verifier:
 
 def _reply(verifier: Verifier, payload: bytes) -> bytes:
     try:
-        id_, prompt, reference, meta, response = pickle.loads(payload)
+        id_, prompt, reference, meta, opened, response = pickle.loads(payload)
     except Exception as error:
         return json.dumps({"unreadable": f"{type(error).__name__}: {error}"}).encode()
     try:
-        verdict = judge(verifier, Problem(id_, prompt, reference, meta), response)
+        verdict = judge(verifier, Problem(id_, prompt, reference, meta, opened), response)
     except MemoryError:
         return b'{"memory": true}'
     try:

@@ -1,0 +1,122 @@
+"""Answers that are announced in words: "the answer is …", "Answer: …", "#### …", "option B is correct", 答案：…"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from verifiers.extract.statements import first_statement, holds_answer, is_remark
+
+__all__ = ["Announced", "announced", "announcements", "in_bold"]
+
+REACH = 20_000
+"""Characters at the end of a response in which announcements are searched for."""
+MOST = 40
+"""Announcements that are looked at, from the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """Where an announcement begins, what it says, and whether the text ends before it says anything."""
+
+    start: int
+    statement: str
+    cut_off: bool = False
+
+
+_ANCHOR = re.compile(
+    r"\b(?:answers?|ans|final results?)\b"
+    r"|\b(?:correct|right|best|true|appropriate) (?:options?|choices?|letters?|statements?)\b"
+    r"|^[ \t>*_#-]{0,8}(?:(?:final )?result|option|choice)(?=[*_ ]{0,4}[:：])"
+    r"|(?<!#)####(?!#)|(?-i:^A:)"
+    r"|答案|故选|[应因该以题是]选(?=[项择：:为了\s]{0,3}[(（]?[A-J])|正确(?:选项|的是)|^答(?=[:：])",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HINTS = (
+    "nswer", "NSWER", "####", "A:", "Ans", "ans", "esult", "ESULT", "ption", "hoice", "etter", "tatement", "选", "答",
+    "正确",
+)  # fmt: skip
+_CONNECTIVE = re.compile(
+    r"[*_ ]{0,4}(?:(?:to|of|for|that|in|we|I|you) [^.\n:*]{1,80}? |, (?:then|therefore|thus|hence), )?"
+    r"(?:(?:(?:is|are|was|equals|becomes|comes (?:out )?to|turns out to|works out to|"
+    r"(?:would|should|will|must|has to|can only|ought to) (?:therefore |thus |then )?(?:be|equal))\b)"
+    r"(?: (?:therefore|thus|then|simply|just|hence|be)\b)?[*_ ]{0,4}[:：]?"
+    r"|[:：=]|[*_ ]{0,4} [-–—]{1,3}(?= )|[*_ ]{0,4}\n"
+    r"|[*_】」 ]{0,4}(?:就是|应该是|应是|应为|是|为|等于|选)?[:：]?(?<=[】」是为于选:：案]))",
+    re.IGNORECASE,
+)
+_DOUBTED = re.compile(
+    r"\b(?:wrong|incorrect|false|tempting|naive|initial|previous|earlier|first|intermediate|partial|another|alternative|"
+    r"student's|user's|no|suppose|if|whether|unless|assume|assuming|imagine|guess|hope|verify|check|confirm)\b"
+    r"(?: that)?(?: (?:the|our|this|my|an?|your))?(?: (?:final|correct))? $",
+    re.IGNORECASE,
+)
+_CHOSEN = re.compile(
+    r"(?:\b(?:option|choice|answer|statement)\s+)?(?<![A-Za-z])[*_]{0,3}\(?(?P<first>[A-J])\)?[*_]{0,3}\s+"
+    r"(?:is|must be|would be|has to be)\s+(?:(?:indeed|therefore|thus|clearly|the|only)\s+){0,3}[*_]{0,3}"
+    r"(?:correct|right|best|true|answer)\b"
+    r"|\b(?:choose|choosing|select|selecting|pick|picking|go with|going with|opt for|mark)\s+"
+    r"(?:(?:option|choice|answer|letter)\s+)?[*_]{0,3}\(?(?P<second>[A-J])\)?(?![A-Za-z'’])"
+    r"|\b(?:correct|right|best)\s+(?:one\s+)is\s+[*_]{0,3}\(?(?P<third>[A-J])\)?(?![A-Za-z'’])"
+    r"|选\s{0,2}(?P<fourth>[A-J])(?![A-Za-z])"
+)
+_HEADING = re.compile(r"[ \t]*(?:\d{1,3}[.):]\s+\D|\d{1,3}\s+[A-Z][a-z]{2}|[A-Z][a-z]+ \d)")
+
+
+def announced(text: str, start: int) -> Announced | None:
+    """The last announcement after `start` that says an answer, or is cut off; None if there is none.
+
+    Remarks about an answer ("so the answer is correct") are passed over.
+    """
+    unsure: Announced | None = None
+    for found in announcements(text, start):
+        if found.cut_off or holds_answer(found.statement):
+            return found
+        if unsure is None and found.statement and not is_remark(found.statement):
+            if found.statement[0].isupper():
+                return found
+            unsure = found
+    return unsure
+
+
+def announcements(text: str, start: int) -> Iterator[Announced]:
+    """The announcements after `start`, from the last one."""
+    start = max(start, len(text) - REACH)
+    tail = text[start:]
+    if not any(hint in tail for hint in _HINTS) and _CHOSEN.search(tail) is None:
+        return
+    places = [(anchor.start(), anchor) for anchor in _ANCHOR.finditer(tail)]
+    places += [(chosen.start(), chosen) for chosen in _CHOSEN.finditer(tail)]
+    places.sort(key=lambda place: place[0])
+    for at, found in places[: -MOST - 1 : -1]:
+        if found.re is _CHOSEN:
+            if not _DOUBTED.search(tail[max(0, at - 60) : at]):
+                yield Announced(start + at, found[found.lastgroup or 0])
+        elif (rest := _after(tail, found)) is not None:
+            cut_off = not rest.strip(" \t\r\n*_:：$`\"'{(-")
+            yield Announced(start + at, first_statement(rest), cut_off)
+
+
+def _after(tail: str, anchor: re.Match[str]) -> str | None:
+    """What follows an anchor and its verb or colon; None if the words around it announce nothing."""
+    word = anchor[0]
+    if word == "####":
+        return None if _HEADING.match(tail, anchor.end()) else tail[anchor.end() :].split("\n", 1)[0]
+    if word[-1] in ":选":
+        return tail[anchor.end() :]
+    if _DOUBTED.search(tail[max(0, anchor.start() - 60) : anchor.start()]):
+        return None
+    connective = _CONNECTIVE.match(tail, anchor.end())
+    return None if connective is None else tail[connective.end() :]
+
+
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?![ \t]*[:：?？])")
+
+
+def in_bold(line: str) -> str | None:
+    """The only bold text of a line, where that is an answer: "So it is **5**."."""
+    bold = [
+        found[1].strip() for found in _BOLD.finditer(line) if not found[1].rstrip().endswith((":", "：", "?"))
+    ]
+    return bold[0].rstrip(".") if len(bold) == 1 and holds_answer(bold[0]) else None

@@ -1,0 +1,127 @@
+r"""Boxes: \boxed, \fbox and \framebox, with braces or without; several in a row are one answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Box", "answer_of", "boxes", "has_box", "last_boxes"]
+
+BOX_REACH = 300_000
+"""Characters before and after the last box in which boxes are matched."""
+
+_NAMES = ("\\boxed", "\\fbox", "\\framebox", "\x08oxed")
+"""The last is what \\boxed becomes where a program took \\b for a backspace."""
+_NAME = r"(?:\\(?:boxed|fbox|framebox)(?![A-Za-z])|\x08oxed)[ \t]*(?:\[[^\]\n]{0,20}\][ \t]*){0,2}\s{0,2}"
+_TOKEN = re.compile(
+    rf"(?P<box>{_NAME})(?:(?P<brace>\{{)|(?P<bare>(?:\\[A-Za-z]+|\{{[^{{}}]{{0,200}}\}}|[^\s{{}}$\\])+))"
+    r"|\\[\\{}]|[{}]"
+)
+_NO_WORD = re.compile(r"[A-Z]$|.*(?:\d|\\[A-Za-z])", re.DOTALL)  # what a box without braces may hold
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where a box begins, where its content begins and ends, where the box ends."""
+
+    start: int
+    inside: int
+    until: int
+    end: int
+
+
+def has_box(text: str) -> bool:
+    """Whether `text` names a box, complete or not."""
+    return any(name in text for name in _NAMES)
+
+
+def boxes(text: str, start: int = 0, end: int | None = None) -> list[Box] | None:
+    """The complete boxes near the last one, in order, of nested ones the outermost; None if the last one is cut off.
+
+    A box is cut off where it is never closed. One that is followed by an empty line and further boxes was only
+    misspelled: no box holds an empty line.
+    """
+    end = len(text) if end is None else end
+    firsts = {name: at for name in _NAMES if (at := text.find(name, start, end)) >= 0}
+    if not firsts:
+        return []
+    first, last = min(firsts.values()), max(text.rfind(name, start, end) for name in firsts)
+    start, end = max(first, last - BOX_REACH), min(end, last + BOX_REACH)
+    opened: list[tuple[int, int]] = []  # starts of a box and of its content; (-1, -1) for another brace
+    found: list[Box] = []
+    for token in _TOKEN.finditer(text, start, end):
+        if token["brace"]:
+            opened.append((token.start(), token.end()))
+        elif token["bare"]:
+            content = token["bare"].rstrip(".,;:!?)")
+            if _NO_WORD.match(content):
+                inside = token.start("bare")
+                found.append(Box(token.start(), inside, inside + len(content), inside + len(content)))
+        elif token[0] == "{":
+            opened.append((-1, -1))
+        elif token[0] == "}" and opened and (box := opened.pop())[0] >= 0:
+            while found and found[-1].start > box[0]:
+                found.pop()
+            found.append(Box(*box, token.start(), token.end()))
+    latest = found[-1].start if found else -1
+    for where, _ in opened:
+        if where > latest or (where >= 0 and "\n\n" not in text[where:latest]):
+            return None
+    return found
+
+
+def last_boxes(text: str, found: Sequence[Box]) -> list[Box]:
+    """The boxes that are one answer: the last one, those before it that only a comma, "and", "or" or the like keeps
+    apart, and those of the parts (a), (b) … of a problem."""
+    run = [found[-1]]
+    if len(found) == 1:
+        return run
+    for box in reversed(found[:-1]):
+        if not _joins(text[box.end : run[0].start]):
+            break
+        run.insert(0, box)
+    return _parts(text, found) or run
+
+
+_PART = re.compile(r"(?:^|\n)[ \t*_#]{0,6}(?:Part )?\(([a-h])\)")
+
+
+def _parts(text: str, found: Sequence[Box]) -> list[Box]:
+    """The last box of each part (a), (b) … if every part has one, else nothing."""
+    labels = list(_PART.finditer(text, max(0, found[0].start - 2000), found[-1].start))
+    if len(labels) < 2 or [label[1] for label in labels] != list("abcdefgh"[: len(labels)]):
+        return []
+    ends = [label.start() for label in labels[1:]] + [len(text)]
+    parts = [
+        [box for box in found if label.end() <= box.start < end]
+        for label, end in zip(labels, ends, strict=True)
+    ]
+    return [part[-1] for part in parts] if all(parts) else []
+
+
+_LABEL = r"[A-Za-z](?:_\{?\w\}?)?\s?=|\(?[a-z0-9]{1,3}[).]"
+_MATH_MARKS = re.compile(
+    r"\\(?:q?quad|text(?:rm|bf)?|mbox|mathrm|hbox|displaystyle|enspace)(?![A-Za-z])|\\[][(),;:! ]|[$*~{}\s]"
+)
+_AND = r"[,;、，&]|\band\b|\bor\b|和|或|与|及|以及"
+_JOINT = re.compile(rf"(?:{_AND})(?: |{_AND})*(?:{_LABEL})?|\(?[a-z0-9]{{1,3}}\)")
+
+
+def _joins(gap: str) -> bool:
+    return len(gap) <= 80 and _JOINT.fullmatch(" ".join(_MATH_MARKS.sub(" ", gap).split())) is not None
+
+
+_NAMED = re.compile(r"([A-Za-z])((?:_\{?\w\}?)?)\s?=\s?$")
+
+
+def answer_of(text: str, run: Sequence[Box]) -> str:
+    """What a run of boxes says: its contents, with their names where these differ."""
+    contents = [text[box.inside : box.until].strip() for box in run]
+    if len(dict.fromkeys(contents)) == 1:
+        return contents[0]
+    names = [_NAMED.search(text[max(0, box.start - 12) : box.start]) for box in run]
+    letters = {name[1] for name in names if name}
+    if all(names) and len(letters) > 1:
+        contents = [f"{name[1]}{name[2]}={c}" for name, c in zip(names, contents, strict=True) if name]
+    return ", ".join(contents)

@@ -1,0 +1,199 @@
+"""What an announcement says: the answer at the head of a sentence, without the words that go with it."""
+
+from __future__ import annotations
+
+import re
+
+from verifiers.latex import word_set
+
+__all__ = ["first_statement", "holds_answer", "is_letter", "is_remark", "shorn"]
+
+REACH = 2000
+"""Characters after an announcement that its statement may take."""
+
+_FENCES = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("**", "**"), ("$", "$"), ("`", "`"))
+_CODE_FENCE = re.compile(r"(`{3,})[^\n`]*\n(.*?)(?:\n[ \t]*\1|\Z)", re.DOTALL)
+_STOP = re.compile(
+    r"\n|[.!?](?=\s+[A-Z\"'(*$\\#<]|[\s*_`]*$)|\.?\s+(?=I hope|Hope this)|<\||</|。|！|[?？]"
+    r"|，(?=[^\W\d_a-zA-Z])|\.(?=\*\*)"
+)
+_LEAD = re.compile(r"(?:[\s_:：>]|\*\*(?=\s|$)|\*(?!\*)|#+\s|[-–—•]\s)+")
+_CHINESE_LEAD = re.compile(r"(?:[共有一是为选即：，\s]|等于|分别)+(?=[\d$\\A-Za-z(（-])")
+_FILLERS = re.compile(
+    r"(?:(?:indeed|also|again|still|exactly|precisely|just|simply|clearly|therefore|thus|then|now|obviously|of course|"
+    r"hence|actually|really|in fact|finally|always|given by|found to be|that|equal to|(?:the )?(?:option|choice|letter)"
+    r"(?= \(?[A-J]\b))[,:]?\s+)+(?=\S)",
+    re.IGNORECASE,
+)
+
+
+def first_statement(rest: str) -> str:
+    """The answer at the head of what follows an announcement; "" where there is none.
+
+    >>> first_statement(" **12**, not 13. Done."), first_statement(" 12 or 13")
+    ('12', '12 or 13')
+    """
+    rest = rest[:REACH].lstrip()
+    if (fence := _CODE_FENCE.match(rest)) is not None:
+        return fence[2].strip()
+    if (lead := _LEAD.match(rest)) is not None:
+        rest = rest[lead.end() :]
+    if (fence := _CODE_FENCE.match(rest)) is not None:
+        return fence[2].strip()
+    head, after = _fenced(rest)
+    stop = _STOP.search(after)
+    if stop and stop[0] in "?？":
+        return ""  # a question announces nothing
+    sentence = head + (after[: stop.start()] if stop else after)
+    sentence = shorn(sentence.strip())
+    head, after = _fenced(sentence)
+    if head and not after.strip(" \t*_.,;:!"):
+        sentence = _unfenced(head)
+    sentence = sentence.replace("**", "").strip(" \t*_`✓✔✅☑")
+    sentence = _FILLERS.sub("", sentence, count=1) if (_FILLERS.match(sentence)) else sentence
+    if (chinese := _CHINESE_LEAD.match(sentence)) is not None:
+        sentence = sentence[chinese.end() :]
+    return _after_the_verb(sentence)
+
+
+def _fenced(text: str) -> tuple[str, str]:
+    """The mathematics between delimiters, or the bold text, that `text` begins with, and what follows."""
+    for opening, closing in _FENCES:
+        if text.startswith(opening):
+            end = text.find(closing, len(opening))
+            if end > 0:
+                return text[: end + len(closing)], text[end + len(closing) :]
+            break
+    return "", text
+
+
+def _unfenced(text: str) -> str:
+    for opening, closing in _FENCES:
+        if text.startswith(opening):
+            inner = text[len(opening) : -len(closing)].strip()
+            return _unfenced(inner) if inner != text and _fenced(inner) == (inner, "") else inner
+    return text
+
+
+_VERB = re.compile(r"\b(?:is|was|are|be|equals)\b")
+
+
+def _after_the_verb(sentence: str) -> str:
+    """ "The largest n is 34" says 34: what follows the last verb of a sentence whose digits all follow it."""
+    verbs = list(_VERB.finditer(sentence))
+    if verbs and len(sentence.split()) > 3 and not any(c.isdigit() for c in sentence[: verbs[-1].start()]):
+        return _FILLERS.sub("", sentence[verbs[-1].end() :].strip(" :*_"), count=1)
+    return sentence
+
+
+# --- words after the answer ---------------------------------------------------------------------------------
+
+_REASON = re.compile(
+    r"(?:,?\s+|[,;(]\s*|\s?[–—-]+\s?)\(?(?:(?:and|but)\s+)?"
+    r"(?:because|since|which|where|whereas|as|hence|thus|therefore|i\.\s?e\.?|e\.g\.|that is|that's|namely|meaning|"
+    r"rather than|instead of|as opposed to|contrary to)(?![A-Za-z])"
+    r"|(?:[,;(]\s*|\s[–—-]+\s|\s(?:and|but)\s)(?:(?:and|but)\s+)?(?:so|not|never)(?![A-Za-z])"
+)
+_NOT_ANOTHER = re.compile(r"(?<=[\d$*)}])\s+not\s+(?=[\d$*\\(-])")
+_QUANTITY = re.compile(
+    r",?\s+(?:altogether|overall|respectively|in (?:total|all|profit|savings|change|sales|revenue|earnings|income|cash|"
+    r"tips|taxes?|interest|debt|fees|donations|winnings|the (?:end|first|second|bank|box|basket|class|jar|bag|room)))\b"
+)
+_CLAUSE = re.compile(
+    r";\s*(?=[A-Za-z]{2})|\s[–—-]{1,3}\s(?=[A-Za-z]{2})|\s?[–—]\s?(?=[a-z]{2})"
+    r"|,\s+(?=(?:it|this|that|they|we|there|the|he|she|you|its|their|our|both|giving|making|leaving|just|only|after|before|"
+    r"using|by|whatever|regardless|for a|for an|for the)\b)"
+    r"|\s?\((?=(?:the|this|it|we|by|using|from|recall|note|check|see|after|rejecting|discarding|approximately|rounded|"
+    r"in total|a|an)\b)"
+)
+_HEDGE = word_set(
+    "or and if when unless otherwise else alternatively maybe perhaps possibly either but except for with given "
+    "assuming provided mod base also plus minus times"
+)
+_ALTERNATIVE = re.compile(
+    r"\b(?:or|also|alternatively|another|either|maybe|perhaps|possibl[ey]|could be|might be|may be|if|unless|otherwise|"
+    r"depending|(?:other|second) (?:root|solution|answer|value|option|choice|one))\b"
+)
+_CLAIM = re.compile(r"\d|\\[A-Za-z]|\b[A-J]\b")
+_REJECTED = re.compile(
+    r"\b(?:not|never|cannot|can't|isn't|reject\w*|extraneous|discard\w*|invalid|impossible|wrong|incorrect|ruled out|"
+    r"excluded|negative|too|fails?|false)\b"
+)
+
+
+def shorn(sentence: str) -> str:
+    """`sentence` up to a reason, a rejected alternative or another clause; as it is where what follows may change it.
+
+    >>> shorn("12; the other root is rejected"), shorn("12; otherwise 13"), shorn("12, as 3 or 4 fail")
+    ('12', '12; otherwise 13', '12')
+    """
+    start = len(_fenced(sentence)[0]) or 1
+    cuts = (_REASON, _NOT_ANOTHER, _QUANTITY, _CLAUSE)
+    found = [m for pattern in cuts if (m := pattern.search(sentence, start)) is not None]
+    for cut in sorted(found, key=lambda m: m.start()):
+        tail = sentence[cut.end() :]
+        if cut.re is _CLAUSE:
+            word = re.match(r"[A-Za-z]*", tail)
+            if word is not None and word[0].lower() in _HEDGE:
+                return sentence
+            if _ALTERNATIVE.search(tail) and _CLAIM.search(tail) and not _REJECTED.search(tail):
+                return sentence
+        elif cut.re is _QUANTITY and tail.strip(" .,;:!*)"):
+            continue
+        return sentence[: cut.start()].rstrip(" ,;:(–—-")
+    return sentence
+
+
+# --- whether a statement is an answer -----------------------------------------------------------------------
+
+_SIGNS = re.compile(r"[\d=<>≤≥≠≈∞∅π√^_%°½⅓¼¾]|\\[A-Za-z]")
+_LETTER = re.compile(
+    r"(?:(?:option|choice|answer)\s)?\(?\s?([A-Z])\s?\)?[.:]?(?:\)?[.:]?\s\S.*)?", re.IGNORECASE
+)
+_LETTERS = re.compile(r"\(?[A-J]\)?(?:(?:\s?[,、&]\s?|\s)(?:and\s|和\s?)?\(?[A-J]\)?)+|[A-J]{1,10}")
+_WORDS = word_set(
+    "yes no true false none zero one two three four five six seven eight nine ten eleven twelve infinity "
+    "undefined even odd never always nothing both neither up down"
+)
+_REMARKS = word_set(
+    "correct correctly right wrong incorrect reasonable unreasonable plausible sensible consistent inconsistent "
+    "verified confirmed checked valid invalid helpful useful clear unclear obvious easy simple complete "
+    "incomplete off close too not unlikely likely independent supposed expected required needed obtained asked "
+    "what why how because below above this it here ready done final good fine ok great acceptable satisfactory "
+    "within larger smaller greater bigger less higher lower in as sought presented boxed stated shown derived "
+    "justified accurate sound logical unique"
+)
+_KIND = re.compile(
+    r"an? (?:integer|whole|positive|negative|real|even|odd|prime|natural|unique|valid|rational)\b|the same\b|as follows"
+)
+_STYLE = re.compile(r"\\(?:text\w*|math\w+|mbox|boldsymbol|bf)\s?|[{}$*`\s]+")
+
+
+def is_letter(text: str) -> bool:
+    """Whether `text` is a letter of a multiple choice, or one with its text: C, (C), \\text{C}, "C) 12"."""
+    if len(text) > REACH:
+        return False
+    bare = _STYLE.sub(" ", text).strip(" .")
+    found = _LETTER.fullmatch(bare)
+    return found is not None and (found[1].isupper() or len(bare) <= 3) and not _formula(bare, found[1])
+
+
+def _formula(bare: str, letter: str) -> bool:
+    rest = bare[bare.find(letter) + 1 :].lstrip(" )")
+    return rest[:1] in set("=<>+-*/^_") and bool(rest)
+
+
+def is_remark(statement: str) -> bool:
+    """Whether a statement is about the answer and not the answer: "correct", "reasonable", "off by one", "not 5"."""
+    word = re.match(r"[A-Za-z]+", statement)
+    return (word is not None and word[0].lower() in _REMARKS) or _KIND.match(statement.lower()) is not None
+
+
+def holds_answer(statement: str) -> bool:
+    """Whether a statement is surely an answer: it has a digit or a formula, or is a letter or a word such as "yes"."""
+    if is_remark(statement):
+        return False
+    if _SIGNS.search(statement) or _LETTERS.fullmatch(_STYLE.sub(" ", statement).strip(" .")):
+        return True
+    bare = statement.strip(" .*")
+    return len(bare) == 1 or bare.lower() in _WORDS or is_letter(statement)

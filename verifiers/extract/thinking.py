@@ -1,0 +1,92 @@
+"""Thoughts: what a reasoning model writes between two marks before its answer. Nothing in a thought is an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+__all__ = ["MARKS", "Marks", "after_thoughts", "opened_by", "with_further"]
+
+Marks = Sequence[Sequence[str]]
+"""Pairs: what opens a thought, what closes it."""
+
+MARKS: Marks = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<thoughts>", "</thoughts>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<reflection>", "</reflection>"),
+    ("<inner_monologue>", "</inner_monologue>"),
+    ("<seed:think>", "</seed:think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<|im_start|>think", "<|im_start|>answer"),
+    ("<|channel|>analysis", "<|channel|>final"),
+    ("<|channel|>commentary", "<|channel|>final"),
+    ("<unused94>", "<unused95>"),
+    ("Here is my thought process:", "Here is my response:"),
+)
+"""Those of the models and recipes in use; letter case does not matter, but for the first character."""
+
+
+def with_further(marks: Marks) -> Marks:
+    """`MARKS` and these. Raises ValueError for anything but pairs of texts."""
+    if not all(
+        not isinstance(pair, str)
+        and len(pair) == 2
+        and all(isinstance(mark, str) and mark.strip() for mark in pair)
+        for pair in marks
+    ):
+        raise ValueError(f"thinking_marks is {marks!r}; expected pairs of texts, [[opening, closing], …]")
+    return (*MARKS, *((opening, closing) for opening, closing in marks))
+
+
+def after_thoughts(response: str, marks: Marks = MARKS, opened: str = "") -> tuple[int, str]:
+    """Where the text after the last thought begins, and the mark of a thought that is never closed, or "".
+
+    `opened` is the mark with which the prompt has opened a thought. Within a thought other marks are text. A closing
+    mark alone ends a thought of whose opening nobody has told.
+
+    >>> after_thoughts("<think>2 + 2</think> 4"), after_thoughts("<think>2 + 2 is 4")
+    ((20, ''), (0, '<think>'))
+    """
+    known = _KNOWN if marks is MARKS else _compiled(tuple((opening, closing) for opening, closing in marks))
+    pattern, closing_of, closings = known
+    start, awaited = 0, closing_of.get(opened.lower(), "")
+    for found in pattern.finditer(response):
+        mark = found.group().lower()
+        if mark in closings and mark == (awaited or mark):
+            start, opened, awaited = found.end(), "", ""
+        elif not awaited and mark in closing_of:
+            opened, awaited = found.group(), closing_of[mark]
+    return start, opened
+
+
+def opened_by(prompt: str, marks: Marks = MARKS) -> str:
+    """The mark that a prompt ends with, white space aside: the response then begins within a thought; or "".
+
+    >>> opened_by("<|Assistant|><think>\\n"), opened_by("Write your thoughts in <think> and </think>.")
+    ('<think>', '')
+    """
+    end = prompt[-200:].rstrip().lower()
+    return next((opening for opening, _ in marks if end.endswith(opening.lower())), "")
+
+
+@lru_cache(maxsize=32)
+def _compiled(marks: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[str, str], frozenset[str]]:
+    """Every mark as one pattern, the closing mark of each opening one, all closing marks; in lower case."""
+    lowered = [(opening.lower(), closing.lower()) for opening, closing in marks]
+    longest_first = sorted({mark for pair in marks for mark in pair}, key=len, reverse=True)
+    # the first character as it is, so that the search skips to it
+    spelled = [f"{re.escape(mark[0])}(?i:{re.escape(mark[1:])})" for mark in longest_first]
+    return re.compile("|".join(spelled)), dict(lowered), frozenset(closing for _, closing in lowered)
+
+
+_KNOWN = _compiled(tuple((opening, closing) for opening, closing in MARKS))
