@@ -9,7 +9,7 @@ This module also runs inside the sandbox: light modules of the standard library 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from struct import Struct, pack, unpack
 from struct import error as struct_error
@@ -17,6 +17,8 @@ from typing import Any
 
 from verifiers.code import nodes
 
+Lend = Callable[[Any], tuple]
+Borrow = Callable[..., Any]
 MAX_DEPTH = 200
 MAX_BYTES = 32 << 20
 MAX_ITERATED = 1_000_000
@@ -49,20 +51,21 @@ class Items(list):
     """A decoded set or frozenset as a list of its members, for the same reason."""
 
 
-def encode(value: object, *, iterators: bool = False) -> bytes:
+def encode(value: object, *, iterators: bool = False, lend: Lend | None = None) -> bytes:
     """Encode `value`; with `iterators`, generators and views are consumed and decoded as iterators.
 
-    Raises UnserialisableError for other types, depth over MAX_DEPTH or more than MAX_BYTES.
+    `lend` gives, for an object of another type, a tuple of values that stands for it; the `borrow` of `decode` makes
+    something of it. Raises UnserialisableError for other types, depth over MAX_DEPTH or more than MAX_BYTES.
     """
     out: list[bytes] = []
-    _put(value, out, 0, iterators)
+    _put(value, out, 0, iterators, lend)
     data = b"".join(out)
     if len(data) > MAX_BYTES:
         raise TooLargeError(f"a value of {len(data)} bytes; the limit is {MAX_BYTES}")
     return data
 
 
-def _put(value: Any, out: list[bytes], depth: int, iterators: bool) -> None:
+def _put(value: Any, out: list[bytes], depth: int, iterators: bool, lend: Lend | None) -> None:
     kind = type(value)
     if value is None:
         out.append(b"N")
@@ -81,7 +84,7 @@ def _put(value: Any, out: list[bytes], depth: int, iterators: bool) -> None:
     elif kind is Encoded:
         out.append(value)
     else:
-        _put_container(kind, value, out, depth, iterators)
+        _put_container(kind, value, out, depth, iterators, lend)
 
 
 def _put_int(value: int, out: list[bytes]) -> None:
@@ -98,10 +101,17 @@ def _put_raw(tag: bytes, raw: bytes, out: list[bytes]) -> None:
     out.append(raw)
 
 
-def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterators: bool) -> None:
+def _put_container(
+    kind: type, value: Any, out: list[bytes], depth: int, iterators: bool, lend: Lend | None
+) -> None:
     if depth >= MAX_DEPTH:
         raise TooLargeError(f"nested deeper than {MAX_DEPTH}")
     pairs: tuple = ()
+    if lend is not None and (
+        issubclass(kind, type) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+    ):
+        _put_lent(value, out, depth, iterators, lend)
+        return
     if issubclass(kind, list):
         tag, items = b"l", tuple(list.__iter__(value))
     elif issubclass(kind, tuple):
@@ -111,7 +121,7 @@ def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterato
         tag, items = b"m", tuple(chain.from_iterable(pairs))
     elif issubclass(kind, (set, frozenset)):
         base = set if issubclass(kind, set) else frozenset
-        _put_set(b"S" if base is set else b"Z", base.__iter__(value), out, depth, iterators)
+        _put_set(b"S" if base is set else b"Z", base.__iter__(value), out, depth, iterators, lend)
         return
     elif kind is range:
         tag, items = b"r", (value.start, value.stop, value.step)
@@ -119,7 +129,10 @@ def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterato
         tag, items = b"g", _drain(value)
     elif nodes.is_node(value):
         out.append(b"n")
-        _put((kind.__name__, _unlinked(value)), out, depth, iterators)
+        _put((kind.__name__, _unlinked(value)), out, depth, iterators, lend)
+        return
+    elif lend is not None:
+        _put_lent(value, out, depth, iterators, lend)
         return
     else:
         raise UnserialisableError(f"a value of type {kind.__name__}")
@@ -129,7 +142,12 @@ def _put_container(kind: type, value: Any, out: list[bytes], depth: int, iterato
         return
     out.append(tag + _SIZE.pack(size))
     for item in items:
-        _put(item, out, depth + 1, iterators)
+        _put(item, out, depth + 1, iterators, lend)
+
+
+def _put_lent(value: Any, out: list[bytes], depth: int, iterators: bool, lend: Lend) -> None:
+    out.append(b"o")
+    _put(lend(value), out, depth + 1, iterators, lend)
 
 
 def _array(items: tuple) -> bytes | None:
@@ -161,24 +179,32 @@ def _unlinked(node: Any) -> list:
         raise TooLargeError(str(error)) from None
 
 
-def _put_set(tag: bytes, members: Any, out: list[bytes], depth: int, iterators: bool) -> None:
+def _put_set(
+    tag: bytes, members: Any, out: list[bytes], depth: int, iterators: bool, lend: Lend | None
+) -> None:
     encoded = []
     for member in members:
         parts: list[bytes] = []
-        _put(member, parts, depth + 1, iterators)
+        _put(member, parts, depth + 1, iterators, lend)
         encoded.append(b"".join(parts))
     out.append(tag + _SIZE.pack(len(encoded)))
     out.extend(sorted(encoded))
 
 
-def decode(data: bytes, *, build: bool | Mapping[str, Any] = False, max_items: int = 10_000_000) -> Any:
+def decode(
+    data: bytes,
+    *,
+    build: bool | Mapping[str, Any] = False,
+    borrow: Borrow | None = None,
+    max_items: int = 10_000_000,
+) -> Any:
     """Decode one value. Dicts and sets come as Pairs and Items, nodes of lists and trees as lists, unless `build`.
 
     `build` may be a mapping of the classes of nodes by name; a class that it lacks is `nodes`' own.
 
     Raises MalformedError for bytes that `encode` does not write, and over MAX_DEPTH or `max_items` items in total.
     """
-    reader = _Reader(data, build, max_items)
+    reader = _Reader(data, build, borrow, max_items)
     try:
         value = reader.value(0)
     except MalformedError:
@@ -191,8 +217,10 @@ def decode(data: bytes, *, build: bool | Mapping[str, Any] = False, max_items: i
 
 
 class _Reader:
-    def __init__(self, data: bytes, build: bool | Mapping[str, Any], max_items: int) -> None:
-        self.data, self.left, self.at = data, max_items, 0
+    def __init__(
+        self, data: bytes, build: bool | Mapping[str, Any], borrow: Borrow | None, max_items: int
+    ) -> None:
+        self.data, self.borrow, self.left, self.at = data, borrow, max_items, 0
         self.build = build is not False
         self.classes = {} if isinstance(build, bool) else build
 
@@ -225,6 +253,8 @@ class _Reader:
         if tag == b"n":
             name, items = self.value(depth)
             return nodes.from_list(name, items, self.classes) if self.build else items
+        if tag == b"o" and self.borrow is not None and depth < MAX_DEPTH:
+            return self.borrow(*self.value(depth + 1))
         return self.container(tag, depth)
 
     def container(self, tag: bytes, depth: int) -> Any:
