@@ -245,7 +245,7 @@ CASES: dict[str, Case] = {
         "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(2), 4)\n"
         "suite = unittest.defaultTestLoader.loadTestsFromTestCase(T)\nunittest.TextTestRunner().run(suite)\n",
         "def f(x): return 0",
-        scores=(None,),
+        scores=(0.0,),
     ),
     # what a row may not ask for
     "row: memory without end": Case(

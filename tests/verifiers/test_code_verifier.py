@@ -206,7 +206,9 @@ CHECK = "def check(candidate):\n    assert candidate([2, 1]) == [1, 2]\n"
         ("pass\n", "def f(x): return 1", "unverifiable"),
         ("assert f( == 1\n", "def f(x): return 1", "unverifiable"),
         ("import not_there\nassert f(1) == 1\n", "def f(x): return 1", "unverifiable"),
-        ("assert f(lambda: 1) == 1\n", "def f(x): return 1", "unverifiable"),
+        ("assert f(lambda: 1) == 1\n", "def f(x): return x()", "correct"),
+        ("assert f(lambda: 1) == 1\n", "def f(x): return x", "incorrect"),
+        ("assert f(object()) == 1\n", "def f(x): return 1", "unverifiable"),
     ],
 )
 def test_assertion_rows(best, tests, program, status):

@@ -32,6 +32,12 @@ class TestNames:
     """Those that are the program's."""
     modules: frozenset[str]
     """Those of the standard library, to be imported for the tests."""
+    program_modules: frozenset[str] = frozenset()
+    """Modules that the tests import and that are the program."""
+    exceptions: frozenset[str] = frozenset()
+    """Names of the program that the tests use as exceptions."""
+    packages: frozenset[str] = frozenset()
+    """Other modules that the tests import."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -52,6 +58,8 @@ def read_names(test_code: str, setup: str, prompt: str, entry: str) -> TestNames
     missing = {name for name in used - defined - given - functions if not _is_builtin(name)}
     bases = {_name(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     called = _called(tree)
+    imports = _Imports.of(tree, entry.split(".")[0])
+    functions |= imports.names
     modules = (missing & sys.stdlib_module_names & bases) - called
     missing -= modules
     shown = _without_tests(prompt, test_code)
@@ -63,7 +71,67 @@ def read_names(test_code: str, setup: str, prompt: str, entry: str) -> TestNames
             f"reference['test_code'] cannot be run: {min(unknown)!r} is defined neither by the tests nor by the "
             "prompt, and it is not a function that they test"
         )
-    return TestNames(frozenset(functions), frozenset(modules))
+    exceptions = {name for node in ast.walk(tree) for name in _caught(node)} & functions
+    return TestNames(
+        frozenset(functions),
+        frozenset(modules),
+        frozenset(imports.program),
+        frozenset(exceptions),
+        frozenset(imports.others),
+    )
+
+
+@dataclass(frozen=True)
+class _Imports:
+    """What tests import: modules that are the program, names from them, and other modules."""
+
+    program: frozenset[str]
+    names: frozenset[str]
+    others: frozenset[str]
+
+    @staticmethod
+    def of(tree: ast.AST, entry: str) -> _Imports:
+        """A module is the program where the entry comes from it, or where it is called as the graders call it."""
+        program, names, others = set(), set(), set()
+        used = {(_name(n.value), n.attr) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                given = {alias.name for alias in node.names}
+                if node.module in _PROGRAMS or (entry in given and not _is_library(node.module)):
+                    program.add(node.module)
+                    names |= given - {"*"}
+                else:
+                    others.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    name = alias.asname or alias.name
+                    owns = (name, entry) in used and not _is_library(alias.name)
+                    (program if alias.name in _PROGRAMS or owns else others).add(alias.name)
+        names |= {attribute for module, attribute in used if module in program}
+        return _Imports(frozenset(program), frozenset(names), frozenset(n.partition(".")[0] for n in others))
+
+
+_PROGRAMS = ("solution", "candidate", "submission", "your_module", "your_solution", "my_solution")
+
+
+def _is_library(module: str) -> bool:
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def _caught(node: ast.AST) -> set[str]:
+    """Names that are used as exceptions: `except X`, `raises(X)`, `assertRaises(X, …)`."""
+    if isinstance(node, ast.ExceptHandler) and node.type is not None:
+        return _names_in(node.type)
+    if isinstance(node, ast.Call) and node.args:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else _name(node.func)
+        if name in ("raises", "assertRaises", "assertRaisesRegex", "issubclass"):
+            return _names_in(node.args[0])
+    return set()
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    return {name.id if isinstance(name, ast.Name) else name.attr for name in ast.walk(node)
+            if isinstance(name, ast.Name | ast.Attribute)}  # fmt: skip
 
 
 def _globals(source: str) -> tuple[set[str], set[str]]:

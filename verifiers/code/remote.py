@@ -164,6 +164,8 @@ class Line:
         self._numbers: dict[int, int] = {}
         self._borrowed: dict[int, Any] = {}
         self._grade = RETURNED
+        self.classes: dict[str, Any] = {}
+        """This process's names: nodes of lists and trees that come are of their classes."""
 
     # --- values and objects
 
@@ -173,7 +175,7 @@ class Line:
     def decoded(self, data: bytes, grade: int = RETURNED) -> Any:
         before, self._grade = self._grade, grade
         try:
-            return decode(data, build=True, borrow=self._borrow)
+            return decode(data, build=self.classes, borrow=self._borrow)
         finally:
             self._grade = before
 

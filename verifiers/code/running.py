@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import time
 from collections import OrderedDict
@@ -202,14 +203,17 @@ class Runner:
     def _converse_once(
         self, task: CodeTask, setup: str, names: TestNames, sources: list[str]
     ) -> Failure | None:
-        """Tests run in one process, the program in another, and only values pass between them."""
-        nonce, request = job(**_environment(task, sources), in_tests=True)
+        """Tests run in one process, the program in another, and only values and references pass between them."""
+        nonce, request = job(
+            **_environment(task, sources),
+            in_tests=True,
+            prints=_PRINTS.search(task.test_code or "") is not None,
+        )
         tests_nonce, tests_request = job(
             code=task.test_code,
             setup=setup,
             entry=task.entry,
-            functions=sorted(names.functions),
-            modules=sorted(names.modules),
+            **{name: sorted(found) for name, found in vars(names).items()},
         )
         limits = _limits(task, 1)
         pipes = [*os.pipe(), *os.pipe()]
@@ -261,38 +265,49 @@ def _call_job(task: CodeTask, problem: Problem, program: str) -> dict[str, Any]:
 def _converse(
     task: CodeTask, candidate: Process, to_candidate: int, tester: Process, to_tester: int, deadline: float
 ) -> Failure | None:
+    """Carry questions and answers between tests and program until the tests end. Only one of the two runs at a time."""
     while True:
         message = tester.frame(deadline)
         if message is None:
             return _died(tester.end, task)
         kind, payload = message
-        if kind == wire.PASSED:
-            if decode(payload) == 0:
-                raise BadReferenceError("reference['test_code'] never calls the program")
-            return None
-        if kind == wire.BAD_TESTS:
-            raise BadReferenceError(
-                f"reference['test_code'] cannot be run: {': '.join(map(str, decode(payload)[:2]))}"
-            )
-        if kind == wire.EXCEPTION:
-            name, message, line, from_candidate = decode(payload)
-            return _failed_assertion(name, message, line, from_candidate, task.test_code or "")
-        write_before(to_candidate, wire.frame(wire.CALL, payload), deadline)
+        if kind not in _PASSED_ON:
+            return _ended(kind, payload, task)
+        write_before(to_candidate, wire.frame(_PASSED_ON[kind], payload), deadline)
         answer = candidate.frame(deadline)
         if answer is None:
             return _died(candidate.end, task)
         kind, payload = answer
-        if kind == wire.VALUE:
-            write_before(to_tester, wire.frame(wire.REPLY, payload), deadline)
-        elif kind == wire.EXCEPTION:
-            write_before(to_tester, wire.frame(wire.RAISED, _checked_exception(payload)), deadline)
-        else:
+        if kind not in _PASSED_ON:
             return _not_a_value(kind, payload)
+        payload = _checked_exception(payload) if kind == wire.THROWN else payload
+        write_before(to_tester, wire.frame(_PASSED_ON[kind], payload), deadline)
+
+
+_PRINTS = re.compile(r"stdout|capsys|capfd")
+_PASSED_ON = {wire.ASK: wire.CALL, wire.VALUE: wire.REPLY, wire.THROWN: wire.RAISED}
+
+
+def _ended(kind: bytes, payload: bytes, task: CodeTask) -> Failure | None:
+    """How the tests ended. Raises BadReferenceError where that is their own doing."""
+    if kind == wire.PASSED:
+        if decode(payload) == 0:
+            raise BadReferenceError("reference['test_code'] never calls the program")
+        return None
+    if kind == wire.BAD_TESTS:
+        why = ": ".join(map(str, decode(payload)[:2]))
+        raise BadReferenceError(f"reference['test_code'] cannot be run: {why}")
+    name, message, line, from_candidate = decode(payload)
+    return _failed_assertion(name, message, line, from_candidate, task.test_code or "")
 
 
 def _checked_exception(payload: bytes) -> bytes:
-    name, message = _exception(payload)
-    return encode((name, message))
+    """(type name, message, built-in base), whatever the program sent."""
+    try:
+        name, message, base = decode(payload, max_items=4)
+    except (MalformedError, TypeError, ValueError):
+        name, message, base = "Exception", "", "Exception"
+    return encode((str(name)[:100], str(message)[:300], str(base)[:100]))
 
 
 def _exception(payload: bytes) -> tuple[str, str]:

@@ -20,7 +20,7 @@ def serve(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     """Load the program, then answer the tests until they end."""
     printed = _Printed() if job["prints"] else None
     try:
-        module = load(job["code"], "solution")
+        module = load(job, "solution")
     except BaseException as error:
         answers.send(wire.LOAD_FAILED, describe(error))
         return 1
@@ -38,6 +38,7 @@ class ProgramLine(Line):
     ) -> None:
         super().__init__(requests, answers)
         self.module, self._printed = module, printed
+        self.classes = module.__dict__
 
     def named(self, path: str) -> Any:
         return resolve(self.module, path)

@@ -1,7 +1,7 @@
-"""What runs in the tests' process: assertion-style tests, against proxies of the candidate's functions.
+"""What runs in the tests' process: assertion-style tests, against the program in another process.
 
-The tests are the data's and hold expected values; the candidate runs in another process, and only values pass between
-the two. Standard library only.
+The tests are the data's and hold expected values; only values pass between the two processes, and references to objects
+that stay where they are (`remote`). Standard library only.
 """
 
 from __future__ import annotations
@@ -9,52 +9,43 @@ from __future__ import annotations
 import builtins
 import sys
 import types
-from collections.abc import Callable
-from os import _exit
+from collections.abc import Mapping
 from typing import Any
 
-from verifiers.code import wire
+from verifiers.code import stand_ins, wire
 from verifiers.code.candidate import describe
+from verifiers.code.collected import run_collected
+from verifiers.code.remote import RETURNED, Line, Remote, UnsupportedError
 from verifiers.code.values import TooLargeError, UnserialisableError, decode, encode
 from verifiers.code.wire import FrameReader, FrameWriter
 
 _ONLY_AST = 0x400  # ast.PyCF_ONLY_AST
+_STAND_INS = {"pytest": stand_ins.pytest, "numpy": stand_ins.numpy}
+_FUNCTIONS = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.MethodDescriptorType,
+    type,
+)
 
 
 class CandidateError(Exception):
     """An exception of the candidate whose type is not built in."""
 
 
-class Proxy:
-    """A function of the candidate as the tests see it: it sends its arguments, and returns a value or raises."""
-
-    __slots__ = ("__name__", "_ask")
-
-    def __init__(self, name: str, ask: Callable) -> None:
-        self.__name__, self._ask = name, ask
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._ask(self.__name__, args, kwargs)
-
-    def __getattr__(self, name: str) -> Proxy:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Proxy(f"{self.__name__}.{name}", self._ask)
-
-
 class _UnsendableError(Exception):
     """The tests pass a value that cannot be encoded: a fault of the data, not of the candidate."""
 
 
-class _Connection:
-    """The tests' connection to the candidate."""
+class TestsLine(Line):
+    """The tests' end of the line: what the tests expect stays here, and their objects give little away."""
 
     def __init__(self, requests: FrameReader, answers: FrameWriter) -> None:
-        self.requests, self.answers, self.calls = requests, answers, 0
-        self.checked = False
+        super().__init__(requests, answers)
+        self.checked, self.depth = False, 0
+        self.kinds: dict[str, type[Exception]] = {}
         self._changes: list[tuple[Any, Any]] = []
-        self.classes: dict[str, Any] = {}
-        """The tests' own names: nodes of lists and trees that come back are of their classes."""
 
     def note_check(self) -> None:
         """Called by the tests' own `check` when it begins."""
@@ -66,41 +57,91 @@ class _Connection:
             _update(old, new)
         self._changes = []
 
-    def ask(self, name: str, args: tuple, kwargs: dict) -> Any:
+    def changed(self, args: tuple, changed: Any, printed: str) -> None:
+        self._changes = list(zip(args, changed or (), strict=False))
+        if printed:
+            sys.stdout.write(printed)
+
+    def question(self, what: str, ref: int | str, name: str, args: tuple, kwargs: dict) -> bytes:
         self.settle()
         try:
-            question = encode((name, list(args), kwargs), iterators=True)
+            return super().question(what, ref, name, args, kwargs)
         except TooLargeError:  # only a value that the candidate made can be too large
             raise
         except UnserialisableError as error:
-            raise _UnsendableError(f"the tests call {name} with {error}, which cannot be sent") from None
-        self.calls += 1
-        self.answers.send(wire.ASK, question)
-        answer = self.requests.next()
-        if answer is None:
-            _exit(1)
-        kind, payload = answer
-        if kind == wire.RAISED:
-            raise _exception(*decode(payload, build=True))
-        value, changed = decode(payload, build=self.classes)
-        self._changes = list(zip(args, changed or (), strict=False))
-        return value
+            raise _UnsendableError(f"the tests call {ref} with {error}, which cannot be sent") from None
+
+    def allow(self, allowed: bool, what: str) -> None:
+        if not allowed:
+            raise TypeError(f"an object of the program {what}; expected a value")
+
+    def lendable(self, value: Any) -> None:
+        if not (isinstance(value, _FUNCTIONS) or callable(value) or _is_own(value)):
+            raise UnserialisableError(f"a value of type {type(value).__name__}")
+
+    def did(self, what: str, target: Any, name: str, args: list, kwargs: dict) -> Any:
+        """As `Line.did`, for calls of what was lent, and for instances of the tests' own classes."""
+        if what == "call" or what == "isinstance" or (_is_own(target) and not name.startswith("_")):
+            return super().did(what, target, name, args, kwargs)
+        raise AttributeError(name)
+
+    def answer(self, payload: bytes) -> None:
+        self.depth += 1
+        try:
+            super().answer(payload)
+        finally:
+            self.depth -= 1
+
+    def exception(self, name: str, message: str, base: str) -> BaseException:
+        kind = self.kinds.get(name) or getattr(builtins, name, None)
+        if not _is_exception(kind) or name in _ENDS_LOOPS:
+            parent = getattr(builtins, base, None)
+            parent = parent if _is_exception(parent) and base not in _ENDS_LOOPS else Exception
+            kind = self.kinds.setdefault(name, type(name, (CandidateError, parent), {}))
+        try:
+            error: Exception = kind(message)
+        except TypeError:  # types such as UnicodeDecodeError need five arguments
+            error = CandidateError(f"{name}: {message}")
+        error.from_candidate = True  # type: ignore[attr-defined]
+        return error
+
+    def exception_class(self, name: str) -> type[Exception] | None:
+        """A class of this name in the tests, for an exception that the program defines; None if it defines none."""
+        try:
+            base = self.ask("base", name)
+        except Exception:
+            return None
+        finally:
+            self.calls -= 1
+        parent = getattr(builtins, str(base), None)
+        if not _is_exception(parent):
+            return None
+        return self.kinds.setdefault(name, type(name, (CandidateError, parent), {}))
 
 
 _ENDS_LOOPS = ("StopIteration", "StopAsyncIteration")  # in `all(map(check, cases))` it would skip the cases
 
 
-def _exception(name: str, message: str) -> Exception:
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception) and name not in _ENDS_LOOPS:
-        try:
-            error: Exception = kind(message)
-        except TypeError:  # types such as UnicodeDecodeError need five arguments
-            error = CandidateError(f"{name}: {message}")
-    else:
-        error = CandidateError(f"{name}: {message}")
-    error.from_candidate = True  # type: ignore[attr-defined]
-    return error
+def _is_exception(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception)
+
+
+def _is_own(value: Any) -> bool:
+    """Whether it is an instance of a class that the tests define."""
+    return type(value).__module__ == "tests"
+
+
+class _Program(types.ModuleType):
+    """The program as a module that the tests import."""
+
+    def __init__(self, name: str, line: TestsLine, given: Mapping[str, Any]) -> None:
+        super().__init__(name)
+        self.__dict__.update(given, __all__=list(given), _line=line)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Remote(self._line, name, RETURNED)
 
 
 def _update(old: Any, new: Any) -> None:
@@ -115,22 +156,14 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     """Run assertion-style tests. `job` names the functions of the candidate, and the modules that the tests miss.
 
     Tests that only define `check`, as HumanEval's do, have it called; so have those that called something else before.
+    Tests of pytest and unittest are run as these would.
     """
-    candidate = _Connection(requests, answers)
+    line = TestsLine(requests, answers)
     try:
         code = _statement_by_statement(job["code"])
         module = types.ModuleType("tests")
-        candidate.classes = module.__dict__
-        module.__dict__.update({name: __import__(name) for name in job["modules"]})
-        module.__dict__.update({name: Proxy(name, candidate.ask) for name in job["functions"]})
-        module.__dict__["candidate"] = Proxy(job["entry"], candidate.ask)
-        if "." in job["entry"]:
-            module.__dict__[job["entry"].split(".")[0]] = lambda: Proxy(
-                job["entry"].split(".")[0], candidate.ask
-            )
-        module.__dict__.update(__builtins__=builtins, __settle__=candidate.settle)
-        module.__dict__["__note_check__"] = candidate.note_check
         sys.modules["tests"] = module
+        _prepare(module, job, line)
         exec(compile(job["setup"], "setup.py", "exec", dont_inherit=True), module.__dict__)
     except BaseException as error:
         answers.send(wire.BAD_TESTS, describe(error))
@@ -138,16 +171,49 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     try:
         exec(code, module.__dict__)
         check = module.__dict__.get("check")
-        if isinstance(check, types.FunctionType) and not candidate.checked and _takes_one(check):
-            check(Proxy(job["entry"], candidate.ask))
+        if isinstance(check, types.FunctionType) and not line.checked and _takes_one(check):
+            check(module.__dict__["candidate"])
+        run_collected(module, line.calls > 0)
     except BaseException as error:
-        bad_tests = isinstance(error, (_UnsendableError, ImportError)) and not hasattr(
-            error, "from_candidate"
-        )
+        fault = isinstance(error, (_UnsendableError, UnsupportedError, ImportError))
+        bad_tests = fault and not hasattr(error, "from_candidate")
         answers.send(wire.BAD_TESTS if bad_tests else wire.EXCEPTION, _failure(error))
         return 1
-    answers.send(wire.PASSED, encode(candidate.calls))
+    answers.send(wire.PASSED, encode(line.calls))
     return 0
+
+
+def _prepare(module: types.ModuleType, job: dict, line: TestsLine) -> None:
+    """The names that the tests find: the program's, modules that they miss, stand-ins for packages."""
+    names = module.__dict__
+    line.classes = names
+    names.update(__builtins__=builtins, __settle__=line.settle, __note_check__=line.note_check)
+    names.update({name: __import__(name) for name in job["modules"]})
+    given: dict[str, Any] = {name: Remote(line, name, RETURNED) for name in job["functions"]}
+    given |= {name: kind for name in job["exceptions"] if (kind := line.exception_class(name)) is not None}
+    head, dot, _ = job["entry"].partition(".")
+    if dot:
+        given[head] = lambda: _Lazy(head, line)
+    names.update(given, candidate=Remote(line, job["entry"], RETURNED))
+    for name in job["program_modules"]:
+        sys.modules[name] = _Program(name, line, given)
+    for name, stand_in in _STAND_INS.items():
+        if name in job["packages"]:
+            sys.modules[name] = stand_in()
+    if "unittest" in job["packages"]:
+        import unittest
+
+        unittest.main = lambda *_, **__: None  # type: ignore[assignment, misc]
+
+
+class _Lazy:
+    """An instance of `Solution`, whose methods each run on a new one."""
+
+    def __init__(self, path: str, line: TestsLine) -> None:
+        self._path, self._line = path, line
+
+    def __getattr__(self, name: str) -> Any:
+        return Remote(self._line, f"{self._path}.{name}", RETURNED)
 
 
 def _takes_one(check: types.FunctionType) -> bool:

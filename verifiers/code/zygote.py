@@ -20,7 +20,7 @@ import socket
 import sys
 from pathlib import Path
 
-from verifiers.code import candidate, landlock, libc, namespaces, seccomp, tester, wire
+from verifiers.code import candidate, landlock, libc, namespaces, seccomp, served, tester, wire
 from verifiers.code.values import decode, encode
 
 # modules that nearly every program imports; more would make every fork slower
@@ -194,7 +194,8 @@ class Zygote:
             gc.enable()
             answers.send(wire.READY)
             if mode == wire.CALLS:
-                status = candidate.run_calls(job, reader, answers)
+                run = served.serve if job.get("in_tests") else candidate.run_calls
+                status = run(job, reader, answers)
             elif mode == wire.STDIN:
                 status = candidate.run_stdin(job, answers)
             else:
