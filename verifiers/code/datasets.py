@@ -46,7 +46,7 @@ def _read(row: Mapping[str, Any], name: str, prompt: Any, tests: Any) -> Problem
     cases = found(row if tests is None else tests)
     if tests is not None and not cases and tests:
         raise BadReferenceError(f"found no tests in {str(tests)[:80]!r}")
-    own = solutions(row)
+    own = tuple(_whole(text, row) for text in solutions(row))
     asked, asked_key = _prompt(row) if prompt is None else (text_of(prompt), None)
     if asked is None:
         raise BadReferenceError("its prompt is neither text nor messages of a user")
@@ -61,6 +61,13 @@ def _read(row: Mapping[str, Any], name: str, prompt: Any, tests: Any) -> Problem
     if own:
         meta["solutions"] = own
     return Problem(name, _with_name(asked, starter, given, cases, row), given, meta)
+
+
+def _whole(solution: str, row: Mapping[str, Any]) -> str:
+    """A solution that is only a function's body, below the header that the row has (BigCodeBench)."""
+    header = row.get("complete_prompt") or row.get("code_prompt")
+    indented = solution.lstrip("\n")[:1] in (" ", "\t")
+    return f"{header.rstrip()}\n{solution}" if indented and isinstance(header, str) else solution
 
 
 def _prompt(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -296,7 +296,7 @@ class Line:
         if what == "iterate":
             return _items(target)
         if what == "isinstance":
-            return isinstance(*args, target)
+            return isinstance(args[0], target)
         raise ValueError(what)
 
 

@@ -90,7 +90,7 @@ class Approx:
                 and all(self._same(got[k], expected[k]) for k in got)
             )
         if isinstance(expected, list | tuple):
-            kinds = (list, tuple, types.GeneratorType)
+            kinds = (list, tuple)
             return (
                 isinstance(got, kinds) and len(got) == len(expected) and all(map(self._same, got, expected))
             )
@@ -120,14 +120,10 @@ class Mark:
         self.name, self.args, self.kwargs = name, args, kwargs or {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (
-            len(args) == 1
-            and not kwargs
-            and isinstance(args[0], types.FunctionType | type)
-            and self.name != "parametrize"
-        ):
-            args[0].marks = [*getattr(args[0], "marks", ()), self]
-            return args[0]
+        if len(args) == 1 and not kwargs and isinstance(args[0], types.FunctionType | type):
+            marked: Any = args[0]
+            marked.marks = [*getattr(marked, "marks", ()), self]
+            return marked
         return Mark(self.name, args, kwargs)
 
 

@@ -93,13 +93,9 @@ class TestsLine(Line):
             self.depth -= 1
 
     def exception(self, name: str, message: str, base: str) -> BaseException:
-        kind = self.kinds.get(name) or getattr(builtins, name, None)
-        if not _is_exception(kind) or name in _ENDS_LOOPS:
-            parent = getattr(builtins, base, None)
-            parent = parent if _is_exception(parent) and base not in _ENDS_LOOPS else Exception
-            kind = self.kinds.setdefault(name, type(name, (CandidateError, parent), {}))
+        kind = self.kinds.get(name) or _exception_named(name) or self._own_kind(name, base)
         try:
-            error: Exception = kind(message)
+            error = kind(message)
         except TypeError:  # types such as UnicodeDecodeError need five arguments
             error = CandidateError(f"{name}: {message}")
         error.from_candidate = True  # type: ignore[attr-defined]
@@ -113,17 +109,20 @@ class TestsLine(Line):
             return None
         finally:
             self.calls -= 1
-        parent = getattr(builtins, str(base), None)
-        if not _is_exception(parent):
-            return None
+        return self._own_kind(name, base) if _exception_named(base) else None
+
+    def _own_kind(self, name: str, base: Any) -> type[Exception]:
+        parent = _exception_named(base) or Exception
         return self.kinds.setdefault(name, type(name, (CandidateError, parent), {}))
 
 
 _ENDS_LOOPS = ("StopIteration", "StopAsyncIteration")  # in `all(map(check, cases))` it would skip the cases
 
 
-def _is_exception(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Exception)
+def _exception_named(name: Any) -> type[Exception] | None:
+    """The built-in exception of a name."""
+    kind = getattr(builtins, name, None) if isinstance(name, str) and name not in _ENDS_LOOPS else None
+    return kind if isinstance(kind, type) and issubclass(kind, Exception) else None
 
 
 def _is_own(value: Any) -> bool:
