@@ -31,7 +31,14 @@ def test_a_row_loads_by_its_line_of_config_and_is_judged_as_the_set_means(case, 
 
 
 def test_every_set_keeps_the_solutions_that_it_publishes(tmp_path):
-    published = ("solution", "canonical_solution", "code", "completion", "gold_standard_solution", "solutions")
+    published = (
+        "solution",
+        "canonical_solution",
+        "code",
+        "completion",
+        "gold_standard_solution",
+        "solutions",
+    )
     for case in CASES:
         file = tmp_path / "rows.jsonl"
         file.write_text(json.dumps(case.row) + "\n")
