@@ -84,6 +84,8 @@ class MathVerifier:
             rules = replace(rules, percent="free")
         if isinstance(gold, Ratio) and _ASKS_FOR_TIME.search(problem.prompt):
             rules = replace(rules, times=True)
+        if isinstance(gold, Sequence) and _INDEX.search(problem.prompt):
+            rules = replace(rules, indexed=True)
         if not (isinstance(gold, Scalar) and gold.node.op == "num"):
             rules = replace(rules, whole=rules.whole | whole_letters(f"{problem.prompt} {gold_text}"))
         right = _matches(gold, gold_text, value, answer, rules)
@@ -191,6 +193,7 @@ _PADDED = re.compile(r",\s?0\d")
 _ASKS_FOR_TIME = re.compile(
     r"\b(?:what|which|how much|the) time\b|\bclock\b|\b[ap]\.?m\b|\bwhen (?:will|did|does)\b", re.IGNORECASE
 )
+_INDEX = re.compile(r"[A-Za-z]_\{?\d|[A-Za-z][₀-₉]")
 _PERCENT = re.compile(r"per\s?cent|\\?%", re.IGNORECASE)
 
 

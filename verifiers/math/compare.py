@@ -10,6 +10,7 @@ from typing import Any
 
 from verifiers.math import families, regions
 from verifiers.math.equality import equal_trees, proportional
+from verifiers.math.named import is_named, may_name_the_same, same_assignments, same_named, uncounted
 from verifiers.math.normalise import Unreadable
 from verifiers.math.tree import Node, num, sym
 from verifiers.math.typed import read
@@ -52,6 +53,7 @@ class Rules:
     to it; "never": decimals are exact.
     `whole`: letters that are whole numbers, besides those that the form of the answer says to be (n in n!).
     `times`: 10:30 is a time and not a ratio, because the problem asks for a time; 8:00 always is one.
+    `indexed`: x_1 and x_2 are names, because the problem has them; else the indices only count.
 
     Raises ValueError for any other value.
     """
@@ -61,6 +63,7 @@ class Rules:
     rounding: str = "gold"
     whole: frozenset[str] = frozenset()
     times: bool = False
+    indexed: bool = False
 
     def __post_init__(self) -> None:
         for option, known in _KNOWN.items():
@@ -79,7 +82,7 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
     if isinstance(gold, Choice) or isinstance(answer, Choice):
         return _same_choice(gold, answer, rules)
     first, second = getattr(gold, "label", None), getattr(answer, "label", None)
-    if first is not None and second is not None and not _same_label(first, second):
+    if first is not None and second is not None and not may_name_the_same(first, second):
         if not (isinstance(gold, Scalar) and isinstance(answer, Scalar)):
             return False
         return (
@@ -143,14 +146,6 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
 def _holds_family(value: Value) -> bool:
     return isinstance(value, Family) or (
         isinstance(value, Sequence) and any(isinstance(item, Family) for item in value.items)
-    )
-
-
-def _same_label(first: Node, second: Node) -> bool:
-    return (
-        first == second
-        or "word" in (first.args[0], second.args[0])
-        or {first.op, second.op} & {"abs", "fn", "ratio"} != set()
     )
 
 
@@ -277,12 +272,17 @@ def _same_relation(gold: Value, answer: Value, rules: Rules) -> bool:
 
 
 def _same_sequence(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
-    if gold.ordered != answer.ordered and not (_named(gold) and _named(answer)):
-        return _same_assignments(gold, answer, rules)
+    if gold.ordered != answer.ordered and not (is_named(gold) and is_named(answer)):
+        return same_assignments(gold, answer, partial(same, rules=rules))
     if gold.ordered:
         if gold.brackets != answer.brackets or len(gold.items) != len(answer.items):
             return False
         return all(same(one, two, rules) for one, two in zip(gold.items, answer.items, strict=True))
+    if not rules.indexed:
+        gold, answer = uncounted(gold), uncounted(answer)
+    named = same_named(gold, answer, partial(same, rules=rules))
+    if named is not None:
+        return named
     left, right = list(gold.items), list(answer.items)
     if len(right) > 2 * len(left) + 8:
         return False
@@ -307,7 +307,7 @@ def _same_once(gold: Value, answer: Value, rules: Rules) -> bool:
     if several.label == sym("C") and several.brackets == "()" and len(items) == len(several.items) == 2:
         ways = Scalar(Node("binom", (items[0].node, items[1].node)))
         return _same_scalar(*((one, ways) if one is gold else (ways, one)), rules)
-    if several.brackets or not _named(several) or len(items) != len(several.items):
+    if several.brackets or not is_named(several) or len(items) != len(several.items):
         return False
     return all(
         _same_scalar(*((one, item) if one is gold else (item, one)), rules)
@@ -321,30 +321,6 @@ def _distinct(items: list[Value]) -> list[Value]:
         if not any(same(item, other) for other in found):
             found.append(item)
     return found
-
-
-def _named(value: Sequence) -> bool:
-    labels = [getattr(item, "label", None) for item in value.items]
-    return all(label is not None for label in labels) and len(set(labels)) == len(labels)
-
-
-def _same_assignments(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
-    """Whether x = 1, y = 2 and (1, 2) agree: in the order of the names, or by name if the tuple has a label (x, y)."""
-    names, places = (gold, answer) if _named(gold) else (answer, gold)
-    if not _named(names) or places.brackets != "()" or len(names.items) != len(places.items):
-        return False
-    items = [replace(item, label=None) for item in names.items if isinstance(item, Scalar)]
-    if len(items) != len(names.items):
-        return False
-    if places.label is not None and places.label.op == "tuple":
-        order = {
-            getattr(item, "label", None): stripped for item, stripped in zip(names.items, items, strict=True)
-        }
-        if set(order) != set(places.label.args):
-            return False
-        items = [order[name] for name in places.label.args]
-    pairs = zip(items, places.items, strict=True)
-    return all(same(two, one, rules) if names is answer else same(one, two, rules) for one, two in pairs)
 
 
 def _rows(value: Matrix | Sequence) -> tuple[tuple[Node, ...], ...] | None:
@@ -422,7 +398,7 @@ def _same_time(clock: Clock, ratio: Ratio) -> bool:
 
 def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
     if isinstance(gold, Choice) and isinstance(answer, Choice):
-        return gold.letter == answer.letter
+        return gold.letter == answer.letter and _may_agree(gold.text, answer.text, rules)
     choice, other = (gold, answer) if isinstance(gold, Choice) else (answer, gold)
     assert isinstance(choice, Choice)
     if isinstance(other, Scalar) and other.node.op == "sym" and other.unit is None:
@@ -444,3 +420,14 @@ def _same_choice(gold: Value, answer: Value, rules: Rules) -> bool:
             same(carried, other, rules) if choice is gold else same(other, carried, rules)
         )
     return False
+
+
+def _may_agree(one: str, two: str, rules: Rules) -> bool:
+    """Whether the texts of two options with the same letter may be the same: two values must be, words need not."""
+    try:
+        first, second = (read(text) if text else None for text in (one, two))
+    except Unreadable:
+        return True
+    if first is None or second is None or isinstance(first, Text) or isinstance(second, Text):
+        return True
+    return same(first, second, rules)

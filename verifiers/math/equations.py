@@ -8,7 +8,7 @@ from dataclasses import replace
 from verifiers.math.equality import equal_trees
 from verifiers.math.evaluate import free_symbols
 from verifiers.math.lex import Token
-from verifiers.math.names import ANY, name_of
+from verifiers.math.names import in_words, name_of
 from verifiers.math.normalise import Unreadable
 from verifiers.math.rounding import agrees
 from verifiers.math.tree import Node
@@ -29,8 +29,10 @@ def read_equation(sides: list[list[Token]], ops: list[str], side: Reader) -> Val
     while len(exact) > 1 and (found := name_of(exact[0])) is not None:
         names.append(found)
         exact = exact[1:]
-    if not names and len(exact) == 2 and (found := name_of(exact[1])) not in (None, ANY):
-        names, exact = [found], exact[:1]  # type: ignore[list-item]
+    if not names and len(exact) == 2:
+        found = name_of(exact[1])
+        if found is not None and not in_words(found):
+            names, exact = [found], exact[:1]
     value = _last_of(exact, bool(names), side)
     if isinstance(value, Scalar):
         value = _with_decimal(value, [side(part) for part in decimals])
@@ -107,7 +109,7 @@ def label_of(value: Value) -> Node | None:
 
 
 def labelled(value: Value, label: Node | None) -> Value:
-    """`value` with a name; words name nothing."""
+    """`value` with a name."""
     if label is None or isinstance(value, Relation | Text) or not hasattr(value, "label"):
         return value
-    return replace(value, label=label if label != ANY else None)  # type: ignore[call-arg]
+    return replace(value, label=label)  # type: ignore[call-arg]

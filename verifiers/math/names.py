@@ -15,12 +15,11 @@ from verifiers.math.normalise import Unreadable
 from verifiers.math.parse import Parser
 from verifiers.math.tree import Node, sym
 
-__all__ = ["ANY", "expression", "name_of"]
+__all__ = ["expression", "in_words", "name_of"]
 
-ANY = sym("word")
-"""A name in words, or one too long to be compared."""
 MAX_TOKENS = 60
 _DERIVATIVE = re.compile(r"frac\{[d∂](?:\^\{?\d\}?)?[a-zA-Z]?(?:\([a-z]\))?\}\{[d∂][a-z](?:\^\{?\d\}?)?\}")
+_FILLERS = word_set("{ } ( ) the a an of value is")
 _MEASURES = word_set("sin cos tan cot sec csc max min gcd lcm det arg Re Im")
 """Functions one of which, of something, is what a problem asks for."""
 
@@ -34,6 +33,15 @@ def expression(tokens: list[Token]) -> Node:
     return node
 
 
+def in_words(name: Node | None) -> bool:
+    """Whether a name is words, or too long to be compared but by its words."""
+    return name is not None and name.op == "words"
+
+
+def _words(tokens: list[Token]) -> Node:
+    return Node("words", tuple(token.text.lower() for token in tokens if token.text.lower() not in _FILLERS))
+
+
 def name_of(tokens: list[Token]) -> Node | None:
     """The name that `tokens` are; None if they are an expression."""
     if not tokens or len(tokens) > MAX_TOKENS:
@@ -42,11 +50,12 @@ def name_of(tokens: list[Token]) -> Node | None:
 
 
 def _letters(tokens: list[Token]) -> Node | None:
-    """x, AB, area of ABC"""
-    if all(token.kind in ("word", "sym", "run") for token in tokens) and any(
-        token.kind == "word" for token in tokens
+    """x, AB, area of ABC, Ann's age, x-intercept"""
+    if any(token.kind == "word" for token in tokens) and all(
+        token.kind in ("word", "sym", "run") or (at and token.text in ("'", "-"))
+        for at, token in enumerate(tokens)
     ):
-        return ANY
+        return _words(tokens)
     if all(token.kind in ("sym", "run") and token.text.replace("'", "").isalpha() for token in tokens):
         name = "".join(token.text for token in tokens)
         if (len(tokens) == 1 and tokens[0].kind == "sym") or (name.isupper() and len(name) <= 4):
@@ -60,21 +69,21 @@ def _quantity(tokens: list[Token]) -> Node | None:
     if first.kind == "fn" and not any(token.kind == "num" for token in tokens) and len(tokens) <= 6:
         return expression(tokens)
     if first.kind == "fn" and first.text in _MEASURES and _one_function(tokens):
-        return ANY
+        return _words(tokens)
     if first.kind == "cmd" and first.text in ("lim", "int", "sum", "prod"):
-        return ANY
+        return _words(tokens)
     if first.text == "frac" and _DERIVATIVE.fullmatch("".join(token.text for token in tokens)):
-        return ANY
+        return _words(tokens)
     if any(token.text == "^" for token in tokens):
         return None
     if first.kind == "word" and all(
         token.kind in ("word", "sym", "run", "open", "close") for token in tokens
     ):
-        return ANY  # area (ABC)
+        return _words(tokens)  # area (ABC)
     if any(token.vector for token in tokens) and all(token.kind in _VECTOR_KINDS for token in tokens):
-        return None if len(tokens) == 1 else ANY
+        return None if len(tokens) == 1 else _words(tokens)
     if any(token.kind == "run" for token in tokens) and all(map(_of_lengths, tokens)):
-        return ANY
+        return _words(tokens)
     return None
 
 
@@ -116,7 +125,7 @@ def _composed(tokens: list[Token]) -> Node | None:
         inner = tokens[1:-1]
         if (found := name_of(inner)) is not None:
             return Node("abs", (found,))
-        return ANY if any(token.text in "∪∩" for token in inner) else None
+        return _words(tokens) if any(token.text in "∪∩" for token in inner) else None
     return _indexed(tokens) if first.kind == "sym" else None
 
 

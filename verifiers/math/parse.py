@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verifiers.math.cursor import END, Cursor
-from verifiers.math.evaluate import free_symbols
+from verifiers.math.evaluate import CONSTANTS, free_symbols
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
 from verifiers.math.tree import Node, as_digits, num, sym
@@ -19,6 +19,7 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OPERANDS = frozenset(("num", "sym", "fn", "cmd", "open", "begin"))
 _POSTFIX = frozenset("^!°%")
 _CALLED = frozenset("fgh")
+_AFTER_NAME = frozenset("(_'")
 _INVERSES = {
     name: "arc" + name for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")
 }
@@ -220,6 +221,7 @@ class Parser(Cursor):
         return True
 
     def symbol(self, name: str) -> Node:
+        start = self.at - 1
         while self.next_is("op", "'"):
             self.take()
             name += "'"
@@ -250,10 +252,26 @@ class Parser(Cursor):
         if name in ("C", "P") and self.next_is("open", "(") and self.two_arguments():
             self.take()
             return _selection(name, *self.arguments())
-        if name[0] in _CALLED and self.next_is("open", "(") and not self.peek().spaced:
+        if self.next_is("open", "(") and not self.peek().spaced and self.is_function(start):
             self.take()
             return Node("call", (name, *self.arguments()))
         return sym(name)
+
+    def is_function(self, start: int) -> bool:
+        """whether the letter at `start`, before a bracket, is a function: f(x + 1), Q(0), v(2), y(t), not k(k - 1)"""
+        name = self.tokens[start].text
+        negative = self.peek(1).text == "-"
+        argument = self.peek(1 + negative)
+        if name in _CALLED:
+            return True
+        if argument.kind not in ("num", "sym") or self.peek(2 + negative).text != ")":
+            return False
+        if argument.value == 0:  # nobody writes a product with zero
+            return True
+        if name in CONSTANTS or (argument.kind == "num" and start and self.tokens[start - 1].kind == "num"):
+            return False  # 2x(5)
+        places = [at for at, token in enumerate(self.tokens) if token[:2] == ("sym", name)]
+        return all(self.tokens[at + 1 : at + 2] and self.tokens[at + 1].text in _AFTER_NAME for at in places)
 
     def chosen(self, name: str, total: Node) -> Node:
         """C_{10}^{3} and A_{10}^{3}, combinations and arrangements of `total` things; or a power of C_1"""

@@ -30,7 +30,23 @@ def plain_words(text: str) -> str:
             folded := re.sub(r"[\s-]+", " ", bare.replace(".", "").replace("'", "")).casefold(), folded
         )
         return _date(words) or words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
-    return bare.replace(" ", "")
+    return _formula(text)
+
+
+_STYLED = re.compile(_STYLE.pattern + r"\{([^{}]*)\}")
+_SINGLE = re.compile(r"(?<!\\)\{\s*(\\[A-Za-z]+|[A-Za-z]|\d|[^\s{}\\])\s*\}")
+_NEEDLESS = re.compile(r"(?<!\\) (?![A-Za-z\d])|(?<![A-Za-z\d\\]) ")
+
+
+def _formula(text: str) -> str:
+    """One spelling of mathematics that cannot be read: no styles, no needless blanks, braces only where they group.
+
+    >>> _formula("x^{2}1 [ a ]"), _formula("x^{21}[a]")
+    ('x^2 1[a]', 'x^{21}[a]')
+    """
+    bare = _STYLE.sub("", _STYLED.sub(r"\1", text))
+    bare = _SINGLE.sub(r"\1 ", bare)  # x^{2}1 is x^2 1, not x^21
+    return _NEEDLESS.sub("", _SPACE.sub(" ", bare)).strip(" .,;:!*\"'`")
 
 
 _ALIASES = {
@@ -97,8 +113,9 @@ _LETTER = re.compile(
     re.IGNORECASE,
 )
 _LETTER_AND_TEXT = re.compile(
-    r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])(?:\s?\)|\.\s)|([A-Z]):\s)[.:]?\s?(\S.*)"
+    r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])(?:\s?\)|\.\s)|([A-J]):\s(?!.{0,200}[,;]\s?[A-Z]\s?:))[.:]?\s?(\S.*)"
 )
+"""An option with its text; `A: 3, B: 4` are named values."""
 _COUNT = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 )

@@ -92,9 +92,9 @@ def as_union(value: Value) -> Region | None:
         return None
     parts = [as_region(item) for item in value.items]
     known = [part for part in parts if part is not None]
-    return (
-        Region(tuple(piece for part in known for piece in part.pieces)) if len(known) == len(parts) else None
-    )
+    if len(known) < len(parts) or len({part.label for part in known}) > 1:
+        return None
+    return Region(tuple(piece for part in known for piece in part.pieces))
 
 
 # --- inequalities -----------------------------------------------------------------------------------------

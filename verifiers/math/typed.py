@@ -14,7 +14,7 @@ from verifiers.math.equations import label_of, labelled, read_equation
 from verifiers.math.evaluate import free_symbols
 from verifiers.math.layouts import read_layout
 from verifiers.math.lex import Token, lex
-from verifiers.math.names import ANY, expression, name_of
+from verifiers.math.names import expression, in_words, name_of
 from verifiers.math.normalise import Unreadable, normalise
 from verifiers.math.phrases import plain_words, read_phrase, without_styles
 from verifiers.math.scalars import scalar
@@ -134,7 +134,7 @@ def _several(values: list[Value], cuts: list[str]) -> Value:
         return Sequence((replace(first, label=None), *flat[1:]), "", label)  # type: ignore[arg-type]
     if label is not None and all(other == label for other in others):  # x = 1, x = 2
         return Sequence(tuple(replace(value, label=None) for value in flat), "", label)  # type: ignore[arg-type]
-    return Sequence(tuple(flat), "")
+    return Sequence(tuple(flat), "", either="or" in cuts and label is not None)
 
 
 def _with_conditions(values: list[Value], cuts: list[str]) -> Value | None:
@@ -247,7 +247,7 @@ def _inequality(sides: list[list[Token]], ops: list[str]) -> Value:
     if sum(map(bool, letters)) == 1:
         at = next(position for position, found in enumerate(letters) if found)
         name = name_of(sides[at])
-        if name is not None and name != ANY and name.op in ("call", "abs") and sides[at][-1].text != "|":
+        if name is not None and name.op in ("call", "abs") and sides[at][-1].text != "|":
             nodes[at] = sym("word")  # 1 < f(x) < 3
             region = regions.inequality(nodes, ops)
             return replace(region, label=name) if isinstance(region, Region) else region
@@ -260,7 +260,7 @@ def _residue(left: list[Token], right: list[Token]) -> Value:
     name = name_of(left)
     if not isinstance(value, Family) or name is None:
         raise Unreadable("a congruence without a modulus")
-    return replace(value, label=name if name != ANY else None)
+    return replace(value, label=name)
 
 
 # --- one side ---------------------------------------------------------------------------------------------
@@ -287,8 +287,8 @@ def _side(tokens: list[Token]) -> Value:
     if pair is not None and (found := _bracketed(tokens[1:-1], pair)) is not None:
         return found
     parts, cuts = split(tokens, "op", (":",))
-    if len(cuts) == 1 and name_of(parts[0]) == ANY:  # Area: 24
-        return _side(parts[1])
+    if len(cuts) == 1 and _is_entry(name := name_of(parts[0]), parts[1]):  # Area: 24, K: 3 hr
+        return labelled(_side(parts[1]), name)
     if cuts:
         return Ratio(tuple(expression(part) for part in parts), clock=_is_clock(parts))
     return scalar(tokens)
@@ -340,6 +340,12 @@ def _condition(tokens: list[Token]) -> Value:
     if len(conditions) == 1:
         return conditions[0]
     raise Unreadable("a row with several conditions")
+
+
+def _is_entry(name: Node | None, after: list[Token]) -> bool:
+    """Whether a colon stands between a name and its value, and not in a ratio."""
+    capital = name is not None and name.op == "sym" and name.args[0].isupper()
+    return in_words(name) or (capital and any(token.kind == "num" for token in after))
 
 
 def _is_clock(parts: list[list[Token]]) -> bool:

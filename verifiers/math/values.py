@@ -59,6 +59,8 @@ class Sequence:
     items: tuple[Value, ...]
     brackets: str
     label: Node | None = None
+    either: bool = False
+    """Whether "or" stands between items of different names: x < 1 or y > 2."""
 
     @property
     def ordered(self) -> bool:
