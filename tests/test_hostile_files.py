@@ -104,14 +104,32 @@ class Panel:
     """A figure's numbers, with texts from files of others."""
 
     columns = ("problem", "=cmd|' /C calc'!A0")
-    rows = (("=1+1", 0.5), ("+x", -1.0), ("-2", None), ("@sum", 3), ("\t=1", 1), ("a=b", 2))
+    rows = (
+        ("=1+1", 0.5),
+        ("+x", -1.0),
+        ("-2+1", None),
+        ("@sum", 3),
+        ("\t=1", 1),
+        ("a=b", 2),
+        ("+13.1 ± 3.0", 0),
+        ("-", 0),
+    )
 
 
 def test_no_cell_of_a_csv_is_a_formula():
     header, *rows = csv.reader(io.StringIO(as_csv(Panel())))  # type: ignore[arg-type]
-    assert all(cell[0] not in "=+@\t\r" for row in (header, *rows) for cell in row if cell)
-    assert [row[0] for row in rows] == ["'=1+1", "'+x", "'-2", "'@sum", "'\t=1", "a=b"]
-    assert [row[1] for row in rows] == ["0.5", "-1.0", "", "3", "1", "2"]  # numbers are as they were
+    assert all(cell[0] not in "=@\t\r" for row in (header, *rows) for cell in row if cell)
+    assert [row[0] for row in rows] == ["'=1+1", "'+x", "'-2+1", "'@sum", "'\t=1", "a=b", "+13.1 ± 3.0", "-"]
+    assert [row[1] for row in rows] == [
+        "0.5",
+        "-1.0",
+        "",
+        "3",
+        "1",
+        "2",
+        "0",
+        "0",
+    ]  # numbers are as they were
 
 
 def laughs(key: str) -> str:

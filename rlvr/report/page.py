@@ -107,7 +107,12 @@ def as_csv(panel: Panel) -> str:
 
 def _plain(cell: Any) -> Any:
     """A text that a spreadsheet would take for a formula begins with an apostrophe: ids and names come from files."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if formula and not _SIGNED.fullmatch(cell) else cell
+
+
+_SIGNED = re.compile(r"[-+][\d., ±%]*")
+"""A number of our own with its sign: +13.1 ± 3.0."""
 
 
 def _see(browser: Browser) -> str:

@@ -36,6 +36,7 @@ def headline(document: Document) -> list[str]:
     )
     return [
         f"{first} {_worth(comparison)}",
+        *unjudged_lines(comparison),
         _kinds(comparison["compression"]),
         f"{_overtaking(comparison)} {_distance(comparison)}",
         *exact_lines(_exact_rows(document), distances_only=True),
@@ -46,6 +47,21 @@ def _of_many(document: Document) -> str:
     """Whose sentences these are, where the report is over several runs."""
     runs = document.get("runs") or ()
     return f"{document['main']}, the first of {len(runs)} runs: " if len(runs) > 1 else ""
+
+
+def unjudged_lines(c: Comparison) -> Iterator[str]:
+    """A warning where one policy has more samples without a verdict than the other: its failures may be among them."""
+    change = c["unjudged"]
+    if change is None or not change["differs"]:
+        return
+    shares = (f"{number(100 * real(change[key]['value']), '.1f')} %" for key in ("share_base", "share_tuned"))
+    wrong = change["gain_wrong"]
+    yield (
+        f"{' of the base samples and '.join(shares)} of the tuned ones have no verdict, which is not the same share: "
+        f"with all of them as wrong the gain is {points(wrong['value'], True)} points ({_range(wrong)}), and whatever "
+        f"they are it lies between {points(change['gain_lower']['value'], True)} and "
+        f"{points(change['gain_upper']['value'], True)}."
+    )
 
 
 def _moved(gain: EstimateJson) -> str:
@@ -335,6 +351,8 @@ def _comparison(document: Document, c: Comparison) -> Iterator[str]:
                 f"  {f'pass@{k}':<9} {points(b['value'])} → {points(t['value'])}   "
                 f"({points(d['value'], True)}, {_range(d)}, paired)"
             )
+    for text in unjudged_lines(c):
+        yield f"  {text}"
     yield f"  {_worth(c)}"
     yield (
         f"  Of which kind is the change of {points(parts['delta']['value'], True)} (search budget K = "

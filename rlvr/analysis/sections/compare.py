@@ -30,6 +30,7 @@ from rlvr.analysis.sections.decomposition import (
 from rlvr.analysis.sections.distance import Distance, NoDistance, distance
 from rlvr.analysis.sections.strata import Stratum, limits, whole
 from rlvr.analysis.sections.summary import DiversitySection, diversity_change, summarise
+from rlvr.analysis.sections.unjudged import UnjudgedChange, unjudged_change
 from rlvr.analysis.sizing import half_width, planning_inputs, sample_size
 
 __all__ = ["compare", "default_budget", "summarise"]
@@ -88,6 +89,7 @@ class Comparison(Roots, Ratios):
     replicates: int
     seed: int
     gain: Difference
+    unjudged: UnjudgedChange | None
     difference: dict[str, Difference]
     p_signflip: dict[str, Number]
     compression: Compression
@@ -148,6 +150,7 @@ def compare(
         "replicates": replicates,
         "seed": seed,
         "gain": difference.get("1") or {**Estimate(None, status=NO_DATA).to_json()},
+        "unjudged": unjudged_change(pair),
         "difference": difference,
         "p_signflip": {k: row.get("p_signflip") for k, row in difference.items()},
         **roots(pair),

@@ -17,6 +17,7 @@ from rlvr.analysis.pair import Pair, both_defined, keyed, means, powers_of_two, 
 from rlvr.analysis.passk import jensen_bound, pass_curve
 from rlvr.analysis.posterior import extrapolate, fit_population
 from rlvr.analysis.samples import Answers, Floats, Ints, Samples
+from rlvr.analysis.sections.unjudged import Bounds, bounds
 
 DIVERSITY_K = 8
 """Rarefied distinct answers are those expected among this many samples, few enough for the small evaluations during
@@ -90,6 +91,7 @@ class PolicySummary(TypedDict):
     tokens: EstimateJson
     solved: int
     pass_at_k: dict[str, EstimateJson]
+    pass_at_k_bounds: Bounds
     pass_hat_k: dict[str, EstimateJson]
     g_pass_at_k: dict[str, dict[str, EstimateJson]]
     """τ, then k."""
@@ -127,6 +129,7 @@ def summarise(
         else means({"tokens": samples.tokens}, boot)["tokens"],
         "solved": int(np.sum(c > 0)),
         "pass_at_k": pass_at_k_estimates(n, c, ks, boot),
+        "pass_at_k_bounds": bounds(samples, ks, boot),
         "pass_hat_k": keyed(ks, mean_estimates(pass_hat_curve(n, c, ks), boot)),
         "g_pass_at_k": {
             str(tau): keyed(ks, mean_estimates(g_pass_curve(n, c, ks, tau), boot)) for tau in (0.5, 0.75)
