@@ -84,6 +84,16 @@ def self_test(config: Config, problems: Sequence[Problem]) -> SelfTest:
     return test(problems, config.verifier, verifier_options(config))
 
 
+def check_references(tested: SelfTest, most: float) -> None:
+    """Raises UserError if more than the share `most` of the references can be equalled by no answer."""
+    if tested.share_unverifiable > most:
+        raise UserError(
+            f"{len(tested.unverifiable)} references ({tested.share_unverifiable:.0%}) can be equalled by no answer, "
+            f"first that of {tested.unverifiable[0][0]}; verification.max_unverifiable allows {most:.0%}. Leave such "
+            "problems out (`where` of the source), or allow more of them"
+        )
+
+
 def check_parts(config: Config) -> None:
     """Refuse what the config needs and this machine does not have, before a model is loaded.
 

@@ -62,6 +62,7 @@ def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
             terminal.show(f"probe {probe}: {len(probed)} problems")
         tested = machine.self_test(config, [*problems.heldout, *problems.train])
         terminal.show(f"verifier {config.verifier}: {tested}")
+        machine.check_references(tested, config.verification.max_unverifiable)
     for warning in machine.warnings(config):
         terminal.show(warning)
     terminal.show(f"output folder {folder}: {'holds this run, which would continue' if begun else 'free'}")

@@ -14,6 +14,8 @@ from verifiers.types import Problem, Verdict, Verifier
 
 MISSES_KEPT = 1000
 MISSES_SHOWN = 20
+FIRST_SHOWN = 5
+"""Unverifiable references that are named."""
 BUDGETS = (1, 4, 16, 64, 256)
 """Values of k for which the pass@k floor is shown."""
 
@@ -191,10 +193,19 @@ class SelfTest:
     """(id, id of the neighbour whose reference was accepted)"""
     untestable: list[str] = field(default_factory=list)
     """Ids of problems whose reference is not an answer (the tests of a program, for example)."""
+    unverifiable: list[tuple[str, str]] = field(default_factory=list)
+    """(id, why) of problems whose reference no answer can equal: it cannot be read, is a remark, or a sentence"""
+    as_text: list[tuple[str, str]] = field(default_factory=list)
+    """(id, reference) of problems whose reference only the same text equals: a word, or an unread formula"""
 
     @property
     def ok(self) -> bool:
-        return not self.own_refused and not self.neighbours_accepted
+        return not (self.own_refused or self.neighbours_accepted or self.unverifiable)
+
+    @property
+    def share_unverifiable(self) -> float:
+        """Problems that will never have a verdict, of those tested; 0 without any."""
+        return len(self.unverifiable) / max(1, self.problems - len(self.untestable))
 
     def __str__(self) -> str:
         tested = self.problems - len(self.untestable)
@@ -204,6 +215,18 @@ class SelfTest:
         ]
         if self.untestable:
             lines.append(f"  {len(self.untestable):,} cannot be tested: the reference is not an answer")
+        if self.unverifiable:
+            lines.append(
+                f"  {len(self.unverifiable):,} of {tested:,} references ({self.share_unverifiable:.1%}) no answer can "
+                "equal, so their problems never get a verdict:"
+            )
+            lines += [f"    {id_}: {why}" for id_, why in self.unverifiable[:FIRST_SHOWN]]
+        if self.as_text:
+            lines.append(
+                f"  {len(self.as_text):,} of {tested:,} references ({len(self.as_text) / tested:.1%}) are words or "
+                "formulas that are not read: only the same text equals them:"
+            )
+            lines += [f"    {id_}: {reference}" for id_, reference in self.as_text[:FIRST_SHOWN]]
         lines += [f"  own reference refused: {id_}: {said}" for id_, said in self.own_refused[:MISSES_SHOWN]]
         lines += [
             f"  reference of {other} accepted for {id_}"
@@ -245,11 +268,19 @@ def self_test(
         verdicts = [judge(instance, problem, response) for problem, response in items]
     for (problem, _), origin, verdict in zip(items, origins, verdicts, strict=True):
         _enter(result, problem, origin, verdict)
+    if (as_text := getattr(instance, "as_text", None)) is not None:
+        hopeless = {id_ for id_, _ in result.unverifiable}
+        words = [problem for problem in problems if problem.id not in hopeless and as_text(problem)]
+        result.as_text = [(problem.id, str(problem.reference)[:80]) for problem in words]
     return result
 
 
 def _enter(result: SelfTest, problem: Problem, origin: Problem, verdict: Verdict) -> None:
     accepted = verdict.answer_score == 1.0
+    if verdict.status == "unverifiable":
+        if origin is problem:
+            result.unverifiable.append((problem.id, verdict.detail))
+        return
     if origin is problem:
         result.own_accepted += accepted
         if not accepted:

@@ -94,6 +94,13 @@ class VerificationConfig(Section):
         description="largest tolerated share of responses that could not be judged, through no fault of the policy; "
         "above it the run stops; 1 turns the check off",
     )
+    max_unverifiable: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="largest tolerated share of references that no answer can equal (a proof, a sentence); above it "
+        "`rlvr check` refuses the data",
+    )
 
 
 class AnalysisConfig(Section):

@@ -444,7 +444,7 @@ def test_verdicts() -> None:
     assert verifier.verify(problem, "", "0.6").status == "incorrect"
     assert verifier.verify(problem, "", None).status == "no_answer"
     assert verifier.verify(problem, "", "").score == 0.0
-    for reference in ("", "   ", None, ["1"], {}, True, "\\boxed{}", "x" * 3_000, "\u202e5"):
+    for reference in ("", "   ", None, [], {}, True, "\\boxed{}", "x" * 3_000, "\u202e5"):
         verdict = verifier.verify(Problem("p", "", reference), "", "5")
         assert verdict.score is None and verdict.status == "unverifiable" and verdict.detail
     for reference in (

@@ -22,16 +22,18 @@ from typing import Any
 
 from verifiers.extract import cut, has_box
 from verifiers.math import symbolic
+from verifiers.math.asked import asked_value
 from verifiers.math.canonical import describe
 from verifiers.math.compare import Rules, same
 from verifiers.math.letters import whole_letters
 from verifiers.math.normalise import DOLLAR, GROUP, Unreadable, normalise
 from verifiers.math.phrases import chosen_letters
+from verifiers.math.references import listed, one_text, require_answerable
 from verifiers.math.typed import read
-from verifiers.math.values import Ratio, Scalar, Sequence, Value
+from verifiers.math.values import Ratio, Relation, Scalar, Sequence, Text, Value
 from verifiers.types import Problem, Verdict
 
-__all__ = ["MathVerifier", "canonical", "equal", "grade"]
+__all__ = ["MathVerifier", "Unreadable", "canonical", "equal", "grade", "reference_answer"]
 
 
 class MathVerifier:
@@ -56,16 +58,33 @@ class MathVerifier:
         """Import what the first irrational answer needs, so that no verdict waits for it."""
         self.verify(Problem("warm-up", "", "\\sqrt{2}"), "", "2/\\sqrt{2}")
 
+    def as_response(self, problem: Problem) -> str:
+        """A response that states the problem's own reference."""
+        try:
+            text = reference_answer(problem.reference)
+        except Unreadable:
+            text = str(problem.reference)
+        return f"\\boxed{{{text}}}"
+
+    def as_text(self, problem: Problem) -> bool:
+        """Whether the reference is words, or a formula that cannot be read, which only the same text equals."""
+        try:
+            return isinstance(read(reference_answer(problem.reference)), Text)
+        except Unreadable:
+            return False
+
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         """Judge `answer` against `problem.reference`.
 
-        The reference is a string, an int or a float, or a solution with its answer in a box or after ####. Never
+        The reference is a string, an int or a float, a list of them (all of which are asked for), or a solution with
+        its answer in a box or after ####. One that no answer can equal ("proof", a sentence) is `unverifiable`. Never
         raises, whatever the text of `answer`.
         """
         symbolic.new_verdict()
         try:
             gold_text = reference_answer(problem.reference)
             gold = read(gold_text)
+            require_answerable(gold_text, gold)
         except Unreadable as why:
             return Verdict(
                 None,
@@ -88,7 +107,9 @@ class MathVerifier:
             rules = replace(rules, indexed=True)
         if not (isinstance(gold, Scalar) and gold.node.op == "num"):
             rules = replace(rules, whole=rules.whole | whole_letters(f"{problem.prompt} {gold_text}"))
-        right = _matches(gold, gold_text, value, answer, rules)
+        right = _matches(gold, gold_text, value, answer, rules) or _as_asked(
+            gold, value, problem.prompt, rules
+        )
         return Verdict(float(right), "correct" if right else "incorrect", describe(value))
 
 
@@ -134,12 +155,16 @@ def grade(gold: str, response: str) -> bool:
 def reference_answer(reference: Any) -> str:
     """The answer in a reference: what its last box, or boxes, hold or what follows its last ####, else all of it.
 
-    Raises Unreadable for another type, and for an empty box.
+    Several answers in a list become one text. Raises Unreadable for another type, and for an empty box.
     """
+    if isinstance(reference, list | tuple):
+        return one_text(reference)
     if isinstance(reference, bool) or not isinstance(reference, str | int | float):
-        raise Unreadable(f"expected a string or a number, found {type(reference).__name__}")
+        raise Unreadable(f"expected a string, a number or a list of them, found {type(reference).__name__}")
     if not isinstance(reference, str):
         return repr(reference)
+    if items := listed(reference):
+        return one_text(items)
     if has_box(reference) or "####" in reference:
         found = cut(reference)
         if found.answer is None:
@@ -173,6 +198,14 @@ def _restates(answer: Sequence, rules: Rules) -> bool:
     """A list without brackets says one value in several ways: "15 39/40, or 639/40"."""
     first, *others = answer.items
     return not answer.brackets and all(same(first, other, rules) for other in others)
+
+
+def _as_asked(gold: Value, answer: Value, prompt: str, rules: Rules) -> bool:
+    """Whether `answer` gives the value `gold` to what the prompt asks for: m + n = 17 in "Find m + n"."""
+    if not isinstance(answer, Relation) or not prompt:
+        return False
+    value = asked_value(answer, prompt)
+    return value is not None and same(gold, value, rules)
 
 
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2}|\d{4,}|(?<=\b0,)\d+)(?![\d.,])")

@@ -104,7 +104,7 @@ class Parser(Cursor):
             token[:2] == ("cmd", "frac") and self.peek(2).kind == "word"
         ):  # \frac{\text{m}}{\text{s}} is a unit
             return False
-        return token.kind in _OPERANDS and not (token.kind == "open" and token.text in ("set", "<"))
+        return token.kind in _OPERANDS and not (token.kind == "open" and token.text == "set")
 
     def signed_factor(self) -> Node:
         negative = False
@@ -304,23 +304,28 @@ class Parser(Cursor):
             bars, self.bars = self.bars, 0
             inner = self.whole()
             self.bars = bars
+            if opening == "(" and self.next_is("sep", ","):  # a vector, as a column
+                self.take()
+                return Node("matrix", ((inner,), *((entry,) for entry in self.arguments())))
             self.expect("close", _CLOSING[opening])
             if opening == "[" and _may_be_integer_part(inner) and not self.next_is("op", "^"):
                 raise Unreadable("square brackets that may mean the integer part")
             return inner
+        if opening == "<":
+            return Node("matrix", tuple((entry,) for entry in self.arguments("<")))
         if opening in ("floor", "ceil", "|"):
             inner = self.expression()
             self.expect("close", opening)
             return Node("fn", ("abs" if opening == "|" else opening, inner))
         raise Unreadable(f"{opening!r} does not begin a value")
 
-    def arguments(self) -> list[Node]:
-        """comma-separated expressions up to the closing round bracket"""
+    def arguments(self, closing: str = ")") -> list[Node]:
+        """comma-separated expressions up to the closing bracket"""
         found = [self.expression()]
         while self.next_is("sep", ","):
             self.take()
             found.append(self.expression())
-        self.expect("close", ")")
+        self.expect("close", closing)
         return found
 
     def argument(self) -> Node:

@@ -12,6 +12,7 @@ from verifiers.math.parse import Parser
 from verifiers.math.tree import Node, num, sym
 from verifiers.math.units import is_unit, read_units
 from verifiers.math.values import Decimal, Matrix, Region, Scalar, Sequence, Value
+from verifiers.math.vectors import components, matrix_rows
 
 __all__ = ["scalar"]
 
@@ -40,9 +41,10 @@ def scalar(tokens: list[Token]) -> Value:
         tokens, unit = tokens[1:], tokens[0].text
     if not tokens:
         raise Unreadable("a currency sign without a value")
+    tokens, bracketed = _unit_in_brackets(tokens)
     parser = Parser(tokens)
     node = parser.whole()
-    rest = parser.tokens[parser.at :]
+    rest = [*parser.tokens[parser.at :], *bracketed]
     percent, factor = False, Fraction(1)
     if rest and rest[0].kind == "money" and unit is None:
         unit, rest = rest[0].text, rest[1:]
@@ -81,6 +83,20 @@ def _joined(currency: str | None, name: str) -> str | None:
     if not all("^-" in word for word in words):
         raise Unreadable("a currency and another unit")
     return " ".join(sorted((currency, *words)))
+
+
+def _unit_in_brackets(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
+    """`9 (apples)`, `5 (m/s)`: the tokens before the brackets, and those inside if they are a unit."""
+    opening = next((at for at, token in enumerate(tokens) if token[:2] == ("open", "(")), 0)
+    inside = tokens[opening + 1 : -1]
+    if not opening or tokens[-1][:2] != ("close", ")") or not inside or not tokens[opening].spaced:
+        return tokens, []
+    if any(token.kind not in ("word", "sym", "run", "num", "op") for token in inside):
+        return tokens, []
+    if inside[0].kind != "word" and not is_unit(inside[0].text):
+        return tokens, []
+    words = [token._replace(kind="word") if token.kind in ("sym", "run") else token for token in inside]
+    return tokens[:opening], words
 
 
 def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
@@ -133,12 +149,10 @@ def _typed(node: Node, unit: str | None, percent: bool, tokens: list[Token]) -> 
         return Region(())
     if node == sym("ℝ"):
         return regions.ALL
-    if node.op == "matrix":
-        return Matrix(node.args)
-    if node.op == "mul" and sum(factor.op == "matrix" for factor in node.args) == 1:
-        matrix = next(factor for factor in node.args if factor.op == "matrix")
-        scale = tuple(factor for factor in node.args if factor is not matrix)
-        return Matrix(tuple(tuple(Node("mul", (*scale, entry)) for entry in row) for row in matrix.args))
+    if (rows := matrix_rows(node)) is not None:
+        return Matrix(rows)
+    if (parts := components(node)) is not None:
+        return Sequence(tuple(map(Scalar, parts)), "()")
     signs = _count_signs(node)
     if signs:
         if signs > 3:

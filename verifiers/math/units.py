@@ -42,6 +42,11 @@ NEGATIONS = word_set(
 )
 """Words that make a phrase after a number a statement and not a unit."""
 
+_RIGHT_ANGLED = word_set(
+    "triangle triangles angle angles isosceles prism prisms cone cones pyramid pyramids trapezoid trapezoids turn turns"
+)
+"""What "right" is a property of, and not a statement about the answer."""
+
 
 def is_unit(word: str) -> bool:
     """Whether a bare run of letters is read as a unit when it follows a number."""
@@ -78,6 +83,8 @@ def _unit_name(parts: list[tuple[str, int]]) -> str | None:
         return None
     for at, (word, power) in enumerate(parts):
         lower = words[at]
+        if lower == "right" and at + 1 < len(words) and words[at + 1] in _RIGHT_ANGLED:
+            continue
         if lower in NEGATIONS or lower in _CHANGING or (lower in FACTORS and FACTORS[lower] >= 1):
             return None
         if len(word) == 1 and word.isalpha() and not is_unit(word) and lower != "a":

@@ -79,6 +79,14 @@ class MathReasoningVerifier:
         """Import what the first irrational answer needs, so that no verdict waits for it."""
         self.answers.warm_up()
 
+    def as_response(self, problem: Problem) -> str:
+        """A response that states the problem's own reference."""
+        return self.answers.as_response(problem)
+
+    def as_text(self, problem: Problem) -> bool:
+        """Whether only the same text equals the reference; see `verifiers.math.MathVerifier.as_text`."""
+        return self.answers.as_text(problem)
+
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         verdict = self.answers.verify(problem, trace, answer)
         if verdict.score is None:
