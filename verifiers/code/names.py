@@ -64,7 +64,7 @@ def read_names(test_code: str, setup: str, prompt: str, entry: str) -> TestNames
     missing -= modules
     shown = _without_tests(prompt, test_code)
     functions |= {name for name in missing if _given_as_code(name, shown)}
-    functions |= _tested_alone(tree, missing | functions)
+    functions |= _tested_alone(tree, missing | functions) | _compared(tree, missing | functions) & missing
     unknown = missing - functions
     if unknown and not (_OPEN_ENDED & used or _imports_all(tree) or _imports_all(ast.parse(setup))):
         raise BadReferenceError(
@@ -179,6 +179,25 @@ def _tested_alone(tree: ast.AST, candidates: set[str]) -> set[str]:
     """The candidates that an assertion calls without calling another one."""
     found = [_called(node) & candidates for node in _assertions(tree)]
     return {name for names in found if len(names) == 1 for name in names}
+
+
+def _compared(tree: ast.AST, candidates: set[str]) -> set[str]:
+    """The candidates whose result an assertion compares with a value that none of them had a hand in.
+
+    `assert dec(enc("x")) == "x"` tests dec too: it can pass by the right value alone. What says True may not.
+    """
+    found: set[str] = set()
+    for node in _assertions(tree):
+        test = node.test if isinstance(node, ast.Assert) else None
+        if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq) and len(test.ops) == 1:
+            for here, there in ((test.left, test.comparators[0]), (test.comparators[0], test.left)):
+                named = {_name(inner) for inner in ast.walk(there)} & candidates
+                says = isinstance(there, ast.Constant) and (
+                    there.value is None or isinstance(there.value, bool)
+                )
+                if isinstance(here, ast.Call) and not named and not says:
+                    found.add(_name(here.func))
+    return found & candidates
 
 
 def _assertions(tree: ast.AST) -> Iterator[ast.AST]:

@@ -1,4 +1,4 @@
-"""Small stand-ins for pytest and for the part of numpy that tests of floats need: for tests, never for programs.
+"""A small stand-in for pytest (`arrays`: for the part of numpy that tests need): for tests, never for programs.
 
 Runs inside the sandbox, in the tests' process: standard library only.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import builtins
 import math
 import re
-import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -199,7 +198,7 @@ def importorskip(name: str, **_: Any) -> Any:
 
 
 def pytest() -> types.ModuleType:
-    module = _Module("pytest")
+    module = StandIn("pytest")
     module.__dict__.update(
         raises=raises, approx=Approx, mark=_Marks(), fixture=fixture, param=Param, skip=skip
     )
@@ -208,79 +207,10 @@ def pytest() -> types.ModuleType:
     return module
 
 
-class _Module(types.ModuleType):
+class StandIn(types.ModuleType):
     """A module that says what it lacks."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         raise NeedsPackageError(f"the tests use {self.__name__}.{name}, which the stand-in does not have")
-
-
-# --- numpy, as far as it compares floats ------------------------------------------------------------------
-
-
-def _flat(value: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
-    """(place, number) of each number in nested lists."""
-    if isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            for place, number in _flat(item):
-                yield (index, *place), number
-    else:
-        yield (), value
-
-
-def isclose(a: float, b: float, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    if not all(isinstance(x, int | float | complex) for x in (a, b)):
-        raise TypeError("isclose of something that is no number")
-    if a == b:
-        return True
-    if a != a or b != b:
-        return equal_nan and a != a and b != b
-    if any(isinstance(x, float) and math.isinf(x) for x in (a, b)):
-        return False
-    return abs(a - b) <= atol + rtol * abs(b)
-
-
-def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """As numpy's, for numbers and nested lists of one shape; a single number is compared with each."""
-    left, right = list(_flat(a)), list(_flat(b))
-    if not isinstance(a, list | tuple):
-        left = [(place, a) for place, _ in right]
-    if not isinstance(b, list | tuple):
-        right = [(place, b) for place, _ in left]
-    if [place for place, _ in left] != [place for place, _ in right]:
-        raise ValueError("operands could not be broadcast together")
-    return all(isclose(x, y, rtol, atol, equal_nan) for (_, x), (_, y) in zip(left, right, strict=True))
-
-
-def assert_allclose(
-    a: Any, b: Any, rtol: float = 1e-7, atol: float = 0.0, equal_nan: bool = True, **_: Any
-) -> None:
-    if not allclose(a, b, rtol, atol, equal_nan):
-        raise AssertionError(f"{a!r} is not close to {b!r}")
-
-
-class _Never(type):
-    def __instancecheck__(cls, instance: object) -> bool:
-        return False
-
-
-class _NoArray(metaclass=_Never):
-    """`numpy.ndarray`: without the package nothing is one."""
-
-
-def numpy() -> types.ModuleType:
-    module, testing = _Module("numpy"), _Module("numpy.testing")
-    testing.__dict__.update(assert_allclose=assert_allclose)
-    module.__dict__.update(allclose=allclose, isclose=isclose, ndarray=_NoArray, testing=testing)
-    module.__dict__.update(
-        float64=float, float32=_NoArray, integer=_NoArray, floating=_NoArray, bool_=_NoArray
-    )
-    module.__dict__.update(int64=_NoArray, int32=_NoArray, generic=_NoArray, number=_NoArray)
-    module.__dict__.update(
-        inf=math.inf, nan=math.nan, pi=math.pi, e=math.e, isnan=math.isnan, isinf=math.isinf
-    )
-    module.__path__ = []  # type: ignore[attr-defined]
-    sys.modules["numpy.testing"] = testing
-    return module

@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from verifiers.code import stand_ins, wire
+from verifiers.code import arrays, stand_ins, wire
 from verifiers.code.candidate import describe
 from verifiers.code.collected import run_collected
 from verifiers.code.remote import RETURNED, Line, Remote, UnsupportedError
@@ -20,7 +20,7 @@ from verifiers.code.values import TooLargeError, UnserialisableError, decode, en
 from verifiers.code.wire import FrameReader, FrameWriter
 
 _ONLY_AST = 0x400  # ast.PyCF_ONLY_AST
-_STAND_INS = {"pytest": stand_ins.pytest, "numpy": stand_ins.numpy}
+_STAND_INS = {"pytest": stand_ins.pytest, "numpy": arrays.numpy}
 _FUNCTIONS = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -197,12 +197,21 @@ def _prepare(module: types.ModuleType, job: dict, line: TestsLine) -> None:
     for name in job["program_modules"]:
         sys.modules[name] = _Program(name, line, given)
     for name, stand_in in _STAND_INS.items():
-        if name in job["packages"]:
+        if name in job["packages"] and not (name == "numpy" and _is_there(name)):
             sys.modules[name] = stand_in()
     if "unittest" in job["packages"]:
         import unittest
 
         unittest.main = lambda *_, **__: None  # type: ignore[assignment, misc]
+
+
+def _is_there(package: str) -> bool:
+    """Whether the user gave the package itself."""
+    try:
+        __import__(package)
+    except ImportError:
+        return False
+    return True
 
 
 class _Lazy:
