@@ -7,7 +7,7 @@ from fractions import Fraction
 from verifiers.math import evaluate
 from verifiers.math.numeric import numeric
 from verifiers.math.polynomial import as_text
-from verifiers.math.tree import Node, as_digits
+from verifiers.math.tree import Node, as_digits, num
 from verifiers.math.values import (
     Based,
     Choice,
@@ -57,9 +57,9 @@ def describe(value: Value) -> str:
             return " ∪ ".join(map(_piece, pieces)) or "∅"
         case Matrix():
             return "[" + "; ".join(", ".join(map(_tree, row)) for row in value.rows) + "]"
-        case Ratio(literal=True):
-            return " : ".join(map(_tree, value.parts))
         case Ratio():
+            if value.clock or value.parts[0] == num(0):
+                return " : ".join(map(_tree, value.parts))
             first = Node("inv", (value.parts[0],))
             return " : ".join(["1", *(_tree(Node("mul", (part, first))) for part in value.parts[1:])])
         case Relation():

@@ -355,24 +355,17 @@ def _same_ratio(gold: Value, answer: Value, rules: Rules) -> bool:
     if isinstance(gold, Clock) or isinstance(answer, Clock):
         clock, ratio = (gold, answer) if isinstance(gold, Clock) else (answer, gold)
         return isinstance(clock, Clock) and isinstance(ratio, Ratio) and _same_time(clock, ratio)
-    literal = rules.times or any(isinstance(value, Ratio) and value.literal for value in (gold, answer))
+    times = rules.times or any(isinstance(value, Ratio) and value.clock for value in (gold, answer))
     if isinstance(gold, Ratio) and isinstance(answer, Ratio):
-        if literal:
+        if times:
             return all(
                 one == two
                 for one, two in zip_longest(gold.parts, answer.parts, fillvalue=num(0))  # 8:30 is 8:30:00
             )
-        if len(gold.parts) != len(answer.parts):
-            return False
-        pairs = zip(gold.parts, answer.parts, strict=True)
-        first, second = gold.parts[0], answer.parts[0]
-        return all(
-            equal_trees(Node("mul", (one, second)), Node("mul", (two, first)), rules.whole)
-            for one, two in pairs
-        )
+        return len(gold.parts) == len(answer.parts) and _proportional(gold.parts, answer.parts, rules)
     ratio, scalar = (gold, answer) if isinstance(gold, Ratio) else (answer, gold)
     if (
-        literal
+        times
         or not isinstance(ratio, Ratio)
         or not isinstance(scalar, Scalar)
         or len(ratio.parts) != 2
@@ -382,6 +375,16 @@ def _same_ratio(gold: Value, answer: Value, rules: Rules) -> bool:
         return False
     return equal_trees(
         Node("mul", (ratio.parts[0], Node("inv", (ratio.parts[1],)))), scalar.node, rules.whole
+    )
+
+
+def _proportional(gold: tuple[Node, ...], answer: tuple[Node, ...], rules: Rules) -> bool:
+    base = next((at for at, part in enumerate(gold) if part != num(0)), None)
+    if base is None or answer[base] == num(0):
+        return False
+    return all(
+        equal_trees(Node("mul", (one, answer[base])), Node("mul", (two, gold[base])), rules.whole)
+        for one, two in zip(gold, answer, strict=True)
     )
 
 

@@ -149,12 +149,7 @@ class Ratio:
     parts: tuple[Node, ...]
     label: Node | None = None
     clock: bool = False
-    """Written as a time: 8:00, 9:05."""
-
-    @property
-    def literal(self) -> bool:
-        """Whether it equals nothing but itself: 8:00 is not 5:00, and neither is 1:0:2 anything that can be reduced."""
-        return self.clock or any(part.op == "num" and part.args[0] == 0 for part in self.parts)
+    """Written as a time, 8:00 or 9:05, which equals only itself."""
 
 
 @dataclass(frozen=True, slots=True)
