@@ -129,8 +129,8 @@ def _condition(tokens: list[Token], read: Callable[[list[Token]], Value]) -> lis
     lows: list[int | None] = []
     rest: list[Token] = []
     trivial = False
-    for token in tokens:
-        word = token.text.lower()
+    words = [token.text.lower() for token in tokens]
+    for token, word in zip(tokens, words, strict=True):
         if token.kind == "word" and word in _KINDS:
             lows.append(_KINDS[word])
         elif token.kind == "word" and word in _TRIVIAL:
@@ -153,7 +153,8 @@ def _condition(tokens: list[Token], read: Callable[[list[Token]], Value]) -> lis
     if not lows:
         return [] if trivial or len(tokens) > len(rest) else [_unreadable()]
     known = [low for low in lows if low is not None]
-    return [Integers(letter, max(known) if known else None)]
+    odd = next((word == "odd" for word in words if word in ("odd", "even")), None)
+    return [Integers(letter, max(known) if known else None, odd)]
 
 
 def _unreadable() -> Condition:
@@ -209,7 +210,12 @@ def holds_where(value: Value, conditions: list[Condition]) -> Value:
         )
         if not named & letters:
             raise Unreadable("a condition on something else")
-        if isinstance(condition, Integers) and condition.low is None and _is_parameter(condition, value):
+        if (
+            isinstance(condition, Integers)
+            and condition.low is None
+            and condition.odd is None
+            and _is_parameter(condition, value)
+        ):
             value = family(value, str(condition.label.args[0]))
         else:
             kept.append(condition)

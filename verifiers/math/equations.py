@@ -83,7 +83,7 @@ def _last_of(sides: list[list[Token]], named: bool, side: Reader) -> Value:
 
 def _is_expression(tokens: list[Token], side: Reader) -> bool:
     """Whether a side has letters and is not a value of its own: a tuple, a set, a matrix."""
-    if not any(token.kind in ("sym", "run") for token in tokens):
+    if tokens[0].text in ("+", "-") or not any(token.kind in ("sym", "run") for token in tokens):
         return False
     try:
         return isinstance(side(tokens), Scalar)

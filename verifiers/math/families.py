@@ -55,6 +55,8 @@ def same_qualified(gold: Value, answer: Value, same: Same) -> bool:
         for two in conditions[1]:
             if _on_the_same(one, two) and not same_condition(one, two):
                 return False
+    if all(conditions) and not any(_on_the_same(one, two) for one in conditions[0] for two in conditions[1]):
+        return False  # y > 0 for x > 0
     return same(*values)
 
 
@@ -66,7 +68,9 @@ def _on_the_same(one: Condition, two: Condition) -> bool:
 
 def same_condition(one: Value | None, two: Value | None) -> bool:
     if isinstance(one, Integers) or isinstance(two, Integers):
-        return _start(one) == _start(two) != ""
+        if getattr(one, "label", None) != getattr(two, "label", None):
+            return False
+        return _start(one) == _start(two) != "" and getattr(one, "odd", None) == getattr(two, "odd", None)
     if isinstance(one, Region) and isinstance(two, Region):
         return one.label == two.label and regions.same_region(one, two, equal_trees)
     return one == two
@@ -100,6 +104,10 @@ def same_pieces(gold: Piecewise, answer: Piecewise, same: Same) -> bool:
 
 def _complete(value: Piecewise) -> list[tuple[Value, Value | None]]:
     """The rows, with "otherwise" as the region that the other rows leave."""
+    parities = [when for _, when in value.pieces if isinstance(when, Integers) and when.odd is not None]
+    if len(value.pieces) == 2 and len(parities) == 1:
+        other = replace(parities[0], odd=not parities[0].odd)
+        return [(v, other if when is None else when) for v, when in value.pieces]
     known = [when for _, when in value.pieces if isinstance(when, Region)]
     if len(known) != len(value.pieces) - 1 or not known:
         return list(value.pieces)

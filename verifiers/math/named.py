@@ -51,7 +51,7 @@ def is_named(value: Sequence) -> bool:
 
 
 def uncounted(value: Sequence) -> Sequence:
-    """`value` without names that only count: x_1 = 2, x_2 = -3."""
+    """`value` with its letter in place of names that only count: x_1 = 2, x_2 = -3."""
     labels = [label_of(item) for item in value.items]
     parts = [label.args[0].partition("_") for label in labels if label is not None and label.op == "sym"]
     if (
@@ -60,7 +60,7 @@ def uncounted(value: Sequence) -> Sequence:
         or not all(p[2].isdigit() for p in parts)
     ):
         return value
-    return replace(value, items=tuple(_bare(value.items)))
+    return replace(value, items=tuple(_bare(value.items)), label=sym(parts[0][0]))
 
 
 def _bare(items: tuple[Value, ...]) -> list[Value]:
@@ -73,11 +73,13 @@ def same_named(gold: Sequence, answer: Sequence, same: Same) -> bool | None:
     None if the first list does not say which value is which.
     """
     if not is_named(gold) or len(gold.items) < 2:
-        return None
+        return None if _may_be_values_of(gold, answer) and _may_be_values_of(answer, gold) else False
     if len(gold.items) != len(answer.items):
         return False
     labels = [label_of(item) for item in answer.items]
     if not any(labels):
+        if answer.label is not None:
+            return False  # x = 1, x = 2 for x = 1, y = 2
         pairs = zip(_bare(gold.items), answer.items, strict=True)
     elif not is_named(answer) or gold.either != answer.either:
         return False
@@ -88,6 +90,14 @@ def same_named(gold: Sequence, answer: Sequence, same: Same) -> bool | None:
         found = _bare(answer.items)
         pairs = zip(_bare(gold.items), [found[at] for at in order], strict=True)
     return all(same(one, two) for one, two in pairs)
+
+
+def _may_be_values_of(one: Sequence, two: Sequence) -> bool:
+    """Whether no name in `two` is another than that of `one`: p = 1, x = 2 are no values of p."""
+    found = [two.label, *map(label_of, two.items)]
+    return one.label is None or all(
+        may_name_the_same(one.label, label) for label in found if label is not None
+    )
 
 
 def _known(item: Value) -> Node:

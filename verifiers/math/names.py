@@ -112,7 +112,7 @@ def _composed(tokens: list[Token]) -> Node | None:
     if len(tokens) > 20:
         return None
     pair = wrapped(tokens)
-    if pair is not None and pair[0] in ("(", "<"):
+    if pair in (("(", ")"), ("<", ">")):
         parts, cuts = split(tokens[1:-1], "sep")
         labels = [name_of(part) for part in parts]
         return Node("tuple", tuple(labels)) if cuts and all(labels) else None
@@ -136,7 +136,7 @@ def _indexed(tokens: list[Token]) -> Node | None:
         name, rest = name + "^-1", rest[5:]  # f^{-1}(x)
         if not rest:
             return None
-    if len(rest) > 2 and rest[0].text in ("(", "[") and wrapped(rest) is not None and not rest[0].spaced:
+    if len(rest) > 2 and wrapped(rest) in (("(", ")"), ("[", "]")) and not rest[0].spaced:
         parts, _ = split(rest[1:-1], "sep")
         try:
             return Node("call", (name, *(expression(part) for part in parts)))

@@ -106,10 +106,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Integers:
-    """The condition that a letter is an integer, from `low` on; None: any integer."""
+    """The condition that a letter is an integer, from `low` on; None: any integer. `odd`: whether odd or even."""
 
     label: Node
     low: int | None
+    odd: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
