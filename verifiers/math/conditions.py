@@ -61,6 +61,8 @@ def split_condition(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
             return _without_comma(tokens[:at]), tokens[at:]
     if len(tokens) > 3 and tokens[-1][:2] == ("close", ")"):
         start = _opening(tokens)
+        if tokens[start].text != "(":
+            return tokens, []
         inside = tokens[start + 1 : -1]
         conditional = inside and inside[0].kind == "word" and inside[0].text.lower() in _BEGIN
         if start > 0 and (conditional or any(t.kind == "rel" and t.text not in ("≈", "⊂") for t in inside)):

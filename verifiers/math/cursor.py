@@ -5,7 +5,7 @@ from __future__ import annotations
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
 
-__all__ = ["END", "Cursor", "split", "wrapped"]
+__all__ = ["END", "Cursor", "balanced", "split", "wrapped"]
 
 END = Token("end", "")
 """The token after the last one."""
@@ -72,3 +72,21 @@ def wrapped(tokens: list[Token]) -> tuple[str, str] | None:
         if depth == 0 and position < len(tokens) - 1:
             return None
     return tokens[0].text, tokens[-1].text
+
+
+_CLOSING = {"(": ")", "[": "]"}
+
+
+def balanced(tokens: list[Token]) -> bool:
+    """Whether every round and square bracket is closed by its like."""
+    expected: list[str] = []
+    for token in tokens:
+        if token.kind == "open" and token.text in _CLOSING:
+            expected.append(_CLOSING[token.text])
+        elif (
+            token.kind == "close"
+            and token.text in _CLOSING.values()
+            and (not expected or expected.pop() != token.text)
+        ):
+            return False
+    return not expected

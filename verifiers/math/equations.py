@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from verifiers.math.cursor import balanced
 from verifiers.math.equality import equal_trees
 from verifiers.math.evaluate import free_symbols
 from verifiers.math.lex import Token
@@ -83,7 +84,9 @@ def _last_of(sides: list[list[Token]], named: bool, side: Reader) -> Value:
 
 def _is_expression(tokens: list[Token], side: Reader) -> bool:
     """Whether a side has letters and is not a value of its own: a tuple, a set, a matrix."""
-    if tokens[0].text in ("+", "-") or not any(token.kind in ("sym", "run") for token in tokens):
+    if tokens[0].text in ("+", "-") or not balanced(tokens):
+        return False
+    if not any(token.kind in ("sym", "run") for token in tokens):
         return False
     try:
         return isinstance(side(tokens), Scalar)

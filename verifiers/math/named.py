@@ -53,14 +53,12 @@ def is_named(value: Sequence) -> bool:
 def uncounted(value: Sequence) -> Sequence:
     """`value` with its letter in place of names that only count: x_1 = 2, x_2 = -3."""
     labels = [label_of(item) for item in value.items]
-    parts = [label.args[0].partition("_") for label in labels if label is not None and label.op == "sym"]
-    if (
-        len(parts) < len(labels)
-        or len({part[0] for part in parts}) > 1
-        or not all(p[2].isdigit() for p in parts)
-    ):
-        return value
-    return replace(value, items=tuple(_bare(value.items)), label=sym(parts[0][0]))
+    names = [label.args[0] for label in labels if label is not None and label.op == "sym"]
+    letter = names[0].partition("_")[0] if len(names) == len(labels) and names else ""
+    for first in (0, 1):
+        if set(names) == {f"{letter}_{index}" for index in range(first, first + len(labels))}:
+            return replace(value, items=tuple(_bare(value.items)), label=sym(letter))
+    return value
 
 
 def _bare(items: tuple[Value, ...]) -> list[Value]:
