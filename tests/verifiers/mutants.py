@@ -9,11 +9,11 @@ __all__ = ["mutants"]
 
 _FUNCTIONS = {
     "sin": "cos", "cos": "sin", "tan": "cot", "ln": "sin", "log": "sin", "max": "min", "min": "max", "gcd": "max",
-    "arcsin": "arccos", "arccos": "arcsin", "arctan": "arcsin", "lfloor": "lceil", "rfloor": "rceil",
-    "lceil": "lfloor", "rceil": "rfloor", "cup": "cap", "cap": "cup", "le": "ge", "leq": "geq", "ge": "le", "geq": "leq",
+    "arcsin": "arccos", "arccos": "arcsin", "arctan": "arcsin", "cup": "cap", "cap": "cup",
+    "le": "ge", "leq": "geq", "ge": "le", "geq": "leq",
     "frac": "binom", "dfrac": "dbinom", "binom": "frac", "sum": "prod", "prod": "sum", "pi": "phi", "infty": "pi",
 }  # fmt: skip
-"""A command and the one that takes its place; floor and ceiling in pairs."""
+"""A command and the one that takes its place."""
 _BRACKETS = {"(": "[", "[": "(", ")": "]", "]": ")"}
 _SIGNS = {"+": "-", "-": "+", "<": ">", ">": "<"}
 _COMMAND = re.compile(r"\\[A-Za-z]+")
@@ -45,7 +45,7 @@ def mutants(gold: str) -> Iterator[tuple[str, str]]:
             yield "name", before + ("y" if char in "xX" else "x") + after
     for match in _COMMAND.finditer(gold):
         other = _FUNCTIONS.get(match[0][1:])
-        if other is not None and "floor" not in other and "ceil" not in other:
+        if other is not None:
             yield "function", gold[: match.start()] + "\\" + other + gold[match.end() :]
     for match in _PAIR.finditer(gold):
         other = "ceil" if match[1] == "floor" else "floor"
@@ -55,5 +55,14 @@ def mutants(gold: str) -> Iterator[tuple[str, str]]:
     if gold[:1].isdigit() or gold[:1] in "\\(":
         yield "sign", "-" + gold
     if re.fullmatch(r"[\d.,]+", gold):
-        for word in ("million", "squared", "factorial", "plus x", "minus one", "halves", "hundred", "below zero"):
+        for word in (
+            "million",
+            "squared",
+            "factorial",
+            "plus x",
+            "minus one",
+            "halves",
+            "hundred",
+            "below zero",
+        ):
             yield "word", f"{gold} \\text{{ {word}}}"
