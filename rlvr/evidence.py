@@ -13,11 +13,15 @@ from typing import Any, Protocol
 from rlvr.config import EvidenceConfig
 from rlvr.config.data import fields
 from rlvr.errors import UserError
+from rlvr.launch.deadline import within
 from rlvr.problems import normalise
 from rlvr.problems.on_disk import stored
+from rlvr.text import line
 from verifiers.types import Problem
 
 Message = dict[str, str]
+
+TEMPLATE_SECONDS, TEMPLATE_CHARACTERS = 10.0, 10_000_000
 
 # The `question` and `answer` formats where the config leaves them unset.
 PLAIN = {"question": "Q: {prompt}\nA:", "answer": " {reference}"}
@@ -131,7 +135,8 @@ class Evidence:
 def render(evidence: Evidence, problem: Problem, tokenizer: Tokenizer) -> str:
     """The prompt as text. A chat template writes its own special tokens: encode the text without adding any.
 
-    Raises EvidenceError: `template: chat` with a tokenizer that has no chat template.
+    Raises EvidenceError: `template: chat` with a tokenizer that has no chat template, or one that fails, takes more
+    than ten seconds, or writes more than ten million characters: it comes with the model, from whoever made that.
     """
     if evidence.config.template == "plain":
         return evidence.text(problem)
@@ -140,7 +145,18 @@ def render(evidence: Evidence, problem: Problem, tokenizer: Tokenizer) -> str:
             "evidence.template is chat, but the model's tokenizer has no chat template (perhaps it is a base "
             "model); use template: plain, or a model with a chat template"
         )
-    text = tokenizer.apply_chat_template(
-        evidence.messages(problem), tokenize=False, add_generation_prompt=True
-    )
-    return str(text)
+    try:
+        with within(TEMPLATE_SECONDS):
+            text = str(
+                tokenizer.apply_chat_template(
+                    evidence.messages(problem), tokenize=False, add_generation_prompt=True
+                )
+            )
+    except Exception as error:  # jinja has a tree of them, and a template may provoke any other
+        said = f"{type(error).__name__}: {line(str(error), 200)}"
+        raise EvidenceError(f"the model's chat template fails on problem {problem.id!r}: {said}") from error
+    if len(text) > TEMPLATE_CHARACTERS:
+        raise EvidenceError(
+            f"the model's chat template makes {len(text):,} characters of problem {problem.id!r}"
+        )
+    return text

@@ -112,7 +112,7 @@ def load_policy(
     Raises:
         PolicyError: nothing loadable there, no safetensors weights, some of them missing, or no tokenizer.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
 
     where = location(str(source or config.model))
     check_location(where)
@@ -121,6 +121,7 @@ def load_policy(
     dtype = "float32" if config.dtype == "auto" and whole else config.dtype
     common: dict[str, Any] = {"revision": revision, "trust_remote_code": config.trust_remote_code}
     try:
+        _check_config(PretrainedConfig.get_config_dict(where, revision=revision)[0])
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **common)
         # safetensors only: a pickle in a model folder would be executed
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -148,6 +149,28 @@ def load_policy(
     return Policy(
         name, model, tokenizer, where, revision=revision, trust_remote_code=config.trust_remote_code
     )
+
+
+MOST_LAYERS = 2_000
+
+
+def _check_config(found: Any) -> None:
+    """What a config.json may not ask for: so many layers that building them never ends, code from a third place.
+
+    Raises ValueError.
+    """
+    for section in (found, found.get("text_config")) if isinstance(found, dict) else ():
+        if not isinstance(section, dict):
+            continue
+        for key in ("num_hidden_layers", "n_layer", "num_layers", "n_layers"):
+            layers = section.get(key)
+            if isinstance(layers, int) and not 0 <= layers <= MOST_LAYERS:
+                raise ValueError(f"config.json: {key} is {layers}; expected 0 to {MOST_LAYERS:,}")
+        for key in ("attn_implementation", "_attn_implementation"):  # "org/name" is a kernel to be fetched
+            if isinstance(asked := section.get(key), str) and "/" in asked:
+                raise ValueError(
+                    f"config.json: {key} is {asked!r}, which would fetch and run code from the Hub"
+                )
 
 
 def device() -> torch.device:

@@ -162,3 +162,22 @@ def test_an_example_from_the_held_out_set_is_refused():
     config = given(examples=({"prompt": "50  +  1", "answer": "51"},))
     with pytest.raises(EvidenceError, match="held-out problem h"):
         Evidence(config, TRAIN, [ASKED])
+
+
+TEMPLATES = {
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "more than",
+    "{{ 'x' * 30000000 }}": "30,000,000 characters",
+    "{{ messages.__class__.__mro__[1].__subclasses__() }}": "SecurityError",
+    "{{ 1 / 0 }}": "ZeroDivisionError",
+    "{% if %}": "TemplateSyntaxError",
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_chat_template_that_fails_or_never_ends_is_named(template, tiny, monkeypatch):
+    monkeypatch.setattr("rlvr.evidence.TEMPLATE_SECONDS", 2.0)
+    monkeypatch.setattr(tiny.tokenizer, "chat_template", template)
+    evidence = Evidence(EvidenceConfig(template="chat"))
+    with pytest.raises(EvidenceError, match=r"the model's chat template (fails|makes)") as refused:
+        render(evidence, Problem("p7", "1 + 1", "2"), tiny.tokenizer)
+    assert TEMPLATES[template] in str(refused.value) and "p7" in str(refused.value)

@@ -76,6 +76,9 @@ BROKEN = {
     "a size that is no number": (configured(hidden_size="big"), "expected int, got str"),
     "a config that is no JSON": (written("config.json", "{"), "not a valid JSON file"),
     "a config that is a list": (written("config.json", "[]"), "must be a mapping"),
+    "ten million layers": (configured(num_hidden_layers=10**7), "num_hidden_layers is 10000000"),
+    "fewer layers than none": (configured(num_hidden_layers=-1), "num_hidden_layers is -1"),
+    "a kernel from the Hub": (configured(attn_implementation="org/name"), "fetch and run code from the Hub"),
     "a torn tokenizer": (written("tokenizer.json", "{"), "cannot be loaded"),
 }
 
