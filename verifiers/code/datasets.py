@@ -164,20 +164,21 @@ def _is_small(value: Any) -> bool:
     )
 
 
-def _with(*columns: str) -> Callable[[Mapping[str, Any]], Problem]:
-    """`read` for a set that has these columns. Raises KeyError without them."""
+def _with(*columns: str | tuple[str, ...]) -> Callable[[Mapping[str, Any]], Problem]:
+    """`read` for a set that has these columns (of a tuple, one). Raises KeyError without them."""
 
     def reader(row: Mapping[str, Any]) -> Problem:
         for column in columns:
-            if column not in row:
-                raise KeyError(column)
+            names = (column,) if isinstance(column, str) else column
+            if not any(name in row for name in names):
+                raise KeyError(names[0])
         return read(row)
 
     return reader
 
 
 humaneval = _with("prompt", "entry_point")
-mbpp = _with("task_id")
+mbpp = _with(("task_id", "id"))
 apps = _with("question", "input_output")
 livecodebench = _with("question_id", "question_content")
 
