@@ -87,9 +87,11 @@ def _joined(currency: str | None, name: str) -> str | None:
 
 def _unit_in_brackets(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
     """`9 (apples)`, `5 (m/s)`: the tokens before the brackets, and those inside if they are a unit."""
+    if tokens[-1].text != ")":
+        return tokens, []
     opening = next((at for at, token in enumerate(tokens) if token[:2] == ("open", "(")), 0)
     inside = tokens[opening + 1 : -1]
-    if not opening or tokens[-1][:2] != ("close", ")") or not inside or not tokens[opening].spaced:
+    if not opening or not inside or not tokens[opening].spaced:
         return tokens, []
     if any(token.kind not in ("word", "sym", "run", "num", "op") for token in inside):
         return tokens, []
@@ -149,11 +151,12 @@ def _typed(node: Node, unit: str | None, percent: bool, tokens: list[Token]) -> 
         return Region(())
     if node == sym("ℝ"):
         return regions.ALL
-    if (rows := matrix_rows(node)) is not None:
+    kinds = {token.kind for token in tokens}
+    if kinds & {"begin", "sep"} and (rows := matrix_rows(node)) is not None:
         return Matrix(rows)
-    if (parts := components(node)) is not None:
+    if "sym" in kinds and (parts := components(node)) is not None:
         return Sequence(tuple(map(Scalar, parts)), "()")
-    signs = _count_signs(node)
+    signs = _count_signs(node) if "op" in kinds else 0
     if signs:
         if signs > 3:
             raise Unreadable("more than three ± signs")

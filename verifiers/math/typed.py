@@ -84,6 +84,8 @@ def _statement(tokens: list[Token]) -> Value:
         tokens = tokens[1:-1]
     if not tokens:
         raise Unreadable("empty")
+    if not any(token.kind in ("sep", "rel", "word") for token in tokens):  # most answers
+        return _side(tokens)
     tokens, condition = split_condition(tokens)
     if condition:
         value = _approximation(tokens, condition)
@@ -266,6 +268,9 @@ def _residue(left: list[Token], right: list[Token]) -> Value:
 # --- one side ---------------------------------------------------------------------------------------------
 
 
+_SIGNS = ("∪", "∩", "∖", "mod", ":")
+
+
 def _side(tokens: list[Token]) -> Value:
     if all(token.kind == "word" for token in tokens):
         raise Unreadable("words")
@@ -278,15 +283,16 @@ def _side(tokens: list[Token]) -> Value:
         tokens = [tokens[0], tokens[1]._replace(text="∖"), *tokens[2:]]
     if len(tokens) > 4 and texts[0].isupper() and texts[1] == "(" and _is_point(tokens):  # P(3, -4)
         return labelled(_side(tokens[1:]), sym(texts[0]))
-    parts, cuts = split(tokens, "op", ("∪", "∩", "∖"))
+    signs = any(token.kind == "op" and token.text in _SIGNS for token in tokens)
+    parts, cuts = split(tokens, "op", ("∪", "∩", "∖")) if signs else ([], [])
     if cuts:
         return regions.combined([_side(part) for part in parts], cuts)
-    if (found := _modulo(tokens)) is not None:
+    if signs and (found := _modulo(tokens)) is not None:
         return found
     pair = wrapped(tokens)
     if pair is not None and (found := _bracketed(tokens[1:-1], pair)) is not None:
         return found
-    parts, cuts = split(tokens, "op", (":",))
+    parts, cuts = split(tokens, "op", (":",)) if signs else ([], [])
     if len(cuts) == 1 and _is_entry(name := name_of(parts[0]), parts[1]):  # Area: 24, K: 3 hr
         return labelled(_side(parts[1]), name)
     if cuts:
