@@ -15,13 +15,14 @@ from verifiers.math import MathVerifier, Unreadable, reference_answer
 
 UNANSWERABLE = [
     "proof", "notfound", "Not found", "see solution", "", "  ", "\\boxed{}", [], [""], "N/A",
-    "The series is convergent.", "The function has a maximum at that point", "There are infinitely many such primes",
+    "The series converges for x < 1, and otherwise it does not.", "The function has a maximum at that point", "There are infinitely many such primes",
     "Multiply both sides by two and take the square root of the result",
 ]  # fmt: skip
 ANSWERABLE = {
     "twelve": "12", "9 (apples)": "9", "12 (miles per hour)": "12", "The answer is 5": "5", "Evelyn": "Evelyn",
     "\\text{ellipse}": "ellipse", "no solution": "\\emptyset", "does not exist": "DNE", "10 ft": "10",
-    "infinitely many": "infinitely many", "no": "no",
+    "infinitely many": "infinitely many", "no": "no", "The series is convergent.": "converges",
+    "It diverges": "divergent",
 }  # fmt: skip
 
 
@@ -58,7 +59,14 @@ def test_all_answers_of_a_list_are_asked_for() -> None:
 
 
 def test_a_self_test_names_references_that_get_no_verdict_and_those_compared_as_text() -> None:
-    golds = ["1", "proof", "The series is convergent.", "Evelyn", "2", ["3", "4"]]
+    golds = [
+        "1",
+        "proof",
+        "The series converges for x < 1, and otherwise it does not.",
+        "Evelyn",
+        "2",
+        ["3", "4"],
+    ]
     problems = [Problem(f"p{i}", "", gold) for i, gold in enumerate(golds)]
     result = self_test(problems, MathVerifier())
     assert [id_ for id_, _ in result.unverifiable] == ["p1", "p2"] and not result.ok
@@ -72,7 +80,12 @@ def test_a_self_test_names_references_that_get_no_verdict_and_those_compared_as_
 
 
 def test_a_check_refuses_data_with_too_many_references_that_no_answer_can_equal(tmp_path, capsys) -> None:
-    golds = [*map(str, range(17)), "proof", "The series is convergent.", "notfound"]
+    golds = [
+        *map(str, range(17)),
+        "proof",
+        "The series converges for x < 1, and otherwise it does not.",
+        "notfound",
+    ]
     sources = []
     for name, part in (("train", golds[::2]), ("heldout", golds[1::2])):
         rows = [{"question": f"{name} {i}: {gold}?", "answer": gold} for i, gold in enumerate(part)]

@@ -254,7 +254,7 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following:
         out.append(Token("word", raw, spaced))
     elif raw in "CF" and before is not None and before.text == "°":
         out.append(Token("word", "celsius" if raw == "C" else "fahrenheit", spaced))
-    elif before is not None and before.kind == "num" and _is_suffix(raw, spaced, in_text, following):
+    elif before is not None and _is_word(raw, before, spaced, in_text, following):
         out.append(Token("word", raw, spaced))
     elif lower == "to" and before is not None and before.kind in ("num", "close", "sym"):
         out.append(Token("op", ":", spaced))  # 3 to 4
@@ -301,8 +301,10 @@ _ORDINAL_ENDINGS = word_set("st nd rd th")
 _UNIT_OR_FUNCTION = FUNCTIONS & frozenset(filter(is_unit, FUNCTIONS))
 
 
-def _is_suffix(raw: str, spaced: bool, in_text: bool, following: str) -> bool:
-    """Whether letters after a number are an ordinal's ending (21st) or a unit named like a function (30 min)."""
+def _is_word(raw: str, before: Token, spaced: bool, in_text: bool, following: str) -> bool:
+    """Whether letters are an ordinal's ending (21st), a unit named like a function (30 min), or short for a word."""
+    if before.kind != "num":
+        return before.kind == "word" and raw in ("min", "max")  # local min.
     if raw in _ORDINAL_ENDINGS:
         return not spaced
     return raw in _UNIT_OR_FUNCTION and (in_text or re.match(r"[(\[{\\0-9]|[a-z]\b", following) is None)

@@ -14,12 +14,26 @@ from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
 from verifiers.math.parse import Parser
 from verifiers.math.tree import Node, sym
+from verifiers.math.units import NEGATIONS
 
-__all__ = ["expression", "in_words", "name_of"]
+__all__ = ["expression", "in_words", "may_name", "name_of"]
 
 MAX_TOKENS = 60
 _DERIVATIVE = re.compile(r"frac\{[d∂](?:\^\{?\d\}?)?[a-zA-Z]?(?:\([a-z]\))?\}\{[d∂][a-z](?:\^\{?\d\}?)?\}")
-_FILLERS = word_set("{ } ( ) the a an of value is")
+_FILLERS = word_set("{ } ( ) the a an of at value is")
+_FULL = {
+    "min": "minimum",
+    "max": "maximum",
+    "pt": "point",
+    "pts": "points",
+    "no": "number",
+    "coord": "coordinate",
+}
+"""Words that are often written short."""
+_NO_NAMES = NEGATIONS | word_set(
+    "least most than less more over under above below up negative minus plus about approximately around roughly only "
+    "exactly almost nearly base usd eur us all any every each for from to between within multiple multiples divisible"
+)
 _MEASURES = word_set("sin cos tan cot sec csc max min gcd lcm det arg Re Im")
 """Functions one of which, of something, is what a problem asks for."""
 
@@ -39,7 +53,13 @@ def in_words(name: Node | None) -> bool:
 
 
 def _words(tokens: list[Token]) -> Node:
-    return Node("words", tuple(token.text.lower() for token in tokens if token.text.lower() not in _FILLERS))
+    words = [_FULL.get(token.text.lower(), token.text.lower()) for token in tokens]
+    return Node("words", tuple(word for word in words if word not in _FILLERS))
+
+
+def may_name(words: list[Token]) -> bool:
+    """Whether words before a value, without a sign between, can be its name: "radius 3", but not "at most 3"."""
+    return not any(token.text.lower() in _NO_NAMES for token in words)
 
 
 def name_of(tokens: list[Token]) -> Node | None:

@@ -29,7 +29,11 @@ def plain_words(text: str) -> str:
         words = _ALIASES.get(
             folded := re.sub(r"[\s-]+", " ", bare.replace(".", "").replace("'", "")).casefold(), folded
         )
-        return _date(words) or words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
+        return (
+            _date(words)
+            or _predicate(words)
+            or words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
+        )
     return _formula(text)
 
 
@@ -47,6 +51,25 @@ def _formula(text: str) -> str:
     bare = _STYLE.sub("", _STYLED.sub(r"\1", text))
     bare = _SINGLE.sub(r"\1 ", bare)  # x^{2}1 is x^2 1, not x^21
     return _NEEDLESS.sub("", _SPACE.sub(" ", bare)).strip(" .,;:!*\"'`")
+
+
+_SUBJECT = r"(?:the|this|that|it|each|both|a|an)(?: [a-z]+){0,3}?"
+_IS = re.compile(rf"{_SUBJECT} (?:is|are|was|were) ((?:not )?[a-z]+(?: [a-z]+)?)")
+_DOES = re.compile(rf"(?:{_SUBJECT} )?(converge|diverge|increase|decrease)s?(?: ([a-z]+ly))?")
+_ADJECTIVES = {
+    "converge": "convergent",
+    "diverge": "divergent",
+    "increase": "increasing",
+    "decrease": "decreasing",
+}
+
+
+def _predicate(words: str) -> str | None:
+    """What a short sentence says of its subject: "the series is convergent" and "it converges" say "convergent"."""
+    if (match := _DOES.fullmatch(words)) is not None:
+        return f"{match[2] or ''} {_ADJECTIVES[match[1]]}".strip()
+    match = _IS.fullmatch(words)
+    return match[1] if match is not None else None
 
 
 _ALIASES = {

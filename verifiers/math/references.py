@@ -73,6 +73,7 @@ def require_answerable(text: str, value: Value) -> None:
         raise Unreadable("it says that there is no answer to compare with")
     if not isinstance(value, Text):
         return
-    words = [word.casefold() for word in _WORD.findall(_COMMAND.sub(" ", without_styles(text)))]
+    prose = value.words if value.words.replace(" ", "").isalpha() else _COMMAND.sub(" ", without_styles(text))
+    words = [word.casefold() for word in _WORD.findall(prose)]
     if len(words) > MOST_WORDS or (len(words) >= FEWEST_WORDS and any(word in _VERBS for word in words)):
         raise Unreadable("it is a sentence, and only the same words could equal it")

@@ -14,7 +14,7 @@ from verifiers.math.equations import label_of, labelled, read_equation
 from verifiers.math.evaluate import free_symbols
 from verifiers.math.layouts import read_layout
 from verifiers.math.lex import Token, lex
-from verifiers.math.names import expression, in_words, name_of
+from verifiers.math.names import expression, in_words, may_name, name_of
 from verifiers.math.normalise import Unreadable, normalise
 from verifiers.math.phrases import plain_words, read_phrase, without_styles
 from verifiers.math.scalars import scalar
@@ -102,7 +102,19 @@ def _statement(tokens: list[Token]) -> Value:
             items.append(part)
         elif not (0 < position < len(parts) - 1 and {cuts[position - 1], cuts[position]} & {"and", "or"}):
             raise Unreadable("a separator with an empty side")
-    return _several([_item(part) for part in items], cuts)
+    return _several([_entry(part) for part in items], cuts)
+
+
+def _entry(tokens: list[Token]) -> Value:
+    """One of several values: with words before it that name it, "radius 3", or as it would be alone."""
+    words = next((at for at, token in enumerate(tokens) if token.kind != "word"), 0)
+    if (
+        not 0 < words < len(tokens)
+        or tokens[words].kind not in ("num", "open", "cmd")
+        or not may_name(tokens[:words])
+    ):
+        return _item(tokens)
+    return labelled(_item(tokens[words:]), name_of(tokens[:words]))
 
 
 def _approximation(tokens: list[Token], rest: list[Token]) -> Value | None:
@@ -117,18 +129,13 @@ def _several(values: list[Value], cuts: list[str]) -> Value:
         return values[0]
     if (region := _region(values, cuts)) is not None:
         return region
-    values = _grouped(values)
     flat: list[Value] = []
     for value in values:
-        if (
-            isinstance(value, Sequence)
-            and value.brackets == ""
-            and value.label is None
-            and not _assigns(value)
-        ):
+        if isinstance(value, Sequence) and value.brackets == "" and value.label is None:
             flat.extend(value.items)
         else:
             flat.append(value)
+    flat = _grouped(flat)
     first = flat[0]
     label = getattr(first, "label", None)
     others = [getattr(value, "label", None) for value in flat[1:]]
@@ -185,12 +192,6 @@ def _region(values: list[Value], cuts: list[str]) -> Region | None:
     return one if twice and regions.same_region(one, two, equal_trees) else None
 
 
-def _assigns(value: Value) -> bool:
-    return (
-        isinstance(value, Sequence) and len(value.items) > 1 and all(label_of(item) for item in value.items)
-    )
-
-
 def _grouped(values: list[Value]) -> list[Value]:
     """x = 1, y = 2, x = 3, y = 4 as two solutions."""
     names = [label_of(value) for value in values]
@@ -212,6 +213,8 @@ def _item(tokens: list[Token]) -> Value:
     sides, ops = split(tokens, "rel")
     if not ops:
         return _side(tokens)
+    if (twice := _said_twice(tokens)) is not None:
+        return twice
     if sides[0] == [] and len(ops) == 1 and ops[0] in _EQUALITIES:  # "= 5", "≈ 5"
         return _side(sides[1])
     if any(not side for side in sides):
@@ -225,6 +228,14 @@ def _item(tokens: list[Token]) -> Value:
     if all(op in (*_INEQUALITIES, "!=") for op in ops):
         return _inequality(sides, ops)
     raise Unreadable("an unknown relation")
+
+
+def _said_twice(tokens: list[Token]) -> Region | None:
+    """x > 3 : (3, ∞), one region as an inequality and as an interval; None for anything else."""
+    parts, cuts = split(tokens, "op", (":",))
+    if len(cuts) != 1 or not all(parts) or any(token.kind == "rel" for token in parts[1]):
+        return None
+    return _region([_item(parts[0]), _side(parts[1])], [])
 
 
 def _membership(left: list[Token], right: list[Token]) -> Value:

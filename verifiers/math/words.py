@@ -112,7 +112,9 @@ _WORDS = table(
     "不存在:does_not_exist 大约:about_ 约:about_ 约为:about_"
 )
 _AFTER_NUMBER = re.compile(
-    r"(?<=[0-9)}°π])\s?(?:" + "|".join([*sorted(_MEASURES, key=len, reverse=True), f"[{_COUNTERS}]"]) + ")"
+    r"(?<=[0-9)}°π])\s?(\\(?:text|textrm|mathrm|mbox|rm)\s?\{\s?)?("
+    + "|".join([*sorted(_MEASURES, key=len, reverse=True), f"[{_COUNTERS}]"])
+    + ")"
 )
 _SCALED = re.compile(r"(?<![0-9.])([0-9]{1,9})(?:\.([0-9]{1,9}))?\s?([万亿])")
 _WORD = re.compile("|".join(sorted(_WORDS, key=len, reverse=True)))
@@ -123,7 +125,7 @@ def with_chinese_words(text: str) -> str:
     """`text` with Chinese words between numbers, units and counters in English; other words are left as they are."""
     text = _SCALED.sub(_scaled, text)
     text = _PER.sub(lambda match: "/" + _english(match[1]), text)
-    text = _AFTER_NUMBER.sub(lambda match: " " + _english(match.group().strip()), text)
+    text = _AFTER_NUMBER.sub(lambda match: f" {match[1] or ''}{_english(match[2])}", text)
     return _WORD.sub(lambda match: _WORDS[match.group()].replace("_", " "), text)
 
 
