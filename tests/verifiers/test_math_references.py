@@ -15,7 +15,8 @@ from verifiers.math import MathVerifier, Unreadable, reference_answer
 
 UNANSWERABLE = [
     "proof", "notfound", "Not found", "see solution", "", "  ", "\\boxed{}", [], [""], "N/A",
-    "The series converges for x < 1, and otherwise it does not.", "The function has a maximum at that point", "There are infinitely many such primes",
+    "The series converges for x < 1, and otherwise it does not.", "The function has a maximum at that point",
+    "There are infinitely many such primes",
     "Multiply both sides by two and take the square root of the result",
 ]  # fmt: skip
 ANSWERABLE = {
@@ -79,6 +80,7 @@ def test_a_self_test_names_references_that_get_no_verdict_and_those_compared_as_
     assert "1 of 6 references (16.7%) are words" in str(result)
 
 
+@pytest.mark.slow
 def test_a_check_refuses_data_with_too_many_references_that_no_answer_can_equal(tmp_path, capsys) -> None:
     golds = [
         *map(str, range(17)),
