@@ -19,7 +19,7 @@ from rlvr.sampling import takes_vllm, vllm_engine
 from verifiers import Problem
 
 if TYPE_CHECKING:
-    from verifiers.audit import SelfTest
+    from verifiers.self_test import SelfTest
 
 
 def describe() -> Iterator[str]:
@@ -79,18 +79,38 @@ def sandbox() -> Iterator[str]:
 
 def self_test(config: Config, problems: Sequence[Problem]) -> SelfTest:
     """Whether the verifier accepts each reference as the answer to its problem, and refuses that of another one."""
-    from verifiers.audit import self_test as test
+    from verifiers.self_test import self_test as test
 
     return test(problems, config.verifier, verifier_options(config))
 
 
 def check_references(tested: SelfTest, most: float) -> None:
-    """Raises UserError if more than the share `most` of the references can be equalled by no answer."""
+    """Raises UserError if more than the share `most` of the problems can get no verdict."""
     if tested.share_unverifiable > most:
+        what = "references" if tested.gold == "reference" else "problems"
+        why = (
+            "can be equalled by no answer" if tested.gold == "reference" else "have tests that cannot be used"
+        )
         raise UserError(
-            f"{len(tested.unverifiable)} references ({tested.share_unverifiable:.0%}) can be equalled by no answer, "
+            f"{len(tested.unverifiable)} {what} ({tested.share_unverifiable:.0%}) {why}, "
             f"first that of {tested.unverifiable[0][0]}; verification.max_unverifiable allows {most:.0%}. Leave such "
             "problems out (`where` of the source), or allow more of them"
+        )
+
+
+def check_answers(tested: SelfTest, least: float) -> None:
+    """Raises UserError if the verifier accepts less than the share `least` of the data's own answers, or more than the
+    rest of the programs that are wrong on purpose."""
+    if tested.share_accepted < least:
+        raise UserError(
+            f"the verifier accepts {tested.share_accepted:.0%} of the data's own {tested.gold}s as answers to their "
+            f"problems, first refused {tested.own_refused[0][0]}; verification.min_accepted asks for {least:.0%}. Mend "
+            "what refuses them (columns, format, verifier_options), leave these problems out, or ask for less"
+        )
+    if tested.share_wrong_accepted > 1 - least:
+        raise UserError(
+            f"{tested.share_wrong_accepted:.0%} of the programs that are wrong on purpose are accepted, first for "
+            f"{tested.wrong_accepted[0][0]}; verification.min_accepted = {least:g} allows {1 - least:.0%}"
         )
 
 

@@ -49,7 +49,8 @@ def run(
 def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> None:
     """`run` up to loading the model: shows what was found, and raises what `run` would raise.
 
-    In addition, the verifier judges each reference: it should accept its own, and refuse that of another problem.
+    In addition, the verifier judges the data's own answers (references, or the programs that rows carry): it should
+    accept each for its own problem, and refuse another problem's and programs that are wrong on purpose.
     """
     terminal.show("keys and values are valid")
     begun = check_folder(config, folder)
@@ -60,9 +61,11 @@ def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
         )
         for probe, probed in problems.probes.items():
             terminal.show(f"probe {probe}: {len(probed)} problems")
-        tested = machine.self_test(config, [*problems.heldout, *problems.train])
+        probes = chain.from_iterable(problems.probes.values())
+        tested = machine.self_test(config, [*problems.heldout, *problems.train, *probes])
         terminal.show(f"verifier {config.verifier}: {tested}")
         machine.check_references(tested, config.verification.max_unverifiable)
+        machine.check_answers(tested, config.verification.min_accepted)
     for warning in machine.warnings(config):
         terminal.show(warning)
     terminal.show(f"output folder {folder}: {'holds this run, which would continue' if begun else 'free'}")

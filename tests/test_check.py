@@ -65,3 +65,88 @@ def test_a_check_names_a_run_of_another_configuration(tmp_path, capsys):
     assert "this run, which would continue" in capsys.readouterr().out
     assert main(["check", "quickstart", "--output", str(tmp_path), "seed=7"]) == 2
     assert "seed: 0 / 7" in capsys.readouterr().err
+
+
+ADD = "def add(a, b):\n    return a + b\n"
+CODE = ["verifier=code", "verifier_options={}", "problems.probes={}", "sandbox.allow_weak=true"]
+
+
+def sources(tmp_path, rows, **keys):
+    """The last two rows to train on, the others held out."""
+    words = []
+    for name, part in (("train", rows[-2:]), ("heldout", rows[:-2])):
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in part))
+        words.append(f"problems.{name}={json.dumps({'file': str(file), **keys})}")
+    return words
+
+
+def code_row(number, test="assert add(1, 2) == 3\nassert add(2, 2) == 4", solution=ADD):
+    return {
+        "id": f"r{number}",
+        "prompt": f"Write add(a, b), number {number}.",
+        "test": test,
+        "solution": solution,
+    }
+
+
+def test_a_check_judges_the_solutions_that_rows_carry(tmp_path, capsys):
+    rows = [{"id": "bad", "prompt": "Write `f`.", "test": "assert ("}, *map(code_row, range(12))]
+    words = [*CODE, *sources(tmp_path, rows, format="code", bad_rows=0.5)]
+    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words]) == 0
+    said = capsys.readouterr()
+    assert "12 of 12 solutions accepted as the answer to their own problem" in said.out
+    assert "24 of 24 programs that are wrong on purpose refused" in said.out
+    assert "1 of 11 rows cannot be read and are left out" in said.out + said.err
+    assert "row 0 (from 0): row 'bad': its assertions are not valid Python" in said.out + said.err
+
+
+FAULTY = {
+    "solutions that its tests refuse": (
+        [code_row(n, solution="def add(a, b):\n    return a * b\n") for n in range(4)],
+        [
+            "verifier accepts 33% of the data's own solutions",
+            "first refused r0",
+            "verification.min_accepted asks for 90%",
+        ],
+        ["own solution refused: r0: incorrect AssertionError in line 1 of the tests", "r3"],
+    ),
+    "tests that cannot be run": (
+        [code_row(n, test="import no_such_package\nassert add(1, 2) == 3") for n in range(4)],
+        [
+            "4 problems (67%) have tests that cannot be used",
+            "first that of r0",
+            "verification.max_unverifiable",
+        ],
+        ["r0: reference['test_code'] cannot be run: ModuleNotFoundError: No module named 'no_such_package'"],
+    ),
+    "tests that a program of no use passes": (
+        [code_row(n, test="assert add(1, 2) != 4", solution=ADD) for n in range(4)],
+        ["33% of the programs that are wrong on purpose are accepted, first for r0"],
+        ["r0: a program that returns an object of no use"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAULTY)
+def test_a_check_refuses_code_problems_that_no_run_could_learn_from(case, tmp_path, capsys):
+    rows, refused, named = FAULTY[case]
+    words = [*CODE, *sources(tmp_path, [*rows, code_row(8), code_row(9)], format="code")]
+    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words]) == 2
+    said = capsys.readouterr()
+    assert all(word in said.err for word in refused), said.err
+    assert all(word in said.out for word in named), said.out
+    asked = ["verification.min_accepted=0.3", "verification.max_unverifiable=0.7"]
+    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words, *asked]) == 0
+
+
+def test_a_check_refuses_golds_that_the_verifier_refuses(tmp_path, capsys):
+    rows = [{"prompt": f"q{n}", "reference": "twelve"} for n in range(10)]
+    words = ["verifier=numeric", "verifier_options={}", "problems.probes={}", *sources(tmp_path, rows)]
+    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words]) == 2
+    rows = [{"prompt": f"q{n}", "reference": str(n)} for n in range(10)]
+    words = ["verifier=numeric", "verifier_options={}", "problems.probes={}", *sources(tmp_path, rows)]
+    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words]) == 0
+    words[0] = "verifier=naughty:Deaf"
+    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words]) == 2
+    assert "the verifier accepts 0% of the data's own references" in capsys.readouterr().err

@@ -1,21 +1,16 @@
-"""How far a verifier can be trusted: measured on labelled responses, and on a data set's own references."""
+"""How far a verifier can be trusted, measured on labelled responses (`self_test`: on a data set's own answers)."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifiers.pool import VerifierPool
-from verifiers.registry import judge
-from verifiers.types import Problem, Verdict, Verifier
+from verifiers.types import Problem, Verdict
 
 MISSES_KEPT = 1000
 MISSES_SHOWN = 20
-FIRST_SHOWN = 5
-"""Unverifiable references that are named."""
 BUDGETS = (1, 4, 16, 64, 256)
 """Values of k for which the pass@k floor is shown."""
 
@@ -177,136 +172,3 @@ def _false_positives(cells: Counter[tuple[bool, float | None]]) -> Share:
 
 def _false_negatives(cells: Counter[tuple[bool, float | None]]) -> Share:
     return Share(cells[True, 0.0], cells[True, 0.0] + cells[True, 1.0])
-
-
-@dataclass(slots=True)
-class SelfTest:
-    """Whether a verifier accepts each reference as the answer to its own problem and refuses a neighbour's."""
-
-    problems: int = 0
-    own_accepted: int = 0
-    neighbours_refused: int = 0
-    neighbours: int = 0
-    own_refused: list[tuple[str, str]] = field(default_factory=list)
-    """(id, status and detail of the verdict)"""
-    neighbours_accepted: list[tuple[str, str]] = field(default_factory=list)
-    """(id, id of the neighbour whose reference was accepted)"""
-    untestable: list[str] = field(default_factory=list)
-    """Ids of problems whose reference is not an answer (the tests of a program, for example)."""
-    unverifiable: list[tuple[str, str]] = field(default_factory=list)
-    """(id, why) of problems whose reference no answer can equal: it cannot be read, is a remark, or a sentence"""
-    as_text: list[tuple[str, str]] = field(default_factory=list)
-    """(id, reference) of problems whose reference only the same text equals: a word, or an unread formula"""
-
-    @property
-    def ok(self) -> bool:
-        return not (self.own_refused or self.neighbours_accepted or self.unverifiable)
-
-    @property
-    def share_unverifiable(self) -> float:
-        """Problems that will never have a verdict, of those tested; 0 without any."""
-        return len(self.unverifiable) / max(1, self.problems - len(self.untestable))
-
-    def __str__(self) -> str:
-        tested = self.problems - len(self.untestable)
-        lines = [
-            f"{self.own_accepted:,} of {tested:,} references accepted as the answer to their own problem, "
-            f"{self.neighbours_refused:,} of {self.neighbours:,} references of a neighbour refused"
-        ]
-        if self.untestable:
-            lines.append(f"  {len(self.untestable):,} cannot be tested: the reference is not an answer")
-        if self.unverifiable:
-            lines.append(
-                f"  {len(self.unverifiable):,} of {tested:,} references ({self.share_unverifiable:.1%}) no answer can "
-                "equal, so their problems never get a verdict:"
-            )
-            lines += [f"    {id_}: {why}" for id_, why in self.unverifiable[:FIRST_SHOWN]]
-        if self.as_text:
-            lines.append(
-                f"  {len(self.as_text):,} of {tested:,} references ({len(self.as_text) / tested:.1%}) are words or "
-                "formulas that are not read: only the same text equals them:"
-            )
-            lines += [f"    {id_}: {reference}" for id_, reference in self.as_text[:FIRST_SHOWN]]
-        lines += [f"  own reference refused: {id_}: {said}" for id_, said in self.own_refused[:MISSES_SHOWN]]
-        lines += [
-            f"  reference of {other} accepted for {id_}"
-            for id_, other in self.neighbours_accepted[:MISSES_SHOWN]
-        ]
-        return "\n".join(lines)
-
-
-def self_test(
-    problems: Sequence[Problem], verifier: str | Verifier, options: Mapping[str, Any] | None = None
-) -> SelfTest:
-    """Judge every reference as an answer to its own problem and to a problem before it.
-
-    With a name (and `options`) a pool judges, with a verifier this process. Only `answer_score` counts, whatever
-    else the verifier asks of a response (a trace). The response that states a reference is
-    `verifier.as_response(problem)` if there is such a method, else the reference, in a box if that is its format.
-    """
-    result = SelfTest(problems=len(problems))
-    instance = verifier if not isinstance(verifier, str) else _load(verifier, options)
-    responses = [as_response(instance, problem) for problem in problems]
-    result.untestable = [p.id for p, response in zip(problems, responses, strict=True) if response is None]
-    items: list[tuple[Problem, str]] = []
-    origins: list[Problem] = []  # whose reference the response states
-    for i, problem in enumerate(problems):
-        own = responses[i]
-        if own is None:
-            continue
-        for j in (i, *range(i + 1, min(i + 10, len(problems)))):
-            response = responses[j]
-            if response is not None and (j == i or response != own):
-                items.append((problem, response))
-                origins.append(problems[j])
-                if j != i:
-                    break
-    if isinstance(verifier, str):
-        with VerifierPool(verifier, options) as pool:
-            verdicts = pool.score(items)
-    else:
-        verdicts = [judge(instance, problem, response) for problem, response in items]
-    for (problem, _), origin, verdict in zip(items, origins, verdicts, strict=True):
-        _enter(result, problem, origin, verdict)
-    if (as_text := getattr(instance, "as_text", None)) is not None:
-        hopeless = {id_ for id_, _ in result.unverifiable}
-        words = [problem for problem in problems if problem.id not in hopeless and as_text(problem)]
-        result.as_text = [(problem.id, str(problem.reference)[:80]) for problem in words]
-    return result
-
-
-def _enter(result: SelfTest, problem: Problem, origin: Problem, verdict: Verdict) -> None:
-    accepted = verdict.answer_score == 1.0
-    if verdict.status == "unverifiable":
-        if origin is problem:
-            result.unverifiable.append((problem.id, verdict.detail))
-        return
-    if origin is problem:
-        result.own_accepted += accepted
-        if not accepted:
-            result.own_refused.append((problem.id, f"{verdict.status} {verdict.detail}".strip()))
-        return
-    result.neighbours += 1
-    result.neighbours_refused += not accepted
-    if accepted:
-        result.neighbours_accepted.append((problem.id, origin.id))
-
-
-def as_response(verifier: Verifier, problem: Problem) -> str | None:
-    """A response whose answer is the problem's own reference; None if it cannot be written as an answer."""
-    own = getattr(verifier, "as_response", None)
-    if own is not None:
-        return own(problem)
-    reference = problem.reference
-    if isinstance(reference, bool) or not isinstance(reference, str | int | float):
-        return None
-    text = str(reference)
-    if verifier.answer_format != "boxed" or "####" in text or "\\boxed" in text:  # it already is a response
-        return text if verifier.answer_format != "code" else None
-    return f"\\boxed{{{text}}}"
-
-
-def _load(spec: str, options: Mapping[str, Any] | None) -> Verifier:
-    from verifiers.registry import load
-
-    return load(spec, **(options or {}))

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from verifiers.audit import Audit, SelfTest, read_label, self_test
+from verifiers.audit import Audit, read_label
 from verifiers.pool import VerifierPool, default_workers
+from verifiers.self_test import SelfTest, self_test
 from verifiers.trl_reward import text_of
 from verifiers.types import Problem, Verdict
 from verifiers.visible import visible

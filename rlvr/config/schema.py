@@ -98,8 +98,15 @@ class VerificationConfig(Section):
         default=0.1,
         ge=0,
         le=1,
-        description="largest tolerated share of references that no answer can equal (a proof, a sentence); above it "
-        "`rlvr check` refuses the data",
+        description="largest tolerated share of problems that never get a verdict: no answer can equal the reference "
+        "(a proof, a sentence), or the tests cannot be used; above it `rlvr check` refuses the data",
+    )
+    min_accepted: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="least share of the data's own answers (references, solutions of code problems) that the verifier "
+        "must accept; below it `rlvr check` refuses the config",
     )
 
 

@@ -10,8 +10,8 @@ from rlvr.cli import main
 from rlvr.errors import UserError
 from rlvr.machine import check_references
 from verifiers import Problem, score
-from verifiers.audit import self_test
 from verifiers.math import MathVerifier, Unreadable, reference_answer
+from verifiers.self_test import self_test
 
 UNANSWERABLE = [
     "proof", "notfound", "Not found", "see solution", "", "  ", "\\boxed{}", [], [""], "N/A",

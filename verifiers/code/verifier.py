@@ -13,6 +13,7 @@ from verifiers.code.program import source_problem
 from verifiers.code.report import Feedback
 from verifiers.code.runner import Sandbox, SandboxError
 from verifiers.code.running import Runner
+from verifiers.code.wrong import fenced, is_whole_program, wrong_programs
 from verifiers.types import Problem, Verdict
 
 
@@ -52,6 +53,7 @@ class CodeVerifier:
 
     name = "code"
     answer_format = "code"
+    gold = "solution"
 
     def __init__(
         self,
@@ -109,6 +111,19 @@ class CodeVerifier:
         """End the processes of the sandbox; the next verdict starts new ones."""
         self._programs.close()
         self._tests.close()
+
+    def as_response(self, problem: Problem) -> str | None:
+        """A response with the first program that the problem's row carries; None if it carries none."""
+        programs = problem.meta.get("solutions") or ()
+        return fenced(programs[0]) if programs else None
+
+    def wrong_responses(self, problem: Problem) -> dict[str, str]:
+        """Programs that are wrong whatever the problem is, by what they do."""
+        return {what: fenced(program) for what, program in wrong_programs(problem).items()}
+
+    def comparable(self, problem: Problem, other: Problem) -> bool:
+        """Whether a program for one could be one for the other: both read standard input."""
+        return all(is_whole_program(x) for x in (problem, other))
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         """Judge the program `answer`. The score is None only if the sandbox or the reference is at fault."""
