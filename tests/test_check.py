@@ -6,8 +6,12 @@ from importlib.util import find_spec
 import pytest
 
 from rlvr.cli import main
+from rlvr.errors import UserError
+from rlvr.machine import check_answers
 from rlvr.problems import load
 from tests.conftest import quickstart_config
+from verifiers import Problem, Verdict
+from verifiers.self_test import self_test
 
 PROBED = load(quickstart_config().problems.probes["rare"])[0].prompt
 
@@ -140,13 +144,21 @@ def test_a_check_refuses_code_problems_that_no_run_could_learn_from(case, tmp_pa
     assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words, *asked]) == 0
 
 
-def test_a_check_refuses_golds_that_the_verifier_refuses(tmp_path, capsys):
-    rows = [{"prompt": f"q{n}", "reference": "twelve"} for n in range(10)]
-    words = ["verifier=numeric", "verifier_options={}", "problems.probes={}", *sources(tmp_path, rows)]
-    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words]) == 2
-    rows = [{"prompt": f"q{n}", "reference": str(n)} for n in range(10)]
-    words = ["verifier=numeric", "verifier_options={}", "problems.probes={}", *sources(tmp_path, rows)]
-    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words]) == 0
-    words[0] = "verifier=naughty:Deaf"
-    assert main(["check", "quickstart", "--output", str(tmp_path / "run"), *words]) == 2
-    assert "the verifier accepts 0% of the data's own references" in capsys.readouterr().err
+class Deaf:
+    """Refuses what is odd."""
+
+    name, answer_format = "deaf", "text"
+
+    def verify(self, problem, trace, answer):
+        right = answer == problem.reference and int(answer) % 2 == 0
+        return Verdict(float(right), "correct" if right else "incorrect", answer)
+
+
+def test_golds_that_the_verifier_refuses_stop_the_check_below_a_share_that_can_be_set():
+    tested = self_test([Problem(f"p{n}", "", str(n)) for n in range(10)], Deaf())
+    assert tested.share_accepted == 0.5
+    check_answers(tested, 0.5)
+    with pytest.raises(
+        UserError, match=r"accepts 50% of the data's own references .*first refused p1;.*asks for 60%"
+    ):
+        check_answers(tested, 0.6)

@@ -166,6 +166,14 @@ class RegexVerifier:
         self.flags = re.IGNORECASE if ignore_case else re.NOFLAG
         self.answer_format = answer_format
 
+    def as_response(self, problem: Problem) -> str | None:
+        """The pattern as an answer; None where it is not one of its own matches."""
+        own = str(problem.reference)
+        try:
+            return own if re.fullmatch(own, own, self.flags) else None
+        except (re.error, OverflowError, RecursionError):
+            return own  # as an answer it shows what is wrong with it
+
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         reference = problem.reference
         try:
