@@ -15,6 +15,7 @@ from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence
 from rlvr.launch import signals
 from rlvr.launch.processes import independently, processes
+from rlvr.machine import thinking_marks
 from rlvr.policy import Policy, PolicyError
 from rlvr.problems.on_disk import stored
 from rlvr.run import versions
@@ -180,7 +181,7 @@ class Evaluator:
             "max_new_tokens": sampling.max_new_tokens,
             "stop": list(sampling.stop),
             "verifier": config.verifier,
-            "verifier_options": dict(config.verifier_options),
+            "verifier_options": {**thinking_marks(config), **config.verifier_options},
             "evidence": self.evidence.describe(),
             "seed": config.seed,
             "versions": versions(),

@@ -174,9 +174,16 @@ def sandbox_level(config: Config) -> str | None:
 
 
 def verifier_options(config: Config) -> dict[str, Any]:
-    """The verifier's options, with the permission to use a weak sandbox if the config gives it."""
+    """The verifier's options, with the run's thinking marks, and the permission to use a weak sandbox if the config
+    gives it."""
     weak = {"allow_weak": True} if sandbox_level(config) is not None and config.sandbox.allow_weak else {}
-    return weak | config.verifier_options
+    return weak | thinking_marks(config) | config.verifier_options
+
+
+def thinking_marks(config: Config) -> dict[str, Any]:
+    """The option that every verifier takes, where the config has further marks."""
+    marks = [list(pair) for pair in config.thinking_marks]
+    return {"thinking_marks": marks} if marks else {}
 
 
 def warnings(config: Config) -> list[str]:

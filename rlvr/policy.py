@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 from rlvr.config import Config
 from rlvr.errors import UserError
 from rlvr.launch.processes import processes
 from rlvr.worlds.carry import TINY
+from verifiers.extract import MARKS, Marks, with_further
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +38,8 @@ class Policy:
     revision: str | None = None
     """Of `source`, where that is a Hub name."""
     trust_remote_code: bool = False
+    thinking_marks: Marks = MARKS
+    """What opens and closes a thought in its texts."""
 
     @property
     def device(self) -> torch.device:
@@ -67,9 +71,36 @@ class Policy:
             ids = [row[:-1] if len(row) > 1 and row[-1] == eos else row for row in ids]
         return ids  # type: ignore[return-value]
 
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """What the policy wrote, without special tokens; but those of thinking marks stay, so that a verifier sees a
+        thought that is not closed."""
+        hidden = _hidden(self.tokenizer, self.thinking_marks)
+        if hidden is None:
+            return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True))
+        shown = [token for token in token_ids if token not in hidden]
+        return str(self.tokenizer.decode(shown, skip_special_tokens=False))
+
     def words(self, text: str) -> list[int]:
         """Token ids of a text in the middle of an episode: no special tokens are added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
+
+
+_known: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[Marks, frozenset[int] | None]] = WeakKeyDictionary()
+
+
+def _hidden(tokenizer: PreTrainedTokenizerBase, marks: Marks) -> frozenset[int] | None:
+    """The special tokens that are left out of texts; None where these are all, none being part of a mark."""
+    if tokenizer not in _known or _known[tokenizer][0] is not marks:
+        special = {id_: str(token) for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
+        special |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+        ends = (tokenizer.eos_token, tokenizer.bos_token, tokenizer.pad_token)
+        shown = {
+            id_
+            for id_, text in special.items()
+            if text not in ends and any(text in mark for pair in marks for mark in pair)
+        }
+        _known[tokenizer] = (marks, frozenset(special.keys() - shown) if shown else None)
+    return _known[tokenizer][1]
 
 
 def location(model: str) -> str:
@@ -147,7 +178,13 @@ def load_policy(
         model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
     model.eval()
     return Policy(
-        name, model, tokenizer, where, revision=revision, trust_remote_code=config.trust_remote_code
+        name,
+        model,
+        tokenizer,
+        where,
+        revision=revision,
+        trust_remote_code=config.trust_remote_code,
+        thinking_marks=with_further(config.thinking_marks),
     )
 
 

@@ -95,7 +95,8 @@ def score_file(
         verifier, options: as for `verifiers.load`.
         output: where rows are written, in their order; "-" is standard output. A file is complete or absent.
         columns: standard name → name in the file: {"response": "output", "reference": "gold"}. A row must have
-            `response` (text or messages) and `reference`; `id`, `prompt` and `kind` are optional. A value that a
+            `response` (text or messages) and `reference`; `id`, `prompt` and `kind` are optional, and so is `opened`
+            (see `Problem`). A value that a
             key of the verdict would overwrite (a gold in a column `answer`) is kept under its standard name.
         labels: a column that says whether the response is right (true/false, 1/0, "correct"/"incorrect"); the
             verifier is then audited against it.
@@ -183,6 +184,7 @@ def _rows(lines: IO[bytes], file: str, names: Mapping[str, str], labels: str | N
             str(content.get(names["id"], number)),
             text_of(prompt) if isinstance(prompt, str) or _are_messages(prompt) else str(prompt),
             reference,
+            opened=str(content.get("opened") or ""),
         )
         label = True
         if labels is not None:

@@ -145,6 +145,11 @@ class Config(Section):
     verifier_options: dict[str, Any] = Field(
         default_factory=dict, description="keyword options of the verifier"
     )
+    thinking_marks: tuple[tuple[str, str], ...] = Field(
+        default=(),
+        description="further marks that open and close a thought, [[opening, closing], …], besides <think>, [THINK], "
+        "<|channel|>analysis and the others of verifiers.extract.MARKS: what stands in a thought is never the answer",
+    )
     verification: VerificationConfig = Field(
         default=VerificationConfig(), description="the pool of verifier processes"
     )

@@ -59,7 +59,6 @@ def _expand(
     floor: float,
 ) -> list[Reached]:
     """Level by level; a row is a prefix, with its log-probability under each policy (policies, rows)."""
-    tokenizer = policies[0].tokenizer
     stops = torch.tensor(policies[0].stop_ids, device=policies[0].device)
     prefixes: list[Prefix] = [prefill(policy, prompts) for policy in policies]
     owner = list(range(len(prompts)))
@@ -73,7 +72,7 @@ def _expand(
         ended = torch.isin(token, stops)
         nats = reach[:, row[ended], token[ended]].T.tolist()
         for i, values in zip(row[ended].tolist(), nats, strict=True):
-            complete[owner[i]][str(tokenizer.decode(written[i], skip_special_tokens=True))] = tuple(values)
+            complete[owner[i]][policies[0].decode(written[i])] = tuple(values)
         row, token = row[~ended], token[~ended]
         if not len(row):
             break

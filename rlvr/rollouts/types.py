@@ -86,9 +86,10 @@ class Episode:
 
         Args:
             policy: name of who drew it.
-            extra: further keys of the row.
+            extra: further keys of the row. Where the prompt opened a thought, `opened` is its mark.
         """
         logprobs = self.logprobs
+        opened = {"opened": self.problem.opened} if self.problem.opened else {}
         several = len(self.turns) > 1
         return Rollout(
             problem_id=self.problem.id,
@@ -112,5 +113,5 @@ class Episode:
             if several
             else None,
             token_ids=self.token_ids,
-            extra=extra,
+            extra=opened | extra,
         )

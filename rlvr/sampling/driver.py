@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rlvr.evidence import Evidence, render
@@ -14,6 +14,7 @@ from rlvr.policy import Policy
 from rlvr.rollouts.types import Episode, Turn
 from rlvr.sampling.types import Completion, Sampler, SampleRequest
 from verifiers import Problem, Verdict
+from verifiers.extract import opened_by
 
 Judge = Callable[[Problem, str], Future[Verdict]]
 """What the policy wrote for a problem → its verdict, some time later (`VerifierPool.submit`)."""
@@ -63,10 +64,15 @@ def roll(
         return []
     problems = {r.problem.id: r.problem for r in requests}
     number = {name: i for i, name in enumerate(problems)}
-    read = encode(sampler.policy, evidence, list(problems.values()))
+    prompts = [render(evidence, problem, sampler.policy.tokenizer) for problem in problems.values()]
+    read = sampler.policy.encode(prompts)
+    for problem, prompt in zip([*problems.values()], prompts, strict=True):
+        if mark := opened_by(prompt, sampler.policy.thinking_marks):
+            problems[problem.id] = replace(problem, opened=mark)
     episodes = [
-        Episode(r.problem, r.sample, sample_seed(seed, r), read[number[r.problem.id]], [], complete=False)
+        Episode(problems[id_], r.sample, sample_seed(seed, r), read[number[id_]], [], complete=False)
         for r in requests
+        for id_ in [r.problem.id]
     ]
     verdicts: dict[int, Future[Verdict]] = {}
     speaking, again = list(range(len(episodes))), list[int]()

@@ -241,7 +241,7 @@ class _Run:
             row.raw_logprobs.append(raw_logprob)
             row.complete = token in self.stop_ids or self._at_stop_string(row.token_ids)
             if row.complete or len(row.token_ids) == self.settings.max_new_tokens:
-                row.text = str(self.policy.tokenizer.decode(row.token_ids, skip_special_tokens=True))
+                row.text = self.policy.decode(row.token_ids)
                 self.uniforms.pop(i)
                 ended.append(place)
                 if self.on_done:

@@ -153,6 +153,6 @@ class VllmSampler:
             logprobs=nats,
             sampling_logprobs=[0.0] * len(ids) if settings.temperature == 0 else drawn_from,
             raw_logprobs=nats if nats_of(settings) == "raw" else [],
-            text=str(self.policy.tokenizer.decode(ids, skip_special_tokens=True)),
+            text=self.policy.decode(ids),
             complete=output.finish_reason == "stop",
         )
