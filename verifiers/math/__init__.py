@@ -24,7 +24,7 @@ from verifiers.extract import cut, has_box
 from verifiers.math import symbolic
 from verifiers.math.asked import asked_value
 from verifiers.math.canonical import describe
-from verifiers.math.compare import Rules, same
+from verifiers.math.compare import DEFAULT, Rules, same
 from verifiers.math.letters import whole_letters
 from verifiers.math.normalise import DOLLAR, GROUP, Unreadable, normalise
 from verifiers.math.phrases import chosen_letters
@@ -125,7 +125,7 @@ def equal(gold: str, answer: str, **options: Any) -> bool:
     gold_text = reference_answer(gold)
     value = read(gold_text)
     try:
-        return _matches(value, gold_text, read(answer), answer, Rules(**options))
+        return _matches(value, gold_text, read(answer), answer, Rules(**options) if options else DEFAULT)
     except Unreadable:
         return False
 

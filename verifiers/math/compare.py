@@ -32,7 +32,7 @@ from verifiers.math.values import (
     Value,
 )
 
-__all__ = ["Rules", "same"]
+__all__ = ["DEFAULT", "Rules", "same"]
 
 
 _KNOWN = {

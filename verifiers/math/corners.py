@@ -6,21 +6,38 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import combinations, pairwise
 
-from verifiers.math.evaluate import Undecided, Undefined, free_symbols
+from verifiers.math.evaluate import Undecided, Undefined, exact, free_symbols
+from verifiers.math.numeric import numeric
 from verifiers.math.polynomial import fraction_of
 from verifiers.math.tree import Node, num
 
 __all__ = ["zeros"]
 
+MAX_SEARCHES = 4
+"""Trees whose changes of sign are searched for, at one letter."""
+_GRID = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 4096, 10**5)
 MAX_BRANCHES = 12
 """Ways to resolve the corners inside of a corner that are looked at."""
 
 
 def zeros(
-    corners: Iterable[Node], steps: Iterable[Node], name: str, others: Mapping[str, Fraction]
+    corners: Iterable[Node], steps: Iterable[Node], name: str, others: Mapping[str, Fraction], whole: bool
 ) -> set[Fraction]:
-    """Values of the letter `name` at corners and steps, the other letters as given; those that are easily found."""
-    return {zero for level in _levels(corners, steps) for zero in _zeros(level, name, others)}
+    """Values of the letter `name`, a whole number or not, at corners and steps; those that are easily found.
+
+    `others` are the values of the other letters.
+    """
+    found: set[Fraction] = set()
+    searches = 0
+    for level in _levels(corners, steps):
+        if name not in free_symbols(level):
+            continue
+        by_algebra = [_zeros(branch, name, others) for branch in _branches(level)]
+        found = found.union(*(zeros for zeros in by_algebra if zeros is not None))
+        if None in by_algebra and searches < MAX_SEARCHES:
+            searches += 1
+            found |= set(_changes(level, name, others, whole))
+    return found
 
 
 def _levels(corners: Iterable[Node], steps: Iterable[Node]) -> Iterator[Node]:
@@ -30,8 +47,7 @@ def _levels(corners: Iterable[Node], steps: Iterable[Node]) -> Iterator[Node]:
         if corner.op == "fn" and corner.args[0] in ("max", "min"):
             differences = [_minus(one, two) for one, two in combinations(args[:6], 2)]
             args = tuple(differences)
-        for arg in args:
-            yield from _branches(arg)
+        yield from args
     for step in steps:
         name, *args = step.args
         inner = [_times(args[0], Node("inv", (args[1],)))] if name == "mod" and len(args) == 2 else args
@@ -73,13 +89,17 @@ def _prime_factors(value: int) -> Iterator[int]:
 
 
 def _branches(node: Node) -> list[Node]:
-    """`node` with every corner in it replaced by each of its branches, in all ways, up to a bound."""
+    """`node` without its steps, and with every corner replaced by each of its branches, in all ways, up to a bound."""
     op, args = node
     if op == "fn" and args[0] in ("abs", "max", "min"):
         found = [branch for arg in args[1:] for branch in _branches(arg)]
         return (found + [Node("neg", (one,)) for one in found] if args[0] == "abs" else found)[:MAX_BRANCHES]
     if op in ("num", "sym"):
         return [node]
+    if op == "fn" and args[0] in ("floor", "ceil"):
+        return _branches(args[1])
+    if op == "root" and args[1] == num(2) and args[0].op == "pow" and args[0].args[1] == num(2):
+        return _branches(Node("fn", ("abs", args[0].args[0])))
     if op in ("add", "mul", "neg", "inv", "pow"):
         lists = [_branches(part) for part in args]
         combined: list[tuple[Node, ...]] = [()]
@@ -89,8 +109,8 @@ def _branches(node: Node) -> list[Node]:
     return [node]
 
 
-def _zeros(tree: Node, name: str, base: Mapping[str, Fraction]) -> list[Fraction]:
-    """Zeros of a rational function of `name`, exactly if it is linear, else nearly; [] if it is none."""
+def _zeros(tree: Node, name: str, base: Mapping[str, Fraction]) -> list[Fraction] | None:
+    """Zeros of a rational function of `name`, exactly if it is linear, else nearly; None if it is none."""
     if name not in free_symbols(tree):
         return []
     try:
@@ -98,7 +118,7 @@ def _zeros(tree: Node, name: str, base: Mapping[str, Fraction]) -> list[Fraction
             _with(tree, {other: value for other, value in base.items() if other != name})
         )
     except (Undecided, Undefined):
-        return []
+        return None
     found: list[Fraction] = []
     for polynomial in (top, bottom):
         degree = max((dict(monomial).get(name, 0) for monomial in polynomial), default=0)
@@ -153,3 +173,35 @@ def _bisected(coefficients: list[Fraction], low: Fraction, high: Fraction) -> li
         else:
             start = middle
     return [Fraction(round(start * 2**20), 2**20)] if abs(start) < 1e12 else []
+
+
+def _changes(tree: Node, name: str, others: Mapping[str, Fraction], whole: bool) -> Iterator[Fraction]:
+    """Where a tree changes its sign on the way from -10^5 to 10^5, as far as it can be computed there."""
+
+    def sign(at: Fraction) -> int | None:
+        point = {**others, name: at}
+        try:
+            found = exact(tree, point)
+        except Undecided:
+            try:
+                found = numeric(tree, point, 15).real
+            except (Undecided, Undefined):
+                return None
+        except Undefined:
+            return None
+        return (found > 0) - (found < 0)
+
+    known = [(Fraction(at), sign(Fraction(at))) for at in sorted({*_GRID, *(-at for at in _GRID)})]
+    known = [(at, found) for at, found in known if found is not None]
+    for (low, below), (high, above) in pairwise(known):
+        if below == above:
+            continue
+        while high - low > (1 if whole else Fraction(1, 2**12)):
+            middle = (low + high) / 2
+            if whole:
+                middle = Fraction(middle.__floor__())
+            found = sign(middle)
+            if found is None:
+                break
+            low, high = (middle, high) if found == below else (low, middle)
+        yield high

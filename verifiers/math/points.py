@@ -25,12 +25,14 @@ MAX_CORNERS = 12
 """Corners, and steps, that are looked at."""
 MAX_VALUES = 90
 """Values that one letter takes, corners and steps in sight."""
+MAX_NATURAL = 320
+"""Largest n of n!, of which the digits are still computed."""
 _INDICES = word_set("n k m j")
 """Letters that are whole numbers where the form of an expression asks for it; others if the problem says so."""
 _TRIGONOMETRIC = word_set("sin cos tan cot sec csc")
 _TENTHS = (-3377, -411, -123, -77, -44, -23, -12, -4, 0, 3, 10, 19, 31, 53, 86, 142, 770, 10030)
 _REAL = tuple(Fraction(tenths, 10) for tenths in _TENTHS)
-_WHOLE = (*range(1, 31), -1, -2, -3, -4, -5, -7, -12, 0, 64, 99, 360, 1001, 2310, -360)
+_WHOLE = (*range(1, 25), 30, 47, 64, 99, 150, 300, -1, -2, -3, -4, -5, -7, -12, 0, 360, 1001, 2310, -360)
 
 _WITHIN = (Fraction(2, 7), Fraction(3, 5))
 """Where between two corners."""
@@ -73,6 +75,7 @@ class _Survey:
     def __init__(self, tree: Node) -> None:
         self.names = free_symbols(tree)
         self.natural: set[str] = set()
+        self.counted: set[str] = set()
         self.whole: set[str] = set()
         self.stepped: set[str] = set()
         self.periodic: set[str] = set()
@@ -87,7 +90,7 @@ class _Survey:
         if op in ("fact", "fact2", "binom") or (op == "call" and args[0].endswith("_")):
             self.natural |= free_symbols(node)
         elif op in ("sum", "prod"):
-            self.natural |= free_symbols(args[1]) | free_symbols(args[2])
+            self.counted |= free_symbols(args[1]) | free_symbols(args[2])
         elif op == "pow":
             self.power(node)
         elif op == "root":
@@ -178,7 +181,8 @@ def domain(left: Node, right: Node, said: frozenset[str] = frozenset()) -> Domai
     names = ours.names | theirs.names
     shared = ours.names & theirs.names
     indices = (_INDICES | said) & names
-    natural = (ours.natural | theirs.natural) & names
+    natural = ((ours.natural | theirs.natural) & indices) | (ours.natural & theirs.natural)
+    natural |= (ours.counted | theirs.counted) & names
     alternating = ((ours.whole | theirs.whole) & indices) | (ours.whole & theirs.whole)
     whole = (alternating | ((ours.stepped | theirs.stepped) & indices)) - natural
     periodic = ((ours.periodic | theirs.periodic) & indices & shared) - natural - whole
@@ -200,7 +204,10 @@ def points(where: Domain) -> Iterator[Point]:
     yield from _random(where, TRIES)
     if where.smooth:
         return
-    for base in [*islice(_random(where, 3), 1, 3)]:
+    bases = list(islice(_random(where, 3), 1, 3))
+    if len(where.names) > 1:
+        bases.append({name: value * 31 for name, value in bases[0].items()})
+    for base in bases:
         for name in where.names:
             for value in _values(where, name, base):
                 yield {**base, name: value}
@@ -237,11 +244,15 @@ def _random(where: Domain, tries: int) -> Iterator[Point]:
 
 def _values(where: Domain, name: str, base: Point) -> Iterable[Fraction]:
     """Values of one letter, the others as in `base`: on both sides of every corner, at steps, and far away."""
-    found = sorted(zeros(where.corners, where.steps, name, base))[:MAX_VALUES]
-    if name in where.natural or name in where.whole:
-        near = {Fraction(math.floor(value) + step) for value in found for step in (-1, 0, 1)}
+    whole = name in where.natural or name in where.whole
+    found = sorted(zeros(where.corners, where.steps, name, base, whole))[:MAX_VALUES]
+    if whole:
+        between = [(low + high) / 2 for low, high in pairwise(found)] + [
+            2 * value + 9 for value in found[-1:]
+        ]
+        near = {Fraction(math.floor(value) + step) for value in found + between for step in (-1, 0, 1)}
         kept = {*map(Fraction, _WHOLE), *near}
-        high = 30 if name in where.natural else 10**9
+        high = MAX_NATURAL if name in where.natural else 10**9
         low = -high if name in where.whole and where.signed else 1
         return sorted(value for value in kept if low <= value <= high)
     out = list(_REAL)
