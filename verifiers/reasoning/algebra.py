@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.grammar import Expression
+from verifiers.reasoning.grammar import Expression, Unreadable
 from verifiers.reasoning.values import Number, Reading, close, evaluate, point
 
-__all__ = ["Kind", "free", "identical", "values_at"]
+__all__ = ["Dependence", "Kind", "dependence", "free", "identical", "values_at"]
 
 TRIALS = 3
 """Points at which two expressions are compared."""
@@ -34,6 +34,43 @@ def values_at(expression: Expression, k: int) -> dict[str, Number]:
 def free(expression: Expression) -> frozenset[str]:
     """Variables other than the imaginary unit."""
     return expression.variables - {"i"}
+
+
+MAX_NAMES = 6
+"""Equations in more letters are not examined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """The letters on which the difference of two sides depends, and whether it is linear in each of them."""
+
+    names: frozenset[str]
+    linear: bool
+
+
+def dependence(a: Expression, b: Expression) -> Dependence | None:
+    """How `a - b` depends on its letters; None if that cannot be said.
+
+    >>> dependence(parse("(x + y) + (x - y)"), parse("194")).names  # y cancels out
+    frozenset({'x'})
+    """
+    names = free(a) | free(b)
+    if not names or len(names) > MAX_NAMES or "i" in a.variables | b.variables or "abs" in a.features | b.features:
+        return None
+    base: dict[str, Number] = {name: point(name, 0) for name in names}
+    try:
+        start = evaluate(a, base) - evaluate(b, base)
+        found: set[str] = set()
+        linear = True
+        for name in names:
+            moved = [base | {name: base[name] + step} for step in (1, 3)]
+            one, three = (evaluate(a, values) - evaluate(b, values) - start for values in moved)
+            if not (close(one, 0) and close(three, 0)):
+                found.add(name)
+            linear = linear and close(3 * one, three)
+    except Unreadable:
+        return None
+    return Dependence(frozenset(found), linear)
 
 
 def identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, kind: Kind) -> bool | None:

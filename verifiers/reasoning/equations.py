@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.algebra import free
+from verifiers.reasoning.algebra import dependence, free
 from verifiers.reasoning.grammar import Expression, Unreadable
 from verifiers.reasoning.relation import ulp
 from verifiers.reasoning.statements import Chain
@@ -59,8 +59,13 @@ class Equation:
         """Left minus right at `value` of the unknown. Raises Unreadable."""
         if self.definition:
             return evaluate(self.right, {}) - value
-        values = {self.unknown: value}
+        values = self.values(value, {})
         return evaluate(self.left, values) - evaluate(self.right, values)
+
+    def values(self, value: Number, known: Mapping[str, Number]) -> dict[str, Number]:
+        """The values of all its letters: those `known`, `value` of the unknown, and any of those that cancel out."""
+        names = free(self.left) | free(self.right)
+        return {name: point(name, 0) for name in names} | dict(known) | {self.unknown: value}
 
     def root(self) -> Number | None:
         """The solution, if the equation is linear in its unknown; else None."""
@@ -78,13 +83,18 @@ class Equation:
         sides = (self.left, self.right)
         return float(max((ulp(t.text) for side in sides for t in side.numbers if "." in t.text), default=0))
 
-    def is_solution(self, value: Number, slack: float = 0.0) -> bool:
-        """Whether `value`, with a relative error up to `slack`, solves it to the digits that its numbers show."""
+    def is_solution(self, value: Number, slack: float = 0.0, known: Mapping[str, Number] = {}) -> bool:
+        """Whether `value`, with a relative error up to `slack`, solves it to the digits that its numbers show.
+
+        `known`: values of its other letters.
+        """
         try:
-            miss = abs(complex(self.at(value)))
-            size = max(
-                abs(complex(evaluate(side, {self.unknown: value}))) for side in (self.left, self.right)
-            )
+            if self.definition:
+                miss, size = abs(complex(self.at(value))), abs(complex(value))
+            else:
+                values = self.values(value, known)
+                left, right = (complex(evaluate(side, values)) for side in (self.left, self.right))
+                miss, size = abs(left - right), max(abs(left), abs(right))
         except Unreadable:
             return True
         return miss <= 1e-9 * max(size, 1e-3) + 2 * self.shown() + slack * max(size, 1)
@@ -127,13 +137,9 @@ class EquationTracker:
             return None  # units
         if left.ending:
             a = left.ending[0]
-            unknowns = free(a) | free(b)
-            if (
-                "i" not in a.variables | b.variables
-                and len(unknowns) == 1
-                and not {"abs"} & (a.features | b.features)
-            ):
-                return Equation(a, b, next(iter(unknowns)), left.tail, right.head)
+            found = dependence(a, b)
+            if found is not None and len(found.names) == 1:
+                return Equation(a, b, next(iter(found.names)), left.tail, right.head)
         if k or b.variables:
             return None
         name = "".join(self.text[left.tail : left.end].split())
@@ -168,13 +174,9 @@ class EquationTracker:
             found = None
             if left.ending and right.opening:
                 a, b = left.ending[0], right.opening[0]
-                unknowns = free(a) | free(b)
-                if (
-                    len(unknowns) == 1
-                    and "i" not in a.variables | b.variables
-                    and not {"abs"} & (a.features | b.features)
-                ):
-                    found = Equation(a, b, next(iter(unknowns)), left.start, right.end)
+                names = dependence(a, b)
+                if names is not None and len(names.names) == 1:
+                    found = Equation(a, b, next(iter(names.names)), left.start, right.end)
             bounds.append(found)
         last, self.bounds = self.bounds, (chain, bounds)
         if (

@@ -320,6 +320,8 @@ class _Parser:
             raise Unreadable
         if token.text == "{":
             return self.group(self.next(), depth)
+        if token.kind == "num":
+            return ("num", self.next())  # without braces the next number is another argument
         return self.atom(depth + 1)
 
     def function(self, token: Token, depth: int) -> Node:

@@ -57,6 +57,7 @@ def side_of(tokens: list[Token], names: frozenset[str]) -> Side:
     side = Side()
     if tokens:
         side.start, side.end = tokens[0].start, tokens[-1].end
+        side.tail, side.head = side.start, side.end
     items, gaps, words = _items(tokens, names)
     runs = _runs(items, gaps)
     if not runs:

@@ -77,7 +77,10 @@ def _ungroup(tokens: list[Token]) -> list[Token]:
         elif token.kind == "rp" and stack:
             opening, related = stack.pop()
             inner = commas.pop()
-            if related:
+            if related and opening and tokens[opening - 1].text == "_":
+                for j in range(opening + 1, i):  # the bounds of a sum
+                    tokens[j] = Token("opaque", tokens[j].text, tokens[j].start, tokens[j].end)
+            elif related:
                 for j in (opening, i):
                     tokens[j] = Token("brk", tokens[j].text, tokens[j].start, tokens[j].end)
                 if stack:

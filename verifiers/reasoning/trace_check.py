@@ -14,6 +14,7 @@ from verifiers.reasoning.conclusion import announced, is_conclusive, target
 from verifiers.reasoning.equations import EquationTracker
 from verifiers.reasoning.grammar import Unreadable
 from verifiers.reasoning.relation import Context, check_relation
+from verifiers.reasoning.solutions import Solutions
 from verifiers.reasoning.statements import Chain, Side, chains
 from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.values import Number, close, evaluate
@@ -112,7 +113,7 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
     magnitudes = _MAGNITUDES & {t.text.lower() for t in tokens if t.kind == "word"}
     hypothetical = _HYPOTHETICAL.search(text) is not None
     context = Context(magnitudes=magnitudes, rounding=rounding, hypothetical=hypothetical)
-    tracker = EquationTracker(text)
+    tracker, solutions = EquationTracker(text), Solutions(text)
     for chain in chains(tokens):
         if found.read + found.unread > MAX_STEPS:
             found.unread += sum(t.kind == "rel" and t.start > chain.start for t in tokens)
@@ -124,6 +125,7 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
         for k, relation in enumerate(chain.relations):
             left, right = chain.sides[k], chain.sides[k + 1]
             step = check_relation(chain, k, left, right, relation, context)
+            solutions.enter(chain, k)
             if step.holds is False:
                 reason = "does not hold" + _worth(step.truth)
                 found.failures.append(Failure(left.start, right.end, reason, step.truth))
@@ -143,6 +145,9 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
         value = _worth_of(chain.sides[-1])
         if value is not None and chain.relations[-1] in "=~":
             found.results.append((chain, value))
+    found.failures += [
+        Failure(each.start, each.end, "does not hold for the values stated") for each in solutions.contradicted()
+    ]
     return found
 
 

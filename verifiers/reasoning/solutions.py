@@ -1,0 +1,73 @@
+"""The values that a trace states for its letters: a linear equation that they do not solve is false.
+
+Wherever the equation is: a step from it to the value need not be one that `equations` recognises. Only letters with one
+stated value count, because a letter with several belongs to cases, trials or a sequence of problems.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from verifiers.reasoning.algebra import Dependence, dependence, free
+from verifiers.reasoning.equations import Equation
+from verifiers.reasoning.grammar import Expression, Unreadable
+from verifiers.reasoning.statements import Chain
+from verifiers.reasoning.values import Number, close, evaluate
+
+__all__ = ["Solutions"]
+
+_SEVERAL = re.compile(r"\bcases?\b|\beither\b|\bsuppose|\bassum|contradict|intercept", re.IGNORECASE)
+"""Matches texts in which one letter may have another value than the one that is stated."""
+
+
+@dataclass(slots=True)
+class Solutions:
+    """Stated values and linear equations of one trace."""
+
+    text: str
+    values: dict[str, list[Number]] = field(default_factory=dict)
+    equations: list[tuple[Dependence, Equation]] = field(default_factory=list)
+
+    def enter(self, chain: Chain, k: int) -> None:
+        """Enter relation `k` of `chain`: as a value if it is `x = 3`, as an equation if it is linear."""
+        left, right = chain.sides[k], chain.sides[k + 1]
+        if chain.relations[k] != "=" or chain.modular or chain.question:
+            return
+        if not left.ending or not right.opening or left.inside or left.trailing or right.within or right.after:
+            return  # units, and labels in words
+        a, b = left.ending[0], right.opening[0]
+        found = dependence(a, b)
+        if found is None or not found.names:
+            return
+        name = next(iter(found.names))
+        if len(found.names) == 1 and not a.operations and a.node[0] == "var" and not free(b):
+            self.values.setdefault(name, []).append(evaluate(b, {}))
+        elif len(found.names) == 1 or not _is_graph(a, b):
+            equation = Equation(a, b, name, left.tail, right.head)
+            self.equations.append((found, equation))
+
+    def contradicted(self) -> list[Equation]:
+        """The linear equations that the stated values do not solve."""
+        known = {name: each[0] for name, each in self.values.items() if all(close(x, each[0]) for x in each)}
+        several = _SEVERAL.search(self.text) is not None
+        return [
+            equation
+            for found, equation in self.equations
+            if found.linear
+            and found.names <= known.keys()
+            and not (several and len(found.names) > 1)
+            and not _solves(equation, known)
+        ]
+
+
+def _is_graph(a: Expression, b: Expression) -> bool:
+    """Whether an equation describes a line (y = 2x + 1), on which x and y have many values."""
+    return free(a) | free(b) == {"x", "y"} and "var" in (a.node[0], b.node[0])
+
+
+def _solves(equation: Equation, known: dict[str, Number]) -> bool:
+    try:
+        return equation.is_solution(known[equation.unknown], 2 * equation.shown(), known)
+    except Unreadable:
+        return True
