@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.grammar import Expression, Unreadable
+from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.values import Number, Reading, close, evaluate, point
 
-__all__ = ["Dependence", "Kind", "dependence", "free", "identical", "values_at"]
+__all__ = ["SEVERAL_VALUED", "Dependence", "Kind", "dependence", "free", "identical", "values_at"]
 
 TRIALS = 3
 """Points at which two expressions are compared."""
@@ -36,6 +36,8 @@ def free(expression: Expression) -> frozenset[str]:
     return expression.variables - {"i"}
 
 
+SEVERAL_VALUED = frozenset({"abs", "pm", "angle", "log", "array", "call"})
+"""Features of expressions that are not one function of their letters, or one with several branches."""
 MAX_NAMES = 6
 """Equations in more letters are not examined."""
 
@@ -55,7 +57,9 @@ def dependence(a: Expression, b: Expression) -> Dependence | None:
     frozenset({'x'})
     """
     names = free(a) | free(b)
-    if not names or len(names) > MAX_NAMES or "i" in a.variables | b.variables or "abs" in a.features | b.features:
+    if not names or len(names) > MAX_NAMES or "i" in a.variables | b.variables:
+        return None
+    if SEVERAL_VALUED & (a.features | b.features):
         return None
     base: dict[str, Number] = {name: point(name, 0) for name in names}
     try:
@@ -73,7 +77,9 @@ def dependence(a: Expression, b: Expression) -> Dependence | None:
     return Dependence(frozenset(found), linear)
 
 
-def identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, kind: Kind) -> bool | None:
+def identical(
+    a: Expression, b: Expression, how_a: Reading = Reading(), how_b: Reading = Reading(), kind: Kind = Kind()
+) -> bool | None:
     """True: identical. False: certainly not (they differ by a constant, or by a factor). None: an equation, unread."""
     pairs: list[tuple[Number, Number]] = []
     for k in range(TRIALS):
@@ -87,8 +93,10 @@ def identical(a: Expression, b: Expression, how_a: Reading, how_b: Reading, kind
         return None
     if close(pairs[0][0], pairs[1][0]) or close(pairs[0][1], pairs[1][1]):
         return None  # constant after all
-    if "abs" in a.features | b.features:
+    if SEVERAL_VALUED & (a.features | b.features) - {"angle"}:
         return None  # it may hold in some cases
+    if "angle" in a.features | b.features and {"deg", "pi"} & (a.features | b.features):
+        return None  # a letter in degrees
     scale = max(abs(complex(x)) for x, _ in pairs)
     differences = [complex(x) - complex(y) for x, y in pairs]
     if kind.scaled:  # an equation, which may be scaled

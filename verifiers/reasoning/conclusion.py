@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
-from verifiers.reasoning.grammar import Unreadable, parse
+from verifiers.reasoning.grammar import parse
+from verifiers.reasoning.tree import Unreadable
 from verifiers.reasoning.relation import rounds_to, same_value
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.tokens import Token, scan
@@ -80,7 +81,7 @@ def target(answer: str | None) -> Target | None:
 def _constant(tokens: list[Token]) -> Target | None:
     try:
         expression = parse(tokens)
-        if free(expression):
+        if free(expression) or "pm" in expression.features:
             return None
         values = {
             how: evaluate(expression, values_at(expression, 0), how) for how in readings(expression.features)

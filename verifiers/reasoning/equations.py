@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.algebra import dependence, free
-from verifiers.reasoning.grammar import Expression, Unreadable
+from verifiers.reasoning.algebra import SEVERAL_VALUED, dependence, free
+from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.relation import ulp
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.values import Number, close, evaluate, point
@@ -140,7 +140,7 @@ class EquationTracker:
             found = dependence(a, b)
             if found is not None and len(found.names) == 1:
                 return Equation(a, b, next(iter(found.names)), left.tail, right.head)
-        if k or b.variables:
+        if k or b.variables or SEVERAL_VALUED & b.features - {"abs"}:
             return None
         name = "".join(self.text[left.tail : left.end].split())
         if len(name) > 80 or not re.search(r"[A-Za-z]", name):

@@ -6,38 +6,20 @@ every reading.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
+from verifiers.latex import word_set
 from verifiers.reasoning.tokens import Token
+from verifiers.reasoning.tree import Expression, Node, Unreadable
 
-__all__ = ["Expression", "Node", "Unreadable", "parse"]
-
-Node = tuple[Any, ...]
+__all__ = ["parse"]
 
 MAX_TOKENS = 200
 MAX_DEPTH = 40
 
-
-class Unreadable(Exception):  # noqa: N818 - a result, not an error
-    """The tokens are not an expression, or its value cannot be computed within the limits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """An expression, and what the check needs to know about it."""
-
-    node: Node
-    variables: frozenset[str]
-    operations: int
-    """Number of its operators: 0 for a number."""
-    features: frozenset[str]
-    """Its ambiguities: "percent", "mixed", "tight"; and "pi", "cut" (0.33…), "deg", "abs"."""
-    literal: Token | None
-    """The number, if the expression is a single number (a sign before it is allowed)."""
-    numbers: tuple[Token, ...] = ()
-    """All numbers in it."""
+_ANGLES = word_set("sin cos tan cot sec csc")
+_UNARY = word_set("ln exp abs arcsin arccos arctan sinh cosh tanh det floor ceil")
+_SEVERAL = word_set("max min gcd lcm")
 
 
 def parse(tokens: list[Token]) -> Expression:
@@ -86,11 +68,16 @@ class _Parser:
         if depth > MAX_DEPTH:
             raise Unreadable
         left = self.product(depth)
-        while self.is_op("+-"):
+        while self.is_op("+-±∓"):
             sign = self.next()
             self.operations += 1
-            left = (sign.text, left, self.product(depth))
+            left = self.added(sign.text, left, self.product(depth))
         return left
+
+    def added(self, sign: str, left: Node, right: Node) -> Node:
+        if sign in "±∓":
+            self.features.add("pm")
+        return (sign, left, right)
 
     def product(self, depth: int) -> Node:
         left = self.signed(depth)
@@ -139,13 +126,15 @@ class _Parser:
         return token.kind in ("num", "var", "lp", "func")
 
     def signed(self, depth: int) -> Node:
-        if self.is_op("+-"):
+        if self.is_op("+-±∓"):
             sign = self.next()
             if depth > MAX_DEPTH or (
                 sign.text == "+" and self.at > 1 and self.tokens[self.at - 2].kind == "op"
             ):
                 raise Unreadable
             inner = self.signed(depth + 1)
+            if sign.text in "±∓":
+                return self.added(sign.text, ("const", Fraction(0)), inner)
             return ("neg", inner) if sign.text == "-" else inner
         return self.power(depth)
 
@@ -197,7 +186,7 @@ class _Parser:
             case "num":
                 return self.number(token)
             case "var":
-                return self.variable(token)
+                return self.variable(token, depth)
             case "lp":
                 return self.group(token, depth)
             case "bar":
@@ -267,7 +256,7 @@ class _Parser:
             level += (token.text == "{") - (token.text == "}")
         return self.tokens[start : self.at - 1]
 
-    def variable(self, token: Token) -> Node:
+    def variable(self, token: Token, depth: int) -> Node:
         name = token.text
         if name == "π":
             self.features.add("pi")
@@ -281,17 +270,31 @@ class _Parser:
         if following is not None and following.text == "(" and (token.math or not following.gap):
             inside = self.tokens[self.at + 1 : self.at + 3]
             lone = len(inside) == 2 and inside[1].text == ")"
-            if (
-                name.lstrip("\\") in _APPLIED
-                or name[0] in _APPLIED
-                or "'" in name
-                or (lone and inside[0].kind in ("num", "var"))
-            ):
-                raise Unreadable  # a function's value
+            if name.lstrip("\\") in _APPLIED or name[0] in _APPLIED or "'" in name:
+                return self.call(name, depth)
+            if lone and inside[0].kind in ("num", "var"):
+                raise Unreadable  # a product, or a function's value
         if name[0] in _APPLIED and self.is_applied_power():
             raise Unreadable  # f^{-1}(0)
         self.names.add(name)
         return ("var", name)
+
+    def call(self, name: str, depth: int) -> Node:
+        """`f(3)`: read, and evaluated once it is known what f is (see `functions`)."""
+        if depth > MAX_DEPTH:
+            raise Unreadable
+        self.features.add("call")
+        return ("call", name, *self.arguments(depth))
+
+    def arguments(self, depth: int) -> tuple[Node, ...]:
+        """Those of `f(a, b)`."""
+        before = self.features & {"array"}
+        opening = self.next()
+        if opening.text != "(":
+            raise Unreadable
+        inside = self.group(opening, depth + 1)
+        self.features -= {"array"} - before
+        return inside[1] if inside[0] == "array" and len(inside) == 2 else (inside,)
 
     def is_applied_power(self) -> bool:
         """Whether an exponent and then a bracket follow."""
@@ -304,10 +307,20 @@ class _Parser:
         return at + 1 < len(self.tokens) and self.tokens[at + 1].text == "("
 
     def group(self, opening: Token, depth: int) -> Node:
-        closing = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "⌈": "⌉"}[opening.text]
-        inside = self.sum(depth + 1)
-        if self.next().text != closing:
+        closing = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "⌈": "⌉", "⟦": "⟧"}[opening.text]
+        rows = [[self.sum(depth + 1)]]
+        while (token := self.next()).kind == "comma":
+            if token.text == ";":
+                rows.append([])
+            rows[-1].append(self.sum(depth + 1))
+        if token.text != closing:
             raise Unreadable
+        inside = rows[0][0]
+        if opening.text == "⟦" or len(rows[0]) > 1:
+            if len(rows) > 1 and (opening.text != "⟦" or len({len(row) for row in rows}) > 1):
+                raise Unreadable
+            self.features.add("array")
+            return ("array", *(tuple(row) for row in rows))
         if opening.text in "⌊⌈":
             self.operations += 1
             self.features.add("abs")
@@ -340,14 +353,23 @@ class _Parser:
                 if (ahead := self.peek()) is not None and ahead.text == "[":
                     degree = self.group(self.next(), depth)
                 return ("root", self.argument(depth), degree)
-            case "sin" | "cos" | "tan":
-                return self.trigonometric(token.text, depth)
-            case "ln":
-                return ("ln", self.operand(depth))
             case "log" if self.is_op("_"):
                 self.next()
                 base = self.argument(depth)
                 return ("log", base, self.operand(depth))
+            case "log":
+                self.features.add("log")
+                return ("lg", self.operand(depth))
+            case name if name in _ANGLES:
+                return self.trigonometric(name, depth)
+            case name if name in _SEVERAL:
+                return (name, *self.arguments(depth))
+            case name if name in _UNARY and not self.is_op("^_"):
+                if name in ("abs", "floor", "ceil"):
+                    self.features.add("abs")
+                if name.startswith("arc"):
+                    self.features.add("arc")
+                return (name, self.operand(depth))
         raise Unreadable
 
     def trigonometric(self, name: str, depth: int) -> Node:
@@ -357,14 +379,15 @@ class _Parser:
             exponent = self.argument(depth)
             if exponent[0] == "neg":
                 raise Unreadable
-        before = "deg" in self.features
-        self.features.discard("deg")
+        before = self.features & {"deg", "pi"}
+        self.features -= {"deg", "pi"}
         inside = self.operand(depth)
         degrees = "deg" in self.features
-        if before:
-            self.features.add("deg")
-        if not degrees and "pi" not in self.features:
-            raise Unreadable  # degrees or radians
+        if not self.features & {"deg", "pi"}:
+            if not _is_scaled(inside):
+                raise Unreadable  # degrees or radians
+            self.features.add("angle")
+        self.features |= before
         node: Node = (name, inside, degrees)
         return node if exponent is None else ("^", node, exponent)
 
@@ -379,3 +402,17 @@ class _Parser:
                 break
             node = ("implied", node, self.power(depth + 1))
         return node
+
+
+def _is_scaled(node: Node) -> bool:
+    """Whether an angle is a multiple of letters, so that its unit does not matter: 2x, not 90 - x."""
+    match node[0]:
+        case "var":
+            return True
+        case "+" | "-":
+            return _is_scaled(node[1]) and _is_scaled(node[2])
+        case "*" | "implied":
+            return _is_scaled(node[1]) or _is_scaled(node[2])
+        case "neg" | "/" | "frac":
+            return _is_scaled(node[1])
+    return False

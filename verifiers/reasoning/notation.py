@@ -10,18 +10,19 @@ __all__ = [
     "COMMANDS",
     "FRACTIONS",
     "GREEK",
+    "MATRICES",
     "SKIPPED",
     "STRUCTURES",
     "SUPERSCRIPTS",
     "TEXT",
     "UNREAD",
+    "VECTORS",
 ]
 
 UNREAD = word_set(
     "leqq geqq cong doteq star bullet nicefrac sfrac mapsto vdots ddots Upsilon Pi hbar "  # signs and letters
-    "cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arcsinh arccosh arctanh "
-    "lg exp abs max min gcd lcm det floor ceil sgn sign Re Im arg cis "  # functions
-    "textsf texttt operatorname operatorname* rm "  # words
+    "arccot arcsec arccsc coth sech csch arcsinh arccosh arctanh lg sgn sign Re Im arg cis "  # functions
+    "textsf texttt rm "  # words
     "null phantom relax large Large LARGE huge Huge small normalsize mathop mathbin mathrel"  # layout
 ) | frozenset("‒﹣⁄≦⩽≧⩾⌊⌋⌈⌉")
 """What `verifiers.latex` lists and this check does not read yet: it makes the step that holds it unreadable."""
@@ -38,7 +39,7 @@ _RELATIONS = {"≈": "~", "≃": "~", "≅": "~", "≡": "%"}
 def _commands() -> dict[str, tuple[str, str]]:
     tables: dict[str, dict[str, str]] = {
         "rel": {name: _RELATIONS.get(sign, _ORDER) for name, sign in latex.RELATIONS.items()},
-        "op": latex.OPERATORS,
+        "op": latex.OPERATORS | latex.table("pm:± mp:∓"),
         "func": latex.FRACTIONS
         | {name: name for name in latex.FUNCTIONS}
         | latex.table("pmod:mod bmod:mod mod overline bar:overline"),
@@ -61,7 +62,7 @@ CHARS: dict[str, tuple[str, str]] = {
     "+": ("op", "+"), "-": ("op", "-"), "*": ("op", "*"), "/": ("op", "/"), "^": ("op", "^"), "_": ("op", "_"),
     "=": ("rel", "="), "<": ("rel", "<"), ">": ("rel", "<"), "(": ("lp", "("), "[": ("lp", "["), ")": ("rp", ")"),
     "]": ("rp", "]"), "{": ("lp", "{"), "}": ("rp", "}"), "|": ("bar", "|"), "%": ("pct", "%"), "°": ("deg", "°"),
-    ";": ("brk", ";"), "…": ("opaque", "…"),
+    "±": ("op", "±"), "∓": ("op", "∓"), ";": ("brk", ";"), "…": ("opaque", "…"),
 }  # fmt: skip
 """One character → kind and text of its token."""
 CHARS |= {
@@ -73,8 +74,11 @@ SKIPPED = (latex.LAYOUT - UNREAD) | word_set(
     "cancel bcancel xcancel boxed fbox underline color mathstrut hfill hspace vspace nonumber notag"
 )
 TEXT = (latex.TEXTS - UNREAD) | word_set("mathbf mathit mathsf emph")
+VECTORS = word_set("mathbf boldsymbol bm vec overrightarrow")
+"""Commands that make a letter a vector or a matrix."""
 GREEK = latex.GREEK - UNREAD
 STRUCTURES = word_set(
-    "array matrix pmatrix bmatrix vmatrix Vmatrix Bmatrix smallmatrix tabular asy tikzpicture picture"
+    "array Vmatrix Bmatrix tabular asy tikzpicture picture"
 )
 """Environments that are skipped as a whole."""
+MATRICES = word_set("matrix pmatrix bmatrix vmatrix smallmatrix")

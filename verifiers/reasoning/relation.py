@@ -12,7 +12,8 @@ from fractions import Fraction
 
 from verifiers.latex import word_set
 from verifiers.reasoning.algebra import Kind, free, identical, values_at
-from verifiers.reasoning.grammar import Expression, Unreadable
+from verifiers.reasoning.tree import Expression, Unreadable
+from verifiers.reasoning.arrays import entries
 from verifiers.reasoning.statements import Chain, Side
 from verifiers.reasoning.tokens import Token
 from verifiers.reasoning.units import conversions, ratios
@@ -234,6 +235,10 @@ def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> 
 
 
 def _equal(a: Expression, b: Expression, words: _Leeway, context: Context) -> RelationCheck:
+    if "array" in a.features | b.features:
+        return _equal_entries(a, b, words, context)
+    if "pm" in a.features | b.features:
+        return _equal_signs(a, b, words, context)
     first: RelationCheck | None = None
     for how_a in readings(a.features):
         for how_b in readings(b.features):
@@ -243,6 +248,34 @@ def _equal(a: Expression, b: Expression, words: _Leeway, context: Context) -> Re
             first = first or check
     assert first is not None
     return first
+
+
+def _equal_entries(a: Expression, b: Expression, words: _Leeway, context: Context) -> RelationCheck:
+    """Two tuples or matrices, or what is computed with them, entry by entry."""
+    try:
+        pairs = list(entries(a, b))
+    except Unreadable:
+        return UNREAD
+    checks = [_equal(x, y, words, context) for x, y in pairs]
+    wrong = next((check for check in checks if check.holds is False), None)
+    return wrong or RelationCheck(all(check.holds for check in checks) or None)
+
+
+def _equal_signs(a: Expression, b: Expression, words: _Leeway, context: Context) -> RelationCheck:
+    """Two sides with ±: each sign of one gives the value of the other with the same sign, or with the opposite one."""
+    if "pm" not in a.features & b.features:
+        return UNREAD
+    checks = [
+        [
+            _equal_read(a, b, Reading(minus=sign), Reading(minus=sign != swapped), words, context)
+            for sign in (False, True)
+        ]
+        for swapped in (False, True)
+    ]
+    if any(all(check.holds for check in pair) for pair in checks):
+        return RelationCheck(True)
+    known = all(check.holds is not None for pair in checks for check in pair)
+    return RelationCheck(False if known else None)
 
 
 def _equal_read(
@@ -263,7 +296,7 @@ def _equal_read(
         return RelationCheck(False, x, y)
     if any(is_machine_made(t.text) for t in (*a.numbers, *b.numbers)):
         slack += 10.0**-MACHINE_DIGITS * abs(float(x))
-    if ("deg" in a.features) != ("deg" in b.features) and "pi" in a.features | b.features:
+    if ("deg" in a.features) != ("deg" in b.features) and {"pi", "arc"} & (a.features | b.features):
         return UNREAD
     if ("pi" in a.features) != ("pi" in b.features):
         slack += PI_TOLERANCE * abs(float(x))

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from verifiers.latex import word_set
-from verifiers.reasoning.grammar import Expression, Unreadable, parse
+from verifiers.reasoning.grammar import parse
+from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.tokens import Token
 
 __all__ = ["Side", "side_of"]

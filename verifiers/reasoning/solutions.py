@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from verifiers.reasoning.algebra import Dependence, dependence, free
 from verifiers.reasoning.equations import Equation
-from verifiers.reasoning.grammar import Expression, Unreadable
+from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.values import Number, close, evaluate
 

@@ -66,7 +66,7 @@ def _is_torn(last: Token, link: str, first: Token) -> bool:
 
 
 def _ungroup(tokens: list[Token]) -> list[Token]:
-    """Make brackets around whole statements breaks, and commas inside other brackets unreadable."""
+    """Make brackets around whole statements breaks, and commas inside other brackets a part of them."""
     tokens = list(tokens)
     stack: list[tuple[int, bool]] = []
     commas: list[list[int]] = []
@@ -87,7 +87,7 @@ def _ungroup(tokens: list[Token]) -> list[Token]:
                     stack[-1] = (stack[-1][0], stack[-1][1] or tokens[opening].text == "{")
             else:
                 for j in inner:
-                    tokens[j] = Token("opaque", ",", tokens[j].start, tokens[j].end)
+                    tokens[j] = Token("comma", ",", tokens[j].start, tokens[j].end)
         elif token.kind == "rel" and stack:
             stack[-1] = (stack[-1][0], True)
         elif token.kind == "brk":

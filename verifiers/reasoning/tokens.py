@@ -16,11 +16,13 @@ from verifiers.reasoning.notation import (
     COMMANDS,
     FRACTIONS,
     GREEK,
+    MATRICES,
     SKIPPED,
     STRUCTURES,
     SUPERSCRIPTS,
     TEXT,
     UNREAD,
+    VECTORS,
 )
 
 __all__ = ["Token", "scan"]
@@ -31,7 +33,7 @@ class Token:
     """One token. `kind` is one of
 
     num, var, op (+ - * / ^ _), rel (= ~ < % for equal, approximate, other order relation, congruent), lp, rp,
-    bar, func, pct, deg, bang, word, edge (a border of a formula), brk (nothing is read across it), opaque.
+    comma (in brackets, or between entries), bar, func, pct, deg, bang, word, edge (a border of a formula), brk (nothing is read across it), opaque.
     """
 
     kind: str
@@ -61,6 +63,8 @@ _LEX = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
+_OPERATOR = re.compile(r"\s*\{\s*(?:\\(?:text|rm|mathrm)\s*\{?)?([A-Za-z]{2,9})\s*\}{1,2}")
+_LETTER = re.compile(r"\s*(?:\{\s*(?:\\[a-z]+|[A-Za-z]{1,2})\s*\}|[A-Za-z])")
 _ANNOTATION = re.compile(r"<<([^<>\n]{0,300})>>")
 _BULLET = re.compile(
     r"^[ \t]*(?:#+[ \t]+)?(?:[-*•+][ \t]+)?(?:\*\*)?(?:(?:step|case|part)[ \t]+)?(?:\(?\d{1,2}[.):](?=\s|\*|$))?",
@@ -128,12 +132,22 @@ class _Scanner:
         if self.single and text[0] != ".":
             self.single -= 1
             text, end = text[0], start + 1
+        if "," in text and "{" not in text and self._is_argument():
+            text = text.partition(",")[0].rstrip("\\")
+            end = start + len(text)
         if text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS:
             return self.add("num", text, start, end, Fraction(int(text)))
         digits = re.sub(r"[{},\\!]|\.$", "", text)
         if len(digits) > MAX_DIGITS or not digits.isascii():
             return self.add("opaque", text, start, end)
         return self.add("num", digits, start, end, Fraction(digits))
+
+    def _is_argument(self) -> bool:
+        """Whether a number is one of several arguments, as in `\gcd(84,126)`, where no comma groups digits."""
+        for k in range(len(self.tokens) - 1, max(len(self.tokens) - 8, 0), -1):
+            if self.tokens[k].kind == "lp":
+                return self.tokens[k - 1].text in ("gcd", "lcm", "max", "min")
+        return False
 
     def _word(self, text: str, start: int, end: int) -> int:
         if self.math is None and (len(text) > 1 or not text.isascii()):
@@ -280,6 +294,14 @@ class _Scanner:
             return self.add(kind, what, start, end)
         if name in GREEK:
             return self.add("var", "\\" + name, start, end)
+        if name == "operatorname":
+            named = _OPERATOR.match(self.text, end)
+            if named is not None and ("func", named.group(1)) == COMMANDS.get(named.group(1)):
+                return self.add("func", named.group(1), start, named.end())
+            if named is not None:
+                return self.add("opaque", named.group(1), start, named.end())
+        if name in VECTORS and (letter := _LETTER.match(self.text, end)) is not None:
+            return self.add("opaque", letter.group(), start, letter.end())  # its products are not numbers'
         if name in TEXT:
             return self._text_group(start, end)
         if name in DOTS and name not in UNREAD:
@@ -340,15 +362,40 @@ class _Scanner:
         if found is None:
             return self.add("opaque", name, start, end)
         which = found.group(1)
-        if name == "begin" and which in STRUCTURES:
+        if name == "begin" and (which in STRUCTURES or which in MATRICES):
             closing = self.text.find("\\end{" + which, found.end(), found.end() + 20_000)
             stop = found.end() if closing < 0 else self.text.find("}", closing) + 1
-            return self.add("opaque", which, start, max(stop, found.end()))
+            inside = self.text[found.end() : closing]
+            if closing < 0 or which in STRUCTURES or "\\begin" in inside or self.math is None:
+                return self.add("opaque", which, start, max(stop, found.end()))
+            return self._matrix(which, inside, found.end(), stop)
         if name == "begin" and self.math is None:
             self.math = "env"
         elif name == "end" and self.math == "env":
             self.math = None
         return self.add("brk", " ", start, found.end())
+
+
+    def _matrix(self, which: str, inside: str, start: int, stop: int) -> int:
+        """Entries between the brackets ⟦ ⟧, with commas between them and semicolons between rows."""
+        if which == "vmatrix":
+            self.add("func", "det", start, start)
+        self.add("lp", "⟦", start, start)
+        rows = inside.rstrip().removesuffix("\\\\").split("\\\\")
+        at = start
+        for k, row in enumerate(rows):
+            for j, cell in enumerate(row.split("&")):
+                if k or j:
+                    self.add("comma", "," if j else ";", at, at)
+                entry = _Scanner(cell)
+                entry.math = self.math
+                for token in entry.run():
+                    token.start, token.end = token.start + at, token.end + at
+                    self.tokens.append(token)
+                at += len(cell) + 1
+            at += 1
+        self.add("rp", "⟧", stop, stop)
+        return stop
 
 
 _FORMULA_REACH = 400

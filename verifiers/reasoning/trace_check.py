@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,7 +13,8 @@ from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.conclusion import announced, is_conclusive, target
 from verifiers.reasoning.equations import EquationTracker
-from verifiers.reasoning.grammar import Unreadable
+from verifiers.reasoning.functions import Functions
+from verifiers.reasoning.tree import Unreadable
 from verifiers.reasoning.relation import Context, check_relation
 from verifiers.reasoning.solutions import Solutions
 from verifiers.reasoning.statements import Chain, Side, chains
@@ -50,6 +52,8 @@ class _Reading:
     read: int = 0
     unread: int = 0
     failures: list[Failure] = field(default_factory=list)
+    contradicted: list[Failure] = field(default_factory=list)
+    """Equations that the values which the trace states elsewhere do not solve."""
     stated: dict[Number, int] = field(default_factory=dict)
     """Value of a true relation → where it was last stated."""
     results: list[tuple[Chain, Number]] = field(default_factory=list)
@@ -68,6 +72,8 @@ MAX_CHARS = 150_000
 """Longer traces are read from this many characters before their end."""
 MAX_STEPS = 2_000
 """Number of steps that are checked; later ones count as unread."""
+MAX_PROMPT = 10_000
+"""Characters of the problem in which definitions are looked for."""
 
 
 def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
@@ -83,12 +89,15 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     text = _closed(trace, answer)
     tokens = scan(text)
     rounding = _ROUNDED.search(prompt) is not None
-    found = _read(text, tokens, rounding)
+    found = _read(text, tokens, prompt)
     concludes = not _DIGITS.search(prompt)
     numerals = sorted((t for t in tokens if t.value is not None), key=lambda t: t.start)
-    failures = [
-        f for f in found.failures if not _is_denied(text, f) and not _is_corrected(text, f, numerals, found)
-    ]
+
+
+    def uncorrected(failures: list[Failure]) -> list[Failure]:
+        return [f for f in failures if not _is_denied(text, f) and not _is_corrected(text, f, numerals, found)]
+
+    failures = uncorrected(found.failures) or uncorrected(found.contradicted)
     if not failures and concludes:
         failures = _wrong_conclusion(text, len(trace), answer, tokens, found, rounding)
     first = min(failures, key=lambda f: f.start, default=None)
@@ -108,16 +117,19 @@ def _closed(trace: str, answer: str | None) -> str:
 _DANGLING = ("=", "\\approx", "≈", "\\equiv", "\\boxed{", "\\fbox{")
 
 
-def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
+def _read(text: str, tokens: list[Token], prompt: str) -> _Reading:
     found = _Reading()
     magnitudes = _MAGNITUDES & {t.text.lower() for t in tokens if t.kind == "word"}
     hypothetical = _HYPOTHETICAL.search(text) is not None
+    rounding = _ROUNDED.search(prompt) is not None
     context = Context(magnitudes=magnitudes, rounding=rounding, hypothetical=hypothetical)
     tracker, solutions = EquationTracker(text), Solutions(text)
-    for chain in chains(tokens):
-        if found.read + found.unread > MAX_STEPS:
-            found.unread += sum(t.kind == "rel" and t.start > chain.start for t in tokens)
-            break
+    stated = list(_first(chains(tokens)))
+    if stated:
+        last = stated[-1].end
+        found.unread += sum(t.kind == "rel" and t.start > last for t in tokens)
+    functions = Functions([*chains(scan(prompt[:MAX_PROMPT])), *stated])
+    for chain in map(functions.resolve, stated):
         if chain.relations and set(chain.relations) == {"<"} and tracker.enter_bounds(chain):
             found.failures.append(
                 Failure(chain.start, chain.end, "does not follow from the bounds before it")
@@ -145,14 +157,24 @@ def _read(text: str, tokens: list[Token], rounding: bool) -> _Reading:
         value = _worth_of(chain.sides[-1])
         if value is not None and chain.relations[-1] in "=~":
             found.results.append((chain, value))
-    found.failures += [
+    found.contradicted = [
         Failure(each.start, each.end, "does not hold for the values stated") for each in solutions.contradicted()
     ]
     return found
 
 
+def _first(statements: Iterator[Chain]) -> Iterator[Chain]:
+    """The statements within the first `MAX_STEPS` steps."""
+    steps = 0
+    for chain in statements:
+        yield chain
+        steps += len(chain.relations)
+        if steps > MAX_STEPS:
+            return
+
+
 def _worth_of(side: Side) -> Number | None:
-    if not side.opening or free(side.opening[0]):
+    if not side.opening or free(side.opening[0]) or "pm" in side.opening[0].features:
         return None
     try:
         return evaluate(side.opening[0], values_at(side.opening[0], 0))

@@ -8,6 +8,7 @@ bounded time for any text.
 
 from __future__ import annotations
 
+import builtins
 import cmath
 import math
 import zlib
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.grammar import Expression, Node, Unreadable
+from verifiers.reasoning.tree import Expression, Node, Unreadable
 
 __all__ = ["Number", "Reading", "close", "evaluate", "point", "readings"]
 
@@ -39,6 +40,10 @@ class Reading:
     """1/2x is 1/(2x); else x/2."""
     relative: bool = False
     """100 + 10 % is 110; else 100.1."""
+    natural: bool = False
+    """\\log x is the natural logarithm; else the decimal one."""
+    minus: bool = False
+    """± is a minus, and ∓ a plus; else the reverse."""
 
 
 def point(name: str, k: int) -> Fraction:
@@ -75,13 +80,15 @@ def evaluate(
 
 
 def readings(features: frozenset[str]) -> Iterator[Reading]:
-    """All readings of ambiguous notation, the literal one first."""
-    for mixed in (True, False) if "mixed" in features else (True,):
-        for tight in (False, True) if "tight" in features else (False,):
-            yield Reading(True, mixed, tight)
-            if "percent" in features:
-                yield Reading(False, mixed, tight)
-                yield Reading(True, mixed, tight, relative=True)
+    """All readings of ambiguous notation, the literal one first. Of ±, the upper sign: see `relation`."""
+    both = (False, True)
+    for natural in both if "log" in features else (False,):
+        for mixed in (True, False) if "mixed" in features else (True,):
+            for tight in both if "tight" in features else (False,):
+                yield Reading(True, mixed, tight, natural=natural)
+                if "percent" in features:
+                    yield Reading(False, mixed, tight, natural=natural)
+                    yield Reading(True, mixed, tight, relative=True, natural=natural)
 
 
 def _checked(x: Number) -> Number:
@@ -100,6 +107,8 @@ def _value(node: Node, values: Mapping[str, Number], how: Reading, shifts: Mappi
         return _checked(_value(child, values, how, shifts))
 
     kind = node[0]
+    if kind in "±∓":
+        kind = "-" if (kind == "±") == how.minus else "+"
     match kind:
         case "num":
             return node[1].value + shifts.get(node[1].start, 0)
@@ -142,11 +151,24 @@ def _value(node: Node, values: Mapping[str, Number], how: Reading, shifts: Mappi
             return Fraction(getattr(math, kind)(_real(of(node[1]))))
         case "!" | "binom":
             return _count(kind, [of(child) for child in node[1:]])
-        case "sin" | "cos" | "tan":
+        case "apply":
+            inner = dict(values) | {name: of(child) for name, child in zip(node[1], node[3:], strict=True)}
+            return _checked(_value(node[2], inner, how, shifts))
+        case "sin" | "cos" | "tan" | "cot" | "sec" | "csc":
             angle = float(_real(of(node[1])))
-            return getattr(math, kind)(math.radians(angle) if node[2] else angle)
+            return _ratio(kind, math.radians(angle) if node[2] else angle)
+        case "arcsin" | "arccos" | "arctan":
+            return getattr(math, kind.replace("arc", "a"))(_real(of(node[1])))
+        case "exp" | "sinh" | "cosh" | "tanh":
+            return getattr(math, kind)(_real(of(node[1])))
+        case "max" | "min":
+            return getattr(builtins, kind)(_real(of(child)) for child in node[1:])
+        case "gcd" | "lcm":
+            return Fraction(getattr(math, kind)(*(_whole(of(child)) for child in node[1:])))
         case "ln":
             return math.log(_real(of(node[1])))
+        case "lg":
+            return math.log(_real(of(node[1]))) / (1 if how.natural else math.log(10))
         case "log":
             return math.log(_real(of(node[2]))) / math.log(_real(of(node[1])))
     raise Unreadable
@@ -156,6 +178,28 @@ def _real(x: Number) -> Fraction | float:
     if isinstance(x, complex):
         raise Unreadable
     return x
+
+
+def _whole(x: Number) -> int:
+    if not isinstance(x, Fraction) or x.denominator != 1:
+        raise Unreadable
+    return int(x)
+
+
+def _ratio(kind: str, angle: float) -> float:
+    """A trigonometric function of an angle in radians. Raises Unreadable at its poles."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    top, bottom = {
+        "sin": (sine, 1.0),
+        "cos": (cosine, 1.0),
+        "tan": (sine, cosine),
+        "cot": (cosine, sine),
+        "sec": (1.0, cosine),
+        "csc": (1.0, sine),
+    }[kind]
+    if abs(bottom) < 1e-12:
+        raise Unreadable
+    return top / bottom
 
 
 def _count(kind: str, arguments: list[Number]) -> Fraction:
