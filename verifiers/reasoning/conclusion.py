@@ -15,7 +15,7 @@ from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.values import Number, close, evaluate, readings
 
-__all__ = ["Target", "announced", "target"]
+__all__ = ["Target", "announced", "is_conclusive", "is_named", "label", "target"]
 
 _ANNOUNCED = re.compile(
     r"\b(?:(?:therefore|thus|hence|so|final(?:ly)?|which means)\b[^.\n]{0,40}?\bresult|answer)\b"
@@ -39,6 +39,7 @@ class Target:
     values: tuple[Number, ...]
     literal: Token | None
     numbers: tuple[Token, ...]
+    degrees: bool = False
 
     def is_near(self, value: Number, announced: bool = False) -> bool:
         """Whether `value` is the answer: equal, as a percentage, or rounded to the digits that the answer shows."""
@@ -49,14 +50,18 @@ class Target:
                 return True
         return False
 
-    def may_follow(self, last: Number, text: str, tokens: list[Token]) -> bool:
+    def may_follow(self, last: Number, text: str, tokens: list[Token], named: bool) -> bool:
         """Whether the answer may come from something other than `last`, or from `last` by a step that is not written.
+
+        Not if the text names both alike (`named`), but for the sign.
 
         Such steps are a root, a square, a reciprocal, a complement, and the absolute value if the text mentions a
         difference. Irrational answers are always accepted.
         """
         if any(close(-own, last) for own in self.values):
             return _SIZED.search(text) is not None
+        if named:
+            return False
         if any(
             close(own * own, last) or close(last * last, own) or close(own * last, 1) or close(own + last, 1)
             for own in self.values
@@ -88,7 +93,9 @@ def _constant(tokens: list[Token]) -> Target | None:
         }
     except Unreadable:
         return None
-    return Target(tuple(values.values()), expression.literal, expression.numbers)
+    return Target(
+        tuple(values.values()), expression.literal, expression.numbers, "deg" in expression.features
+    )
 
 
 def announced(text: str, answer: Target) -> tuple[int, int] | None:
@@ -129,6 +136,23 @@ _SENTENCE = re.compile(r"(?:[.!]\s|\n|\\\]|\$\$)\s*")
 _MORE = re.compile(r"\d(?![\d-]*-[a-z])|[+*/^<>≤≥=×÷]|\\(?:cdot|times|frac|le|ge|sqrt)\b")
 
 
+def label(text: str, chain: Chain) -> frozenset[str]:
+    """The letters or words that a chain `Area = 5` gives a value to, if that is all that it does."""
+    left = chain.sides[0]
+    if len(chain.sides) != 2 or any(side.opening and side.opening[0].operations for side in chain.sides):
+        return frozenset()
+    return frozenset(_NAME.findall(_MARKS.sub(" ", text[left.tail : left.end]).lower()))
+
+
+def is_named(text: str, chain: Chain, end: int) -> bool:
+    """Whether the sentence of the box names what `chain` gives a value to."""
+    sentences = [s for s in _SENTENCE.split(text[chain.end : end].rstrip("\\$([{ \n")) if s.strip()]
+    words = _NAME.findall(_MARKS.sub(" ", sentences[-1]).lower()) if sentences else []
+    return label(text, chain) <= set(words)
+
+
+_NAME = re.compile(r"\\?[a-z]+(?:_\{?\w+\}?)?")
+_MARKS = re.compile(r"\\(?:text\w*|mathrm|mathbf|mbox|left|right)\b|\\[\[\]()]")
 _ELSEWHERE = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot|arc\w+|log|ln)\b|\bdigits?\b|\bremainder\b")
 
 
@@ -137,7 +161,8 @@ def is_conclusive(text: str, last: Chain, end: int, steps: list[Chain]) -> bool:
     if any(chain.end > end or (chain.start > last.start and chain.start < end) for chain in steps):
         return False
     if not any(side.opening and side.opening[0].operations for side in last.sides):
-        return False
+        if not label(text, last) or not is_named(text, last, end):
+            return False
     start = max(chain.sides[-1].head for chain in steps)
     between = text[start:end].replace("\\boxed", "")
     if len(between) > CONCLUSION_REACH or _MORE.search(between) or _ELSEWHERE.search(text, last.start, end):

@@ -38,6 +38,7 @@ _BREAKS = re.compile(
     r"|\bpart\b|\bsolutions? (?:to|of)\b|\bstep \d|\bonly\b|however|\bnot\b|cannot|can't|\broots\b",
     re.IGNORECASE,
 )
+_REPEATS = re.compile(r"\s*(?:therefore|thus|hence|so|that is|i\.?e|which means that|consequently)\s*", re.IGNORECASE)
 _LISTED = re.compile(r"\s*(?:and|or)\s*$", re.IGNORECASE)
 _MARKUP = re.compile(
     r"\\(?:begin|end|tag)\b\*?(?:\{[^{}]*\})?|\\(?:text\w*|q?quad)|[{}]|\\[\[\]()]|[$&\\*.,:;]+|\d+\.|\s+"
@@ -160,7 +161,7 @@ class EquationTracker:
         if _BREAKS.search(words):
             return False
         if is_literal(last) and is_literal(found):
-            return False  # two values, not one step
+            return _REPEATS.fullmatch(words) is not None  # else two values, not one step
         if is_value(last) and not is_value(found):
             return False  # solved: what follows is another equation
         if not words.strip():

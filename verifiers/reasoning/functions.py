@@ -28,10 +28,14 @@ class Functions:
                 self.learn(chain.sides[0], chain.sides[1])
 
     def learn(self, left: Side, right: Side) -> None:
-        if not left.ending or not right.opening or left.ending[0].node[0] != "call":
+        if not left.ending or left.ending[0].node[0] != "call":
             return
         name, *arguments = left.ending[0].node[1:]
-        letters = tuple(node[1] for node in arguments if node[0] == "var")
+        letters = tuple(node[1] for node in arguments if node[0] == "var" and node[1] != "i")
+        if not right.opening:
+            if len(letters) == len(arguments):
+                self.known[name] = None  # given by cases, or otherwise not read
+            return
         body = right.opening[0]
         if len(letters) < len(arguments) or not letters or body.features & SEVERAL_VALUED - {"abs"}:
             return
@@ -80,4 +84,7 @@ class Functions:
 
 
 def _same(one: _Function, other: _Function) -> bool:
-    return one.letters == other.letters and identical(one.body, other.body) is True
+    try:
+        return one.letters == other.letters and identical(one.body, other.body) is True
+    except Unreadable:
+        return False

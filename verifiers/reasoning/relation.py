@@ -88,12 +88,12 @@ def check_relation(
     if chain.modular:
         return _congruent(longest, target, chain, context)
     if not (longest.operations or target.operations):
-        return _literals(chain, left, right, relation, context)
+        return _literals(chain, at, left, right, relation, context)
     if at == 0 and not longest.operations and _is_label(longest, target, left):
         return UNREAD
     if _is_aside(longest, left):
         return UNREAD
-    words = _Leeway(chain, left, right, relation)
+    words = _Leeway(chain, at, left, right, relation)
     words.announced = words.announced or context.rounding
     checks: list[RelationCheck] = []
     for a in left.ending:
@@ -147,13 +147,13 @@ def _is_rounded(check: RelationCheck, b: Expression) -> bool:
 class _Leeway:
     """What the words around a relation allow."""
 
-    def __init__(self, chain: Chain, left: Side, right: Side, relation: str) -> None:
+    def __init__(self, chain: Chain, at: int, left: Side, right: Side, relation: str) -> None:
         self.announced = relation == "~" or chain.rounding or not chain.words.isdisjoint(_ROUNDING)
         self.relation = relation
         self.kind = Kind(
             scaled=chain.zero,
             rewriting=len(chain.relations) > 1 and not chain.words,
-            identity=tuple(left.before[-2:]) in _IDENTITIES,
+            identity=tuple(left.before[-2:]) in _IDENTITIES or at in chain.rewritten,
         )
         near = {*left.before[-1:], *left.inside}
         if left.before[-1:] == ["of"]:
@@ -201,12 +201,12 @@ def _with_rest(a: Expression, check: RelationCheck, rest: Expression) -> bool:
     return truth in (claim + 10 * extra, claim - 10 * extra)
 
 
-def _literals(chain: Chain, left: Side, right: Side, relation: str, context: Context) -> RelationCheck:
+def _literals(chain: Chain, at: int, left: Side, right: Side, relation: str, context: Context) -> RelationCheck:
     """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other pairs of single numbers are labels, and unread."""
     a, b = left.ending[0], right.opening[0]
     if a.variables or b.variables:
         return UNREAD
-    words = _Leeway(chain, left, right, relation)
+    words = _Leeway(chain, at, left, right, relation)
     check = _equal(a, b, words, context)
     if check.holds:
         return RelationCheck(True, check.truth, check.claim)

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from verifiers.latex import word_set
 from verifiers.reasoning.sides import Side, side_of
+from verifiers.reasoning.spoken import EQUALS, REWRITTEN
 from verifiers.reasoning.tokens import Token
 
 __all__ = ["Chain", "Side", "chains"]
@@ -38,6 +39,8 @@ class Chain:
     money: bool = False
     rounding: bool = False
     """Whether the clause after it announces rounding."""
+    rewritten: frozenset[int] = frozenset()
+    """Positions of relations in words that make the right side another form of the left one."""
 
 
 def chains(tokens: list[Token]) -> Iterator[Chain]:
@@ -143,9 +146,12 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
     clause, modulus, modular = _modulus(clause)
     parts: list[list[Token]] = [[]]
     relations: list[str] = []
+    rewritten: set[int] = set()
     for token in clause:
         if token.kind == "rel":
-            relations.append(token.text)
+            if token.text == REWRITTEN:
+                rewritten.add(len(relations))
+            relations.append("=" if token.text in (EQUALS, REWRITTEN) else token.text)
             parts.append([])
         else:
             parts[-1].append(token)
@@ -167,6 +173,7 @@ def _chain(link: str, clause: list[Token], closing: str) -> Chain:
         formula=clause[0].math,
         zero=any(e.literal is not None and not e.literal.value for s in sides for e in s.opening[:1]),
         money=any(t.kind == "edge" and t.text == "$" for t in clause),
+        rewritten=frozenset(rewritten),
     )
 
 

@@ -66,6 +66,7 @@ _LEX = re.compile(
 _OPERATOR = re.compile(r"\s*\{\s*(?:\\(?:text|rm|mathrm)\s*\{?)?([A-Za-z]{2,9})\s*\}{1,2}")
 _LETTER = re.compile(r"\s*(?:\{\s*(?:\\[a-z]+|[A-Za-z]{1,2})\s*\}|[A-Za-z])")
 _ANNOTATION = re.compile(r"<<([^<>\n]{0,300})>>")
+_DRAWING = re.compile(r"\[asy\](?:(?!\[/?asy\]).){0,20000}\[/asy\]", re.DOTALL)
 _BULLET = re.compile(
     r"^[ \t]*(?:#+[ \t]+)?(?:[-*•+][ \t]+)?(?:\*\*)?(?:(?:step|case|part)[ \t]+)?(?:\(?\d{1,2}[.):](?=\s|\*|$))?",
     re.IGNORECASE | re.MULTILINE,
@@ -82,6 +83,7 @@ def scan(text: str) -> list[Token]:
         return " " * len(note.group())
 
     text = _HIDDEN.sub(" ", _ANNOTATION.sub(lift, text))
+    text = _DRAWING.sub(lambda m: " " * len(m.group()), text)
     text = _BULLET.sub(lambda m: " " * len(m.group()), text)
     tokens = _Scanner(text).run()
     for offset, note in notes:

@@ -11,12 +11,13 @@ from itertools import islice, takewhile
 
 from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
-from verifiers.reasoning.conclusion import announced, is_conclusive, target
+from verifiers.reasoning.conclusion import announced, is_conclusive, is_named, label, target
 from verifiers.reasoning.equations import EquationTracker
 from verifiers.reasoning.functions import Functions
 from verifiers.reasoning.tree import Unreadable
 from verifiers.reasoning.relation import Context, check_relation
 from verifiers.reasoning.solutions import Solutions
+from verifiers.reasoning.spoken import linked
 from verifiers.reasoning.statements import Chain, Side, chains
 from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.values import Number, close, evaluate
@@ -87,7 +88,7 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     dropped = trace[:-MAX_CHARS].count("=") if len(trace) > MAX_CHARS else 0
     trace = trace[-MAX_CHARS:]
     text = _closed(trace, answer)
-    tokens = scan(text)
+    tokens = linked(text, scan(text))
     rounding = _ROUNDED.search(prompt) is not None
     found = _read(text, tokens, prompt)
     concludes = not _DIGITS.search(prompt)
@@ -107,13 +108,20 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
 def _closed(trace: str, answer: str | None) -> str:
     """The trace, with the answer put back if cutting it off left an open box or a relation without a right side."""
     tail = trace.rstrip()
-    if answer is None or not tail.endswith(_DANGLING):
+    if answer is None:
+        return trace
+    opening = next((each for each in _OPENINGS if tail.endswith(each)), None)
+    if opening is not None and _SAYS.search(tail, max(0, len(tail) - 60)):
+        return f"{tail} {answer}{_OPENINGS[opening]}"
+    if not tail.endswith(_DANGLING):
         return trace
     paragraph = tail[tail.rfind("\n\n") + 1 :].replace("\\$", "")
     closing = "}" if tail.endswith("{") else ""
     return f"{tail} {answer}{closing}{'$' * (paragraph.count('$') % 2)}"
 
 
+_OPENINGS = {"\\(": " \\).", "\\[": " \\].", "$$": " $$.", "$": "$."}
+_SAYS = re.compile(r"\b(?:is|equals|to|as|be):?\s*(?:\\[(\[]|\$+)$")
 _DANGLING = ("=", "\\approx", "≈", "\\equiv", "\\boxed{", "\\fbox{")
 
 
@@ -251,10 +259,16 @@ def _wrong_conclusion(
     last = max((r for r in found.results if r[0].end <= end), key=lambda r: r[0].start, default=None)
     if last is None or not is_conclusive(text, last[0], end, found.steps):
         return []
+    if goal.degrees and "deg" not in last[0].sides[-1].opening[0].features:
+        return []  # an angle, of which the last result is a function
     rounding = rounding or _ROUNDED.search(text, max(0, end - 400), end) is not None
     body = [t for t in tokens if t.start < end]
-    if goal.is_near(last[1], rounding) or goal.may_follow(last[1], text, body):
+    name = label(text, last[0])
+    named = bool(name) and is_named(text, last[0], end)
+    if goal.is_near(last[1], rounding) or goal.may_follow(last[1], text, body, named):
         return []
+    if named and any(label(text, chain) == name and goal.is_near(value) for chain, value in found.results):
+        return []  # one of several values
     reason = f"is the last result, and not the answer given, {answer}"
     return [Failure(last[0].start, last[0].end, reason)]
 
