@@ -89,14 +89,17 @@ def identical(
         return True
     if any(isinstance(v, complex) for pair in pairs for v in pair) and "i" not in a.variables | b.variables:
         return None  # roots of a value that may be negative
-    if free(a) != free(b) or not (a.operations and b.operations) or "pi" in a.features ^ b.features:
-        return None
-    if close(pairs[0][0], pairs[1][0]) or close(pairs[0][1], pairs[1][1]):
-        return None  # constant after all
     if SEVERAL_VALUED & (a.features | b.features) - {"angle"}:
         return None  # it may hold in some cases
     if "angle" in a.features | b.features and {"deg", "pi"} & (a.features | b.features):
         return None  # a letter in degrees
+    constant = [all(close(pair[side], pairs[0][side]) for pair in pairs) for side in (0, 1)]
+    if all(constant) and a.operations and "pi" not in a.features ^ b.features:
+        return False  # the letters cancel out
+    if free(a) != free(b) or not (a.operations and b.operations) or "pi" in a.features ^ b.features:
+        return None
+    if any(constant):
+        return None
     scale = max(abs(complex(x)) for x, _ in pairs)
     differences = [complex(x) - complex(y) for x, y in pairs]
     if kind.scaled:  # an equation, which may be scaled

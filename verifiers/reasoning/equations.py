@@ -204,11 +204,8 @@ def is_literal(equation: Equation) -> bool:
     right = equation.right
     if right.literal is not None:
         return True
-    if (
-        len(right.numbers) != 2
-        or right.operations != 1
-        or not {"frac", "/"} & {right.node[0], right.node[1][0]}
-    ):
+    quotient = right.node[1] if right.node[0] == "neg" else right.node
+    if len(right.numbers) != 2 or quotient[0] not in ("frac", "/") or quotient[2][0] != "num":
         return False
     top, bottom = (token.value or Fraction(0) for token in right.numbers)
     return bottom.denominator == top.denominator == 1 and bottom > 1 and math.gcd(int(top), int(bottom)) == 1

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from verifiers.latex import word_set
 from verifiers.reasoning.algebra import Kind, free, identical, values_at
-from verifiers.reasoning.tree import Expression, Unreadable
+from verifiers.reasoning.tree import Expression, Undefined, Unreadable
 from verifiers.reasoning.arrays import entries
 from verifiers.reasoning.statements import Chain, Side
 from verifiers.reasoning.tokens import Token
@@ -117,9 +117,17 @@ def check_relation(
 def _is_label(a: Expression, b: Expression, left: Side) -> bool:
     """Whether the number `a` belongs to the words around it ("3 shirts = 3 * 4"), or is a whole ("48 = 100% + 20%")."""
     if "percent" in a.features ^ b.features:
-        return True
+        return not _is_share(a, b)
     own_formula = a.literal is not None and a.literal.math
     return bool(left.trailing or left.inside or (left.before and not own_formula))
+
+
+def _is_share(a: Expression, b: Expression) -> bool:
+    """Whether `15 % = 3/20` gives a percentage as a fraction below 1, which is no number of things."""
+    if "percent" not in a.features or b.variables or b.node[0] != "frac" or not all(t.math for t in b.numbers):
+        return False
+    values = [t.value or Fraction(0) for t in b.numbers]
+    return len(values) == 2 and 0 < values[0] < values[1]
 
 
 def _is_special(
@@ -210,12 +218,24 @@ def _literals(chain: Chain, at: int, left: Side, right: Side, relation: str, con
     check = _equal(a, b, words, context)
     if check.holds:
         return RelationCheck(True, check.truth, check.claim)
-    if left.before or not left.after or not right.after or check.truth is None or check.claim is None:
+    if check.truth is None or check.claim is None:
+        return UNREAD
+    if _is_formula(chain, left, right) and not context.hypothetical:
+        return check
+    if left.before or not left.after or not right.after:
         return UNREAD
     factors, exact = conversions(left.after[0], right.after[0])
     if any(close(check.truth * factor, check.claim) for factor in factors):
         return RelationCheck(True, check.truth, check.claim)
     return RelationCheck(False if exact and not words.announced else None, check.truth, check.claim)
+
+
+def _is_formula(chain: Chain, left: Side, right: Side) -> bool:
+    """Whether two numbers are sides of one formula without words: not labels, and not numbers of different things."""
+    a, b = left.ending[0], right.opening[0]
+    words = chain.words or left.before or left.after or right.after or chain.money
+    numbers = (*a.numbers, *b.numbers)
+    return not words and all(t.math for t in numbers) and not {"percent", "deg"} & (a.features ^ b.features)
 
 
 def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> RelationCheck:
@@ -288,6 +308,8 @@ def _equal_read(
         y = evaluate(b, values_at(b, 0), how_b)
         rounded = context.rounded | _PI_NUMERALS if words.relation == "~" else context.rounded
         slack = _slack(a, how_a, x, rounded) + _slack(b, how_b, y, rounded)
+    except Undefined:
+        return RelationCheck(None if free(a) | free(b) else _one_is_undefined(a, b, how_a, how_b))
     except Unreadable:
         return UNREAD
     if close(x, y):
@@ -316,6 +338,20 @@ def _equal_read(
     if words.relation == "~" and b.literal is None and abs(float(x) - float(y)) <= 0.05 * abs(float(x)):
         return RelationCheck(True, x, y)
     return RelationCheck(False, x, y)
+
+
+def _one_is_undefined(a: Expression, b: Expression, how_a: Reading, how_b: Reading) -> bool | None:
+    """False if one constant divides by zero and the other is a number: they are not equal; else None."""
+    defined = 0
+    for e, how in ((a, how_a), (b, how_b)):
+        try:
+            evaluate(e, values_at(e, 0), how)
+            defined += 1
+        except Undefined:
+            continue
+        except Unreadable:
+            return None
+    return False if defined == 1 else None
 
 
 def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> float:

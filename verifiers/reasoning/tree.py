@@ -7,7 +7,7 @@ from typing import Any
 
 from verifiers.reasoning.tokens import Token
 
-__all__ = ["Expression", "Node", "Unreadable"]
+__all__ = ["Expression", "Node", "Undefined", "Unreadable"]
 
 Node = tuple[Any, ...]
 """A kind, then children: nodes, a token, a name or a value."""
@@ -15,6 +15,10 @@ Node = tuple[Any, ...]
 
 class Unreadable(Exception):  # noqa: N818 - a result, not an error
     """The tokens are not an expression, or its value cannot be computed within the limits."""
+
+
+class Undefined(Unreadable):
+    """The expression divides by zero."""
 
 
 @dataclass(frozen=True, slots=True)

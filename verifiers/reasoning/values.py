@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.tree import Expression, Node, Unreadable
+from verifiers.reasoning.tree import Expression, Node, Undefined, Unreadable
 
 __all__ = ["Number", "Reading", "close", "evaluate", "point", "readings"]
 
@@ -69,13 +69,15 @@ def evaluate(
     reading: Reading = Reading(),
     shifts: Mapping[int, Fraction] | None = None,
 ) -> Number:
-    """The value of `expression` at `values` of its variables. Raises Unreadable.
+    """The value of `expression` at `values` of its variables. Raises Unreadable, and Undefined where it divides by zero.
 
     `shifts`: position of a number in the text → what is added to that number.
     """
     try:
         return _checked(_value(expression.node, values, reading, shifts or {}))
-    except (ZeroDivisionError, OverflowError, ValueError, TypeError) as error:
+    except ZeroDivisionError as error:
+        raise Undefined from error
+    except (OverflowError, ValueError, TypeError) as error:
         raise Unreadable from error
 
 
