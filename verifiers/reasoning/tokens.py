@@ -64,6 +64,8 @@ _LEX = re.compile(
     re.DOTALL,
 )
 _OPERATOR = re.compile(r"\s*\{\s*(?:\\(?:text|rm|mathrm)\s*\{?)?([A-Za-z]{2,9})\s*\}{1,2}")
+_SEGMENT = re.compile(r"[A-Z]{2,}")
+"""Matches the name of a segment or polygon, by its points."""
 _LETTER = re.compile(r"\s*(?:\{\s*(?:\\[a-z]+|[A-Za-z]{1,2})\s*\}|[A-Za-z])")
 _ANNOTATION = re.compile(r"<<([^<>\n]{0,300})>>")
 _DRAWING = re.compile(r"\[asy\](?:(?!\[/?asy\]).){0,20000}\[/asy\]", re.DOTALL)
@@ -156,11 +158,12 @@ class _Scanner:
             if text == "π":
                 return self.add("var", "π", start, end)
             return self.add("word", text, start, end)
+        segment = _SEGMENT.match(text)
+        if segment is not None:
+            return self.add("var", segment.group(), start, start + segment.end())
         for i, letter in enumerate(text):  # in a formula every letter is a name
-            if (
-                i and not letter.isalpha()
-            ):  # the first character is always consumed, so that the scanner advances
-                return start + i
+            if i and (not letter.isalpha() or _SEGMENT.match(text, i)):
+                return start + i  # the first character is always consumed, so that the scanner advances
             kind = "var" if letter.isascii() or letter in "πθαβγδφλμρστω" else "opaque"
             self.add(kind, letter, start + i, start + i + 1)
         return end
@@ -371,6 +374,8 @@ class _Scanner:
             if closing < 0 or which in STRUCTURES or "\\begin" in inside or self.math is None:
                 return self.add("opaque", which, start, max(stop, found.end()))
             return self._matrix(which, inside, found.end(), stop)
+        if name == "begin" and which.endswith("cases"):
+            self.add("opaque", which, start, found.end())
         if name == "begin" and self.math is None:
             self.math = "env"
         elif name == "end" and self.math == "env":
