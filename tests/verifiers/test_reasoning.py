@@ -1,12 +1,15 @@
 """Which traces are consistent: a table of cases, chains that write themselves, and any text at all."""
 
+import json
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.growth import growth
+from verifiers.extract import cut
 from verifiers.reasoning import check
 
 SOUND = [
@@ -294,3 +297,27 @@ def test_the_same_text_gives_the_same_finding() -> None:
     for _ in range(50):
         text = " ".join(draw.choices(PIECES, k=40))
         assert check(text, "5") == check(text, "5")
+
+
+# --- pairs: a sound trace in LaTeX, and the same with a false step ---------------------------------------
+
+PAIRS = [
+    pytest.param(json.loads(line), id=json.loads(line)["kind"])
+    for file in sorted((Path(__file__).parent / "pairs_reasoning").glob("*.jsonl"))
+    for line in file.read_text(encoding="utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_of_a_pair_the_sound_trace_passes_and_the_other_fails(pair: dict) -> None:
+    sound = cut(pair["sound"])
+    assert check(sound.trace, sound.answer, pair["problem"]).first_failure is None
+    changed = pair["sound"]
+    for old, new in pair["changes"]:
+        assert old in changed
+        changed = changed.replace(old, new, 1)
+    unsound = cut(changed)
+    assert unsound.answer == sound.answer
+    if pair.get("missed"):
+        pytest.xfail(pair["missed"])
+    assert not check(unsound.trace, unsound.answer, pair["problem"]).ok

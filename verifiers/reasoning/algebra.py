@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from verifiers.reasoning.tree import Expression, Unreadable
+from verifiers.reasoning.tree import Expression, Node, Unreadable
 from verifiers.reasoning.values import Number, Reading, close, evaluate, point
 
 __all__ = ["SEVERAL_VALUED", "Dependence", "Kind", "dependence", "free", "identical", "values_at"]
@@ -77,8 +77,11 @@ def dependence(a: Expression, b: Expression) -> Dependence | None:
     return Dependence(frozenset(found), linear)
 
 
+LITERAL, EQUATION = Reading(), Kind()
+
+
 def identical(
-    a: Expression, b: Expression, how_a: Reading = Reading(), how_b: Reading = Reading(), kind: Kind = Kind()
+    a: Expression, b: Expression, how_a: Reading = LITERAL, how_b: Reading = LITERAL, kind: Kind = EQUATION
 ) -> bool | None:
     """True: identical. False: certainly not (they differ by a constant, or by a factor). None: an equation, unread."""
     pairs: list[tuple[Number, Number]] = []
@@ -99,7 +102,8 @@ def identical(
     if free(a) != free(b) or not (a.operations and b.operations) or "pi" in a.features ^ b.features:
         return None
     if any(constant):
-        return None
+        expanded = kind.rewriting and not kind.scaled and _is_polynomial(a.node) and _is_polynomial(b.node)
+        return False if expanded else None
     scale = max(abs(complex(x)) for x, _ in pairs)
     differences = [complex(x) - complex(y) for x, y in pairs]
     if kind.scaled:  # an equation, which may be scaled
@@ -111,6 +115,14 @@ def identical(
     if a.operations + b.operations > 2 and all(x != 0 and y != 0 for x, y in pairs):
         return None if not _constant([complex(x) / complex(y) for x, y in pairs]) else False
     return None
+
+
+def _is_polynomial(node: Node) -> bool:
+    if node[0] in ("num", "const", "var"):
+        return True
+    if node[0] == "^":
+        return node[2][0] == "num" and _is_polynomial(node[1])
+    return node[0] in ("+", "-", "*", "implied", "neg") and all(map(_is_polynomial, node[1:]))
 
 
 def _same_curve(a: Expression, b: Expression, pairs: list[tuple[Number, Number]], kind: Kind) -> bool | None:

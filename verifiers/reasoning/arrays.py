@@ -54,7 +54,11 @@ class _Expansion:
                 return self.added(kind, self.of(node[1]), self.of(node[2]))
             case "neg":
                 inside = self.of(node[1])
-                return [tuple(("neg", x) for x in row) for row in inside] if isinstance(inside, list) else ("neg", inside)
+                return (
+                    [tuple(("neg", x) for x in row) for row in inside]
+                    if isinstance(inside, list)
+                    else ("neg", inside)
+                )
             case "*" | "implied":
                 return self.multiplied(self.of(node[1]), self.of(node[2]))
             case "/" | "frac":

@@ -9,10 +9,10 @@ from fractions import Fraction
 from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.grammar import parse
-from verifiers.reasoning.tree import Unreadable
-from verifiers.reasoning.relation import rounds_to, same_value
+from verifiers.reasoning.rounding import rounds_to, same_value
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.tokens import Token, scan
+from verifiers.reasoning.tree import Unreadable
 from verifiers.reasoning.values import Number, close, evaluate, readings
 
 __all__ = ["Target", "announced", "is_conclusive", "is_named", "label", "target"]
@@ -160,9 +160,9 @@ def is_conclusive(text: str, last: Chain, end: int, steps: list[Chain]) -> bool:
     """Whether the box is in the sentence after `last`, and that sentence concludes without a calculation."""
     if any(chain.end > end or (chain.start > last.start and chain.start < end) for chain in steps):
         return False
-    if not any(side.opening and side.opening[0].operations for side in last.sides):
-        if not label(text, last) or not is_named(text, last, end):
-            return False
+    calculated = any(side.opening and side.opening[0].operations for side in last.sides)
+    if not calculated and not (label(text, last) and is_named(text, last, end)):
+        return False
     start = max(chain.sides[-1].head for chain in steps)
     between = text[start:end].replace("\\boxed", "")
     if len(between) > CONCLUSION_REACH or _MORE.search(between) or _ELSEWHERE.search(text, last.start, end):

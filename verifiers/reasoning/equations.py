@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from verifiers.reasoning.algebra import SEVERAL_VALUED, dependence, free
-from verifiers.reasoning.tree import Expression, Unreadable
-from verifiers.reasoning.relation import ulp
+from verifiers.reasoning.rounding import ulp
 from verifiers.reasoning.statements import Chain
+from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.values import Number, close, evaluate, point
 
-__all__ = ["Equation", "EquationTracker"]
+__all__ = ["Equation", "EquationTracker", "contradicts"]
 
 MAX_BETWEEN = 260
 """Largest distance in characters between two equations of which one is taken to be derived from the other."""
@@ -38,7 +38,9 @@ _BREAKS = re.compile(
     r"|\bpart\b|\bsolutions? (?:to|of)\b|\bstep \d|\bonly\b|however|\bnot\b|cannot|can't|\broots\b",
     re.IGNORECASE,
 )
-_REPEATS = re.compile(r"\s*(?:therefore|thus|hence|so|that is|i\.?e|which means that|consequently)\s*", re.IGNORECASE)
+_REPEATS = re.compile(
+    r"\s*(?:therefore|thus|hence|so|that is|i\.?e|which means that|consequently)\s*", re.IGNORECASE
+)
 _LISTED = re.compile(r"\s*(?:and|or)\s*$", re.IGNORECASE)
 _MARKUP = re.compile(
     r"\\(?:begin|end|tag)\b\*?(?:\{[^{}]*\})?|\\(?:text\w*|q?quad)|[{}]|\\[\[\]()]|[$&\\*.,:;]+|\d+\.|\s+"
@@ -108,7 +110,6 @@ class EquationTracker:
         self.text = text
         self.last: Equation | None = None
         self.alternative = False  # whether the last equation is one of several: x = 3 or x = -3
-        self.bounds: tuple[Chain, list[Equation | None]] | None = None
 
     def enter(self, chain: Chain, k: int) -> Equation | None:
         """Enter relation `k` of `chain`; return its equation if that contradicts the one it is derived from."""
@@ -167,29 +168,6 @@ class EquationTracker:
         if not words.strip():
             return chain.link != ","  # a list
         return _DERIVES.search(words) is not None
-
-    def enter_bounds(self, chain: Chain) -> bool:
-        """Enter a chain of inequalities in one unknown; return whether it contradicts the one it is derived from."""
-        bounds: list[Equation | None] = []
-        for left, right in zip(chain.sides, chain.sides[1:], strict=False):
-            found = None
-            if left.ending and right.opening:
-                a, b = left.ending[0], right.opening[0]
-                names = dependence(a, b)
-                if names is not None and len(names.names) == 1:
-                    found = Equation(a, b, next(iter(names.names)), left.start, right.end)
-            bounds.append(found)
-        last, self.bounds = self.bounds, (chain, bounds)
-        if (
-            last is None
-            or chain.link != "⟹"
-            or len(last[1]) != len(bounds)
-            or len(bounds) < 2
-            or chain.start - last[0].end > 60
-        ):
-            return False
-        pairs = [(a, b) for a, b in zip(last[1], bounds, strict=False) if a and b and a.unknown == b.unknown]
-        return len(pairs) == len(bounds) and any(contradicts(a, b) for a, b in pairs)
 
 
 def is_value(equation: Equation) -> bool:

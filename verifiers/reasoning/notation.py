@@ -31,14 +31,13 @@ SUPERSCRIPTS = {c: str(i) for i, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
 FRACTIONS = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5),
              "⅗": (3, 5), "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8),
              "⅞": (7, 8)}  # fmt: skip
-_ORDER = "<"
-"""The one sign of every relation of order: whether it is true is not checked."""
 _RELATIONS = {"≈": "~", "≃": "~", "≅": "~", "≡": "%"}
+"""The signs whose token is another one."""
 
 
 def _commands() -> dict[str, tuple[str, str]]:
     tables: dict[str, dict[str, str]] = {
-        "rel": {name: _RELATIONS.get(sign, _ORDER) for name, sign in latex.RELATIONS.items()},
+        "rel": {name: _RELATIONS.get(sign, sign) for name, sign in latex.RELATIONS.items()},
         "op": latex.OPERATORS | latex.table("pm:± mp:∓"),
         "func": latex.FRACTIONS
         | {name: name for name in latex.FUNCTIONS}
@@ -60,7 +59,7 @@ COMMANDS = {name: token for name, token in _ALL.items() if name not in UNREAD}
 """LaTeX command → kind and text of its token."""
 CHARS: dict[str, tuple[str, str]] = {
     "+": ("op", "+"), "-": ("op", "-"), "*": ("op", "*"), "/": ("op", "/"), "^": ("op", "^"), "_": ("op", "_"),
-    "=": ("rel", "="), "<": ("rel", "<"), ">": ("rel", "<"), "(": ("lp", "("), "[": ("lp", "["), ")": ("rp", ")"),
+    "=": ("rel", "="), "<": ("rel", "<"), ">": ("rel", ">"), "(": ("lp", "("), "[": ("lp", "["), ")": ("rp", ")"),
     "]": ("rp", "]"), "{": ("lp", "{"), "}": ("rp", "}"), "|": ("bar", "|"), "%": ("pct", "%"), "°": ("deg", "°"),
     "±": ("op", "±"), "∓": ("op", "∓"), ";": ("brk", ";"), "…": ("opaque", "…"),
 }  # fmt: skip
@@ -77,8 +76,6 @@ TEXT = (latex.TEXTS - UNREAD) | word_set("mathbf mathit mathsf emph")
 VECTORS = word_set("mathbf boldsymbol bm vec overrightarrow")
 """Commands that make a letter a vector or a matrix."""
 GREEK = latex.GREEK - UNREAD
-STRUCTURES = word_set(
-    "array Vmatrix Bmatrix tabular asy tikzpicture picture"
-)
+STRUCTURES = word_set("array Vmatrix Bmatrix tabular asy tikzpicture picture")
 """Environments that are skipped as a whole."""
 MATRICES = word_set("matrix pmatrix bmatrix vmatrix smallmatrix")

@@ -6,20 +6,20 @@ shows it (≈, 33.33 for 100/3) or the text announces it ("about"); percentages 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from verifiers.latex import word_set
 from verifiers.reasoning.algebra import Kind, free, identical, values_at
-from verifiers.reasoning.tree import Expression, Undefined, Unreadable
 from verifiers.reasoning.arrays import entries
+from verifiers.reasoning.inequalities import ORDERS, is_ordered
+from verifiers.reasoning.rounding import MACHINE_DIGITS, is_machine_made, rounds_to, slack_of
 from verifiers.reasoning.statements import Chain, Side
-from verifiers.reasoning.tokens import Token
+from verifiers.reasoning.tree import Expression, Undefined, Unreadable
 from verifiers.reasoning.units import conversions, ratios
 from verifiers.reasoning.values import Number, Reading, close, evaluate, readings
 
-__all__ = ["Context", "RelationCheck", "check_relation", "rounds_to", "same_value", "ulp"]
+__all__ = ["Context", "RelationCheck", "check_relation"]
 
 PI_TOLERANCE = 2e-3
 """Relative error allowed between a side with π and one without: covers 3.14 and 22/7."""
@@ -43,10 +43,6 @@ _MULTIPLIERS = word_set(
     "nine ten twelve twenty than square squared cube cubed root k"
 )
 """Words that change the value of the number next to them in ways that are not read."""
-
-
-MACHINE_DIGITS = 10
-"""Number of decimals from which a numeral is taken for a floating-point number."""
 
 
 @dataclass(slots=True)
@@ -82,9 +78,13 @@ def check_relation(
     chain: Chain, at: int, left: Side, right: Side, relation: str, context: Context
 ) -> RelationCheck:
     """Check `left relation right` of `chain`; `at` is the position of the relation in it."""
-    if relation not in "=~%" or chain.question or not left.ending or not right.opening:
+    if chain.question or not left.ending or not right.opening:
         return UNREAD
     longest, target = left.ending[0], right.opening[0]
+    if relation in ORDERS and not context.hypothetical and _is_formula(chain, left, right):
+        return RelationCheck(is_ordered(longest, target, relation))
+    if relation not in "=~%":
+        return UNREAD
     if chain.modular:
         return _congruent(longest, target, chain, context)
     if not (longest.operations or target.operations):
@@ -124,7 +124,12 @@ def _is_label(a: Expression, b: Expression, left: Side) -> bool:
 
 def _is_share(a: Expression, b: Expression) -> bool:
     """Whether `15 % = 3/20` gives a percentage as a fraction below 1, which is no number of things."""
-    if "percent" not in a.features or b.variables or b.node[0] != "frac" or not all(t.math for t in b.numbers):
+    if (
+        "percent" not in a.features
+        or b.variables
+        or b.node[0] != "frac"
+        or not all(t.math for t in b.numbers)
+    ):
         return False
     values = [t.value or Fraction(0) for t in b.numbers]
     return len(values) == 2 and 0 < values[0] < values[1]
@@ -152,6 +157,18 @@ def _is_rounded(check: RelationCheck, b: Expression) -> bool:
     return not close(check.truth, check.claim)
 
 
+def _has_words(chain: Chain) -> bool:
+    """Whether there are words between the sides of a chain, and not only before and after it."""
+    sides = chain.sides
+    return any(
+        side.inside
+        or side.within
+        or (k and side.before)
+        or (k < len(sides) - 1 and (side.after or side.trailing))
+        for k, side in enumerate(sides)
+    )
+
+
 class _Leeway:
     """What the words around a relation allow."""
 
@@ -160,7 +177,7 @@ class _Leeway:
         self.relation = relation
         self.kind = Kind(
             scaled=chain.zero,
-            rewriting=len(chain.relations) > 1 and not chain.words,
+            rewriting=len(chain.relations) > 1 and not _has_words(chain),
             identity=tuple(left.before[-2:]) in _IDENTITIES or at in chain.rewritten,
         )
         near = {*left.before[-1:], *left.inside}
@@ -209,7 +226,9 @@ def _with_rest(a: Expression, check: RelationCheck, rest: Expression) -> bool:
     return truth in (claim + 10 * extra, claim - 10 * extra)
 
 
-def _literals(chain: Chain, at: int, left: Side, right: Side, relation: str, context: Context) -> RelationCheck:
+def _literals(
+    chain: Chain, at: int, left: Side, right: Side, relation: str, context: Context
+) -> RelationCheck:
     """`3.5 yards = 10.5 feet`, `0.5 = 50%`; other pairs of single numbers are labels, and unread."""
     a, b = left.ending[0], right.opening[0]
     if a.variables or b.variables:
@@ -233,9 +252,11 @@ def _literals(chain: Chain, at: int, left: Side, right: Side, relation: str, con
 def _is_formula(chain: Chain, left: Side, right: Side) -> bool:
     """Whether two numbers are sides of one formula without words: not labels, and not numbers of different things."""
     a, b = left.ending[0], right.opening[0]
-    words = chain.words or left.before or left.after or right.after or chain.money
-    numbers = (*a.numbers, *b.numbers)
-    return not words and all(t.math for t in numbers) and not {"percent", "deg"} & (a.features ^ b.features)
+    if _has_words(chain) or right.after or chain.money or free(a) or free(b):
+        return False
+    if {"pm", "array", "call"} & (a.features | b.features) or {"percent", "deg"} & (a.features ^ b.features):
+        return False
+    return all(t.math for t in (*a.numbers, *b.numbers))
 
 
 def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> RelationCheck:
@@ -307,7 +328,7 @@ def _equal_read(
         x = evaluate(a, values_at(a, 0), how_a)
         y = evaluate(b, values_at(b, 0), how_b)
         rounded = context.rounded | _PI_NUMERALS if words.relation == "~" else context.rounded
-        slack = _slack(a, how_a, x, rounded) + _slack(b, how_b, y, rounded)
+        slack = slack_of(a, how_a, x, rounded) + slack_of(b, how_b, y, rounded)
     except Undefined:
         return RelationCheck(None if free(a) | free(b) else _one_is_undefined(a, b, how_a, how_b))
     except Unreadable:
@@ -352,61 +373,3 @@ def _one_is_undefined(a: Expression, b: Expression, how_a: Reading, how_b: Readi
         except Unreadable:
             return None
     return False if defined == 1 else None
-
-
-def _slack(e: Expression, how: Reading, value: Number, rounded: set[str]) -> float:
-    """Largest error of the value from rounded numbers in it, to first order."""
-    total = 0.0
-    for token in e.numbers[:20]:
-        if not (token.cut or token.text in rounded or is_machine_made(token.text)):
-            continue
-        moved = evaluate(e, values_at(e, 0), how, {token.start: ulp(token.text)})
-        total += abs(complex(moved) - complex(value))
-    if not math.isfinite(total):
-        raise Unreadable
-    return total
-
-
-def is_machine_made(numeral: str) -> bool:
-    """Whether a numeral is a floating-point number with all its digits: 26.666666666666668."""
-    return len(numeral.partition(".")[2]) >= MACHINE_DIGITS
-
-
-def ulp(numeral: str) -> Fraction:
-    """The place value of the last digit."""
-    return Fraction(1, 10 ** len(numeral.partition(".")[2]))
-
-
-def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, slack: float = 0.0) -> bool:
-    """Whether `literal` (with value `shown`) is `exact`, rounded half up or truncated to the digits of `literal`.
-
-    Unless rounding is `announced`, only decimals may be rounded, and only if `exact` does not fit their digits.
-    """
-    if isinstance(exact, complex) or isinstance(shown, complex):
-        return False
-    unit = ulp(literal.text)
-    whole = isinstance(exact, Fraction) and (exact / unit).denominator == 1 and not slack
-    if whole and (unit < 1 or not (announced and literal.text.endswith("0"))):
-        return exact == shown  # nothing to round
-    if unit == 1:
-        if not announced:
-            return False
-        digits = len(literal.text) - len(literal.text.rstrip("0"))
-        limit = Fraction(1) if digits == 0 else Fraction(10**digits, 2)
-    else:
-        limit = unit
-    error = abs(Fraction(exact) - Fraction(shown))
-    if announced:
-        return error < limit + Fraction(slack)
-    scaled = abs(Fraction(exact)) / unit
-    wanted = abs(Fraction(shown)) / unit
-    if (Fraction(exact) < 0) != (Fraction(shown) < 0) and shown != 0:
-        return False
-    return wanted in (math.floor(scaled), math.floor(scaled + Fraction(1, 2))) or error <= Fraction(
-        slack
-    ) + unit / 2 * bool(slack)
-
-
-def same_value(x: Number, y: Number) -> bool:
-    """Whether two values are equal, or equal as percentage and fraction."""
-    return close(x, y) or close(x * 100, y) or close(x, y * 100)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from verifiers.latex import word_set
 from verifiers.reasoning.grammar import parse
-from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.tokens import Token
+from verifiers.reasoning.tree import Expression, Unreadable
 
 __all__ = ["Side", "side_of"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from verifiers.reasoning.algebra import Dependence, dependence, free
 from verifiers.reasoning.equations import Equation
-from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.statements import Chain
+from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.values import Number, close, evaluate
 
 __all__ = ["Solutions"]
@@ -34,7 +34,14 @@ class Solutions:
         left, right = chain.sides[k], chain.sides[k + 1]
         if chain.relations[k] != "=" or chain.modular or chain.question:
             return
-        if not left.ending or not right.opening or left.inside or left.trailing or right.within or right.after:
+        if (
+            not left.ending
+            or not right.opening
+            or left.inside
+            or left.trailing
+            or right.within
+            or right.after
+        ):
             return  # units, and labels in words
         a, b = left.ending[0], right.opening[0]
         found = dependence(a, b)

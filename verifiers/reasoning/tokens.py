@@ -32,8 +32,9 @@ __all__ = ["Token", "scan"]
 class Token:
     """One token. `kind` is one of
 
-    num, var, op (+ - * / ^ _), rel (= ~ < % for equal, approximate, other order relation, congruent), lp, rp,
-    comma (in brackets, or between entries), bar, func, pct, deg, bang, word, edge (a border of a formula), brk (nothing is read across it), opaque.
+    num, var, op (+ - * / ^ _ ± ∓), rel (= ~ % for equal, approximate, congruent; < > ≤ ≥ ≠ and others), lp, rp,
+    comma (in brackets, or between entries), bar, func, pct, deg, bang, word, edge (a border of a formula), brk
+    (nothing is read across it), opaque.
     """
 
     kind: str
@@ -64,6 +65,7 @@ _LEX = re.compile(
     re.DOTALL,
 )
 _OPERATOR = re.compile(r"\s*\{\s*(?:\\(?:text|rm|mathrm)\s*\{?)?([A-Za-z]{2,9})\s*\}{1,2}")
+_SIGNS = {"==": "=", "~=": "~", "=~": "~", "<=": "≤", "=<": "≤", ">=": "≥", "!=": "≠"}
 _SEGMENT = re.compile(r"[A-Z]{2,}")
 """Matches the name of a segment or polygon, by its points."""
 _LETTER = re.compile(r"\s*(?:\{\s*(?:\\[a-z]+|[A-Za-z]{1,2})\s*\}|[A-Za-z])")
@@ -147,7 +149,7 @@ class _Scanner:
         return self.add("num", digits, start, end, Fraction(digits))
 
     def _is_argument(self) -> bool:
-        """Whether a number is one of several arguments, as in `\gcd(84,126)`, where no comma groups digits."""
+        r"""Whether a number is one of several arguments, as in `\gcd(84,126)`, where no comma groups digits."""
         for k in range(len(self.tokens) - 1, max(len(self.tokens) - 8, 0), -1):
             if self.tokens[k].kind == "lp":
                 return self.tokens[k - 1].text in ("gcd", "lcm", "max", "min")
@@ -172,9 +174,7 @@ class _Scanner:
         return self.add("brk", "⟹", start, end)
 
     def _order(self, text: str, start: int, end: int) -> int:
-        kind = {"==": ("rel", "="), "**": ("op", "^"), "~=": ("rel", "~"), "=~": ("rel", "~")}.get(
-            text, ("rel", "<")
-        )
+        kind = ("op", "^") if text == "**" else ("rel", _SIGNS[text])
         if text == "!=" and self.tokens and self.tokens[-1].kind in ("num", "rp") and not self.gap:
             self.add("bang", "!", start, start + 1)
             return self.add("rel", "=", start + 1, end)
@@ -381,7 +381,6 @@ class _Scanner:
         elif name == "end" and self.math == "env":
             self.math = None
         return self.add("brk", " ", start, found.end())
-
 
     def _matrix(self, which: str, inside: str, start: int, stop: int) -> int:
         """Entries between the brackets ⟦ ⟧, with commas between them and semicolons between rows."""

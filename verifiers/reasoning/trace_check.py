@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, takewhile
@@ -14,12 +14,13 @@ from verifiers.reasoning.algebra import free, values_at
 from verifiers.reasoning.conclusion import announced, is_conclusive, is_named, label, target
 from verifiers.reasoning.equations import EquationTracker
 from verifiers.reasoning.functions import Functions
-from verifiers.reasoning.tree import Unreadable
+from verifiers.reasoning.inequalities import BoundsTracker
 from verifiers.reasoning.relation import Context, check_relation
 from verifiers.reasoning.solutions import Solutions
 from verifiers.reasoning.spoken import linked
 from verifiers.reasoning.statements import Chain, Side, chains
 from verifiers.reasoning.tokens import Token, scan
+from verifiers.reasoning.tree import Unreadable
 from verifiers.reasoning.values import Number, close, evaluate
 
 __all__ = ["Consistency", "check"]
@@ -94,9 +95,10 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     concludes = not _DIGITS.search(prompt)
     numerals = sorted((t for t in tokens if t.value is not None), key=lambda t: t.start)
 
-
     def uncorrected(failures: list[Failure]) -> list[Failure]:
-        return [f for f in failures if not _is_denied(text, f) and not _is_corrected(text, f, numerals, found)]
+        return [
+            f for f in failures if not _is_denied(text, f) and not _is_corrected(text, f, numerals, found)
+        ]
 
     failures = uncorrected(found.failures) or uncorrected(found.contradicted)
     if not failures and concludes:
@@ -131,14 +133,14 @@ def _read(text: str, tokens: list[Token], prompt: str) -> _Reading:
     hypothetical = _HYPOTHETICAL.search(text) is not None
     rounding = _ROUNDED.search(prompt) is not None
     context = Context(magnitudes=magnitudes, rounding=rounding, hypothetical=hypothetical)
-    tracker, solutions = EquationTracker(text), Solutions(text)
+    tracker, bounds, solutions = EquationTracker(text), BoundsTracker(text), Solutions(text)
     stated = list(_first(chains(tokens)))
     if stated:
         last = stated[-1].end
         found.unread += sum(t.kind == "rel" and t.start > last for t in tokens)
     functions = Functions([*chains(scan(prompt[:MAX_PROMPT])), *stated])
     for chain in map(functions.resolve, stated):
-        if chain.relations and set(chain.relations) == {"<"} and tracker.enter_bounds(chain):
+        if bounds.enter(chain):
             found.failures.append(
                 Failure(chain.start, chain.end, "does not follow from the bounds before it")
             )
@@ -166,7 +168,8 @@ def _read(text: str, tokens: list[Token], prompt: str) -> _Reading:
         if value is not None and chain.relations[-1] in "=~":
             found.results.append((chain, value))
     found.contradicted = [
-        Failure(each.start, each.end, "does not hold for the values stated") for each in solutions.contradicted()
+        Failure(each.start, each.end, "does not hold for the values stated")
+        for each in solutions.contradicted()
     ]
     return found
 

@@ -30,8 +30,8 @@ class Expression:
     operations: int
     """Number of its operators: 0 for a number."""
     features: frozenset[str]
-    """Its ambiguities: "percent", "mixed", "tight", "log"; and "pi", "cut" (0.33…), "deg", "abs", "angle" (one
-    in radians or degrees), "arc" (the value of an inverse function), "pm" (±), "array" (a tuple or matrix in it), "call" (f(x))."""
+    """Its ambiguities ("percent", "mixed", "tight", "log"), and what else is in it: "pi", "cut" (0.33…), "deg", "abs",
+    "angle" (in radians or degrees), "arc" (the value of an inverse function), "pm" (±), "array", "call" (f(x))."""
     literal: Token | None
     """The number, if the expression is a single number (a sign before it is allowed)."""
     numbers: tuple[Token, ...] = ()

@@ -69,7 +69,7 @@ def evaluate(
     reading: Reading = Reading(),
     shifts: Mapping[int, Fraction] | None = None,
 ) -> Number:
-    """The value of `expression` at `values` of its variables. Raises Unreadable, and Undefined where it divides by zero.
+    """The value of `expression` at `values` of its variables. Raises Unreadable (Undefined: it divides by zero).
 
     `shifts`: position of a number in the text → what is added to that number.
     """
