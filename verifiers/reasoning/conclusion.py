@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,13 +17,14 @@ from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.tree import Unreadable
 from verifiers.reasoning.values import Number, close, evaluate, readings
 
-__all__ = ["Target", "announced", "is_conclusive", "is_named", "label", "target"]
+__all__ = ["Target", "announced", "is_conclusive", "is_named", "label", "target", "unsupported"]
 
 _ANNOUNCED = re.compile(
     r"\b(?:(?:therefore|thus|hence|so|final(?:ly)?|which means)\b[^.\n]{0,40}?\bresult|answer)\b"
     r"(?:[^.\n=$\\\d:]{0,40}?\b(?:is|are|equals|will be|would be|comes to)\b|\**:)[\s:*$\\(]*",
     re.IGNORECASE,
 )
+_PROVISIONAL = re.compile(r"\b(?:preliminary|initial|first|tentative|naive|wrong)\s*$", re.IGNORECASE)
 CONCLUSION_REACH = 300
 """Largest distance in characters at which the last result is compared with the box."""
 _SIZED = re.compile(
@@ -98,10 +101,22 @@ def _constant(tokens: list[Token]) -> Target | None:
     )
 
 
-def announced(text: str, answer: Target) -> tuple[int, int] | None:
-    """Start and end of the last "the answer is X", if X is a number and not the answer; else None."""
+def announced(
+    text: str, answer: Target, results: Sequence[tuple[Chain, Number]] = ()
+) -> tuple[int, int] | None:
+    """Start and end of the last "the answer is X", if X is a number and not the answer; else None.
+
+    `results`: the calculations of the text in order, each with its value, of which X may be one.
+    """
     wrong: tuple[int, int] | None = None
     for phrase in _ANNOUNCED.finditer(text):
+        if _PROVISIONAL.search(text, max(0, phrase.start() - 20), phrase.start()):
+            continue
+        at = bisect_right(results, phrase.end() + 1, key=lambda result: result[0].sides[0].tail) - 1
+        if at >= 0 and phrase.end() - 3 <= results[at][0].sides[0].tail:
+            chain, value = results[at]
+            wrong = None if answer.is_near(value, announced=True) else (phrase.start(), chain.end)
+            continue
         tail = text[phrase.end() : phrase.end() + 60]
         tokens: list[Token] = []
         follower = ""
@@ -120,6 +135,34 @@ def announced(text: str, answer: Target) -> tuple[int, int] | None:
         matches = any(answer.is_near(v, announced=True) for v in found.values)
         wrong = None if matches else (phrase.start(), phrase.end() + tokens[-1].end - 2)
     return wrong
+
+
+def unsupported(
+    text: str, numerals: list[Token], given: list[Token], answer: Target
+) -> tuple[int, int] | None:
+    """Where the last sentences conclude with a number that is neither the answer, nor before them, nor `given`.
+
+    "3 * 4 = 12. Therefore, there are 14 pairs." before the box 12.
+    """
+    at = max(0, len(text) - CONCLUSION_REACH)
+    for piece in _SENTENCE.finditer(text, at):
+        sentence, begin, at = text[at : piece.start()], at, piece.end()
+        stated = _STATES.search(sentence) if _CONCLUDES.match(sentence) else None
+        if stated is None or _MORE.search(text[at:].replace("\\boxed", "")):
+            continue
+        found = _constant([t for t in scan(f"\\({stated.group(1)}\\)") if t.kind != "edge"])
+        if found is None or any(answer.is_near(value, announced=True) for value in found.values):
+            continue
+        known = {t.value for t in given} | {t.value for t in numerals if t.start < begin}
+        if known.isdisjoint(found.values):
+            return begin, piece.start()
+    return None
+
+
+_STATES = re.compile(
+    r"\b(?:is|are|equals|get|have|obtain)[\s$]*(?:\\[(\[])?\s*(-?\d[\d,]*(?:\.\d+)?)\s*(?:\\[)\]]|\$)?"
+    r"(?: +[a-z]+){0,3}[\s.$*]*$"
+)
 
 
 def _word_at(text: str, start: int) -> str:

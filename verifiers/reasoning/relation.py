@@ -15,9 +15,10 @@ from verifiers.reasoning.arrays import entries
 from verifiers.reasoning.inequalities import ORDERS, is_ordered
 from verifiers.reasoning.rounding import MACHINE_DIGITS, is_machine_made, rounds_to, slack_of
 from verifiers.reasoning.statements import Chain, Side
-from verifiers.reasoning.tree import Expression, Undefined, Unreadable
-from verifiers.reasoning.units import conversions, ratios
+from verifiers.reasoning.tree import Expression, Node, Undefined, Unreadable
+from verifiers.reasoning.units import conversions, is_conversion, ratios
 from verifiers.reasoning.values import Number, Reading, close, evaluate, readings
+from verifiers.units import FACTORS, NUMBERS
 
 __all__ = ["Context", "RelationCheck", "check_relation"]
 
@@ -37,10 +38,10 @@ _IDENTITIES = {
 }
 _VERBS = word_set("is are was were gives give gets get equals makes means yields has have we then so")
 _REMAINDERS = word_set("remainder r rem carry carrying borrow borrowing c")
-_MULTIPLIERS = word_set(
-    "half twice double triple thrice third thirds quarter quarters fourth fifth sixth eighth tenth "
-    "dozen dozens pair hundred thousand million billion trillion two three four five six seven eight "
-    "nine ten twelve twenty than square squared cube cubed root k"
+_MULTIPLIERS = (
+    word_set("half twice double triple thrice dozens pair than square squared cube cubed root k")
+    | FACTORS.keys()
+    | NUMBERS - {"zero", "one"}
 )
 """Words that change the value of the number next to them in ways that are not read."""
 
@@ -91,7 +92,7 @@ def check_relation(
         return _literals(chain, at, left, right, relation, context)
     if at == 0 and not longest.operations and _is_label(longest, target, left):
         return UNREAD
-    if _is_aside(longest, left):
+    if _is_aside(longest, left, chain.formula):
         return UNREAD
     words = _Leeway(chain, at, left, right, relation)
     words.announced = words.announced or context.rounding
@@ -111,7 +112,25 @@ def check_relation(
     first = checks[0]
     if words.loose or _is_special(words, longest, target, right, first, context):
         return UNREAD if words.loose else RelationCheck(True, first.truth, first.claim)
+    if words.units and (
+        _has_fraction(longest.node) or _has_fraction(target.node) or _may_convert(first, chain)
+    ):
+        return UNREAD
     return first
+
+
+def _may_convert(check: RelationCheck, chain: Chain) -> bool:
+    """Whether the sides of a relation with several units in it may differ by a change of units."""
+    x, y = check.truth, check.claim
+    if not isinstance(x, Fraction) or not isinstance(y, Fraction) or not x or not y:
+        return True
+    return is_conversion(x / y, chain.words)
+
+
+def _has_fraction(node: Node) -> bool:
+    return node[0] == "frac" or any(
+        _has_fraction(child) for child in node[1:] if isinstance(child, tuple) and child
+    )
 
 
 def _is_label(a: Expression, b: Expression, left: Side) -> bool:
@@ -144,9 +163,9 @@ def _is_special(
         return False
 
 
-def _is_aside(a: Expression, left: Side) -> bool:
+def _is_aside(a: Expression, left: Side, formula: bool) -> bool:
     """Whether `a` is not a side of the relation: "multiplying by 1/3 gives b = …"."""
-    if any(len(word) == 1 and word.isalpha() for word in left.trailing):
+    if not formula and any(len(word) == 1 and word.isalpha() for word in left.trailing):
         return True
     return a.operations <= 1 and a.node[0] in ("/", "frac") and not _VERBS.isdisjoint(left.trailing)
 
@@ -184,8 +203,7 @@ class _Leeway:
         if left.before[-1:] == ["of"]:
             near.update(left.before[-2:])
         self.loose = not near.isdisjoint(_MULTIPLIERS) or left.crowded
-        if len(set(left.inside) | set(right.within)) > 1 and chain.formula:
-            self.loose = True  # a fraction of units
+        self.units = len(set(left.inside) | set(right.within)) > 1 and chain.formula
         self.left, self.right, self.chain = left, right, chain
 
     def special(

@@ -28,35 +28,38 @@ class Solutions:
     text: str
     values: dict[str, list[Number]] = field(default_factory=dict)
     equations: list[tuple[Dependence, Equation]] = field(default_factory=list)
+    unclear: set[str] = field(default_factory=set)
+    """Letters with a value in words."""
 
     def enter(self, chain: Chain, k: int) -> None:
         """Enter relation `k` of `chain`: as a value if it is `x = 3`, as an equation if it is linear."""
         left, right = chain.sides[k], chain.sides[k + 1]
         if chain.relations[k] != "=" or chain.modular or chain.question:
             return
-        if (
-            not left.ending
-            or not right.opening
-            or left.inside
-            or left.trailing
-            or right.within
-            or right.after
-        ):
-            return  # units, and labels in words
+        if not left.ending or not right.opening or left.inside or left.trailing:
+            return
         a, b = left.ending[0], right.opening[0]
+        lone: str = a.node[1] if a.node[0] == "var" else ""
+        if right.within or right.after or "pm" in b.features:
+            if lone:
+                self.unclear.add(lone)  # x = 3 or …, x = 3 hours
+            return
         found = dependence(a, b)
         if found is None or not found.names:
             return
-        name = next(iter(found.names))
-        if len(found.names) == 1 and not a.operations and a.node[0] == "var" and not free(b):
-            self.values.setdefault(name, []).append(evaluate(b, {}))
+        if found.names == {lone} and not free(b):
+            self.values.setdefault(lone, []).append(evaluate(b, {}))
         elif len(found.names) == 1 or not _is_graph(a, b):
-            equation = Equation(a, b, name, left.tail, right.head)
+            equation = Equation(a, b, next(iter(found.names)), left.tail, right.head)
             self.equations.append((found, equation))
 
     def contradicted(self) -> list[Equation]:
         """The linear equations that the stated values do not solve."""
-        known = {name: each[0] for name, each in self.values.items() if all(close(x, each[0]) for x in each)}
+        known = {
+            name: each[0]
+            for name, each in self.values.items()
+            if name not in self.unclear and all(close(x, each[0]) for x in each)
+        }
         several = _SEVERAL.search(self.text) is not None
         return [
             equation

@@ -11,7 +11,7 @@ from itertools import islice, takewhile
 
 from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
-from verifiers.reasoning.conclusion import announced, is_conclusive, is_named, label, target
+from verifiers.reasoning.conclusion import announced, is_conclusive, is_named, label, target, unsupported
 from verifiers.reasoning.equations import EquationTracker
 from verifiers.reasoning.functions import Functions
 from verifiers.reasoning.inequalities import BoundsTracker
@@ -90,7 +90,6 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     trace = trace[-MAX_CHARS:]
     text = _closed(trace, answer)
     tokens = linked(text, scan(text))
-    rounding = _ROUNDED.search(prompt) is not None
     found = _read(text, tokens, prompt)
     concludes = not _DIGITS.search(prompt)
     numerals = sorted((t for t in tokens if t.value is not None), key=lambda t: t.start)
@@ -102,7 +101,7 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
 
     failures = uncorrected(found.failures) or uncorrected(found.contradicted)
     if not failures and concludes:
-        failures = _wrong_conclusion(text, len(trace), answer, tokens, found, rounding)
+        failures = _wrong_conclusion(text, len(trace), answer, numerals, found, prompt)
     first = min(failures, key=lambda f: f.start, default=None)
     return Consistency(first is None, first and quote(text, first), found.read, found.unread + dropped)
 
@@ -251,21 +250,25 @@ def _key(value: Number) -> Number:
 
 
 def _wrong_conclusion(
-    text: str, end: int, answer: str | None, tokens: list[Token], found: _Reading, rounding: bool
+    text: str, end: int, answer: str | None, numerals: list[Token], found: _Reading, prompt: str
 ) -> list[Failure]:
     goal = target(answer)
     if goal is None:
         return []
-    said = announced(text[:end], goal)
+    body = [t for t in numerals if t.start < end]
+    results = sorted((r for r in found.results if r[0].end <= end), key=lambda r: r[0].start)
+    said = announced(text[:end], goal, results)
+    if said is None:
+        given = [t for t in scan(prompt[:MAX_PROMPT]) if t.value is not None]
+        said = unsupported(text[:end], body, given, goal)
     if said is not None and not _CORRECTION.search(text, said[1], said[1] + CORRECTION_REACH):
         return [Failure(*said, f"is not the answer given, {answer}")]
-    last = max((r for r in found.results if r[0].end <= end), key=lambda r: r[0].start, default=None)
+    last = results[-1] if results else None
     if last is None or not is_conclusive(text, last[0], end, found.steps):
         return []
     if goal.degrees and "deg" not in last[0].sides[-1].opening[0].features:
         return []  # an angle, of which the last result is a function
-    rounding = rounding or _ROUNDED.search(text, max(0, end - 400), end) is not None
-    body = [t for t in tokens if t.start < end]
+    rounding = any(_ROUNDED.search(each) for each in (prompt, text[max(0, end - 400) : end]))
     name = label(text, last[0])
     named = bool(name) and is_named(text, last[0], end)
     if goal.is_near(last[1], rounding) or goal.may_follow(last[1], text, body, named):

@@ -8,7 +8,7 @@ from fractions import Fraction
 from verifiers.latex import table, word_set
 from verifiers.units import SPELLINGS
 
-__all__ = ["conversions", "ratios"]
+__all__ = ["conversions", "is_conversion", "ratios"]
 
 _FURTHER = {
     "cent": "penny pennies ¢ c", "dollar": "$ buck", "nickel": "nickels", "dime": "dimes", "quarter": "quarters",
@@ -64,6 +64,13 @@ def ratios(names: Iterable[str], percent: bool) -> set[Fraction]:
             sizes |= {Fraction(1), units.get("dollar", Fraction(1))}
         found |= {a / b for a in sizes for b in sizes}
     return found - {Fraction(1)}
+
+
+def is_conversion(factor: Fraction, names: Iterable[str]) -> bool:
+    """Whether the units `names`, up to their third powers and two at a time, may account for `factor`."""
+    single = ratios(names, percent=False) | {Fraction(1)}
+    powers = {ratio**k for ratio in single for k in (1, 2, 3)}
+    return factor in powers or any(factor / ratio in single for ratio in single)
 
 
 def conversions(unit: str, other: str) -> tuple[set[Fraction], bool]:
