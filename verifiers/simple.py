@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from verifiers.backtracking import backtracks
 from verifiers.math import reference_answer
 from verifiers.math.evaluate import Undecided, Undefined, exact
 from verifiers.math.normalise import Unreadable
@@ -154,7 +155,7 @@ class ExactVerifier:
 class RegexVerifier:
     """The reference is a regular expression (Python's), and all of the answer must match it.
 
-    A pattern that backtracks for too long is ended by the deadline of the pool.
+    A pattern that backtracks without end (`(a+)+b`) is unverifiable, whatever the answer: the fault is the data's.
 
     >>> RegexVerifier().verify(Problem("p", "…", "ab*"), "", "abbb").score
     1.0
@@ -180,6 +181,8 @@ class RegexVerifier:
             pattern = re.compile(reference, self.flags)
         except (re.error, TypeError, OverflowError, RecursionError) as why:
             return _unverifiable(reference, f"a regular expression ({why})")
+        if backtracks(reference, self.flags):
+            return _unverifiable(reference, "a regular expression that does not backtrack without end")
         if answer is None:
             return Verdict(0.0, "no_answer")
         return _verdict(pattern.fullmatch(answer) is not None, answer)
