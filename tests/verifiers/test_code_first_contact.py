@@ -19,8 +19,6 @@ ROWS = [json.loads(line) for line in PATH.read_text().splitlines()]
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['class']}-{row['kind']}")
 def test_the_right_program_passes_and_its_twin_does_not(row):
-    if "packages" in row["options"]:
-        pytest.xfail("the option is not there yet")
     for package in row["options"].get("packages", ()):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verifiers.code import nodes
 from verifiers.code.compare import Rules, same, same_text
 from verifiers.code.values import MAX_DEPTH, MalformedError, UnserialisableError, decode, encode
 
@@ -129,7 +130,7 @@ nan, inf = math.nan, math.inf
 
 
 def tolerance(tol, **more):
-    return Rules(abs_tol=tol or 0.0, rel_tol=tol or 0.0, **more)
+    return Rules(abs_tol=tol, rel_tol=tol, **more)
 
 
 @pytest.mark.parametrize(
@@ -159,11 +160,17 @@ def tolerance(tol, **more):
         (3.0, 3, 1e-6, False, True),
         (3.0, 3, 1e-6, True, False),
         (4, 3, 1e-6, False, False),
+        (0.1 + 0.2, 0.3, None, False, True),
+        (0.1 + 0.2, 0.3, 0.0, False, False),
+        (3.0000001, 3, 1e-6, False, True),
+        (3.0000000000000004, 3, None, False, False),
+        (5e16 + 8, 5 * 10**16, 1e-6, False, False),
         (10**400, 1.0, 1e-6, False, False),
         ({"a": 1}, {"a": 1}, None, False, True),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}, None, False, True),
         ({"a": 1.0}, {"a": 1}, None, False, False),
-        ({1: 0}, {"1": 0}, None, False, False),
+        ({1: 0}, {"1": 0}, None, False, True),
+        ({1: 0}, {"1": 0}, None, True, False),
         ({True: 0}, {1: 0}, None, False, False),
         ([["a", 1]], {"a": 1}, None, False, False),
         ({1, 2}, {2, 1}, None, False, True),
@@ -192,7 +199,21 @@ def test_a_key_that_comes_twice_does_not_stand_for_two():
         (" 1", "1", None, True),
         ("1\n2", "1", None, False),
         ("1", "1\n2", None, False),
-        ("1\n\n2", "1\n2", None, False),
+        ("1\n\n2", "1\n2", None, True),
+        ("1  2", "1 2", None, True),
+        ("1.50", "1.5", None, True),
+        ("3", "3.0", None, True),
+        ("007", "7", None, False),
+        ("0101", "101", None, False),
+        ("+7", "7", None, True),
+        ("-0", "0", None, True),
+        ("0.30000000000000004", "0.3", None, True),
+        ("0.30000000000000004", "0.3", 0.0, False),
+        ("123456789.12", "123456789.13", None, False),
+        ("50000000000000001", "50000000000000000", 1e-6, False),
+        ("50000000000000001.0", "50000000000000000", 1e-6, False),
+        ("1e400", "1e399", 1e-6, False),
+        ("9" * 9999, "9" * 9998 + "8", 1e-6, False),
         ("Yes", "YES", None, False),
         ("0.3333333", "0.333333333", 1e-6, True),
         ("0.34", "0.333333333", 1e-6, False),
@@ -204,4 +225,74 @@ def test_a_key_that_comes_twice_does_not_stand_for_two():
     ],
 )
 def test_standard_output(got, expected, tol, equal):
-    assert same_text(got, expected, tolerance(tol)) is equal
+    assert same_text(got, expected, tolerance(tol, compare="lines")) is equal
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "rules", "equal"),
+    [
+        ("1\n2", "1 2", Rules(), True),
+        ("1\n2", "1 2", Rules(compare="lines"), False),
+        ("1 3 2", "1 2 3", Rules(), False),
+        ("1 2 2", "1 2", Rules(), False),
+        ("1  2 \n\n", "1  2", Rules(compare="exact"), True),
+        ("1  2", "1 2", Rules(compare="exact"), False),
+        (" *\n**", "*\n**", Rules(compare="exact"), False),
+        ("Yes", "YES", Rules(ignore_case=True), True),
+        ("Yes", "NO", Rules(ignore_case=True), False),
+        ("3 1 2", "1 2 3", Rules(any_order=True), True),
+        ("3 1 1", "1 2 3", Rules(any_order=True), False),
+        ("3 4\n1 2", "1 2\n3 4", Rules(any_order=True, compare="lines"), True),
+        ("4 3\n1 2", "1 2\n3 4", Rules(any_order=True, compare="lines"), False),
+        ("4 3\n1 2", "1 2\n3 4", Rules(any_order="deep", compare="lines"), True),
+        ("1.0 0.50", "0.5 1", Rules(any_order=True), True),
+    ],
+)
+def test_rules_for_standard_output(got, expected, rules, equal):
+    assert same_text(got, expected, rules) is equal
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "rules", "equal"),
+    [
+        (2.0, 2, Rules(), True),
+        (True, 1, Rules(), True),
+        (1, True, Rules(), True),
+        (2.5, 2, Rules(), False),
+        ("2", 2, Rules(), False),
+        (0, None, Rules(), False),
+        ({2.0}, {2}, Rules(), True),
+        ({True: 1}, {"true": 1}, Rules(), True),
+        ({(1, 2): 1}, {"(1, 2)": 1}, Rules(), False),
+        ({1: 1, "1": 1}, {"1": 1, "2": 1}, Rules(), False),
+        ([2, 1], [1, 2], Rules(any_order=True), True),
+        ([2, 2, 1], [1, 1, 2], Rules(any_order=True), False),
+        ([[2, 1], [3]], [[3], [1, 2]], Rules(any_order=True), False),
+        ([[2, 1], [3]], [[3], [1, 2]], Rules(any_order="deep"), True),
+        ([None, "a", 1, (2,)], [[2], 1, "a", None], Rules(any_order=True), True),
+        ("Yes", "YES", Rules(ignore_case=True), True),
+        ("Yes", "YES", Rules(), False),
+        (1.05, 1.0, Rules(abs_tol=0.1), True),
+        (1.2, 1.0, Rules(abs_tol=0.1), False),
+        (105.0, 100.0, Rules(rel_tol=0.1), True),
+        (0.0, 1e-6, Rules(rel_tol=0.1), False),
+    ],
+)
+def test_rules_for_results(got, expected, rules, equal):
+    assert same(decode(encode(got)), expected, rules) is equal
+
+
+@given(st.lists(values, max_size=6), st.randoms())
+def test_a_list_in_another_order_is_the_same_in_any_order(items, random):
+    shuffled = random.sample(items, len(items))
+    assert same(decode(encode(shuffled)), items, Rules(any_order=True, equality="typed"))
+
+
+def test_nodes_are_sent_as_what_they_hold():
+    chain = nodes.from_list("ListNode", [1, 2], {})
+    assert decode(encode([chain, None])) == [[1, 2], None]
+    tree = decode(encode(nodes.from_list("TreeNode", [1, None, 2, 3], {})), build=True)
+    assert (tree.right.left.val, tree.left) == (3, None)
+    chain.next.next = chain
+    with pytest.raises(UnserialisableError, match="cycle"):
+        encode(chain)

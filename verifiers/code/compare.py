@@ -1,8 +1,8 @@
 """Equality of what a program returned and what was expected, decided on exact types in the verifier's process.
 
-Function results: tuple and list are the same; bool, int, float, str, bytes and None are distinct types, except
-that an int is accepted where a float is expected; NaN and infinities equal only themselves. Standard output: line by
-line, word by word; a word that is a number with a point or an exponent equals any other spelling of its value.
+Function results: tuple and list are the same, numbers equal as Python has it, other types are distinct; NaN and
+infinities equal only themselves. Standard output: word by word; a word that is a number with a point or an exponent
+equals any other spelling of its value.
 `Rules` says what a row or a verifier changes of that.
 """
 
@@ -23,6 +23,8 @@ AnyOrder = Literal[False, True, "deep"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+NOISE = 1e-12
+"""The last digits of a float depend on the order of operations: 0.1 + 0.2 is not 0.3."""
 _LONGEST = 10_000  # characters of a number that is compared by its value
 
 
@@ -33,35 +35,41 @@ class Rules:
     >>> Rules(abs_tol=1e-6, rel_tol=1e-6, compare="tokens", ignore_case=True)
     """
 
-    abs_tol: float = 0.0
-    """Numbers that are not both integers may differ by `max(abs_tol, rel_tol · |expected|)`."""
-    rel_tol: float = 0.0
-    equality: Equality = "typed"
-    """Of function results. "strict": also 1 is not 1.0. "python": as `==` has it (2.0 is 2, True is 1), and a dict's
-    keys equal their JSON text."""
+    abs_tol: float | None = None
+    """Numbers that are not both integers may differ by `max(abs_tol, rel_tol · |expected|)`, and where an integer is
+    expected, by less than a half. If neither is set, numbers with a point may differ by NOISE · max(1, |expected|)."""
+    rel_tol: float | None = None
+    equality: Equality = "python"
+    """Of function results. "python": as `==` has it, like the public graders: 2.0 is 2, True is 1. "typed": bool, int
+    and float are distinct, except that an int is accepted where a float is expected. "strict": not even that. Under
+    the first two a dict's key equals its text in JSON, which has no other keys."""
     any_order: AnyOrder = False
-    """True: the items of the outermost list, or the lines (under "tokens" the words), in any order. "deep": at any
-    depth."""
-    compare: Layout = "lines"
-    """Of standard output. "exact": only blanks and empty lines at the end do not matter. "lines": words of each line.
-    "tokens": all words, wherever lines end."""
+    """True: the items of the outermost list, or the lines (the words, if there is one line, or under "tokens"), in any
+    order. "deep": at any depth."""
+    compare: Layout = "tokens"
+    """Of standard output. "tokens": word by word, wherever lines end, as most contests' judges do. "lines": the words
+    of each line that is not empty. "exact": only blanks and empty lines at the end do not matter."""
     ignore_case: bool = False
 
     @property
     def tolerant(self) -> bool:
-        """Whether numbers may differ at all."""
-        return self.abs_tol > 0 or self.rel_tol > 0
+        """Whether a tolerance is set."""
+        return bool(self.abs_tol or self.rel_tol)
 
-    def close(self, got: float, expected: float) -> bool:
-        """Whether two finite numbers differ by at most the tolerance."""
+    def close(self, got: float, expected: float, whole: bool) -> bool:
+        """Whether two finite numbers differ by at most the tolerance; `whole` if an integer is expected."""
+        absolute, relative = self.abs_tol or 0.0, self.rel_tol or 0.0
+        if self.abs_tol is None and self.rel_tol is None and not whole:
+            absolute = relative = NOISE
         try:
             got, expected = float(got), float(expected)
         except OverflowError:  # an int beyond any float
             return False
+        difference = abs(got - expected)
         return (
-            math.isfinite(got)
-            and math.isfinite(expected)
-            and abs(got - expected) <= max(self.abs_tol, self.rel_tol * abs(expected))
+            math.isfinite(difference)
+            and difference <= max(absolute, relative * abs(expected))
+            and not (whole and difference >= 0.5)
         )
 
 
@@ -106,14 +114,14 @@ def _same_number(got: float, expected: float, rules: Rules) -> bool:
     exact = rules.equality == "typed" and type(expected) is int and not rules.tolerant
     if type(got) is not type(expected) and (exact or rules.equality == "strict"):
         return False
-    return got == expected or (rules.tolerant and rules.close(got, expected))
+    return got == expected or rules.close(got, expected, whole=type(expected) is int)
 
 
 def _same_dict(got: Pairs | dict, expected: dict, rules: Rules) -> bool:
     pairs = list(got.items()) if isinstance(got, dict) else got
     if len(pairs) != len(expected):
         return False
-    if rules.equality == "python" and all(type(key) is str for key in expected):
+    if rules.equality != "strict" and all(type(key) is str for key in expected):
         pairs = [(_json_key(key), value) for key, value in pairs]
     keys = {_typed(key, rules): key for key in expected}
     for key, value in pairs:
@@ -202,8 +210,8 @@ def _lines(text: str, rules: Rules) -> list[Sequence[str]]:
     elif rules.compare == "tokens":
         lines = [(word,) for word in text.split()]
     else:
-        lines = [line.split() for line in text.strip().split("\n")]
-    if rules.any_order == "deep":
+        lines = [words for line in text.split("\n") if (words := line.split())]
+    if rules.any_order == "deep" or (rules.any_order and len(lines) == 1):
         lines = [sorted(line, key=_value) for line in lines]
     return sorted(lines, key=lambda line: [_value(word) for word in line]) if rules.any_order else lines
 
@@ -226,12 +234,16 @@ def _same_word(got: str, expected: str, rules: Rules) -> bool:
     if _INTEGER.fullmatch(got) and _INTEGER.fullmatch(expected):
         return _unsigned(got) == _unsigned(expected)
     value, wanted = Decimal(got), Decimal(expected)
-    return value == wanted or (rules.tolerant and rules.close(float(value), float(wanted)))
+    whole = _INTEGER.fullmatch(expected) is not None
+    if whole and value.to_integral_value() != wanted:  # exact, unlike the difference of two floats
+        return False
+    return value == wanted or rules.close(float(value), float(wanted), whole)
 
 
 def _unsigned(integer: str) -> str:
     """An integer without a plus sign, and without the minus sign of zero."""
-    return integer[1:] if integer[0] == "+" or not integer.strip("-0") else integer
+    digits = integer.lstrip("+-")
+    return "-" + digits if integer[0] == "-" and digits.strip("0") else digits
 
 
 def _is_number(word: str) -> bool:

@@ -75,7 +75,7 @@ def read_reference(
         "time_limit": float(options.get("time_limit", TIME_LIMIT)),
         "memory_mb": math.ceil(options.get("memory_mb", MEMORY_MB)),
         "rules": rules(options),
-        "in_place": _in_place(reference.get("in_place")),
+        "in_place": _in_place(options.get("in_place")),
         "checker": _checker(_optional(reference, "checker", str)),
         "files": _files(reference),
     }
@@ -121,15 +121,9 @@ def _check_limits(options: Mapping, most: Mapping[str, float]) -> None:
             )
 
 
-def _in_place(value: Any) -> int | None:
+def _in_place(value: bool | int | None) -> int | None:
     """The index of the argument that is judged: true is the first."""
-    if value is None or value is False:
-        return None
-    if not isinstance(value, int) or value < 0:
-        raise BadReferenceError(
-            f"reference['in_place'] is {show(value)}; expected true, or an argument's index"
-        )
-    return 0 if value is True else value
+    return None if value is None or value is False else int(value is not True and value)
 
 
 def _checker(source: str | None) -> Checker | None:

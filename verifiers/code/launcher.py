@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 START_SECONDS = 20.0  # for a zygote to be ready, and for it to fork; past it the sandbox has failed
@@ -35,10 +36,12 @@ class SandboxError(Exception):
 class Zygote:
     """A running zygote; one program at a time."""
 
-    def __init__(self, layers: frozenset[str]) -> None:
+    def __init__(self, layers: frozenset[str], packages: Mapping[str, str] | None = None) -> None:
+        """`packages`: what programs may import beside the standard library, as `packages.locate` gives it."""
         self.scratch = tempfile.mkdtemp(prefix="rlvr-sandbox-")
         self.control, zygote_end = socket.socketpair()
         command = [*interpreter("zygote"), str(zygote_end.fileno()), ",".join(sorted(layers)), self.scratch]
+        command += [f"{name}={path}" for name, path in (packages or {}).items()]
         try:
             self.process = _start_patiently(command, zygote_end.fileno())
         except OSError as error:

@@ -12,7 +12,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from verifiers.code.libc import (
@@ -37,6 +37,7 @@ _RDONLY, _NOSUID, _NODEV, _BIND, _REC, _PRIVATE, _DETACH = 1, 2, 4, 4096, 16384,
 _AT_RECURSIVE = 0x8000
 _DESCRIPTORS = 1024
 SCRATCH = "/tmp"
+PACKAGES = "/packages"
 STDIN = "/tmp/.stdin"  # the target of /dev/stdin, because there is no /proc
 SCRATCH_BYTES, SCRATCH_FILES = 64 << 20, 4096
 OWN_UID = 61000  # not `nobody`, who may own files
@@ -89,12 +90,18 @@ def number_outside(pidfd: int, proc: int) -> int:
         os.close(fd)
 
 
-def build_tree(root: str, readable: Iterable[str]) -> None:
-    """Make `root` (an empty folder) the new /: `readable` read-only, SCRATCH writable. Raises OSError."""
+def build_tree(root: str, readable: Iterable[str], packages: Mapping[str, str]) -> None:
+    """Make `root` (an empty folder) the new /: `readable` and `packages` read-only, SCRATCH writable. Raises OSError.
+
+    Packages (name → path) are shown by their names below PACKAGES, wherever they lie.
+    """
     _mount(None, "/", None, _REC | _PRIVATE)
     _mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "size=1m,mode=755")
     for path in readable:
         _show(path, root)
+    os.mkdir(root + PACKAGES, 0o755)
+    for name, path in packages.items():
+        _bind(path, f"{root}{PACKAGES}/{name}")
     inside = root + SCRATCH
     os.makedirs(inside, exist_ok=True)
     os.symlink(STDIN, root + "/dev/stdin")
@@ -124,7 +131,10 @@ def _show(path: str, root: str) -> None:
             os.mkdir(target, 0o755)
     if not os.path.exists(path):
         return
-    target = root + path
+    _bind(path, root + path)
+
+
+def _bind(path: str, target: str) -> None:
     if os.path.isdir(path):
         os.makedirs(target, exist_ok=True)
     elif not os.path.lexists(target):

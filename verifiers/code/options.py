@@ -39,6 +39,7 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "compare": (f"one of {', '.join(get_args(Layout))}", lambda value: value in get_args(Layout)),
     "ignore_case": ("true or false", _yes_or_no),
     "imports": ("true or false", _yes_or_no),
+    "in_place": ("true, false or an argument's index", lambda value: isinstance(value, int) and value >= 0),
 }
 """Each option: what is expected, and whether a value is that."""
 
@@ -46,24 +47,27 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 def read_options(source: Mapping[str, Any], where: str = "reference") -> dict[str, Any]:
     """The options among the keys of `source`; those that are None count as absent.
 
-    Raises BadReferenceError for a value that is not what the option expects, naming it as `where[key]`.
+    `tol` is given as the two tolerances that it stands for, unless they are there themselves. Raises BadReferenceError
+    for a value that is not what the option expects, naming it as `where[key]`.
     """
     found = {key: source[key] for key in _EXPECTED if source.get(key) is not None}
     for key, value in found.items():
         expected, fits = _EXPECTED[key]
         if not fits(value):
             raise BadReferenceError(f"{where}[{key!r}] is {show(value)}; expected {expected}")
+    if "tol" in found:
+        tol = found.pop("tol")
+        found = {"abs_tol": tol, "rel_tol": tol} | found
     return found
 
 
 def rules(options: Mapping[str, Any]) -> Rules:
-    """The rules of comparison among options. `tol` is both tolerances; either may be set by its own name."""
-    tol = options.get("tol", 0.0)
+    """The rules of comparison among options, as `read_options` gives them."""
     return Rules(
-        abs_tol=options.get("abs_tol", tol),
-        rel_tol=options.get("rel_tol", tol),
-        equality="strict" if options.get("strict") else options.get("equality", "typed"),
+        abs_tol=options.get("abs_tol"),
+        rel_tol=options.get("rel_tol"),
+        equality="strict" if options.get("strict") else options.get("equality", "python"),
         any_order=options.get("any_order", False),
-        compare=options.get("compare", "lines"),
+        compare=options.get("compare", "tokens"),
         ignore_case=bool(options.get("ignore_case", False)),
     )

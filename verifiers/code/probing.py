@@ -47,7 +47,7 @@ def try_namespaces(folder: str) -> None:
     namespaces.enter()
     if os.getpid() != 1:
         raise DidNotHoldError("the PID namespace has another init")
-    namespaces.build_tree(root, readable_paths())
+    namespaces.build_tree(root, readable_paths(), {})
     _refused(secret.read_text, "a file outside the tree could be read")
     _refused(lambda: Path("/usr/lib/rlvr-probe").touch(), "the tree could be written")
     pid = os.fork()

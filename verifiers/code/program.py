@@ -28,13 +28,14 @@ def source_problem(source: str) -> str | None:
 def preamble(prompt: str, entry: str) -> str:
     """The imports and helper functions that a prompt of Python code defines beside `entry`.
 
-    Empty if the prompt is prose or does not define `entry`.
+    Empty if the prompt is prose. A prompt that does not define `entry` must begin with an import to count as code.
     """
     tree = _tree(prompt)
     if tree is None:
         return ""
     names = {getattr(node, "name", None) for node in tree.body}
-    if entry not in names:
+    begins = tree.body[0] if tree.body else None
+    if entry not in names and not isinstance(begins, (ast.Import, ast.ImportFrom)):
         return ""
     kept = [
         node for node in tree.body if getattr(node, "name", None) != entry and not isinstance(node, ast.Expr)

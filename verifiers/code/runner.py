@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -226,8 +226,13 @@ class Process:
 class Sandbox:
     """Up to `workers` zygotes with the layers that `layers()` returns, started when first needed."""
 
-    def __init__(self, layers: Callable[[], frozenset[str]], workers: int) -> None:
-        self.layers, self.workers = layers, workers
+    def __init__(
+        self,
+        layers: Callable[[], frozenset[str]],
+        workers: int,
+        packages: Mapping[str, str] | None = None,
+    ) -> None:
+        self.layers, self.workers, self.packages = layers, workers, packages
         self._reset()
         _SANDBOXES.add(self)
 
@@ -282,7 +287,7 @@ class Sandbox:
                     return zygote
                 self._all.discard(zygote)  # it was killed while it was idle, perhaps because memory ran out
                 zygote.close()
-        zygote = Zygote(self.layers())
+        zygote = Zygote(self.layers(), self.packages)
         with self._lock:
             self._all.add(zygote)
         return zygote

@@ -249,13 +249,13 @@ def _environment(task: CodeTask, sources: list[str]) -> dict[str, Any]:
 def _call_job(task: CodeTask, problem: Problem, program: str) -> dict[str, Any]:
     """The job of calls: also which argument is judged, and which lists are nodes, where row or prompt say so.
 
-    A header that returns None says that the first argument is judged, unless None is what the tests expect.
+    A header that returns None says that the first argument is judged. It is not if None is what the tests expect.
     """
     entry = task.entry or ""
     header = signature(problem.prompt if task.signature is None else task.signature, entry)
-    in_place = task.in_place
-    if in_place is None and header.get("return") == "None":
-        in_place = None if all(expected is None for _, _, expected in task.calls) else 0
+    in_place = 0 if task.in_place is None and header.get("return") == "None" else task.in_place
+    if all(expected is None for _, _, expected in task.calls) or not all(args for args, _, _ in task.calls):
+        in_place = None
     if not any(nodes.name_in(annotation) for annotation in header.values()):
         header = {}
     fields = _environment(task, complete(program, problem.prompt, entry))

@@ -127,6 +127,9 @@ def _put_container(
         tag, items = b"r", (value.start, value.stop, value.step)
     elif iterators and kind.__module__ in _ITERATOR_MODULES and hasattr(value, "__iter__"):
         tag, items = b"g", _drain(value)
+    elif kind.__module__ == "numpy" and hasattr(value, "tolist"):  # a number of numpy's, or an array
+        _put(value.tolist(), out, depth, iterators)
+        return
     elif nodes.is_node(value):
         out.append(b"n")
         _put((kind.__name__, _unlinked(value)), out, depth, iterators, lend)

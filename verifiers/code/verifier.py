@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from verifiers.code import sandbox
 from verifiers.code.compare import AnyOrder, Equality, Layout
 from verifiers.code.formats import read_reference
 from verifiers.code.options import BadReferenceError, read_options
+from verifiers.code.packages import locate
 from verifiers.code.program import source_problem
 from verifiers.code.report import Feedback
 from verifiers.code.runner import Sandbox, SandboxError
 from verifiers.code.running import Runner
+from verifiers.code.statement import promises
 from verifiers.code.wrong import fenced, is_whole_program, wrong_programs
 from verifiers.types import Problem, Verdict
 
@@ -29,6 +31,8 @@ class CodeVerifier:
         partial: run the remaining tests after a failure, so that the detail can say how many passed. They may take
             one `time_limit` in all, so that a slow wrong program does not cost more than a right one.
         total_seconds: limit for all tests of a problem together.
+        packages: what programs, tests and checkers may import beside the standard library: names of installed
+            packages (with what these require), or folders, as "./packages". Read-only.
         max_time_limit, max_memory_mb: the most that a row may ask for, in seconds and in MB; a row that asks for more
             is unverifiable.
         time_limit: seconds for one test (for assertion-style tests, for all of them).
@@ -42,8 +46,11 @@ class CodeVerifier:
         ignore_case: whether YES is Yes.
         imports: whether programs may use the names of `given` without importing them. By default they may, unless
             the tests are assertions.
+        in_place: judge an argument that the function changes, not what it returns: True for the first, or an index.
+        statement: whether what the prompt says of answers ("an error of 1e-6", "in any order") counts, see `statement`.
 
-    From `time_limit` on the options are what holds where a row says nothing; a row's reference may have them as keys.
+    From `time_limit` to `in_place` the options are what holds where a row says nothing: its reference may have them as
+    keys, and what its prompt says of answers comes before the verifier's options.
     Raises ValueError for any other value.
 
     >>> problem = Problem("p", "Add.", {"entry": "add", "tests": [{"args": [1, 2], "expected": 3}]})
@@ -64,6 +71,7 @@ class CodeVerifier:
         feedback: Feedback = "input",
         partial: bool = True,
         total_seconds: float = 300.0,
+        packages: Sequence[str] = (),
         max_time_limit: float = 60.0,
         max_memory_mb: int = 4096,
         time_limit: float | None = None,
@@ -76,6 +84,8 @@ class CodeVerifier:
         compare: Layout | None = None,
         ignore_case: bool | None = None,
         imports: bool | None = None,
+        in_place: bool | int | None = None,
+        statement: bool = True,
     ) -> None:
         if level not in ("auto", *sandbox.LEVELS):
             raise ValueError(f"level is {level!r}; expected auto, strong, standard or weak")
@@ -85,18 +95,21 @@ class CodeVerifier:
             raise ValueError(f"workers is {workers}; expected at least 1")
         row: dict[str, Any] = {"time_limit": time_limit, "memory_mb": memory_mb, "imports": imports}
         row |= {"tol": tol, "abs_tol": abs_tol, "rel_tol": rel_tol, "equality": equality}
-        row |= {"any_order": any_order, "compare": compare, "ignore_case": ignore_case}
+        row |= {"in_place": in_place, "any_order": any_order, "compare": compare, "ignore_case": ignore_case}
         self._defaults = read_options(row, "verifier_options")
         self._options = {"level": level, "allow_weak": allow_weak, "workers": workers, "feedback": feedback}
         self._options |= {"partial": partial, "total_seconds": total_seconds, **self._defaults}
+        self._options |= {"packages": list(packages)} if packages else {}
+        self._options |= {"statement": statement}
         self._options |= {"max_time_limit": max_time_limit, "max_memory_mb": max_memory_mb}
         self._most = {"time_limit": max_time_limit, "memory_mb": max_memory_mb}
-        self.allow_weak = allow_weak
+        self.allow_weak, self._statement = allow_weak, statement
         self.deadline = total_seconds + 30.0  # a pool must not kill the worker of a slow, honest program
         self.feedback: Feedback = feedback
         self._wanted: sandbox.Level | Literal["auto"] = level
-        self._programs = Sandbox(lambda: sandbox.layers_for(level), workers)
-        self._tests = Sandbox(lambda: sandbox.layers_for(level), workers)
+        shown = locate(packages)
+        self._programs = Sandbox(lambda: sandbox.layers_for(level), workers, shown)
+        self._tests = Sandbox(lambda: sandbox.layers_for(level), workers, shown)
         self._runner = Runner(self._programs, self._tests, partial, total_seconds)
 
     def __reduce__(self) -> tuple:
@@ -127,8 +140,9 @@ class CodeVerifier:
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         """Judge the program `answer`. The score is None only if the sandbox or the reference is at fault."""
+        said = promises(problem.prompt) if self._statement else {}
         try:
-            task = read_reference(problem.reference, self._most, self._defaults)
+            task = read_reference(problem.reference, self._most, {**self._defaults, **said})
         except BadReferenceError as error:
             return Verdict(None, "unverifiable", answer, str(error))
         level = self.level

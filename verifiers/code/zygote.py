@@ -32,6 +32,7 @@ MAX_THREADS = 64
 SCRATCH_BYTES, SCRATCH_ENTRIES = 64 << 20, 2000
 TICK_MS, TICK_WITHOUT_PIDFD_MS = 50, 5
 _STACK, _DESCRIPTORS, _QUEUED_SIGNALS = 120 << 20, 64, 256
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _JOB, _RESULT, _MORE = 3, 4, 5
 _OWN_FROM, _OWN_END = 64, 256  # the zygote keeps its own descriptors in this range
 
@@ -50,18 +51,25 @@ def readable_paths() -> list[str]:
 class Zygote:
     """Sets up `layers` (see `sandbox.NEEDS`), and forks programs. Raises the error of a layer that fails."""
 
-    def __init__(self, control: socket.socket, layers: set[str], scratch: str) -> None:
+    def __init__(
+        self, control: socket.socket, layers: set[str], scratch: str, packages: dict[str, str]
+    ) -> None:
         self.control, self.layers, self.scratch = control, layers, scratch
         self.proc = _own(os.open("/proc", os.O_RDONLY)) if LINUX and os.path.isdir("/proc/self") else None
         self.drop_uid = False
         paths = readable_paths()
         if "namespaces" in layers:
             self.drop_uid = namespaces.enter()
-            namespaces.build_tree(scratch, paths)
-            self.scratch = namespaces.SCRATCH
+            namespaces.build_tree(scratch, paths, packages)
+            self.scratch, self.packages = namespaces.SCRATCH, [namespaces.PACKAGES]
         else:
             self.scratch = os.path.join(scratch, "work")  # in a private folder, where it can be made anew
             os.mkdir(self.scratch, 0o700)
+            self.packages = [os.path.join(scratch, "packages"), *packages.values()]
+            link_packages(self.packages[0], packages)
+        if packages:
+            sys.path.append(self.packages[0])
+            os.environ.update(dict.fromkeys(_THREADS, "1"))  # as many threads as a program has CPUs, or fewer
         self.ruleset = self._rules() if "landlock" in layers else None
         self.filter = seccomp.Filter() if "seccomp" in layers else None
         os.chdir(self.scratch)
@@ -71,7 +79,7 @@ class Zygote:
         candidate.prepare()
 
     def _rules(self) -> int:
-        readable = [path for path in readable_paths() if path != os.devnull]
+        readable = [path for path in readable_paths() if path != os.devnull] + self.packages
         fd = landlock.ruleset(readable, [self.scratch, os.devnull])
         return _own(fd)
 
@@ -236,6 +244,13 @@ class Zygote:
             self.filter.enforce()
 
 
+def link_packages(folder: str, packages: dict[str, str]) -> None:
+    """Make a folder in which each package has its name, wherever it lies."""
+    os.mkdir(folder, 0o755)
+    for name, path in packages.items():
+        os.symlink(path, os.path.join(folder, name))
+
+
 def usage(pid: int, proc: int) -> tuple[int, int]:
     """(threads, resident bytes) of a process. Raises FileNotFoundError, ProcessLookupError, IndexError at its end."""
     fd = os.open(f"{pid}/stat", os.O_RDONLY, dir_fd=proc)
@@ -334,12 +349,13 @@ def _pidfd(pid: int) -> int | None:
 
 
 def main() -> None:
-    """With argv CONTROL_FD, LAYERS, SCRATCH: set up, send "ready" or the reason of a failure, serve."""
+    """With argv CONTROL_FD, LAYERS, SCRATCH, NAME=PATH …: set up, send "ready" or the reason of a failure, serve."""
     control = socket.socket(fileno=_own(int(sys.argv[1])))
     layers, scratch = set(filter(None, sys.argv[2].split(","))), sys.argv[3]
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
-        zygote = Zygote(control, layers, scratch)
+        packages = dict(pair.split("=", 1) for pair in sys.argv[4:])
+        zygote = Zygote(control, layers, scratch, packages)
     except Exception as error:
         control.sendall(f"failed {type(error).__name__}: {error}\n".encode())
         return
