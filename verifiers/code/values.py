@@ -128,7 +128,7 @@ def _put_container(
     elif iterators and kind.__module__ in _ITERATOR_MODULES and hasattr(value, "__iter__"):
         tag, items = b"g", _drain(value)
     elif kind.__module__ == "numpy" and hasattr(value, "tolist"):  # a number of numpy's, or an array
-        _put(value.tolist(), out, depth, iterators)
+        _put(value.tolist(), out, depth, iterators, lend)
         return
     elif nodes.is_node(value):
         out.append(b"n")
