@@ -33,7 +33,10 @@ def _table() -> dict[str, tuple[str, str, float | None]]:
 
 
 JUDGED = _table()
-PROMPT = "Write `f`, `Color`, `Point`, `Node`, `Vector`, `V`, `Stack`, `Counter2`, `Account` and `TooPoor`."
+PROMPT = (
+    "Write the class `Vector`, and `Area`, `Find_Max`, `f`, `Color`, `Point`, `Node`, `V`, `Stack`, `Counter2`, "
+    "`Account` and `TooPoor`."
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def verifier():
 @pytest.mark.parametrize("name", JUDGED)
 def test_tests_are_judged_as_they_would_be_natively_and_lies_gain_nothing(verifier, name):
     tests, program, score = JUDGED[name]
-    classes = ("Stack", "Counter2", "Account", "Vector")
+    classes = ("Stack", "Counter2", "Account", "Vector", "Find_Max")
     entry = next((name for name in classes if f"class {name}" in program), "f")
     problem = Problem("p", PROMPT, {"entry": entry, "test_code": tests + "\n", "time_limit": 5})
     verdict = verifier.verify(problem, "", program)

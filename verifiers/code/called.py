@@ -10,8 +10,10 @@ from collections import Counter
 from verifiers.code.formats import BadReferenceError
 
 
-def called_function(tests: str) -> str:
+def called_function(tests: str, solution: str = "") -> str:
     """The name under test: what is imported from a module that is no library, else what most statements call.
+
+    Of a `solution` that is known only names that it defines count, if the tests call any (MBPP has a function `sum`).
 
     Raises BadReferenceError.
     """
@@ -29,13 +31,25 @@ def called_function(tests: str) -> str:
     ]
     taken = set(dir(builtins)) | set(_bound(nodes))
     calls = [name for node in nodes if (name := _called(node)) is not None]
-    counted = Counter(name for name in calls if name in imported or name not in taken)
+    own = _defined(solution)
+    counted = Counter(name for name in calls if name in own) or Counter(
+        name for name in calls if name in imported or name not in taken
+    )
     if counted:
         return counted.most_common(1)[0][0]  # of several, the one that is called first
     passed = [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in taken]
     if imported or passed:  # `check(function)`
         return [*imported, *passed][0]
     raise BadReferenceError("its assertions do not call a function")
+
+
+def _defined(solution: str) -> set[str]:
+    """What a program defines at its top level; nothing if it cannot be read."""
+    try:
+        body = ast.parse(solution).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return set(_bound([node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]))
 
 
 def is_library(module: str | None) -> bool:

@@ -36,6 +36,8 @@ class TestNames:
     """Modules that the tests import and that are the program."""
     exceptions: frozenset[str] = frozenset()
     """Names of the program that the tests use as exceptions."""
+    classes: frozenset[str] = frozenset()
+    """Names of the program that are classes, as the prompt or the tests' use of them says."""
     packages: frozenset[str] = frozenset()
     """Other modules that the tests import."""
 
@@ -77,8 +79,31 @@ def read_names(test_code: str, setup: str, prompt: str, entry: str) -> TestNames
         frozenset(modules),
         frozenset(imports.program),
         frozenset(exceptions),
+        frozenset(_classes(tree, prompt) & functions),
         frozenset(imports.others),
     )
+
+
+def _classes(tree: ast.AST, prompt: str) -> set[str]:
+    """Names that are classes: the prompt says so, or they have a capital and the tests use attributes of them or of
+    what calling them gives."""
+    found = set(re.findall(r"\bclass\s+[`'\"*]*(\w+)", prompt)) | set(
+        re.findall(r"(\w+)[`'\"*]*\s+class\b", prompt)
+    )
+    made, used = {}, set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            made |= {ast.unparse(target): _name(node.value.func) for target in node.targets}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            base = node.value
+            used |= {
+                _name(base),
+                _name(base.func) if isinstance(base, ast.Call) else made.get(ast.unparse(base), ""),
+            }
+        elif isinstance(node, ast.Call) and _name(node.func) == "isinstance" and len(node.args) == 2:
+            found |= _names_in(node.args[1])
+    return found | {name for name in used if name[:1].isupper()}
 
 
 @dataclass(frozen=True)

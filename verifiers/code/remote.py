@@ -78,7 +78,7 @@ class Remote:
     def __given(self) -> int:
         """The grade of what this gives: a class makes objects, a function of a module returns them."""
         if isinstance(self.__ref, str):
-            return MADE if self.__ref.rpartition(".")[2][:1].isupper() else RETURNED
+            return MADE if self.__ref in self.__line.made_by else RETURNED
         return min(self.__grade, DERIVED)
 
     def __getattr__(self, name: str) -> Any:
@@ -164,6 +164,8 @@ class Line:
         self._numbers: dict[int, int] = {}
         self._borrowed: dict[int, Any] = {}
         self._grade = RETURNED
+        self.made_by: frozenset[str] = frozenset()
+        """Names of the program that are classes, as the row says; what the program says of them counts for nothing."""
         self.classes: dict[str, Any] = {}
         """This process's names: nodes of lists and trees that come are of their classes."""
 

@@ -181,7 +181,7 @@ def reference(tests: Sequence[Pair | str], hints: Hints) -> dict[str, Any]:
         )
     if texts:
         code = "\n".join(texts)
-        return {"entry": hints.entry or called_function(code), "test_code": code}
+        return {"entry": hints.entry or called_function(code, hints.solution), "test_code": code}
     named = hints.entry or next((pair.entry for pair in pairs if pair.entry), None)
     ways = {pair.how for pair in pairs}
     if ways & {"call", "method"} or (named and "stdin" not in ways):

@@ -185,7 +185,7 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
 def _prepare(module: types.ModuleType, job: dict, line: TestsLine) -> None:
     """The names that the tests find: the program's, modules that they miss, stand-ins for packages."""
     names = module.__dict__
-    line.classes = names
+    line.classes, line.made_by = names, frozenset(job["classes"])
     names.update(__builtins__=builtins, __settle__=line.settle, __note_check__=line.note_check)
     names.update({name: __import__(name) for name in job["modules"]})
     given: dict[str, Any] = {name: Remote(line, name, RETURNED) for name in job["functions"]}
