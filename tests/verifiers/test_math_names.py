@@ -80,6 +80,26 @@ CALLS_DIFFERENT = [
     (r"M(0)", r"N(0)"),
 ]
 NAMED_SAME = [
+    (
+        r"\begin{cases} 1 & n \text{ even} \\ 0 & n \text{ odd} \end{cases}",
+        r"\begin{cases} 0 & n \text{ odd} \\ 1 & n \text{ even} \end{cases}",
+    ),
+    (
+        r"\begin{cases} 1 & n \text{ even} \\ 0 & n \text{ odd} \end{cases}",
+        r"\begin{cases} 1 & \text{if } n \text{ is even} \\ 0 & \text{otherwise} \end{cases}",
+    ),
+    (
+        r"\begin{cases} x^2 & x>0 \\ 0 & x \le 0 \end{cases}",
+        r"\begin{cases} 0 & x \le 0 \\ x^2 & x>0 \end{cases}",
+    ),
+    (r"x^2+y^2=1 (y>0)", r"x^2+y^2=1"),
+    (r"2^n \text{ for odd } n", r"2^n \text{ if } n \text{ is odd}"),
+    (r"2^n \text{ for } n \ge 1", r"2^n"),
+    (r"x=\frac{\pi}{4}+k\pi, k\in\mathbb{Z}", r"x=\frac{\pi}{4}-k\pi, k\in\mathbb{Z}"),
+    (r"p=-1,p=\frac{15}{8}", r"p=\frac{15}{8}, p=-1"),
+    (r"x_1=2, x_2=5", r"x=2, x=5"),
+    (r"(p,q)=(7,4)", r"(7,4)"),
+    (r"A^{-1} = \begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"),
     (r"\text{mean} = 5, \text{median} = 7", r"\text{median} = 7, \text{mean} = 5"),
     (r"\text{mean} = 5, \text{median} = 7", r"5, 7"),
     (r"\text{mean}: 5, \text{median}: 7", r"\text{median} = 7, \text{mean} = 5"),
@@ -133,6 +153,29 @@ NAMED_SAME = [
     (r"(x,y)=(1,2)", r"x=1,y=2"),
 ]
 NAMED_DIFFERENT = [
+    (
+        r"\begin{cases} 1 & n \text{ even} \\ 0 & n \text{ odd} \end{cases}",
+        r"\begin{cases} 0 & n \text{ even} \\ 1 & n \text{ odd} \end{cases}",
+    ),
+    (
+        r"\begin{cases} 1 & n \text{ even} \\ 0 & n \text{ odd} \end{cases}",
+        r"\begin{cases} 1 & n \text{ even} \\ 0 & x \text{ odd} \end{cases}",
+    ),
+    (
+        r"\begin{cases} x^2 & x>0 \\ 0 & x \le 0 \end{cases}",
+        r"\begin{cases} x^2 & x<0 \\ 0 & x \ge 0 \end{cases}",
+    ),
+    (r"x^2+y^2=1 (y>0)", r"x^2+y^2=1 (x>0)"),
+    (r"2^n \text{ for odd } n", r"2^n \text{ for even } n"),
+    (r"2^n \text{ for } n \ge 1", r"2^n \text{ for } n \ge 3"),
+    (r"k\pi, k\in\mathbb{Z}", r"2k\pi, k\in\mathbb{Z}"),
+    (r"x=1, y=2", r"y=1, y=2"),
+    (r"x=1, y=2", r"x=1, x=2"),
+    (r"p=-1,p=\frac{15}{8}", r"x=-1,p=\frac{15}{8}"),
+    (r"x_1=2, x_2=5", r"y_1=2, x_2=5"),
+    (r"f(x)=2x+1", r"f[x)=2x+1"),
+    (r"(p,q)=(7,4)", r"(p,q]=(7,4)"),
+    (r"(p,q)=(7,4)", r"-(p,q)=(7,4)"),
     (r"\text{mean} = 5, \text{median} = 7", r"\text{mean} = 7, \text{median} = 5"),
     (r"\text{mean} = 5, \text{median} = 7", r"7, 5"),
     (r"\text{mean}: 5, \text{median}: 7", r"\text{median}: 5, \text{mean}: 7"),

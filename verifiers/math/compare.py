@@ -14,6 +14,7 @@ from verifiers.math.named import is_named, may_name_the_same, same_assignments, 
 from verifiers.math.normalise import Unreadable
 from verifiers.math.tree import Node, num, sym
 from verifiers.math.typed import read
+from verifiers.math.units import same_unit
 from verifiers.math.values import (
     Based,
     Choice,
@@ -192,19 +193,7 @@ def _same_unit(gold: Scalar, answer: Scalar, rules: Rules) -> bool:
         return False
     if not gold.unit or not answer.unit:
         return rules.units == "optional"
-    first, second = set(gold.unit.split()), set(answer.unit.split())
-    for pound in ("lb", "gbp"):
-        if "pound" in first ^ second and pound in first ^ second:
-            first, second = (
-                {pound if word == "pound" else word for word in unit} for unit in (first, second)
-            )
-    if first == second:
-        return True
-    from verifiers.math.units import is_unit
-
-    if any(is_unit(word.split("^")[0]) for word in first | second):
-        return False
-    return first <= second or second <= first  # apples and red apples
+    return same_unit(gold.unit, answer.unit)
 
 
 def _same_number(gold: Scalar, answer: Scalar, rules: Rules) -> bool:

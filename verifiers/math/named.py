@@ -25,7 +25,7 @@ def may_name_the_same(one: Node, two: Node) -> bool:
     if in_words(one) or in_words(two):
         return True
     if one.op != two.op:
-        return bool({one.op, two.op} & {"fn", "ratio"})
+        return {one.op, two.op} in ({"fn", "sym"}, {"ratio", "sym"}, {"fn", "call"})
     if one.op == "fn" and one.args[0] == two.args[0]:  # sin A, sin ∠BAC
         return len(one.args) == len(two.args) and any(_long(arg) for arg in one.args[1:] + two.args[1:])
     return False
@@ -37,10 +37,14 @@ def _long(node: Node) -> bool:
 
 def _standard(name: Node) -> Node:
     """One name for AB, BA and |AB|."""
-    if name.op == "abs":
-        name = name.args[0]
-    if name.op == "sym" and len(name.args[0]) == 2 and name.args[0].isalpha() and name.args[0].isupper():
-        return sym("".join(sorted(name.args[0])))
+    segment = name.args[0] if name.op == "abs" else name
+    if (
+        segment.op == "sym"
+        and len(segment.args[0]) == 2
+        and segment.args[0].isalpha()
+        and segment.args[0].isupper()
+    ):
+        return sym("".join(sorted(segment.args[0])))
     return name
 
 

@@ -88,8 +88,8 @@ def _quantity(tokens: list[Token]) -> Node | None:
     first = tokens[0]
     if first.kind == "fn" and not any(token.kind == "num" for token in tokens) and len(tokens) <= 6:
         return expression(tokens)
-    if first.kind == "fn" and first.text in _MEASURES and _one_function(tokens):
-        return _words(tokens)
+    if first.kind == "fn" and first.text in _MEASURES and (found := _one_function(tokens)) is not None:
+        return found
     if first.kind == "cmd" and first.text in ("lim", "int", "sum", "prod"):
         return _words(tokens)
     if first.text == "frac" and _DERIVATIVE.fullmatch("".join(token.text for token in tokens)):
@@ -119,12 +119,12 @@ def _of_lengths(token: Token) -> bool:
     )
 
 
-def _one_function(tokens: list[Token]) -> bool:
+def _one_function(tokens: list[Token]) -> Node | None:
     try:
         node = expression(tokens)
     except Unreadable:
-        return tokens[0].text in ("max", "min") and tokens[1].text in ("_", "(")
-    return node.op == "fn"
+        return _words(tokens) if tokens[0].text in ("max", "min") and tokens[1].text in ("_", "(") else None
+    return node if node.op == "fn" else None
 
 
 def _composed(tokens: list[Token]) -> Node | None:

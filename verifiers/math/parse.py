@@ -362,6 +362,9 @@ class Parser(Cursor):
         elif self.next_is("open", "{"):
             self.take()
             args = [self.group("{")]
+        elif name in ("max", "min", "gcd", "lcm") and self.next_is("open", "set"):
+            self.take()
+            args = self.arguments("set")
         else:
             args = [self.bare_argument()]
         if name in ("log", "lg") and len(args) == 2 and base is None:

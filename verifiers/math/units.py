@@ -12,7 +12,7 @@ from fractions import Fraction
 from verifiers.latex import word_set
 from verifiers.units import FACTORS, NUMBERS, SPELLINGS
 
-__all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "read_units"]
+__all__ = ["CURRENCY_SIGNS", "NEGATIONS", "is_unit", "read_units", "same_unit"]
 
 CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "gbp", "¥": "yen", "₹": "rupee",
     "₽": "rouble", "₩": "won", "¢": "cent"}  # fmt: skip
@@ -20,12 +20,14 @@ CURRENCY_SIGNS = {"\ue010": "dollar", "$": "dollar", "€": "euro", "£": "gbp",
 _NAMES = {spelling: name for name, spellings in SPELLINGS.items() for spelling in spellings}
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
 _GENERIC = word_set(
-    "unit units total altogether each more left th st nd rd remaining exactly approximately about"
+    "unit units total altogether each more left th st nd rd remaining exactly approximately about "
+    "long wide tall high deep thick"
 )
 _FILLERS = word_set("of the a an in all per")
 _CHANGING = NUMBERS | word_set(
     "factorial plus minus divided over multiplied added subtracted modulo mod mods remainder below under root roots "
-    "power powers exponent log logarithm sqrt radical gross percentile mille basis itself mil mln bn bln"
+    "power powers exponent log logarithm sqrt radical gross percentile mille basis itself "
+    "bar repeating recurring ppm ppb parts debt fold mil mln bn bln"
 )
 """Words that make another value of the number before them."""
 _CHANGING_LAST = word_set(
@@ -114,6 +116,23 @@ def _unit_name(parts: list[tuple[str, int]]) -> str | None:
     if pending != 1:
         return None
     return " ".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(powers.items()))
+
+
+def same_unit(one: str, two: str) -> bool:
+    """Whether two names of units are the same: in all units of measure, and in the nouns that both have.
+
+    >>> same_unit("apple", "apple red"), same_unit("inch", "inch snow"), same_unit("inch", "foot")
+    (True, True, False)
+    """
+    first, second = set(one.split()), set(two.split())
+    for pound in ("lb", "gbp"):
+        if {"pound", pound} <= first ^ second:
+            first, second = (
+                {pound if word == "pound" else word for word in unit} for unit in (first, second)
+            )
+    measures, others = ({word for word in unit if is_unit(word.split("^")[0])} for unit in (first, second))
+    nouns, further = first - measures, second - others
+    return measures == others and (nouns <= further or further <= nouns)
 
 
 def _is_inch(words: list[str], at: int, power: int) -> bool:
