@@ -33,7 +33,7 @@ from rlvr.training.loop import Loop
 from rlvr.training.metrics_log import Hook, MetricsLog
 from rlvr.training.objective import Objective
 from rlvr.training.optimizer import optimizer, schedule
-from rlvr.training.sharding import sharded
+from rlvr.training.sharding import configure_deepspeed, sharded
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
 
@@ -64,10 +64,10 @@ def build(
     vllm = takes_vllm(config.sampling, accelerator.device.type)
     model, frozen = trainable(config, policy, args)
     whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) and not vllm else None
-    prepared = accelerator.prepare_model(model)
     own_optimizer = optimizer(
-        prepared, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None
+        model, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None
     )
+    prepared, wrapped_optimizer = accelerator.prepare(model, own_optimizer)
     router = router_coefficient(model, args)
     read = [prepared] if frozen is None or frozen.adapted else [prepared, frozen.model]
     forward = Forward(read, accelerator, config.sampling.temperature, router != 0, say)
@@ -97,7 +97,7 @@ def build(
         objective=objective,
         entropy=EntropyControl.of(args),
         router_coefficient=router,
-        optimizer=accelerator.prepare_optimizer(own_optimizer),
+        optimizer=wrapped_optimizer,
         schedule=schedule(own_optimizer, args, train.steps),
         finite=FiniteCheck(train.max_skipped, train.max_drift, say, first_rows),
         log=MetricsLog(run.metrics, advance, lambda step: evaluated(step), tracker(accelerator), hooks),
@@ -138,6 +138,7 @@ def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
         project_dir=str(run.folder / "trackers"),
         kwargs_handlers=[ddp],
     )
+    configure_deepspeed(accelerator, args.max_grad_norm)
     if trackers:
         name = {"wandb": {"name": args.run_name or run.folder.name}}
         accelerator.init_trackers(args.project, init_kwargs=name)

@@ -141,6 +141,8 @@ def save_loop(loop: Loop, folder: Path) -> None:
     processes().wait_for_everyone()
     if sharded(loop.accelerator):
         loop.accelerator.save_state(str(folder / "sharded"))
+        if main:
+            torch.save(loop.schedule.state_dict(), folder / "schedule.pt")
     elif main:
         loop.plain.save_pretrained(folder, max_shard_size="1TB")  # one file
         loop.policy.tokenizer.save_pretrained(folder)
@@ -183,6 +185,7 @@ def load_files(loop: Loop, checkpoint: Checkpoint) -> None:
     )  # torch cannot load to "cpu:0", as one of several is called
     if sharded(loop.accelerator):
         loop.accelerator.load_state(str(folder / "sharded"))
+        loop.schedule.load_state_dict(torch.load(folder / "schedule.pt", weights_only=True))
     else:
         load_weights(loop.plain, folder)
         state = torch.load(folder / "optimizer.pt", map_location=location, weights_only=True)

@@ -119,4 +119,4 @@ class Frozen:
     def move_towards(self, model: Any, share: float) -> None:
         """Mix `share` of the policy's weights into the reference (TR-DPO, arXiv 2404.09656)."""
         for own, trained in zip(self.model.parameters(), model.parameters(), strict=True):
-            own.mul_(1 - share).add_(trained, alpha=share)
+            own.mul_(1 - share).add_(whole(trained), alpha=share)

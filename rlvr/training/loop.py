@@ -36,6 +36,7 @@ from rlvr.training.importance import required
 from rlvr.training.metrics_log import MetricsLog, Sums
 from rlvr.training.objective import Objective, Totals, loss
 from rlvr.training.optimizer import clip, no_gradient
+from rlvr.training.sharding import gathering
 from rlvr.training.step_batch import MicroStep, StepBatch, used_again
 
 
@@ -197,7 +198,8 @@ class Loop:
         if not self.accelerator.optimizer_step_was_skipped:
             self.schedule.step()
         if self.moves_reference and step % self.args.ref_model_sync_steps == 0 and self.reference:
-            self.reference.move_towards(self.plain, self.args.ref_model_mixup_alpha)
+            with gathering(self.accelerator, self.plain.parameters()):
+                self.reference.move_towards(self.plain, self.args.ref_model_mixup_alpha)
         return rate
 
     @property
