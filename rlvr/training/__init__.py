@@ -52,6 +52,7 @@ def train(
     from rlvr.training.checkpoints import Checkpoints
     from rlvr.training.export import export
     from rlvr.training.metrics_log import hook_classes, rewind
+    from rlvr.training.sharding import end_partitioning
 
     if run.model.is_dir():
         return run.model
@@ -75,6 +76,7 @@ def train(
     export(loop.policy, loop.model, loop.accelerator, run.model)
     for tracker in loop.accelerator.trackers:  # `end_training` would end the processes' group too
         tracker.finish()
+    end_partitioning(loop.accelerator)
     del loop
     gc.collect()  # its parts hold each other; what they hold of the device is needed to evaluate the tuned model
     return run.model

@@ -133,7 +133,6 @@ def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
     accelerator = Accelerator(
         mixed_precision=precision,
-        cpu=args.use_cpu,
         log_with=cast(Any, trackers or None),
         project_dir=str(run.folder / "trackers"),
         kwargs_handlers=[ddp],
