@@ -127,7 +127,8 @@ class Loop:
         if self.entropy:
             objective = replace(objective, entropy_coefficient=self.entropy.bonus)
         everything = objective.needs_all_groups or self.router_coefficient or self.config.algorithm == "ppo"
-        micro_steps = batch.micro_steps() if everything else batch.live_micro_steps()
+        deepspeed = self.accelerator.distributed_type is DistributedType.DEEPSPEED
+        micro_steps = batch.micro_steps() if everything else batch.live_micro_steps(at_least_one=deepspeed)
         sums = Sums()
         for micro in micro_steps:
             stop_if_asked()

@@ -189,15 +189,19 @@ class StepBatch:
             for start in range(0, len(self.groups), per)
         ]
 
-    def live_micro_steps(self) -> list[MicroStep]:
+    def live_micro_steps(self, at_least_one: bool = False) -> list[MicroStep]:
         """Those that have a gradient, without the groups that have none (every advantage is zero).
 
         All processes get as many, since a forward of sharded or wrapped weights is one of them all: where one has
         nothing left in a micro-step in which another has, it reads one of its own groups, whose gradient is zero.
+
+        Args:
+            at_least_one: also where no process has anything: DeepSpeed's optimiser steps with the backward pass.
         """
         micro_steps = self.micro_steps()
         kept = [[group.live for group in micro.groups] for micro in micro_steps]
         needed = [any(anywhere) for anywhere in zip(*gather_object([[any(k) for k in kept]]), strict=True)]
+        needed[0] = needed[0] or (at_least_one and not any(needed))
         size = len(self.groups[0].prompted.samples)
         live = []
         for micro, keep, is_needed in zip(micro_steps, kept, needed, strict=True):
