@@ -8,7 +8,8 @@ What belongs in this package: everything that turns (x, z, y) into a verdict, an
 Training, sampling and analysis are `rlvr`. No module of this package imports torch or `rlvr`: it can be used alone, and
 importing it is cheap.
 
-- `types`, `registry`: what a verifier is, and how a name becomes one.
+- `types`, `registry`, `forms`: what a verifier is, and how a name, a file or a function becomes one.
+- `judging`, `calls`: how a verifier is asked and what becomes of its answer; services, asked several things at once.
 - `extract`: response → trace and answer. `pool`: verdicts in worker processes that can be killed.
 - `math`, `reasoning`, `code`, `simple`: the verifiers; `latex` and `units`: tables that `math` and `reasoning` share.
 - `scoring`, `audit`, `conformance`, `fuzz`, `pytest_plugin`: files of responses, and tests of verifiers.
@@ -20,14 +21,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 try:
-    from verifiers.types import STATUSES, Problem, Status, Verdict, Verifier
+    from verifiers.types import STATUSES, Item, Problem, Status, Verdict, Verifier
 except ImportError as error:  # files of the other package named `verifiers` have replaced some of this one
     raise ImportError(
         "the package 'verifiers' in this environment is not the one that rlvr ships, or is mixed with it: "
         "PyPI has another package of this name. Keep them in separate environments: "
         "`pip uninstall verifiers`, then `pip install --force-reinstall --no-deps rlvr`."
     ) from error
-from verifiers.registry import BadOption, UnknownVerifier, installed, judge, load, score, shadowed
+from verifiers.judging import VerifierFailed, judge
+from verifiers.registry import BadOption, UnknownVerifier, add_folder, installed, load, score, shadowed
 
 if TYPE_CHECKING:
     from verifiers.pool import PoolError, PoolStats, VerifierPool
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STATUSES",
     "BadOption",
+    "Item",
     "PoolError",
     "PoolStats",
     "Problem",
@@ -43,7 +46,9 @@ __all__ = [
     "UnknownVerifier",
     "Verdict",
     "Verifier",
+    "VerifierFailed",
     "VerifierPool",
+    "add_folder",
     "as_trl_reward",
     "installed",
     "judge",

@@ -75,7 +75,7 @@ class Audit:
     """A verifier compared with labels. Rates are over the rows that it judged; the others are counted separately."""
 
     cells: Counter[tuple[bool, float | None]] = field(default_factory=Counter)
-    """(label, score) → rows."""
+    """(label, 1 solved, 0 not, None not judged) → rows."""
     by_kind: dict[str, Counter[tuple[bool, float | None]]] = field(default_factory=dict)
     misses: list[Miss] = field(default_factory=list)
     """The first `MISSES_KEPT` of them."""
@@ -83,11 +83,11 @@ class Audit:
     def add(
         self, label: bool, verdict: Verdict, line: int, problem: Problem, kind: str | None = None
     ) -> None:
-        cell = (label, verdict.score)
+        cell = (label, None if verdict.solved is None else float(verdict.solved))
         self.cells[cell] += 1
         if kind is not None:
             self.by_kind.setdefault(kind, Counter())[cell] += 1
-        if verdict.score is not None and verdict.score != float(label) and len(self.misses) < MISSES_KEPT:
+        if verdict.solved not in (None, label) and len(self.misses) < MISSES_KEPT:
             self.misses.append(Miss(line, problem.id, kind, label, verdict, str(problem.reference)[:80]))
 
     @property

@@ -15,23 +15,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import cycle, islice, pairwise
 from typing import Any
 
 from verifiers import fuzz as fuzzing
+from verifiers.judging import VerifierFailed, judge
 from verifiers.pool import PoolStats, VerifierPool
-from verifiers.registry import judge, load
+from verifiers.registry import load
 from verifiers.types import Problem, Verdict, Verifier
 
 SHOWN = 5  # findings kept per property
-SCORES: dict[str, tuple[float | None, ...]] = {
-    "correct": (1.0,),
-    "no_trace": (0.0, 1.0),
-    "error": (None,),
-    "unverifiable": (None,),
-}
-"""Which scores a status may have; any other status has score 0."""
 BROKEN_REFERENCES: tuple[Any, ...] = (None, [], {"no": "reference"}, [None])
 HEDGES = (
     "{0} or {1}",
@@ -99,6 +93,10 @@ class Restored:
 
     def __new__(cls, pickled: bytes) -> Any:
         return pickle.loads(pickled)
+
+    def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
+        """So that `load` makes one; what it gets is the verifier that was pickled."""
+        raise NotImplementedError
 
 
 def check(
@@ -178,12 +176,16 @@ class Kit:
         texts = fuzzing.texts(self.fuzz)
         return [(next(problems), self.present(t) if i % 2 else t) for i, t in enumerate(texts)]
 
+    def score(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        """The pool's verdicts; where the verifier failed, "error"."""
+        return [_verdict(future.result) for future in [self.pool.submit(*item) for item in items]]
+
     @cached_property
     def judged(self) -> list[Verdict]:
         """Verdicts on `hostile`; only on its beginning if several texts made the verifier hang or crash."""
         verdicts: list[Verdict] = []
         for start in range(0, len(self.hostile), 500):
-            verdicts += self.pool.score(self.hostile[start : start + 500])
+            verdicts += self.score(self.hostile[start : start + 500])
             self.lost = self.pool.stats
             if self.lost.timeouts + self.lost.crashes + self.lost.memory > SHOWN:
                 break
@@ -199,6 +201,22 @@ class Kit:
         ]
 
 
+def _verdict(ask: Callable[[], Verdict]) -> Verdict:
+    try:
+        return ask()
+    except VerifierFailed as failed:
+        return Verdict(None, "error", detail=str(failed))
+
+
+def _fits(verdict: Verdict) -> bool:
+    """Whether the score is one that its status may have."""
+    if verdict.status in ("error", "unverifiable"):
+        return verdict.score is None
+    if verdict.score is None or verdict.status == "no_trace":
+        return verdict.score is not None
+    return verdict.solved is (verdict.status == "correct")
+
+
 def _problem(example: Example) -> Problem:
     return Problem("example", example.prompt, example.reference)
 
@@ -206,9 +224,10 @@ def _problem(example: Example) -> Problem:
 def examples_judged(kit: Kit) -> Iterator[str]:
     """Right answers are accepted, wrong ones refused."""
     items = [(e, answer, answer is e.right) for e in kit.examples for answer in (e.right, e.wrong)]
-    verdicts = kit.pool.score([(_problem(e), kit.present(answer)) for e, answer, _ in items])
+    verdicts = kit.score([(_problem(e), kit.present(answer)) for e, answer, _ in items])
     for (example, answer, right), verdict in zip(items, verdicts, strict=True):
-        if verdict.answer_score != float(right):
+        accepted = verdict.answer_score is not None and verdict.answer_score >= verdict.pass_mark
+        if verdict.answer_score is None or accepted is not right:
             kind = "right" if right else "wrong"
             yield f"{kind} answer {answer!r} to {example.reference!r} got {_show(verdict)}"
 
@@ -217,8 +236,8 @@ def total(kit: Kit) -> Iterator[str]:
     """Every text gets a verdict, and its score fits its status."""
     for (_, text), verdict in zip(kit.hostile, kit.judged, strict=False):
         if verdict.status == "error":
-            yield f"{_quote(text)} raised {verdict.detail}"
-        elif verdict.score not in SCORES.get(verdict.status, (0.0,)):
+            yield f"{_quote(text)}: {verdict.detail}"
+        elif not _fits(verdict):
             yield f"{_quote(text)} got the score {verdict.score} with the status {verdict.status!r}"
 
 
@@ -237,7 +256,7 @@ def bounded(kit: Kit) -> Iterator[str]:
 
 def deterministic(kit: Kit) -> Iterator[str]:
     """The same verdict every time: in another worker, in another order."""
-    again = kit.pool.score([(problem, text) for problem, text, _ in reversed(kit.tame)])
+    again = kit.score([(problem, text) for problem, text, _ in reversed(kit.tame)])
     for (_, text, first), second in zip(reversed(kit.tame), again, strict=True):
         if first != second:
             yield f"{_quote(text)} got {_differ(first, second)}"
@@ -251,7 +270,7 @@ def symmetric(kit: Kit) -> Iterator[str]:
         (e.reference, y) for e in kit.examples if isinstance(e.reference, str) for y in (e.right, e.wrong)
     ]
     ways = [(a, b) for pair in pairs for a, b in (pair, pair[::-1])]
-    verdicts = kit.pool.score([(Problem("pair", "", a), kit.present(b)) for a, b in ways])
+    verdicts = kit.score([(Problem("pair", "", a), kit.present(b)) for a, b in ways])
     for i, (a, b) in enumerate(pairs):
         forth, back = verdicts[2 * i], verdicts[2 * i + 1]
         judged = "no_answer" not in (forth.status, back.status) and None not in (forth.score, back.score)
@@ -267,7 +286,7 @@ def last_answer(kit: Kit) -> Iterator[str]:
         before = [*leads, *(kit.present(earlier) + "\nNo, once more.\n" for earlier in said)]
         for answer in said:
             responses = [kit.present(answer, lead) for lead in ("", *before)]
-            alone, *others = kit.pool.score([(_problem(example), response) for response in responses])
+            alone, *others = kit.score([(_problem(example), response) for response in responses])
             for response, verdict in zip(responses[1:], others, strict=True):
                 if verdict.answer_score != alone.answer_score:
                     said_now = f"{_quote(response)} {_show(verdict)}"
@@ -277,9 +296,9 @@ def last_answer(kit: Kit) -> Iterator[str]:
 def hedges(kit: Kit) -> Iterator[str]:
     """A response that names the right answer among others is not right."""
     items = [(e, hedge.format(e.right, e.wrong)) for e in kit.examples for hedge in HEDGES]
-    verdicts = kit.pool.score([(_problem(e), kit.present(answer)) for e, answer in items])
+    verdicts = kit.score([(_problem(e), kit.present(answer)) for e, answer in items])
     for (example, answer), verdict in zip(items, verdicts, strict=True):
-        if verdict.answer_score == 1.0 or verdict.score == 1.0:
+        if verdict.solved or (verdict.answer_score or 0.0) >= verdict.pass_mark:
             yield f"the hedge {answer!r} was accepted for {example.reference!r}"
 
 
@@ -289,7 +308,7 @@ def blame(kit: Kit) -> Iterator[str]:
     for reference in BROKEN_REFERENCES:
         problem = Problem("broken", example.prompt, reference)
         responses = [kit.present(example.right), kit.present(example.wrong)]
-        for verdict in kit.pool.score([(problem, response) for response in responses]):
+        for verdict in kit.score([(problem, response) for response in responses]):
             if verdict.score is not None:
                 yield f"with the reference {reference!r}: {_show(verdict)}; expected score None"
 
@@ -298,11 +317,11 @@ def threads(kit: Kit) -> Iterator[str]:
     """One instance gives the same verdicts when eight threads call it at once."""
     sample = kit.tame[:200]
     items = [(problem, text) for problem, text, _ in sample]
-    alone = [judge(kit.verifier, *item) for item in items]
+    alone = [_verdict(partial(judge, kit.verifier, *item)) for item in items]
 
     def work(start: int) -> list[Verdict]:
         turned = [*items[start:], *items[:start]]
-        verdicts = [judge(kit.verifier, *item) for item in turned]
+        verdicts = [_verdict(partial(judge, kit.verifier, *item)) for item in turned]
         return [*verdicts[len(items) - start :], *verdicts[: len(items) - start]]
 
     interval = sys.getswitchinterval()

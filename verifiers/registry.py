@@ -1,15 +1,17 @@
-"""Name → verifier: built in, installed as an entry point, or a dotted path; and judging one response with it."""
+"""Name → verifier: built in, installed as an entry point, or a path to one's own; and judging one response with it."""
 
 from __future__ import annotations
 
 import inspect
 import sys
 import threading
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from verifiers.types import Problem, Verdict, Verifier
+from verifiers.judging import in_words, is_service, judge
+from verifiers.types import Problem, Verdict, Verifier, is_score
 
 ENTRY_POINTS = "rlvr.verifiers"
 
@@ -36,53 +38,100 @@ class BadOption(ValueError):  # noqa: N818
 def load(spec: str, **options: Any) -> Verifier:
     """Return the verifier that `spec` names, built with `options`.
 
-    `spec` is a built-in name, the name of an installed plug-in (entry point group "rlvr.verifiers"), or
-    "package.module:attr" where `attr` is a class (instantiated with `options`) or an instance (used as it
-    is). A plug-in cannot replace a built-in name. Raises `UnknownVerifier`; `BadOption`, also for a value that
-    the constructor refuses; and `ValueError` for an unknown `answer_format`.
+    `spec` is a built-in name; the name of an installed plug-in (entry point group "rlvr.verifiers");
+    "package.module:attr"; or "path/file.py:attr", where a relative path starts from a folder of `add_folder` or the
+    current one. `attr` is a class (instantiated with `options`), an instance (used as it is), or a function (see
+    `verifiers.forms`). A plug-in cannot replace a built-in name. What is named is looked at before it is called: a
+    class without `verify` or `verify_many` never is.
+
+    Raises `UnknownVerifier`: there is none, or it cannot be imported or made, or its `answer_format` or another
+    attribute has no meaning; and `BadOption`, also for a value that the constructor refuses.
 
     Every verifier takes the option `thinking_marks`: further pairs [[opening, closing], …] of marks of a thought,
     besides those of `verifiers.extract.MARKS`.
 
     >>> load("my_package.graders:MyVerifier", strict=True)
     """
+    from verifiers import forms
+
     target = resolve(spec)
     further_marks = options.pop("thinking_marks", ())
     found = _import(spec, target)
+    verifier: Any = found
     if isinstance(found, type):
-        try:
-            found = found(**_checked(spec, found, options))
-        except (TypeError, ValueError) as error:
-            if not options or isinstance(error, BadOption):
-                raise
-            raise BadOption(f"verifier {spec!r} does not take these options: {error}") from error
+        verifier = _made(spec, target, found, options)
+    elif callable(found) and not _judges(found):
+        form = forms.form_of(found)
+        if form is None:
+            raise UnknownVerifier(f"{target} is not a verifier: a function is one as {forms.EXPECTED}")
+        verifier = form(found, _checked(spec, forms.own_parameters(form, found), options))
     elif options:
         raise BadOption(
             f"verifier {spec!r} is an instance and takes no options (got {', '.join(sorted(options))}); "
             "name its class instead"
         )
-    for attribute in ("verify", "answer_format", "name"):
-        if not hasattr(found, attribute):
+    _refuse_meaningless(spec, target, verifier)
+    return cast(Any, _WithMarks(verifier, _further(spec, further_marks))) if further_marks else verifier
+
+
+def _judges(found: Any) -> bool:
+    return any(callable(getattr(found, method, None)) for method in ("verify", "verify_many"))
+
+
+def _made(spec: str, target: str, cls: type, options: dict[str, Any]) -> Verifier:
+    """An instance of `cls`, which is one's own code: what it raises is told in words."""
+    if not _judges(cls):
+        raise UnknownVerifier(
+            f"{target} is not a verifier: the class {cls.__name__} has no method 'verify'; expected `name`, "
+            "`answer_format` and `verify(problem, trace, answer) -> Verdict`"
+        )
+    parameters = list(inspect.signature(cls).parameters.values())
+    options = _checked(spec, parameters, options)
+    try:
+        return cls(**options)
+    except (TypeError, ValueError) as error:
+        if options:
+            raise BadOption(f"verifier {spec!r} does not take these options: {error}") from error
+        raise UnknownVerifier(f"verifier {spec!r} cannot be made: {in_words(error)}") from error
+    except Exception as error:
+        raise UnknownVerifier(f"verifier {spec!r} cannot be made: {in_words(error)}") from error
+
+
+def _refuse_meaningless(spec: str, target: str, verifier: Any) -> None:
+    """Raise `UnknownVerifier` where an attribute is missing or has no meaning."""
+    for attribute in ("name", "answer_format"):
+        if not isinstance(getattr(verifier, attribute, None), str):
             raise UnknownVerifier(
-                f"{target} is not a verifier: {type(found).__name__} has no attribute {attribute!r}; "
-                "expected a class or an instance with `name`, `answer_format` and "
-                "`verify(problem, trace, answer) -> Verdict`"
+                f"{target} is not a verifier: {type(verifier).__name__} has no attribute {attribute!r} that is a text"
             )
+    if not _judges(verifier):
+        raise UnknownVerifier(
+            f"{target} is not a verifier: {type(verifier).__name__} has no attribute 'verify'; expected a class, an "
+            "instance or a function"
+        )
     from verifiers.extract import cut
 
-    cut("", found.answer_format)  # raises for an unknown format
-    verifier: Any = _WithMarks(found, _further(spec, further_marks)) if further_marks else found
-    return verifier
+    try:
+        cut("", verifier.answer_format)
+        mark = getattr(verifier, "pass_mark", 1.0)
+        if not is_score(mark) or mark == 0:
+            raise ValueError(f"pass_mark is {mark!r}; expected a number above 0, at most 1")
+        if is_service(verifier):
+            from verifiers.calls import Calls
+
+            Calls.of(verifier)
+    except ValueError as error:
+        raise UnknownVerifier(f"verifier {spec!r}: {error}") from None
 
 
 class _WithMarks:
     """A verifier whose responses may have further marks of thoughts."""
 
     def __init__(self, verifier: Verifier, marks: Any) -> None:
-        self._verifier, self.thinking_marks = verifier, marks
+        self.wrapped, self.thinking_marks = verifier, marks
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._verifier, name)
+        return getattr(self.wrapped, name)
 
 
 def _further(spec: str, marks: Any) -> Any:
@@ -95,44 +144,50 @@ def _further(spec: str, marks: Any) -> Any:
 
 
 def resolve(spec: str) -> str:
-    """Return the "module:attr" that `spec` names, without importing it. Raises `UnknownVerifier`."""
-    target = spec if ":" in spec else BUILT_IN.get(spec) or _plugins().get(spec)
+    """Return the "module:attr" or "/path/file.py:attr" that `spec` names, without importing it.
+
+    Raises `UnknownVerifier`.
+    """
+    module, colon, attribute = spec.rpartition(":")
+    if colon and _is_file(module):
+        return f"{_find(spec, module)}:{attribute}"
+    target = spec if colon else BUILT_IN.get(spec) or _plugins().get(spec)
     if target is None:
         raise UnknownVerifier(_unknown(spec))
     return target
 
 
+_folders: list[Path] = []
+"""Where a relative path to a verifier's file starts, before the current folder."""
+
+
+def add_folder(folder: Path) -> None:
+    """Look for verifiers in `folder` too: modules after everything that is installed, and files by relative paths."""
+    folder = folder.resolve()
+    if folder not in _folders:
+        _folders.append(folder)
+    if str(folder) not in sys.path:  # at the end: a file there hides no package
+        sys.path.append(str(folder))
+
+
+def _is_file(module: str) -> bool:
+    return module.endswith(".py") or "/" in module
+
+
+def _find(spec: str, path: str) -> Path:
+    """Raises `UnknownVerifier` if there is no such file."""
+    folders = [*_folders, Path.cwd()]
+    for folder in folders:
+        file = folder / Path(path).expanduser()
+        if file.is_file():
+            return file.resolve()
+    where = "" if Path(path).is_absolute() else f" in {' or '.join(dict.fromkeys(map(str, folders)))}"
+    raise UnknownVerifier(f"verifier {spec!r}: there is no file {path}{where}")
+
+
 def installed() -> dict[str, str]:
     """All verifiers that have a name: name → "module:Class"."""
     return _plugins() | BUILT_IN
-
-
-def judge(verifier: Verifier, problem: Problem, response: str) -> Verdict:
-    """Cut `response` by the verifier's `answer_format`, and return its verdict.
-
-    A response without an answer is "no_answer" unless the verifier has `judges_missing_answers = True`. An
-    exception of the verifier is not the policy's fault: status "error", score None. Only `MemoryError` is raised
-    (in a worker of a pool it means that the response ran into the memory limit).
-    """
-    from verifiers.extract import (
-        cut_for,
-    )  # late: compiling its patterns would double the time to import this package
-
-    try:
-        found = cut_for(verifier, problem, response)
-        if found.answer is None and not getattr(verifier, "judges_missing_answers", False):
-            return Verdict(0.0, "no_answer", detail=found.note)
-        verdict = verifier.verify(problem, found.trace, found.answer)
-    except MemoryError:
-        raise
-    except Exception as error:
-        return Verdict(None, "error", detail=f"{type(error).__name__}: {error}")
-    if not isinstance(verdict, Verdict):
-        kind = type(verdict).__name__
-        return Verdict(
-            None, "error", detail=f"TypeError: {verifier.name} returned {kind}, expected a Verdict"
-        )
-    return verdict
 
 
 def score(verifier: str | Verifier, problem: Problem, response: str, **options: Any) -> Verdict:
@@ -195,20 +250,41 @@ def _plugins() -> dict[str, str]:
 
 
 def _import(spec: str, target: str) -> Any:
-    module_name, _, attribute = target.partition(":")
+    module_name, _, attribute = target.rpartition(":")
     try:
-        found: Any = import_module(module_name)
+        found: Any = _from_file(Path(module_name)) if _is_file(module_name) else import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # one's own code may raise anything while it is imported
         raise UnknownVerifier(
-            f"verifier {spec!r} cannot be imported from {target!r}: {type(error).__name__}: {error}"
+            f"verifier {spec!r} cannot be imported from {target!r}: {in_words(error)}"
         ) from error
     return found
 
 
-def _checked(spec: str, cls: type, options: dict[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(cls).parameters.values()
+def _from_file(file: Path) -> Any:
+    """The module in `file`, under a name of its own; what lies beside it can be imported by it."""
+    from hashlib import blake2b
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    name = f"{file.stem}_{blake2b(str(file).encode(), digest_size=4).hexdigest()}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    found = spec_from_file_location(name, file)
+    if found is None or found.loader is None:
+        raise ImportError(f"{file} is not a Python file")
+    module = sys.modules[name] = module_from_spec(found)
+    try:
+        found.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _checked(spec: str, parameters: Sequence[inspect.Parameter], options: dict[str, Any]) -> dict[str, Any]:
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     known = [p.name for p in named]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
@@ -227,7 +303,7 @@ def _unknown(spec: str) -> str:
     return (
         f"no verifier named {spec!r}{_nearest(spec, known)}. Expected a name that is built in or "
         f"installed ({', '.join(known)}); a package of your own with an entry point in the group "
-        f'{ENTRY_POINTS!r}; or a path, "package.module:MyVerifier"'
+        f'{ENTRY_POINTS!r}; or a path, "package.module:MyVerifier" or "./my_file.py:MyVerifier"'
     )
 
 

@@ -45,19 +45,34 @@ class Summary:
     rows: int = 0
     seconds: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
-    scores: Counter[float | None] = field(default_factory=Counter)
+    solved: int = 0
+    judged: int = 0
+    score: float = 0.0
+    """Sum over the judged rows."""
+    partial: bool = False
+    """Some score lies between 0 and 1."""
+    pass_mark: float = 1.0
     audit: Audit | None = None
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the judged rows that are right; None if no row could be judged."""
-        judged = self.scores[1.0] + self.scores[0.0]
-        return self.scores[1.0] / judged if judged else None
+        """Share of the judged rows whose score reaches the pass mark; None if no row could be judged."""
+        return self.solved / self.judged if self.judged else None
+
+    @property
+    def mean_score(self) -> float | None:
+        """Of the judged rows; None if no row could be judged."""
+        return self.score / self.judged if self.judged else None
 
     def add(self, verdict: Verdict) -> None:
         self.rows += 1
         self.statuses[verdict.status] += 1
-        self.scores[verdict.score] += 1
+        self.pass_mark = verdict.pass_mark
+        if verdict.score is not None:
+            self.judged += 1
+            self.solved += bool(verdict.solved)
+            self.score += verdict.score
+            self.partial |= 0 < verdict.score < 1
 
     def __str__(self) -> str:
         rate = f", {self.rows / self.seconds:,.0f} a second" if self.seconds else ""
@@ -65,12 +80,15 @@ class Summary:
         lines += [
             f"  {status:<13}{n:>10,}  {n / self.rows:7.2%}" for status, n in self.statuses.most_common()
         ]
-        if self.accuracy is not None:
-            lines.append(f"  accuracy {self.accuracy:.2%} of the {self.rows - self.scores[None]:,} judged")
-        if self.scores[None]:
+        if self.accuracy is not None and not self.partial:
+            lines.append(f"  accuracy {self.accuracy:.2%} of the {self.judged:,} judged")
+        elif self.accuracy is not None:
             lines.append(
-                f"  {self.scores[None]:,} could not be judged, for reasons that are not the responses' fault"
+                f"  solved {self.accuracy:.2%} of the {self.judged:,} judged (a score of {self.pass_mark:g} or more); "
+                f"mean score {self.mean_score:.4f}"
             )
+        if unjudged := self.rows - self.judged:
+            lines.append(f"  {unjudged:,} could not be judged, for reasons that are not the responses' fault")
         if self.audit is not None:
             lines += ["", str(self.audit)]
         return "\n".join(lines)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verifiers.pool import VerifierPool
-from verifiers.registry import judge
+from verifiers.judging import judge
 from verifiers.types import Problem, Verdict, Verifier
 
 FIRST_SHOWN = 5
@@ -193,7 +193,7 @@ def _trials(result: SelfTest, problems: Sequence[Problem], verifier: Verifier) -
 
 
 def _enter(result: SelfTest, trial: _Trial, verdict: Verdict) -> None:
-    accepted = verdict.answer_score == 1.0
+    accepted = verdict.answer_score is not None and verdict.answer_score >= verdict.pass_mark
     id_ = trial.problem.id
     if trial.wrong:
         result.wrong += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 Status = Literal[
     "correct",  # the answer is right, and the reasoning consistent where that is checked
@@ -40,15 +40,28 @@ class Problem:
     that does not close it has no answer. Where `prompt` itself ends with the mark, this need not be given."""
 
 
+class Item(NamedTuple):
+    """One response to judge, whole and cut: what `verify_many` gets a list of."""
+
+    problem: Problem
+    trace: str
+    answer: str | None
+    response: str
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a verifier says of one response.
 
-    >>> Verdict(1.0, "correct", answer="1/2")
+    Raises ValueError for a score outside [0, 1] and for an unknown status.
+
+    >>> Verdict(1.0, "correct", answer="1/2").solved, Verdict(0.5, "incorrect", pass_mark=0.4).solved
+    (True, True)
     """
 
     score: float | None
-    """1.0 or 0.0; None if the response could not be judged for a reason that is not the policy's fault."""
+    """In [0, 1]: 1 right, 0 wrong, between them partial credit, which training rewards; None if the response could not
+    be judged for a reason that is not the policy's fault."""
     status: Status
     answer: str | None = None
     """The y that was judged, as canonical text."""
@@ -58,14 +71,29 @@ class Verdict:
     """Score of y alone: equal to `score` unless the verifier also checks the reasoning."""
     sound: float | None = None
     """Score of the reasoning alone: 1.0, 0.0, or None if it was not checked."""
+    pass_mark: float = 1.0
+    """The score from which a response counts as solved: the verifier's, put in by whoever calls it."""
 
     def __post_init__(self) -> None:
-        if self.score not in (0.0, 1.0, None):
-            raise ValueError(f"Verdict.score is {self.score!r}; expected 1.0, 0.0 or None")
+        for name in ("score", "answer_score"):
+            if not (getattr(self, name) is None or is_score(getattr(self, name))):
+                raise ValueError(
+                    f"Verdict.{name} is {getattr(self, name)!r}; expected a number from 0 to 1, or None"
+                )
         if self.status not in STATUSES:
             raise ValueError(f"Verdict.status is {self.status!r}; expected one of {', '.join(STATUSES)}")
         if self.answer_score is None and self.status not in ("unsound", "no_trace"):
             object.__setattr__(self, "answer_score", self.score)
+
+    @property
+    def solved(self) -> bool | None:
+        """The score reaches the pass mark: what the analysis counts. None where there is no score."""
+        return None if self.score is None else self.score >= self.pass_mark
+
+
+def is_score(value: object) -> bool:
+    """A number from 0 to 1; true and false are 1 and 0."""
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 @runtime_checkable
@@ -73,7 +101,13 @@ class Verifier(Protocol):
     """A rule that judges one response: all that a plug-in implements.
 
     `verify` is called in a worker process that may be killed; it need not be thread-safe, limit its own
-    time or catch its own errors. It must be deterministic.
+    time or catch its own errors. It must be deterministic. It may be `async def`, and return a number from 0 to 1 in
+    place of a `Verdict`. `verify_many(items)` in its place judges several responses with one call; a plain function
+    can be a verifier too (`verifiers.forms`).
+
+    Optional attributes: `pass_mark`, the score from which a response is solved (1 by default);
+    `judges_missing_answers`; `warm_up`, `close`, `deadline` (see `VerifierPool`); and for services `concurrency`,
+    `batch_size`, `timeout`, `retries`, `transient` (see `verifiers.calls`).
 
     >>> class Shout:
     ...     name, answer_format = "shout", "text"

@@ -21,7 +21,7 @@ from rlvr.sampling.shared import Decoder
 from rlvr.terminal import Terminal
 from tests.conftest import quickstart_config
 from verifiers import Problem, Verdict, load
-from verifiers.registry import judge
+from verifiers.judging import judge
 
 ORDERS: dict[str, Callable[[list], list]] = {
     "as submitted": list,

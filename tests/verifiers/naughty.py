@@ -44,6 +44,10 @@ class Naughty:
                 os._exit(9)
         elif what == "memory":
             return Verdict(1.0, "correct", str(len(bytearray(10**11))))
+        elif what == "unjudged":
+            return Verdict(None, "unverifiable", answer, argument)
+        elif what == "partly":
+            return Verdict(float(argument), "incorrect", answer)
         elif what == "raise":
             raise KeyError(argument)
         elif what == "print":
@@ -57,7 +61,7 @@ class Naughty:
         elif what == "modules":
             return Verdict(1.0, "correct", " ".join(sorted(sys.modules)))
         elif what == "nonsense":
-            return 1.0  # type: ignore[return-value]
+            return 7.5  # type: ignore[return-value]
         right = answer == problem.reference
         return Verdict(float(right), "correct" if right else "incorrect", answer)
 
@@ -82,3 +86,7 @@ class Patient(Naughty):
 class DiesAtBirth(Naughty):
     def warm_up(self) -> None:
         os._exit(3)
+
+
+class Lenient(Naughty):
+    pass_mark = 0.75

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from verifiers import PoolError, Problem, UnknownVerifier, VerifierPool, as_trl_reward
+from verifiers import PoolError, Problem, UnknownVerifier, VerifierFailed, VerifierPool, as_trl_reward
 from verifiers.pool import default_workers
 
 REPO = Path(__file__).resolve().parents[2]
@@ -91,8 +91,6 @@ def test_each_misdeed_costs_its_own_item_only():
         "killed": (0.0, "crash"),
         "garble": (0.0, "crash"),
         "memory": (0.0, "memory"),
-        "raise x": (None, "error"),
-        "nonsense": (None, "error"),
     }
     responses, expected = [], []
     for misdeed, outcome in misdeeds.items():
@@ -109,13 +107,31 @@ def test_each_misdeed_costs_its_own_item_only():
 
 
 def test_details_are_for_a_person(pool: VerifierPool):
-    details = [v.detail for v in pool.score([(P, r) for r in ("hang", "segfault", "exit", "raise x")])]
+    details = [v.detail for v in pool.score([(P, r) for r in ("hang", "segfault", "exit")])]
     assert details[0] == "no verdict within 1 s"
     assert details[1:3] == [
         "the worker that judged it died: signal 11 (Segmentation fault)",
         "the worker that judged it died: exit code 7",
     ]
-    assert details[3] == "KeyError: 'x'"
+
+
+@pytest.mark.parametrize(
+    "misdeed, words",
+    [
+        ("raise x", r"KeyError: 'x' \(.*naughty.py, line \d+, in verify: raise KeyError\(argument\)\)"),
+        ("nonsense", "returned 7.5 for problem 'p'; expected a Verdict or a score from 0 to 1"),
+    ],
+)
+def test_a_verifier_that_fails_is_an_error_for_the_caller_who_asked(
+    pool: VerifierPool, misdeed: str, words: str
+):
+    asked = [pool.submit(P, text) for text in ("a", misdeed, "b")]
+    assert asked[0].result().status == "correct" and asked[2].result().status == "incorrect"
+    for _ in range(2):  # it is not remembered
+        with pytest.raises(VerifierFailed, match=words):
+            pool.submit(P, misdeed).result()
+    with pytest.raises(VerifierFailed, match=words):
+        asked[1].result()
 
 
 def test_a_hang_ends_at_the_deadline_and_holds_nobody_up(pool: VerifierPool):
@@ -159,14 +175,12 @@ def test_equal_items_are_judged_once_and_remembered(tmp_path: Path):
         assert pool.stats.cache_hits == 150
 
 
-def test_the_cache_forgets_the_oldest_and_never_keeps_an_error():
+def test_the_cache_forgets_the_oldest():
     with VerifierPool(NAUGHTY, workers=1, cache=2) as pool:
-        judge(pool, "1", "2", "3", "raise x")
+        judge(pool, "1", "2", "3")
         judge(pool, "1")
         assert pool.stats.cache_hits == 0
         judge(pool, "3", "1")
-        assert pool.stats.cache_hits == 2
-        judge(pool, "raise x")
         assert pool.stats.cache_hits == 2
 
 
@@ -366,7 +380,7 @@ def test_as_a_reward_function_of_trl(column: str):
     prompts = ["x", "y", "z", "w"]
     try:
         plain = reward(
-            prompts=prompts, completions=["a", "b", "raise x", "a"], completion_ids=[[1]] * 4,
+            prompts=prompts, completions=["a", "b", "c", "a"], completion_ids=[[1]] * 4,
             trainer_state=None, log_metric=metrics.__setitem__, **{column: ["a", "a", "a", None]},
         )  # fmt: skip
         chat = reward(
@@ -379,9 +393,13 @@ def test_as_a_reward_function_of_trl(column: str):
         )
         with pytest.raises(ValueError, match=r"no column 'reference', 'answer', 'solution'.*gold"):
             reward(prompts=["x"], completions=["a"], gold=["a"])
+        with pytest.raises(
+            VerifierFailed, match="KeyError: 'x'"
+        ):  # the trainer stops, and does not go on without
+            reward(prompts=["x"], completions=["raise x"], **{column: ["a"]})
     finally:
         reward.pool.close()  # type: ignore[attr-defined]
-    assert plain == [1.0, 0.0, None, None]
+    assert plain == [1.0, 0.0, 0.0, None]
     assert chat == [1.0, 0.0]
-    assert metrics == {"verdicts/correct": 0.25, "verdicts/incorrect": 0.25, "verdicts/error": 0.25}
+    assert metrics == {"verdicts/correct": 0.25, "verdicts/incorrect": 0.5}
     assert reward.__name__ == "Naughty"

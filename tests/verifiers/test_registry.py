@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import verifiers
-from verifiers import BadOption, Problem, UnknownVerifier, Verdict
+from verifiers import BadOption, Problem, UnknownVerifier, Verdict, VerifierFailed
 
 REPO = Path(__file__).resolve().parents[2]
 HERE = str(Path(__file__).resolve().parent)
@@ -105,7 +105,12 @@ def test_an_unknown_name_teaches():
     [
         ("no_such_module:V", "No module named 'no_such_module'"),
         (f"{__name__}:Nobody", "no attribute 'Nobody'"),
-        ("json:dumps", "no attribute 'verify'"),
+        (
+            "json:dumps",
+            r"json:dumps is not a verifier: a function is one as `def reward\(problem, response\)",
+        ),
+        ("json:JSONDecoder", "the class JSONDecoder has no method 'verify'"),
+        (f"{__name__}:PROBLEM", "no attribute 'name'"),
         (":V", "':V'"),
     ],
 )
@@ -123,7 +128,7 @@ def test_options_are_checked_by_name():
 
 def test_an_unknown_answer_format_is_an_error_when_the_verifier_is_loaded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Shout, "answer_format", "boxd")
-    with pytest.raises(ValueError, match="'boxd'; expected one of"):
+    with pytest.raises(UnknownVerifier, match="answer_format is 'boxd'; expected one of"):
         verifiers.load(SHOUT)
 
 
@@ -132,10 +137,15 @@ def test_a_missing_answer_is_judged_only_by_who_asks_for_it():
     assert verifiers.score(Picky(True), PROBLEM, "  ").detail == "looked all the same"
 
 
-def test_what_a_verifier_raises_is_our_fault_and_not_the_policys():
-    verdict = verifiers.score(SHOUT, Problem("p", "", reference=None), "HELLO!")
-    assert (verdict.score, verdict.status) == (None, "error")
-    assert verdict.detail == "AttributeError: 'NoneType' object has no attribute 'upper'"
+def test_what_a_verifier_of_ones_own_raises_stops_whoever_asked_and_is_told_with_its_place():
+    with pytest.raises(VerifierFailed) as caught:
+        verifiers.score(SHOUT, Problem("p", "", reference=None), "HELLO!")
+    line = "right = answer == problem.reference.upper() + self.ending"
+    number = Path(__file__).read_text().splitlines().index(f"        {line}") + 1
+    assert str(caught.value) == (
+        "verifier 'shout' failed on problem 'p': AttributeError: 'NoneType' object has no attribute 'upper' "
+        f"({__file__}, line {number}, in verify: {line})"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(verifiers.installed()))

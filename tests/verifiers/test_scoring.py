@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifiers import Problem
+from verifiers import Problem, VerifierFailed
 from verifiers.audit import Audit, Share, floor, read_label
 from verifiers.scoring import RowError, score_file, self_test
 from verifiers.types import Verdict
@@ -42,7 +42,7 @@ def test_each_row_comes_back_in_order_with_its_verdict(tmp_path: Path, capsys: p
     rows = [
         {"id": 7, "prompt": "?", "response": "a", "reference": "a", "mine": {"x": [1, None]}},
         {"response": " ", "reference": "a"},
-        {"response": "raise x", "reference": "a"},
+        {"response": "unjudged", "reference": "a"},
         {"response": "émoji 🧮 \ud800", "reference": "a"},
         *[{"response": f"answer {i}", "reference": "answer 3"} for i in range(600)],
     ]
@@ -51,12 +51,33 @@ def test_each_row_comes_back_in_order_with_its_verdict(tmp_path: Path, capsys: p
     scored = read(out)
     assert [{k: v for k, v in row.items() if k in old} for row, old in zip(scored, rows, strict=True)] == rows
     assert scored[0] == rows[0] | {"score": 1.0, "status": "correct", "answer": "a", "detail": ""}
-    assert [row["status"] for row in scored[:4]] == ["correct", "no_answer", "error", "incorrect"]
+    assert [row["status"] for row in scored[:4]] == ["correct", "no_answer", "unverifiable", "incorrect"]
     assert [row["score"] for row in scored[:4]] == [1.0, 0.0, None, 0.0]
     assert [row["answer"] for row in scored[4:]] == [f"answer {i}" for i in range(600)]
     assert summary.rows == 604 and summary.statuses["correct"] == 2 and summary.accuracy == 2 / 603
     captured = capsys.readouterr()
     assert captured.out == "" and "1 could not be judged" in captured.err and "correct" in captured.err
+
+
+def test_partial_credit_is_solved_from_the_pass_mark_on_and_has_a_mean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    rows = [{"response": f"partly {score}", "reference": "a"} for score in (0, 0.25, 0.75, 1)]
+    file = write(tmp_path / "in.jsonl", [*rows, {"response": "unjudged", "reference": "a"}])
+    summary = score_file(file, "naughty:Lenient", output=tmp_path / "out.jsonl", workers=1)
+    assert [row["score"] for row in read(tmp_path / "out.jsonl")] == [0, 0.25, 0.75, 1, None]
+    assert (summary.accuracy, summary.mean_score) == (0.5, 0.5)
+    said = capsys.readouterr().err
+    assert "solved 50.00% of the 4 judged (a score of 0.75 or more)" in said and "mean score 0.5000" in said
+    summary = score_file(file, NAUGHTY, output=tmp_path / "out.jsonl", workers=1)
+    assert (summary.accuracy, summary.mean_score) == (0.25, 0.5)
+
+
+def test_a_verifier_that_fails_ends_the_file_and_names_the_row(tmp_path: Path):
+    rows = [{"response": text, "reference": "a", "id": text} for text in ("a", "raise x", "b")]
+    with pytest.raises(VerifierFailed, match=r"on problem 'raise x': KeyError: 'x' \(.*naughty.py, line"):
+        score_file(write(tmp_path / "in.jsonl", rows), NAUGHTY, output=tmp_path / "out.jsonl", workers=1)
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_standard_input_and_output(
@@ -137,7 +158,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_audit_counts_what_was_made(tmp_path: Path):
-    made = {(True, "a"): 37, (True, "b"): 3, (False, "b"): 95, (False, "a"): 5, (False, "raise x"): 2}
+    made = {(True, "a"): 37, (True, "b"): 3, (False, "b"): 95, (False, "a"): 5, (False, "unjudged x"): 2}
     rows = [
         {
             "id": f"{label}-{response}-{i}",
@@ -191,7 +212,7 @@ def test_the_floor_is_that_of_the_metrics():
 @settings(deadline=None, max_examples=100, derandomize=True)
 def test_every_row_is_in_exactly_one_place(rows: list[tuple[bool, float | None]]):
     audit = Audit()
-    status = {1.0: "correct", 0.0: "incorrect", None: "error"}
+    status = {1.0: "correct", 0.0: "incorrect", None: "unverifiable"}
     for line, (label, score) in enumerate(rows):
         audit.add(label, Verdict(score, status[score]), line, Problem("p", "", "r"))  # type: ignore[arg-type]
     assert audit.accuracy.n + audit.unjudged == len(rows)
@@ -214,14 +235,14 @@ def test_labels_are_read_in_the_usual_spellings(value: object, label: bool | Non
 
 def test_self_test_names_the_golds_that_a_verifier_gets_wrong():
     problems = [
-        Problem(f"p{i}", "", reference) for i, reference in enumerate(["a", "b", "b", "raise x", " ", "c"])
+        Problem(f"p{i}", "", reference) for i, reference in enumerate(["a", "b", "b", "unjudged x", " ", "c"])
     ]
     problems.append(Problem("tests", "", {"tests": []}))
     for result in (self_test(problems, NAUGHTY), self_test(problems, _instance())):
         assert result.problems == 7 and result.untestable == ["tests"]
         assert result.own_accepted == 4
         assert result.own_refused == [
-            ("p3", "error KeyError: 'x'"),
+            ("p3", "unverifiable x"),
             ("p4", "no_answer the response is empty"),
         ]
         assert (result.neighbours, result.neighbours_refused) == (5, 5)

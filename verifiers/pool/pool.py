@@ -47,8 +47,8 @@ class VerifierPool:
     Raises ValueError for a number out of range, `UnknownVerifier` for an unknown name.
 
     A response that ran past its deadline gets 0.0 "timeout". One that ran out of memory gets 0.0 "memory", one
-    whose worker died 0.0 "crash"; both only if it happens again, alone on a fresh worker. Where the verifier
-    itself raised, the verdict is None "error".
+    whose worker died 0.0 "crash"; both only if it happens again, alone on a fresh worker. Where a verifier of one's
+    own raised, or its service gave no answer, the future raises `VerifierFailed`.
 
     A verifier may have `warm_up()`, called once in each worker before its first response; `close()`, called
     when the pool closes; and `deadline`, the seconds that it needs at least because it enforces deadlines itself.
@@ -76,9 +76,16 @@ class VerifierPool:
             raise ValueError(
                 f"deadline={deadline}, memory_mb={memory_mb}, cache={cache}: expected > 0, > 0, >= 0"
             )
-        resolve(spec)
+        target = resolve(spec)
         self._settings = Settings(
-            spec, dict(options or {}), workers or default_workers(), deadline, memory_mb, cache
+            target
+            if target.startswith("/")
+            else spec,  # a file stays the same one, wherever the process goes
+            dict(options or {}),
+            workers or default_workers(),
+            deadline,
+            memory_mb,
+            cache,
         )
         self._scheduler = Scheduler(self._settings)
         self._finalizer = weakref.finalize(self, self._scheduler.close, wait=False)

@@ -100,6 +100,8 @@ class Scheduler:
     def _next_chunk(self, thread: WorkerThread) -> list[Task]:
         fair = -(-len(self.queue) // max(1, len(self.threads)))
         size = min(MAX_CHUNK, fair, max(1, int(CHUNK_SECONDS / self.seconds_per_task)))
+        if thread.at_once > 1:  # a service: as many as it is asked at once, however long one takes
+            size = min(fair, thread.at_once)
         chunk: list[Task] = []
         while self.queue and len(chunk) < size:
             task = self.queue.popleft()
@@ -124,7 +126,7 @@ class Scheduler:
         now = time.monotonic()
         found = False
         for thread in self.threads:
-            if now - thread.since > STALLED:
+            if now - thread.since > STALLED and thread.at_once == 1:
                 behind = [
                     task
                     for task in thread.chunk[thread.position + 1 :]

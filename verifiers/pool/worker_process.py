@@ -16,9 +16,11 @@ import struct
 import sys
 from typing import Any
 
-from verifiers.registry import judge, load
+from verifiers.judging import VerifierFailed, in_words, is_service, judge_many
+from verifiers.registry import BadOption, UnknownVerifier, load
 from verifiers.types import Problem, Verdict, Verifier
 
+MARGIN = 5.0  # seconds that a service's calls may take beyond their own limits
 MAX_FRAME = 1 << 30  # bytes; a longer message means that the stream is corrupt
 _LENGTH = struct.Struct(">I")
 
@@ -72,10 +74,13 @@ def main() -> None:
     _die_with_parent(int(sys.argv[3]))
     with contextlib.suppress(EOFError):  # the parent closed the connection: no more work
         verifier = _load(channel)
+        at_once = _capacity(verifier)
         try:
             while True:
-                for payload in pickle.loads(channel.receive()):
-                    channel.send(_reply(verifier, payload))
+                payloads = pickle.loads(channel.receive())
+                for start in range(0, len(payloads), at_once):
+                    for reply in _replies(verifier, payloads[start : start + at_once]):
+                        channel.send(reply)
         finally:
             close = getattr(verifier, "close", None)
             if close is not None:
@@ -93,31 +98,55 @@ def _load(channel: Channel) -> Verifier:
         if warm_up is not None:
             warm_up()
     except Exception as error:
-        channel.send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
+        known = isinstance(error, UnknownVerifier | BadOption)  # else it is `warm_up` of one's own code
+        channel.send(json.dumps({"failed": str(error) if known else in_words(error)}).encode())
         raise EOFError from error
     _limit_memory(order["memory_mb"])
-    channel.send(json.dumps({"deadline": float(getattr(verifier, "deadline", 0.0))}).encode())
+    reply: dict[str, Any] = {"deadline": float(getattr(verifier, "deadline", 0.0)), "at_once": 1}
+    if is_service(verifier):
+        from verifiers.calls import Calls
+
+        how = Calls.of(verifier)
+        reply = {"deadline": max(reply["deadline"], how.longest + MARGIN), "at_once": how.capacity}
+    channel.send(json.dumps(reply).encode())
     return verifier
 
 
-def _reply(verifier: Verifier, payload: bytes) -> bytes:
+def _capacity(verifier: Verifier) -> int:
+    """Responses that it judges at once."""
+    if not is_service(verifier):
+        return 1
+    from verifiers.calls import Calls
+
+    return Calls.of(verifier).capacity
+
+
+def _replies(verifier: Verifier, payloads: list[bytes]) -> list[bytes]:
+    """One for each payload, in order."""
+    pairs: list[tuple[Problem, str]] = []
+    for payload in payloads:
+        try:
+            id_, prompt, reference, meta, opened, response = pickle.loads(payload)
+        except Exception as error:
+            unreadable = json.dumps({"unreadable": f"{type(error).__name__}: {error}"}).encode()
+            return [unreadable] * len(payloads)
+        pairs.append((Problem(id_, prompt, reference, meta, opened), response))
     try:
-        id_, prompt, reference, meta, opened, response = pickle.loads(payload)
-    except Exception as error:
-        return json.dumps({"unreadable": f"{type(error).__name__}: {error}"}).encode()
-    try:
-        verdict = judge(verifier, Problem(id_, prompt, reference, meta, opened), response)
+        return [_encode(verdict) for verdict in judge_many(verifier, pairs)]
     except MemoryError:
-        return b'{"memory": true}'
-    try:
-        return _encode(verdict)
-    except TypeError as error:
-        return _encode(Verdict(None, "error", detail=f"TypeError: a field of the verdict: {error}"))
+        return [b'{"memory": true}'] * len(payloads)
+    except VerifierFailed as failed:
+        return [json.dumps({"raised": str(failed)}).encode()] * len(payloads)
 
 
 def _encode(verdict: Verdict) -> bytes:
+    """Raises `VerifierFailed` for a verdict with a field that is no text or number."""
     row: list[Any] = [verdict.score, verdict.status, verdict.answer, verdict.detail]
-    return json.dumps([*row, verdict.answer_score, verdict.sound]).encode()
+    row += [verdict.answer_score, verdict.sound, verdict.pass_mark]
+    try:
+        return json.dumps(row).encode()
+    except TypeError as error:
+        raise VerifierFailed(f"a field of the verdict is no text or number: {error}") from error
 
 
 def _limit_memory(memory_mb: int) -> None:

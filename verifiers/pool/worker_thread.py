@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verifiers.judging import VerifierFailed
 from verifiers.pool.worker_process import Channel
 from verifiers.types import Status, Verdict
 
@@ -87,6 +88,11 @@ class WorkerThread(threading.Thread):
         self.position = 0
         self.since = 0.0
 
+    @property
+    def at_once(self) -> int:
+        """Responses that its worker judges at the same time; 1 before there is one."""
+        return self.worker.at_once if self.worker else 1
+
     def run(self) -> None:
         while chunk := self.scheduler.take(self):
             try:
@@ -120,7 +126,7 @@ class WorkerThread(threading.Thread):
         Unless it ran into the deadline, it is tried once more, alone on a fresh worker: earlier tasks may have used
         up the first one.
         """
-        outcome: Verdict | TypeError | Lost = lost
+        outcome: Verdict | TypeError | VerifierFailed | Lost = lost
         if lost.status != "timeout":
             self.chunk, self.position, self.since = [task], 0, time.monotonic()
             outcome = self._outcome(self._send([task]), task)
@@ -131,7 +137,7 @@ class WorkerThread(threading.Thread):
             outcome = Verdict(0.0, outcome.status, detail=outcome.detail)
         self.scheduler.settle(task, outcome)
 
-    def _outcome(self, worker: Worker, task: Task) -> Verdict | TypeError | Lost:
+    def _outcome(self, worker: Worker, task: Task) -> Verdict | TypeError | VerifierFailed | Lost:
         return worker.outcome(lambda: self.scheduler.is_cancelled(task))
 
     def _send(self, tasks: list[Task]) -> Worker:
@@ -192,6 +198,9 @@ class Worker:
             )
         self.channel = Channel(own_end)
         self.deadline = settings.deadline
+        self.spec = settings.spec
+        self.at_once = 1
+        """Responses that the verifier judges at the same time; more than 1 for a service."""
 
     def prepare(self, settings: Settings) -> None:
         """Let the worker load the verifier.
@@ -205,15 +214,22 @@ class Worker:
         if "failed" in reply:
             raise PoolError(f"the verifier {settings.spec!r} does not load in a worker: {reply['failed']}")
         self.deadline = max(settings.deadline, reply["deadline"])
+        self.at_once = reply["at_once"]
 
-    def outcome(self, is_cancelled: Callable[[], bool]) -> Verdict | TypeError | Lost:
+    def outcome(self, is_cancelled: Callable[[], bool]) -> Verdict | TypeError | VerifierFailed | Lost:
         """Wait for the next verdict, until the deadline or until `is_cancelled`.
 
-        A `TypeError` is returned, for the caller, if the worker could not unpickle the problem.
+        For the caller, a `TypeError` is returned if the worker could not unpickle the problem, and a `VerifierFailed`
+        if the verifier's own code raised, or its service did not answer in time.
         """
         try:
             message = self._receive(self.deadline, is_cancelled)
         except TimeoutError:
+            if self.at_once > 1:
+                return VerifierFailed(
+                    f"verifier {self.spec!r} gave no answer within {self.deadline:g} s, although its calls have "
+                    "time-outs: does it block where it should await?"
+                )
             return Lost("timeout", f"no verdict within {self.deadline:g} s")
         except EOFError:
             return Lost("crash", f"the worker that judged it died: {self.exit_reason()}")
@@ -223,6 +239,8 @@ class Worker:
                 return Verdict(*reply)
             if "unreadable" in reply:
                 return TypeError(f"a problem cannot be read in a worker: {reply['unreadable']}")
+            if "raised" in reply:
+                return VerifierFailed(reply["raised"])
         except (ValueError, TypeError):
             return Lost("crash", "the worker that judged it sent a malformed verdict")
         return Lost("memory", "judging it took more memory than the pool allows")
