@@ -11,6 +11,7 @@ from rlvr import config as configuration
 from rlvr.config import ConfigError
 from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.terminal import Terminal
+from verifiers import add_folder
 
 
 def run(args: argparse.Namespace) -> int:
@@ -19,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
         return help_config()
     from rlvr import pipeline, sweep
 
-    file, grid = _file(args), configuration.cells(args.overrides)
+    file, grid = _file(args.config), configuration.cells(args.overrides)
     if len(grid) > 1:
         return sweep.run(grid, file, _folder(args, file, sweep=True), _terminal(args))
     config = configuration.load(file, args.overrides)
@@ -33,7 +34,7 @@ def train(args: argparse.Namespace) -> int:
         return help_config()
     from rlvr import pipeline
 
-    file = _file(args)
+    file = _file(args.config)
     config = configuration.load(file, configuration.single(args.overrides, "train"))
     folder, terminal = _folder(args, file), _terminal(args)
     with (
@@ -51,7 +52,7 @@ def evaluate(args: argparse.Namespace) -> int:
     from rlvr import report as reports
     from rlvr.sampling import load_sampler
 
-    file = configuration.find(args.config)
+    file = _file(args.config)
     # training keys do not matter, and must not cause an error (temperature 0 is fine for an evaluation)
     overrides = configuration.single(args.overrides, "eval")
     config = configuration.load(file, [f"model={args.model}", "train.steps=0", *overrides])
@@ -86,6 +87,7 @@ def score(args: argparse.Namespace) -> int:
     """Verdicts for responses that another system generated."""
     from verifiers.scoring import score_file
 
+    add_folder(Path.cwd())
     options = dict(_pair(text, "--option") for text in args.option)
     columns = dict(_pair(text, "--map") for text in args.map)
     score_file(
@@ -131,7 +133,7 @@ def check(args: argparse.Namespace) -> int:
     from rlvr import pipeline, sweep
 
     terminal = _terminal(args)
-    file, grid = configuration.find(args.config), configuration.cells(args.overrides)
+    file, grid = _file(args.config), configuration.cells(args.overrides)
     if len(grid) > 1:
         for part in sweep.plan(grid, file, _folder(args, file, sweep=True)):
             terminal.show(part.cell.name)
@@ -150,13 +152,17 @@ def help_config() -> int:
     return 0
 
 
-def _file(args: argparse.Namespace) -> Path:
-    """The config file that was named."""
-    if args.config is None:
+def _file(name: str | None) -> Path:
+    """The config file of this name. One's own code (verifiers, hooks) is looked for in its folder, then in the current
+    one."""
+    if name is None:
         raise ConfigError(
             "a config is needed: a YAML file, or the name of a packaged recipe such as quickstart"
         )
-    return configuration.find(args.config)
+    file = configuration.find(name)
+    add_folder(file.parent)
+    add_folder(Path.cwd())
+    return file
 
 
 def _folder(args: argparse.Namespace, file: Path, sweep: bool = False) -> Path:

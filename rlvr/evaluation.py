@@ -13,7 +13,6 @@ from rlvr import rollouts
 from rlvr.config import Config
 from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence
-from rlvr.launch import signals
 from rlvr.launch.processes import independently, processes
 from rlvr.machine import thinking_marks
 from rlvr.policy import Policy, PolicyError
@@ -22,7 +21,7 @@ from rlvr.run import versions
 from rlvr.sampling import Sampler
 from rlvr.sampling.driver import Request, Rolled, encode, roll
 from rlvr.terminal import Terminal
-from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
+from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome, verdict_of
 from verifiers import Problem
 from verifiers.pool import VerifierPool
 
@@ -117,9 +116,7 @@ class Evaluator:
 
         def write(rolled: Sequence[Rolled]) -> None:
             with independently():
-                rows = [
-                    e.row(sampler.policy.name, verifier, signals.result(verdict)) for e, verdict in rolled
-                ]
+                rows = [e.row(sampler.policy.name, verifier, verdict_of(verdict)) for e, verdict in rolled]
             if state.num_processes > 1:
                 rows = gather_object(rows)
             monitor.see(map(outcome, rows), into.stem)

@@ -13,12 +13,14 @@ NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS,
 
 def expected(error: Exception) -> bool:
     """The user can fix it: a message is enough, without a traceback."""
-    from verifiers import BadOption, PoolError, UnknownVerifier
+    from verifiers import BadOption, PoolError, UnknownVerifier, VerifierFailed
     from verifiers.scoring import RowError
 
     if isinstance(error, OSError):
         return error.errno in (*FULL, *NO_PLACE)
-    return isinstance(error, UserError | RunError | UnknownVerifier | BadOption | PoolError | RowError)
+    return isinstance(
+        error, UserError | RunError | UnknownVerifier | BadOption | PoolError | VerifierFailed | RowError
+    )
 
 
 def full(error: Exception) -> bool:

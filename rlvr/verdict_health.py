@@ -1,18 +1,35 @@
-"""Stops a run whose verifier cannot judge most responses: training and figures would be noise."""
+"""Stops a run whose verifier fails, or cannot judge most responses: training and figures would be noise."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from concurrent.futures import Future
 
 from rlvr.errors import RunError
+from rlvr.launch import signals
 from rlvr.rollouts import Rollout
+from verifiers import Verdict, VerifierFailed
 
 PROBLEMS = 8
 """Problems over which the share is taken: one bad reference says nothing about the verifier."""
 
 Outcome = tuple[bool, str]
 """Whether there is a verdict, and the reason where there is not."""
+
+
+def verdict_of(future: Future[Verdict]) -> Verdict:
+    """The verdict, once it is there.
+
+    Raises:
+        RunError: the verifier's own code failed; other verdicts of it are not to be trusted either.
+    """
+    try:
+        return signals.result(future)
+    except VerifierFailed as failed:
+        raise RunError(
+            f"{failed}. Everything written before is complete: with the verifier repaired, the same command continues."
+        ) from failed
 
 
 def outcome(row: Rollout) -> Outcome:

@@ -14,7 +14,6 @@ import torch
 from accelerate.utils import gather_object
 
 from rlvr.config import TrainConfig
-from rlvr.launch import signals
 from rlvr.launch.processes import independently
 from rlvr.rollouts import Rollout
 from rlvr.rollouts.types import Episode
@@ -24,6 +23,7 @@ from rlvr.training.importance import Tokens
 from rlvr.training.objective import Totals
 from rlvr.training.packing import Prompted, Sample
 from rlvr.training.rewards import reward
+from rlvr.verdict_health import verdict_of
 from verifiers import Verdict
 
 
@@ -43,7 +43,7 @@ class Group:
 
     @property
     def outcome(self) -> Outcome:
-        passed = sum(verdict.score == 1.0 for verdict in self.verdicts)
+        passed = sum(bool(verdict.solved) for verdict in self.verdicts)
         return Outcome(self.index, passed, sum(verdict.score is not None for verdict in self.verdicts))
 
 
@@ -52,7 +52,7 @@ def wait_for_verdicts(groups: Sequence[Group], train: TrainConfig) -> float:
     start = time.perf_counter()
     with independently():
         for group in groups:
-            group.verdicts = [signals.result(future) for future in group.pending]
+            group.verdicts = [verdict_of(future) for future in group.pending]
     for group in groups:
         group.rewards = [reward(train, v, e) for v, e in zip(group.verdicts, group.episodes, strict=True)]
     return time.perf_counter() - start
