@@ -39,6 +39,8 @@ class Evaluator:
     evidence: Evidence
     pool: VerifierPool
     terminal: Terminal
+    pass_mark: float = 1.0
+    """The score from which the verifier calls a response solved."""
 
     def evaluate(
         self,
@@ -179,6 +181,7 @@ class Evaluator:
             "stop": list(sampling.stop),
             "verifier": config.verifier,
             "verifier_options": {**thinking_marks(config), **config.verifier_options},
+            **({} if self.pass_mark == 1 else {"pass_mark": self.pass_mark}),
             "evidence": self.evidence.describe(),
             "seed": config.seed,
             "versions": versions(),
@@ -252,17 +255,17 @@ def forget_unjudged(file: Path) -> None:
 
 
 def pass_rates(file: Path, search_budget: int) -> dict[str, float]:
-    """Mean pass@1 and pass@K of a finished evaluation, for the training curve."""
+    """Mean pass@1, pass@K and score of a finished evaluation, for the training curve."""
     import numpy as np
 
     from rlvr.analysis.passk import pass_at_k
     from rlvr.rollouts.evaluations import read
 
     samples = read(file, file.stem)[0].samples
-    rates = {k: pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}
-    return {
-        f"eval/pass@{k}": float(np.nanmean(rate)) for k, rate in rates.items() if not np.isnan(rate).all()
-    }
+    rates = {f"eval/pass@{k}": pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}
+    if samples.mean_score is not None:
+        rates["eval/mean_score"] = samples.mean_score
+    return {name: float(np.nanmean(rate)) for name, rate in rates.items() if not np.isnan(rate).all()}
 
 
 def rescored(file: Path, policy: str) -> bool:

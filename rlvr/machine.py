@@ -16,7 +16,7 @@ from rlvr.errors import UserError
 from rlvr.launch.processes import processes
 from rlvr.run import versions
 from rlvr.sampling import takes_vllm, vllm_engine
-from verifiers import Problem
+from verifiers import Problem, Verifier
 
 if TYPE_CHECKING:
     from verifiers.self_test import SelfTest
@@ -114,8 +114,11 @@ def check_answers(tested: SelfTest, least: float) -> None:
         )
 
 
-def check_parts(config: Config) -> None:
+def check_parts(config: Config) -> float:
     """Refuse what the config needs and this machine does not have, before a model is loaded.
+
+    Returns:
+        The score from which the verifier calls a response solved.
 
     Raises:
         UserError and the verifiers' own errors.
@@ -124,8 +127,10 @@ def check_parts(config: Config) -> None:
 
     check_location(config.model)
     verifier = verifiers.load(config.verifier, **verifier_options(config))
-    if close := getattr(verifier, "close", None):
-        close()
+    close_verifier(verifier)
+    if config.train.steps:
+        for term in config.train.rewards:
+            close_verifier(verifiers.load(term.verifier, **term.verifier_options))
     check_sandbox(config)
     check_engine(config.sampling, training=config.train.steps > 0)
     if config.resume not in ("auto", "never") and processes().is_main_process:
@@ -141,6 +146,13 @@ def check_parts(config: Config) -> None:
 
         arguments.check(config.train)
         arguments.trackers(config.train.trl.get("report_to"))
+    return float(getattr(verifier, "pass_mark", 1.0))
+
+
+def close_verifier(verifier: Verifier) -> None:
+    """A verifier that was loaded to look at it."""
+    if close := getattr(verifier, "close", None):
+        close()
 
 
 def check_engine(sampling: SamplingConfig, training: bool) -> None:

@@ -94,7 +94,7 @@ def prepare(
     Raises:
         UserError and the verifiers' own errors: the first thing that would stop the run.
     """
-    machine.check_parts(config)
+    pass_mark = machine.check_parts(config)
     problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
     examined = [*problems.heldout, *chain.from_iterable(problems.probes.values())]
     evidence = Evidence(config.evidence, problems.train, examined)
@@ -111,7 +111,7 @@ def prepare(
         deadline=verification.deadline,
         memory_mb=verification.memory_mb,
     ) as pool:
-        yield problems, Evaluator(config, evidence, pool, terminal)
+        yield problems, Evaluator(config, evidence, pool, terminal, pass_mark)
 
 
 def evaluate(

@@ -39,9 +39,9 @@ class Terminal:
 
     def __init__(self, quiet: bool = False, main: bool = True) -> None:
         """`main` is True in one process of a distributed run; the others print nothing."""
-        plain = {"highlight": False, "emoji": False}  # `my_graders:B:` is a name, not a picture
-        self.console = Console(stderr=True, quiet=quiet or not main, **plain)
-        self.result = Console(quiet=not main, **plain)
+        # without emoji: `my_graders:B:` is a name, not a picture
+        self.console = Console(stderr=True, highlight=False, emoji=False, quiet=quiet or not main)
+        self.result = Console(highlight=False, emoji=False, quiet=not main)
         self.main = main
 
     def log_to(self, file: Path) -> None:

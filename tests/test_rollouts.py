@@ -110,7 +110,7 @@ def test_the_table_of_keys_and_the_row_have_the_same_names():
 def test_a_reference_may_hold_what_json_cannot_and_a_score_may_not():
     line = row(reference={"tests": [math.inf]}).to_json_line()
     assert Rollout.from_json(rollouts.parse(line.encode())).reference == {"tests": [math.inf]}
-    with pytest.raises(ValueError, match="JSON compliant"):
+    with pytest.raises(ValueError, match="score is nan; expected a number from 0 to 1"):
         row(reference={"tests": [math.inf]}, score=math.nan).to_json_line()
 
 

@@ -24,6 +24,7 @@ BUILT_IN: dict[str, str] = {
     "exact": "verifiers.simple:ExactVerifier",
     "regex": "verifiers.simple:RegexVerifier",
     "code": "verifiers.code:CodeVerifier",
+    "format": "verifiers.format:FormatVerifier",
 }
 
 

@@ -79,19 +79,21 @@ class LogProbs:
 class Samples:
     """One policy's evaluation. Arrays have shape (M,), one entry per problem, in the order of `problem_ids`.
 
-    `n` counts scored samples and `c` the correct ones. Samples that could not be judged (score None) are in
-    neither; `excluded` counts them. Truncated and unparsable samples are in `n` as wrong, and are counted
-    separately in `truncated` and `no_answer`. `c_answer` counts right answers whatever the reasoning,
-    `c_sound` right answers with sound reasoning; NaN for problems whose reasoning nobody looked at, None
-    where nobody looked at all. `tokens` is the mean completion length of a problem's samples (NaN: unknown).
-    `traces` counts distinct whole traces as `answers` counts answers, where any number of a problem's traces
-    may be correct.
+    `n` counts scored samples and `c` the correct ones, whose score reaches the verifier's pass mark. Samples that could
+    not be judged (score None) are in neither; `excluded` counts them. Truncated and unparsable samples are in `n` as
+    wrong, and are counted separately in `truncated` and `no_answer`. `score` is the sum of a problem's scores, which
+    differs from `c` where there is partial credit; None where only counts are known. `c_answer` counts right answers
+    whatever the reasoning, `c_sound` right answers with sound reasoning; NaN for problems whose reasoning nobody looked
+    at, None where nobody looked at all. `tokens` is the mean completion length of a problem's samples (NaN: unknown).
+    `traces` counts distinct whole traces as `answers` counts answers, where any number of a problem's traces may be
+    correct.
     """
 
     policy: str
     problem_ids: Sequence[str]
     n: Ints
     c: Ints
+    score: Floats | None = None
     c_answer: Floats | None = None
     c_sound: Floats | None = None
     excluded: Ints | None = None
@@ -109,7 +111,17 @@ class Samples:
             seen: set[str] = set()
             double = next(i for i in self.problem_ids if i in seen or seen.add(i))
             raise ValueError(f"policy {self.policy!r}: problem {double!r} occurs twice")
-        for name in ("n", "c", "c_answer", "c_sound", "excluded", "truncated", "no_answer", "tokens"):
+        for name in (
+            "n",
+            "c",
+            "score",
+            "c_answer",
+            "c_sound",
+            "excluded",
+            "truncated",
+            "no_answer",
+            "tokens",
+        ):
             column = getattr(self, name)
             if column is not None and np.shape(column) != (size,):
                 raise ValueError(
@@ -148,6 +160,13 @@ class Samples:
         return cls(policy, list(problem_ids), columns[0], columns[1])
 
     @property
+    def mean_score(self) -> Floats | None:
+        """(M,) each problem's mean score; NaN without a scored sample, None where only counts are known."""
+        if self.score is None:
+            return None
+        return np.where(self.n > 0, self.score / np.maximum(self.n, 1), np.nan)
+
+    @property
     def n_problems(self) -> int:
         return len(self.problem_ids)
 
@@ -167,6 +186,7 @@ class Samples:
             problem_ids=[self.problem_ids[i] for i in index],
             n=self.n[index],
             c=self.c[index],
+            score=cut(self.score),
             c_answer=cut(self.c_answer),
             c_sound=cut(self.c_sound),
             excluded=cut(self.excluded),

@@ -27,6 +27,30 @@ class ShapingConfig(Section):
     )
 
 
+class RewardTerm(Section):
+    """A further term of the reward that is no verdict: it is trained on, logged by itself, and never reported."""
+
+    verifier: str = Field(description="what scores it, from 0 to 1: named as the config's `verifier` is")
+    verifier_options: dict[str, Any] = Field(
+        default_factory=dict, description="keyword options of this verifier"
+    )
+    weight: float = Field(allow_inf_nan=False, description="what its score is multiplied by; may be negative")
+    name: str = Field(
+        default="", description="under which it is logged, as reward/NAME; empty: the verifier's"
+    )
+
+    @model_validator(mode="after")
+    def _has_weight(self) -> RewardTerm:
+        if self.weight == 0:
+            raise ValueError(f"weight of {self.verifier!r} is 0: leave the term out")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Name of the term in metrics and rollouts."""
+        return self.name or self.verifier.rpartition(":")[2]
+
+
 class CurriculumConfig(Section):
     kind: Literal["uniform", "adaptive", "staged"] = Field(
         default="uniform",
@@ -127,6 +151,11 @@ class TrainConfig(Section):
         description="what is rewarded: the verdict, or one of two controls that ignore it: `random`, a coin flip per "
         "sample; `format`, 1 if an answer could be extracted. Verdicts are recorded in any case",
     )
+    rewards: list[RewardTerm] = Field(
+        default_factory=list,
+        description="further terms, added to it with their weights: [{verifier: format, weight: 0.1}]. Each is logged "
+        "by itself; none reaches `score` or the report",
+    )
     random_rate: float = Field(
         default=0.5, gt=0, lt=1, description="probability of reward 1 under `reward: random`"
     )
@@ -180,6 +209,17 @@ class TrainConfig(Section):
             f"  {GSPO}",
         ),
     )
+
+    @model_validator(mode="after")
+    def _terms(self) -> TrainConfig:
+        names = [term.label for term in self.rewards]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"rewards: two terms are called {twice[0]!r}; give them a `name` each")
+        if self.rewards and self.algorithm == "rejection":
+            raise ValueError(
+                "rewards: rejection trains on the solved samples alone, so a further term does nothing"
+            )
+        return self
 
     @model_validator(mode="after")
     def _refillable(self) -> TrainConfig:

@@ -45,7 +45,7 @@ def exact_values(
         return None
     pairs = [(problem, text) for problem, texts in zip(asked, reached, strict=True) for text in texts]
     verdicts = iter(evaluator.pool.score(pairs))
-    verified = [[next(verdicts).score == 1.0 for _ in texts] for texts in reached]
+    verified = [[bool(next(verdicts).solved) for _ in texts] for texts in reached]
     base, tuned = (reached_tables(world, asked, reached, verified, index) for index in (0, 1))
     return exact_comparison(world, asked, base, tuned, temperature)
 

@@ -49,7 +49,9 @@ def check(
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any], besides: Collection[str]) -> list[str]:
     keys = [key for key in MUST_AGREE if key in a and key in b and key not in besides]
-    return [f"{key}: {line(a[key])} / {line(b[key])}" for key in keys if a[key] != b[key]]
+    differing = [f"{key}: {line(a[key])} / {line(b[key])}" for key in keys if a[key] != b[key]]
+    marks = [settings.get("pass_mark", 1.0) for settings in (a, b)]
+    return differing if marks[0] == marks[1] else [*differing, f"pass_mark: {marks[0]} / {marks[1]}"]
 
 
 def _unknown(base: Evaluation, other: Evaluation) -> list[str]:

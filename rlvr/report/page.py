@@ -152,6 +152,7 @@ def _about(document: Document, name: str) -> dict[str, Any]:
         "not judged (score null), left out": policy["excluded"],
         "cut by the token limit": policy["truncated"]["count"],
         "without an answer": policy["no_answer"]["count"],
+        "mean score": policy["mean_score"]["value"],
     }
     lacks = [f"{key} ({use})" for key, use in source["missing"].items()]
     if source["rows"] is None:

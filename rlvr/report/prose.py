@@ -24,7 +24,8 @@ def headline(document: Document) -> list[str]:
         last = list(curve)[-1]
         return [
             f"pass@1 is {_span(curve['1'])} points; with {last} samples at least one is right on "
-            f"{_span(curve[last])}."
+            f"{_span(curve[last])}.",
+            *_mean_scores(document),
         ]
     gain = comparison["gain"]
     before, after = (policies[p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"]))
@@ -39,8 +40,41 @@ def headline(document: Document) -> list[str]:
         *unjudged_lines(comparison),
         _kinds(comparison["compression"]),
         f"{_overtaking(comparison)} {_distance(comparison)}",
+        *_mean_scores(document),
         *exact_lines(_exact_rows(document), distances_only=True),
     ]
+
+
+def partial_credit(document: Document) -> bool:
+    """Whether scores between 0 and 1 occur, so that the mean score is another number than pass@1."""
+    pairs = ((p["mean_score"]["value"], p["pass_at_k"].get("1")) for p in document["policies"].values())
+    return any(
+        mean is not None and first is not None and abs(real(mean) - real(first["value"])) > 1e-9
+        for mean, first in pairs
+    )
+
+
+def pass_mark(document: Document, policy: str) -> float:
+    """The score from which the samples of `policy` count as solved."""
+    return float(document["settings"].get(policy, {}).get("pass_mark", 1.0))
+
+
+def _mean_scores(document: Document) -> Iterator[str]:
+    """Where the verifier gives partial credit: the mean score beside the share that is solved."""
+    if not partial_credit(document):
+        return
+    mark = number(pass_mark(document, "base"))
+    policies, c = document["policies"], document["comparison"]
+    solved = f"solved, in pass@k and all that follows from it, is a score of {mark} or more."
+    before = policies["base"]["mean_score"]
+    if not c:
+        yield f"The mean score is {_span(before)} points; {solved}"
+        return
+    after, change = policies[document["main"]]["mean_score"], c["mean_score"]
+    yield (
+        f"The mean score goes from {points(before['value'])} to {points(after['value'])}: "
+        f"{points(change['value'], True)} points ({_range(change)}, paired); {solved}"
+    )
 
 
 def _of_many(document: Document) -> str:
@@ -243,6 +277,7 @@ def _lines(document: Document) -> Iterator[str]:
     if not c:
         for k, e in policies["base"]["pass_at_k"].items():
             yield f"  {f'pass@{k}':<9} {_span(e)}"
+        yield from (f"  {text}" for text in _mean_scores(document))
     else:
         if whose := _of_many(document):
             yield f"  {whose.rstrip()}"
@@ -353,6 +388,7 @@ def _comparison(document: Document, c: Comparison) -> Iterator[str]:
             )
     for text in unjudged_lines(c):
         yield f"  {text}"
+    yield from (f"  {text}" for text in _mean_scores(document))
     yield f"  {_worth(c)}"
     yield (
         f"  Of which kind is the change of {points(parts['delta']['value'], True)} (search budget K = "

@@ -35,10 +35,11 @@ class Columns:
     problem: np.ndarray
     sample: np.ndarray
     score: np.ndarray
-    """1.0, 0.0, or NaN where the row holds null."""
+    """From 0 to 1, or NaN where the row holds null."""
     sound: np.ndarray
-    """As `score`, for the reasoning alone."""
+    """1.0 or 0.0 for the reasoning alone, NaN where nobody looked at it."""
     answer_score: np.ndarray
+    """As `score`, for the answer alone."""
     complete: np.ndarray
     """1, 0, or −1 where the row does not say."""
     tokens: np.ndarray
@@ -193,8 +194,8 @@ def read_columns(path: Path, drew: str | None = None) -> Columns:
         drew: the policy that drew the rows which do not say.
 
     Raises:
-        UserError: with file and line, for a bad line, a score other than 0, 1 or null, a log-probability above 0,
-            NaN, or -inf under the policy that drew the sample, and a (problem, sample) that occurs twice.
+        UserError: with file and line, for a bad line, a score that is neither from 0 to 1 nor null, a log-probability
+            above 0, NaN, or -inf under the policy that drew the sample, and a (problem, sample) that occurs twice.
     """
     path = Path(path)
     b = _Builder(path, drew)

@@ -20,8 +20,9 @@ from rlvr.errors import UserError
 from rlvr.rollouts.audits import read_audit
 from rlvr.rollouts.columns import Columns, read_columns
 from rlvr.rollouts.keys import KEYS
-from rlvr.rollouts.rows import read_settings
+from rlvr.rollouts.rows import read_settings, settings_path
 from rlvr.text import line
+from verifiers.types import is_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     audit: Audit | None = None
     """A hand audit of the verifier on this policy's samples."""
+
+    @property
+    def pass_mark(self) -> float:
+        """The score from which a sample counts as solved."""
+        return self.settings.get("pass_mark", 1.0)
 
     @property
     def absent(self) -> dict[str, str]:
@@ -71,6 +77,9 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     """A rollout file, ours or anybody's that has `problem_id` and `score`."""
     columns = read_columns(path, name)
     settings = read_settings(path)
+    mark = settings.get("pass_mark", 1.0)
+    if not is_score(mark) or mark == 0:
+        raise UserError(f"{settings_path(path)}: pass_mark is {mark!r}; expected a number above 0, at most 1")
     notes = list(columns.notes)
     for said, found, why in (
         ("several verifiers judged these rows", columns.verifiers, "their scores do not compare"),
@@ -84,7 +93,9 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     if columns.verifiers:
         settings.setdefault("verifier", " / ".join(columns.verifiers))
     return [
-        Evaluation(name, path, _samples(columns, name), settings, columns, tuple(notes), read_audit(path))
+        Evaluation(
+            name, path, _samples(columns, name, mark), settings, columns, tuple(notes), read_audit(path)
+        )
     ]
 
 
@@ -150,12 +161,12 @@ def _is_text(name: str) -> bool:
 READERS: dict[str, Callable[[Path, str, bool], list[Evaluation]]] = {".csv": read_csv, ".jsonl": read_jsonl}
 
 
-def _samples(columns: Columns, name: str) -> Samples:
-    """Counts per problem, from rows."""
+def _samples(columns: Columns, name: str, pass_mark: float) -> Samples:
+    """Counts per problem, from rows. Solved is a score of `pass_mark` or more."""
     size = len(columns.problems)
     scored = ~np.isnan(columns.score)
-    right = columns.score == 1.0
-    answered = np.where(np.isnan(columns.answer_score), right, columns.answer_score == 1.0)
+    right = columns.score >= pass_mark  # NaN is not
+    answered = np.where(np.isnan(columns.answer_score), right, columns.answer_score >= pass_mark)
 
     def count(mask: np.ndarray) -> np.ndarray:
         return np.bincount(columns.problem[mask], minlength=size).astype(np.int64)
@@ -176,6 +187,7 @@ def _samples(columns: Columns, name: str) -> Samples:
         problem_ids=columns.problems,
         n=count(scored),
         c=count(right),
+        score=np.bincount(columns.problem[scored], columns.score[scored], minlength=size).astype(np.float64),
         c_answer=c_answer,
         c_sound=c_sound,
         excluded=count(~scored),

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from verifiers.types import is_score
+
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
@@ -53,8 +55,22 @@ class Key:
 
 
 NULL = type(None)
-SCORES: dict[Any, float] = {0: 0.0, 1: 1.0, None: math.nan}  # 0.0, False, 1.0 and True are equal to these
+_VERDICTS: dict[Any, float] = {0: 0.0, 1: 1.0, None: math.nan}  # 0.0, False, 1.0 and True are equal to these
 _FLAGS: dict[Any, int] = {None: -1, False: 0, True: 1}
+
+
+def _score(value: Any) -> float:
+    """A number from 0 to 1; NaN for None."""
+    known = _VERDICTS.get(value)
+    if known is not None:
+        return known
+    if not is_score(value):
+        raise TypeError
+    return value
+
+
+def _in_range(value: Any) -> bool:
+    return value is None or is_score(value)
 
 
 def _size(value: Any) -> int:
@@ -95,7 +111,9 @@ def _turn(value: Any) -> bool:
     )
 
 
-_SCORE = Numbers("f", SCORES.__getitem__, "0, 1 or null")
+_SCORE = Numbers("d", _score, "a number from 0 to 1, or null")
+_VERDICT = Numbers("f", _VERDICTS.__getitem__, "0, 1 or null")
+_RATE = ((int, float, NULL), "a number from 0 to 1, or null")
 _TEXT = Numbers("q", text_hash, "text or null")
 
 KEYS: tuple[Key, ...] = (
@@ -148,13 +166,13 @@ KEYS: tuple[Key, ...] = (
         "an object of policy name → nats",
         needed_for="distance from the base model and posterior alignment",
     ),
-    Key("score", (int, float, NULL), "a number or null", required=True, column=_SCORE),
-    Key("answer_score", (int, float, NULL), "a number or null", column=_SCORE),
+    Key("score", *_RATE, required=True, valid=_in_range, column=_SCORE),
+    Key("answer_score", *_RATE, valid=_in_range, column=_SCORE),
     Key(
         "sound",
         (int, float, NULL),
         "a number or null",
-        column=_SCORE,
+        column=_VERDICT,
         needed_for="CoT-pass@k and the unsound share",
     ),
     Key(

@@ -71,7 +71,7 @@ def train(
         if resumed:
             loop.checkpoints.resume(resumed)
             loop.done = resumed.step
-        with closing(loop.collector.current):
+        with closing(loop.collector.current), closing(loop.collector.terms):
             loop.run()
     export(loop.policy, loop.model, loop.accelerator, run.model)
     for tracker in loop.accelerator.trackers:  # `end_training` would end the processes' group too

@@ -33,6 +33,7 @@ from rlvr.training.loop import Loop
 from rlvr.training.metrics_log import Hook, MetricsLog
 from rlvr.training.objective import Objective
 from rlvr.training.optimizer import optimizer, schedule
+from rlvr.training.rewards import RewardTerms
 from rlvr.training.sharding import configure_deepspeed, sharded
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
@@ -219,6 +220,7 @@ def make_collector(
         current=current,
         base=frozen if train.algorithm == "rejection" else None,
         curriculum=Curriculum(train.curriculum, levels, config.seed, clock),
+        terms=RewardTerms.of(config),
         monitor=monitor,
         rollouts_to=rows,
     )

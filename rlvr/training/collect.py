@@ -19,6 +19,7 @@ from rlvr.sampling.driver import Request, roll
 from rlvr.training.advantages import zero_variance
 from rlvr.training.current_policy import CurrentPolicy, Frozen
 from rlvr.training.curriculum import Curriculum
+from rlvr.training.rewards import RewardTerms
 from rlvr.training.step_batch import Group, StepBatch, measure, rewards_of, rows_of, wait_for_verdicts
 from rlvr.verdict_health import UnjudgedMonitor, outcome
 from verifiers import Problem
@@ -53,6 +54,7 @@ class Collector:
     base: Frozen | None
     """Who draws; None: the policy as it is."""
     curriculum: Curriculum
+    terms: RewardTerms
     monitor: UnjudgedMonitor
     rollouts_to: Path
     """Folder of `train-000001.jsonl`, …: every sample that was trained on."""
@@ -93,7 +95,13 @@ class Collector:
         seconds["sampling"] += time.perf_counter() - began
         parts = [rolled[n * size : (n + 1) * size] for n in range(len(own))]
         return [
-            Group(place, index, [episode for episode, _ in part], [verdict for _, verdict in part])
+            Group(
+                place,
+                index,
+                [episode for episode, _ in part],
+                [verdict for _, verdict in part],
+                pending_terms=[self.terms.submit(episode) for episode, _ in part],
+            )
             for (place, index), part in zip(own, parts, strict=True)
         ]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain, compress
+from itertools import chain, compress, repeat
 from typing import Any, cast
 
 import torch
@@ -38,6 +38,9 @@ class Group:
     episodes: list[Episode]
     pending: list[Future[Verdict]]
     verdicts: list[Verdict] = field(default_factory=list)
+    pending_terms: list[dict[str, Future[Verdict]]] = field(default_factory=list)
+    """Of `train.rewards`, by name."""
+    terms: list[dict[str, Verdict]] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     """NaN where there was no verdict."""
 
@@ -53,8 +56,10 @@ def wait_for_verdicts(groups: Sequence[Group], train: TrainConfig) -> float:
     with independently():
         for group in groups:
             group.verdicts = [verdict_of(future) for future in group.pending]
+            group.terms = [{n: verdict_of(f) for n, f in said.items()} for said in group.pending_terms]
     for group in groups:
-        group.rewards = [reward(train, v, e) for v, e in zip(group.verdicts, group.episodes, strict=True)]
+        judged = zip(group.verdicts, group.episodes, group.terms or repeat({}), strict=False)
+        group.rewards = [reward(train, verdict, episode, terms) for verdict, episode, terms in judged]
     return time.perf_counter() - start
 
 
@@ -64,12 +69,18 @@ def rewards_of(groups: Sequence[Group]) -> torch.Tensor:
 
 
 def rows_of(groups: Sequence[Group], policy: str, verifier: str, **extra: Any) -> list[Rollout]:
-    """The rollout rows of this process's groups."""
+    """The rollout rows of this process's groups. What the terms of `train.rewards` said stands apart from `score`."""
     return [
-        episode.row(policy, verifier, verdict, **extra)
+        episode.row(policy, verifier, verdict, **extra, **_term_scores(terms))
         for group in groups
-        for episode, verdict in zip(group.episodes, group.verdicts, strict=True)
+        for episode, verdict, terms in zip(
+            group.episodes, group.verdicts, group.terms or repeat({}), strict=False
+        )
     ]
+
+
+def _term_scores(terms: dict[str, Verdict]) -> dict[str, dict[str, float | None]]:
+    return {"rewards": {name: verdict.score for name, verdict in terms.items()}} if terms else {}
 
 
 # ------------------------------------------------------------------ what is trained on
@@ -249,11 +260,13 @@ def measure(drawn: Sequence[Group], trained: torch.Tensor, seconds: dict[str, fl
     """
     completions = gather_object([(e.tokens, e.complete) for group in drawn for e in group.episodes])
     statuses = Counter(gather_object([v.status for group in drawn for v in group.verdicts]))
+    terms = gather_object([said for group in drawn for said in _scores_by_term(group)])
     rewards, outcomes = rewards_of(drawn), gather_object([group.outcome for group in drawn])
     phases = gather_object([seconds])
     tokens, longest = sum(length for length, _ in completions), max(s["sampling"] for s in phases)
     return {
         "reward": rewards.nanmean().item(),
+        **_means_by_term(terms),
         "frac_zero_variance": zero_variance(rewards).float().mean().item(),
         "correct_share": sum(g.passed for g in outcomes) / max(sum(g.judged for g in outcomes), 1),
         "mixed_share": sum(0 < g.passed < g.judged for g in outcomes) / len(outcomes),
@@ -269,6 +282,24 @@ def measure(drawn: Sequence[Group], trained: torch.Tensor, seconds: dict[str, fl
         "seconds/verifying": max(s["verifying"] for s in phases),
         **{f"status/{name}": count / len(completions) for name, count in sorted(statuses.items())},
     }
+
+
+def _scores_by_term(group: Group) -> list[tuple[str, float]]:
+    """("reward/NAME", score) of what each term of the reward said, the verdict among them; empty without further
+    terms."""
+    if not group.terms:
+        return []
+    said = [("reward/verdict", verdict.score) for verdict in group.verdicts]
+    said += [(f"reward/{name}", v.score) for terms in group.terms for name, v in terms.items()]
+    return [(name, score) for name, score in said if score is not None]
+
+
+def _means_by_term(scores: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Each term's mean score, before its weight."""
+    by_name: dict[str, list[float]] = {}
+    for name, score in scores:
+        by_name.setdefault(name, []).append(score)
+    return {name: sum(values) / len(values) for name, values in by_name.items()}
 
 
 COSTS = ("groups/drawn", "groups/replaced", "samples", "tokens", "seconds/sampling", "seconds/verifying")

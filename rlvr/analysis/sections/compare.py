@@ -14,7 +14,7 @@ from rlvr.analysis.curves import cot_curve, fixed_se, pass_hat_curve, vote_curve
 from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number, plain
 from rlvr.analysis.evidence import LogOdds, log_odds_estimate, log_odds_of, mantel_haenszel_terms
 from rlvr.analysis.noise import Audit, AuditedRate, audited_rate, fpr_floor
-from rlvr.analysis.pair import Pair, both_defined, keyed, usual_n
+from rlvr.analysis.pair import Pair, both_defined, keyed, means, usual_n
 from rlvr.analysis.paired import paired_difference, sign_flip_p
 from rlvr.analysis.samples import Ints, Samples
 from rlvr.analysis.sections.decomposition import (
@@ -90,6 +90,8 @@ class Comparison(Roots, Ratios):
     seed: int
     gain: Difference
     unjudged: UnjudgedChange | None
+    mean_score: EstimateJson
+    """Paired tuned - base of the mean score."""
     difference: dict[str, Difference]
     p_signflip: dict[str, Number]
     compression: Compression
@@ -151,6 +153,7 @@ def compare(
         "seed": seed,
         "gain": difference.get("1") or {**Estimate(None, status=NO_DATA).to_json()},
         "unjudged": unjudged_change(pair),
+        "mean_score": score_difference(pair),
         "difference": difference,
         "p_signflip": {k: row.get("p_signflip") for k, row in difference.items()},
         **roots(pair),
@@ -190,6 +193,14 @@ def differences(pair: Pair) -> dict[str, Difference]:
         }
         for q, (k, row) in enumerate(rows.items())
     }
+
+
+def score_difference(pair: Pair) -> EstimateJson:
+    """Paired tuned - base of the mean score; no data where one file holds counts only."""
+    base, tuned = pair.base.mean_score, pair.tuned.mean_score
+    if base is None or tuned is None:
+        return Estimate(None, status=NO_DATA, excluded=pair.base.n_problems).to_json()
+    return means({"score": tuned - base}, pair.boot, signed=["score"])["score"]
 
 
 def other_differences(pair: Pair) -> dict[str, dict[str, EstimateJson]]:

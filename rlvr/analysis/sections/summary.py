@@ -90,6 +90,8 @@ class PolicySummary(TypedDict):
     statuses: dict[str, int]
     tokens: EstimateJson
     solved: int
+    mean_score: EstimateJson
+    """Mean over problems of their mean score: pass@1, unless the verifier gives partial credit."""
     pass_at_k: dict[str, EstimateJson]
     pass_at_k_bounds: Bounds
     pass_hat_k: dict[str, EstimateJson]
@@ -128,6 +130,7 @@ def summarise(
         if samples.tokens is None
         else means({"tokens": samples.tokens}, boot)["tokens"],
         "solved": int(np.sum(c > 0)),
+        "mean_score": mean_score(samples, boot),
         "pass_at_k": pass_at_k_estimates(n, c, ks, boot),
         "pass_at_k_bounds": bounds(samples, ks, boot),
         "pass_hat_k": keyed(ks, mean_estimates(pass_hat_curve(n, c, ks), boot)),
@@ -155,6 +158,12 @@ def pass_at_k_estimates(
     for k, fixed in zip(ks, fixed_se(n, c, ks), strict=True):
         rows[str(k)]["se_fixed"] = plain(float(fixed))
     return rows
+
+
+def mean_score(samples: Samples, boot: ClusterBootstrap) -> EstimateJson:
+    """The mean score, each problem with the same weight, as pass@1 has it."""
+    scores = samples.mean_score
+    return nothing(samples) if scores is None else means({"score": scores}, boot)["score"]
 
 
 def nothing(samples: Samples, status: str = NO_DATA) -> EstimateJson:
