@@ -30,7 +30,7 @@ def describe() -> Iterator[str]:
     yield from sandbox()
     for name, target in sorted(verifiers.installed().items()):
         yield f"{'verifier':<14}{name} ({target})"
-    yield f"{'shadowed':<14}{verifiers.shadowed() or 'no: the package `verifiers` is ours'}"
+    yield f"{'shadowed':<14}{verifiers.shadowed() or 'no: no other package named `verifiers` is installed'}"
     free = shutil.disk_usage(Path.cwd()).free
     yield f"{'disk':<14}{free / 1e9:.1f} GB free in {Path.cwd()}"
 
@@ -112,6 +112,37 @@ def check_answers(tested: SelfTest, least: float) -> None:
             f"{tested.share_wrong_accepted:.0%} of the programs that are wrong on purpose are accepted, first for "
             f"{tested.wrong_accepted[0][0]}; verification.min_accepted = {least:g} allows {1 - least:.0%}"
         )
+
+
+FUZZ, FUZZ_OF_SERVICE = 200, 8
+"""Hostile texts that a verifier of one's own is tried with; a call of a service costs time and perhaps money."""
+
+
+def conformance(config: Config, problems: Sequence[Problem]) -> str | None:
+    """What a verifier of one's own does with hostile texts as responses to the run's problems; None for a built-in one.
+
+    Raises:
+        UserError: it fails, hangs, contradicts itself, or gives one text two verdicts.
+    """
+    from verifiers import conformance as properties
+    from verifiers.judging import is_built_in, is_service
+
+    verifier = verifiers.load(config.verifier, **verifier_options(config))
+    close_verifier(verifier)
+    if is_built_in(verifier):
+        return None
+    service = is_service(verifier)
+    report = properties.check(
+        config.verifier,
+        options=verifier_options(config),
+        fuzz=FUZZ_OF_SERVICE if service else FUZZ,
+        deadline=config.verification.deadline,
+        only=("total", "bounded") if service else ("total", "bounded", "deterministic"),
+        problems=problems[:FUZZ],
+    )
+    if not report.ok:
+        raise UserError(f"verifier {config.verifier} does not conform: {report}")
+    return f"{', '.join(report.passed)}: holds on {FUZZ_OF_SERVICE if service else FUZZ} hostile texts"
 
 
 def check_parts(config: Config) -> float:

@@ -65,6 +65,8 @@ def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
         tested = machine.self_test(config, [*problems.heldout, *problems.train, *probes])
         terminal.show(f"verifier {config.verifier}: {tested}")
         machine.check_references(tested, config.verification.max_unverifiable)
+        if conforms := machine.conformance(config, problems.heldout):
+            terminal.show(f"verifier {config.verifier}: {conforms}")
         machine.check_answers(tested, config.verification.min_accepted)
     for warning in machine.warnings(config):
         terminal.show(warning)

@@ -147,7 +147,7 @@ def test_a_torn_last_line_is_reported_and_a_bad_middle_line_refused(tmp_path):
     [
         ({"tokens": "9"}, "tokens is '9'; expected an integer"),
         ({"sample": True}, "sample is True"),
-        ({"score": "1"}, "score is '1'; expected a number or null"),
+        ({"score": "1"}, "score is '1'; expected a number from 0 to 1, or null"),
         ({"logprobs": {"base": "much"}}, r"logprobs\['base'\] is 'much'"),
         ({"problem_id": 3}, "problem_id is 3; expected a string"),
         ({"token_ids": [1, 2.5]}, r"token_ids is \[1, 2.5\]; expected a list of token numbers"),

@@ -20,16 +20,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-try:
-    from verifiers.types import STATUSES, Item, Problem, Status, Verdict, Verifier
-except ImportError as error:  # files of the other package named `verifiers` have replaced some of this one
-    raise ImportError(
-        "the package 'verifiers' in this environment is not the one that rlvr ships, or is mixed with it: "
-        "PyPI has another package of this name. Keep them in separate environments: "
-        "`pip uninstall verifiers`, then `pip install --force-reinstall --no-deps rlvr`."
-    ) from error
 from verifiers.judging import VerifierFailed, judge
 from verifiers.registry import BadOption, UnknownVerifier, add_folder, installed, load, score, shadowed
+from verifiers.types import STATUSES, Item, Problem, Status, Verdict, Verifier
 
 if TYPE_CHECKING:
     from verifiers.pool import PoolError, PoolStats, VerifierPool
@@ -70,4 +63,6 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'verifiers' has no attribute {name!r}")
+    other = None if name.startswith("__") else shadowed()  # perhaps the other package's was meant
+    hint = f"; {other}" if other else ""
+    raise AttributeError(f"module 'verifiers' of rlvr has no attribute {name!r}{hint}")

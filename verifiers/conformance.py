@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import cycle, islice, pairwise
+from types import FunctionType
 from typing import Any
 
 from verifiers import fuzz as fuzzing
@@ -107,17 +108,19 @@ def check(
     options: Mapping[str, Any] | None = None,
     deadline: float = 5.0,
     only: Iterable[str] | None = None,
+    problems: Sequence[Problem] = (),
 ) -> Report:
     """Check `PROPERTIES` of a verifier.
 
     Args:
-        verifier: a spec as for `verifiers.load` or a class that a fresh interpreter can import (both with
+        verifier: a spec as for `verifiers.load`, a class or a function that a fresh interpreter can import (all with
             `options`), or an instance that can be pickled.
         examples: known right and wrong answers; by default the verifier's own attribute `examples`. Without
             any, the properties that need them are reported as not checked.
         fuzz: how many hostile texts it must survive.
         deadline: seconds within which each of them must be judged.
         only: names of the properties to check; by default all.
+        problems: those that the hostile texts are answers to; by default the examples'.
 
     Raises as `verifiers.load` and `VerifierPool` do if the verifier cannot be loaded.
     """
@@ -126,7 +129,7 @@ def check(
     known = list(getattr(instance, "examples", ()) if examples is None else examples)
     report = Report(instance.name)
     with VerifierPool(spec, options, deadline=deadline, cache=0) as pool:
-        kit = Kit(instance, pool, known, fuzz)
+        kit = Kit(instance, pool, known, fuzz, problems)
         for name in PROPERTIES if only is None else only:
             reason = kit.not_checked(name)
             if reason:
@@ -142,11 +145,19 @@ def check(
 class Kit:
     """A verifier under test, a pool that runs it, and what the properties need."""
 
-    def __init__(self, verifier: Verifier, pool: VerifierPool, examples: list[Example], fuzz: int) -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        pool: VerifierPool,
+        examples: list[Example],
+        fuzz: int,
+        problems: Sequence[Problem] = (),
+    ) -> None:
         self.verifier = verifier
         self.pool = pool
         self.examples = examples
         self.fuzz = fuzz
+        self.problems = problems
         self.lost = PoolStats()  # set by `judged`: how many workers the pool lost
 
     def not_checked(self, name: str) -> str:
@@ -172,7 +183,7 @@ class Kit:
     def hostile(self) -> list[tuple[Problem, str]]:
         """The fuzz texts, every second one as the answer in a response, the others as the whole response."""
         examples = self.examples or [Example("7", "7", "8")]
-        problems = cycle([_problem(example) for example in examples])
+        problems = cycle(self.problems or [_problem(example) for example in examples])
         texts = fuzzing.texts(self.fuzz)
         return [(next(problems), self.present(t) if i % 2 else t) for i, t in enumerate(texts)]
 
@@ -354,7 +365,7 @@ _NEED_EXAMPLES = {"examples", "last_answer", "hedges", "blame"}
 def _spec(verifier: str | type | Verifier, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if isinstance(verifier, str):
         return verifier, options
-    if isinstance(verifier, type):
+    if isinstance(verifier, type | FunctionType):
         if "<locals>" in verifier.__qualname__:
             raise TypeError(f"{verifier.__qualname__} is defined in a function; define it in a module")
         return f"{verifier.__module__}:{verifier.__qualname__}", options

@@ -8,7 +8,7 @@
 ...     examples = [Example("hello", right="HELLO", wrong="hello")]
 
 gives one test per property. The fixture `check_verifier` is `verifiers.conformance.check`, and fails the test with
-the report; pytest finds it where the package is installed.
+the report; `pytest_plugins = ["verifiers.pytest_plugin"]` in a `conftest.py` gives it to the tests.
 """
 
 from __future__ import annotations

@@ -207,21 +207,17 @@ def score(verifier: str | Verifier, problem: Problem, response: str, **options: 
 
 
 def shadowed() -> str | None:
-    """A warning if another package named `verifiers` (PyPI has one) hides this one or is mixed with it, else None."""
+    """A sentence if another package named `verifiers` (PyPI has one) is installed too, else None."""
     from importlib.metadata import PackageNotFoundError, version
 
-    own = Path(__file__).resolve().parent
-    imported = getattr(sys.modules.get("verifiers"), "__file__", None)
-    if imported is not None and Path(imported).resolve().parent != own:
-        return f"`import verifiers` gives {imported}, not rlvr's own package at {own}"
     try:
         other = version("verifiers")
     except PackageNotFoundError:
         return None
     return (
-        f"another package named 'verifiers' ({other}) is installed in this environment; its files and those "
-        f"of rlvr are in one folder. Keep them apart: `pip uninstall verifiers`, then "
-        "`pip install --force-reinstall --no-deps rlvr`"
+        f"another package named 'verifiers' ({other}) is installed in this environment. rlvr uses its own; elsewhere "
+        "`import verifiers` gives the other one, unless `import rlvr` comes first. A process can use only one of them: "
+        "keep them in separate environments, or pipe responses through `rlvr score -`"
     )
 
 

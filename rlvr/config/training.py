@@ -39,16 +39,18 @@ class RewardTerm(Section):
         default="", description="under which it is logged, as reward/NAME; empty: the verifier's"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, term: Any) -> Any:
+        if isinstance(term, dict) and not term.get("name") and isinstance(term.get("verifier"), str):
+            term = term | {"name": term["verifier"].rpartition(":")[2]}
+        return term
+
     @model_validator(mode="after")
     def _has_weight(self) -> RewardTerm:
         if self.weight == 0:
             raise ValueError(f"weight of {self.verifier!r} is 0: leave the term out")
         return self
-
-    @property
-    def label(self) -> str:
-        """Name of the term in metrics and rollouts."""
-        return self.name or self.verifier.rpartition(":")[2]
 
 
 class CurriculumConfig(Section):
@@ -212,7 +214,7 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _terms(self) -> TrainConfig:
-        names = [term.label for term in self.rewards]
+        names = [term.name for term in self.rewards]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"rewards: two terms are called {twice[0]!r}; give them a `name` each")
         if self.rewards and self.algorithm == "rejection":

@@ -27,7 +27,7 @@ class RewardTerms:
         limits = config.verification
         return cls(
             {
-                term.label: VerifierPool(
+                term.name: VerifierPool(
                     term.verifier,
                     term.verifier_options,
                     workers=limits.workers or None,
@@ -65,7 +65,7 @@ def reward(
         case "format":
             earned = float(verdict.answer is not None)
     for term in train.rewards:
-        score = (terms or {})[term.label].score
+        score = (terms or {})[term.name].score
         earned += term.weight * (float("nan") if score is None else score)
     overlong = train.shaping.overlong * (not episode.complete)
     return earned - overlong - train.shaping.per_token * episode.tokens

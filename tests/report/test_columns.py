@@ -103,7 +103,7 @@ def test_log_probabilities_are_aligned_with_their_rows(tmp_path):
             r"a\.jsonl:2: a scored sample needs problem_id; this row has sample, score",
         ),
         ({"problem_id": "p"}, r":2: a scored sample needs score"),
-        (GOOD | {"score": 0.5}, r":2: score is 0\.5; expected 0, 1 or null"),
+        (GOOD | {"score": 1.5}, r":2: score is 1\.5; expected a number from 0 to 1, or null"),
         (GOOD | {"score": "yes"}, r":2: score is 'yes'"),
         (GOOD | {"score": [1]}, r":2: score is \[1\]"),
         (GOOD | {"sample": "x"}, r":2: sample is 'x'"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -175,15 +174,7 @@ def test_the_other_package_named_verifiers_is_reported(tmp_path: Path, monkeypat
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: verifiers\nVersion: 0.1.14\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert "0.1.14" in (verifiers.shadowed() or "")
-
-
-def test_an_import_that_meets_files_of_the_other_package_fails_and_says_so(tmp_path: Path):
-    (tmp_path / "verifiers").mkdir()
-    ours = (REPO / "verifiers" / "__init__.py").read_text()
-    (tmp_path / "verifiers" / "__init__.py").write_text(ours)
-    (tmp_path / "verifiers" / "types.py").write_text("class Rollout: pass\n")
-    run = subprocess.run(
-        [sys.executable, "-c", "import verifiers"], cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": ""},
-    )  # fmt: skip
-    assert run.returncode != 0 and "pip uninstall verifiers" in run.stderr
+    with pytest.raises(
+        AttributeError, match=r"no attribute 'Rubric'; another package named 'verifiers' \(0.1.14\)"
+    ):
+        verifiers.Rubric  # noqa: B018

@@ -29,8 +29,8 @@ START_UP = 120.0  # seconds a worker may take to import its verifier
 CLOSING = 2.0  # seconds a worker may take to close its verifier
 TICK = 0.5  # seconds between checks on a worker that is judging
 
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+_BOOT = (  # the package is looked for in its own folder first: another one may have its name
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import verifiers; del sys.path[0]; "
     "from verifiers.pool.worker_process import main; main()"
 )
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -186,8 +186,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         own_end, worker_end = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
-        path = sys.path if root in sys.path else [*sys.path, root]
-        arguments = [json.dumps(path), str(worker_end.fileno()), str(os.getpid())]
+        arguments = [json.dumps([root, *sys.path]), str(worker_end.fileno()), str(os.getpid())]
         with worker_end:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _BOOT, *arguments],
