@@ -32,9 +32,7 @@ def judge(verifier: Verifier, problem: Problem, response: str) -> Verdict:
 def judge_many(verifier: Verifier, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
     """Judge several responses: at the same time where the verifier is `async` or has `verify_many`. Raises as `judge`
     does, for the first that fails."""
-    from verifiers.extract import (
-        cut,
-    )  # late: compiling its patterns would double the time to import this package
+    from verifiers.extract import cut_for  # late: its patterns would double the time to import this package
 
     verdicts: dict[int, Verdict] = {}
     items: dict[int, Item] = {}

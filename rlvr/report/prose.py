@@ -47,10 +47,11 @@ def headline(document: Document) -> list[str]:
 
 def partial_credit(document: Document) -> bool:
     """Whether scores between 0 and 1 occur, so that the mean score is another number than pass@1."""
-    pairs = ((p["mean_score"]["value"], p["pass_at_k"].get("1")) for p in document["policies"].values())
     return any(
-        mean is not None and first is not None and abs(real(mean) - real(first["value"])) > 1e-9
-        for mean, first in pairs
+        policy["mean_score"]["value"] is not None
+        and (first := policy["pass_at_k"].get("1")) is not None
+        and abs(real(policy["mean_score"]["value"]) - real(first["value"])) > 1e-9
+        for policy in document["policies"].values()
     )
 
 
