@@ -110,7 +110,9 @@ def parser() -> argparse.ArgumentParser:
 
     score = verbs.add_parser("score", parents=[common], help="judge responses that another system generated")
     score.add_argument("file", help="JSONL with `response` and `reference`; `-` for standard input")
-    score.add_argument("--verifier", required=True, help="built-in name, plug-in, or package.module:attr")
+    score.add_argument(
+        "--verifier", required=True, help="built-in name, plug-in, my_module:Name or ./my_file.py:Name"
+    )
     score.add_argument(
         "--option", action="append", default=[], metavar="key=value", help="option of the verifier"
     )

@@ -140,7 +140,8 @@ class Config(Section):
     problems: ProblemsConfig = Field(description="where problems come from")
     evidence: EvidenceConfig = Field(default=EvidenceConfig(), description="how a problem becomes a prompt")
     verifier: str = Field(
-        default="math", description="a built-in name, an installed plug-in, or package.module:attr"
+        default="math",
+        description="a built-in name, an installed plug-in, my_module:Name or ./my_file.py:Name; see docs/verifiers.md",
     )
     verifier_options: dict[str, Any] = Field(
         default_factory=dict, description="keyword options of the verifier"

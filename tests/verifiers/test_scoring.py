@@ -243,7 +243,7 @@ def test_self_test_names_the_golds_that_a_verifier_gets_wrong():
         assert result.own_accepted == 4
         assert result.unverifiable == [("p3", "x")]
         assert result.own_refused == [("p4", "no_answer the response is empty")]
-        assert (result.neighbours, result.neighbours_refused) == (4, 4)
+        assert (result.neighbours, result.neighbours_refused) == (3, 3)
         assert not result.ok and "own reference refused: p4" in str(result)
 
 
