@@ -39,7 +39,7 @@ def graders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("contains", "it is 42.", 1.0, True),
         ("contains", "it is 4", 0.0, False),
         ("Digits", "\\boxed{42}", 1.0, True),
-        ("Digits", "\\boxed{2}", 0.5, True),
+        ("Digits", "\\boxed{2}", 0.5, False),
         ("Digits", "\\boxed{3}", 0.0, False),
         ("Judge", "42", 1.0, True),
         ("Judge", "43", 0.0, False),

@@ -17,6 +17,7 @@ which of them the problem calls whole numbers.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -51,8 +52,14 @@ class MathVerifier:
     name = "math"
     answer_format = "boxed"
 
-    def __init__(self, **options: Any) -> None:
-        self.rules = Rules(**options)
+    def __init__(
+        self,
+        percent: str = "gold",
+        units: str = "optional",
+        rounding: str = "gold",
+        whole: Iterable[str] = (),
+    ) -> None:
+        self.rules = Rules(percent, units, rounding, frozenset(whole))
 
     def warm_up(self) -> None:
         """Import what the first irrational answer needs, so that no verdict waits for it."""

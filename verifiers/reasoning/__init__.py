@@ -13,8 +13,9 @@ next), `conclusion`, `trace_check`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from verifiers.reasoning.trace_check import Consistency, check
 from verifiers.types import Problem, Verdict
@@ -68,12 +69,19 @@ class MathReasoningVerifier:
     name = "math+reasoning"
     answer_format = "boxed"
 
-    def __init__(self, empty_trace: EmptyTrace = "refuse", **options: Any) -> None:
+    def __init__(
+        self,
+        empty_trace: EmptyTrace = "refuse",
+        percent: str = "gold",
+        units: str = "optional",
+        rounding: str = "gold",
+        whole: Iterable[str] = (),
+    ) -> None:
         _require_empty_trace(empty_trace)
         from verifiers.math import MathVerifier  # late: only this verifier needs it
 
         self.empty_trace = empty_trace
-        self.answers = MathVerifier(**options)
+        self.answers = MathVerifier(percent, units, rounding, whole)
 
     def warm_up(self) -> None:
         """Import what the first irrational answer needs, so that no verdict waits for it."""
