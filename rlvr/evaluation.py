@@ -14,7 +14,6 @@ from rlvr.config import Config
 from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence
 from rlvr.launch.processes import independently, processes
-from rlvr.machine import thinking_marks
 from rlvr.policy import Policy, PolicyError
 from rlvr.problems.on_disk import stored
 from rlvr.run import versions
@@ -180,7 +179,7 @@ class Evaluator:
             "max_new_tokens": sampling.max_new_tokens,
             "stop": list(sampling.stop),
             "verifier": config.verifier,
-            "verifier_options": {**thinking_marks(config), **config.verifier_options},
+            "verifier_options": config.marks_option | config.verifier_options,
             **({} if self.pass_mark == 1 else {"pass_mark": self.pass_mark}),
             "evidence": self.evidence.describe(),
             "seed": config.seed,

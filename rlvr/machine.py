@@ -161,7 +161,7 @@ def check_parts(config: Config) -> float:
     close_verifier(verifier)
     if config.train.steps:
         for term in config.train.rewards:
-            close_verifier(verifiers.load(term.verifier, **term.verifier_options))
+            close_verifier(verifiers.load(term.verifier, **(config.marks_option | term.verifier_options)))
     check_sandbox(config)
     check_engine(config.sampling, training=config.train.steps > 0)
     if config.resume not in ("auto", "never") and processes().is_main_process:
@@ -220,13 +220,7 @@ def verifier_options(config: Config) -> dict[str, Any]:
     """The verifier's options, with the run's thinking marks, and the permission to use a weak sandbox if the config
     gives it."""
     weak = {"allow_weak": True} if sandbox_level(config) is not None and config.sandbox.allow_weak else {}
-    return weak | thinking_marks(config) | config.verifier_options
-
-
-def thinking_marks(config: Config) -> dict[str, Any]:
-    """The option that every verifier takes, where the config has further marks."""
-    marks = [list(pair) for pair in config.thinking_marks]
-    return {"thinking_marks": marks} if marks else {}
+    return weak | config.marks_option | config.verifier_options
 
 
 def warnings(config: Config) -> list[str]:

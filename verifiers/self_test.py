@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifiers.pool import VerifierPool
 from verifiers.judging import judge
+from verifiers.pool import VerifierPool
 from verifiers.types import Problem, Verdict, Verifier
 
 FIRST_SHOWN = 5

@@ -174,6 +174,12 @@ class Config(Section):
         description="seed of data order and samples; training and each evaluation derive their own from it",
     )
 
+    @property
+    def marks_option(self) -> dict[str, Any]:
+        """The option that every verifier takes, where there are further marks of thoughts."""
+        marks = [list(pair) for pair in self.thinking_marks]
+        return {"thinking_marks": marks} if marks else {}
+
     @model_validator(mode="after")
     def _coherent(self) -> Config:
         if self.analysis.search_budget > self.sampling.samples:

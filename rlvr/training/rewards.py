@@ -29,7 +29,7 @@ class RewardTerms:
             {
                 term.name: VerifierPool(
                     term.verifier,
-                    term.verifier_options,
+                    config.marks_option | term.verifier_options,
                     workers=limits.workers or None,
                     deadline=limits.deadline,
                     memory_mb=limits.memory_mb,
