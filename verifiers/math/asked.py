@@ -32,7 +32,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9^*/+\-() ]*[-+*/^][A-Za-z0-9^*/+\-() ]*|\b[a-zA-
 _WORDS = re.compile(r"\s+(?=[A-Za-z]{2,})")
 _FILL_IN = re.compile(r"=\s*(?:\\_|_|\?|\\underline|\\text\s?\{|\\(?:quad|,)|\(\s*\))*\s*$")
 _INTRODUCTION = re.compile(
-    r"\s*(?:(?:the|an?|its|their|of|all|possible|exact|numerical|least|greatest|largest|smallest|maximum|minimum|"
+    r"\s*(?:(?:the|an?(?=\s[a-z]{2})|its|their|of|all|possible|exact|numerical|least|greatest|largest|smallest|maximum|minimum|"
     r"values?|sums?|products?|ratio|expression|answer|number|quantity|form|as|in|for)\s+)*",
     re.IGNORECASE,
 )

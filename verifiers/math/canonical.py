@@ -150,7 +150,10 @@ def _digits(node: Node, point: dict[str, Fraction]) -> str:
         return "?"
     from mpmath import nstr
 
-    return str(nstr(value, DIGITS))
+    try:
+        return str(nstr(value, DIGITS))
+    except ValueError:  # more digits than Python writes out
+        return "?"
 
 
 def written(node: Node) -> str:

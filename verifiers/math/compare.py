@@ -12,7 +12,7 @@ from verifiers.math import families, regions
 from verifiers.math.equality import equal_trees, proportional
 from verifiers.math.named import is_named, may_name_the_same, same_assignments, same_named, uncounted
 from verifiers.math.normalise import Unreadable
-from verifiers.math.tree import Node, num, sym
+from verifiers.math.tree import Node, num, selection, sym
 from verifiers.math.typed import read
 from verifiers.math.units import same_unit
 from verifiers.math.values import (
@@ -293,8 +293,9 @@ def _same_once(gold: Value, answer: Value, rules: Rules) -> bool:
     if not isinstance(several, Sequence) or not isinstance(one, Scalar):
         return False
     items = [item for item in several.items if isinstance(item, Scalar) and item.unit is None]
-    if several.label == sym("C") and several.brackets == "()" and len(items) == len(several.items) == 2:
-        ways = Scalar(Node("binom", (items[0].node, items[1].node)))
+    counted = several.label in (sym("C"), sym("P")) and several.brackets == "()"
+    if counted and several.label is not None and len(items) == len(several.items) == 2:
+        ways = Scalar(selection(several.label.args[0], items[0].node, items[1].node))
         return _same_scalar(*((one, ways) if one is gold else (ways, one)), rules)
     if several.brackets or not is_named(several) or len(items) != len(several.items):
         return False

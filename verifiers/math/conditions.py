@@ -28,7 +28,15 @@ from verifiers.math.values import (
     Value,
 )
 
-__all__ = ["Condition", "domain", "holds_where", "letters_of", "read_conditions", "split_condition"]
+__all__ = [
+    "Condition",
+    "counting",
+    "domain",
+    "holds_where",
+    "letters_of",
+    "read_conditions",
+    "split_condition",
+]
 
 Condition = Region | Relation | Integers
 _BEGIN = word_set("for where when if with provided whenever as given")
@@ -106,18 +114,23 @@ def read_conditions(tokens: list[Token], read: Callable[[list[Token]], Value]) -
     """
     found: list[Condition] = []
     parts, _ = split(tokens, "sep")
-    if _counting(parts):
-        return [Integers(_letter(split(parts[0], "rel")[0][0]), int(parts[0][-1].text))]
+    if (numbers := counting(parts)) is not None:
+        return [numbers]
     for part in parts:
         found += _condition(part, read)
     return found
 
 
-def _counting(parts: list[list[Token]]) -> bool:
-    """n = 1, 2, 3, …"""
-    return (
-        len(parts) > 2 and parts[-1][-1:] != [] and parts[-1][-1].text == "…" and parts[0][-1].text.isdigit()
-    )
+def counting(parts: list[list[Token]]) -> Integers | None:
+    """n = 1, 2, 3, … as a condition; None for anything else."""
+    if len(parts) < 3 or [token.text for token in parts[-1]] != ["…"]:
+        return None
+    first = [token for token in parts[0] if token.text.lower() not in _FILLERS]
+    if len(first) != 3 or first[0].kind != "sym" or first[1].text != "=" or not first[2].text.isdigit():
+        return None
+    if not all(len(part) == 1 and part[0].kind == "num" for part in parts[1:-1]):
+        return None
+    return Integers(sym(first[0].text), int(first[2].text))
 
 
 def _letter(tokens: list[Token]) -> Node:

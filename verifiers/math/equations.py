@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from verifiers.latex import word_set
 from verifiers.math.cursor import balanced
 from verifiers.math.equality import equal_trees
 from verifiers.math.evaluate import free_symbols
@@ -15,7 +16,7 @@ from verifiers.math.rounding import agrees
 from verifiers.math.tree import Node
 from verifiers.math.values import Relation, Scalar, Sequence, Text, Value
 
-__all__ = ["label_of", "labelled", "read_equation"]
+__all__ = ["label_of", "labelled", "read_equation", "with_approximation"]
 
 Reader = Callable[[list[Token]], Value]
 
@@ -44,10 +45,36 @@ def read_equation(sides: list[list[Token]], ops: list[str], side: Reader) -> Val
     return labelled(value, names[0] if names else None)
 
 
+_ABOUT = word_set("approximately approx about roughly around")
+_APPROXIMATELY = Token("rel", "≈")
+
+
+def with_approximation(tokens: list[Token]) -> list[Token]:
+    """`tokens` with ≈ for the brackets or words of "12π (≈ 37.7)", "12π (about 37.7)", "12π, or about 37.7"."""
+    at = next((at for at, token in enumerate(tokens) if at and _says_about(token)), 0)
+    if not at:
+        return tokens
+    before, after = tokens[:at], tokens[at + 1 :]
+    if before[-1][:2] == ("open", "(") and after[-1:] and after[-1].text == ")":
+        before, after = before[:-1], after[:-1]
+    while before and before[-1].kind == "sep" and before[-1].text in (",", "or"):
+        before = before[:-1]
+    return [*before, _APPROXIMATELY, *after] if before and after and before[-1].kind != "rel" else tokens
+
+
+def _says_about(token: Token) -> bool:
+    return token[:2] == ("rel", "≈") or (token.kind == "word" and token.text.lower() in _ABOUT)
+
+
 def _cut(sides: list[list[Token]], ops: list[str]) -> tuple[list[list[Token]], list[list[Token]]]:
     """The exact sides of a chain, and those after the first ≈; all sides are exact if only a name is before it."""
+    ops = [
+        "≈" if op == "=" and len(side) == 2 and side[0].places > 0 and side[1].text == "…" else op
+        for op, side in zip(ops, sides[1:], strict=True)
+    ]  # = 1.414…
     if "≈" not in ops:
         return sides, []
+    sides = [side[:-1] if side[-1].text == "…" and side[0].places > 0 else side for side in sides]
     at = ops.index("≈") + 1
     if at == 1 and name_of(sides[0]) is not None:
         return sides[:2], sides[2:]

@@ -34,6 +34,7 @@ __all__ = ["same_families", "same_pieces", "same_qualified"]
 Same = Callable[[Value, Value], bool]
 _PARAMETERS = word_set("k n m l t j")
 """Letters that an answer may use for any integer without saying so."""
+_COUNTS = (sym("n"), sym("k"), sym("m"))
 _SHIFTS = range(-2, 3)
 MAX_ITEMS = 12
 PERIODS = 6
@@ -51,6 +52,9 @@ def same_qualified(gold: Value, answer: Value, same: Same) -> bool:
     for side in (gold, answer):
         conditions.append(side.conditions if isinstance(side, Qualified) else ())
         values.append(side.value if isinstance(side, Qualified) else side)
+    for value, others in zip(values, conditions[::-1], strict=True):
+        if isinstance(value, Family) and any(isinstance(other, Integers) for other in others):
+            return False  # k ∈ ℤ, k ∈ ℕ
     for one in conditions[0]:
         for two in conditions[1]:
             if _on_the_same(one, two) and not same_condition(one, two):
@@ -72,7 +76,11 @@ def same_condition(one: Value | None, two: Value | None) -> bool:
             return False
         return _start(one) == _start(two) != "" and getattr(one, "odd", None) == getattr(two, "odd", None)
     if isinstance(one, Region) and isinstance(two, Region):
-        return one.label == two.label and regions.same_region(one, two, equal_trees)
+        if one.label == two.label and regions.same_region(one, two, equal_trees):
+            return True
+        return (
+            one.label == two.label and one.label in _COUNTS and _start(one) == _start(two) != ""
+        )  # n > 0, n ≥ 1
     return one == two
 
 

@@ -12,7 +12,7 @@ from verifiers.math.values import Piecewise, Qualified, Value
 
 __all__ = ["read_layout"]
 
-_SYSTEMS = word_set("cases dcases rcases aligned align align* alignedat gathered split array")
+_SYSTEMS = word_set("cases dcases rcases aligned align align* alignedat gathered split array matrix")
 _COMMA = Token("sep", ",")
 
 Reader = Callable[[list[Token]], Value]
@@ -29,7 +29,7 @@ def read_layout(tokens: list[Token], statement: Reader, condition: Reader) -> Va
     rows, _ = split(tokens[1:-1], "op", ("row",))
     cells = [[cell for cell in split(row, "op", ("&",))[0] if cell] for row in rows]
     cells = [row for row in cells if row]
-    if tokens[0].text == "array" and not any(token.kind in ("rel", "word") for token in tokens):
+    if tokens[0].text in ("array", "matrix") and not any(token.kind in ("rel", "word") for token in tokens):
         return None
     if not cells:
         raise Unreadable("an environment without rows")
@@ -53,6 +53,8 @@ def _pieces(
     """(value, condition) of each row; None if the rows are equations."""
     found: list[tuple[Value, Value | None]] = []
     for row in cells:
+        if len(row) > 1 and row[1][0].kind == "rel":  # x &= 2
+            return None
         if len(row) == 2 and not any(token.kind == "rel" for token in row[0]):
             value, when = statement(_trimmed(row[0])), row[1]
             otherwise = when[0].text.lower() in ("otherwise", "else")

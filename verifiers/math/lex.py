@@ -83,7 +83,7 @@ def _commands() -> dict[str, tuple[str, str]]:
         "close": table("}:set rbrace:set rangle:< rvert:| rbrack:]"),
         "sym": {name: _GREEK_VARIANTS.get(name, name) for name in latex.GREEK}
         | dict.fromkeys(latex.DOTS, "…")
-        | table("partial:∂ infty:∞ emptyset:∅ varnothing:∅ oslash:∅ pi:π imath:i jmath:j"),
+        | table("partial:∂ top:T Pr:P infty:∞ emptyset:∅ varnothing:∅ oslash:∅ pi:π imath:i jmath:j"),
         "cmd": latex.FRACTIONS | table("sum prod int lim"),
         "money": table("pounds:gbp euro:euro texteuro:euro textdollar:dollar yen:yen cent:cent"),
         "word": table("forall:for complement deg dim ker"),
@@ -178,7 +178,10 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
             else:
                 out.append(Token("close", "}", spaced))
         else:
-            if not (raw == "." and ("text" in groups or (out and out[-1].kind == "word"))):  # an abbreviation
+            if not (
+                (raw == "." and ("text" in groups or (out and out[-1].kind == "word")))  # an abbreviation
+                or (raw == '"' and "text" in groups)
+            ):
                 _sign(raw, spaced, out)
         if len(groups) > MAX_DEPTH:
             raise Unreadable("nested too deeply")

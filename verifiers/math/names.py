@@ -96,6 +96,8 @@ def _quantity(tokens: list[Token]) -> Node | None:
         return _words(tokens)
     if any(token.text == "^" for token in tokens):
         return None
+    if first.text == "frac" and _of_indexed(tokens):
+        return _words(tokens)
     if first.kind == "word" and all(
         token.kind in ("word", "sym", "run", "open", "close") for token in tokens
     ):
@@ -117,6 +119,13 @@ def _of_lengths(token: Token) -> bool:
     return token.text in ("frac", "{", "}", "+", "*", "/", "[", "]") or (
         token.kind == "op" and token.text == "-"
     )
+
+
+def _of_indexed(tokens: list[Token]) -> bool:
+    """Whether a fraction is a ratio of two quantities with an index: S_{ABC}, S_{DEF}."""
+    node = expression(tokens)
+    parts = [part.args[0] if part.op == "inv" else part for part in node.args] if node.op == "mul" else []
+    return len(parts) == 2 and all(part.op == "call" and part.args[0] in ("S_", "V_", "A_") for part in parts)
 
 
 def _one_function(tokens: list[Token]) -> Node | None:
@@ -146,6 +155,8 @@ def _composed(tokens: list[Token]) -> Node | None:
         if (found := name_of(inner)) is not None:
             return Node("abs", (found,))
         return _words(tokens) if any(token.text in "∪∩" for token in inner) else None
+    if len(tokens) == 1 and first.kind == "sym" and "_" in first.text:
+        return sym(first.text)  # \\bar{x}
     return _indexed(tokens) if first.kind == "sym" else None
 
 

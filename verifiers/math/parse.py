@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from verifiers.math.combinations import indexed_selection, preceded_selection, read_selection
 from verifiers.math.cursor import END, Cursor
 from verifiers.math.evaluate import CONSTANTS, free_symbols
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
-from verifiers.math.tree import Node, as_digits, num, sym
+from verifiers.math.tree import Node, as_digits, num, selection, sym
 
 __all__ = ["Parser"]
 
@@ -162,13 +163,8 @@ class Parser(Cursor):
             return self.group(token.text)
         if kind == "begin":
             return self.matrix(token.text)
-        if token[:2] == ("op", "_"):  # {}_{10}C_3
-            total = self.argument()
-            name = self.take().text
-            self.expect("op", "_")
-            if name not in ("C", "P"):
-                raise Unreadable("an index without a name")
-            return _selection(name, total, self.argument())
+        if token[:2] in (("op", "_"), ("op", "^")):
+            return preceded_selection(self)
         if kind == "op" and token.text == "|":
             self.bars += 1
             inner = self.expression()
@@ -180,6 +176,9 @@ class Parser(Cursor):
     def number(self, token: Token) -> Node:
         assert token.value is not None
         value = token.value
+        if self.peek().text in ("C", "P") and self.peek(1).kind == "num" and not self.peek(1).spaced:  # 10C3
+            name, count = self.take().text, self.take()
+            return selection(name, num(value), num(count.value or 0))
         if token.places < 0 and token.text.isdigit():  # 3 1/4 and 3\frac{1}{4}
             if (
                 self.next_is("num")
@@ -238,8 +237,8 @@ class Parser(Cursor):
                 self.at += 3
             else:
                 index = self.argument() if not self.next_is("num") else self.operand()
-                if name in ("C", "A") and self.next_is("op", "^"):
-                    return self.chosen(name, index)
+                if name in ("C", "A", "P") and self.next_is("op", "^"):
+                    return indexed_selection(self, name, index)
                 if index.op == "num":
                     name += f"_{as_digits(index.args[0])}"
                 elif index.op == "sym" and len(index.args[0]) > 1:
@@ -249,9 +248,8 @@ class Parser(Cursor):
             while self.next_is("op", "'"):
                 self.take()
                 name += "'"
-        if name in ("C", "P") and self.next_is("open", "(") and self.two_arguments():
-            self.take()
-            return _selection(name, *self.arguments())
+        if name in ("C", "P") and (chosen := read_selection(self, name)) is not None:
+            return chosen
         if self.next_is("open", "(") and not self.peek().spaced and self.is_function(start):
             self.take()
             return Node("call", (name, *self.arguments()))
@@ -272,32 +270,6 @@ class Parser(Cursor):
             return False  # 2x(5)
         places = [at for at, token in enumerate(self.tokens) if token[:2] == ("sym", name)]
         return all(self.tokens[at + 1 : at + 2] and self.tokens[at + 1].text in _AFTER_NAME for at in places)
-
-    def chosen(self, name: str, total: Node) -> Node:
-        """C_{10}^{3} and A_{10}^{3}, combinations and arrangements of `total` things; or a power of C_1"""
-        self.take()
-        count = self.exponent()
-        numbers = total.op == count.op == "num"
-        if numbers and count.args[0] <= total.args[0] > 1:
-            return _selection(name, total, count)
-        if name == "C" and not numbers and total.op in ("sym", "add"):
-            return _selection(name, total, count)
-        letter = (
-            sym(f"{name}_{as_digits(total.args[0])}")
-            if total.op == "num"
-            else Node("call", (name + "_", total))
-        )
-        return Node("pow", (letter, count))
-
-    def two_arguments(self) -> bool:
-        """whether one comma stands in the brackets that open here"""
-        depth = commas = 0
-        for token in self.tokens[self.at :]:
-            depth += (token.kind in ("open", "begin")) - (token.kind in ("close", "end"))
-            commas += depth == 1 and token[:2] == ("sep", ",")
-            if depth == 0:
-                break
-        return commas == 1
 
     def group(self, opening: str) -> Node:
         if opening in _CLOSING:
@@ -470,12 +442,6 @@ class Parser(Cursor):
         if not rows or len({len(row) for row in rows}) != 1:
             raise Unreadable("rows of different lengths")
         return Node("det" if name == "vmatrix" else "matrix", tuple(tuple(row) for row in rows))
-
-
-def _selection(name: str, total: Node, count: Node) -> Node:
-    """Combinations C or arrangements A, P of `count` out of `total`"""
-    ways = Node("binom", (total, count))
-    return ways if name == "C" else Node("mul", (ways, Node("fact", (count,))))
 
 
 def _may_be_integer_part(node: Node) -> bool:

@@ -95,6 +95,8 @@ _NONE = frozenset(
         "none",
     ]
 )
+_AND_SYMBOL = re.compile(r"[ ,;:(=]*\\(?:emptyset|varnothing|oslash) ?\)?$")
+"""The symbol after the words: no solution (∅)."""
 _ALL = frozenset(
     [
         "all real numbers",
@@ -205,7 +207,7 @@ def read_phrase(text: str, read: Callable[[str], Value]) -> Value | None:
     if not bare[0].isalpha():
         return None
     folded = re.sub(r"[\s-]+", " ", bare).casefold().strip(" .,;:!")
-    if folded in _NONE:
+    if folded in _NONE or _AND_SYMBOL.sub("", folded) in _NONE:
         return Region(())
     if folded in _ALL:
         return regions.ALL

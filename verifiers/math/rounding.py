@@ -20,7 +20,13 @@ def agrees(exact: Node, written: Scalar) -> bool:
         value, decimal = (numeric(node, {}, 40) for node in (exact, written.node))
     except (Undecided, Undefined):
         return False
-    return _real(value) and _real(decimal) and abs(value - decimal) <= _unit(value, written)
+    if written.percent:
+        value = value * 100
+    if not (_real(value) and _real(decimal)):
+        return False
+    unit = _unit(value, written)
+    cut_off = 0 <= abs(value) - abs(decimal) < unit and value * decimal >= 0
+    return cut_off or 2 * abs(value - decimal) <= unit
 
 
 def _real(value: Any) -> bool:

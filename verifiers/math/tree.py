@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-__all__ = ["Node", "as_digits", "num", "substituted", "sym"]
+__all__ = ["Node", "as_digits", "num", "selection", "substituted", "sym"]
 
 MOST_BITS = 14_000
 """A whole number of more bits is not written out: Python refuses the text of one of more than 4,300 digits."""
@@ -43,3 +43,9 @@ def substituted(node: Node, name: str, into: Node) -> Node:
     if node.op == "sym":
         return into if node.args[0] == name else node
     return Node(node.op, tuple(substituted(p, name, into) if isinstance(p, Node) else p for p in node.args))
+
+
+def selection(name: str, total: Node, count: Node) -> Node:
+    """Combinations C or arrangements A, P of `count` out of `total`"""
+    ways = Node("binom", (total, count))
+    return ways if name == "C" else Node("mul", (ways, Node("fact", (count,))))

@@ -7,13 +7,23 @@ from dataclasses import replace
 from fractions import Fraction
 
 from verifiers.math import regions
-from verifiers.math.conditions import domain, holds_where, letters_of, read_conditions, split_condition
+from verifiers.math.brackets import read_brackets
+from verifiers.math.compound import compound, dimensions
+from verifiers.math.conditions import (
+    counting,
+    domain,
+    holds_where,
+    letters_of,
+    read_conditions,
+    split_condition,
+)
 from verifiers.math.cursor import split, wrapped
 from verifiers.math.equality import equal_trees
-from verifiers.math.equations import label_of, labelled, read_equation
+from verifiers.math.equations import label_of, labelled, read_equation, with_approximation
 from verifiers.math.evaluate import free_symbols
 from verifiers.math.layouts import read_layout
 from verifiers.math.lex import Token, lex
+from verifiers.math.modular import congruence, modulo, modulus_of
 from verifiers.math.names import expression, in_words, may_name, name_of
 from verifiers.math.normalise import Unreadable, normalise
 from verifiers.math.phrases import plain_words, read_phrase, without_styles
@@ -23,10 +33,8 @@ from verifiers.math.values import (
     Decimal,
     Family,
     Integers,
-    Matrix,
     Order,
     Piecewise,
-    Qualified,
     Ratio,
     Region,
     Relation,
@@ -86,11 +94,14 @@ def _statement(tokens: list[Token]) -> Value:
         raise Unreadable("empty")
     if not any(token.kind in ("sep", "rel", "word") for token in tokens):  # most answers
         return _side(tokens)
-    tokens, condition = split_condition(tokens)
+    if len(tokens) > 3 and (quantity := compound(tokens) or dimensions(tokens)) is not None:
+        return quantity
+    tokens, condition = split_condition(with_approximation(tokens))
     if condition:
-        value = _approximation(tokens, condition)
-        return value or holds_where(_statement(tokens), read_conditions(condition, _item))
+        return holds_where(_statement(tokens), read_conditions(condition, _item))
     parts, cuts = split(tokens, "sep")
+    if cuts and (modulus := modulus_of(parts[-1])):  # x ≡ 1, 3 (mod 8)
+        parts = [*(part + modulus for part in parts[:-1]), parts[-1]]
     if not cuts:
         parts, cuts = split(tokens, "op", ("∪",))
         if not cuts or not all(any(token.kind == "rel" for token in part) for part in parts):
@@ -102,6 +113,9 @@ def _statement(tokens: list[Token]) -> Value:
             items.append(part)
         elif not (0 < position < len(parts) - 1 and {cuts[position - 1], cuts[position]} & {"and", "or"}):
             raise Unreadable("a separator with an empty side")
+    for at in range(1, len(items) - 2):
+        if (numbers := counting(items[at:])) is not None:  # 2n, n = 1, 2, 3, …
+            return holds_where(_several([_entry(part) for part in items[:at]], cuts[: at - 1]), [numbers])
     return _several([_entry(part) for part in items], cuts)
 
 
@@ -115,11 +129,6 @@ def _entry(tokens: list[Token]) -> Value:
     ):
         return _item(tokens)
     return labelled(_item(tokens[words:]), name_of(tokens[:words]))
-
-
-def _approximation(tokens: list[Token], rest: list[Token]) -> Value | None:
-    """12π (≈ 37.70)"""
-    return _item([*tokens, *rest]) if rest[0][:2] == ("rel", "≈") else None
 
 
 def _several(values: list[Value], cuts: list[str]) -> Value:
@@ -224,7 +233,7 @@ def _item(tokens: list[Token]) -> Value:
     if ops == ["in"]:
         return _membership(*sides)
     if ops == ["≡"]:
-        return _residue(*sides)
+        return congruence(sides[0], sides[1], _side)
     if all(op in (*_INEQUALITIES, "!=") for op in ops):
         return _inequality(sides, ops)
     raise Unreadable("an unknown relation")
@@ -267,15 +276,6 @@ def _inequality(sides: list[list[Token]], ops: list[str]) -> Value:
     return regions.inequality(nodes, ops)
 
 
-def _residue(left: list[Token], right: list[Token]) -> Value:
-    """x ≡ 3 (mod 8)"""
-    value = _side(right)
-    name = name_of(left)
-    if not isinstance(value, Family) or name is None:
-        raise Unreadable("a congruence without a modulus")
-    return replace(value, label=name)
-
-
 # --- one side ---------------------------------------------------------------------------------------------
 
 
@@ -283,8 +283,10 @@ _SIGNS = ("∪", "∩", "∖", "mod", ":")
 
 
 def _side(tokens: list[Token]) -> Value:
-    if all(token.kind == "word" for token in tokens):
-        raise Unreadable("words")
+    if not tokens:
+        raise Unreadable("an empty side")
+    if tokens[0].kind == "word" and (said := _said(tokens)) is not None:
+        return said
     if any(token.kind == "begin" for token in tokens[:2]):
         found = read_layout(tokens, _statement, _condition)
         if found is not None:
@@ -298,10 +300,10 @@ def _side(tokens: list[Token]) -> Value:
     parts, cuts = split(tokens, "op", ("∪", "∩", "∖")) if signs else ([], [])
     if cuts:
         return regions.combined([_side(part) for part in parts], cuts)
-    if signs and (found := _modulo(tokens)) is not None:
+    if signs and (found := modulo(tokens)) is not None:
         return found
     pair = wrapped(tokens)
-    if pair is not None and (found := _bracketed(tokens[1:-1], pair)) is not None:
+    if pair is not None and (found := read_brackets(tokens[1:-1], pair, _item, _statement)) is not None:
         return found
     parts, cuts = split(tokens, "op", (":",)) if signs else ([], [])
     if len(cuts) == 1 and _is_entry(name := name_of(parts[0]), parts[1]):  # Area: 24, K: 3 hr
@@ -311,44 +313,17 @@ def _side(tokens: list[Token]) -> Value:
     return scalar(tokens)
 
 
-def _bracketed(inner: list[Token], pair: tuple[str, str]) -> Value | None:
-    """A set, tuple, interval or statement in brackets; None if the brackets only group."""
-    if pair == ("set", "set"):
-        return _set(inner)
-    if pair[0] not in ("(", "[", "<"):
-        return None
-    parts, cuts = split(inner, "sep")
-    if cuts:
-        if any(cut in ("and", "or") for cut in cuts) or any(not part for part in parts):
-            raise Unreadable("words between the parts of a tuple")
-        brackets = pair[0] + {"<": ">"}.get(pair[1], pair[1])
-        if brackets not in ("()", "[]", "(]", "[)", "<>"):
-            raise Unreadable("brackets that do not match")
-        return Sequence(tuple(_item(part) for part in parts), "()" if brackets == "<>" else brackets)
-    if pair == ("(", ")") and any(token.kind in ("rel", "money", "word") for token in inner):
-        return _item(inner)
-    if pair == ("[", "]"):
-        held = _item(inner)
-        return held if isinstance(held, Matrix) else Sequence((held,), "[]")
+def _said(tokens: list[Token]) -> Value | None:
+    """The value of "the probability is 3/4" and of "center (3, 4)"; None if words do not only name it."""
+    at = next((at for at, token in enumerate(tokens) if token.kind != "word"), 0)
+    if not at:
+        raise Unreadable("words")
+    words, rest = tokens[:at], tokens[at:]
+    if len(words) > 1 and words[-1].text.lower() in ("is", "are", "equals") and may_name(words[:-1]):
+        return labelled(_side(rest), name_of(words[:-1]))
+    if may_name(words) and wrapped(rest) and split(rest[1:-1], "sep")[1]:
+        return labelled(_side(rest), name_of(words))
     return None
-
-
-def _modulo(tokens: list[Token]) -> Value | None:
-    """3 (mod 8), 3 mod 8; None without a modulus."""
-    if tokens[-1][:2] == ("close", ")"):
-        opening = next((at for at in range(len(tokens) - 1, -1, -1) if tokens[at].text == "("), 0)
-        if opening and tokens[opening + 1][:2] == ("op", "mod"):
-            tokens = [*tokens[:opening], *tokens[opening + 1 : -1]]
-    parts, cuts = split(tokens, "op", ("mod",))
-    if len(cuts) != 1 or not all(parts):
-        return None
-    residues, commas = split(parts[0], "sep")
-    modulus = expression(parts[1])
-    if commas or free_symbols(modulus):
-        raise Unreadable("a modulus that is not a number")
-    residue = expression(residues[0])
-    value = Node("add", (residue, Node("mul", (modulus, sym("k")))))
-    return Family(Scalar(value), "k", residue=residue)
 
 
 def _condition(tokens: list[Token]) -> Value:
@@ -377,36 +352,3 @@ def _is_clock(parts: list[list[Token]]) -> bool:
 def _is_point(tokens: list[Token]) -> bool:
     separated = any(token.kind == "sep" and token.text in ",;" for token in tokens)
     return tokens[0].kind == "sym" and separated and wrapped(tokens[1:]) is not None
-
-
-def _set(inner: list[Token]) -> Value:
-    if not inner:
-        return Region(())
-    for bar in (("op", ("|", ":")), ("rel", ("|",))):
-        parts, cuts = split(inner, *bar)
-        if len(cuts) == 1 and any(token.kind == "rel" for token in parts[1]):  # {x : x > 3}
-            return _described(parts[0], parts[1])
-    parts, cuts = split(inner, "sep")
-    if any(not part for part in parts):
-        raise Unreadable("an empty place in a set")
-    items: list[Value] = []
-    for part in parts:
-        value = _item(part)
-        items.extend(value.items if isinstance(value, Sequence) and value.brackets == "" else (value,))
-    return Sequence(tuple(items), "{}")
-
-
-def _described(left: list[Token], condition: list[Token]) -> Value:
-    """{x : x > 3}, {5k : k ∈ ℤ}, {x : x = 5k, k ∈ ℤ}"""
-    name = name_of(split(left, "rel")[0][0])
-    held = _statement(condition)
-    if isinstance(held, Integers):
-        return holds_where(_statement(left), [held])
-    if isinstance(held, Family | Qualified) or (isinstance(held, Sequence) and held.brackets == ""):
-        inner = held.value if isinstance(held, Qualified) else held
-        if name is not None and label_of(inner) == name and not isinstance(held, Qualified):
-            return replace(held, label=None)
-    region = regions.as_region(held)
-    if region is None or name is None or region.label != name:
-        raise Unreadable("a set with an unknown condition")
-    return replace(region, label=None)

@@ -109,7 +109,7 @@ _MEASURES |= {
 }
 _WORDS = table(
     "或者:_or_ 或:_or_ 和:_and_ 且:_and_ 与:_and_ 无解:no_solution 空集:\\emptyset_ 全体实数:all_real_numbers "
-    "不存在:does_not_exist 大约:about_ 约:about_ 约为:about_"
+    "不存在:does_not_exist 大约:about_ 约:about_ 约为:about_ 一共: 总共: 共:"
 )
 _AFTER_NUMBER = re.compile(
     r"(?<=[0-9)}°π])\s?(\\(?:text|textrm|mathrm|mbox|rm)\s?\{\s?)?("
@@ -118,7 +118,7 @@ _AFTER_NUMBER = re.compile(
 )
 _SCALED = re.compile(r"(?<![0-9.])([0-9]{1,9})(?:\.([0-9]{1,9}))?\s?([万亿])")
 _WORD = re.compile("|".join(sorted(_WORDS, key=len, reverse=True)))
-_PER = re.compile("(?:每|/)(" + "|".join(sorted(_MEASURES, key=len, reverse=True)) + ")")
+_PER = re.compile("(?:每|/)(" + "|".join([*sorted(_MEASURES, key=len, reverse=True), "时"]) + ")")
 
 
 def with_chinese_words(text: str) -> str:
@@ -130,7 +130,7 @@ def with_chinese_words(text: str) -> str:
 
 
 def _english(word: str) -> str:
-    return _MEASURES.get(word, "units").replace("_", " ")
+    return "hours" if word == "时" else _MEASURES.get(word, "units").replace("_", " ")
 
 
 def _scaled(match: re.Match[str]) -> str:
