@@ -6,8 +6,11 @@ import pytest
 
 from rlvr.config.data import SourceConfig
 from rlvr.problems import load
-from tests.verifiers.code_sets import CASES
+from tests.verifiers.code_sets import CASES as FIRST
+from tests.verifiers.code_sets_more import MORE
 from verifiers.code import CodeVerifier
+
+CASES = [*FIRST, *MORE]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ _PACKED_BYTES = 256 << 20
 _SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "millisecond": 1e-3, "minute": 60.0}
 _MEGABYTES = {"": 1.0, "b": 2**-20, "byte": 2**-20, "kb": 2**-10, "kib": 2**-10, "kilobyte": 2**-10}
 _MEGABYTES |= {"mb": 1.0, "mib": 1.0, "megabyte": 1.0, "gb": 1024.0, "gib": 1024.0, "gigabyte": 1024.0}
-_QUANTITY = re.compile(r"\s*(\d{1,12}(?:\.\d{1,12})?)\s*([a-zA-Z]*?)s?(?:\s+per\s+test)?\.?\s*")
+_QUANTITY = re.compile(r"\s*(\d{1,12}(?:\.\d{1,12})?)\s*([a-zA-Z]*)(?:\s+per\s+test)?\.?\s*")
 _PYTHONS = ("python", "python3", "py", "py3", "3")  # "3" is CodeContests' number for it
 
 
@@ -91,25 +91,46 @@ def _quantity(value: Any, units: Mapping[str, float], what: str) -> float | None
     if isinstance(value, int | float):
         return float(value) or None
     match = _QUANTITY.fullmatch(str(value))
-    if match is None or match[2].lower() not in units:
+    unit = match[2].lower() if match else ""
+    unit = unit if unit in units else unit.removesuffix("s")
+    if match is None or unit not in units:
         raise BadReferenceError(f"the {what} is {str(value)[:60]!r}; expected a number, perhaps with a unit")
-    return float(match[1]) * units[match[2].lower()] or None
+    return float(match[1]) * units[unit] or None
 
 
 def text_of(value: Any) -> str | None:
     """A prompt as text: itself, or what the user says in a list of chat messages; None for anything else."""
     if isinstance(value, str):
         return value
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(m, Mapping) and "content" in m for m in value
-    ):
+    if not isinstance(value, list | tuple) or not all(isinstance(m, Mapping) for m in value):
         return None
-    said = [m["content"] for m in value if m.get("role", "user") == "user"]
-    return "\n\n".join(said) if said and all(isinstance(text, str) for text in said) else None
+    said = [
+        _content(m.get("content", m.get("value")))
+        for m in value
+        if m.get("role", m.get("from", "user")) in ("user", "human")
+    ]
+    texts = [text for text in said if text is not None]
+    return "\n\n".join(texts) if texts and len(texts) == len(said) else None
+
+
+def _content(value: Any) -> str | None:
+    """The text of a message, which may be in parts."""
+    if isinstance(value, list):
+        parts = [part.get("text") for part in value if isinstance(part, Mapping)]
+        return "".join(parts) if parts and all(isinstance(part, str) for part in parts) else None
+    return value if isinstance(value, str) else None
 
 
 SOLUTIONS = ("canonical_solution", "gold_standard_solution", "reference_solution", "ground_truth_solution")
-SOLUTIONS += ("reference_solutions", "completion", "solution", "solutions", "code", "python_solution")
+SOLUTIONS += (
+    "reference_solutions",
+    "completion",
+    "solution",
+    "solutions",
+    "code",
+    "python_solution",
+    "solution_code",
+)
 _KEPT = 3
 _BODIES = ("code", "solution", "completion", "content", "program")
 

@@ -196,4 +196,35 @@ class _Capture:
         return namedtuple("CaptureResult", "out err")(out, "")
 
 
-_OWN: dict[str, Callable[[ExitStack], Any]] = {"capsys": _Capture, "capfd": _Capture}
+class _Monkeypatch:
+    """`monkeypatch`, for what is in the tests' own process."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def setattr(self, target: Any, name: Any, value: Any = None, raising: bool = True) -> None:
+        if isinstance(target, str):
+            (path, _, own), value = target.rpartition("."), name
+            target, name = __import__(path), own
+            if "." in path:
+                raise NeedsPackageError(f"monkeypatch.setattr of {path}, which the stand-in cannot")
+        if isinstance(target, types.ModuleType) and target.__name__ not in (
+            "builtins",
+            "sys",
+            "random",
+            "time",
+            "os",
+        ):
+            raise NeedsPackageError(
+                f"the tests replace {name!r} in {target.__name__}, which is in another process"
+            )
+        self._stack.callback(setattr, target, name, getattr(target, name))
+        setattr(target, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        raise NeedsPackageError(f"the tests use monkeypatch.{name}, which the stand-in does not have")
+
+
+_OWN: dict[str, Callable[[ExitStack], Any]] = {
+    "capsys": _Capture, "capfd": _Capture, "monkeypatch": _Monkeypatch,
+}  # fmt: skip

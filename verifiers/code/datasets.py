@@ -18,7 +18,7 @@ from verifiers.types import Problem
 
 PROMPTS = ("prompt", "question", "problem", "question_content", "query", "description", "problem_statement")
 PROMPTS += ("problem_description", "instruct_prompt", "instruction", "text", "content", "messages")
-PROMPTS += ("user_prompt", "input", "complete_prompt")
+PROMPTS += ("conversations", "user_prompt", "input", "complete_prompt", "skeleton")
 IDS = ("id", "task_id", "question_id", "problem_id", "name", "uid")
 SETUP = ("test_setup_code", "test_imports")
 _UNWRAPPED, _WRAPPED = ("leetcode", "hackerrank", "geeksforgeeks"), ("codewars",)
@@ -118,9 +118,11 @@ def _surroundings(row: Mapping[str, Any], asked_key: str | None, given: Mapping[
         around["setup"] = prepared
     elif "test_code" in given and (setup := "\n".join(_lines_of(row.get(key)) for key in SETUP).strip()):
         around["test_code"] = f"{setup}\n{given['test_code']}"
-    for key in ("setup", "tol", "strict", "checker"):
+    for key in ("setup", "tol", "strict", "any_order", "ignore_case", "in_place", "input_mode"):
         if row.get(key) is not None:
             around[key] = row[key]
+    if isinstance(checker := row.get("checker") or row.get("generated_checker"), str) and checker.strip():
+        around["checker"] = checker
     return {key: value for key, value in around.items() if value is not None}
 
 

@@ -247,7 +247,7 @@ class Line:
                 return value
 
     def question(self, what: str, ref: int | str, name: str, args: tuple, kwargs: dict) -> bytes:
-        return self.encoded((what, ref, name, list(args), kwargs))
+        return self.encoded((what, ref, name, list(args), kwargs, {}))
 
     def changed(self, args: tuple, changed: Any, printed: str) -> None:
         """What the other process did to the arguments, and printed."""
@@ -258,7 +258,8 @@ class Line:
 
     def answer(self, payload: bytes) -> None:
         """Answer one question of the other process."""
-        what, ref, name, args, kwargs = self.decoded(payload)
+        what, ref, name, args, kwargs, replaced = self.decoded(payload)
+        self.replace(replaced)
         before = self._encoded(args)
         try:
             target = self._lent[ref] if isinstance(ref, int) else self.named(ref)
@@ -280,6 +281,9 @@ class Line:
             return encode(args, lend=self._lend) if args else None
         except UnserialisableError:
             return None
+
+    def replace(self, given: dict[str, Any]) -> None:
+        """Use what the other process has put in the place of `input` and its like."""
 
     def printed(self) -> str:
         return ""

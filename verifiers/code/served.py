@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import sys
 import types
@@ -14,6 +15,7 @@ from verifiers.code.values import decode
 from verifiers.code.wire import FrameReader, FrameWriter
 
 MAX_PRINTED = 1 << 20
+_REPLACEABLE = {"input": input, "print": print}
 
 
 def serve(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
@@ -51,6 +53,11 @@ class ProgramLine(Line):
         result = super().did(what, target, name, args, kwargs)
         own = type(result).__module__ == "solution"
         return Lent(result) if own and what == "call" and isinstance(target, type) else result
+
+    def replace(self, given: dict[str, Any]) -> None:
+        for name, was in _REPLACEABLE.items():
+            setattr(builtins, name, given.get(name, was))
+        sys.stdin = io.StringIO(given["stdin"]) if "stdin" in given else sys.__stdin__
 
     def printed(self) -> str:
         return self._printed.taken() if self._printed is not None else ""

@@ -40,12 +40,24 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
     ("verifier_metadata",),
     ("reference",),
     ("extra_info",),
+    ("examples", "sample_tests"),
 )
 """Keys below which tests stand, the ones to be preferred first; those of one family are read together."""
-ENTRY = ("entry", "entry_point", "fn_name", "func_name", "function_name", "method_name")
+ENTRY = ("entry", "entry_point", "fn_name", "func_name", "function_name", "method_name", "class_name")
 STARTER = ("starter_code", "function_declaration", "function_signature", "signature")
-_GIVEN = ("stdin", "input", "inputs", "in")
-_EXPECTED = ("stdout", "expected_output", "expected_stdout", "output", "outputs", "expected", "out")
+_CODE = ("code", "test", "assertion", "assert")
+_SETUP = ("import_prefix", "setup_code", "imports")
+_GIVEN = ("stdin", "input", "inputs", "in", "test_inputs")
+_EXPECTED = (
+    "stdout",
+    "expected_output",
+    "expected_stdout",
+    "output",
+    "outputs",
+    "expected",
+    "out",
+    "test_outputs",
+)
 _TESTS = re.compile(r"\bassert\b|^def (?:test|check)|\bTestCase\b|\braises\(", re.M)
 _DEF = re.compile(r"^[ \t]*(?:async )?def (\w+)\s*\(\s*(?:self\b)?", re.M)
 _DEPTH = 6
@@ -63,6 +75,13 @@ class Pair:
     program that reads stdin; None: it does not say."""
     kwargs: Mapping[str, Any] | None = None
     """Set where arguments and result are values as they stand (`args`, `kwargs`, `expected`)."""
+
+
+class Code(str):
+    """Tests as Python, with what stands beside them: the code before tests and program, and the name under test."""
+
+    setup: str = ""
+    entry: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,18 +109,27 @@ def found(value: Any, key: str = "tests", depth: int = 0) -> list[Pair | str]:
 
 
 def _in_text(text: str, key: str, depth: int) -> list[Pair | str]:
+    text = _without_fence(text)
     start = text.lstrip()[:1]
     if not start:
         return []
-    if start in "[{":
+    if start in '[{"':
         try:
             return found(decoded(text, key), key, depth + 1)
         except BadReferenceError:
+            lines = [line for line in text.split("\n") if line.strip()]
+            if len(lines) > 1 and all(line.lstrip()[:1] in "[{" for line in lines):  # JSON, one value a line
+                return [test for line in lines for test in found(decoded(line, key), key, depth + 1)]
             if not _TESTS.search(text):
                 raise
     if _TESTS.search(text):
         return [text]
     return found(decoded(unpacked(text, key), key), key, depth + 1) if key.endswith("test_cases") else []
+
+
+def _without_fence(text: str) -> str:
+    match = re.fullmatch(r"\s*```[a-z0-9]*\n(.*?)\n?```\s*", text, re.S)
+    return match[1] if match else text
 
 
 def _in_item(item: Any, key: str, depth: int) -> list[Pair | str]:
@@ -122,11 +150,38 @@ def _in_mapping(value: Mapping[str, Any], key: str, depth: int) -> list[Pair | s
     given = next((k for k in _GIVEN if value.get(k) is not None), None)
     expected = next((k for k in _EXPECTED if value.get(k) is not None), None)
     if given and expected:
-        ins, outs = value[given], value[expected]
-        if _is_struct(ins, outs, given, entry or how):
+        ins, outs = _list_in_text(value[given], given), _list_in_text(value[expected], expected)
+        if not _is_struct(ins, outs, given, entry or how):
+            return [Pair(ins, outs, entry, how)]
+        if ins or outs:
             return [Pair(i, o, entry, how) for i, o in _paired(ins, outs)]
-        return [Pair(ins, outs, entry, how)]
-    return _below(value, entry, depth)
+    if len(value) <= 3 and (code := next((t for k in _CODE if (t := value.get(k)) and _is_tests(t)), None)):
+        return [code]
+    return _with_rest(_below(value, entry, depth), value, entry)
+
+
+def _is_tests(value: Any) -> bool:
+    return isinstance(value, str) and _TESTS.search(value) is not None
+
+
+def _list_in_text(value: Any, key: str) -> Any:
+    """`inputs` and `outputs`, which name several, may be lists in a text of JSON."""
+    if isinstance(value, str) and key.endswith("s") and value.lstrip()[:1] == "[":
+        return decoded(value, key)
+    return value
+
+
+def _with_rest(tests: list[Pair | str], value: Mapping[str, Any], entry: str | None) -> list[Pair | str]:
+    """Tests of code know what stands beside them in `value`."""
+    setup = next((text for key in _SETUP if isinstance(text := value.get(key), str) and text.strip()), "")
+    made: list[Pair | str] = []
+    for test in tests:
+        if isinstance(test, str) and (setup or entry):
+            before = test if isinstance(test, Code) else Code()
+            test = Code(test)
+            test.setup, test.entry = setup or before.setup, before.entry or entry
+        made.append(test)
+    return made
 
 
 def entry_in(value: Mapping[str, Any]) -> str | None:
@@ -181,10 +236,13 @@ def reference(tests: Sequence[Pair | str], hints: Hints) -> dict[str, Any]:
         )
     if texts:
         code = "\n".join(texts)
-        return {"entry": hints.entry or called_function(code, hints.solution), "test_code": code}
+        told = next((text for text in texts if isinstance(text, Code)), Code())
+        named = hints.entry or told.entry or called_function(code, hints.solution)
+        return {"entry": named, "test_code": code} | ({"setup": told.setup} if told.setup else {})
     named = hints.entry or next((pair.entry for pair in pairs if pair.entry), None)
     ways = {pair.how for pair in pairs}
-    if ways & {"call", "method"} or (named and "stdin" not in ways):
+    written = hints.starter and all(isinstance(p.given, str) and _keywords(p.given) for p in pairs)
+    if ways & {"call", "method"} or (named and "stdin" not in ways) or written:
         return _calls(pairs, named, hints)
     return {"entry": None, "tests": [{"stdin": _lines(p.given), "stdout": _lines(p.expected)} for p in pairs]}
 

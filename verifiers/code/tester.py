@@ -10,6 +10,7 @@ import builtins
 import sys
 import types
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any
 
 from verifiers.code import arrays, stand_ins, wire
@@ -19,6 +20,7 @@ from verifiers.code.remote import RETURNED, Line, Remote, UnsupportedError
 from verifiers.code.values import TooLargeError, UnserialisableError, decode, encode
 from verifiers.code.wire import FrameReader, FrameWriter
 
+_REPLACEABLE = {"input": input, "print": print}
 _ONLY_AST = 0x400  # ast.PyCF_ONLY_AST
 _STAND_INS = {"pytest": stand_ins.pytest, "numpy": arrays.numpy}
 _FUNCTIONS = (
@@ -65,11 +67,20 @@ class TestsLine(Line):
     def question(self, what: str, ref: int | str, name: str, args: tuple, kwargs: dict) -> bytes:
         self.settle()
         try:
-            return super().question(what, ref, name, args, kwargs)
+            return self.encoded((what, ref, name, list(args), kwargs, self._replaced()))
         except TooLargeError:  # only a value that the candidate made can be too large
             raise
         except UnserialisableError as error:
             raise _UnsendableError(f"the tests call {ref} with {error}, which cannot be sent") from None
+
+    def _replaced(self) -> dict[str, Any]:
+        """What the tests have put in the place of `input`, `print` and standard input: the program is to use it too."""
+        given = {
+            name: now for name, was in _REPLACEABLE.items() if (now := getattr(builtins, name)) is not was
+        }
+        if sys.stdin is not sys.__stdin__ and isinstance(sys.stdin, StringIO):
+            given["stdin"] = sys.stdin.read()
+        return given
 
     def allow(self, allowed: bool, what: str) -> None:
         if not allowed:

@@ -24,7 +24,7 @@ EXCEPTION = b"E"  # (type name, message)
 THROWN = b"T"  # between tests and program: (type name, message, built-in base)
 UNSERIALISABLE = b"X"  # (type name, why)
 LOAD_FAILED = b"L"  # the program itself raised before any call: (type name, message)
-ASK = b"C"  # tests and program ask each other: (what, object, name, args, kwargs)
+ASK = b"C"  # tests and program ask each other: (what, object, name, args, kwargs, replaced)
 PASSED = b"P"  # the tests ran to the end: number of calls
 BAD_TESTS = b"U"  # the tests cannot be run, whatever the candidate does: (type name, message, …)
 
