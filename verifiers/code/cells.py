@@ -116,8 +116,10 @@ def text_of(value: Any) -> str | None:
 def _content(value: Any) -> str | None:
     """The text of a message, which may be in parts."""
     if isinstance(value, list):
-        parts = [part.get("text") for part in value if isinstance(part, Mapping)]
-        return "".join(parts) if parts and all(isinstance(part, str) for part in parts) else None
+        parts = [
+            text for part in value if isinstance(part, Mapping) and isinstance(text := part.get("text"), str)
+        ]
+        return "".join(parts) if parts else None
     return value if isinstance(value, str) else None
 
 
