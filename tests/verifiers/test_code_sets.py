@@ -42,6 +42,7 @@ def test_every_set_keeps_the_solutions_that_it_publishes(tmp_path):
         "gold_standard_solution",
         "solutions",
     )
+    published += ("solution_code",)
     for case in CASES:
         file = tmp_path / "rows.jsonl"
         file.write_text(json.dumps(case.row) + "\n")
