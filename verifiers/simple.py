@@ -11,6 +11,7 @@ from verifiers.math.evaluate import Undecided, Undefined, exact
 from verifiers.math.normalise import Unreadable
 from verifiers.math.numeric import numeric
 from verifiers.math.phrases import chosen_letters
+from verifiers.math.symbolic import new_verdict
 from verifiers.math.tree import Node, as_digits
 from verifiers.math.typed import read
 from verifiers.math.values import Choice, Scalar
@@ -62,6 +63,7 @@ class NumericVerifier:
 
 def _number(text: str) -> Fraction:
     """The real number that `text` states: exactly, or to 40 digits if it is irrational. Raises Unreadable."""
+    new_verdict()
     value = read(text)
     if not isinstance(value, Scalar):
         raise Unreadable("expected one number")

@@ -21,13 +21,15 @@ from verifiers.math.evaluate import (
 )
 from verifiers.math.tree import Node
 
-__all__ = ["DIGITS", "NotReal", "close", "numeric", "settled"]
+__all__ = ["DIGITS", "NotReal", "close", "new_verdict", "numeric", "settled"]
 
 DIGITS = 50
 """Working precision in digits, where nothing asks for more."""
 MAX_DIGITS = 6_500
 MAX_EFFORT = 150_000
-"""Largest product of digits and nodes that are more than arithmetic."""
+"""Largest product of digits and nodes that are more than arithmetic, for one value."""
+BUDGET = 1_000_000
+"""The same for all comparisons of one verdict together; see `new_verdict`."""
 
 _local = threading.local()
 
@@ -45,6 +47,11 @@ def _context(digits: int) -> Any:
         context = _local.context = MPContext()
     context.dps = digits
     return context
+
+
+def new_verdict() -> None:
+    """Begin a verdict in this thread with a full budget, which all its values share."""
+    _local.left = BUDGET
 
 
 def size(node: Node) -> int:
@@ -77,8 +84,10 @@ def settled(
     spread = 0
     for _ in range(4):
         digits = least + literals + 2 * spread
-        if digits > MAX_DIGITS or digits * effort > MAX_EFFORT:
+        left = getattr(_local, "left", BUDGET)
+        if digits > MAX_DIGITS or digits * effort > min(MAX_EFFORT, left):
             raise Undecided("too many digits")
+        _local.left = left - digits * effort
         work = _Numeric(_context(digits), point, real)
         values = [work.whole_value(tree) for tree in trees]
         found = int((work.high - work.low) * 0.302)

@@ -138,7 +138,7 @@ _LETTER = re.compile(
     re.IGNORECASE,
 )
 _LETTER_AND_TEXT = re.compile(
-    r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])(?:\s?\)|\.\s)|([A-J]):\s(?!.{0,200}[,;]\s?[A-Z]\s?:))[.:]?\s?(\S.*)"
+    r"(?:(?:option|choice|answer)\s)?(?:\(\s?([A-Z])\s?\)|([A-Z])(?:\s?\)|\.\s)|([A-J]):\s(?!.{0,200}[,;]\s?[A-Za-z]{1,12}\s?:))[.:]?\s?(\S.*)"
 )
 """An option with its text; `A: 3, B: 4` are named values."""
 _COUNT = (

@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from verifiers.math import numeric
 from verifiers.math.evaluate import weight
 from verifiers.math.tree import Node
 
@@ -64,8 +65,9 @@ _spent = threading.local()
 
 
 def new_verdict() -> None:
-    """Begin a verdict in this thread with a full budget, which all its questions share."""
+    """Begin a verdict in this thread with full budgets, which all its questions, and all values of it, share."""
     _spent.left = BUDGET
+    numeric.new_verdict()
 
 
 class _NotYet(Exception):  # noqa: N818

@@ -121,6 +121,8 @@ def _statement(tokens: list[Token]) -> Value:
 
 def _entry(tokens: list[Token]) -> Value:
     """One of several values: with words before it that name it, "radius 3", or as it would be alone."""
+    if len(tokens) > 1 and tokens[0][:2] in (("fn", "max"), ("fn", "min")) and tokens[1].kind == "num":
+        tokens = [tokens[0]._replace(kind="word"), *tokens[1:]]  # max 5, min 2
     words = next((at for at, token in enumerate(tokens) if token.kind != "word"), 0)
     if (
         not 0 < words < len(tokens)
