@@ -69,7 +69,7 @@ def test_pass_at_1_counts_the_pass_mark_and_the_mean_score_stands_beside_it(run)
         for row in rows:
             assert row.score == credit(str(row.reference), row.answer)
             assert row.status == (
-                "correct" if row.score >= 0.5 else "incorrect" if row.answer else "no_answer"
+                "correct" if (row.score or 0) >= 0.5 else "incorrect" if row.answer else "no_answer"
             )
         problems: dict[str, list[float]] = {}
         for row in rows:
@@ -103,13 +103,14 @@ def test_further_terms_are_trained_on_and_logged_and_stand_apart_from_the_score(
                 "format": float(row.answer is not None),
             }
         rewards = [
-            row.score - 0.5 * t["short"] + 0.1 * t["format"] for row, t in zip(rows, terms, strict=True)
+            (row.score or 0) - 0.5 * t["short"] + 0.1 * t["format"]
+            for row, t in zip(rows, terms, strict=True)
         ]
         assert line["reward"] == pytest.approx(sum(rewards) / len(rewards), abs=1e-6)
-        assert line["reward/verdict"] == pytest.approx(sum(row.score for row in rows) / len(rows))
+        assert line["reward/verdict"] == pytest.approx(sum(row.score or 0 for row in rows) / len(rows))
         for name in ("short", "format"):
             assert line[f"reward/{name}"] == pytest.approx(sum(t[name] for t in terms) / len(terms))
-        assert line["correct_share"] == sum(row.score >= 0.5 for row in rows) / len(rows)
+        assert line["correct_share"] == sum((row.score or 0) >= 0.5 for row in rows) / len(rows)
         for start in range(0, len(rows), 4):  # grpo's advantages are those of the whole reward
             group = rewards[start : start + 4]
             mean = sum(group) / 4

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlvr import rollouts
+from rlvr.errors import UserError
 from rlvr.rollouts import Rollout, TornLine
+from rlvr.rollouts.evaluations import read as read_evaluation
 from rlvr.rollouts.keys import KEYS
 
 TEXT = st.text(st.characters(codec=None), max_size=30)  # surrogates and control characters included
@@ -224,3 +226,56 @@ def test_settings_stand_beside_the_file(tmp_path):
     rollouts.settings_path(path).write_text("{")
     with pytest.raises(ValueError, match=r"base\.settings\.json: not JSON"):
         rollouts.read_settings(path)
+
+
+@given(
+    scores=st.lists(
+        st.lists(
+            st.one_of(st.none(), st.sampled_from([0, 1, 0.5, 0.7, 0.25]), st.floats(0, 1)),
+            min_size=1,
+            max_size=6,
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    mark=st.sampled_from([1.0, 0.7, 0.5, 1e-3]),
+)
+@settings(max_examples=60, deadline=None)
+def test_solved_is_a_score_of_the_pass_mark_or_more_and_the_mean_is_of_what_was_judged(
+    scores, mark, tmp_path_factory
+):
+    """METRICS: V = 1 where score >= pass_mark, null is in no rate; the mean score is that of the same samples."""
+    if all(score is None for problem in scores for score in problem):
+        return
+    file = tmp_path_factory.mktemp("scores") / "base.jsonl"
+    lines = [
+        json.dumps({"problem_id": f"p{i}", "score": score})
+        for i, problem in enumerate(scores)
+        for score in problem
+    ]
+    file.write_text("\n".join(lines) + "\n")
+    if mark != 1:
+        rollouts.write_settings(file, {"pass_mark": mark})
+    evaluation = read_evaluation(file, "base")[0]
+    samples = evaluation.samples
+    assert evaluation.pass_mark == mark and samples.excluded is not None and samples.mean_score is not None
+    for i, problem in enumerate(scores):
+        judged = [score for score in problem if score is not None]
+        assert (samples.n[i], samples.excluded[i]) == (len(judged), len(problem) - len(judged))
+        assert samples.c[i] == sum(score >= mark for score in judged)
+        if judged:
+            assert samples.mean_score[i] == pytest.approx(sum(judged) / len(judged), abs=1e-12)
+        else:
+            assert math.isnan(samples.mean_score[i])
+
+
+@pytest.mark.parametrize("mark", [0, 1.5, "half", True, None])
+def test_a_pass_mark_without_a_meaning_is_refused(tmp_path, mark):
+    file = tmp_path / "base.jsonl"
+    file.write_text('{"problem_id": "p", "score": 1}\n')
+    rollouts.write_settings(file, {"pass_mark": mark})
+    if mark is True:  # 1
+        assert read_evaluation(file, "base")[0].samples.c[0] == 1
+        return
+    with pytest.raises(UserError, match=r"base.settings.json: pass_mark is .*; expected a number above 0"):
+        read_evaluation(file, "base")

@@ -19,10 +19,11 @@ def as_trl_reward(spec: str, **options: Any) -> Callable[..., list[float | None]
     """Return a reward function `(prompts, completions, **columns) -> list[float | None]` for TRL's trainers.
 
     Prompts and completions are strings or lists of messages. The data set has the reference in a column
-    `reference`, `answer` or `solution` (the first of these that exists), and may have a column `id`. A reward is
-    1.0 or 0.0; it is None if the completion could not be judged for a reason that is not the policy's fault, or
-    if the row has no reference. Judging runs in a `VerifierPool`, the function's attribute `pool`: close it with
-    `pool.close()`. The function raises `ValueError` if there is no reference column, and as `VerifierPool` does.
+    `reference`, `answer` or `solution` (the first of these that exists), and may have a column `id`. A reward is the
+    verdict's score, from 0 to 1; it is None if the completion could not be judged for a reason that is not the policy's
+    fault, or if the row has no reference. Judging runs in a `VerifierPool`, the function's attribute `pool`: close it
+    with `pool.close()`. The function raises `ValueError` if there is no reference column, and as `VerifierPool` does:
+    `VerifierFailed` for a fault of one's own verifier.
 
     >>> GRPOTrainer(model, reward_funcs=verifiers.as_trl_reward("math"), train_dataset=dataset, …)
     """
