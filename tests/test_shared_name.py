@@ -183,7 +183,8 @@ def test_the_readmes_line_runs_as_it_stands_from_any_folder(tmp_path: Path, ours
     work.mkdir()
     (work / "my_verifiers.py").write_text(code[1])
     rows = [{"response": "noon", "reference": 4}, {"response": "soon", "reference": 4}]
-    (work / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for folder in (work, tmp_path):
+        (folder / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = environment.run(*line[0].split(), cwd=work)
     assert done.returncode == 0, done.stderr
     assert [json.loads(text)["score"] for text in done.stdout.splitlines()] == [1.0, 0.0]
