@@ -150,3 +150,70 @@ def answers(number: int, seed: int = 0) -> list[str]:
         joint = rng.choice(("", ",", "+", ", ", "="))
         found.append(joint.join(rng.choice(whole) for _ in range(rng.choice((1, 1, 2, 3)))))
     return found
+
+
+_HUGE = ["10^{4400}", "1700!", "9^{9^9}", "2^{15000}", "7" * 400, "1e4000", "10^{-4400}", "(10^9)!", "0.0000000001"]
+_ATOMS = [*NUMBERS, *_HUGE, "x", "y", "n", "k", "C", "i", "e", r"\pi", r"\infty", "0i", "i^2", "A", "12,50", r"\$12"]
+_AROUND = [
+    r"\frac{@}{@}",
+    r"\sqrt{@}",
+    r"\sqrt[@]{@}",
+    "@^{@}",
+    "@_{@}",
+    "@!",
+    "-@",
+    r"\left(@\right)",
+    "(@, @)",
+    "[@, @)",
+    r"\{@, @\}",
+    "|@|",
+    "f(@)",
+    r"\sin(@)",
+    r"\cos @",
+    r"\ln{@}",
+    r"\log_{@}(@)",
+    r"\binom{@}{@}",
+    r"\lfloor @\rfloor",
+    r"@\%",
+    r"@^\circ",
+    r"@\$",
+    r"\text{@}",
+    r"@\text{ cm}",
+    "x = @",
+    "@ = @",
+    "x < @",
+    r"@ \le x \le @",
+    "x=@, y=@",
+    "@:@",
+    "@ or @",
+    r"\begin{pmatrix}@&@\\@&@\end{pmatrix}",
+    r"\begin{cases}@ & x<@\\@ & x\ge @\end{cases}",
+    r"\int_{@}^{@} @ dx",
+    r"\sum_{k=@}^{@} @",
+    r"\prod_{k=1}^{@} @",
+    r"@ \cup @",
+    r"@ \pmod{@}",
+    r"\overline{@}",
+    "@_{2}",
+    "@ + @",
+    "@ - @",
+    r"@ \cdot @",
+    "@@",
+    "@/@",
+    "(@) @",
+    r"@ \pm @",
+    "@, @, @",
+    r"\min(@, @)",
+    r"\gcd(@,@)",
+    "@ million",
+    "@:@ p.m.",
+]
+
+
+def expression(rng: random.Random, depth: int = 3) -> str:
+    """A formula that may mean something, with parts that are too large, complex, undefined or out of place."""
+    if depth == 0 or rng.random() < 0.25:
+        return rng.choice(_ATOMS) if rng.random() < 0.95 else rng.choice([*WORDS, *ODDITIES, *LATEX])
+    whole = rng.choice(_AROUND)
+    first, *others = whole.split("@")
+    return first + "".join(expression(rng, depth - 1) + part for part in others)

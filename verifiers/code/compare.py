@@ -188,6 +188,8 @@ def _order(value: Any, rules: Rules) -> tuple:
         return (6, sorted((_order(k, rules), _order(v, rules)) for k, v in pairs))
     if isinstance(value, (list, tuple)):
         return (4, [_order(item, rules) for item in value])
+    if isinstance(value, range):  # its text may be refused: it may have ends of any size
+        return (7, value.start, value.stop, value.step)
     return (0, repr(value))
 
 
