@@ -246,7 +246,7 @@ def examples_judged(kit: Kit) -> Iterator[str]:
 def total(kit: Kit) -> Iterator[str]:
     """Every text gets a verdict, and its score fits its status."""
     for (_, text), verdict in zip(kit.hostile, kit.judged, strict=False):
-        if verdict.status == "error":
+        if verdict.status in ("error", "answer_error"):
             yield f"{_quote(text)}: {verdict.detail}"
         elif not _fits(verdict):
             yield f"{_quote(text)} got the score {verdict.score} with the status {verdict.status!r}"

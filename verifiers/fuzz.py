@@ -152,8 +152,35 @@ def answers(number: int, seed: int = 0) -> list[str]:
     return found
 
 
-_HUGE = ["10^{4400}", "1700!", "9^{9^9}", "2^{15000}", "7" * 400, "1e4000", "10^{-4400}", "(10^9)!", "0.0000000001"]
-_ATOMS = [*NUMBERS, *_HUGE, "x", "y", "n", "k", "C", "i", "e", r"\pi", r"\infty", "0i", "i^2", "A", "12,50", r"\$12"]
+_HUGE = [
+    "10^{4400}",
+    "1700!",
+    "9^{9^9}",
+    "2^{15000}",
+    "7" * 400,
+    "1e4000",
+    "10^{-4400}",
+    "(10^9)!",
+    "0.0000000001",
+]
+_ATOMS = [
+    *NUMBERS,
+    *_HUGE,
+    "x",
+    "y",
+    "n",
+    "k",
+    "C",
+    "i",
+    "e",
+    r"\pi",
+    r"\infty",
+    "0i",
+    "i^2",
+    "A",
+    "12,50",
+    r"\$12",
+]
 _AROUND = [
     r"\frac{@}{@}",
     r"\sqrt{@}",
@@ -217,3 +244,37 @@ def expression(rng: random.Random, depth: int = 3) -> str:
     whole = rng.choice(_AROUND)
     first, *others = whole.split("@")
     return first + "".join(expression(rng, depth - 1) + part for part in others)
+
+
+_GOLDS = [
+    "12",
+    "0.333",
+    "12.50",
+    "\\frac{1}{2}",
+    "x^2+1",
+    "(1, 2)",
+    "\\{1, 2, 3\\}",
+    "[0, \\infty)",
+    "C",
+    "50\\%",
+    "5 cm",
+]
+_GOLDS += [
+    "x=1, y=2",
+    "3:30 p.m.",
+    "\\pi",
+    "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}",
+    "x < 3",
+    "1:2",
+    "\\text{even}",
+]
+REFERENCES: dict[str, list[str | int]] = {
+    "math": [*_GOLDS],
+    "math+reasoning": ["12", "0.333", "x^2+1"],
+    "reasoning": ["12", "x^2+1"],
+    "numeric": ["12", "0.333", "12.50", "\\pi", "10^{4400}"],
+    "choice": ["C", 2],
+    "exact": ["12", "C"],
+    "regex": ["\\d+", "[A-E]"],
+}
+"""Of each built-in verifier that reads text, references of every kind that it tells apart."""

@@ -1,7 +1,7 @@
 """Judging responses with a verifier: cut, ask, and make a `Verdict` of whatever it says.
 
 A verifier of one's own that raises has a fault, and nobody can say what its other verdicts are worth: `VerifierFailed`
-stops whoever asked. What the verifiers of this package raise is a verdict without a score.
+stops whoever asked. What the verifiers of this package raise on an answer is a score of 0 (see `_raised`).
 """
 
 from __future__ import annotations
@@ -109,13 +109,25 @@ def as_verdict(verifier: Verifier, item: Item, said: Any) -> Verdict:
 
 
 def _raised(verifier: Verifier, item: Item, error: Exception) -> Verdict:
-    """What a verifier's exception on one response means.
+    """What a verifier's exception on one response means. Raises `VerifierFailed` where the verifier is one's own.
 
-    Raises `VerifierFailed` where the verifier is one's own.
+    A built-in verifier that finds the reference good failed on what the policy wrote: 0.0 "answer_error", because a
+    policy must not be able to choose that it has no verdict. Else the data or the verifier is at fault: None "error".
     """
     if not is_built_in(verifier):
         raise failure(verifier, error, item) from error
-    return Verdict(None, "error", detail=f"{type(error).__name__}: {error}")
+    said = f"{type(error).__name__}: {error}"[:MESSAGE]
+    if _reference_is_good(verifier, item.problem):
+        return Verdict(0.0, "answer_error", detail=f"the verifier failed on this answer: {said}")
+    return Verdict(None, "error", detail=said)
+
+
+def _reference_is_good(verifier: Verifier, problem: Problem) -> bool:
+    """Whether a built-in verifier can judge answers to the problem: each reads the reference before the answer."""
+    try:
+        return verifier.verify(problem, "", None).score is not None
+    except Exception:
+        return False
 
 
 def is_built_in(verifier: Verifier) -> bool:
@@ -123,7 +135,8 @@ def is_built_in(verifier: Verifier) -> bool:
     from verifiers.registry import BUILT_IN
 
     kind = type(getattr(verifier, "wrapped", verifier))  # `load` may have added marks of thoughts
-    return f"{kind.__module__}:{kind.__qualname__}" in BUILT_IN.values()
+    targets = (target.split(":") for target in BUILT_IN.values())
+    return any(kind.__qualname__ == name and f"{kind.__module__}.".startswith(f"{room}.") for room, name in targets)
 
 
 def failure(verifier: Verifier, error: Exception, item: Item | None = None) -> VerifierFailed:

@@ -16,6 +16,7 @@ Status = Literal[
     "memory",  # … past its memory
     "output",  # … past its output
     "crash",  # the program in the response died, or the worker that judged it did
+    "answer_error",  # a built-in verifier failed on this answer, though the reference is good
     "error",  # the verifier itself failed, which is not the policy's fault: score None
     "unverifiable",  # the reference is not usable, which is a fault of the data: score None
 ]

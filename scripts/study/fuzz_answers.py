@@ -2,7 +2,8 @@
 
     python scripts/study/fuzz_answers.py --answers 1000000 --json fuzz.json
 
-The tests judge thousands of such answers (tests/verifiers/test_fuzz_answers.py); this judges as many as you have time for.
+The tests judge thousands of such answers (tests/verifiers/test_fuzz_answers.py); this judges as many as there is time
+for.
 """
 
 from __future__ import annotations
@@ -18,25 +19,16 @@ from typing import Any
 
 from rlvr.launch.deadline import within
 from verifiers import Problem, load
-from verifiers.fuzz import expression, texts
+from verifiers.fuzz import REFERENCES, expression, texts
 
-GOLDS = ["12", "0.333", "12.50", "\\frac{1}{2}", "x^2+1", "(1, 2)", "\\{1, 2, 3\\}", "[0, \\infty)", "C", "50\\%", "5 cm"]
-GOLDS += ["x=1, y=2", "3:30 p.m.", "\\pi", "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "x < 3", "1:2", "\\text{even}"]
-REFERENCES = {
-    "math": GOLDS,
-    "math+reasoning": ["12", "0.333", "x^2+1"],
-    "reasoning": ["12", "x^2+1"],
-    "numeric": ["12", "0.333", "12.50", "\\pi", "10^{4400}"],
-    "choice": ["C", 2],
-    "exact": ["12", "C"],
-    "regex": ["\\d+", "[A-E]"],
-}
 WEIGHTS = {"math": 8, "numeric": 3, "math+reasoning": 2, "choice": 2}
 SLOW, LIMIT = 3.0, 20.0  # seconds
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--answers", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -69,7 +61,10 @@ def main() -> None:
         if (took := time.monotonic() - before) > SLOW:
             slow.append((took, name, str(gold), answer[:300]))
         if number % 20_000 == 19_999:
-            print(f"{number + 1:,} in {time.monotonic() - began:.0f} s; raised at {len(raised)} places", flush=True)
+            print(
+                f"{number + 1:,} in {time.monotonic() - began:.0f} s; raised at {len(raised)} places",
+                flush=True,
+            )
     found: dict[str, Any] = {
         "answers": options.answers,
         "seconds": time.monotonic() - began,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from verifiers import Problem, score
+from verifiers import Problem, load, score
+from verifiers.registry import BUILT_IN, judge
 
 LONG = "10^{4400}"
 
@@ -41,3 +42,43 @@ def test_answers_that_have_raised(verifier: str, gold: str, answer: str, expecte
     verdict = score(verifier, Problem("p", "", gold), f"\\boxed{{{answer}}}")
     assert verdict.score == expected, verdict
     assert len(verdict.answer or "") < 300
+
+
+GOOD = {
+    "math": "12",
+    "math+reasoning": "12",
+    "reasoning": "12",
+    "numeric": "12",
+    "choice": "C",
+    "exact": "12",
+    "regex": "1.",
+    "code": {"entry": "f", "tests": [{"args": [], "expected": 1}]},
+}
+
+
+def bomb(verify, answers):
+    def raises(problem, trace, answer):
+        if answer in answers:
+            raise ZeroDivisionError("on this one")
+        return verify(problem, trace, answer)
+
+    return raises
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_what_a_built_in_verifier_raises_on_an_answer_is_the_answers_doing(name: str, monkeypatch):
+    """Whichever place still raises: score 0, with a status of its own, once the reference is known to be good."""
+    verifier = load(name, **({"allow_weak": True} if name == "code" else {}))
+    answer = "```python\nf\n```" if name == "code" else "so \\boxed{12}"
+    for broken, expected in ((("f\n", "f", "12", answer), 0.0), (("f\n", "f", "12", answer, None), None)):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(verifier), "verify", staticmethod(bomb(verifier.verify, broken)))
+            verdict = judge(verifier, Problem("p", "", GOOD[name]), answer)
+        assert (verdict.score, verdict.status) == (expected, "answer_error" if expected == 0 else "error")
+        assert "ZeroDivisionError: on this one" in verdict.detail
+
+
+@pytest.mark.parametrize("name", sorted(set(BUILT_IN) - {"exact", "regex", "reasoning"}))
+def test_a_reference_that_cannot_be_read_is_not(name: str):
+    verdict = judge(load(name), Problem("p", "", {"neither": 1}), "so \\boxed{12}\n```python\nf\n```")
+    assert verdict.score is None

@@ -66,7 +66,8 @@ def panel(view: View) -> Panel:
         title,
         see=_see(view),
         caption="Samples that could not be judged through no fault of the policy (error, unverifiable) have "
-        "no score and are in no rate; everything else that is not correct counts as wrong.",
+        "no score and are in no rate; everything else that is not correct counts as wrong, also an answer on which a "
+        "built-in verifier failed although the reference is good (answer_error).",
         columns=COLUMNS,
         rows=[
             [policy, status, view.policies[policy]["statuses"][status], share[status]]
