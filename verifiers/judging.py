@@ -136,7 +136,9 @@ def is_built_in(verifier: Verifier) -> bool:
 
     kind = type(getattr(verifier, "wrapped", verifier))  # `load` may have added marks of thoughts
     targets = (target.split(":") for target in BUILT_IN.values())
-    return any(kind.__qualname__ == name and f"{kind.__module__}.".startswith(f"{room}.") for room, name in targets)
+    return any(
+        kind.__qualname__ == name and f"{kind.__module__}.".startswith(f"{room}.") for room, name in targets
+    )
 
 
 def failure(verifier: Verifier, error: Exception, item: Item | None = None) -> VerifierFailed:

@@ -52,6 +52,7 @@ GOOD = {
     "choice": "C",
     "exact": "12",
     "regex": "1.",
+    "format": "12",
     "code": {"entry": "f", "tests": [{"args": [], "expected": 1}]},
 }
 
@@ -78,7 +79,7 @@ def test_what_a_built_in_verifier_raises_on_an_answer_is_the_answers_doing(name:
         assert "ZeroDivisionError: on this one" in verdict.detail
 
 
-@pytest.mark.parametrize("name", sorted(set(BUILT_IN) - {"exact", "regex", "reasoning"}))
+@pytest.mark.parametrize("name", sorted(set(BUILT_IN) - {"exact", "regex", "reasoning", "format"}))
 def test_a_reference_that_cannot_be_read_is_not(name: str):
     verdict = judge(load(name), Problem("p", "", {"neither": 1}), "so \\boxed{12}\n```python\nf\n```")
     assert verdict.score is None
