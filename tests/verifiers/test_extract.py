@@ -116,3 +116,27 @@ def test_nothing_before_the_last_answer_changes_it(before: str) -> None:
         cut(before + "\\boxed{ }</think></thinking></reasoning> It is \\boxed{\\frac{7}{8}}.").answer
         == "\\frac{7}{8}"
     )
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("The answer is not \\boxed{12}.", None),
+        ("It isn't \\boxed{12}", None),
+        ("The answer is \\boxed{13}, not \\boxed{12}.", "13"),
+        ("The answer is \\boxed{13}. It is not wrong.", "13"),
+        ("\\boxed{12} Wait, that is wrong; the answer is 13.", "13"),
+        ("$\\boxed{12}$. Wait, that's wrong.", None),
+        ("\\boxed{12} This is not right for other values.", "12"),
+        ("\\boxed{12}\\text{ thousand}", "12 thousand"),
+        ("\\boxed{12} million dollars", "12 million"),
+        ("\\boxed{12} apples", "12"),
+        ("$\\boxed{12}^2$", "(12)^2"),
+        ("$x = -\\boxed{12}$", "-(12)"),
+        ("-\\boxed{12}", "-(12)"),
+        ("- \\boxed{12}", "12"),
+        ("$3+9=\\boxed{12}$!", "12"),
+    ],
+)
+def test_what_stands_around_a_box(response: str, answer: str | None) -> None:
+    assert cut(response).answer == answer

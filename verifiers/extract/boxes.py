@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Box", "answer_of", "boxes", "has_box", "last_boxes"]
+from verifiers.units import FACTORS
+
+__all__ = ["Box", "answer_of", "boxes", "has_box", "last_boxes", "stand", "withdrawn"]
 
 BOX_REACH = 300_000
 """Characters before and after the last box in which boxes are matched."""
@@ -117,7 +119,7 @@ _NAMED = re.compile(r"([A-Za-z])((?:_\{?\w\}?)?)\s?=\s?$")
 
 def answer_of(text: str, run: Sequence[Box]) -> str:
     """What a run of boxes says: its contents, with their names where these differ."""
-    contents = [text[box.inside : box.until].strip() for box in run]
+    contents = [_whole(text, box) for box in run]
     if len(dict.fromkeys(contents)) == 1:
         return contents[0]
     names = [_NAMED.search(text[max(0, box.start - 12) : box.start]) for box in run]
@@ -125,3 +127,37 @@ def answer_of(text: str, run: Sequence[Box]) -> str:
     if all(names) and len(letters) > 1:
         contents = [f"{name[1]}{name[2]}={c}" for name, c in zip(names, contents, strict=True) if name]
     return ", ".join(contents)
+
+
+_MINUS = re.compile(r"(?:^[-−]|[=$:(\[]\s?[-−]\s?|\bis\s[-−]\s?)$")
+_POWER = re.compile(r"\^(?:\{[^{}]{1,20}\}|\w)")
+_WORD = re.compile(r"(?:\$|\\text\s?\{|\\[,; ]|\s){0,4}([a-z]{3,12})\b")
+
+
+def _whole(text: str, box: Box) -> str:
+    """The content of a box, with a minus sign before it, a power after it, or a word that multiplies it: 12 million."""
+    content = text[box.inside : box.until].strip()
+    if (power := _POWER.match(text, box.end)) is not None:
+        content = f"({content}){power[0]}"
+    elif (word := _WORD.match(text, box.end, box.end + 40)) is not None and word[1] in FACTORS:
+        content = f"{content} {word[1]}"
+    return f"-({content})" if _MINUS.search(text, max(0, box.start - 8), box.start) else content
+
+
+_DENIED = re.compile(r"(?:\bnot|n't|\bnever|\bneither)(?: be| equal| equal to)?[\s$*(]{0,4}$")
+_WITHDRAWN = re.compile(
+    r"[\s.,;$*)\]\\]{0,8}(?:(?:wait|no|actually|hmm|oops|sorry|but)\b[\s,.:;!-]{0,3}){0,3}"
+    r"(?:that|this|it)(?:'s| is| was)(?: actually)? (?:wrong|incorrect|not right|not correct|a mistake)"
+    r"(?=\s{0,3}(?:[.,;:!\n]|$))",
+    re.IGNORECASE,
+)
+
+
+def stand(text: str, found: Sequence[Box]) -> list[Box]:
+    """The boxes that the text does not deny: "it is not \\boxed{12}"."""
+    return [box for box in found if not _DENIED.search(text, max(0, box.start - 30), box.start)]
+
+
+def withdrawn(text: str, box: Box) -> bool:
+    """Whether the text takes a box back in the next sentence: "Wait, that is wrong"."""
+    return _WITHDRAWN.match(text, box.end) is not None

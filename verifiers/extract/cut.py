@@ -129,7 +129,14 @@ def _between(response: str, answer: str, before: int) -> Cut:
 
 
 def _of_boxes(response: str, found: list[boxes.Box]) -> Cut:
-    run = boxes.last_boxes(response, found)
+    if not (standing := boxes.stand(response, found)):
+        return Cut(response, None, "the box is denied")
+    run = boxes.last_boxes(response, standing)
+    if boxes.withdrawn(response, run[-1]):
+        later = announced(response, run[-1].end)
+        if later is None or not later.statement:
+            return Cut(response, None, "the box is withdrawn")
+        return _between(response, later.statement, later.start)
     answer = _without_words(boxes.answer_of(response, run))
     if _RELATION.search(answer) and not is_letter(answer):
         later = announced(response, run[-1].end)
