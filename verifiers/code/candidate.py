@@ -12,12 +12,13 @@ import types
 from collections.abc import Callable
 from contextlib import suppress
 from gc import collect
+from os import dup, dup2
 from os import open as _open
 from os import read as _read
 from os import write as _write
 from typing import Any
 
-from verifiers.code import given, nodes, wire
+from verifiers.code import given, nodes, processes, wire
 from verifiers.code.values import decode, encode
 from verifiers.code.wire import FrameReader, FrameWriter
 
@@ -49,9 +50,11 @@ def load(job: dict, name: str) -> types.ModuleType:
     module.__dict__.update(__builtins__=builtins, __file__=f"{name}.py")
     sys.modules[name] = module
     code = _compiled(job["code"], f"{name}.py")
+    used = given.used(code)
+    if used & processes.NAMES:
+        processes.become_threads()
     if job.get("imports"):  # never the entry: a program that does not define it has no right to pass
-        wanted = given.used(code).difference(job.get("entry", "").split("."))
-        module.__dict__.update(given.names(wanted))
+        module.__dict__.update(given.names(used.difference(job.get("entry", "").split("."))))
     if job.get("setup"):
         exec(compile(job["setup"], "setup.py", "exec", dont_inherit=True), module.__dict__)
     exec(code, module.__dict__)
@@ -149,6 +152,10 @@ def run_stdin(job: dict, answers: FrameWriter) -> int:
     for name, content in job.get("files", {}).items():
         with open(name, "xb") as file:  # noqa: PTH123
             file.write(content)
+    judged = 1
+    if "output" in job:  # a file takes the place of its standard output, which goes nowhere
+        judged = dup(1)
+        dup2(2, 1)
     try:
         load(job, "__main__")
         status = 0
@@ -158,18 +165,18 @@ def run_stdin(job: dict, answers: FrameWriter) -> int:
         answers.send(wire.EXCEPTION, describe(error))
         status = 1
     _finish()
-    if "output" in job:  # the file that the program was to write takes the place of its standard output
-        _copy(job["output"])
+    if "output" in job:
+        _copy(job["output"], judged)
     return status
 
 
-def _copy(name: str) -> None:
-    """Copy a file to descriptor 1; nothing if there is none."""
+def _copy(name: str, target: int) -> None:
+    """Copy a file to a descriptor; nothing if there is none."""
     with suppress(OSError):
         source = _open(name, 0)
         while data := _read(source, 1 << 18):
             while data:
-                data = data[_write(1, data) :]
+                data = data[_write(target, data) :]
 
 
 def _exit_status(code: object) -> int:

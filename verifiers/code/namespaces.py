@@ -149,7 +149,12 @@ def fresh_scratch(path: str = SCRATCH) -> None:
 
 
 def offer_stdin(fd: int) -> None:
-    """Copy the file at `fd` to the target of /dev/stdin; its offset does not change. Raises OSError."""
+    """Copy the file at `fd` to the target of /dev/stdin; its offset does not change. Raises OSError.
+
+    One that would fill half of the scratch folder is not copied: it can be read from the descriptor alone.
+    """
+    if os.fstat(fd).st_size > SCRATCH_BYTES // 2:
+        return
     copy = os.open(STDIN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
     os.fchmod(copy, 0o444)
     size, at = os.fstat(fd).st_size, 0

@@ -243,14 +243,14 @@ class Line:
                 raise self.exception(*decode(payload, build=True))
             else:
                 value, changed, printed = self.decoded(payload, grade)
-                self.changed(args, changed, printed)
+                self.changed(args, changed, printed, value)
                 return value
 
     def question(self, what: str, ref: int | str, name: str, args: tuple, kwargs: dict) -> bytes:
         return self.encoded((what, ref, name, list(args), kwargs, {}))
 
-    def changed(self, args: tuple, changed: Any, printed: str) -> None:
-        """What the other process did to the arguments, and printed."""
+    def changed(self, args: tuple, changed: Any, printed: str, value: Any) -> None:
+        """What the other process did to the arguments, and printed, on the way to `value`."""
 
     def exception(self, name: str, message: str, base: str) -> BaseException:
         kind = getattr(builtins, name, None) or getattr(builtins, base, None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import signal
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from typing import Any
 
 from verifiers.code import checker, nodes, wire
 from verifiers.code.compare import count_items, same, same_text
+from verifiers.code.failures import broken, died, failed_assertion, not_a_value, over_memory
 from verifiers.code.formats import CodeTask
 from verifiers.code.names import TestNames, read_names
 from verifiers.code.options import BadReferenceError
@@ -26,7 +26,6 @@ from verifiers.code.runner import (
     FILE_BYTES,
     MAX_STDOUT,
     DeadlineError,
-    End,
     ForgeryError,
     Limits,
     OutputError,
@@ -97,7 +96,7 @@ class Runner:
                     end_of_all = min(end_of_all, time.monotonic() + task.time_limit)
                 if not (self.partial and goes_on):
                     break
-            first = first or _over_memory(process.kill(), task, limits)
+            first = first or over_memory(process.kill(), task, limits)
         return Result(first, passed, total)
 
     def _next_value(
@@ -107,12 +106,12 @@ class Runner:
         try:
             answer = process.frame(min(time.monotonic() + task.time_limit, end_of_all))
         except (DeadlineError, OutputError, ForgeryError) as error:
-            return _broken(error, task), False
+            return broken(error, task), False
         if answer is None:
-            return _died(process.end, task), False
+            return died(process.end, task), False
         kind, payload = answer
         if kind != wire.VALUE:
-            return _not_a_value(kind, payload), kind != wire.LOAD_FAILED
+            return not_a_value(kind, payload), kind != wire.LOAD_FAILED
         return self._compared(task, test, payload), True
 
     def _compared(self, task: CodeTask, test: tuple[list, dict, Any], payload: bytes) -> Failure | None:
@@ -164,15 +163,15 @@ class Runner:
             try:
                 end = process.wait(min(time.monotonic() + task.time_limit, end_of_all))
             except (DeadlineError, OutputError, ForgeryError) as error:
-                return _broken(error, task)
+                return broken(error, task)
             raised = process.frames.popleft() if process.frames else None
             if end.why != wire.ENDED_ITSELF or end.exit_code != 0:
                 if raised and raised[0] == wire.EXCEPTION:
-                    return _not_a_value(*raised)
-                return _died(end, task)
+                    return not_a_value(*raised)
+                return died(end, task)
             output = process.stdout.decode("utf-8", "replace")
         why = self._wrong_output(task, given, expected, output)
-        return _over_memory(end, task, limits) if why is None else Failure("incorrect", why, got=show(output))
+        return over_memory(end, task, limits) if why is None else Failure("incorrect", why, got=show(output))
 
     def _wrong_output(self, task: CodeTask, given: str, expected: str, output: str) -> str | None:
         if task.checker is None:
@@ -191,19 +190,39 @@ class Runner:
         names = read_names(task.test_code or "", setup, prompt, entry)
         key = hash((task.test_code, setup, entry, names))
         if key not in self._refusing:
-            if self._converse_once(task, setup, names, [""]) is None:
+            if self._converse_once(task, setup, names, [""])[0] is None:
                 raise BadReferenceError(
                     "reference['test_code'] accepts a program in which nothing is defined"
                 )
             self._refusing[key] = None
             if len(self._refusing) > REMEMBERED:
                 self._refusing.popitem(last=False)
-        return self._converse_once(task, setup, names, complete(program, prompt, entry))
+        sources = complete(program, prompt, entry)
+        failure, altered = self._converse_once(task, setup, names, sources)
+        if failure is None and altered and self._accept_emptied(task, setup, names):
+            failure, _ = self._converse_once(task, setup, names, sources, follow=False)
+        return failure
+
+    def _accept_emptied(self, task: CodeTask, setup: str, names: TestNames) -> bool:
+        """Whether the tests accept a program that empties its arguments and returns nothing to speak of.
+
+        So do tests that compare the result with the argument afterwards: `r = f(x); assert r == sorted(x)`.
+        """
+        for result in ("[]", "0", "''", "{}"):
+            try:
+                if self._converse_once(task, setup, names, [_emptying(names, result)])[0] is None:
+                    return True
+            except BadReferenceError:  # the tests could not do with that result what they do
+                continue
+        return False
 
     def _converse_once(
-        self, task: CodeTask, setup: str, names: TestNames, sources: list[str]
-    ) -> Failure | None:
-        """Tests run in one process, the program in another, and only values and references pass between them."""
+        self, task: CodeTask, setup: str, names: TestNames, sources: list[str], follow: bool = True
+    ) -> tuple[Failure | None, bool]:
+        """Tests run in one process, the program in another, and only values and references pass between them.
+
+        Also whether a function returned a value and changed an argument; the tests see such changes if `follow`.
+        """
         nonce, request = job(
             **_environment(task, sources),
             in_tests=True,
@@ -213,6 +232,7 @@ class Runner:
             code=task.test_code,
             setup=setup,
             entry=task.entry,
+            follow=follow,
             **{name: sorted(found) for name, found in vars(names).items()},
         )
         limits = _limits(task, 1)
@@ -228,10 +248,10 @@ class Runner:
             ):
                 deadline = time.monotonic() + task.time_limit
                 try:
-                    failure = _converse(task, candidate, write, tester, tests_write, deadline)
-                    return failure or _over_memory(candidate.kill(), task, limits)
+                    failure, altered = _converse(task, candidate, write, tester, tests_write, deadline)
+                    return failure or over_memory(candidate.kill(), task, limits), altered
                 except (DeadlineError, OutputError, ForgeryError) as error:
-                    return _broken(error, task)
+                    return broken(error, task), False
         finally:
             for pipe in pipes:
                 os.close(pipe)
@@ -264,22 +284,27 @@ def _call_job(task: CodeTask, problem: Problem, program: str) -> dict[str, Any]:
 
 def _converse(
     task: CodeTask, candidate: Process, to_candidate: int, tester: Process, to_tester: int, deadline: float
-) -> Failure | None:
-    """Carry questions and answers between tests and program until the tests end. Only one of the two runs at a time."""
+) -> tuple[Failure | None, bool]:
+    """Carry questions and answers between tests and program until the tests end. Only one of the two runs at a time.
+
+    Also whether the tests that passed saw a function return a value and change an argument.
+    """
     while True:
         message = tester.frame(deadline)
         if message is None:
-            return _died(tester.end, task)
+            return died(tester.end, task), False
         kind, payload = message
+        if kind == wire.PASSED:
+            return None, _passed(payload)
         if kind not in _PASSED_ON:
-            return _ended(kind, payload, task)
+            return _ended(kind, payload, task), False
         write_before(to_candidate, wire.frame(_PASSED_ON[kind], payload), deadline)
         answer = candidate.frame(deadline)
         if answer is None:
-            return _died(candidate.end, task)
+            return died(candidate.end, task), False
         kind, payload = answer
         if kind not in _PASSED_ON:
-            return _not_a_value(kind, payload)
+            return not_a_value(kind, payload), False
         payload = _checked_exception(payload) if kind == wire.THROWN else payload
         write_before(to_tester, wire.frame(_PASSED_ON[kind], payload), deadline)
 
@@ -288,17 +313,30 @@ _PRINTS = re.compile(r"stdout|capsys|capfd")
 _PASSED_ON = {wire.ASK: wire.CALL, wire.VALUE: wire.REPLY, wire.THROWN: wire.RAISED}
 
 
-def _ended(kind: bytes, payload: bytes, task: CodeTask) -> Failure | None:
-    """How the tests ended. Raises BadReferenceError where that is their own doing."""
-    if kind == wire.PASSED:
-        if decode(payload) == 0:
-            raise BadReferenceError("reference['test_code'] never calls the program")
-        return None
+def _passed(payload: bytes) -> bool:
+    """Whether a function returned a value and changed an argument. Raises BadReferenceError if none was called."""
+    calls, altered = decode(payload)
+    if calls == 0:
+        raise BadReferenceError("reference['test_code'] never calls the program")
+    return altered
+
+
+def _emptying(names: TestNames, result: str) -> str:
+    """A program that empties all arguments of whatever is called, and returns `result`."""
+    body = "for x in (*args, *kwargs.values()):\n        getattr(x, 'clear', int)()\n    return "
+    lines = [f"def _empty(*args, **kwargs):\n    {body}{result}\n"]
+    lines += ["class Solution:\n    def __getattr__(self, name):\n        return _empty\n"]
+    lines += [f"{name} = _empty\n" for name in sorted(names.functions - {"Solution"})]
+    return "".join(lines)
+
+
+def _ended(kind: bytes, payload: bytes, task: CodeTask) -> Failure:
+    """How the tests failed. Raises BadReferenceError where that is their own doing."""
     if kind == wire.BAD_TESTS:
         why = ": ".join(map(str, decode(payload)[:2]))
         raise BadReferenceError(f"reference['test_code'] cannot be run: {why}")
     name, message, line, from_candidate = decode(payload)
-    return _failed_assertion(name, message, line, from_candidate, task.test_code or "")
+    return failed_assertion(name, message, line, from_candidate, task.test_code or "")
 
 
 def _checked_exception(payload: bytes) -> bytes:
@@ -308,68 +346,3 @@ def _checked_exception(payload: bytes) -> bytes:
     except (MalformedError, TypeError, ValueError):
         name, message, base = "Exception", "", "Exception"
     return encode((str(name)[:100], str(message)[:300], str(base)[:100]))
-
-
-def _exception(payload: bytes) -> tuple[str, str]:
-    """(type name, message); never raises, whatever the program sent."""
-    try:
-        value = decode(payload, max_items=4)
-        name, message = value
-        return str(name)[:100], str(message)[:300]
-    except (MalformedError, TypeError, ValueError):
-        return "Exception", ""
-
-
-def _failed_assertion(name: str, message: str, line: int, from_candidate: bool, source: str) -> Failure:
-    lines = source.split("\n")
-    text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-    if from_candidate and name != "AssertionError":
-        return Failure("memory" if name == "MemoryError" else "crash", f"{name}: {message}", expected=text)
-    return Failure("incorrect", f"{name} in line {line} of the tests", expected=text)
-
-
-def _broken(error: Exception, task: CodeTask) -> Failure:
-    if isinstance(error, DeadlineError):
-        return Failure("timeout", f"over {task.time_limit:g} s")
-    if isinstance(error, OutputError):
-        return Failure("output", str(error))
-    return Failure("incorrect", str(error))
-
-
-def _not_a_value(kind: bytes, payload: bytes) -> Failure:
-    if kind in (wire.EXCEPTION, wire.LOAD_FAILED):
-        name, message = _exception(payload)
-        return Failure("memory" if name == "MemoryError" else "crash", f"{name}: {message}")
-    if kind == wire.UNSERIALISABLE:
-        return Failure("incorrect", f"the result cannot be compared: {_exception(payload)[1]}")
-    return Failure("incorrect", "a frame of an unknown kind on the result channel")
-
-
-def _over_memory(end: End, task: CodeTask, limits: Limits) -> Failure | None:
-    """The failure of a program that was over its memory between two checks of the zygote, as its peak shows."""
-    return Failure("memory", f"over {task.memory_mb} MB") if end.peak_bytes > limits.resident_bytes else None
-
-
-def _died(end: End | None, task: CodeTask) -> Failure:
-    assert end is not None
-    if end.why == wire.OVER_MEMORY:
-        return Failure("memory", f"over {task.memory_mb} MB")
-    if end.why == wire.OVER_FILES:
-        return Failure("output", "too many or too large files")
-    if end.why == wire.OVER_THREADS:
-        return Failure("crash", "too many threads")
-    code = end.exit_code
-    if code == -signal.SIGXCPU:
-        return Failure("timeout", "out of CPU time")
-    if code == -signal.SIGKILL and end.peak_bytes > task.memory_mb << 19:  # the kernel, out of memory
-        return Failure("memory", "killed by the system")
-    how = f"signal {_signal_name(-code)}" if code < 0 else f"exit status {code}"
-    return Failure("crash", f"the program ended with {how}")
-
-
-def _signal_name(number: int) -> str:
-    """SIGKILL; the number of a real-time signal, which has no name of its own."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)

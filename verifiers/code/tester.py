@@ -43,9 +43,11 @@ class _UnsendableError(Exception):
 class TestsLine(Line):
     """The tests' end of the line: what the tests expect stays here, and their objects give little away."""
 
-    def __init__(self, requests: FrameReader, answers: FrameWriter) -> None:
+    def __init__(self, requests: FrameReader, answers: FrameWriter, follow: bool) -> None:
         super().__init__(requests, answers)
         self.checked, self.depth = False, 0
+        self.follow, self.altered = follow, False
+        """Whether to follow a function that returns a value in what it does to its arguments; whether one did that."""
         self.kinds: dict[str, type[Exception]] = {}
         self._changes: list[tuple[Any, Any]] = []
 
@@ -59,8 +61,11 @@ class TestsLine(Line):
             _update(old, new)
         self._changes = []
 
-    def changed(self, args: tuple, changed: Any, printed: str) -> None:
-        self._changes = list(zip(args, changed or (), strict=False))
+    def changed(self, args: tuple, changed: Any, printed: str, value: Any) -> None:
+        if changed and value is not None:
+            self.altered = True
+        follow = self.follow or value is None
+        self._changes = list(zip(args, changed or (), strict=False)) if follow else []
         if printed:
             sys.stdout.write(printed)
 
@@ -168,7 +173,7 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
     Tests that only define `check`, as HumanEval's do, have it called; so have those that called something else before.
     Tests of pytest and unittest are run as these would.
     """
-    line = TestsLine(requests, answers)
+    line = TestsLine(requests, answers, job["follow"])
     try:
         code = _statement_by_statement(job["code"])
         module = types.ModuleType("tests")
@@ -189,7 +194,7 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
         bad_tests = fault and not hasattr(error, "from_candidate")
         answers.send(wire.BAD_TESTS if bad_tests else wire.EXCEPTION, _failure(error))
         return 1
-    answers.send(wire.PASSED, encode(line.calls))
+    answers.send(wire.PASSED, encode((line.calls, line.altered)))
     return 0
 
 
