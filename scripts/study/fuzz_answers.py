@@ -54,7 +54,9 @@ def main() -> None:
             at = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{type(error).__name__} in {Path(at.filename).name}:{at.lineno}"
             statuses[f"raised: {place}"] += 1
-            raised.setdefault(place, (name, str(gold), answer[:300]))
+            if place not in raised:
+                raised[place] = (name, str(gold), answer[:300])
+                print(f"{place}: {raised[place]}", flush=True)
         else:
             statuses[verdict.status] += 1
             unscored += verdict.score is None

@@ -32,6 +32,7 @@ LONG = "10^{4400}"
         ("numeric", "1", "0i", 0.0),
         ("numeric", "-1", "i^2", 1.0),
         # decimal commas beside what has a spelling of its own
+        ("math", "(1, 2)", "0i \\le x \\le 1e9", 0.0),
         ("math", "12.50", "\\$12,50", 1.0),
         ("math", "12.50", "12,50\\$", 1.0),
         ("math", "12.50", "\\$1,50 y", 0.0),
@@ -42,6 +43,7 @@ def test_answers_that_have_raised(verifier: str, gold: str, answer: str, expecte
     verdict = score(verifier, Problem("p", "", gold), f"\\boxed{{{answer}}}")
     assert verdict.score == expected, verdict
     assert len(verdict.answer or "") < 300
+    assert verdict.status != "answer_error"
 
 
 GOOD = {

@@ -107,6 +107,9 @@ def close(first: Any, second: Any, digits: int) -> bool:
     return first == second or abs(first - second) * 10**digits <= max(abs(first), abs(second))
 
 
+GAMMA_DIGITS = 500
+
+
 class _Numeric:
     def __init__(self, context: Any, point: Point, real: bool) -> None:
         self.mp = context
@@ -128,7 +131,9 @@ class _Numeric:
             raise Undecided(str(error)) from None
         if self.mp.isnan(value) or self.mp.isinf(value):
             raise Undefined("not finite")
-        return value
+        return (
+            value if value.imag else value.real
+        )  # a complex number cannot be ordered, also one that is real
 
     def rational(self, value: Fraction) -> Any:
         if bits(value) > MAX_BITS:
@@ -177,11 +182,11 @@ class _Numeric:
         if op == "deg":
             return self.value(args[0]) * mp.pi / 180
         if op == "fact":
-            return mp.gamma(self.bounded(self.value(args[0]), 30) + 1)
+            return mp.gamma(self.for_gamma(args[0]) + 1)
         if op == "fact2":
-            return mp.fac2(self.bounded(self.value(args[0]), 30))
+            return mp.fac2(self.for_gamma(args[0]))
         if op == "binom":
-            return mp.binomial(self.bounded(self.value(args[0]), 30), self.bounded(self.value(args[1]), 30))
+            return mp.binomial(self.for_gamma(args[0]), self.for_gamma(args[1]))
         if op == "call":
             return self.rational(
                 unknown_function(args[0], [self.mp.nstr(self.value(part), 20) for part in args[1:]])
@@ -193,6 +198,13 @@ class _Numeric:
                 return self.rational(exact(node, self.rationals()))
             return self.function(args[0], [self.value(part) for part in args[1:]])
         raise Undecided(op)
+
+    def for_gamma(self, node: Node) -> Any:
+        """The argument of a gamma function, which takes minutes for thousands of digits except at whole numbers."""
+        value = self.bounded(self.value(node), 30)
+        if self.mp.dps > GAMMA_DIGITS and not self.mp.isint(value):
+            raise Undecided("too many digits of a gamma function")
+        return value
 
     def rationals(self) -> Point:
         return {name: value for name, value in self.point.items() if isinstance(value, Fraction)}
