@@ -32,7 +32,11 @@ def read_brackets(inner: list[Token], pair: tuple[str, str], item: Reader, state
         brackets = pair[0] + {"<": ">"}.get(pair[1], pair[1])
         if brackets not in ("()", "[]", "(]", "[)", "<>"):
             raise Unreadable("brackets that do not match")
-        return Sequence(tuple(item(part) for part in parts), "()" if brackets == "<>" else brackets)
+        items = tuple(item(part) for part in parts)
+        labels = [label_of(held) for held in items]
+        if None not in labels and len(set(labels)) == len(labels):  # [x = 1, y = 2]
+            return Sequence(items, "")
+        return Sequence(items, "()" if brackets == "<>" else brackets)
     if pair == ("(", ")") and any(token.kind in ("rel", "money", "word") for token in inner):
         return item(inner)
     if pair == ("[", "]"):

@@ -32,6 +32,7 @@ __all__ = [
     "Condition",
     "counting",
     "domain",
+    "family",
     "holds_where",
     "letters_of",
     "read_conditions",
@@ -65,7 +66,7 @@ def split_condition(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
             depth += 1
         elif token.kind in ("close", "end"):
             depth -= 1
-        elif depth == 0 and at and token.kind == "word" and token.text.lower() in _BEGIN:
+        elif depth == 0 and at and token.kind == "word" and _begins(token.text.lower(), tokens[at - 1]):
             return _without_comma(tokens[:at]), tokens[at:]
     if len(tokens) > 3 and tokens[-1][:2] == ("close", ")"):
         start = _opening(tokens)
@@ -76,6 +77,11 @@ def split_condition(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
         if start > 0 and (conditional or any(t.kind == "rel" and t.text not in ("≈", "⊂") for t in inside)):
             return _without_comma(tokens[:start]), inside
     return tokens, []
+
+
+def _begins(word: str, before: Token) -> bool:
+    """Whether `word` begins a condition: for, where; after a comma also "any integer n"."""
+    return word in _BEGIN or (word in ("any", "every", "each") and before.kind == "sep")
 
 
 def _opening(tokens: list[Token]) -> int:

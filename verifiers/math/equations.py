@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
 from verifiers.latex import word_set
+from verifiers.math import regions
 from verifiers.math.cursor import balanced
 from verifiers.math.equality import equal_trees
 from verifiers.math.evaluate import free_symbols
@@ -14,7 +16,7 @@ from verifiers.math.names import in_words, name_of
 from verifiers.math.normalise import Unreadable
 from verifiers.math.rounding import agrees
 from verifiers.math.tree import Node
-from verifiers.math.values import Relation, Scalar, Sequence, Text, Value
+from verifiers.math.values import Matrix, Relation, Scalar, Sequence, Text, Value
 
 __all__ = ["label_of", "labelled", "read_equation", "with_approximation"]
 
@@ -89,7 +91,11 @@ def _last_of(sides: list[list[Token]], named: bool, side: Reader) -> Value:
     if not isinstance(last, Scalar):
         if len(sides) == 2 and _is_expression(sides[0], side):  # A^{-1} = a matrix
             return last
+        if all(_same_value(side(part), last) for part in sides[:-1]):
+            return last
         raise Unreadable("equal sides of different types")
+    if len(sides) == 2 and any(token.kind == "begin" for token in sides[0]):  # |matrix| = 7
+        return last
     values = [side(part) for part in sides[:-1]]
     nodes = [value.node for value in values if isinstance(value, Scalar)]
     if len(nodes) < len(values):
@@ -119,6 +125,15 @@ def _is_expression(tokens: list[Token], side: Reader) -> bool:
         return isinstance(side(tokens), Scalar)
     except Unreadable:
         return True
+
+
+def _same_value(one: Value, two: Value) -> bool:
+    """Whether two matrices or two intervals are equal."""
+    if isinstance(one, Matrix) and isinstance(two, Matrix):
+        shape = [len(row) for row in one.rows] == [len(row) for row in two.rows]
+        return shape and all(map(equal_trees, chain(*one.rows), chain(*two.rows)))
+    left, right = regions.as_region(one), regions.as_region(two)
+    return left is not None and right is not None and regions.same_region(left, right, equal_trees)
 
 
 def _with_decimal(value: Scalar, decimals: list[Value]) -> Scalar:

@@ -28,7 +28,7 @@ def read_layout(tokens: list[Token], statement: Reader, condition: Reader) -> Va
         return None
     rows, _ = split(tokens[1:-1], "op", ("row",))
     cells = [[cell for cell in split(row, "op", ("&",))[0] if cell] for row in rows]
-    cells = [row for row in cells if row]
+    cells = [_with_if(row) for row in cells if row]
     if tokens[0].text in ("array", "matrix") and not any(token.kind in ("rel", "word") for token in tokens):
         return None
     if not cells:
@@ -39,6 +39,13 @@ def read_layout(tokens: list[Token], statement: Reader, condition: Reader) -> Va
     for row in cells:
         joined += [*([_COMMA] if joined else []), *_trimmed([token for cell in row for token in cell])]
     return statement(joined)
+
+
+def _with_if(row: list[list[Token]]) -> list[list[Token]]:
+    """A row whose word "if" is a cell of its own, with that cell and the next as one."""
+    if len(row) == 3 and all(token.kind == "word" for token in row[1]):
+        return [row[0], row[1] + row[2]]
+    return row
 
 
 def _trimmed(tokens: list[Token]) -> list[Token]:

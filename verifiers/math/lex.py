@@ -179,7 +179,9 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
                 out.append(Token("close", "}", spaced))
         else:
             if not (
-                (raw == "." and ("text" in groups or (out and out[-1].kind == "word")))  # an abbreviation
+                (
+                    raw == "." and ("text" in groups or (out and out[-1].kind in ("word", "run")))
+                )  # an abbreviation
                 or (raw == '"' and "text" in groups)
             ):
                 _sign(raw, spaced, out)

@@ -115,6 +115,7 @@ _RULES: tuple[
     ("^", re.compile(r"(?<=\d)\s?\^\s?(?:\{o\}|o(?![A-Za-z]))"), "°"),
     ("\\angle", re.compile(r"\\measuredangle|m\s?\\angle"), r"\\angle"),
     ("^", _ORDINAL, r"\1"),
+    (".", re.compile(r"\b(?:np|numpy|math|sympy|sp)\.(?=[a-z])"), ""),
     ("er cent", re.compile(r"\bper cent\b"), "percent"),
     ("[", re.compile(r"\](?=[^\[\]()]{1,60}[,;][^\[\]()]{1,60}[\[\]])"), "("),  # ]a, b[ is (a, b)
     ("[", re.compile(r"(?<=[^\s([{,;])\s?\[(?=\s*$|\s*\\cup)"), ")"),
@@ -127,7 +128,8 @@ _GOING_ON = re.compile(r"(?<![0-9.])([0-9]{1,20})\.([0-9]{2,40})\s?\\l?dots(?![A
 _PRIMES = re.compile(r"\^\s?(?:\{\s?((?:\\prime\s*){1,5})\}|(\\prime)(?![A-Za-z]))")
 _MINUTES = re.compile(r"([0-9]{1,6})°\s?([0-9]{1,2})\s?'(?:\s?([0-9]{1,2})\s?(?:''|\"))?")
 _ANNOUNCED = re.compile(
-    r"(?:\\text\s?\{)?\s?(?:the )?(?:final )?answer(?: is\b|\s?[:=])(?: is|:)?\s*\}?\s*", re.IGNORECASE
+    r"(?:\\text\s?\{)?\s?(?:the )?(?:final )?(?:answers?|solutions?)(?: is\b| are\b|\s?[:=])(?: is|:)?\s*\}?\s*",
+    re.IGNORECASE,
 )
 _FENCES = (
     ("$$", "$$"),
@@ -197,7 +199,7 @@ def normalise(text: str) -> str:
     for sign, pattern, replacement in _RULES:
         if sign in text:
             text = pattern.sub(replacement, text)
-    if text[:1] in "tTfFaA\\" and (announced := _ANNOUNCED.match(text)) is not None:
+    if text[:1] in "tTfFaAsS\\" and (announced := _ANNOUNCED.match(text)) is not None:
         start = announced.end()
         if announced.group().count("{") == announced.group().count("}") and start < len(text):
             text = text[start:]

@@ -186,6 +186,8 @@ def read_phrase(text: str, read: Callable[[str], Value]) -> Value | None:
         raise Unreadable("empty")
     if ("_" in bare or "base" in bare) and (match := _BASED.fullmatch(bare)) is not None:
         return _based(match[1], match[2] or match[3])
+    if (circled := _circled(bare)) is not None:
+        return circled
     if first.isdigit() or bare[0].isdigit():
         if bare[-1] in "mM." and (match := _CLOCK.fullmatch(bare)) is not None:
             return _clock(*match.groups())
@@ -243,6 +245,19 @@ def chosen_letters(text: str) -> frozenset[str] | None:
 
 
 _NO_BRACES = str.maketrans("", "", "{}$*")
+
+
+_CIRCLED = re.compile(r"\\textcircled ?(\d{1,2})|([①-⑳])")
+_BETWEEN = re.compile(r"(?:[\s,、;和]|and|or)*")
+
+
+def _circled(text: str) -> Text | None:
+    """Statements by their numbers in circles, ①③④, in any order; None for anything else."""
+    if max(text) < "①" and "circled" not in text:
+        return None
+    numbers = [int(m[1]) if m[1] else ord(m[2]) - ord("①") + 1 for m in _CIRCLED.finditer(text)]
+    rest = _BETWEEN.fullmatch(_CIRCLED.sub("", text))
+    return Text(" ".join(f"({number})" for number in sorted(set(numbers)))) if rest and numbers else None
 
 
 def _based(digits: str, base: str) -> Based | Scalar | None:

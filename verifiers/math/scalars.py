@@ -95,7 +95,7 @@ def _unit_in_brackets(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
         return tokens, []
     if any(token.kind not in ("word", "sym", "run", "num", "op") for token in inside):
         return tokens, []
-    if inside[0].kind != "word" and not is_unit(inside[0].text):
+    if inside[0].kind != "word" and not is_unit(inside[0].text) and not any(t.kind == "word" for t in inside):
         return tokens, []
     words = [token._replace(kind="word") if token.kind in ("sym", "run") else token for token in inside]
     return tokens[:opening], words
@@ -137,6 +137,8 @@ def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
                 else 0
             )
             return [*_unit_words(rest[2:middle]), ("per", 1), *_unit_words(rest[middle + 2 : -1])]
+        elif token.text == "-" and words and following:  # foot-pounds, N-m
+            pass
         elif token.text in ("/", "*", ".") or (token.kind == "op" and token.text == "'"):
             if token.text == "/":
                 words.append(("per", 1))

@@ -12,6 +12,7 @@ from verifiers.math.compound import compound, dimensions
 from verifiers.math.conditions import (
     counting,
     domain,
+    family,
     holds_where,
     letters_of,
     read_conditions,
@@ -99,6 +100,8 @@ def _statement(tokens: list[Token]) -> Value:
     tokens, condition = split_condition(with_approximation(tokens))
     if condition:
         return holds_where(_statement(tokens), read_conditions(condition, _item))
+    if (twice := _said_twice(tokens)) is not None:
+        return twice
     parts, cuts = split(tokens, "sep")
     if cuts and (modulus := modulus_of(parts[-1])):  # x ≡ 1, 3 (mod 8)
         parts = [*(part + modulus for part in parts[:-1]), parts[-1]]
@@ -224,8 +227,6 @@ def _item(tokens: list[Token]) -> Value:
     sides, ops = split(tokens, "rel")
     if not ops:
         return _side(tokens)
-    if (twice := _said_twice(tokens)) is not None:
-        return twice
     if sides[0] == [] and len(ops) == 1 and ops[0] in _EQUALITIES:  # "= 5", "≈ 5"
         return _side(sides[1])
     if any(not side for side in sides):
@@ -243,10 +244,14 @@ def _item(tokens: list[Token]) -> Value:
 
 def _said_twice(tokens: list[Token]) -> Region | None:
     """x > 3 : (3, ∞), one region as an inequality and as an interval; None for anything else."""
+    if not any(token.kind == "op" and token.text == ":" for token in tokens):
+        return None
     parts, cuts = split(tokens, "op", (":",))
     if len(cuts) != 1 or not all(parts) or any(token.kind == "rel" for token in parts[1]):
         return None
-    return _region([_item(parts[0]), _side(parts[1])], [])
+    if not any(token.kind == "rel" for token in parts[0]):
+        return None
+    return _region([_statement(parts[0]), _side(parts[1])], [])
 
 
 def _membership(left: list[Token], right: list[Token]) -> Value:
@@ -289,6 +294,8 @@ def _side(tokens: list[Token]) -> Value:
         raise Unreadable("an empty side")
     if tokens[0].kind == "word" and (said := _said(tokens)) is not None:
         return said
+    if tokens[0].text == "∪" and (letter := _union_over(tokens)) is not None:
+        return family(_side(tokens[letter[1] :]), letter[0])
     if any(token.kind == "begin" for token in tokens[:2]):
         found = read_layout(tokens, _statement, _condition)
         if found is not None:
@@ -313,6 +320,13 @@ def _side(tokens: list[Token]) -> Value:
     if cuts:
         return Ratio(tuple(expression(part) for part in parts), clock=_is_clock(parts))
     return scalar(tokens)
+
+
+def _union_over(tokens: list[Token]) -> tuple[str, int] | None:
+    """The letter of "∪ from k = -∞ to ∞" and how many tokens that is; None if the union is another."""
+    texts = "".join(token.text for token in tokens[:14])
+    match = re.match(r"∪_\{([a-z])=-∞\}\^(?:\{\+?∞\}|∞)", texts)
+    return (match[1], len(match.group())) if match is not None else None
 
 
 def _said(tokens: list[Token]) -> Value | None:
