@@ -309,8 +309,10 @@ _UNIT_OR_FUNCTION = FUNCTIONS & frozenset(filter(is_unit, FUNCTIONS))
 def _is_word(raw: str, before: Token, spaced: bool, in_text: bool, following: str) -> bool:
     """Whether letters are an ordinal's ending (21st), a unit named like a function (30 min), or short for a word."""
     if before.kind != "num":
-        per_minute = in_text and before.text == "/" and raw in _UNIT_OR_FUNCTION
-        return per_minute or (before.kind == "word" and raw in ("min", "max"))  # local min.
+        after = before.text == "/" or before.kind == "close"  # m/min, 5\\frac14 \\text{ min}
+        return (in_text and after and raw in _UNIT_OR_FUNCTION) or (
+            before.kind == "word" and raw in ("min", "max")
+        )  # local min.
     if raw in _ORDINAL_ENDINGS:
         return not spaced
     return raw in _UNIT_OR_FUNCTION and (in_text or re.match(r"[(\[{\\0-9]|[a-z]\b", following) is None)

@@ -93,6 +93,8 @@ def _unit_in_brackets(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
     inside = tokens[opening + 1 : -1]
     if not opening or not inside or not tokens[opening].spaced:
         return tokens, []
+    if len(inside) > 2 and inside[0].kind == "sym" and inside[1].text == "-":  # t-shirts
+        inside = inside[2:]
     if any(token.kind not in ("word", "sym", "run", "num", "op") for token in inside):
         return tokens, []
     if inside[0].kind != "word" and not is_unit(inside[0].text) and not any(t.kind == "word" for t in inside):
