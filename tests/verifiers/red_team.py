@@ -2,13 +2,16 @@
 
 Each case is judged in order by one verifier, as a policy's samples are. Needs no package, so that any user may run it.
 
-python red_team.py LEVEL     prints one line per failure
+python red_team.py LEVEL            prints one line per failure
+python red_team.py LEVEL FILE.jsonl  judges rows of others (`id, level, problem, program`): id, score, status, seconds
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -292,5 +295,24 @@ def failures(level: sandbox.Level, names: list[str] | None = None) -> list[str]:
     return found
 
 
+def judged(level: sandbox.Level, file: Path) -> Iterator[tuple[str, float | None, str, float]]:
+    """(id, score, status, seconds) of each row for `level`; after each, an honest program must still be right."""
+    verifier = CodeVerifier(level=level)
+    honest = calls(3, SQLITE, scores=(1.0,))
+    for row in map(json.loads, file.read_text().splitlines()):
+        if row["level"] != level:
+            continue
+        began = time.monotonic()
+        verdict = verifier.verify(Problem(row["id"], **row["problem"]), "", row["program"])
+        yield row["id"], verdict.score, verdict.status, time.monotonic() - began
+        after = verifier.verify(Problem("honest", "", honest.reference), "", SQLITE)
+        if after.score != 1.0:
+            yield f"{row['id']}, the honest program after it", after.score, after.status, 0.0
+    verifier.close()
+
+
 if __name__ == "__main__":
-    print(*failures(sys.argv[1], sys.argv[2:] or None), sep="\n")  # type: ignore[arg-type]
+    if sys.argv[2:] and sys.argv[2].endswith(".jsonl"):
+        print(json.dumps(list(judged(sys.argv[1], Path(sys.argv[2])))))  # type: ignore[arg-type]
+    else:
+        print(*failures(sys.argv[1], sys.argv[2:] or None), sep="\n")  # type: ignore[arg-type]

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
 import pytest
 import red_team
 import strangers
@@ -36,3 +42,33 @@ def test_nor_as_a_user_without_rights(level: sandbox.Level):
     with strangers.checkout() as folder:
         done = strangers.run([python, "-B", str(folder / "tests/verifiers/red_team.py"), level])
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("", "", 0)
+
+
+UNUSABLE = ("RT-T03", "RT-T06", "RT-T21")
+"""Rows whose tests use what nobody defines, or cannot fail: no program has a verdict."""
+NATIVE = ("RT-T08",)
+"""NaN passes `assert not abs(f(2) - 4) > 1e-6`, as it does where the tests are run natively (docs/sandbox.md)."""
+
+
+@pytest.mark.parametrize("user", ["this user", pytest.param("a stranger", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_rows_of_the_red_team(exams: Path, level: sandbox.Level, user: str, tmp_path: Path):
+    rows = exams / "field" / "redteam_dev.jsonl"
+    if not rows.is_file():
+        pytest.skip("the red team's rows are not beside this checkout (../shared/exams/field)")
+    python = sys.executable if user == "this user" else strangers.python()
+    if python is None:
+        pytest.skip("runs as such a user already, or has no interpreter for one")
+    run = partial(subprocess.run, capture_output=True, text=True) if user == "this user" else strangers.run
+    with strangers.checkout() as folder:
+        (folder / "rows.jsonl").write_text(rows.read_text())
+        (folder / "rows.jsonl").chmod(0o644)
+        script = folder / "tests/verifiers/red_team.py"
+        done = run([python, "-B", str(script), level, str(folder / "rows.jsonl")])
+    assert (done.stderr, done.returncode) == ("", 0)
+    verdicts = {name: (score, status, seconds) for name, score, status, seconds in json.loads(done.stdout)}
+    assert len(verdicts) >= 15
+    for name, (score, status, seconds) in verdicts.items():
+        expected = None if name.startswith(UNUSABLE) else 1.0 if name.startswith(NATIVE) else 0.0
+        assert score == expected, (name, score, status)
+        assert seconds < 12, name  # two time limits of 2 s, and what the machine takes
