@@ -20,7 +20,7 @@ from rlvr.run import versions
 from rlvr.sampling import Sampler
 from rlvr.sampling.driver import Request, Rolled, encode, roll
 from rlvr.terminal import Terminal
-from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome, verdict_of
+from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, failing_together, outcome, verdict_of
 from verifiers import Problem
 from verifiers.pool import VerifierPool
 
@@ -116,7 +116,7 @@ class Evaluator:
         monitor.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
         def write(rolled: Sequence[Rolled]) -> None:
-            with independently():
+            with failing_together():
                 rows = [e.row(sampler.policy.name, verifier, verdict_of(verdict)) for e, verdict in rolled]
             if state.num_processes > 1:
                 rows = gather_object(rows)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 from rlvr.errors import RunError
 from rlvr.launch import signals
+from rlvr.launch.processes import independently, processes
 from rlvr.rollouts import Rollout
 from verifiers import Verdict, VerifierFailed
 
@@ -30,6 +32,28 @@ def verdict_of(future: Future[Verdict]) -> Verdict:
         raise RunError(
             f"{failed}. Everything written before is complete: with the verifier repaired, the same command continues."
         ) from failed
+
+
+@contextmanager
+def failing_together() -> Iterator[None]:
+    """A block in which each process waits for its own verdicts, as in `independently`.
+
+    Raises:
+        RunError: in every process, where the verifier of any has failed: none may wait for another that has left.
+    """
+    failed: RunError | None = None
+    with independently():
+        try:
+            yield
+        except RunError as error:
+            failed = error
+    said = [str(failed) if failed else ""]
+    if processes().num_processes > 1:
+        from accelerate.utils import gather_object
+
+        said = gather_object(said)
+    if first := next(filter(None, said), ""):
+        raise RunError(first) from failed
 
 
 def outcome(row: Rollout) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from verifiers import Problem, Verdict
 
 
@@ -27,6 +29,13 @@ def short(problem: Problem, response: str) -> float:
 
 def fails(problem: Problem, response: str) -> float:
     raise LookupError("no such table")
+
+
+def fails_in_one(problem: Problem, response: str) -> float:
+    """In the second of several processes."""
+    if os.environ.get("RANK") == "1":
+        raise LookupError("no such table")
+    return 0.5
 
 
 def moody(problem: Problem, response: str, seen: list[int] = []) -> float:  # noqa: B006

@@ -134,6 +134,26 @@ def test_a_fault_of_ones_own_code_stops_the_run_at_the_first(folder: Path):
     assert rollouts.count(folder / "elsewhere" / "failed" / "rollouts" / "base.jsonl") == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["run", "train"])
+def test_a_fault_in_one_process_stops_all_of_them(folder: Path, verb: str):
+    """While it evaluates, and while it trains: nobody waits for one that has left."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "rlvr"]
+    words = [verb, "../configs/mine.yaml", "--output", f"two-{verb}", *SHORT, "verifier_options={}"]
+    done = subprocess.run(
+        [sys.executable, *launcher, *words, "verifier=./graders.py:fails_in_one"],
+        cwd=folder / "elsewhere",
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert done.stderr.count("rlvr: verifier 'fails_in_one' failed on problem") == 2, done.stderr[-3000:]
+    assert done.stderr.count("exitcode  : 3") == 2 or "exitcode: 3" in done.stderr
+
+
 @pytest.mark.parametrize(
     "verifier, code, words",
     [

@@ -14,7 +14,6 @@ import torch
 from accelerate.utils import gather_object
 
 from rlvr.config import TrainConfig
-from rlvr.launch.processes import independently
 from rlvr.rollouts import Rollout
 from rlvr.rollouts.types import Episode
 from rlvr.training.advantages import zero_variance
@@ -23,7 +22,7 @@ from rlvr.training.importance import Tokens
 from rlvr.training.objective import Totals
 from rlvr.training.packing import Prompted, Sample
 from rlvr.training.rewards import reward
-from rlvr.verdict_health import verdict_of
+from rlvr.verdict_health import failing_together, verdict_of
 from verifiers import Verdict
 
 
@@ -53,7 +52,7 @@ class Group:
 def wait_for_verdicts(groups: Sequence[Group], train: TrainConfig) -> float:
     """Wait for the verdicts that are still out, and make rewards of them. Returns the seconds that this took."""
     start = time.perf_counter()
-    with independently():
+    with failing_together():
         for group in groups:
             group.verdicts = [verdict_of(future) for future in group.pending]
             group.terms = [{n: verdict_of(f) for n, f in said.items()} for said in group.pending_terms]
