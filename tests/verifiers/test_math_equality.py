@@ -16,6 +16,18 @@ from verifiers.types import Problem
 SETTINGS = settings(deadline=None, max_examples=50, derandomize=True)
 
 SAME = [
+    (r"Q(0) e^{-\frac{t}{R C}}", r"Q(0)e^{-t/RC}"),
+    (r"Q(0) e^{-\frac{t}{R C}}", r"Q(0)e^{-t/(RC)}"),
+    (r"\frac{a}{bc}", r"a/bc"),
+    (r"\frac{a}{bc^2}", r"a/bc^2"),
+    (r"\frac{ac}{b}", r"a/b \cdot c"),
+    (r"\frac{ac}{b}", r"(a/b)c"),
+    (r"\frac{x}{2}", r"1/2x"),
+    (r"\frac{1}{xy}", r"1/xy"),
+    (r"\frac{1}{2\pi}", r"1/(2\pi)"),
+    (r"\frac{a}{b}+c", r"a/b+c"),
+    (r"\frac{kT}{mg}", r"kT/mg"),
+    (r"y = \frac{1}{x}", r"xy = 1"),
     (r"2^{1000000}+3^{1000000}", r"3^{1000000}+2^{1000000}"),
     (r"2^{1000000}", r"4^{500000}"),
     (r"(2^{10})^{10^5}", r"2^{10^6}"),
@@ -151,6 +163,7 @@ SAME = [
     (r"\prod_{k=1}^n k", r"n!"),
 ]
 DIFFERENT = [
+    (r"Q(0) e^{-\frac{t}{R C}}", r"Q(0)e^{-tC/R}"),
     (r"2^{1000000}+3^{1000000}", r"2^{1000000}+3^{1000000}+1"),
     (r"2^{1000000}", r"4^{500001}"),
     (r"\frac{2^{10^6}}{2^{10^6}-1}", r"1"),

@@ -81,8 +81,7 @@ class Parser(Cursor):
             token = self.peek()
             if token.kind == "op" and token.text in "*/":
                 self.take()
-                factor = self.signed_factor()
-                factors.append(Node("inv", (factor,)) if token.text == "/" else factor)
+                factors.append(Node("inv", (self.divisor(),)) if token.text == "/" else self.signed_factor())
             elif self.starts_operand(token):
                 if token.kind == "num" and not self.may_precede_number(factors[-1]):
                     raise Unreadable("two numbers without an operator between them")
@@ -95,6 +94,19 @@ class Parser(Cursor):
         """n 2^k, (n+1) 2^k, 2^n 3, \\sqrt{2} 3, but not 5 3, x 2 or (10) 2: a power says that a product is meant"""
         raised = self.peek(1).kind == "op" and self.peek(1).text in "^!"
         return factor == sym("i") or factor.op in ("pow", "root", "fact") or (raised and factor.op != "num")
+
+    def divisor(self) -> Node:
+        """what a slash divides by: one factor, or letters side by side: t/RC is t/(RC), 1/2x is one half of x"""
+        letter = self.peek().kind == "sym"
+        factors = [self.signed_factor()]
+        while (
+            letter
+            and (token := self.peek()).kind == "sym"
+            and not token.spaced
+            and self.starts_operand(token)
+        ):
+            factors.append(self.factor())
+        return factors[0] if len(factors) == 1 else Node("mul", tuple(factors))
 
     def starts_operand(self, token: Token) -> bool:
         if token.kind == "op" and token.text == "|":
