@@ -3,6 +3,7 @@
 import builtins
 import json
 import random
+import re
 import unicodedata
 
 import pytest
@@ -405,3 +406,91 @@ def test_rows_of_public_code_data_sets_are_read_by_their_format(tmp_path):
         load(SourceConfig(file=str(file), format="mbpp"))
     with pytest.raises(ValueError, match="`prompt` is fixed by format: mbpp"):
         SourceConfig(file=str(file), format="mbpp", prompt="text")
+
+
+NESTED = {
+    "extra": {"index": 7, "task": [{"role": "user", "content": "Add two numbers."}]},
+    "gold": json.dumps({"inputs": ["1 2\n"], "outputs": ["3\n"]}),
+    "kind": {"name": "code"},
+}
+
+
+def test_paths_reach_into_columns_and_into_texts_of_json(tmp_path):
+    file = jsonl(tmp_path / "rows.jsonl", [NESTED, {**NESTED, "kind": {"name": "math"}}])
+    keys = {"prompt": "extra.task.0.content", "reference": {"tests": "gold.inputs", "entry?": "gold.fn_name"}}
+    (problem,) = load(from_keys(file=str(file), id="extra.index", where={"kind.name": "code"}, **keys))
+    assert (problem.id, problem.prompt) == ("7", "Add two numbers.")
+    assert problem.reference == {"tests": ["1 2\n"]}
+    assert set(problem.meta) == {"kind"}
+    (problem, _) = load(from_keys(file=str(file), prompt="extra.task", reference="gold", format="code"))
+    assert problem.prompt == "Add two numbers."
+    assert problem.reference == {"entry": None, "tests": [{"stdin": "1 2\n", "stdout": "3\n"}]}
+    assert problem.id == "rows-0"
+    refused(
+        from_keys(file=str(file), prompt="extra.task.4", reference="gold"),
+        "row 0",
+        "no column 'extra.task.4'",
+    )
+
+
+def test_bad_rows_are_left_out_counted_and_named_up_to_a_share(tmp_path):
+    rows = [{"q": f"q{n}", "a": n} for n in range(30)]
+    rows[3], rows[7] = {"q": " ", "a": 1}, {"q": "x"}
+    file = jsonl(tmp_path / "rows.jsonl", rows)
+    said: list[str] = []
+    found = load(source(file, bad_rows=0.1), note=said.append)
+    assert [len(found), found[3].id] == [28, "rows-4"]
+    (note,) = said
+    assert "2 of 30 rows cannot be read and are left out" in note
+    assert "row 3 (from 0): 'q' is ' '" in note and "row 7 (from 0): no column 'a'" in note
+    refused(
+        source(file, bad_rows=0),
+        "row 3 (from 0)",
+        "2 of 30 rows cannot be read, more than bad_rows = 0 allows",
+    )
+    said.clear()
+    assert len(load(source(file, bad_rows=0.3, limit=5), note=said.append)) == 5
+    assert "1 of 6 rows" in said[0]
+    assert load_all(None, source(file, bad_rows=0.1)).notes[0].startswith("problems.heldout: 2 of 30 rows")
+
+
+READER = """
+from verifiers import Problem
+
+def read(row):
+    if row["a"] % 2:
+        return {"prompt": row["q"], "reference": str(row["a"]), "id": f"own-{row['a']}"}
+    return Problem("", row["q"], str(row["a"]), {"level": 1})
+
+def nonsense(row):
+    return 3
+
+def broken(row):
+    raise RuntimeError("my own mistake")
+
+NUMBER = 3
+"""
+
+
+def test_a_reader_of_ones_own_beside_the_config(tmp_path, monkeypatch):
+    jsonl(tmp_path / "rows.jsonl", [{"q": f"q{n}", "a": n} for n in range(4)])
+    (tmp_path / "my_readers.py").write_text(READER)
+    keys = {"file": "rows.jsonl", "where": {"a": [1, 2]}}
+    first, second = load(from_keys(**keys, format="./my_readers.py:read"), base=tmp_path)
+    assert (first.id, first.prompt, first.reference) == ("own-1", "q1", "1")
+    assert (second.id, second.meta) == ("rows-2", {"level": 1})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert len(load(from_keys(**keys, format="my_readers:read"), base=tmp_path)) == 2
+    for name, words in (
+        ("nonsense", "returned 3; expected a verifiers.Problem"),
+        ("NUMBER", "is 3; expected a function of a row"),
+        ("missing", "cannot be imported: AttributeError"),
+    ):
+        with pytest.raises(ProblemError, match=re.escape(words)):
+            load(from_keys(**keys, format=f"./my_readers.py:{name}"), base=tmp_path)
+    with pytest.raises(RuntimeError, match="my own mistake"):
+        load(from_keys(**keys, format="./my_readers.py:broken"), base=tmp_path)
+    with pytest.raises(ProblemError, match="nowhere"):
+        load(from_keys(**keys, format="./nowhere.py:read"), base=tmp_path)
+    with pytest.raises(ValidationError, match="format is 'mbbp'; expected columns, code"):
+        from_keys(**keys, format="mbbp")

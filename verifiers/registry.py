@@ -247,15 +247,21 @@ def _plugins() -> dict[str, str]:
 
 
 def _import(spec: str, target: str) -> Any:
-    module_name, _, attribute = target.rpartition(":")
     try:
-        found: Any = _from_file(Path(module_name)) if _is_file(module_name) else import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
+        found = imported(target)
     except Exception as error:  # one's own code may raise anything while it is imported
         raise UnknownVerifier(
             f"verifier {spec!r} cannot be imported from {target!r}: {in_words(error)}"
         ) from error
+    return found
+
+
+def imported(target: str) -> Any:
+    """What "module:attr" or "file.py:attr", as `resolve` gives it, names. Raises whatever importing it raises."""
+    module_name, _, attribute = target.rpartition(":")
+    found: Any = _from_file(Path(module_name)) if _is_file(module_name) else import_module(module_name)
+    for part in attribute.split("."):
+        found = getattr(found, part)
     return found
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 from rlvr.config.data import SourceConfig, columns, is_format
 from rlvr.problems.sources import ProblemError, Row, short
+from verifiers import registry
 from verifiers.code.cells import text_of
 from verifiers.code.datasets import READERS, read
 from verifiers.code.formats import BadReferenceError
@@ -207,31 +205,17 @@ class Mapper:
 
 def own_reader(spec: str, where: str, base: Path | None) -> Callable[[dict[str, Any]], Any]:
     """The reader that `spec` names; `base` is the config's folder. Raises ProblemError."""
-    place, _, name = spec.rpartition(":")
+    if base is not None:
+        registry.add_folder(base)
     try:
-        found = _from_file(place, base) if place.endswith(".py") else import_module(place)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, OSError, SyntaxError, ValueError) as error:
+        found = registry.imported(registry.resolve(spec))
+    except Exception as error:  # one's own code may raise anything while it is imported
         raise ProblemError(
             f"{where}.format: {spec!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error
     if not callable(found) or isinstance(found, type):
         raise ProblemError(f"{where}.format: {spec!r} is {short(found)}; expected a function of a row")
     return found
-
-
-def _from_file(place: str, base: Path | None) -> Any:
-    path = Path(place).expanduser()
-    if not path.is_absolute() and base is not None and (base / path).is_file():
-        path = base / path
-    found = spec_from_file_location(path.stem, path)
-    if found is None or found.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = module_from_spec(found)
-    sys.modules.setdefault(path.stem, module)
-    found.loader.exec_module(module)
-    return module
 
 
 def _blank(value: Any) -> bool:
