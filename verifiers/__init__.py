@@ -12,7 +12,7 @@ importing it is cheap.
 - `judging`, `calls`: how a verifier is asked and what becomes of its answer; services, asked several things at once.
 - `extract`: response → trace and answer. `pool`: verdicts in worker processes that can be killed.
 - `math`, `reasoning`, `code`, `simple`: the verifiers; `latex` and `units`: tables that `math` and `reasoning` share.
-- `scoring`, `audit`, `conformance`, `fuzz`, `pytest_plugin`: files of responses, and tests of verifiers.
+- `scoring`, `audit`, `self_test`, `conformance`, `fuzz`, `pytest_plugin`: files of responses, and tests of verifiers.
 - `trl_reward`: a verifier as a reward function of TRL.
 """
 

@@ -337,4 +337,29 @@ MORE = [
         "def flip(p):\n    return p[::-1]\n",
         "def flip(p):\n    return p\n",
     ),
+    Case(
+        "Codeforces with a checker",
+        {
+            "id": "9/C",
+            "description": "Two numbers with the given sum.",
+            "official_tests": [{"input": "5\n", "output": "2 3\n"}, {"input": "9\n", "output": "4 5\n"}],
+            "generated_checker": "import sys\ngiven, _, output = (open(name).read() for name in sys.argv[1:4])\n"
+            "print(1 if sum(map(int, output.split())) == int(given) else 0)\n",
+            "time_limit": 2.0,
+            "memory_limit": 256.0,
+        },
+        "n = int(input())\nprint(n - 1, 1)\n",
+        "print(2, 3)\n",
+    ),
+    Case(
+        "Codeforces with files",
+        {
+            "id": "9/D",
+            "description": "Add.",
+            "official_tests": [{"input": "1 2\n", "output": "3\n"}, {"input": "5 5\n", "output": "10\n"}],
+            "input_mode": "file",
+        },
+        "total = sum(map(int, open('input.txt').read().split()))\nopen('output.txt', 'w').write(str(total))\n",
+        "open('output.txt', 'w').write('3')\n",
+    ),
 ]

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+import yaml
 
 from rlvr.config.data import SourceConfig
 from rlvr.problems import load
+from tests.conftest import REPO
 from tests.verifiers.code_sets import CASES as FIRST
 from tests.verifiers.code_sets_more import MORE
 from verifiers.code import CodeVerifier
@@ -49,3 +51,14 @@ def test_every_set_keeps_the_solutions_that_it_publishes(tmp_path):
         (problem,) = load(SourceConfig(file=str(file), **case.source))
         has = any(case.row.get(key) not in (None, "", {"language": [], "solution": []}) for key in published)
         assert has == bool(problem.meta.get("solutions")), case.name
+
+
+def test_each_line_of_config_in_the_docs_is_one_that_a_row_is_tested_with():
+    text = (REPO / "docs" / "code-sets.md").read_text()
+    lines = {line.split("`")[1] for line in text.split("\n") if line.startswith("|") and "`{" in line}
+    tested = [case.source for case in CASES]
+    assert len(lines) >= 8
+    for line in lines:
+        source = yaml.safe_load(line)
+        SourceConfig(dataset="owner/name", **source)
+        assert {key: value for key, value in source.items() if key != "where"} in tested, line
