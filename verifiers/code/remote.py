@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable
 from itertools import islice
 from os import _exit
+from types import BuiltinFunctionType
 from typing import Any
 
 from verifiers.code import wire
@@ -309,8 +310,10 @@ class Line:
 def _copied(value: Any) -> tuple[str, Any, str] | None:
     """How a copy of an object of the standard library's own kinds is sent; None for any other."""
     kind = type(value)
-    if isinstance(value, type):
-        return ("type", value.__name__, "") if getattr(builtins, value.__name__, None) is value else None
+    if isinstance(
+        value, type | BuiltinFunctionType
+    ):  # each process has its own: one that is lent `eval` could read all
+        return ("builtin", value.__name__, "") if getattr(builtins, value.__name__, None) is value else None
     if issubclass(kind, tuple):
         return ("tuple", (list(map(str, kind._fields)), list(tuple.__iter__(value))), kind.__name__)  # type: ignore[attr-defined]
     if getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind:
@@ -329,9 +332,9 @@ def _copied(value: Any) -> tuple[str, Any, str] | None:
 
 def _built(place: str, content: Any, kind: str) -> Any:
     """The copy that `_copied` sent."""
-    if place == "type":
+    if place == "builtin":
         found = getattr(builtins, content)
-        if not isinstance(found, type):
+        if not isinstance(found, type | BuiltinFunctionType):
             raise ValueError(content)
         return found
     if place == "tuple":
