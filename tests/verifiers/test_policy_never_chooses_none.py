@@ -33,6 +33,7 @@ LONG = "10^{4400}"
         ("numeric", "-1", "i^2", 1.0),
         # decimal commas beside what has a spelling of its own
         ("math", "(1, 2)", "0i \\le x \\le 1e9", 0.0),
+        ("math", "0.333", "[\\overline{0.1} \\pmod{(7/0, -3)}, \\pi)", 0.0),
         ("math", "12.50", "\\$12,50", 1.0),
         ("math", "12.50", "12,50\\$", 1.0),
         ("math", "12.50", "\\$1,50 y", 0.0),

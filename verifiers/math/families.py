@@ -196,6 +196,9 @@ def _renamed(value: Value, letter: str, into: Node) -> Value:
 
 
 def _same_family(one: Family, two: Family, same: Same) -> bool:
+    inner = [item for side in (one.value, two.value) for item in (side, *getattr(side, "items", ()))]
+    if any(isinstance(item, Family) for item in inner):
+        return False  # a family of families: nobody means it, and comparing its values would never end
     for sign in (1, -1):
         for shift in _SHIFTS:
             into = Node("add", (Node("mul", (num(sign), sym(two.parameter))), num(shift)))
