@@ -20,6 +20,7 @@ import numpy as np
 from rlvr.errors import UserError
 from rlvr.rollouts.keys import KEYS, Names, Numbers
 from rlvr.rollouts.rows import TornLine, parse, read_objects
+from rlvr.text import line as short
 
 REFERENCE = 2000
 """Characters of a reference that are kept."""
@@ -165,11 +166,11 @@ class _Builder:
                 continue
             try:
                 nat = math.nan if isinstance(value, bool) else float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):  # an integer of hundreds of digits
                 nat = math.nan
             if not nat <= 1e-3:  # a sum of rounded logarithms may come out a hair above 0
                 raise UserError(
-                    f"{self.path}:{number}: logprobs[{policy!r}] is {value!r}; expected nats of the whole "
+                    f"{self.path}:{number}: logprobs[{policy!r}] is {_shown(value)}; expected nats of the whole "
                     "completion, at most 0, or null"
                 )
             if nat == -math.inf and policy == drew:
@@ -261,4 +262,11 @@ def _what_is_missing(obj: Any) -> str:
 
 
 def _is_wrong(name: str, value: Any) -> str:
-    return f"{name} is {value!r}; expected {_EXPECTED[name]}"
+    return f"{name} is {_shown(value)}; expected {_EXPECTED[name]}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return short(repr(value), 80)
+    except ValueError:  # Python refuses the text of an integer of thousands of digits
+        return "an integer of thousands of digits"

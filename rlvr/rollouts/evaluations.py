@@ -24,6 +24,9 @@ from rlvr.rollouts.rows import read_settings, settings_path
 from rlvr.text import line
 from verifiers.types import is_score
 
+MOST_SAMPLES = 1_000_000
+"""Of one problem, in a table of counts; as many as a run may draw."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -140,13 +143,15 @@ def _count_rows(path: Path, reader: csv.DictReader, counts: list[str]) -> Iterat
             try:
                 numbers.append(int(row[key]))
             except (TypeError, ValueError):
-                raise UserError(f"{path}:{at}: {key} is {row[key]!r}; expected a whole number") from None
+                raise UserError(
+                    f"{path}:{at}: {key} is {line(repr(row[key]), 60)}; expected a whole number"
+                ) from None
         n, *correct = numbers
-        if n < 0:
-            raise UserError(f"{path}:{at}: n is {n}; expected 0 or more")
+        if not 0 <= n <= MOST_SAMPLES:
+            raise UserError(f"{path}:{at}: n is {line(row['n'], 40)}; expected 0 to {MOST_SAMPLES:,}")
         for key, c in zip(counts, correct, strict=True):
             if not 0 <= c <= n:
-                raise UserError(f"{path}:{at}: {key} is {c}; expected 0 to n = {n}")
+                raise UserError(f"{path}:{at}: {key} is {line(row[key], 40)}; expected 0 to n = {n}")
         if problem in seen:
             raise UserError(f"{path}:{at}: problem {problem!r} is already on line {seen[problem]}")
         seen[problem] = at

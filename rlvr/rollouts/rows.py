@@ -145,7 +145,7 @@ def _checked(key: Key, value: Any, where: str) -> Any:
 def _nats(value: Any, policy: str, where: str) -> float:
     try:
         nats = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         nats = math.nan
     if math.isnan(nats) or isinstance(value, bool):
         raise UserError(
@@ -163,7 +163,10 @@ def parse(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def read_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
@@ -278,7 +281,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         return {}
     try:
         settings = json.loads(beside.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{beside}: not JSON ({error})") from None
     if not isinstance(settings, dict):
         raise UserError(f"{beside}: expected a JSON object, found {type(settings).__name__}")

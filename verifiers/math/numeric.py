@@ -271,7 +271,7 @@ class _Numeric:
     def repeated(self, op: str, variable: str, low: Node, high: Node, body: Node) -> Any:
         known = self.rationals()
         first, last = whole(exact(low, known)), whole(exact(high, known))
-        self.work -= max(0, last - first + 1) * weight(body)
+        self.work -= max(0, last - first + 1) * weight(body) * max(1, self.mp.dps // 100)
         if self.work < 0:
             raise Undecided("too many terms")
         before = self.point.get(variable)
