@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,9 @@ PIECES = [
     "7", "<<", ">>", "of", "times", "remainder", "and", " ", "\n", "\\\\", "&", "\\implies", "\\text{",
     "\\boxed{", "9" * 70, "\\log_", "\\sin", "\\binom", "\\begin{align*}", "\\end{align*}", "\\overline",
     "...", "½", "²", "the answer is", "wait", "carry", "\u200b", "⌊", "\\lfloor",
+    "\\pm", "\\gcd(", ",", "f(x)", "f(", "\\log", "\\arcsin", "\\begin{pmatrix}", "\\end{pmatrix}", "\\det",
+    "\\boxed{\\phantom{2}}", "101_2", " is ", " simplifies to ", "the sum of 3 and 4 is 8", "<", "\\le", "AB",
+    "Therefore, ", "\\operatorname{lcm}", "\\vec{a}", "\\begin{cases}", "0", "\n\n", "^\\circ",
 ]  # fmt: skip
 
 
@@ -290,6 +294,29 @@ def test_reading_grows_with_the_text_and_no_faster(piece: str) -> None:
     assert (
         check(piece * (1_000_000 // len(piece)), "7").read <= check(piece * (400_000 // len(piece)), "7").read
     )
+
+
+@pytest.mark.serial
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("_{=", "}"),
+        ("(1,", ")"),
+        ("f(", ")"),
+        ("\\frac{1}{", "}"),
+        ("\\sqrt{", "}"),
+        ("\\gcd(2,", ")"),
+        ("|", "|"),
+    ],
+)
+def test_nested_brackets_take_no_longer_than_others(opening: str, closing: str) -> None:
+    nested = [f"\\[{opening * n}1{closing * n}=1\\]" for n in (1_000, 8_000)]
+    spent: list[float] = []
+    for text in nested:
+        start = time.process_time()
+        check(text, "1")
+        spent.append(time.process_time() - start)
+    assert spent[1] < 28 * max(spent[0], 0.005)  # linear: 8, quadratic: 64
 
 
 def test_the_same_text_gives_the_same_finding() -> None:

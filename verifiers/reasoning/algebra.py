@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from verifiers.reasoning.polynomials import is_slip
 from verifiers.reasoning.tree import Expression, Node, Unreadable
 from verifiers.reasoning.values import Number, Reading, close, evaluate, point
 
@@ -106,6 +107,8 @@ def identical(
         return False if expanded else None
     scale = max(abs(complex(x)) for x, _ in pairs)
     differences = [complex(x) - complex(y) for x, y in pairs]
+    if is_slip(a, b, kind.rewriting):
+        return False
     if kind.scaled:  # an equation, which may be scaled
         return _same_curve(a, b, pairs, kind)
     if kind.identity or (kind.rewriting and _same_lead(a, b, how_a, how_b)):

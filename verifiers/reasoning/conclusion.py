@@ -24,7 +24,6 @@ _ANNOUNCED = re.compile(
     r"(?:[^.\n=$\\\d:]{0,40}?\b(?:is|are|equals|will be|would be|comes to)\b|\**:)[\s:*$\\(]*",
     re.IGNORECASE,
 )
-_PROVISIONAL = re.compile(r"\b(?:preliminary|initial|first|tentative|naive|wrong)\s*$", re.IGNORECASE)
 CONCLUSION_REACH = 300
 """Largest distance in characters at which the last result is compared with the box."""
 _SIZED = re.compile(
@@ -110,12 +109,13 @@ def announced(
     """
     wrong: tuple[int, int] | None = None
     for phrase in _ANNOUNCED.finditer(text):
-        if _PROVISIONAL.search(text, max(0, phrase.start() - 20), phrase.start()):
-            continue
         at = bisect_right(results, phrase.end() + 1, key=lambda result: result[0].sides[0].tail) - 1
         if at >= 0 and phrase.end() - 3 <= results[at][0].sides[0].tail:
             chain, value = results[at]
-            wrong = None if answer.is_near(value, announced=True) else (phrase.start(), chain.end)
+            last = not _MORE.search(text[chain.end :].replace("\\boxed", ""))
+            wrong = (
+                (phrase.start(), chain.end) if last and not answer.is_near(value, announced=True) else None
+            )
             continue
         tail = text[phrase.end() : phrase.end() + 60]
         tokens: list[Token] = []

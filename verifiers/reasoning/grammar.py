@@ -202,7 +202,7 @@ class _Parser:
 
     def number(self, token: Token) -> Node:
         if self.is_op("_"):
-            raise Unreadable  # a numeral in a base
+            return self.based(token)
         if token.cut:
             self.features.add("cut")
         following = self.peek()
@@ -220,6 +220,18 @@ class _Parser:
         if following.text == "overline":
             return self.repeating(token)
         return ("num", token)
+
+    def based(self, token: Token) -> Node:
+        """A numeral in a base: `1101_2`."""
+        self.next()
+        base = self.braced()
+        size = base[0].value if len(base) == 1 and base[0].kind == "num" else None
+        if size is None or not 2 <= size <= 10 or not token.text.isdecimal() or not token.text.isascii():
+            raise Unreadable
+        if max(map(int, token.text)) >= size:
+            raise Unreadable
+        self.operations += 1
+        return ("const", Fraction(int(token.text, int(size))))
 
     def spaced_mixed(self, whole: Token) -> Node:
         """`2 1/3`, or `2½`."""

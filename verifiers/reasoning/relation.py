@@ -16,7 +16,7 @@ from verifiers.reasoning.inequalities import ORDERS, is_ordered
 from verifiers.reasoning.rounding import MACHINE_DIGITS, is_machine_made, rounds_to, slack_of
 from verifiers.reasoning.statements import Chain, Side
 from verifiers.reasoning.tree import Expression, Node, Undefined, Unreadable
-from verifiers.reasoning.units import conversions, is_conversion, ratios
+from verifiers.reasoning.units import conversions, is_compound, is_conversion, ratios
 from verifiers.reasoning.values import Number, Reading, close, evaluate, readings
 from verifiers.units import FACTORS, NUMBERS
 
@@ -218,6 +218,8 @@ class _Leeway:
             )
             if close(evaluate(parts, values_at(parts, 0)), check.truth):
                 return True  # 5 and 2/3
+        if right.second is not None and "and" in right.after and is_compound(right.after):
+            return True  # 1 hour and 35 minutes
         if right.second is not None and not _REMAINDERS.isdisjoint(right.after[:2]):
             return _with_rest(a, check, right.second)
         ratio_words = ["$"] if self.chain.money else []

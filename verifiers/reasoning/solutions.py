@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from verifiers.reasoning.algebra import Dependence, dependence, free
 from verifiers.reasoning.equations import Equation
-from verifiers.reasoning.statements import Chain
+from verifiers.reasoning.statements import Chain, Side
 from verifiers.reasoning.tree import Expression, Unreadable
 from verifiers.reasoning.values import Number, close, evaluate
 
@@ -40,7 +40,7 @@ class Solutions:
             return
         a, b = left.ending[0], right.opening[0]
         lone: str = a.node[1] if a.node[0] == "var" else ""
-        if right.within or right.after or "pm" in b.features:
+        if right.within or (right.after and not _names_another(right, lone)) or "pm" in b.features:
             if lone:
                 self.unclear.add(lone)  # x = 3 or …, x = 3 hours
             return
@@ -69,6 +69,15 @@ class Solutions:
             and not (several and len(found.names) > 1)
             and not _solves(equation, known)
         ]
+
+
+def _names_another(right: Side, name: str) -> bool:
+    """Whether a value is followed by that of another letter: x = 4 and y = 3."""
+    if right.after != ["and"] or not right.ending:
+        return False
+    other = right.ending[0].node
+    return other[0] == "var" and other[1] != name
+
 
 
 def _is_graph(a: Expression, b: Expression) -> bool:

@@ -15,6 +15,8 @@ __all__ = ["Chain", "Side", "chains"]
 
 MAX_CLAUSE = 2_000
 """Largest number of tokens in a clause; longer ones are split."""
+MAX_BOUNDS = 60
+"""Largest number of tokens below a sum sign: `k = 1`."""
 _ROUNDS = word_set("round rounded rounding rounds nearest approximately approx about estimate estimated")
 
 
@@ -80,7 +82,7 @@ def _ungroup(tokens: list[Token]) -> list[Token]:
         elif token.kind == "rp" and stack:
             opening, related = stack.pop()
             inner = commas.pop()
-            if related and opening and tokens[opening - 1].text == "_":
+            if related and opening and tokens[opening - 1].text == "_" and i - opening <= MAX_BOUNDS:
                 for j in range(opening + 1, i):  # the bounds of a sum
                     tokens[j] = Token("opaque", tokens[j].text, tokens[j].start, tokens[j].end)
             elif related:

@@ -66,6 +66,8 @@ _LEX = re.compile(
 )
 _OPERATOR = re.compile(r"\s*\{\s*(?:\\(?:text|rm|mathrm)\s*\{?)?([A-Za-z]{2,9})\s*\}{1,2}")
 _SIGNS = {"==": "=", "~=": "~", "=~": "~", "<=": "≤", "=<": "≤", ">=": "≥", "!=": "≠"}
+_BLANK = re.compile(r"\s*\{\s*(?:\\(?:phantom|hspace)\s*\{[^{}]*\}|\\[,;: ]|\\q?quad|~)?\s*\}")
+"""Matches the argument of an empty box, which is an unknown."""
 _SEGMENT = re.compile(r"[A-Z]{2,}")
 """Matches the name of a segment or polygon, by its points."""
 _LETTER = re.compile(r"\s*(?:\{\s*(?:\\[a-z]+|[A-Za-z]{1,2})\s*\}|[A-Za-z])")
@@ -307,6 +309,10 @@ class _Scanner:
                 return self.add("opaque", named.group(1), start, named.end())
         if name in VECTORS and (letter := _LETTER.match(self.text, end)) is not None:
             return self.add("opaque", letter.group(), start, letter.end())  # its products are not numbers'
+        if name in ("square", "Box"):
+            return self.add("var", "□", start, end)
+        if name == "boxed" and (blank := _BLANK.match(self.text, end)) is not None:
+            return self.add("var", "□", start, blank.end())
         if name in TEXT:
             return self._text_group(start, end)
         if name in DOTS and name not in UNREAD:

@@ -15,6 +15,7 @@ from verifiers.reasoning.conclusion import announced, is_conclusive, is_named, l
 from verifiers.reasoning.equations import EquationTracker
 from verifiers.reasoning.functions import Functions
 from verifiers.reasoning.inequalities import BoundsTracker
+from verifiers.reasoning.named import false_results
 from verifiers.reasoning.relation import Context, check_relation
 from verifiers.reasoning.solutions import Solutions
 from verifiers.reasoning.spoken import linked
@@ -166,6 +167,10 @@ def _read(text: str, tokens: list[Token], prompt: str) -> _Reading:
         value = _worth_of(chain.sides[-1])
         if value is not None and chain.relations[-1] in "=~":
             found.results.append((chain, value))
+    found.failures += [
+        Failure(start, end, "does not hold" + _worth(truth, "its value"), truth)
+        for start, end, truth in false_results(text)
+    ]
     found.contradicted = [
         Failure(each.start, each.end, "does not hold for the values stated")
         for each in solutions.contradicted()
@@ -192,11 +197,11 @@ def _worth_of(side: Side) -> Number | None:
         return None
 
 
-def _worth(value: Number | None) -> str:
+def _worth(value: Number | None, what: str = "left side") -> str:
     if value is None:
         return ""
     shown = str(value) if len(str(value)) <= 12 else f"{complex(value).real:.6g}"
-    return f" (left side: {shown})"
+    return f" ({what}: {shown})"
 
 
 # --- corrections -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from fractions import Fraction
 from verifiers.latex import table, word_set
 from verifiers.units import SPELLINGS
 
-__all__ = ["conversions", "is_conversion", "ratios"]
+__all__ = ["conversions", "is_compound", "is_conversion", "ratios"]
 
 _FURTHER = {
     "cent": "penny pennies ¢ c", "dollar": "$ buck", "nickel": "nickels", "dime": "dimes", "quarter": "quarters",
@@ -64,6 +64,12 @@ def ratios(names: Iterable[str], percent: bool) -> set[Fraction]:
             sizes |= {Fraction(1), units.get("dollar", Fraction(1))}
         found |= {a / b for a in sizes for b in sizes}
     return found - {Fraction(1)}
+
+
+def is_compound(names: Iterable[str]) -> bool:
+    """Whether two units of one dimension are among `names`, as in "1 hour and 35 minutes"."""
+    present = set(names)
+    return any(len({units[name] for name in present if name in units}) > 1 for units in DIMENSIONS)
 
 
 def is_conversion(factor: Fraction, names: Iterable[str]) -> bool:
