@@ -7,9 +7,9 @@ What belongs in this package: whether the steps of a trace hold and lead to its 
 `verifiers.math`.
 
 In the order of a check: `tokens` (with `notation`), `spoken` (relations in words), `statements` (clauses and chains of
-relations), `sides` and `grammar` (expressions, as `tree`), `functions` (what f is), `values`, `relation` (with `algebra`,
-`polynomials`, `arrays`, `inequalities`, `rounding` and `units`), `equations` (from one statement to the next),
-`solutions` (from an equation to values stated anywhere), `named` (results in words), `conclusion`, `trace_check`.
+relations), `sides` and `grammar` (expressions, as `tree`), `functions` (what f is), `values`, `relation` (with
+`algebra`, `polynomials`, `arrays`, `inequalities`, `rounding` and `units`), `equations` (from one statement to the
+next), `solutions` (values stated anywhere), `named` (results in words), `conclusion`, `trace_check`.
 """
 
 from __future__ import annotations

@@ -79,7 +79,6 @@ def _names_another(right: Side, name: str) -> bool:
     return other[0] == "var" and other[1] != name
 
 
-
 def _is_graph(a: Expression, b: Expression) -> bool:
     """Whether an equation describes a line (y = 2x + 1), on which x and y have many values."""
     return free(a) | free(b) == {"x", "y"} and "var" in (a.node[0], b.node[0])
