@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from itertools import zip_longest
 from typing import Any
 
 from verifiers.math import families, regions
 from verifiers.math.equality import equal_trees, proportional
 from verifiers.math.named import is_named, may_name_the_same, same_assignments, same_named, uncounted
 from verifiers.math.normalise import Unreadable
-from verifiers.math.tree import Node, num, selection, sym
+from verifiers.math.ratios import same_ratio
+from verifiers.math.tree import Node, selection, sym
 from verifiers.math.typed import read
 from verifiers.math.units import same_unit
 from verifiers.math.values import (
@@ -134,7 +134,7 @@ def same(gold: Value, answer: Value, rules: Rules = DEFAULT) -> bool:
         left, right = _rows(gold), _rows(answer)
         return left is not None and right is not None and _same_rows(left, right, rules)
     if isinstance(gold, Ratio) or isinstance(answer, Ratio):
-        return _same_ratio(gold, answer, rules)
+        return same_ratio(gold, answer, rules.times, rules.whole)
     if isinstance(gold, Text) and isinstance(answer, Text):
         return gold.words == answer.words != ""
     if isinstance(gold, Based) and isinstance(answer, Based):
@@ -339,51 +339,6 @@ def _same_rows(left: tuple[tuple[Node, ...], ...], right: tuple[tuple[Node, ...]
         for row, other in zip(left, right, strict=True)
         for one, two in zip(row, other, strict=True)
     )
-
-
-def _same_ratio(gold: Value, answer: Value, rules: Rules) -> bool:
-    if isinstance(gold, Clock) or isinstance(answer, Clock):
-        clock, ratio = (gold, answer) if isinstance(gold, Clock) else (answer, gold)
-        return isinstance(clock, Clock) and isinstance(ratio, Ratio) and _same_time(clock, ratio)
-    times = rules.times or any(isinstance(value, Ratio) and value.clock for value in (gold, answer))
-    if isinstance(gold, Ratio) and isinstance(answer, Ratio):
-        if times:
-            return all(
-                one == two
-                for one, two in zip_longest(gold.parts, answer.parts, fillvalue=num(0))  # 8:30 is 8:30:00
-            )
-        return len(gold.parts) == len(answer.parts) and _proportional(gold.parts, answer.parts, rules)
-    ratio, scalar = (gold, answer) if isinstance(gold, Ratio) else (answer, gold)
-    if (
-        times
-        or not isinstance(ratio, Ratio)
-        or not isinstance(scalar, Scalar)
-        or len(ratio.parts) != 2
-        or scalar.unit
-        or scalar.percent
-    ):
-        return False
-    return equal_trees(
-        Node("mul", (ratio.parts[0], Node("inv", (ratio.parts[1],)))), scalar.node, rules.whole
-    )
-
-
-def _proportional(gold: tuple[Node, ...], answer: tuple[Node, ...], rules: Rules) -> bool:
-    base = next((at for at, part in enumerate(gold) if part != num(0)), None)
-    if base is None or answer[base] == num(0):
-        return False
-    return all(
-        equal_trees(Node("mul", (one, answer[base])), Node("mul", (two, gold[base])), rules.whole)
-        for one, two in zip(gold, answer, strict=True)
-    )
-
-
-def _same_time(clock: Clock, ratio: Ratio) -> bool:
-    parts = [part.args[0] for part in ratio.parts if part.op == "num"]
-    if len(parts) != len(ratio.parts) or len(parts) not in (2, 3):
-        return False
-    late = clock.hour % 12 + (12 if clock.half == "pm" else 0)
-    return parts[0] in (clock.hour, late) and [*parts[1:], Fraction(0)][:2] == [clock.minute, clock.second]
 
 
 # --- choices ----------------------------------------------------------------------------------------------

@@ -38,16 +38,25 @@ class Undefined(ValueError):  # noqa: N818
 
 def free_symbols(node: Node) -> set[str]:
     """The names that a point must give values to."""
-    if node.op == "sym":
-        return set() if node.args[0] in CONSTANTS else {node.args[0]}
-    if node.op in _BINDERS:
-        found = set().union(*(free_symbols(part) for part in node.args[1:]))
-        return found - {node.args[0]}
     found: set[str] = set()
-    for part in node.args:
-        if isinstance(part, Node):
-            found |= free_symbols(part)
+    _collect(node, found)
     return found
+
+
+def _collect(node: Node, found: set[str]) -> None:
+    op, args = node
+    if op == "sym":
+        if args[0] not in CONSTANTS:
+            found.add(args[0])
+    elif op in _BINDERS:
+        inner: set[str] = set()
+        for part in args[1:]:
+            _collect(part, inner)
+        found |= inner - {args[0]}
+    elif op != "num":
+        for part in args:
+            if type(part) is Node:
+                _collect(part, found)
 
 
 def weight(node: Node) -> int:
