@@ -10,6 +10,7 @@ import re
 
 from verifiers.latex import word_set
 from verifiers.math.cursor import split, wrapped
+from verifiers.math.evaluate import free_symbols
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
 from verifiers.math.parse import Parser
@@ -133,7 +134,7 @@ def _one_function(tokens: list[Token]) -> Node | None:
         node = expression(tokens)
     except Unreadable:
         return _words(tokens) if tokens[0].text in ("max", "min") and tokens[1].text in ("_", "(") else None
-    return node if node.op == "fn" else None
+    return node if node.op == "fn" and free_symbols(node) else None  # sin 2x, but not sin 2
 
 
 def _composed(tokens: list[Token]) -> Node | None:

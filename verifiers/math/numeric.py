@@ -90,6 +90,8 @@ def settled(
         _local.left = left - digits * effort
         work = _Numeric(_context(digits), point, real)
         values = [work.whole_value(tree) for tree in trees]
+        if not math.isfinite(work.high - work.low):
+            raise Undefined("not finite")
         found = int((work.high - work.low) * 0.302)
         if found <= max(spread, 10):
             return values, digits - spread - 15
