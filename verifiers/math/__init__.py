@@ -8,12 +8,12 @@ longer text.
 What belongs in this package: whether two answers are equal. Cutting the answer from a response is `verifiers.extract`;
 reading prose with arithmetic in it is `verifiers.reasoning`.
 
-In the order of a verdict: `references` (what data sets store), `normalise` (one spelling, with `words` in digits), `lex`,
+In the order of a verdict: `references` (what data sets store), `normalise` (one spelling, `words` in digits), `lex`,
 `cursor`, `parse` (tokens, then a `tree`; `combinations`), `typed` (makes `values`: `phrases` first, then what is around
 values, `equations`, `names`, `conditions`, `layouts`, `brackets`, `modular`, `compound`, last `scalars`, `vectors` and
-`regions`), `compare` (with `named` and `families`; `asked`: what the problem's text names), `equality` (at `points`, which know `corners`; exactly with
-`evaluate`, `residues` and `polynomial`, to many digits with `numeric`, last with `symbolic`), `canonical`. `letters`:
-which of them the problem calls whole numbers.
+`regions`), `compare` (with `named` and `families`; `asked`: what the problem's text names), `equality` (at `points`,
+which know `corners`; exactly with `evaluate`, `residues` and `polynomial`, to many digits with `numeric`, last with
+`symbolic`), `canonical`. `letters`: which of them the problem calls whole numbers.
 """
 
 from __future__ import annotations
