@@ -59,3 +59,9 @@ def test_integers_have_as_many_digits_as_they_need(verifier):
     problem = Problem("p", "", {"entry": "f", "tests": [{"args": [10**6000], "expected": 10**6000 + 1}]})
     assert verifier.verify(problem, "", "def f(n):\n    return int(str(n)) + 1\n").score == 1.0
     assert verifier.verify(problem, "", "def f(n):\n    return int(str(n)) + 2\n").score == 0.0
+
+
+def test_dev_stdout_is_standard_output(verifier):
+    program = "print(1)\nwith open('/dev/stdout', 'w') as out:\n    out.write('2\\n')\nprint(3)"
+    flushed = program.replace("print(1)", "print(1, flush=True)")
+    assert verifier.verify(stdin("", "1\n2\n3\n"), "", flushed).score == 1.0

@@ -116,6 +116,7 @@ def run(sources, call):
         "return x\n\nThis gives x back, and nothing else.\n",
         "if x:\n        return x\n    return 0\n\nThat's it.\n",
         "if x:\n    return x\nreturn 0\n",
+        "\treturn helper(x)\n",
     ],
 )
 def test_a_completion_becomes_a_program(program):

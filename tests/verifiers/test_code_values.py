@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -267,6 +269,12 @@ def test_rules_for_standard_output(got, expected, rules, equal):
         ({1: 1, "1": 1}, {"1": 1, "2": 1}, Rules(), False),
         ([2, 1], [1, 2], Rules(any_order=True), True),
         ([2, 2, 1], [1, 1, 2], Rules(any_order=True), False),
+        ({2, 1}, [1, 2], Rules(any_order=True), True),
+        ({2, 1}, [1, 2], Rules(), False),
+        (Decimal(2), 2, Rules(), True),
+        (Decimal("0.5"), 0.5, Rules(), True),
+        (Fraction(1, 3), 0.25, Rules(), False),
+        (Decimal("nan"), nan, Rules(), True),
         ([[2, 1], [3]], [[3], [1, 2]], Rules(any_order=True), False),
         ([[2, 1], [3]], [[3], [1, 2]], Rules(any_order="deep"), True),
         ([None, "a", 1, (2,)], [[2], 1, "a", None], Rules(any_order=True), True),

@@ -7,6 +7,7 @@ function row. Standard library only; nothing is imported after the program has b
 from __future__ import annotations
 
 import builtins
+import io
 import sys
 import types
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from verifiers.code import given, nodes, processes, wire
 from verifiers.code.values import decode, encode
 from verifiers.code.wire import FrameReader, FrameWriter
 
+_STDOUT = "/dev/stdout"
+_open_file = open
 _MESSAGE = 300  # characters of an exception that are sent
 
 
@@ -75,13 +78,14 @@ def _compiled(sources: list[str], file: str) -> types.CodeType:
 def resolve(module: types.ModuleType, path: str) -> Callable:
     """The function at `path`; for `Class.method`, the method of a new instance. Raises NameError.
 
-    As in the public graders, a plain function will do for a method, and a method of `Solution` for a function.
+    As in the public graders, a plain function will do for a method, and a method of `Solution`, or of the only class
+    that has it, for a function.
     """
     defined, (head, *rest) = module.__dict__, path.split(".")
     if head not in defined and len(rest) == 1:
         head, rest = rest[0], []
-    elif head not in defined and not rest and hasattr(defined.get("Solution"), head):
-        head, rest = "Solution", [head]
+    elif head not in defined and not rest:
+        head, rest = _class_with(head, defined) or head, [head]
     try:
         target = defined[head]
     except KeyError:
@@ -91,6 +95,15 @@ def resolve(module: types.ModuleType, path: str) -> Callable:
     for part in rest:
         target = getattr(target, part)
     return target
+
+
+def _class_with(method: str, defined: dict) -> str | None:
+    """The name of the class that has the method: Solution, or the only one."""
+    if hasattr(defined.get("Solution"), method):
+        return "Solution"
+    own = [name for name, kind in defined.items() if isinstance(kind, type) and kind.__module__ == "solution"]
+    having = [name for name in own if method in vars(defined[name])]
+    return having[0] if len(having) == 1 else None
 
 
 def run_calls(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
@@ -152,6 +165,8 @@ def run_stdin(job: dict, answers: FrameWriter) -> int:
     for name, content in job.get("files", {}).items():
         with open(name, "xb") as file:  # noqa: PTH123
             file.write(content)
+    if any(_STDOUT in source for source in job["code"]):  # without /proc there is nothing to link it to
+        io.open = builtins.open = _opens_stdout  # type: ignore[assignment]
     judged = 1
     if "output" in job:  # a file takes the place of its standard output, which goes nowhere
         judged = dup(1)
@@ -168,6 +183,11 @@ def run_stdin(job: dict, answers: FrameWriter) -> int:
     if "output" in job:
         _copy(job["output"], judged)
     return status
+
+
+def _opens_stdout(file: Any, *args: Any, **kwargs: Any) -> Any:
+    """`open`, for which /dev/stdout is standard output."""
+    return _open_file(dup(1) if file == _STDOUT else file, *args, **kwargs)
 
 
 def _copy(name: str, target: int) -> None:

@@ -61,7 +61,7 @@ def _bodies(program: str) -> Iterator[str]:
     """The ways in which a program may be a function's body.
 
     As it is or indented as a whole; with the first line's indentation lost, as `strip()` does it; each of them also
-    without what follows the body, which begins at the first line that is not indented.
+    with blanks for tabs, or without what follows the body, which begins at the first line that is not indented.
     """
     lines = program.strip("\n").split("\n")
     if lines[0][:1] in (" ", "\t"):
@@ -72,6 +72,8 @@ def _bodies(program: str) -> Iterator[str]:
         ways = [textwrap.indent(program, "    ").split("\n"), [margin + lines[0], *lines[1:]]]
     for way in ways:
         yield "\n".join(way) + "\n"
+    for way in ways:
+        yield "\n".join(way).expandtabs(4) + "\n"
     for way in ways:
         end = next((i for i, line in enumerate(way) if line.strip() and line[0] not in " \t"), len(way))
         yield "\n".join(way[:end]) + "\n"

@@ -130,6 +130,9 @@ def _put_container(
     elif kind.__module__ == "numpy" and hasattr(value, "tolist"):  # a number of numpy's, or an array
         _put(value.tolist(), out, depth, iterators, lend)
         return
+    elif lend is None and (kind.__module__, kind.__name__) in _NUMBERS:
+        _put(_number(value), out, depth, iterators, lend)
+        return
     elif nodes.is_node(value):
         out.append(b"n")
         _put((kind.__name__, _unlinked(value)), out, depth, iterators, lend)
@@ -173,6 +176,18 @@ def _drain(value: Any) -> tuple:
         if len(items) > MAX_ITERATED:
             raise TooLargeError(f"an iterator of more than {MAX_ITERATED} items")
     return tuple(items)
+
+
+_NUMBERS = (("decimal", "Decimal"), ("fractions", "Fraction"))
+
+
+def _number(value: Any) -> int | float:
+    """An exact number as the integer or float that equals it, or is nearest to it."""
+    try:
+        whole = int(value)
+    except (ValueError, OverflowError):  # NaN, infinity
+        return float(value)
+    return whole if whole == value else float(value)
 
 
 def _unlinked(node: Any) -> list:
