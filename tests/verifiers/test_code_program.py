@@ -34,7 +34,25 @@ BLOCK = "```python\nx = 1\n```"
         (BLOCK + "\n```text\nout\n```", "x = 1\n"),
         (BLOCK + "\n```python\nx = 2\n", "x = 1\n"),
         ("```python\nx = 2\nI stop here.\n" + BLOCK, "x = 1\n"),
-        ("```python\nx = 2\n", None),
+        ("```python\nx = 2\n", "x = 2\n"),  # a stop string ate its end
+        ("```python\nx = 2\ny = (x +", None),  # the token limit did
+        ("```python\ndef f():\n    return 1```\nThis works.", "def f():\n    return 1\n"),
+        ("```python x = 1```", "x = 1\n"),
+        ("Here: ```x = 1```", None),
+        ("\ufeff```python\nx = 1\n```", "x = 1\n"),
+        ("```ipython\nx = 1\n```", "x = 1\n"),
+        ("```python3.11\nx = 1\n```", "x = 1\n"),
+        ("```{.python .numberLines}\nx = 1\n```", "x = 1\n"),
+        ("```pycon\n>>> x = 1\n>>> x\n1\n```", "x = 1\nx\n"),
+        ("[PYTHON]\nx = 1\n[/PYTHON]", "x = 1\n"),
+        ("[BEGIN]\nx = 1\n[DONE]\n", "x = 1\n"),
+        ("<answer>\nx = 1\n</answer>", "x = 1"),
+        ("Draft:\n" + BLOCK + "\n<answer>\nx = 2\n</answer>", "x = 2"),
+        ("```python\nprint('<answer>')\nx = 2\n```", "print('<answer>')\nx = 2\n"),
+        ("It adds.\n\ndef f(x):\n    return x\n\nThat is all.", "def f(x):\n    return x\n\n"),
+        ("```\nx = 1\n```\nIt prints\n```\n3\n```", "x = 1\n"),
+        ("<think>\n```python\nx = 0\n```\n</think>\nx = 1\n", "\nx = 1\n"),
+        ("<think>\n```python\nx = 0\n```", None),
         ("```text\nx = 2\n```", None),
         ("```json\n{}\n```", None),
         ("The answer is four.", None),
@@ -47,7 +65,30 @@ BLOCK = "```python\nx = 1\n```"
     ],
 )
 def test_the_last_complete_program(response, program):
-    assert last_program(response) == program
+    assert cut(response, "code").answer == program
+    if "<think>" not in response:
+        assert last_program(response) == program
+
+
+HELPER, SOLUTION = "def plus(a, b):\n    return a + b\n", "def add(a, b):\n    return plus(a, b)\n"
+TESTS, DRAFT = "assert add(1, 2) == 3\n", "def add(a, b):\n    return a - b\n"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "program"),
+    [
+        ([HELPER, SOLUTION], HELPER + "\n" + SOLUTION),
+        ([HELPER, SOLUTION, TESTS], HELPER + "\n" + SOLUTION + "\n" + TESTS),
+        ([DRAFT, HELPER, SOLUTION], HELPER + "\n" + SOLUTION),
+        ([HELPER, DRAFT], DRAFT),
+        ([SOLUTION, DRAFT, TESTS], DRAFT + "\n" + TESTS),
+        ([SOLUTION, "add = lambda a, b: 0\n"], "add = lambda a, b: 0\n"),
+        (["import math\n", "print(math.pi)\n"], "import math\n\nprint(math.pi)\n"),
+        ([HELPER, "def add(a, b: return"], "def add(a, b: return\n"),
+    ],
+)
+def test_a_last_block_brings_along_what_it_uses(blocks, program):
+    response = "\n".join(f"Part:\n```python\n{block.strip()}\n```" for block in blocks)
     assert cut(response, "code").answer == program
 
 
