@@ -26,23 +26,25 @@ class Announced:
 
 
 _ANCHOR = re.compile(
-    r"\b(?:answers?|ans|final results?)\b"
+    r"^[ \t>*_#]{0,6}(?:final )?ans(?:wer)?\.? (?=[$\\(-]{0,3}\d)"
+    r"|\b(?:answers?|ans|final results?)\b"
     r"|\b(?:correct|right|best|true|appropriate) (?:options?|choices?|letters?|statements?)\b"
+    r"|\b(?:my|our|final) (?:choice|pick|selection|option)\b"
     r"|^[ \t>*_#-]{0,8}(?:(?:final )?result|option|choice)(?=[*_ ]{0,4}[:：])"
     r"|(?<!#)####(?!#)|(?-i:^A:)"
     r"|答案|故选|[应因该以题是]选(?=[项择：:为了\s]{0,3}[(（]?[A-J])|正确(?:选项|的是)|^答(?=[:：])",
     re.IGNORECASE | re.MULTILINE,
 )
 _HINTS = (
-    "nswer", "NSWER", "####", "A:", "Ans", "ans", "esult", "ESULT", "ption", "hoice", "etter", "tatement", "选", "答",
-    "正确",
+    "nswer", "NSWER", "####", "A:", "Ans", "ans", "esult", "ESULT", "ption", "hoice", "etter", "tatement", "pick",
+    "selection", "选", "答", "正确",
 )  # fmt: skip
 _CONNECTIVE = re.compile(
     r"[*_ ]{0,4}(?:(?:to|of|for|that|in|we|I|you) [^.\n:*]{1,80}? |, (?:then|therefore|thus|hence), )?"
     r"(?:(?:(?:is|are|was|equals|becomes|comes (?:out )?to|turns out to|works out to|"
     r"(?:would|should|will|must|has to|can only|ought to) (?:therefore |thus |then )?(?:be|equal))\b)"
     r"(?: (?:therefore|thus|then|simply|just|hence|be)\b)?[*_ ]{0,4}[:：]?"
-    r"|[:：=]|[*_ ]{0,4} [-–—]{1,3}(?= )|[*_ ]{0,4}\n"
+    r"|[:：=]|[*_ ]{0,4}(?:->|=>|→|⇒)|[*_ ]{0,4} [-–—]{1,3}(?= )|[*_ ]{0,4}\n"
     r"|[*_】」 ]{0,4}(?:就是|应该是|应是|应为|是|为|等于|选)?[:：]?(?<=[】」是为于选:：案]))",
     re.IGNORECASE,
 )
@@ -59,9 +61,16 @@ _CHOSEN = re.compile(
     r"|\b(?:choose|choosing|select|selecting|pick|picking|go with|going with|opt for|mark)\s+"
     r"(?:(?:option|choice|answer|letter)\s+)?[*_]{0,3}\(?(?P<second>[A-J])\)?(?![A-Za-z'’])"
     r"|\b(?:correct|right|best)\s+(?:one\s+)is\s+[*_]{0,3}\(?(?P<third>[A-J])\)?(?![A-Za-z'’])"
-    r"|选\s{0,2}(?P<fourth>[A-J])(?![A-Za-z])"
+    r"|(?<!不)选择?\s{0,2}(?P<fourth>[A-J])(?![A-Za-z])"
+    r"|选项\s{0,2}(?P<fifth>[A-J])\s{0,2}是?正确"
 )
-_HEADING = re.compile(r"[ \t]*(?:\d{1,3}[.):]\s+\D|\d{1,3}\s+[A-Z][a-z]{2}|[A-Z][a-z]+ \d)")
+_IS_THE_ANSWER = re.compile(
+    r"(?<![^\s(*])(\$[^$\n]{1,80}\$|\*\*[^*\n]{1,80}\*\*|[^\s,;:*]{1,30})\s+(?:is|are|as)\s+(?:the|our|my)\s+"
+    r"(?:final\s+|correct\s+|right\s+|required\s+|desired\s+){0,2}answers?\b(?!\s*[?:])"
+)
+_HEADING = re.compile(
+    r"[ \t*_]*(?:\(?\d{1,3}[.):]{1,2}[*_]{0,2}\s+\D|\d{1,3}\s+[A-Z][a-z]{2}|[A-Z][a-z]+ \d)"
+)
 
 
 def announced(text: str, start: int) -> Announced | None:
@@ -88,11 +97,13 @@ def announcements(text: str, start: int) -> Iterator[Announced]:
         return
     places = [(anchor.start(), anchor) for anchor in _ANCHOR.finditer(tail)]
     places += [(chosen.start(), chosen) for chosen in _CHOSEN.finditer(tail)]
+    places += [(found.start(), found) for found in _IS_THE_ANSWER.finditer(tail)]
     places.sort(key=lambda place: place[0])
     for at, found in places[: -MOST - 1 : -1]:
-        if found.re is _CHOSEN:
-            if not _DOUBTED.search(tail[max(0, at - 60) : at]):
-                yield Announced(start + at, found[found.lastgroup or 0])
+        if found.re is not _ANCHOR:
+            said = found[found.lastindex or 0].strip("$*")
+            if not _DOUBTED.search(tail[max(0, at - 60) : at]) and holds_answer(said):
+                yield Announced(start + at, said)
         elif (rest := _after(tail, found)) is not None:
             cut_off = not rest.strip(" \t\r\n*_:：$`\"'{(-")
             yield Announced(start + at, first_statement(rest), cut_off)
@@ -103,7 +114,7 @@ def _after(tail: str, anchor: re.Match[str]) -> str | None:
     word = anchor[0]
     if word == "####":
         return None if _HEADING.match(tail, anchor.end()) else tail[anchor.end() :].split("\n", 1)[0]
-    if word[-1] in ":选":
+    if word[-1] in ":选 ":
         return tail[anchor.end() :]
     if _DOUBTED.search(tail[max(0, anchor.start() - 60) : anchor.start()]):
         return None

@@ -106,12 +106,15 @@ _LABEL = r"[A-Za-z](?:_\{?\w\}?)?\s?=|\(?[a-z0-9]{1,3}[).]"
 _MATH_MARKS = re.compile(
     r"\\(?:q?quad|text(?:rm|bf)?|mbox|mathrm|hbox|displaystyle|enspace)(?![A-Za-z])|\\[][(),;:! ]|[$*~{}\s]"
 )
-_AND = r"[,;、，&]|\band\b|\bor\b|和|或|与|及|以及"
+_AND = r"[,;、，&]|\b(?:and|or|also|as well as|together with)\b|和|或|与|及|以及"
 _JOINT = re.compile(rf"(?:{_AND})(?: |{_AND})*(?:{_LABEL})?|\(?[a-z0-9]{{1,3}}\)")
+_BULLET = re.compile(r"\s*\n\s*(?:[-•*]|\d{1,2}\.)\s*")
 
 
 def _joins(gap: str) -> bool:
-    return len(gap) <= 80 and _JOINT.fullmatch(" ".join(_MATH_MARKS.sub(" ", gap).split())) is not None
+    if len(gap) > 80:
+        return False
+    return bool(_JOINT.fullmatch(" ".join(_MATH_MARKS.sub(" ", gap).split())) or _BULLET.fullmatch(gap))
 
 
 _NAMED = re.compile(r"([A-Za-z])((?:_\{?\w\}?)?)\s?=\s?$")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from verifiers.extract import boxes, tags
 from verifiers.extract.announced import announced, announcements, in_bold
 from verifiers.extract.programs import last_program
-from verifiers.extract.statements import is_letter, shorn
+from verifiers.extract.statements import REACH, is_letter, reduced, shorn
 from verifiers.extract.thinking import MARKS, Marks, after_thoughts, opened_by
 from verifiers.types import Problem, Verifier
 
@@ -103,7 +103,7 @@ def _boxed(response: str, start: int) -> Cut:
     """What a tag holds, a box, an announcement, JSON, or a bare answer."""
     tag = tags.inside_tags(response, start)
     begin, end = (tag[0], tag[1]) if tag else (start, len(response))
-    if tag and "\\" in response[end:] and boxes.boxes(response, end):
+    if tag and boxes.boxes(response, end) != []:  # a box after the tag, complete or cut off
         tag, begin, end = None, end, len(response)
     found = boxes.boxes(response, begin, end)
     if found is None:
@@ -118,7 +118,10 @@ def _boxed(response: str, start: int) -> Cut:
         said = _by_phrase(inner, begin) or _of_json(inner, begin)
         if said is not None:
             return said
-    return _between(response, tags.unfenced(content), tag[2])
+    content = tags.unfenced(content).strip("`")
+    return _between(
+        response, content if "\n" in content or len(content) > REACH else reduced(content), tag[2]
+    )
 
 
 def _between(response: str, answer: str, before: int) -> Cut:
@@ -166,7 +169,7 @@ _THERE_ARE = re.compile(r"There (?:is|are|will be|were) (?:exactly |only )?(?=\S
 
 def _without_words(answer: str) -> str:
     """A box that is a sentence says what the sentence does: "There are 12 ways", "x = 5 (since x > 0)"."""
-    if not _ASIDE.search(answer) and "There" not in answer:
+    if len(answer) > REACH or (not _ASIDE.search(answer) and "There" not in answer):
         return answer
     plain = " ".join(_PROSE.sub(r" \1 ", answer).split())
     said = shorn(_THERE_ARE.sub("", plain, count=1))

@@ -6,18 +6,19 @@ import re
 
 from verifiers.latex import word_set
 
-__all__ = ["first_statement", "holds_answer", "is_letter", "is_remark", "shorn"]
+__all__ = ["first_statement", "holds_answer", "is_letter", "is_remark", "reduced", "shorn"]
 
 REACH = 2000
 """Characters after an announcement that its statement may take."""
 
 _FENCES = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("**", "**"), ("$", "$"), ("`", "`"))
 _CODE_FENCE = re.compile(r"(`{3,})[^\n`]*\n(.*?)(?:\n[ \t]*\1|\Z)", re.DOTALL)
+_STYLE_TAG = r"(?:b|strong|i|em|p|u|span|code|mark)>"
 _STOP = re.compile(
-    r"\n|[.!?](?=\s+[A-Z\"'(*$\\#<]|[\s*_`]*$)|\.?\s+(?=I hope|Hope this)|<\||</|。|！|[?？]"
-    r"|，(?=[^\W\d_a-zA-Z])|\.(?=\*\*)"
+    r"\n|[.!?](?=\s+[A-Z\"'(*$\\#<]|[\s*_`]*$)|\.?\s+(?=I hope|Hope this)|<\||。|！|[?？]"
+    rf"|</(?!{_STYLE_TAG})|，(?=[^\W\d_a-zA-Z])|\.(?=\*\*)"
 )
-_LEAD = re.compile(r"(?:[\s_:：>]|\*\*(?=\s|$)|\*(?!\*)|#+\s|[-–—•]\s)+")
+_LEAD = re.compile(r"(?:[\s_:：]|->|=>|→|⇒|>|\*\*(?=\s|$)|\*(?!\*)|#+\s|[-–—•]\s)+")
 _CHINESE_LEAD = re.compile(r"(?:[共有一是为选即：，\s]|等于|分别)+(?=[\d$\\A-Za-z(（-])")
 _FILLERS = re.compile(
     r"(?:(?:indeed|also|again|still|exactly|precisely|just|simply|clearly|therefore|thus|then|now|obviously|of course|"
@@ -44,8 +45,12 @@ def first_statement(rest: str) -> str:
     stop = _STOP.search(after)
     if stop and stop[0] in "?？":
         return ""  # a question announces nothing
-    sentence = head + (after[: stop.start()] if stop else after)
-    sentence = shorn(sentence.strip())
+    return reduced(head + (after[: stop.start()] if stop else after))
+
+
+def reduced(sentence: str) -> str:
+    """What a sentence says the answer is, without its marks of style and the words around."""
+    sentence = shorn(_HTML.sub("", sentence).strip())
     head, after = _fenced(sentence)
     if head and not after.strip(" \t*_.,;:!"):
         sentence = _unfenced(head)
@@ -54,6 +59,9 @@ def first_statement(rest: str) -> str:
     if (chinese := _CHINESE_LEAD.match(sentence)) is not None:
         sentence = sentence[chinese.end() :]
     return _after_the_verb(sentence)
+
+
+_HTML = re.compile(rf"</?{_STYLE_TAG}", re.IGNORECASE)
 
 
 def _fenced(text: str) -> tuple[str, str]:
@@ -78,10 +86,15 @@ def _unfenced(text: str) -> str:
 _VERB = re.compile(r"\b(?:is|was|are|be|equals)\b")
 
 
+_RELATIVE = re.compile(r"\b(?:whose|such that|for which|if|when|unless|twice|double|half|not|never|cannot)\b")
+
+
 def _after_the_verb(sentence: str) -> str:
     """ "The largest n is 34" says 34: what follows the last verb of a sentence whose digits all follow it."""
     verbs = list(_VERB.finditer(sentence))
-    if verbs and len(sentence.split()) > 3 and not any(c.isdigit() for c in sentence[: verbs[-1].start()]):
+    if not verbs or len(sentence.split()) < 4 or _RELATIVE.search(sentence):
+        return sentence
+    if not any(c.isdigit() for c in sentence[: verbs[-1].start()]):
         return _FILLERS.sub("", sentence[verbs[-1].end() :].strip(" :*_"), count=1)
     return sentence
 
@@ -91,18 +104,28 @@ def _after_the_verb(sentence: str) -> str:
 _REASON = re.compile(
     r"(?:,?\s+|[,;(]\s*|\s?[–—-]+\s?)\(?(?:(?:and|but)\s+)?"
     r"(?:because|since|which|where|whereas|as|hence|thus|therefore|i\.\s?e\.?|e\.g\.|that is|that's|namely|meaning|"
-    r"rather than|instead of|as opposed to|contrary to)(?![A-Za-z])"
+    r"rather than|instead of|as opposed to|contrary to|unlike)(?![A-Za-z])"
     r"|(?:[,;(]\s*|\s[–—-]+\s|\s(?:and|but)\s)(?:(?:and|but)\s+)?(?:so|not|never)(?![A-Za-z])"
 )
 _NOT_ANOTHER = re.compile(r"(?<=[\d$*)}])\s+not\s+(?=[\d$*\\(-])")
 _QUANTITY = re.compile(
-    r",?\s+(?:altogether|overall|respectively|in (?:total|all|profit|savings|change|sales|revenue|earnings|income|cash|"
-    r"tips|taxes?|interest|debt|fees|donations|winnings|the (?:end|first|second|bank|box|basket|class|jar|bag|room)))\b"
+    r",?\s+(?:q\.?e\.?d|altogether|overall|respectively|in (?:total|all|profit|savings|change|sales|revenue|earnings|"
+    r"income|cash|tips|taxes?|interest|debt|fees|donations|winnings|this case|our case|"
+    r"the (?:end|first|second|bank|box|basket|class|jar|bag|room)))\b|\s+(?:∎|■|\$?\\(?:blacksquare|qed)\b)",
+    re.IGNORECASE,
+)
+_HOW = re.compile(
+    r",?\s+(?:(?:by|using|via|from|through|thanks to|without|for (?:this|these|the given)|given (?:the|these|our)) "
+    r"(?=[A-Za-z]{2})|I (?:think|believe|guess|suppose|would say)\b)"
 )
 _CLAUSE = re.compile(
     r";\s*(?=[A-Za-z]{2})|\s[–—-]{1,3}\s(?=[A-Za-z]{2})|\s?[–—]\s?(?=[a-z]{2})"
-    r"|,\s+(?=(?:it|this|that|they|we|there|the|he|she|you|its|their|our|both|giving|making|leaving|just|only|after|before|"
-    r"using|by|whatever|regardless|for a|for an|for the)\b)"
+    r"|,\s+(?=(?:it|this|that|they|we|there|the|he|she|you|its|their|our|both|just|only|after|before|using|by|whatever|"
+    r"regardless|for an?|for the|[a-z]{3,}ing|[a-z]{3,}ed (?:at|when|for|by|if|in)|"
+    r"[A-J] (?:is|was|cannot|can't|would|fails))\b)"
+    r"|,?\s+(?=(?:although|though|even though|while|despite)\b)"
+    r"|,?\s+and\s+(?=(?:we|this|that|that's|it|so|the (?:proof|claim|result))\b[^\d\\]*$)"
+    r"|\s?\((?=[^()]*\b(?:is|are|was|were|cannot|can't|has|have|does|would|fails)\b)"
     r"|\s?\((?=(?:the|this|it|we|by|using|from|recall|note|check|see|after|rejecting|discarding|approximately|rounded|"
     r"in total|a|an)\b)"
 )
@@ -121,6 +144,9 @@ _REJECTED = re.compile(
 )
 
 
+_WHICH = re.compile(r"(?:which|that is|namely)$")
+
+
 def shorn(sentence: str) -> str:
     """`sentence` up to a reason, a rejected alternative or another clause; as it is where what follows may change it.
 
@@ -128,7 +154,7 @@ def shorn(sentence: str) -> str:
     ('12', '12; otherwise 13', '12')
     """
     start = len(_fenced(sentence)[0]) or 1
-    cuts = (_REASON, _NOT_ANOTHER, _QUANTITY, _CLAUSE)
+    cuts = (_REASON, _NOT_ANOTHER, _QUANTITY, _HOW, _CLAUSE)
     found = [m for pattern in cuts if (m := pattern.search(sentence, start)) is not None]
     for cut in sorted(found, key=lambda m: m.start()):
         tail = sentence[cut.end() :]
@@ -140,6 +166,8 @@ def shorn(sentence: str) -> str:
                 return sentence
         elif cut.re is _QUANTITY and tail.strip(" .,;:!*)"):
             continue
+        elif _WHICH.search(cut[0]) and _SIGNS.search(tail) and not holds_answer(sentence[: cut.start()]):
+            continue  # "the number of edges, which is 5"
         return sentence[: cut.start()].rstrip(" ,;:(–—-")
     return sentence
 

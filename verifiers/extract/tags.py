@@ -8,7 +8,8 @@ import re
 __all__ = ["from_json", "inside_tags", "unfenced", "without_tokens"]
 
 _TAG = re.compile(
-    r"<(?P<end>/?)(?P<name>answer|final[ _-]?answer|solution|ans|response|output)>"
+    r"< ?(?P<end>/?) ?(?P<name>answer|final[ _-]?answer|solution|ans|response|output|result|final|boxed)"
+    r"(?: [^<>\n]{0,60})?>"
     r"|(?-i:\[(?P<end2>/?)(?P<name2>ANSWER)\])"
     r"|<\|(?P<which>begin|end)_of_(?P<name3>solution|answer)\|>",
     re.IGNORECASE,
@@ -50,7 +51,7 @@ def from_json(text: str, start: int) -> tuple[int, str | None] | None:
         value, _ = json.JSONDecoder(strict=False).raw_decode(rest)
     except (ValueError, RecursionError):  # Python's quotes, or LaTeX whose backslashes are single
         bare = re.match(r"'([^'\n]*)'|\"([^\"\n]*)\"|([^,}\n]*)", rest)
-        value = next((part for part in bare.groups() if part), "") if bare else ""
+        value = next((part for part in bare.groups() if part), "").replace("\\\\", "\\") if bare else ""
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     return last.start(), None if value is None else str(value).strip()

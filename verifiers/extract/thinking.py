@@ -11,17 +11,13 @@ __all__ = ["MARKS", "Marks", "after_thoughts", "opened_by", "with_further"]
 Marks = Sequence[Sequence[str]]
 """Pairs: what opens a thought, what closes it."""
 
+_TAGS = (
+    "think thinking thought thoughts reasoning reason analysis scratchpad seed:think longcat_think "
+    "thinking_process thought_process reflection chain_of_thought cot monologue inner_monologue "
+    "internal_monologue inner_thoughts internal_thoughts"
+)
 MARKS: Marks = (
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<thoughts>", "</thoughts>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<scratchpad>", "</scratchpad>"),
-    ("<reflection>", "</reflection>"),
-    ("<inner_monologue>", "</inner_monologue>"),
-    ("<seed:think>", "</seed:think>"),
-    ("<longcat_think>", "</longcat_think>"),
+    *((f"<{tag}>", f"</{tag}>") for tag in _TAGS.split()),
     ("[THINK]", "[/THINK]"),
     ("◁think▷", "◁/think▷"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
@@ -34,6 +30,10 @@ MARKS: Marks = (
     ("Here is my thought process:", "Here is my response:"),
 )
 """Those of the models and recipes in use; letter case does not matter, but for the first character."""
+
+
+_CHANNEL, _FINAL = "analysis", "assistantfinal"
+"""What is left of gpt-oss's channels without its special tokens: "analysisWe need …assistantfinalIt is 4"."""
 
 
 def with_further(marks: Marks) -> Marks:
@@ -59,6 +59,9 @@ def after_thoughts(response: str, marks: Marks = MARKS, opened: str = "") -> tup
     """
     known = _KNOWN if marks is MARKS else _compiled(tuple((opening, closing) for opening, closing in marks))
     pattern, closing_of, closings = known
+    if response.startswith(_CHANNEL) and response[len(_CHANNEL) : len(_CHANNEL) + 1].isupper():
+        end = response.rfind(_FINAL)
+        return (0, _CHANNEL) if end < 0 else (end + len(_FINAL), "")
     start, awaited = 0, closing_of.get(opened.lower(), "")
     for found in pattern.finditer(response):
         mark = found.group().lower()
