@@ -37,6 +37,7 @@ def test_overrides_reach_nested_keys_and_are_yaml(tmp_path):
     [
         (["train.stepz=3"], r"train\.stepz: unknown key; did you mean 'steps'"),
         (["modle=x"], "modle: unknown key; did you mean 'model'"),
+        (["train.lr=1e-5"], r"train\.lr: unknown key; did you mean 'learning_rate'"),
         (["problems.probes.rare.wrold=x"], "did you mean 'world'"),
         (["train.steps=many"], r"train\.steps: .*found 'many'"),
         (["sampling.temperature=-1"], r"sampling\.temperature"),

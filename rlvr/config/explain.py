@@ -20,7 +20,9 @@ def explain(error: ValidationError) -> Iterator[str]:
         path = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
             known = sorted(_fields_at(fault["loc"][:-1]))
-            near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
+            word = str(fault["loc"][-1])
+            initials = [key for key in known if "".join(part[:1] for part in key.split("_")) == word]  # lr
+            near = initials or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
             yield f"{path}: unknown key; {hint}"
         elif fault["type"] == "missing":
