@@ -154,6 +154,7 @@ def test_a_fault_in_one_process_stops_all_of_them(folder: Path, verb: str):
     assert done.stderr.count("exitcode  : 3") == 2 or "exitcode: 3" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "verifier, code, words",
     [

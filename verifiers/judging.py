@@ -6,7 +6,7 @@ stops whoever asked. What the verifiers of this package raise on an answer is a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,62 +26,70 @@ def judge(verifier: Verifier, problem: Problem, response: str) -> Verdict:
     A response without an answer is "no_answer" unless the verifier has `judges_missing_answers = True`. Raises
     `VerifierFailed`, and `MemoryError` (in a worker of a pool it means that the response ran into the memory limit).
     """
-    return judge_many(verifier, [(problem, response)])[0]
+    if is_service(verifier):
+        return judge_many(verifier, [(problem, response)])[0]
+    item = _cut(verifier, problem, response)
+    return _marked(verifier, item if isinstance(item, Verdict) else _asked(verifier, item))
 
 
 def judge_many(verifier: Verifier, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
     """Judge several responses: at the same time where the verifier is `async` or has `verify_many`. Raises as `judge`
     does, for the first that fails."""
-    from verifiers.extract import cut_for  # late: its patterns would double the time to import this package
+    if not is_service(verifier):
+        return [judge(verifier, *pair) for pair in pairs]
+    items = [_cut(verifier, *pair) for pair in pairs]
+    said = iter(_asked_together(verifier, [item for item in items if isinstance(item, Item)]))
+    return [_marked(verifier, item if isinstance(item, Verdict) else next(said)) for item in items]
 
-    verdicts: dict[int, Verdict] = {}
-    items: dict[int, Item] = {}
-    for i, (problem, response) in enumerate(pairs):
-        found = cut_for(verifier, problem, response)
-        if found.answer is None and not getattr(verifier, "judges_missing_answers", False):
-            verdicts[i] = Verdict(0.0, "no_answer", detail=found.note)
-        else:
-            items[i] = Item(problem, found.trace, found.answer, response)
-    verdicts |= zip(items, _asked(verifier, list(items.values())), strict=True)
-    mark = getattr(verifier, "pass_mark", 1.0)
-    if mark != 1:
-        verdicts = {i: replace(verdict, pass_mark=mark) for i, verdict in verdicts.items()}
-    return [verdicts[i] for i in range(len(pairs))]
+
+_COROUTINE = 0x80
+"""Of a function's code: it is `async def` (`inspect.CO_COROUTINE`, without the module)."""
 
 
 def is_service(verifier: Verifier) -> bool:
     """It judges several responses at a time: it has `verify_many`, or is `async`."""
-    return hasattr(verifier, "verify_many") or _is_async(verifier)
+    if hasattr(verifier, "verify_many") or getattr(verifier, "is_async", False):
+        return True
+    code = getattr(getattr(verifier, "verify", None), "__code__", None)
+    return code is not None and bool(code.co_flags & _COROUTINE)
 
 
-def _is_async(verifier: Verifier) -> bool:
-    from inspect import iscoroutinefunction
+def _cut(verifier: Verifier, problem: Problem, response: str) -> Item | Verdict:
+    """What the verifier is asked about; a verdict where there is nothing to ask about."""
+    from verifiers.extract import cut_for  # late: its patterns would double the time to import this package
 
-    return getattr(verifier, "is_async", False) or iscoroutinefunction(getattr(verifier, "verify", None))
+    found = cut_for(verifier, problem, response)
+    if found.answer is None and not getattr(verifier, "judges_missing_answers", False):
+        return Verdict(0.0, "no_answer", detail=found.note)
+    return Item(problem, found.trace, found.answer, response)
 
 
-def _asked(verifier: Verifier, items: list[Item]) -> Iterator[Verdict]:
-    """The verdicts on `items`, in order."""
-    if items and is_service(verifier):
-        from verifiers import calls
+def _marked(verifier: Verifier, verdict: Verdict) -> Verdict:
+    mark = getattr(verifier, "pass_mark", 1.0)
+    return verdict if mark == 1 else replace(verdict, pass_mark=mark)
 
-        try:
-            said = calls.ask(verifier, items)
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise failure(verifier, error) from error
-        yield from (as_verdict(verifier, item, value) for item, value in zip(items, said, strict=True))
-        return
-    for item in items:
-        try:
-            said = say(verifier, item)
-        except MemoryError:
-            raise
-        except Exception as error:
-            yield _raised(verifier, item, error)
-        else:
-            yield as_verdict(verifier, item, said)
+
+def _asked(verifier: Verifier, item: Item) -> Verdict:
+    try:
+        said = say(verifier, item)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return _raised(verifier, item, error)
+    return as_verdict(verifier, item, said)
+
+
+def _asked_together(verifier: Verifier, items: list[Item]) -> list[Verdict]:
+    """The verdicts of a service on `items`, in order."""
+    from verifiers import calls
+
+    try:
+        said = calls.ask(verifier, items)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise failure(verifier, error) from error
+    return [as_verdict(verifier, item, value) for item, value in zip(items, said, strict=True)]
 
 
 def say(verifier: Verifier, item: Item) -> Any:

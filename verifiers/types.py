@@ -76,11 +76,12 @@ class Verdict:
     """The score from which a response counts as solved: the verifier's, put in by whoever calls it."""
 
     def __post_init__(self) -> None:
-        for name in ("score", "answer_score"):
-            if not (getattr(self, name) is None or is_score(getattr(self, name))):
-                raise ValueError(
-                    f"Verdict.{name} is {getattr(self, name)!r}; expected a number from 0 to 1, or None"
-                )
+        if self.score is not None and not is_score(self.score):
+            raise ValueError(f"Verdict.score is {self.score!r}; expected a number from 0 to 1, or None")
+        if self.answer_score is not None and not is_score(self.answer_score):
+            raise ValueError(
+                f"Verdict.answer_score is {self.answer_score!r}; expected a number from 0 to 1, or None"
+            )
         if self.status not in STATUSES:
             raise ValueError(f"Verdict.status is {self.status!r}; expected one of {', '.join(STATUSES)}")
         if self.answer_score is None and self.status not in ("unsound", "no_trace"):
