@@ -148,7 +148,8 @@ def _count_rows(path: Path, reader: csv.DictReader, counts: list[str]) -> Iterat
                 ) from None
         n, *correct = numbers
         if not 0 <= n <= MOST_SAMPLES:
-            raise UserError(f"{path}:{at}: n is {line(row['n'], 40)}; expected 0 to {MOST_SAMPLES:,}")
+            expected = "0 or more" if n < 0 else f"at most {MOST_SAMPLES:,}"
+            raise UserError(f"{path}:{at}: n is {line(row['n'], 40)}; expected {expected}")
         for key, c in zip(counts, correct, strict=True):
             if not 0 <= c <= n:
                 raise UserError(f"{path}:{at}: {key} is {line(row[key], 40)}; expected 0 to n = {n}")

@@ -355,6 +355,17 @@ def test_a_stopped_parent_does_not_blame_its_workers(tmp_path: Path):
     parent.stdout.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the state of a process is read from /proc")
+def test_a_worker_that_somebody_stopped_costs_its_response_nothing():
+    with VerifierPool(NAUGHTY, workers=1, deadline=1.5) as pool:
+        (first,) = pool.score([(P, "pid")])
+        assert first.answer is not None
+        future = pool.submit(P, "sleep 0.5")
+        time.sleep(0.1)
+        os.kill(int(first.answer), signal.SIGSTOP)
+        assert future.result(30).status == "incorrect"
+
+
 def test_a_pool_travels_by_pickle(pool: VerifierPool):
     with pickle.loads(pickle.dumps(pool)) as copy:
         assert judge(copy, "a") == ["correct"]

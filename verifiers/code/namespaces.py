@@ -53,6 +53,7 @@ def enter() -> bool:
     if (pid := fork_patiently()) != 0:
         os.closerange(0, _DESCRIPTORS)  # so that the end of a pipe is seen when the child closes it
         os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
+    checked(LIBC.sethostname(b"sandbox", 7), "sethostname")  # not the machine's own
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_DUMPABLE, 0)  # a program may have the same uid
     return may_drop

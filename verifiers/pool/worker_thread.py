@@ -229,6 +229,8 @@ class Worker:
                     f"verifier {self.spec!r} gave no answer within {self.deadline:g} s, although its calls have "
                     "time-outs: does it block where it should await?"
                 )
+            if self._is_stopped():  # nothing that a response does can stop it: judged once more
+                return Lost("crash", f"the worker that judged it was stopped for {self.deadline:g} s")
             return Lost("timeout", f"no verdict within {self.deadline:g} s")
         except EOFError:
             return Lost("crash", f"the worker that judged it died: {self.exit_reason()}")
@@ -261,6 +263,14 @@ class Worker:
                     self.process.poll() is not None
                 ):  # dead; a child that it forked may still hold the connection open
                     return self.channel.receive(0.001)
+
+    def _is_stopped(self) -> bool:
+        """Whether somebody has stopped the process (SIGSTOP); False on systems that do not say."""
+        try:
+            state = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        return state.rpartition(")")[2].split()[0] in ("T", "t")
 
     def exit_reason(self) -> str:
         """How the process ended, for a person."""
