@@ -17,14 +17,22 @@ from __future__ import annotations
 import builtins
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from os import _exit
 from types import BuiltinFunctionType
 from typing import Any
 
 from verifiers.code import wire
-from verifiers.code.values import MAX_ITERATED, TooLargeError, UnserialisableError, decode, encode
+from verifiers.code.values import (
+    CHUNK,
+    MAX_ITERATED,
+    Stream,
+    TooLargeError,
+    UnserialisableError,
+    decode,
+    encode,
+)
 from verifiers.code.wire import FrameReader, FrameWriter
 
 MADE, DERIVED, RETURNED = 2, 1, 0
@@ -187,6 +195,9 @@ class Line:
         if isinstance(value, Remote):
             ref = Remote.ref_of(value)
             return ("name" if isinstance(ref, str) else "yours", ref, "")
+        if isinstance(value, Stream):
+            self._lent.append(value.rest)
+            return ("stream", (len(self._lent) - 1, list(value.items)), "")
         if isinstance(value, Lent):
             value = value.content
         elif (copied := _copied(value)) is not None:
@@ -194,7 +205,7 @@ class Line:
         self.lendable(value)
         number = self._numbers.setdefault(id(value), len(self._lent))
         if number == len(self._lent):
-            self._lent.append(value)
+            self._lent.append(value)  # kept, so that no other object gets its id
         return ("mine", number, type(value).__name__)
 
     def _borrow(self, whose: str, ref: Any, kind: str) -> Any:
@@ -202,6 +213,8 @@ class Line:
             return self._lent[ref]
         if whose == "name":
             return self.named(ref)
+        if whose == "stream":
+            return _streamed(self, *ref)
         if whose != "mine":
             return _built(whose, ref, kind)
         if kind in ("coroutine", "async_generator"):
@@ -302,6 +315,8 @@ class Line:
             return OPERATIONS[name](target, *args)
         if what == "iterate":
             return _items(target)
+        if what == "more":
+            return list(islice(target, CHUNK))
         if what == "isinstance":
             return isinstance(args[0], target)
         raise ValueError(what)
@@ -358,6 +373,12 @@ def _items(target: Any) -> list:
     if len(items) > MAX_ITERATED:
         raise TooLargeError(f"an object of more than {MAX_ITERATED} items")
     return items
+
+
+def _streamed(line: Line, ref: int, items: list) -> Iterator[Any]:
+    while items:
+        yield from items
+        items = line.ask("more", ref)
 
 
 async def _later(line: Line, ref: int) -> Any:

@@ -97,7 +97,7 @@ class TestsLine(Line):
 
     def did(self, what: str, target: Any, name: str, args: list, kwargs: dict) -> Any:
         """As `Line.did`, for calls of what was lent, and for instances of the tests' own classes."""
-        if what == "call" or what == "isinstance" or (_is_own(target) and not name.startswith("_")):
+        if what in ("call", "isinstance", "more") or (_is_own(target) and not name.startswith("_")):
             return super().did(what, target, name, args, kwargs)
         raise AttributeError(name)
 

@@ -9,8 +9,8 @@ This module also runs inside the sandbox: light modules of the standard library 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
 from struct import Struct, pack, unpack
 from struct import error as struct_error
 from typing import Any
@@ -22,6 +22,7 @@ Borrow = Callable[..., Any]
 MAX_DEPTH = 200
 MAX_BYTES = 32 << 20
 MAX_ITERATED = 1_000_000
+CHUNK = 1000  # items of an iterator that are sent at a time
 
 _ARRAY, _ARRAY_FROM = b"A", 8
 _INT64, _FLOAT, _COMPLEX, _SIZE = Struct(">q"), Struct(">d"), Struct(">dd"), Struct(">I")
@@ -41,6 +42,13 @@ class MalformedError(ValueError):
 
 class Encoded(bytes):
     """A value that is encoded already, and stands for itself within another one."""
+
+
+class Stream:
+    """An iterator of which the first items are sent, and the others where they are asked for."""
+
+    def __init__(self, items: tuple, rest: Iterator[Any]) -> None:
+        self.items, self.rest = items, rest
 
 
 class Pairs(list):
@@ -126,7 +134,11 @@ def _put_container(
     elif kind is range:
         tag, items = b"r", (value.start, value.stop, value.step)
     elif iterators and kind.__module__ in _ITERATOR_MODULES and hasattr(value, "__iter__"):
-        tag, items = b"g", _drain(value)
+        source = iter(value)
+        tag, items = b"g", _drain(source) if lend is None else tuple(islice(source, CHUNK))
+        if lend is not None and len(items) == CHUNK:  # it may have no end
+            _put_lent(Stream(items, source), out, depth, iterators, lend)
+            return
     elif kind.__module__ == "numpy" and hasattr(value, "tolist"):  # a number of numpy's, or an array
         _put(value.tolist(), out, depth, iterators, lend)
         return
