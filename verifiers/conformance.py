@@ -173,7 +173,7 @@ class Kit:
 
     def present(self, answer: str, lead: str = "") -> str:
         """A response that gives `answer` in the verifier's format."""
-        if self.verifier.answer_format == "boxed":
+        if self.verifier.answer_format in ("boxed", "choice"):
             return f"{lead}The answer is \\boxed{{{answer}}}."
         if self.verifier.answer_format == "code":
             return f"{lead}\n```python\n{answer}\n```\n"
