@@ -8,6 +8,12 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+LONGEST_INTEGER = 100_000
+"""Digits of an integer in a file of problems or rollouts. Such a one takes 0.2 s; Python's own limit is 4,300."""
+
+if 0 < sys.get_int_max_str_digits() < LONGEST_INTEGER:
+    sys.set_int_max_str_digits(LONGEST_INTEGER)
+
 __version__ = "0.1.0"
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from rlvr import rollouts
 from rlvr.config import SourceConfig
 from rlvr.config.data import columns, fields
 from rlvr.problems import ProblemError, load, load_all, normalise, refuse_overlap
@@ -110,6 +111,14 @@ def test_rows_of_a_code_set_stay_as_they_stand(exams):
         assert "tests" in problem.reference
     assert any("tol" in p.reference for p in problems)
     assert not all("tol" in p.reference for p in problems)
+
+
+def test_an_integer_of_thousands_of_digits_is_read_and_written(tmp_path):
+    tests = [{"args": [1], "expected": 10**6000 + 1}]
+    (problem,) = load(source(jsonl(tmp_path / "rows.jsonl", [{"q": "f", "a": tests}])))
+    assert problem.reference == tests
+    row = rollouts.Rollout("p1", 0, "base", "f", "z", "y", True, 9, reference=tests)
+    assert rollouts.parse(row.to_json_line().encode())["reference"] == tests
 
 
 def test_a_local_file_stands_in_for_a_hub_data_set_with_other_columns(exams):
