@@ -254,6 +254,8 @@ class _Numeric:
         mp = self.mp
         if index == 0:
             raise Undefined("a root of index zero")
+        self.bounded(index, 24)
+        self.bounded(1 / index, 24)
         if mp.im(radicand) == 0 and mp.re(radicand) < 0 and mp.isint(index) and int(index) % 2:
             return -((-radicand) ** (1 / index))
         if index == 2:
