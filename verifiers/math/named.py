@@ -24,6 +24,8 @@ def may_name_the_same(one: Node, two: Node) -> bool:
         return not set(one.args).isdisjoint(two.args) or not (one.args and two.args)
     if in_words(one) or in_words(two):
         return True
+    if {one.op, two.op} == {"sym", "call"} and sym("y") in (one, two):
+        return True  # y = x², f(x) = x²
     if one.op != two.op:
         return {one.op, two.op} in ({"fn", "sym"}, {"ratio", "sym"}, {"fn", "call"})
     if one.op == "fn" and one.args[0] == two.args[0]:  # sin A, sin ∠BAC

@@ -44,6 +44,9 @@ NEGATIONS = word_set(
 )
 """Words that make a phrase after a number a statement and not a unit."""
 
+_KINDS_OF_ROOTS = word_set(
+    "real distinct complex rational integer different equal imaginary positive negative"
+)
 _RIGHT_ANGLED = word_set(
     "triangle triangles angle angles isosceles prism prisms cone cones pyramid pyramids trapezoid trapezoids turn turns"
 )
@@ -86,6 +89,8 @@ def _unit_name(parts: list[tuple[str, int]]) -> str | None:
     for at, (word, power) in enumerate(parts):
         lower = words[at]
         if lower == "right" and at + 1 < len(words) and words[at + 1] in _RIGHT_ANGLED:
+            continue
+        if lower in ("root", "roots") and at and words[at - 1] in _KINDS_OF_ROOTS:
             continue
         if lower in NEGATIONS or lower in _CHANGING or (lower in FACTORS and FACTORS[lower] >= 1):
             return None

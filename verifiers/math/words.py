@@ -41,6 +41,9 @@ def digits_for_words(text: str) -> str | None:
     ('21 apples', '2/3', None)
     """
     words = text.replace("-", " ").split()
+    if len(words) > 1 and words[0].lower() in ("negative", "minus"):
+        number = digits_for_words(" ".join(words[1:]))
+        return f"-{number}" if number is not None and number[0].isdigit() else None
     if not words or words[0].lower() not in _FIRST:
         return None
     lower = [word.lower().rstrip(",") for word in words[:_MAX_WORDS]]
@@ -54,6 +57,9 @@ def digits_for_words(text: str) -> str | None:
         return str(number + _ORDINAL[rest[0]]) if len(rest) == 1 else None  # twenty-first
     if len(rest) == 1 and rest[0] in _PARTS and number > 0:
         return f"{number}/{_PARTS[rest[0]]}"
+    part = rest[2:] if rest[:1] == ["and"] and rest[1:2] in (["a"], ["one"]) else []
+    if len(part) == 1 and part[0] in _PARTS:  # two and a half
+        return f"{number} 1/{_PARTS[part[0]]}"
     if any(word in _CARDINALS or word in _PARTS or word in _SCALES for word in rest):
         return None  # two numbers, "one and a half"
     return " ".join([str(number), *words[used:]])
