@@ -64,6 +64,9 @@ _CHOSEN = re.compile(
     r"|(?<!不)选择?\s{0,2}(?P<fourth>[A-J])(?![A-Za-z])"
     r"|选项\s{0,2}(?P<fifth>[A-J])\s{0,2}是?正确"
 )
+_OPTION = re.compile(r"(?<![A-Za-z])[A-J](?![A-Za-z'’])")
+_CHOOSING = ["orrect", "ight", "est", "true", "answer", "hoos", "elect", "pick", "with", "opt", "mark", "选"]
+"""Every match of `_CHOSEN` holds an option's letter and one of these."""
 _IS_THE_ANSWER = re.compile(
     r"(?<![^\s(*])(\$[^$\n]{1,80}\$|\*\*[^*\n]{1,80}\*\*|[^\s,;:*]{1,30})\s+(?:is|are|as)\s+(?:the|our|my)\s+"
     r"(?:final\s+|correct\s+|right\s+|required\s+|desired\s+){0,2}answers?\b(?!\s*[?:])"
@@ -93,11 +96,14 @@ def announcements(text: str, start: int) -> Iterator[Announced]:
     """The announcements after `start`, from the last one."""
     start = max(start, len(text) - REACH)
     tail = text[start:]
-    if not any(hint in tail for hint in _HINTS) and _CHOSEN.search(tail) is None:
-        return
-    places = [(anchor.start(), anchor) for anchor in _ANCHOR.finditer(tail)]
-    places += [(chosen.start(), chosen) for chosen in _CHOSEN.finditer(tail)]
-    places += [(found.start(), found) for found in _IS_THE_ANSWER.finditer(tail)]
+    hints = [at for hint in _HINTS if (at := tail.find(hint)) >= 0]
+    begin = tail.rfind("\n", 0, min(hints)) + 1 if hints else len(tail)  # the line of the first hint
+    places = [(anchor.start(), anchor) for anchor in _ANCHOR.finditer(tail, begin)]
+    if any(word in tail for word in _CHOOSING) and _OPTION.search(tail) is not None:
+        places += [(chosen.start(), chosen) for chosen in _CHOSEN.finditer(tail)]
+    if (at := tail.find("answer")) >= 0:
+        begin = tail.rfind("\n", 0, max(0, at - 150)) + 1
+        places += [(found.start(), found) for found in _IS_THE_ANSWER.finditer(tail, begin)]
     places.sort(key=lambda place: place[0])
     for at, found in places[: -MOST - 1 : -1]:
         if found.re is not _ANCHOR:
