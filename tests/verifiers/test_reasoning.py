@@ -13,6 +13,8 @@ from tests.growth import growth
 from verifiers.extract import cut
 from verifiers.reasoning import check
 
+PAIR_FILES = sorted((Path(__file__).parent / "pairs_reasoning").glob("*.jsonl"))
+
 SOUND = [
     # prose, units, money
     "There are 34 kids signed up – 22 we know are girls = 12 are girls and boys.",
@@ -273,6 +275,45 @@ def test_no_text_raises(pieces: list[str], answer: str | None) -> None:
     assert check(" ".join(pieces), answer).read >= 0
 
 
+SOLUTIONS = [
+    json.loads(line)["sound"] for file in PAIR_FILES for line in file.read_text("utf-8").splitlines()
+]
+SPLINTERS = [
+    "i",
+    "0",
+    "^",
+    "\\pm",
+    "(",
+    "{",
+    "}",
+    "\\frac",
+    "=",
+    "$",
+    ",",
+    "<",
+    "9" * 12,
+    "_2.5",
+    "f(",
+    "!",
+    "|",
+    "&",
+]
+
+
+@settings(deadline=None, derandomize=True, max_examples=600)
+@given(
+    st.sampled_from(SOLUTIONS),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9), st.sampled_from(["", *SPLINTERS])), max_size=12),
+)
+def test_no_damaged_solution_raises(text: str, damage: list[tuple[float, int, str]]) -> None:
+    for where, length, splinter in damage:
+        at = int(where * len(text))
+        text = text[:at] + splinter + text[at + length :]
+    found = cut(text)
+    verdict = check(found.trace, found.answer, text)
+    assert verdict.ok == (verdict.first_failure is None)
+
+
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.text(max_size=200), st.text(max_size=20))
 def test_no_unicode_raises(trace: str, answer: str) -> None:
@@ -330,7 +371,7 @@ def test_the_same_text_gives_the_same_finding() -> None:
 
 PAIRS = [
     pytest.param(json.loads(line), id=json.loads(line)["kind"])
-    for file in sorted((Path(__file__).parent / "pairs_reasoning").glob("*.jsonl"))
+    for file in PAIR_FILES
     for line in file.read_text(encoding="utf-8").splitlines()
 ]
 

@@ -226,7 +226,9 @@ class _Parser:
         self.next()
         base = self.braced()
         size = base[0].value if len(base) == 1 and base[0].kind == "num" else None
-        if size is None or not 2 <= size <= 10 or not token.text.isdecimal() or not token.text.isascii():
+        if size is None or size.denominator != 1 or not 2 <= size <= 10:
+            raise Unreadable
+        if not (token.text.isdecimal() and token.text.isascii()):
             raise Unreadable
         if max(map(int, token.text)) >= size:
             raise Unreadable

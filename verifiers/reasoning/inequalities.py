@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from verifiers.reasoning.algebra import dependence
+from verifiers.reasoning.algebra import dependence, values_at
 from verifiers.reasoning.equations import Equation, contradicts
 from verifiers.reasoning.statements import Chain
 from verifiers.reasoning.tree import Expression, Unreadable
@@ -32,7 +32,7 @@ def is_ordered(a: Expression, b: Expression, sign: str) -> bool | None:
     for how_a in readings(a.features):
         for how_b in readings(b.features):
             try:
-                x, y = evaluate(a, {}, how_a), evaluate(b, {}, how_b)
+                x, y = evaluate(a, values_at(a, 0), how_a), evaluate(b, values_at(b, 0), how_b)
             except Unreadable:
                 return None
             if isinstance(x, complex) or isinstance(y, complex):

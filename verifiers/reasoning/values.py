@@ -119,6 +119,8 @@ def _value(node: Node, values: Mapping[str, Number], how: Reading, shifts: Mappi
         case "pi":
             return math.pi
         case "var":
+            if node[1] not in values:
+                raise Unreadable
             return values[node[1]]
         case "+" | "-":
             left, right = of(node[1]), of(node[2])
