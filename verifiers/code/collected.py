@@ -86,7 +86,8 @@ def _run_test(
     marks: list[Mark] = getattr(function, "marks", [])
     if any(_skipping(mark) for mark in marks):
         return
-    for rows in itertools.product(*getattr(function, "parameters", ())):
+    parameters = [*getattr(function, "parameters", ()), *getattr(type(instance), "parameters", ())]
+    for rows in itertools.product(*parameters):
         given = {name: value for row in rows for name, value in row.items()}
         for choices in _choices(function, given, fixtures):
             with _skips():

@@ -18,6 +18,7 @@ import builtins
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import islice
 from os import _exit
 from types import BuiltinFunctionType
@@ -126,6 +127,12 @@ class Remote:
             and self.__line.ask("isinstance", self.__ref, "", (instance,)) is True
         )
 
+    def __subclasscheck__(self, other: object) -> bool:
+        return isinstance(other, Remote) and self.__line.ask("issubclass", self.__ref, "", (other,)) is True
+
+    def __mro_entries__(self, bases: tuple) -> tuple:
+        raise UnsupportedError("the tests derive a class from one of the program")
+
     def __enter__(self) -> Any:
         return self.__line.ask("do", self.__ref, "enter", grade=self.__grade)
 
@@ -220,7 +227,7 @@ class Line:
         if kind in ("coroutine", "async_generator"):
             return (_later if kind == "coroutine" else _each)(self, ref)
         if ref not in self._borrowed:
-            self._borrowed[ref] = Remote(self, ref, self._grade)
+            self._borrowed[ref] = _named_remote(str(kind))(self, ref, self._grade)
         return self._borrowed[ref]
 
     def lendable(self, value: Any) -> None:
@@ -319,6 +326,8 @@ class Line:
             return list(islice(target, CHUNK))
         if what == "isinstance":
             return isinstance(args[0], target)
+        if what == "issubclass":
+            return issubclass(args[0], target)
         raise ValueError(what)
 
 
@@ -373,6 +382,12 @@ def _items(target: Any) -> list:
     if len(items) > MAX_ITERATED:
         raise TooLargeError(f"an object of more than {MAX_ITERATED} items")
     return items
+
+
+@lru_cache(maxsize=1000)
+def _named_remote(kind: str) -> type[Remote]:
+    """`Remote` under the name of the object's own type, which tests may look at."""
+    return type(kind, (Remote,), {"__slots__": ()})
 
 
 def _streamed(line: Line, ref: int, items: list) -> Iterator[Any]:
