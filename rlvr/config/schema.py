@@ -144,7 +144,7 @@ class Config(Section):
         description="a built-in name, an installed plug-in, my_module:Name or ./my_file.py:Name; see docs/verifiers.md",
     )
     verifier_options: dict[str, Any] = Field(
-        default_factory=dict, description="keyword options of the verifier"
+        default_factory=dict, description="keyword options of the verifier; docs/code.md has those of `code`"
     )
     thinking_marks: tuple[tuple[str, str], ...] = Field(
         default=(),

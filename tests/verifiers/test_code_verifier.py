@@ -550,3 +550,17 @@ def test_it_runs_without_what_only_linux_has(monkeypatch):
     assert verifier.verify(stdin(("1", "2")), "", "print(int(input()) + 1)").status == "correct"
     assert verifier.verify(assertions("assert f(1) == 2\n"), "", "def f(x): return x + 1").status == "correct"
     verifier.close()
+
+
+@pytest.mark.parametrize(
+    ("tests", "program", "score"),
+    [
+        ("x = [3, 1]\nr = f(x)\nassert r == sorted(x)\n", "def f(x):\n    x.clear()\n    return []\n", 0.0),
+        ("x = [3, 1]\nr = f(x)\nassert r == sorted(x)\n", "def f(x):\n    x.sort()\n    return x\n", 1.0),
+        ("x = [3, 1]\nf(x)\nassert x == sorted(x)\n", "def f(x):\n    x.sort()\n", 1.0),
+        ("x = [3, 1]\nr = f(x)\nassert r == 1 and x == [3]\n", "def f(x):\n    return x.pop()\n", 1.0),
+        ("x = {1: 2}\nr = f(x)\nassert r == len(x)\n", "def f(x):\n    x.clear()\n    return 0\n", 0.0),
+    ],
+)
+def test_an_argument_that_was_emptied_judges_nothing(best, tests, program, score):
+    assert best.verify(assertions(tests), "", program).score == score
