@@ -72,3 +72,47 @@ def test_the_rows_of_the_red_team(exams: Path, level: sandbox.Level, user: str, 
         expected = None if name.startswith(UNUSABLE) else 1.0 if name.startswith(NATIVE) else 0.0
         assert score == expected, (name, score, status)
         assert seconds < 12, name  # two time limits of 2 s, and what the machine takes
+
+
+SCARCE = """
+import resource, sys, threading, time
+from verifiers import Problem
+from verifiers.code import CodeVerifier, sandbox
+
+HOG = '''
+import _thread, threading, time
+threading.stack_size(32768)
+def f(x):
+    end = time.time() + 3.5
+    while time.time() < end:
+        try: _thread.start_new_thread(time.sleep, (30,))
+        except RuntimeError: time.sleep(0.001)
+    return -1
+'''
+sandbox.probe()
+resource.setrlimit(resource.RLIMIT_NPROC, (90, 90))
+limits = {"time_limit": 4, "memory_mb": 256}
+problem = Problem("p", "", {"entry": "f", "tests": [{"args": [3], "expected": 9}], **limits})
+hog = CodeVerifier(level=sys.argv[1])
+thread = threading.Thread(target=lambda: [hog.verify(problem, "", HOG) for _ in range(6)])
+thread.start()
+time.sleep(0.05)
+for _ in range(4):
+    beside = CodeVerifier(level=sys.argv[1])
+    print(beside.verify(problem, "", "def f(x): return x * x").score)
+    beside.close()
+thread.join()
+hog.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_program_that_holds_every_thread_does_not_cost_its_neighbours_their_verdict(level: sandbox.Level):
+    """Where a user may have ninety processes and threads in all."""
+    python = strangers.python()
+    if python is None:
+        pytest.skip("runs as such a user already, or has no interpreter for one")
+    with strangers.checkout() as folder:
+        done = strangers.run([python, "-B", "-c", SCARCE, level], env={"PYTHONPATH": str(folder)})
+    assert (done.stdout.split(), done.stderr) == (["1.0"] * 4, "")

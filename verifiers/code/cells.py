@@ -52,11 +52,24 @@ def unpacked(text: str, key: str) -> str:
         if opened.unconsumed_tail:
             raise BadReferenceError(f"{key} unpacks to more than {_PACKED_BYTES} bytes")
         value = _Text(io.BytesIO(data)).load()
-    except (binascii.Error, zlib.error, pickle.UnpicklingError, EOFError, ValueError) as error:
+    except _UNREADABLE as error:
         raise BadReferenceError(f"{key} cannot be decoded ({error})") from None
     if not isinstance(value, str):
         raise BadReferenceError(f"{key} cannot be decoded (it holds {type(value).__name__}, not a text)")
     return value
+
+
+_UNREADABLE = (
+    binascii.Error,
+    zlib.error,
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+)
+_UNREADABLE += (AttributeError, OverflowError, MemoryError, RecursionError)
+"""What a pickle of somebody else's provokes, beside what cannot be unpacked."""
 
 
 class _Text(pickle.Unpickler):
