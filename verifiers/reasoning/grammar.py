@@ -9,6 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from verifiers.latex import word_set
+from verifiers.reasoning.cursor import Cursor
 from verifiers.reasoning.tokens import Token
 from verifiers.reasoning.tree import Expression, Node, Unreadable
 
@@ -42,28 +43,7 @@ def parse(tokens: list[Token]) -> Expression:
 _APPLIED = frozenset("fghFGPpqQEVTNSφψϕ") | {"phi", "psi", "varphi", "sigma", "tau", "Gamma", "zeta", "mu"}
 
 
-class _Parser:
-    def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = tokens
-        self.at = 0
-        self.names: set[str] = set()
-        self.features: set[str] = set()
-        self.operations = 0
-
-    def peek(self) -> Token | None:
-        return self.tokens[self.at] if self.at < len(self.tokens) else None
-
-    def next(self) -> Token:
-        token = self.peek()
-        if token is None:
-            raise Unreadable
-        self.at += 1
-        return token
-
-    def is_op(self, signs: str) -> bool:
-        token = self.peek()
-        return token is not None and token.kind == "op" and token.text in signs
-
+class _Parser(Cursor):
     def sum(self, depth: int) -> Node:
         if depth > MAX_DEPTH:
             raise Unreadable
@@ -258,17 +238,6 @@ class _Parser:
             raise Unreadable
         shown = len(token.text.partition(".")[2])
         return ("const", token.value + Fraction(int(digits), (10 ** len(digits) - 1) * 10**shown))
-
-    def braced(self) -> list[Token]:
-        """The tokens of a `{…}` group, or the single token in its place."""
-        first = self.next()
-        if first.text != "{":
-            return [first]
-        start, level = self.at, 1
-        while level:
-            token = self.next()
-            level += (token.text == "{") - (token.text == "}")
-        return self.tokens[start : self.at - 1]
 
     def variable(self, token: Token, depth: int) -> Node:
         name = token.text
