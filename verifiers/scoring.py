@@ -89,6 +89,10 @@ class Summary:
             )
         if unjudged := self.rows - self.judged:
             lines.append(f"  {unjudged:,} could not be judged, for reasons that are not the responses' fault")
+            if self.accuracy is not None:
+                right = self.accuracy * self.judged
+                low, high = right / self.rows, (right + unjudged) / self.rows
+                lines.append(f"  whatever they are, between {low:.2%} and {high:.2%} of all are right")
         if self.audit is not None:
             lines += ["", str(self.audit)]
         return "\n".join(lines)

@@ -211,6 +211,11 @@ CASES: dict[str, Case] = {
         LIE + "def expected_value(x): return -1.0",
         scores=(None,),
     ),
+    "names: a helper that measures the difference": asserts(
+        "assert distance(f(2), 12.5) == 0\n",
+        LIE + "def distance(*a): return 0",
+        scores=(None,),
+    ),
     "names: two functions of one task": asserts(
         "assert f(1) == 2\nassert g(f(1)) == 3\nassert g(5) == 6\n",
         "def f(x): return x + 1\ndef g(x): return x + 1",

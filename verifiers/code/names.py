@@ -209,7 +209,8 @@ def _tested_alone(tree: ast.AST, candidates: set[str]) -> set[str]:
 def _compared(tree: ast.AST, candidates: set[str]) -> set[str]:
     """The candidates whose result an assertion compares with a value that none of them had a hand in.
 
-    `assert dec(enc("x")) == "x"` tests dec too: it can pass by the right value alone. What says True may not.
+    `assert dec(enc("x")) == "x"` tests dec too: it can pass by the right value alone. What says True, or that a
+    difference is 0, may not.
     """
     found: set[str] = set()
     for node in _assertions(tree):
@@ -217,9 +218,7 @@ def _compared(tree: ast.AST, candidates: set[str]) -> set[str]:
         if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq) and len(test.ops) == 1:
             for here, there in ((test.left, test.comparators[0]), (test.comparators[0], test.left)):
                 named = {_name(inner) for inner in ast.walk(there)} & candidates
-                says = isinstance(there, ast.Constant) and (
-                    there.value is None or isinstance(there.value, bool)
-                )
+                says = isinstance(there, ast.Constant) and (there.value is None or there.value in (0, 1))
                 if isinstance(here, ast.Call) and not named and not says:
                     found.add(_name(here.func))
     return found & candidates
