@@ -83,7 +83,10 @@ def _unfenced(text: str) -> str:
     return text
 
 
-_VERB = re.compile(r"\b(?:is|was|are|be|equals)\b")
+_VERB = re.compile(
+    r"\b(?:is|was|are|be|equals|has|have|had|takes?|took|costs?|needs?|gets?|got|earns?|makes?|made|weighs?|contains?|pays?|"
+    r"paid|spends?|spent|sells?|sold|receives?)\b"
+)
 
 
 _RELATIVE = re.compile(r"\b(?:whose|such that|for which|if|when|unless|twice|double|half|not|never|cannot)\b")
