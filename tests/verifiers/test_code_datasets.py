@@ -179,3 +179,10 @@ class Evil:
 def test_a_row_that_cannot_be_read_is_named(read, row, words):
     with pytest.raises(BadReferenceError, match=words):
         read(row)
+
+
+def test_a_body_with_another_margin_than_its_prompt_is_completed(verifier):
+    prompt = 'def add(a, b):\n    """Add."""\n'
+    problem = humaneval({**HUMANEVAL, "prompt": prompt})
+    assert verifier.verify(problem, "", "  c = a + b\n  return (c) \n").score == 1.0
+    assert verifier.verify(problem, "", "  c = a - b\n  return (c) \n").score == 0.0

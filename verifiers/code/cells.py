@@ -136,7 +136,13 @@ def _content(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-SOLUTIONS = ("canonical_solution", "gold_standard_solution", "reference_solution", "ground_truth_solution")
+SOLUTIONS = (
+    "reference_program",
+    "canonical_solution",
+    "gold_standard_solution",
+    "reference_solution",
+    "ground_truth_solution",
+)
 SOLUTIONS += (
     "reference_solutions",
     "completion",

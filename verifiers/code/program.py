@@ -60,12 +60,13 @@ def complete(program: str, prompt: str, entry: str) -> list[str]:
 def _bodies(program: str) -> Iterator[str]:
     """The ways in which a program may be a function's body.
 
-    As it is or indented as a whole; with the first line's indentation lost, as `strip()` does it; each of them also
+    As it is or indented as a whole (from any margin); with the first line's indentation lost, as `strip()` does it;
+    each of them also
     with blanks for tabs, or without what follows the body, which begins at the first line that is not indented.
     """
     lines = program.strip("\n").split("\n")
     if lines[0][:1] in (" ", "\t"):
-        ways = [lines]
+        ways = [lines, textwrap.indent(textwrap.dedent("\n".join(lines)), "    ").split("\n")]
     else:
         margins = [line[: len(line) - len(line.lstrip())] for line in lines[1:] if line.strip()]
         margin = min(filter(None, margins), key=len, default="    ")
