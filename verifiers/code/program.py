@@ -61,8 +61,7 @@ def _bodies(program: str) -> Iterator[str]:
     """The ways in which a program may be a function's body.
 
     As it is or indented as a whole (from any margin); with the first line's indentation lost, as `strip()` does it;
-    each of them also
-    with blanks for tabs, or without what follows the body, which begins at the first line that is not indented.
+    each of them also with blanks for tabs, or without what follows the body, from the first line without a margin.
     """
     lines = program.strip("\n").split("\n")
     if lines[0][:1] in (" ", "\t"):
