@@ -63,7 +63,7 @@ def read(text: str, thousands: bool = True) -> Value:
     found = read_phrase(spelled, read)
     if found is not None:
         return found
-    if spelled[0] in "\\aA" or spelled[0].isalpha():
+    if spelled[:3].isalpha() or spelled.startswith(("\\text", "\\mbox", "\\math", "a ", "A ")):
         spelled = digits_for_words(without_styles(spelled)) or spelled
     try:
         return _statement(lex(spelled, thousands))
