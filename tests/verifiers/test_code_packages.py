@@ -76,6 +76,30 @@ def test_numpy_works_in_programs_tests_and_checkers(level):
         verifier.close()
 
 
+ARRAYS = "import numpy as np\nassert f(np.array([1, 2])) == 3\nassert np.array_equal(f(np.eye(2)), 2)\n"
+RESULTS = {
+    "import numpy as np\ndef f(x):\n    return np.int64(x) * 2\n": 4,
+    "import numpy as np\ndef f(x):\n    return np.arange(x)\n": [0, 1],
+    "from sortedcontainers import SortedList\ndef f(x):\n    return SortedList([x, 1])\n": [1, 2],
+    "from sympy import Integer\ndef f(x):\n    return Integer(x) ** 2\n": 4,
+}
+
+
+@pytest.mark.skipif(not all(map(importlib.util.find_spec, ("numpy", "sympy"))), reason="not installed")
+def test_values_of_packages_count_as_what_they_hold():
+    verifier = CodeVerifier(allow_weak=True, packages=["numpy", "sortedcontainers", "sympy"])
+    try:
+        for program, expected in RESULTS.items():
+            reference = {"entry": "f", "tests": [{"args": [2], "expected": expected}], "time_limit": 30}
+            verdict = verifier.verify(Problem("p", "", reference), "", program)
+            assert verdict.score == 1.0, verdict
+        arrays = Problem("p", "", {"entry": "f", "test_code": ARRAYS, "time_limit": 30})
+        assert verifier.verify(arrays, "", "def f(x):\n    return x.sum()\n").score == 1.0
+        assert verifier.verify(arrays, "", "def f(x):\n    return x\n").score == 0.0
+    finally:
+        verifier.close()
+
+
 def test_what_a_package_requires_comes_with_it():
     pytest.importorskip("pandas")
     assert {"pandas", "numpy", "dateutil"} <= locate(["pandas"]).keys()

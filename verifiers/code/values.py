@@ -140,9 +140,13 @@ def _put_container(
             _put_lent(Stream(items, source), out, depth, iterators, lend)
             return
     elif kind.__module__ == "numpy" and hasattr(value, "tolist"):  # a number of numpy's, or an array
+        if lend is not None and getattr(value, "ndim", 0):
+            out.append(b"y")
         _put(value.tolist(), out, depth, iterators, lend)
         return
-    elif lend is None and (kind.__module__, kind.__name__) in _NUMBERS:
+    elif kind.__module__ == "sortedcontainers.sortedlist":
+        tag, items = b"l", tuple(value)
+    elif lend is None and kind.__module__ in _NUMBERS and hasattr(kind, "__float__"):
         _put(_number(value), out, depth, iterators, lend)
         return
     elif nodes.is_node(value):
@@ -190,7 +194,7 @@ def _drain(value: Any) -> tuple:
     return tuple(items)
 
 
-_NUMBERS = (("decimal", "Decimal"), ("fractions", "Fraction"))
+_NUMBERS = ("decimal", "fractions", "sympy.core.numbers")
 
 
 def _number(value: Any) -> int | float:
@@ -280,6 +284,9 @@ class _Reader:
             return self.take(self.size())
         if tag == b"c":
             return complex(*_COMPLEX.unpack(self.take(16)))
+        if tag == b"y":
+            items = self.value(depth)
+            return __import__("numpy").array(items) if self.build else items
         if tag == b"n":
             name, items = self.value(depth)
             return nodes.from_list(name, items, self.classes) if self.build else items
