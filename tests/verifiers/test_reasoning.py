@@ -62,6 +62,7 @@ SOUND = [
     "&= x^3 + 6x^2 + 12x + 8.\n\\end{align*}",
     r"$3 + 6 + \cdots + 60 = 3(1 + 2 + \cdots + 20) = 3 \cdot 210 = 630$",
     r"$d/dx$: $\frac{d}{dx}(x^2) = 2x$, and $f(3) = 9$ while $f(2) = 4$.",
+    r"$(28,365)=1$, $3 \le \sqrt{10} < 4$, $-2 > -3$, and $\frac12 \ne \frac13$",
     # algebra that is not held against it
     r"$2x + 1 = 11 \implies 2x = 10 \implies x = 5$. For the second, $3x - 4 = 20 \implies 3x = 24 \implies x = 8$.",
     r"$x^2 = 9$, so $x = 3$ or $x = -3$.",
@@ -102,6 +103,10 @@ UNSOUND = [
     (r"$\sqrt{103} \approx 11.149$", "11.149"),
     (r"$\frac{12\sqrt{2}}{2} = 8\sqrt{2}$", "8"),
     (r"$20 = 6 \cdot 3 + 4$", "20 = 6"),
+    (r"Since $\sqrt{50} \le 7$, we stop.", "50"),
+    (r"$2 < 3 < 1$", "3 < 1"),
+    (r"$\nicefrac12 + \nicefrac14 = \frac{2}{4}$", "nicefrac"),
+    (r"We have $2x > 10$. Dividing both sides by 2 gives $x > 4$.", "x > 4"),
     (r"$6^2 = 36 \equiv 3 \pmod 7$", "3"),
     (r"$(2+3i)(1-2i) = 2 - 4i + 5i - 6i^2$", "5i"),
     (r"$-4(x-5) = -4x - 20$", "-4x - 20"),

@@ -82,7 +82,7 @@ class BoundsTracker:
             return False
         if any(a.limit.unknown != b.limit.unknown for a, b in zip(last[1], known, strict=True)):
             return False
-        between = self.text[last[0].end : chain.start]
+        between = self.text[last[0].end : chain.sides[0].tail]
         linked = chain.link == "⟹" and len(between) <= 60
         if len(known) > 1:
             return linked and any(contradicts(a.limit, b.limit) for a, b in zip(last[1], known, strict=True))

@@ -144,6 +144,8 @@ class _Scanner:
         if "," in text and "{" not in text and self._is_argument():
             text = text.partition(",")[0].rstrip("\\")
             end = start + len(text)
+        if "," in text and self.math and self.text[start - 1 : start] + self.text[end : end + 1] == "()":
+            return self.add("opaque", text, start, end)  # (28,365): a pair, or one number
         if text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS:
             return self.add("num", text, start, end, Fraction(int(text)))
         digits = re.sub(r"[{},\\!]|\.$", "", text)
@@ -278,7 +280,7 @@ class _Scanner:
             return self.add("brk", " ", start, start + 2)
         if self.math == "$":
             self.math = None
-            return self.add("edge", "$", start, end)
+            return self.add("edge", " ", start, end)
         if self.math is None and opens_formula(self.text, end):
             self.add("edge", "(", start, end)
             self.math = "$"
