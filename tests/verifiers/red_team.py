@@ -85,7 +85,7 @@ def f():
 MANY_NAMES = """
 import os
 def f():
-    for n in range(1500):
+    for n in range(300):
         open(f"{'x' * 200}{n}", 'w').close()
     for name in os.listdir():
         os.unlink(name)
