@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from verifiers.extract.statements import first_statement, holds_answer, is_remark
 
@@ -12,6 +13,8 @@ __all__ = ["Announced", "announced", "announcements", "in_bold"]
 
 REACH = 20_000
 """Characters at the end of a response in which announcements are searched for."""
+NEAR = 250
+"""Characters at the end of a response that are looked at first."""
 MOST = 40
 """Announcements that are looked at, from the last one."""
 
@@ -96,16 +99,9 @@ def announcements(text: str, start: int) -> Iterator[Announced]:
     """The announcements after `start`, from the last one."""
     start = max(start, len(text) - REACH)
     tail = text[start:]
-    hints = [at for hint in _HINTS if (at := tail.find(hint)) >= 0]
-    begin = tail.rfind("\n", 0, min(hints)) + 1 if hints else len(tail)  # the line of the first hint
-    places = [(anchor.start(), anchor) for anchor in _ANCHOR.finditer(tail, begin)]
-    if any(word in tail for word in _CHOOSING) and _OPTION.search(tail) is not None:
-        places += [(chosen.start(), chosen) for chosen in _CHOSEN.finditer(tail)]
-    if (at := tail.find("answer")) >= 0:
-        begin = tail.rfind("\n", 0, max(0, at - 150)) + 1
-        places += [(found.start(), found) for found in _IS_THE_ANSWER.finditer(tail, begin)]
-    places.sort(key=lambda place: place[0])
-    for at, found in places[: -MOST - 1 : -1]:
+    near = tail.rfind("\n", 0, max(0, len(tail) - NEAR)) + 1  # most announce in their last lines
+    parts = ((near, None), (0, near)) if near else ((0, None),)
+    for at, found in chain.from_iterable(_places(tail, *part) for part in parts):
         if found.re is not _ANCHOR:
             said = found[found.lastindex or 0].strip("$*")
             if not _DOUBTED.search(tail[max(0, at - 60) : at]) and holds_answer(said):
@@ -113,6 +109,24 @@ def announcements(text: str, start: int) -> Iterator[Announced]:
         elif (rest := _after(tail, found)) is not None:
             cut_off = not rest.strip(" \t\r\n*_:：$`\"'{(-")
             yield Announced(start + at, first_statement(rest), cut_off)
+
+
+def _places(tail: str, begin: int, end: int | None = None) -> list[tuple[int, re.Match[str]]]:
+    """Where an announcement may begin in `tail[begin:end]`, from the last place."""
+    hints = [at for hint in _HINTS if (at := tail.find(hint, begin, end)) >= 0]
+    places: list[tuple[int, re.Match[str]]] = []
+    if hints:
+        line = max(begin, tail.rfind("\n", 0, min(hints)) + 1)  # the line of the first hint
+        places += [(anchor.start(), anchor) for anchor in _ANCHOR.finditer(tail, line)]
+    if any(word in tail for word in _CHOOSING) and _OPTION.search(tail, begin) is not None:
+        places += [(chosen.start(), chosen) for chosen in _CHOSEN.finditer(tail, begin)]
+    if (at := tail.find("answer", begin)) >= 0:
+        line = max(begin, tail.rfind("\n", 0, max(0, at - 150)) + 1)
+        places += [(found.start(), found) for found in _IS_THE_ANSWER.finditer(tail, line)]
+    if end is not None:
+        places = [place for place in places if place[0] < end]
+    places.sort(key=lambda place: place[0])
+    return places[: -MOST - 1 : -1]
 
 
 def _after(tail: str, anchor: re.Match[str]) -> str | None:

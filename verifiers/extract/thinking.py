@@ -29,7 +29,7 @@ MARKS: Marks = (
     ("<unused94>", "<unused95>"),
     ("Here is my thought process:", "Here is my response:"),
 )
-"""Those of the models and recipes in use; letter case does not matter, but for the first character."""
+"""Those of the models and recipes in use; letter case does not matter beyond their beginnings."""
 
 
 _CHANNEL, _FINAL = "analysis", "assistantfinal"
@@ -58,11 +58,13 @@ def after_thoughts(response: str, marks: Marks = MARKS, opened: str = "") -> tup
     ((20, ''), (0, '<think>'))
     """
     known = _KNOWN if marks is MARKS else _compiled(tuple((opening, closing) for opening, closing in marks))
-    pattern, closing_of, closings = known
+    hints, pattern, closing_of, closings = known
     if response.startswith(_CHANNEL) and response[len(_CHANNEL) : len(_CHANNEL) + 1].isupper():
         end = response.rfind(_FINAL)
         return (0, _CHANNEL) if end < 0 else (end + len(_FINAL), "")
     start, awaited = 0, closing_of.get(opened.lower(), "")
+    if not any(hint in response for hint in hints):
+        return 0, opened if awaited else ""
     for found in pattern.finditer(response):
         mark = found.group().lower()
         if mark in closings and mark == (awaited or mark):
@@ -83,13 +85,17 @@ def opened_by(prompt: str, marks: Marks = MARKS) -> str:
 
 
 @lru_cache(maxsize=32)
-def _compiled(marks: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[str, str], frozenset[str]]:
-    """Every mark as one pattern, the closing mark of each opening one, all closing marks; in lower case."""
+def _compiled(
+    marks: tuple[tuple[str, str], ...],
+) -> tuple[frozenset[str], re.Pattern[str], dict[str, str], frozenset[str]]:
+    """How marks begin (a text without any of these has none), every mark as one pattern, the closing mark of each
+    opening one, and all closing marks; the last two in lower case."""
     lowered = [(opening.lower(), closing.lower()) for opening, closing in marks]
     longest_first = sorted({mark for pair in marks for mark in pair}, key=len, reverse=True)
     # the first character as it is, so that the search skips to it
     spelled = [f"{re.escape(mark[0])}(?i:{re.escape(mark[1:])})" for mark in longest_first]
-    return re.compile("|".join(spelled)), dict(lowered), frozenset(closing for _, closing in lowered)
+    hints = frozenset(mark[0] if mark[0] == "<" else mark[:3] for mark in longest_first)
+    return hints, re.compile("|".join(spelled)), dict(lowered), frozenset(closing for _, closing in lowered)
 
 
 _KNOWN = _compiled(tuple((opening, closing) for opening, closing in MARKS))
