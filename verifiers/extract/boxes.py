@@ -45,11 +45,13 @@ def boxes(text: str, start: int = 0, end: int | None = None) -> list[Box] | None
     misspelled: no box holds an empty line.
     """
     end = len(text) if end is None else end
-    firsts = {name: at for name in _NAMES if (at := text.find(name, start, end)) >= 0}
+    firsts = [at for name in _NAMES if (at := text.find(name, start, end)) >= 0]
     if not firsts:
         return []
-    first, last = min(firsts.values()), max(text.rfind(name, start, end) for name in firsts)
-    start, end = max(first, last - BOX_REACH), min(end, last + BOX_REACH)
+    start = min(firsts)
+    if end - start > BOX_REACH:
+        last = max(text.rfind(name, start, end) for name in _NAMES)
+        start, end = max(start, last - BOX_REACH), min(end, last + BOX_REACH)
     opened: list[tuple[int, int]] = []  # starts of a box and of its content; (-1, -1) for another brace
     found: list[Box] = []
     for token in _TOKEN.finditer(text, start, end):

@@ -81,6 +81,8 @@ def opened_by(prompt: str, marks: Marks = MARKS) -> str:
     ('<think>', '')
     """
     end = prompt[-200:].rstrip().lower()
+    if marks is MARKS and not end.endswith(_OPENINGS):
+        return ""
     return next((opening for opening, _ in marks if end.endswith(opening.lower())), "")
 
 
@@ -99,3 +101,4 @@ def _compiled(
 
 
 _KNOWN = _compiled(tuple((opening, closing) for opening, closing in MARKS))
+_OPENINGS = tuple(opening.lower() for opening, _ in MARKS)

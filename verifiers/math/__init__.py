@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from verifiers.extract import cut, has_box
@@ -92,8 +93,7 @@ class MathVerifier:
         symbolic.new_verdict()
         try:
             gold_text = reference_answer(problem.reference)
-            gold = read(gold_text)
-            require_answerable(gold_text, gold)
+            gold = _read_gold(gold_text)
         except Unreadable as why:
             return Verdict(
                 None,
@@ -115,7 +115,8 @@ class MathVerifier:
         if isinstance(gold, Sequence) and _INDEX.search(problem.prompt):
             rules = replace(rules, indexed=True)
         if not (isinstance(gold, Scalar) and gold.node.op == "num"):
-            rules = replace(rules, whole=rules.whole | whole_letters(f"{problem.prompt} {gold_text}"))
+            if letters := whole_letters(f"{problem.prompt} {gold_text}"):
+                rules = replace(rules, whole=rules.whole | letters)
         right = _matches(gold, gold_text, value, answer, rules) or _as_asked(
             gold, value, problem.prompt, rules
         )
@@ -159,6 +160,15 @@ def grade(gold: str, response: str) -> bool:
         return answer is not None and equal(gold, answer)
     except Unreadable:
         return False
+
+
+@lru_cache(maxsize=4_096)
+def _read_gold(text: str) -> Value:
+    """A reference, which is compared with a group of answers and read once. Raises Unreadable, also where no answer
+    can equal it."""
+    gold = read(text)
+    require_answerable(text, gold)
+    return gold
 
 
 def reference_answer(reference: Any) -> str:
