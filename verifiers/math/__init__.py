@@ -114,9 +114,9 @@ class MathVerifier:
             rules = replace(rules, times=True)
         if isinstance(gold, Sequence) and _INDEX.search(problem.prompt):
             rules = replace(rules, indexed=True)
-        if not (isinstance(gold, Scalar) and gold.node.op == "num"):
-            if letters := whole_letters(f"{problem.prompt} {gold_text}"):
-                rules = replace(rules, whole=rules.whole | letters)
+        number = isinstance(gold, Scalar) and gold.node.op == "num"
+        if not number and (letters := whole_letters(f"{problem.prompt} {gold_text}")):
+            rules = replace(rules, whole=rules.whole | letters)
         right = _matches(gold, gold_text, value, answer, rules) or _as_asked(
             gold, value, problem.prompt, rules
         )
