@@ -87,6 +87,8 @@ def _letters(tokens: list[Token]) -> Node | None:
 def _quantity(tokens: list[Token]) -> Node | None:
     """Quantities that are computed, not solved for: limits, sines, ratios of lengths, lengths of vectors, areas."""
     first = tokens[0]
+    if len(tokens) == 1 and first.text in ("max", "min"):
+        return _words(tokens)
     if first.kind == "fn" and not any(token.kind == "num" for token in tokens) and len(tokens) <= 6:
         return expression(tokens)
     if first.kind == "fn" and first.text in _MEASURES and (found := _one_function(tokens)) is not None:
