@@ -8,17 +8,23 @@ from collections.abc import Callable
 
 
 def growth(work: Callable[[str], object], text: str, factor: int = 8) -> float:
-    """CPU time of `work` on `text` over that on a `factor`-th of it (both ends kept), each the best of five, in turns.
+    """CPU time of `work` on `text` over that on a `factor`-th of it (both ends kept).
 
-    About `factor` where the work is linear, its square where it is quadratic. Without the garbage collector, whose
-    passes cost what all the tests before have left in memory.
+    About `factor` where the work is linear, its square where it is quadratic.
     """
     half = len(text) // factor // 2
-    short = text[:half] + text[-half:]
+    return times_as_long(work, text, text[:half] + text[-half:])
+
+
+def times_as_long(work: Callable[[str], object], long: str, short: str) -> float:
+    """CPU time of `work` on `long` over that on `short`, each the best of five, in turns.
+
+    Without the garbage collector, whose passes cost what all the tests before have left in memory.
+    """
     gc.collect()
     gc.disable()
     try:
-        turns = [(_seconds(work, text), _seconds(work, short)) for _ in range(5)]
+        turns = [(_seconds(work, long), _seconds(work, short)) for _ in range(5)]
     finally:
         gc.enable()
     long_one, short_one = (min(times) for times in zip(*turns, strict=True))

@@ -144,7 +144,8 @@ def laughs(key: str) -> str:
     [
         (laughs("model"), "values, counting each use"),
         ("model: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
-        ("model: tiny\nseed: " + "9" * 6000, "cannot be read"),
+        ("model: tiny\nseed: " + "9" * 6000, "an integer of 19932 bits"),
+        ("model: tiny\nseed: " + "9" * 150_000, "cannot be read"),
         ("model: tiny\nseed: 9999-99-99", "cannot be read"),
         ("model: {" + ", ".join(f"k{n}: [{n}]" for n in range(2000)) + "}", "a section of 2000"),
         ("model: tiny\nseed: 0x" + "f" * 4000, "an integer of 16000 bits"),

@@ -92,7 +92,7 @@ FAULTS = (
     *("hacked", "leak", "survivor", "hang", "crash", "memory", "litter"),
     *("honest_fn", "wrong_fp", "honest_bad_flags"),
 )
-RUNS = [(level, "this user") for level in LEVELS] + [("standard", "a user without rights")]
+RUNS = [(level, user) for user in ("this user", "a user without rights") for level in LEVELS]
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ from verifiers.code import sandbox
 
 pytestmark = pytest.mark.skipif(sandbox.level() == "weak", reason="runs programs that others wrote")
 PACKAGES = ("numpy", "sortedcontainers", "sympy", "pandas")
-RUNS = [(level, "this user") for level in sandbox.LEVELS[1 : sandbox.LEVELS.index(sandbox.level()) + 1]]
-RUNS.append(("standard", "a user without rights"))
+LEVELS = sandbox.LEVELS[1 : sandbox.LEVELS.index(sandbox.level()) + 1]
+RUNS = [(level, user) for user in ("this user", "a user without rights") for level in LEVELS]
 KNOWN = {
     "multi-any": "several outputs are right, and the row has no checker",
     "lang-cpp": "another language than Python",

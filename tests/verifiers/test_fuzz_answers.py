@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from verifiers import Problem, load
 from verifiers.code.compare import Rules, count_items, same, same_text
+from verifiers.code.failures import exception
 from verifiers.code.report import show
-from verifiers.code.running import _exception
 from verifiers.code.values import MalformedError, UnserialisableError, decode, encode
 from verifiers.fuzz import REFERENCES, expression, texts
 
@@ -101,7 +101,7 @@ def test_no_value_of_a_program_breaks_its_judge(got: Held, expected: Held, rules
     value = decode(data, max_items=10_000 + count_items(expected.value))
     assert same(value, expected.value, rules) in (True, False)
     assert len(show(value)) <= 120
-    assert all(isinstance(part, str) for part in _exception(data))
+    assert all(isinstance(part, str) for part in exception(data))
 
 
 @settings(max_examples=300, deadline=None)
@@ -115,7 +115,7 @@ def test_no_bytes_of_a_program_break_its_judge(sent: Held, rng: random.Random, r
     for _ in range(rng.randrange(4)):
         at = rng.randrange(len(data) + 1)
         data[at : at + rng.randrange(3)] = rng.randbytes(rng.randrange(5))
-    assert all(isinstance(part, str) for part in _exception(bytes(data)))
+    assert all(isinstance(part, str) for part in exception(bytes(data)))
     try:
         found = decode(bytes(data), max_items=10_000)
     except MalformedError:

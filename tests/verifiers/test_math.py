@@ -471,7 +471,7 @@ def test_an_unknown_option_or_value_is_an_error() -> None:
     with pytest.raises(ValueError, match="percent"):
         MathVerifier(percent="sometimes")
     with pytest.raises(TypeError):
-        MathVerifier(tolerance=1e-6)
+        MathVerifier(tolerance=1e-6)  # pyright: ignore[reportCallIssue]
 
 
 GROUPS = [["\\frac{2}{4}", "0.5", "50\\%", "x=\\frac12", "½"], ["\\{1,2\\}", "2,1", "1 \\text{ and } 2"],

@@ -11,7 +11,7 @@ from verifiers.code.runner import DeadlineError, End, Limits, OutputError
 from verifiers.code.values import MalformedError, decode
 
 
-def _exception(payload: bytes) -> tuple[str, str]:
+def exception(payload: bytes) -> tuple[str, str]:
     """(type name, message); never raises, whatever the program sent."""
     try:
         value = decode(payload, max_items=4)
@@ -39,10 +39,10 @@ def broken(error: Exception, task: CodeTask) -> Failure:
 
 def not_a_value(kind: bytes, payload: bytes) -> Failure:
     if kind in (wire.EXCEPTION, wire.LOAD_FAILED):
-        name, message = _exception(payload)
+        name, message = exception(payload)
         return Failure("memory" if name == "MemoryError" else "crash", f"{name}: {message}")
     if kind == wire.UNSERIALISABLE:
-        return Failure("incorrect", f"the result cannot be compared: {_exception(payload)[1]}")
+        return Failure("incorrect", f"the result cannot be compared: {exception(payload)[1]}")
     return Failure("incorrect", "a frame of an unknown kind on the result channel")
 
 
