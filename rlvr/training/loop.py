@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, gather_object
+from accelerate.utils import gather_object
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import TrainConfig
@@ -36,7 +36,7 @@ from rlvr.training.importance import required
 from rlvr.training.metrics_log import MetricsLog, Sums
 from rlvr.training.objective import Objective, Totals, loss
 from rlvr.training.optimizer import clip, no_gradient
-from rlvr.training.sharding import gathering
+from rlvr.training.sharding import deepspeed_steps, gathering
 from rlvr.training.step_batch import MicroStep, StepBatch, used_again
 
 
@@ -127,8 +127,8 @@ class Loop:
         if self.entropy:
             objective = replace(objective, entropy_coefficient=self.entropy.bonus)
         everything = objective.needs_all_groups or self.router_coefficient or self.config.algorithm == "ppo"
-        deepspeed = self.accelerator.distributed_type is DistributedType.DEEPSPEED
-        micro_steps = batch.micro_steps() if everything else batch.live_micro_steps(at_least_one=deepspeed)
+        at_least_one = deepspeed_steps(self.accelerator)
+        micro_steps = batch.micro_steps() if everything else batch.live_micro_steps(at_least_one)
         sums = Sums()
         for micro in micro_steps:
             stop_if_asked()
@@ -185,7 +185,7 @@ class Loop:
 
     def reducing(self, last: bool) -> AbstractContextManager[Any]:
         """Gradients are reduced over the processes with the last micro-step's (DeepSpeed: with each)."""
-        if last or self.accelerator.distributed_type is DistributedType.DEEPSPEED:
+        if last or deepspeed_steps(self.accelerator):
             self.accelerator.gradient_state._set_sync_gradients(last)
             return nullcontext()
         return self.accelerator.no_sync(self.model)

@@ -13,9 +13,14 @@ from accelerate.utils import DistributedType
 from rlvr.errors import ConfigError
 
 
+def deepspeed_steps(accelerator: Accelerator) -> bool:
+    """Whether DeepSpeed is in force: its optimiser steps with the backward pass."""
+    return accelerator.distributed_type is DistributedType.DEEPSPEED
+
+
 def zero_3(accelerator: Accelerator) -> bool:
     """Whether DeepSpeed partitions the weights."""
-    if accelerator.distributed_type is not DistributedType.DEEPSPEED:
+    if not deepspeed_steps(accelerator):
         return False
     plugin = accelerator.state.deepspeed_plugin
     return plugin is not None and plugin.zero_stage == 3
@@ -32,7 +37,7 @@ def configure_deepspeed(accelerator: Accelerator, max_grad_norm: float) -> None:
     Raises:
         ConfigError: the file says another thing than the run.
     """
-    if accelerator.distributed_type is not DistributedType.DEEPSPEED:
+    if not deepspeed_steps(accelerator):
         return
     plugin = accelerator.state.deepspeed_plugin
     assert plugin is not None

@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 UID = 61234  # owns nothing anywhere; not `nobody`, who may
 REPO = Path(__file__).resolve().parents[2]
 AS_STRANGER: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": []}
@@ -31,6 +33,14 @@ def python() -> str | None:
         except OSError:
             continue
     return None
+
+
+def needed_python() -> str:
+    """The interpreter of `python`; a test for which there is none is skipped."""
+    found = python()
+    if found is None:
+        pytest.skip("runs as such a user already, or has no interpreter for one")
+    return found
 
 
 @contextmanager

@@ -100,9 +100,7 @@ RUNS = [(level, user) for user in ("this user", "a user without rights") for lev
 @pytest.mark.parametrize(("level", "user"), RUNS, ids=[f"{level}-{user}" for level, user in RUNS])
 def test_the_exam_is_passed(exams, level, user, record_property):
     stranger = user != "this user"
-    python = strangers.python() if stranger else sys.executable
-    if python is None:
-        pytest.skip("runs as such a user already, or has no interpreter for one")
+    python = strangers.needed_python() if stranger else sys.executable
     run = strangers.run if stranger else partial(subprocess.run, capture_output=True, text=True)
     with strangers.checkout() as folder:
         for name in ("exam.py", "attacks_dev.jsonl", "honest_dev.jsonl"):

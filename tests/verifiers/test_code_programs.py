@@ -30,9 +30,7 @@ def test_hostile_programs_gain_nothing_and_honest_ones_pass(level: sandbox.Level
 @pytest.mark.serial
 @pytest.mark.parametrize("level", LEVELS)
 def test_also_for_a_user_without_rights(level: sandbox.Level):
-    python = strangers.python()
-    if python is None:
-        pytest.skip("runs as such a user already, or has no interpreter for one")
+    python = strangers.needed_python()
     with strangers.checkout() as folder:
         done = strangers.run([python, "-B", str(folder / "tests/verifiers/judging.py"), level])
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("", "", 0)

@@ -36,9 +36,7 @@ def test_nor_at_the_other_levels(level: sandbox.Level):
 @pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_nor_as_a_user_without_rights(level: sandbox.Level):
-    python = strangers.python()
-    if python is None:
-        pytest.skip("runs as such a user already, or has no interpreter for one")
+    python = strangers.needed_python()
     with strangers.checkout() as folder:
         done = strangers.run([python, "-B", str(folder / "tests/verifiers/red_team.py"), level])
     assert (done.stdout.strip(), done.stderr, done.returncode) == ("", "", 0)
@@ -56,9 +54,7 @@ def test_the_rows_of_the_red_team(exams: Path, level: sandbox.Level, user: str, 
     rows = exams / "field" / "redteam_dev.jsonl"
     if not rows.is_file():
         pytest.skip("the red team's rows are not beside this checkout (../shared/exams/field)")
-    python = sys.executable if user == "this user" else strangers.python()
-    if python is None:
-        pytest.skip("runs as such a user already, or has no interpreter for one")
+    python = sys.executable if user == "this user" else strangers.needed_python()
     run = partial(subprocess.run, capture_output=True, text=True) if user == "this user" else strangers.run
     with strangers.checkout() as folder:
         (folder / "rows.jsonl").write_text(rows.read_text())
@@ -110,9 +106,7 @@ hog.close()
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_program_that_holds_every_thread_does_not_cost_its_neighbours_their_verdict(level: sandbox.Level):
     """Where a user may have ninety processes and threads in all."""
-    python = strangers.python()
-    if python is None:
-        pytest.skip("runs as such a user already, or has no interpreter for one")
+    python = strangers.needed_python()
     with strangers.checkout() as folder:
         done = strangers.run([python, "-B", "-c", SCARCE, level], env={"PYTHONPATH": str(folder)})
     assert (done.stdout.split(), done.stderr) == (["1.0"] * 4, "")

@@ -50,9 +50,7 @@ def judged(exams: Path, level: str, stranger: bool, folder: Path) -> list:
     path = folder / "code_dev.jsonl"
     shutil.copy(exams / "field/code_dev.jsonl", path)
     path.chmod(0o644)
-    python = strangers.python() if stranger else sys.executable
-    if python is None:
-        pytest.skip("runs as such a user already, or has no interpreter for one")
+    python = strangers.needed_python() if stranger else sys.executable
     packages = [str(shown(folder))] if stranger else list(PACKAGES)
     command = [python, "-B", "-c", JUDGE, json.dumps([level, packages, str(path)])]
     if stranger:

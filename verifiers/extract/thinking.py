@@ -57,8 +57,7 @@ def after_thoughts(response: str, marks: Marks = MARKS, opened: str = "") -> tup
     >>> after_thoughts("<think>2 + 2</think> 4"), after_thoughts("<think>2 + 2 is 4")
     ((20, ''), (0, '<think>'))
     """
-    known = _KNOWN if marks is MARKS else _compiled(tuple((opening, closing) for opening, closing in marks))
-    hints, pattern, closing_of, closings = known
+    hints, pattern, closing_of, closings = _known(marks)
     if response.startswith(_CHANNEL) and response[len(_CHANNEL) : len(_CHANNEL) + 1].isupper():
         end = response.rfind(_FINAL)
         return (0, _CHANNEL) if end < 0 else (end + len(_FINAL), "")
@@ -81,7 +80,7 @@ def opened_by(prompt: str, marks: Marks = MARKS) -> str:
     ('<think>', '')
     """
     end = prompt[-200:].rstrip().lower()
-    if marks is MARKS and not end.endswith(_OPENINGS):
+    if not end.endswith(tuple(_known(marks)[2])):
         return ""
     return next((opening for opening, _ in marks if end.endswith(opening.lower())), "")
 
@@ -101,4 +100,7 @@ def _compiled(
 
 
 _KNOWN = _compiled(tuple((opening, closing) for opening, closing in MARKS))
-_OPENINGS = tuple(opening.lower() for opening, _ in MARKS)
+
+
+def _known(marks: Marks) -> tuple[frozenset[str], re.Pattern[str], dict[str, str], frozenset[str]]:
+    return _KNOWN if marks is MARKS else _compiled(tuple((opening, closing) for opening, closing in marks))

@@ -277,14 +277,7 @@ def _same_sequence(gold: Sequence, answer: Sequence, rules: Rules) -> bool:
         return False
     if "{}" in (gold.brackets, answer.brackets):
         left, right = _distinct(left), _distinct(right)
-    if len(left) != len(right):
-        return False
-    for one in left:
-        at = next((position for position, two in enumerate(right) if same(one, two, rules)), None)
-        if at is None:
-            return False
-        del right[at]
-    return True
+    return families.same_in_any_order(left, right, partial(same, rules=rules))
 
 
 def _same_once(gold: Value, answer: Value, rules: Rules) -> bool:

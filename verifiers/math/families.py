@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence as Sequence_
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from verifiers.latex import word_set
 from verifiers.math import regions
@@ -29,9 +30,10 @@ from verifiers.math.values import (
     Value,
 )
 
-__all__ = ["same_families", "same_pieces", "same_qualified"]
+__all__ = ["same_families", "same_in_any_order", "same_pieces", "same_qualified"]
 
 Same = Callable[[Value, Value], bool]
+Item = TypeVar("Item")
 _PARAMETERS = word_set("k n m l t j")
 """Letters that an answer may use for any integer without saying so."""
 _COUNTS = (sym("n"), sym("k"), sym("m"))
@@ -99,15 +101,10 @@ def _start(condition: Value | None) -> object:
 
 def same_pieces(gold: Piecewise, answer: Piecewise, same: Same) -> bool:
     """Whether two piecewise definitions have the same rows, in any order."""
-    if len(gold.pieces) != len(answer.pieces):
-        return False
     left, right = _complete(gold), _complete(answer)
-    for value, when in left:
-        at = next((i for i, (v, w) in enumerate(right) if same_condition(when, w) and same(value, v)), None)
-        if at is None:
-            return False
-        del right[at]
-    return True
+    return same_in_any_order(
+        left, right, lambda one, two: same_condition(one[1], two[1]) and same(one[0], two[0])
+    )
 
 
 def _complete(value: Piecewise) -> list[tuple[Value, Value | None]]:
@@ -142,13 +139,21 @@ def same_families(gold: Value, answer: Value, same: Same) -> bool:
     first, second = _numbers(left), _numbers(right)
     if first is not None and second is not None:
         return _same_points(first, second)
+    return same_in_any_order(left, right, lambda one, two: _same_family(one, two, same))
+
+
+def same_in_any_order(
+    left: Sequence_[Item], right: Sequence_[Item], same: Callable[[Item, Item], bool]
+) -> bool:
+    """Whether each of `left` is the same as one of `right` of its own, and none is left over."""
     if len(left) != len(right):
         return False
+    rest = list(right)
     for one in left:
-        at = next((i for i, two in enumerate(right) if _same_family(one, two, same)), None)
+        at = next((i for i, two in enumerate(rest) if same(one, two)), None)
         if at is None:
             return False
-        del right[at]
+        del rest[at]
     return True
 
 
