@@ -14,12 +14,11 @@ from rlvr.config import EvidenceConfig
 from rlvr.config.data import fields
 from rlvr.errors import UserError
 from rlvr.launch.deadline import within
-from rlvr.problems import normalise
+from rlvr.problems import identity
 from rlvr.problems.on_disk import stored
 from rlvr.text import line
+from verifiers.messages import Message
 from verifiers.types import Problem
-
-Message = dict[str, str]
 
 TEMPLATE_SECONDS, TEMPLATE_CHARACTERS = 10.0, 10_000_000
 
@@ -64,9 +63,9 @@ class Evidence:
         self._answer = config.answer if config.answer is not None else formats["answer"]
         self.shots = self._drawn(train) if config.shots else self._given()
         self._examples = [(shot, self._answer_to(shot)) for shot in self.shots]
-        self._spent = frozenset(normalise(shot.prompt) for shot in self.shots)
+        self._spent = frozenset(identity(shot) for shot in self.shots)
         for problem in heldout:
-            if normalise(problem.prompt) in self._spent:
+            if identity(problem) in self._spent:
                 raise EvidenceError(
                     f"evidence: an example is the held-out problem {problem.id}: {problem.prompt!r}"
                 )
@@ -97,23 +96,48 @@ class Evidence:
         """The training problems that are not shown as examples, in order."""
         if not self._spent:
             return train
-        return stored(problem for problem in train if normalise(problem.prompt) not in self._spent)
+        return stored(problem for problem in train if identity(problem) not in self._spent)
 
     def text(self, problem: Problem) -> str:
-        """The plain prompt: instruction, examples, question, joined by the separator."""
+        """The plain prompt: instruction, system message of the row, examples, question, joined by the separator.
+
+        A row's earlier turns are written as examples are: the user's as questions, each answer a space after its own.
+        """
         head = [self.config.instruction] if self.config.instruction else []
-        examples = [self._question.format(prompt=shot.prompt) + answer for shot, answer in self._examples]
-        return self.config.separator.join([*head, *examples, self._question.format(prompt=problem.prompt)])
+        system, turns = _parted(problem)
+        pieces = [*head, *(message["content"] for message in system)]
+        for shot, answer in self._examples:
+            pieces += self._written(_parted(shot)[1])
+            pieces.append(self._question.format(prompt=shot.prompt) + answer)
+        pieces += self._written(turns)
+        return self.config.separator.join([*pieces, self._question.format(prompt=problem.prompt)])
+
+    def _written(self, turns: Sequence[Message]) -> list[str]:
+        pieces: list[str] = []
+        for turn in turns:
+            if turn["role"] == "user":
+                pieces.append(self._question.format(prompt=turn["content"]))
+            elif pieces and turn["role"] == "assistant":
+                pieces[-1] += f" {turn['content']}"
+            else:
+                pieces.append(turn["content"])
+        return pieces
 
     def messages(self, problem: Problem) -> list[Message]:
-        """The conversation up to the question: `[{"role": …, "content": …}, …]`."""
-        messages = (
-            [{"role": "system", "content": self.config.system}] if self.config.system is not None else []
-        )
+        """The conversation up to the question: `[{"role": …, "content": …}, …]`.
+
+        The row's own system message, or `evidence.system` where it has none; examples; the row's earlier turns as they
+        are; its question, to which the formats apply.
+        """
+        system, turns = _parted(problem)
+        if not system and self.config.system is not None:
+            system = [{"role": "system", "content": self.config.system}]
+        messages = [*system]
         for shot, answer in self._examples:
+            messages += _parted(shot)[1]
             messages.append({"role": "user", "content": self._asked(shot)})
             messages.append({"role": "assistant", "content": answer})
-        return [*messages, {"role": "user", "content": self._asked(problem)}]
+        return [*messages, *turns, {"role": "user", "content": self._asked(problem)}]
 
     def _asked(self, problem: Problem) -> str:
         question = self._question.format(prompt=problem.prompt)
@@ -130,6 +154,13 @@ class Evidence:
             "shot_ids": [shot.id for shot in self.shots],
             "rendered": self.text(sample) if plain else self.messages(sample),
         }
+
+
+def _parted(problem: Problem) -> tuple[list[Message], list[Message]]:
+    """The messages at the beginning that are neither the user's nor the policy's, and the turns before the question."""
+    turns = list(problem.history)
+    first = next((n for n, turn in enumerate(turns) if turn["role"] in ("user", "assistant")), len(turns))
+    return turns[:first], turns[first:]
 
 
 def render(evidence: Evidence, problem: Problem, tokenizer: Tokenizer) -> str:

@@ -87,6 +87,53 @@ def test_chat_puts_examples_into_turns():
     assert render(Evidence(config), ASKED, Templated()).endswith("<user>50 + 1\nUse \\boxed{}.<assistant>")
 
 
+SYSTEM = {"role": "system", "content": "Row's own."}
+EARLIER = ({"role": "user", "content": "1 + 1"}, {"role": "assistant", "content": "2"})
+
+
+def test_a_rows_own_messages_keep_their_system_message_and_their_turns():
+    config = given(
+        template="chat",
+        system="Be brief.",
+        instruction="Box it.",
+        examples=({"prompt": "0 + 1", "answer": "1"},),
+    )
+    shown = [{"role": "user", "content": "0 + 1\nBox it."}, {"role": "assistant", "content": "1"}]
+    asked = {"role": "user", "content": "50 + 1\nBox it."}
+    full = Problem("h", "50 + 1", "51", history=(SYSTEM, *EARLIER))
+    assert Evidence(config).messages(full) == [SYSTEM, *shown, *EARLIER, asked]
+    without = Problem("h", "50 + 1", "51", history=EARLIER)
+    brief = {"role": "system", "content": "Be brief."}
+    assert Evidence(config).messages(without) == [brief, *shown, *EARLIER, asked]
+    assert Evidence(given(template="chat")).messages(full) == full.messages
+
+
+def test_examples_that_are_conversations_show_their_turns_without_their_system_message():
+    train = [Problem(f"t{n}", f"{n} + 1", str(n + 1), history=(SYSTEM, *EARLIER)) for n in range(3)]
+    (shot,) = Evidence(given(template="chat", shots=1), train).shots
+    assert Evidence(given(template="chat", shots=1), train).messages(ASKED) == [
+        *EARLIER,
+        {"role": "user", "content": shot.prompt},
+        {"role": "assistant", "content": shot.reference},
+        {"role": "user", "content": "50 + 1"},
+    ]
+
+
+def test_plain_text_writes_messages_as_it_writes_examples():
+    config = given(instruction="Add.", examples=({"prompt": "0 + 1", "answer": "1"},), separator="|")
+    full = Problem("h", "50 + 1", "51", history=(SYSTEM, *EARLIER, {"role": "tool", "content": "(2)"}))
+    assert Evidence(config).text(full) == "Add.|Row's own.|Q: 0 + 1\nA: 1|Q: 1 + 1\nA: 2|(2)|Q: 50 + 1\nA:"
+
+
+def test_two_conversations_are_the_same_problem_by_what_the_user_says():
+    asked = Problem("a", "And twice that?", "4", history=EARLIER)
+    other = Problem("b", "And twice that?", "6", history=({"role": "user", "content": "1 + 2"},))
+    spoken = Problem("c", "and twice THAT?", "4", history=(SYSTEM, *EARLIER))
+    with pytest.raises(EvidenceError, match="held-out problem c"):
+        Evidence(given(shots=1), [asked, asked], [spoken])
+    assert Evidence(given(shots=1), [asked, asked], [other]).without_shots([asked, other]) == [other]
+
+
 def test_rendering_plain_text_asks_nothing_of_the_tokenizer():
     assert render(Evidence(given()), ASKED, None) == "Q: 50 + 1\nA:"  # type: ignore[arg-type]
 

@@ -71,8 +71,10 @@ class TrlVerifier(FunctionVerifier):
         problem = item.problem
         columns = dict.fromkeys(REFERENCE_COLUMNS, problem.reference) | dict(problem.meta)
         columns |= {
-            "prompts": self._said("user", problem.prompt),
-            "completions": self._said("assistant", item.response),
+            "prompts": problem.messages if self.conversational else problem.prompt,
+            "completions": [{"role": "assistant", "content": item.response}]
+            if self.conversational
+            else item.response,
         }
         if missing := self.needs - columns.keys() - self.options.keys():
             raise TypeError(
@@ -82,9 +84,6 @@ class TrlVerifier(FunctionVerifier):
         given = {name: [value] for name, value in columns.items() if self.takes_all or name in self.takes}
         said = self.function(**given | self.options)
         return self._later(said) if isawaitable(said) else self._one(said)
-
-    def _said(self, role: str, text: str) -> Any:
-        return [{"role": role, "content": text}] if self.conversational else text
 
     async def _later(self, said: Any) -> Any:
         return self._one(await said)

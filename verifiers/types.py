@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
+from verifiers.messages import Message
+
 Status = Literal[
     "correct",  # the answer is right, and the reasoning consistent where that is checked
     "incorrect",  # an answer was given and is wrong
@@ -32,6 +34,7 @@ class Problem:
 
     id: str
     prompt: str
+    """The question as text: where a row holds chat messages, the last thing that the user says in them."""
     reference: Any
     """JSON-like: a string for mathematics, a mapping of tests for code."""
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -39,6 +42,17 @@ class Problem:
     opened: str = ""
     """The mark, such as "<think>", with which the prompt that the policy read opened a thought, if it did: a response
     that does not close it has no answer. Where `prompt` itself ends with the mark, this need not be given."""
+    history: tuple[Message, ...] = ()
+    """The row's own messages before the question, as `{role, content}`: its system message, earlier turns."""
+
+    @property
+    def messages(self) -> list[Message]:
+        """The row's own messages, the question last."""
+        return [*self.history, {"role": "user", "content": self.prompt}]
+
+    def values(self) -> tuple[Any, ...]:
+        """The fields in order, as plain values that can be pickled: `Problem(*values)` is the problem again."""
+        return self.id, self.prompt, self.reference, dict(self.meta), self.opened, self.history
 
 
 class Item(NamedTuple):

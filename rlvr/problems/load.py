@@ -46,6 +46,12 @@ def normalise(prompt: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", prompt).casefold()).split())
 
 
+def identity(problem: Problem) -> str:
+    """What makes two problems the same: all that the user says, normalised; not the system message."""
+    said = [message["content"] for message in problem.history if message["role"] == "user"]
+    return normalise("\n".join([*said, problem.prompt]))
+
+
 def load_all(
     train: SourceConfig | None,
     heldout: SourceConfig | None,
@@ -67,7 +73,7 @@ def load_all(
         evaluation[where] = load(source, where, base, notes.append)
     training: Sequence[Problem] = []
     if train is not None and train.generator is not None:
-        taken = {normalise(problem.prompt) for problems in evaluation.values() for problem in problems}
+        taken = {identity(problem) for problems in evaluation.values() for problem in problems}
         training, left_out = _generate(train, "problems.train", taken)
         if left_out:
             notes.append(
@@ -85,8 +91,8 @@ def load_all(
 
 def refuse_overlap(train: Iterable[Problem], evaluation: Iterable[Problem], where: str) -> None:
     """Raise ProblemError, with the count and examples, where a prompt of `train` is in `evaluation`."""
-    known = {normalise(problem.prompt): problem for problem in evaluation}
-    shared = [(problem, known[text]) for problem in train if (text := normalise(problem.prompt)) in known]
+    known = {identity(problem): problem for problem in evaluation}
+    shared = [(problem, known[text]) for problem in train if (text := identity(problem)) in known]
     if not shared:
         return
     examples = "".join(f"\n  {ours.id} = {other.id}: {short(other.prompt)}" for ours, other in shared[:3])

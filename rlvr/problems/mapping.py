@@ -11,9 +11,9 @@ from typing import Any
 from rlvr.config.data import SourceConfig, columns, is_format
 from rlvr.problems.sources import ProblemError, Row, short
 from verifiers import registry
-from verifiers.code.cells import text_of
 from verifiers.code.datasets import READERS, read
 from verifiers.code.formats import BadReferenceError
+from verifiers.messages import Message, MessagesError, conversation
 from verifiers.types import Problem
 
 
@@ -132,15 +132,29 @@ class Mapper:
         spent |= {str(path).partition(".")[0] for path in spent}
 
         def problem(number: int, row: Row) -> Problem:
-            prompt, reference = prompt_of(number, row), reference_of(number, row)
-            if (text := text_of(prompt)) is None:
-                raise self.fault(number, f"the prompt is {short(prompt)}", "text")
+            history, text = self._asked(number, prompt_of(number, row))
+            reference = reference_of(number, row)
             name = self._name(number, None if id_of is None else str(id_of(number, row)))
-            return self._checked(
-                number, Problem(name, text, reference, {key: row[key] for key in row if key not in spent})
-            )
+            meta = {key: row[key] for key in row if key not in spent}
+            return self._checked(number, Problem(name, text, reference, meta, history=history))
 
         return problem
+
+    def _asked(self, number: int, prompt: Any) -> tuple[tuple[Message, ...], str]:
+        """The messages before the question, and the question."""
+        try:
+            found = conversation(prompt)
+        except MessagesError as error:
+            raise self.fault(number, f"the prompt's {error}", "messages of text, one of the user") from None
+        if found is None and not isinstance(prompt, str):
+            raise self.fault(number, f"the prompt is {short(prompt)}", "text, or messages {role, content}")
+        history, text, replies = found or ((), prompt, ())
+        if replies:
+            expected = "the user's: a prompt ends with the question, and an answer in the data is not shown"
+            raise self.fault(number, f"the prompt's last message is the {replies[-1]['role']}'s", expected)
+        if _blank(text):
+            raise self.fault(number, f"the prompt is {text!r}", "a question")
+        return history, text
 
     def _code(self, number: int, row: Row) -> Problem:
         """A row of a code set; what the source names is not looked for."""
@@ -198,7 +212,7 @@ class Mapper:
         return identity or f"{self.source.label}-{number}"
 
     def _checked(self, number: int, problem: Problem) -> Problem:
-        if not _encodable(problem.prompt):
+        if not all(_encodable(message["content"]) for message in problem.messages):
             raise self.fault(number, "the prompt holds half a surrogate pair", "text that UTF-8 can hold")
         return problem
 

@@ -23,8 +23,7 @@ class Stored(Sequence[Problem]):
         self._file = tempfile.TemporaryFile(prefix="rlvr-")  # noqa: SIM115 (closed with the last reference)
         self._ends = array("Q", [0])
         for problem in problems:
-            fields = (problem.id, problem.prompt, problem.reference, dict(problem.meta))
-            data = pickle.dumps(fields, pickle.HIGHEST_PROTOCOL)
+            data = pickle.dumps(problem.values(), pickle.HIGHEST_PROTOCOL)
             self._file.write(data)
             self._ends.append(self._ends[-1] + len(data))
         self._file.flush()

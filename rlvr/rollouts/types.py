@@ -86,10 +86,13 @@ class Episode:
 
         Args:
             policy: name of who drew it.
-            extra: further keys of the row. Where the prompt opened a thought, `opened` is its mark.
+            extra: further keys of the row. Where the prompt opened a thought, `opened` is its mark; where the problem
+                has messages before the question, `history` has them.
         """
         logprobs = self.logprobs
-        opened = {"opened": self.problem.opened} if self.problem.opened else {}
+        opened: dict[str, Any] = {"opened": self.problem.opened} if self.problem.opened else {}
+        if self.problem.history:
+            opened["history"] = list(self.problem.history)
         several = len(self.turns) > 1
         return Rollout(
             problem_id=self.problem.id,

@@ -111,31 +111,6 @@ def _quantity(value: Any, units: Mapping[str, float], what: str) -> float | None
     return float(match[1]) * units[unit] or None
 
 
-def text_of(value: Any) -> str | None:
-    """A prompt as text: itself, or what the user says in a list of chat messages; None for anything else."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list | tuple) or not all(isinstance(m, Mapping) for m in value):
-        return None
-    said = [
-        _content(m.get("content", m.get("value")))
-        for m in value
-        if m.get("role", m.get("from", "user")) in ("user", "human")
-    ]
-    texts = [text for text in said if text is not None]
-    return "\n\n".join(texts) if texts and len(texts) == len(said) else None
-
-
-def _content(value: Any) -> str | None:
-    """The text of a message, which may be in parts."""
-    if isinstance(value, list):
-        parts = [
-            text for part in value if isinstance(part, Mapping) and isinstance(text := part.get("text"), str)
-        ]
-        return "".join(parts) if parts else None
-    return value if isinstance(value, str) else None
-
-
 SOLUTIONS = (
     "reference_program",
     "canonical_solution",

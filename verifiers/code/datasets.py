@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from verifiers.code.cells import SOLUTIONS, megabytes, seconds, solutions, text_of
+from verifiers.code.cells import SOLUTIONS, megabytes, seconds, solutions
 from verifiers.code.formats import BadReferenceError
 from verifiers.code.shapes import FAMILIES, STARTER, Hints, Pair, entry_in, found, reference
+from verifiers.messages import Message, MessagesError, conversation
 from verifiers.types import Problem
 
 PROMPTS = ("prompt", "question", "problem", "question_content", "query", "description", "problem_statement")
@@ -47,7 +48,7 @@ def _read(row: Mapping[str, Any], name: str, prompt: Any, tests: Any) -> Problem
     if tests is not None and not cases and tests:
         raise BadReferenceError(f"found no tests in {str(tests)[:80]!r}")
     own = tuple(_whole(text, row) for text in solutions(row))
-    asked, asked_key = _prompt(row) if prompt is None else (text_of(prompt), None)
+    history, asked, asked_key = _prompt(row) if prompt is None else (*_asked(prompt), None)
     if asked is None:
         raise BadReferenceError("its prompt is neither text nor messages of a user")
     starter = next((text for key in STARTER if isinstance(text := row.get(key), str) and text.strip()), "")
@@ -60,7 +61,7 @@ def _read(row: Mapping[str, Any], name: str, prompt: Any, tests: Any) -> Problem
     meta = {key: value for key, value in row.items() if key not in spent and _is_small(value)}
     if own:
         meta["solutions"] = own
-    return Problem(name, _with_name(asked, starter, given, cases, row), given, meta)
+    return Problem(name, _with_name(asked, starter, given, cases, row), given, meta, history=history)
 
 
 def _whole(solution: str, row: Mapping[str, Any]) -> str:
@@ -70,12 +71,23 @@ def _whole(solution: str, row: Mapping[str, Any]) -> str:
     return f"{header.rstrip()}\n{solution}" if indented and isinstance(header, str) else solution
 
 
-def _prompt(row: Mapping[str, Any]) -> tuple[str, str]:
+def _prompt(row: Mapping[str, Any]) -> tuple[tuple[Message, ...], str, str]:
     for key in PROMPTS:
-        text = text_of(row.get(key))
+        history, text = _asked(row.get(key))
         if text and text.strip() and not (key == "prompt" and _only_prepares(text)):
-            return text, key
+            return history, text, key
     raise KeyError(f"{PROMPTS[0]!r} (nor {', '.join(PROMPTS[1:])})")
+
+
+def _asked(value: Any) -> tuple[tuple[Message, ...], str | None]:
+    """The messages before the question, and the question; an answer after it is left out."""
+    try:
+        found = conversation(value)
+    except MessagesError:
+        return (), None
+    if found is None:
+        return (), value if isinstance(value, str) else None
+    return found.history, found.question
 
 
 def _only_prepares(text: str) -> bool:

@@ -177,9 +177,8 @@ def _pack(problem: Problem, response: str) -> bytes:
     if not isinstance(problem, Problem) or not isinstance(response, str):
         found = f"({type(problem).__name__}, {type(response).__name__})"
         raise TypeError(f"expected a (Problem, str) pair to judge, found {found}")
-    fields = (problem.id, problem.prompt, problem.reference, dict(problem.meta), problem.opened, response)
     try:
-        return pickle.dumps(fields, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps((problem.values(), response), pickle.HIGHEST_PROTOCOL)
     except Exception as error:
         raise TypeError(
             f"problem {problem.id!r} cannot be sent to a worker ({type(error).__name__}: {error}); its "

@@ -126,11 +126,11 @@ def _replies(verifier: Verifier, payloads: list[bytes]) -> list[bytes]:
     pairs: list[tuple[Problem, str]] = []
     for payload in payloads:
         try:
-            id_, prompt, reference, meta, opened, response = pickle.loads(payload)
+            values, response = pickle.loads(payload)
         except Exception as error:
             unreadable = json.dumps({"unreadable": f"{type(error).__name__}: {error}"}).encode()
             return [unreadable] * len(payloads)
-        pairs.append((Problem(id_, prompt, reference, meta, opened), response))
+        pairs.append((Problem(*values), response))
     try:
         return [_encode(verdict) for verdict in judge_many(verifier, pairs)]
     except MemoryError:
