@@ -67,7 +67,7 @@ _CHOSEN = re.compile(
     r"|(?<!不)选择?\s{0,2}(?P<fourth>[A-J])(?![A-Za-z])"
     r"|选项\s{0,2}(?P<fifth>[A-J])\s{0,2}是?正确"
 )
-_OPTION = re.compile(r"(?<![A-Za-z])[A-J](?![A-Za-z'’])")
+_OPTION = re.compile(r"[A-J](?<![A-Za-z].)(?![A-Za-z'’])")  # the letter first: the search skips to it
 _CHOOSING = ["orrect", "ight", "est", "true", "answer", "hoos", "elect", "pick", "with", "opt", "mark", "选"]
 """Every match of `_CHOSEN` holds an option's letter and one of these."""
 _IS_THE_ANSWER = re.compile(
@@ -99,8 +99,9 @@ def announcements(text: str, start: int) -> Iterator[Announced]:
     """The announcements after `start`, from the last one."""
     start = max(start, len(text) - REACH)
     tail = text[start:]
-    near = tail.rfind("\n", 0, max(0, len(tail) - NEAR)) + 1  # most announce in their last lines
-    parts = ((near, None), (0, near)) if near else ((0, None),)
+    last = tail.rfind("\n", 0, len(tail.rstrip())) + 1  # most announce in their last line, or near it
+    near = tail.rfind("\n", 0, max(0, min(last, len(tail) - NEAR))) + 1
+    parts = [(last, None), (near, last), (0, near)]
     for at, found in chain.from_iterable(_places(tail, *part) for part in parts):
         if found.re is not _ANCHOR:
             said = found[found.lastindex or 0].strip("$*")
@@ -113,12 +114,14 @@ def announcements(text: str, start: int) -> Iterator[Announced]:
 
 def _places(tail: str, begin: int, end: int | None = None) -> list[tuple[int, re.Match[str]]]:
     """Where an announcement may begin in `tail[begin:end]`, from the last place."""
+    if begin == end:
+        return []
     hints = [at for hint in _HINTS if (at := tail.find(hint, begin, end)) >= 0]
     places: list[tuple[int, re.Match[str]]] = []
     if hints:
         line = max(begin, tail.rfind("\n", 0, min(hints)) + 1)  # the line of the first hint
         places += [(anchor.start(), anchor) for anchor in _ANCHOR.finditer(tail, line)]
-    if any(word in tail for word in _CHOOSING) and _OPTION.search(tail, begin) is not None:
+    if _OPTION.search(tail, begin) is not None and any(word in tail for word in _CHOOSING):
         places += [(chosen.start(), chosen) for chosen in _CHOSEN.finditer(tail, begin)]
     if (at := tail.find("answer", begin)) >= 0:
         line = max(begin, tail.rfind("\n", 0, max(0, at - 150)) + 1)

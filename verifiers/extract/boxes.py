@@ -35,7 +35,7 @@ class Box:
 
 def has_box(text: str) -> bool:
     """Whether `text` names a box, complete or not."""
-    return any(name in text for name in _NAMES)
+    return ("box" in text or _NAMES[-1] in text) and any(name in text for name in _NAMES)
 
 
 def boxes(text: str, start: int = 0, end: int | None = None) -> list[Box] | None:
@@ -45,7 +45,11 @@ def boxes(text: str, start: int = 0, end: int | None = None) -> list[Box] | None
     misspelled: no box holds an empty line.
     """
     end = len(text) if end is None else end
-    firsts = [at for name in _NAMES if (at := text.find(name, start, end)) >= 0]
+    box = text.find("box", start, end)  # in every name but the last
+    if box < 0 and text.find(_NAMES[-1], start, end) < 0:
+        return []
+    firsts = [text.find(name, max(start, box - len(name)), end) for name in _NAMES[:-1]]
+    firsts = [at for at in (*firsts, text.find(_NAMES[-1], start, end)) if at >= 0]
     if not firsts:
         return []
     start = min(firsts)
@@ -149,7 +153,7 @@ def _whole(text: str, box: Box) -> str:
     return f"-({content})" if _MINUS.search(text, max(0, box.start - 8), box.start) else content
 
 
-_DENIED = re.compile(r"(?:\bnot|n't|\bnever|\bneither)(?: be| equal| equal to)?[\s$*(]{0,4}$")
+_DENIED = re.compile(r"n(?:(?<=\bn)(?:ot|ever|either)|'t)(?: be| equal| equal to)?[\s$*(]{0,4}$")
 _WITHDRAWN = re.compile(
     r"[\s.,;$*)\]\\]{0,8}(?:(?:wait|no|actually|hmm|oops|sorry|but)\b[\s,.:;!-]{0,3}){0,3}"
     r"(?:that|this|it)(?:'s| is| was)(?: actually)? (?:wrong|incorrect|not right|not correct|a mistake)"

@@ -28,12 +28,17 @@ _FILLERS = re.compile(
 )
 
 
+_NUMBER = re.compile(r"[ \t]{0,9}(-?[0-9]{1,30}(?:\.[0-9]{1,30})?)\.?\s{0,9}")
+
+
 def first_statement(rest: str) -> str:
     """The answer at the head of what follows an announcement; "" where there is none.
 
     >>> first_statement(" **12**, not 13. Done."), first_statement(" 12 or 13")
     ('12', '12 or 13')
     """
+    if (number := _NUMBER.fullmatch(rest, 0, REACH)) is not None:
+        return number[1]  # most statements
     rest = rest[:REACH].lstrip()
     if (fence := _CODE_FENCE.match(rest)) is not None:
         return fence[2].strip()

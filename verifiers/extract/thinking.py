@@ -62,7 +62,10 @@ def after_thoughts(response: str, marks: Marks = MARKS, opened: str = "") -> tup
         end = response.rfind(_FINAL)
         return (0, _CHANNEL) if end < 0 else (end + len(_FINAL), "")
     start, awaited = 0, closing_of.get(opened.lower(), "")
-    if not any(hint in response for hint in hints):
+    for hint in hints:
+        if hint in response:
+            break
+    else:  # most responses
         return 0, opened if awaited else ""
     for found in pattern.finditer(response):
         mark = found.group().lower()
@@ -93,10 +96,23 @@ def _compiled(
     opening one, and all closing marks; the last two in lower case."""
     lowered = [(opening.lower(), closing.lower()) for opening, closing in marks]
     longest_first = sorted({mark for pair in marks for mark in pair}, key=len, reverse=True)
-    # the first character as it is, so that the search skips to it
-    spelled = [f"{re.escape(mark[0])}(?i:{re.escape(mark[1:])})" for mark in longest_first]
+    spelled = [
+        f"{re.escape(first)}(?=[{re.escape(seconds)}])(?i:{'|'.join(re.escape(mark[1:]) for mark in group)})"
+        for first, seconds, group in _by_beginning(longest_first)
+    ]
     hints = frozenset(mark[0] if mark[0] == "<" else mark[:3] for mark in longest_first)
     return hints, re.compile("|".join(spelled)), dict(lowered), frozenset(closing for _, closing in lowered)
+
+
+def _by_beginning(marks: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    """Marks by their first character, with the second ones: the search skips to these, past `<<3*4=12>>` and `x < 5`."""
+    groups: dict[str, list[str]] = {}
+    for mark in marks:
+        groups.setdefault(mark[0], []).append(mark)
+    return [
+        (first, "".join(sorted({c for mark in group for c in (mark[1:2].lower(), mark[1:2].upper())})), group)
+        for first, group in groups.items()
+    ]
 
 
 _KNOWN = _compiled(tuple((opening, closing) for opening, closing in MARKS))

@@ -33,7 +33,7 @@ class Cursor:
         return token
 
     def next_is(self, kind: str, *texts: str) -> bool:
-        token = self.peek()
+        token = self.tokens[self.at] if self.at < len(self.tokens) else END
         return token.kind == kind and (not texts or token.text in texts)
 
     def expect(self, kind: str, text: str) -> None:
