@@ -217,6 +217,27 @@ def test_assertion_rows(best, tests, program, status):
     assert verdict.score == {"correct": 1.0, "unverifiable": None}.get(status, 0.0)
 
 
+CLOSE = "def check(candidate):\n    assert not abs(candidate(2) - 4) > 1e-6\n"
+EACH = "def check(candidate):\n    assert not any(abs(x - 4) > 1e-6 for x in candidate(2)['banana'])\n"
+NAN = "def f(x):\n    return float('nan')\n"
+
+
+@pytest.mark.parametrize(
+    "tests, program, score",
+    [
+        (CLOSE, NAN, 0.0),
+        (CLOSE, "def f(x):\n    return x * x\n", 1.0),
+        (EACH, "def f(x):\n    return {'banana': [float('nan')]}\n", 0.0),
+        (EACH, "def f(x):\n    return {'banana': [4.0]}\n", 1.0),
+        ("import math\ndef check(candidate):\n    assert math.isnan(candidate(0))\n", NAN, 1.0),
+        ("def check(candidate):\n    r = candidate(0)\n    assert r != r\n", NAN, 1.0),
+        ("def check(candidate):\n    assert not candidate(float('inf')) > 1\n", NAN, 1.0),
+    ],
+)
+def test_nan_is_right_only_where_the_tests_speak_of_it(best, tests, program, score):
+    assert best.verify(assertions(tests), "", program).score == score
+
+
 def test_helpers_of_the_prompt_are_the_prompts_not_the_candidates(best):
     prompt = 'def value(x):\n    return x * 2\n\ndef f(x):\n    """x with value(x) = 4"""\n'
     problem = assertions("assert value(f()) == 4\n", prompt=prompt)

@@ -186,6 +186,8 @@ def test_residues(residue: int, modulus: int, turns: int) -> None:
                  f"x = {modulus}k + {residue}, k \\in \\mathbb{{Z}}", f"x ≡ {residue} mod {modulus}"):  # fmt: skip
         assert equal(gold, text), text
     assert equal(str(residue), f"{residue} \\bmod {modulus}")
+    larger = residue + max(turns, 1) * modulus  # its value modulo m is another number
+    assert not equal(str(larger), f"{larger} \\bmod {modulus}")
     for text in (f"x \\equiv {residue + 1} \\pmod{{{modulus}}}", f"x \\equiv {residue} \\pmod{{{modulus + 1}}}",
                  f"x = {modulus}k + {residue + 1}, k \\in \\mathbb{{Z}}"):  # fmt: skip
         assert not equal(gold, text), text

@@ -48,6 +48,7 @@ class TestsLine(Line):
         self.checked, self.depth = False, 0
         self.follow, self.altered = follow, False
         """Whether to follow a function that returns a value in what it does to its arguments; whether one did that."""
+        self.returned_nan = False
         self.kinds: dict[str, type[Exception]] = {}
         self._changes: list[tuple[Any, Any]] = []
 
@@ -62,6 +63,7 @@ class TestsLine(Line):
         self._changes = []
 
     def changed(self, args: tuple, changed: Any, printed: str, value: Any) -> None:
+        self.returned_nan = self.returned_nan or _holds_nan(value)
         if changed and value is not None:
             self.altered = True
         follow = self.follow or value is None
@@ -189,6 +191,10 @@ def run_tests(job: dict, requests: FrameReader, answers: FrameWriter) -> int:
         if isinstance(check, types.FunctionType) and not line.checked and _takes_one(check):
             check(module.__dict__["candidate"])
         run_collected(module, line.calls > 0)
+        if line.returned_nan and not _speak_of_nan(job["setup"] + job["code"]):
+            raise AssertionError(
+                "the program returned NaN, which every comparison turns down and `not` lets pass"
+            )
     except BaseException as error:
         fault = isinstance(error, (_UnsendableError, UnsupportedError, ImportError))
         bad_tests = fault and not hasattr(error, "from_candidate")
@@ -275,6 +281,23 @@ def _statement_by_statement(source: str) -> types.CodeType:
 
 def _parse(source: str) -> Any:
     return compile(source, "tests.py", "exec", _ONLY_AST, dont_inherit=True)
+
+
+def _holds_nan(value: Any, depth: int = 4) -> bool:
+    if isinstance(value, (list, tuple, set, frozenset)) and depth:
+        return any(_holds_nan(item, depth - 1) for item in value)
+    if isinstance(value, dict) and depth:
+        return any(_holds_nan(item, depth - 1) for item in value.values())
+    return type(value) in (float, complex) and value != value
+
+
+def _speak_of_nan(source: str) -> bool:
+    """Whether tests expect a NaN anywhere: they name it, infinity, or compare something with itself."""
+    import re
+
+    return (
+        re.search(r"nan(?![a-z])|\binf(?:inity)?\b|isfinite|\b(\w+)\s*!=\s*\1\b", source.lower()) is not None
+    )
 
 
 def _failure(error: BaseException) -> bytes:

@@ -105,7 +105,7 @@ def _compiled(
 
 
 def _by_beginning(marks: Sequence[str]) -> list[tuple[str, str, list[str]]]:
-    """Marks by their first character, with the second ones: the search skips to these, past `<<3*4=12>>` and `x < 5`."""
+    """Marks by first character, with their second ones: the search skips to these, past `<<3*4=12>>`, `x < 5`."""
     groups: dict[str, list[str]] = {}
     for mark in marks:
         groups.setdefault(mark[0], []).append(mark)

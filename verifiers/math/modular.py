@@ -48,4 +48,11 @@ def modulo(tokens: list[Token]) -> Value | None:
         raise Unreadable("a modulus that is not a number")
     residue = expression(residues[0])
     value = Node("add", (residue, Node("mul", (modulus, sym("k")))))
-    return Family(Scalar(value), "k", residue=residue)
+    return Family(Scalar(value), "k", residue=residue if _is_reduced(residue, modulus) else None)
+
+
+def _is_reduced(residue: Node, modulus: Node) -> bool:
+    """Whether a residue may stand for its class: 2 (mod 5) and -1 (mod 5), not 12 (mod 5), which is 2."""
+    if residue.op != "num" or modulus.op != "num":
+        return True
+    return abs(residue.args[0]) < abs(modulus.args[0])

@@ -123,7 +123,7 @@ class Qualified:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A value for every integer `parameter`: kπ, k ∈ ℤ. `residue` is 3 where 3 (mod 8) was written."""
+    """A value for every integer `parameter`: kπ, k ∈ ℤ. `residue`: 3 of 3 (mod 8), None of 12 (mod 8)."""
 
     value: Value
     parameter: str

@@ -39,11 +39,15 @@ def digits_for_words(text: str) -> str | None:
 
     >>> digits_for_words("Twenty-one apples"), digits_for_words("two thirds"), digits_for_words("the first")
     ('21 apples', '2/3', None)
+    >>> digits_for_words("half"), digits_for_words("half an hour")
+    ('1/2', None)
     """
     words = text.replace("-", " ").split()
     if len(words) > 1 and words[0].lower() in ("negative", "minus"):
         number = digits_for_words(" ".join(words[1:]))
         return f"-{number}" if number is not None and number[0].isdigit() else None
+    if len(words) == 1 and words[0].lower() == "half":
+        return "1/2"
     if not words or words[0].lower() not in _FIRST:
         return None
     lower = [word.lower().rstrip(",") for word in words[:_MAX_WORDS]]
