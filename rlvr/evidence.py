@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from rlvr.config import EvidenceConfig
-from rlvr.config.data import fields
+from rlvr.config.data import fields, fill
 from rlvr.errors import UserError
 from rlvr.launch.deadline import within
 from rlvr.problems import identity
 from rlvr.problems.on_disk import stored
+from rlvr.problems.rows import value_at
 from rlvr.text import line
 from verifiers.messages import Message
 from verifiers.types import Problem
@@ -84,13 +85,16 @@ class Evidence:
     def _answer_to(self, shot: Problem) -> str:
         columns = {**shot.meta, "prompt": shot.prompt, "reference": shot.reference}
         for name in sorted(fields(self._answer)):
-            value = columns.get(name)
+            try:
+                value = value_at(columns, name)
+            except KeyError:
+                value = None
             if not isinstance(value, str | int | float):
                 raise EvidenceError(
                     f"evidence.answer: {{{name}}} of training problem {shot.id} is {value!r}; expected text. "
                     f"It has {', '.join(sorted(columns))}; evidence.examples can be written instead."
                 )
-        return self._answer.format_map(columns)
+        return fill(self._answer, lambda name: value_at(columns, name))
 
     def without_shots(self, train: Sequence[Problem]) -> Sequence[Problem]:
         """The training problems that are not shown as examples, in order."""

@@ -1,9 +1,19 @@
 """Rows of public data sets become problems as they lie: chat messages, nested columns, several files, known shapes."""
 
+import bz2
+import gzip
 import json
+import lzma
 
+import datasets
 import numpy as np
+import pandas
+import pyarrow
+import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from rlvr.config import SourceConfig
 from rlvr.problems import ProblemError, load, load_all
@@ -85,8 +95,6 @@ def test_messages_that_are_not_text_are_refused(cell, word):
 
 @pytest.mark.parametrize("extension", ["jsonl", "json", "parquet", "csv"])
 def test_messages_as_prompts_from_every_kind_of_file(tmp_path, extension):
-    import pandas
-
     rows = [{"prompt": MESSAGES, "reference": "6"}, {"prompt": [ASKED], "reference": "3"}]
     path = tmp_path / f"rows.{extension}"
     if extension == "jsonl":
@@ -124,3 +132,221 @@ def test_rows_of_code_sets_keep_their_system_message(tmp_path):
     file = jsonl(tmp_path / "rows.jsonl", [{"prompt": [SYSTEM, ASKED], "tests": tests}])
     (problem,) = load(from_keys(file=file, format="code"))
     assert (problem.prompt, problem.history) == ("And times 3?", (SYSTEM,))
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+ROWS = [{"q": f"What is {n} + {n}?", "a": 2 * n, "info": {"n": n}} for n in range(5)]
+KEYS = {"prompt": "q", "reference": "a"}
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
+FLAT = pandas.DataFrame(ROWS).drop(columns="info")
+
+
+def prompts(**keys):
+    return [problem.prompt for problem in load(from_keys(**KEYS, **keys))]
+
+
+WHOLE = [row["q"] for row in ROWS]
+
+
+def zst(path, text):
+    with pyarrow.output_stream(str(path), compression="zstd") as out:
+        out.write(text.encode())
+
+
+PACKERS = {
+    "rows.jsonl.gz": lambda path: path.write_bytes(gzip.compress(LINES.encode())),
+    "rows.jsonl.bz2": lambda path: path.write_bytes(bz2.compress(LINES.encode())),
+    "rows.ndjson.xz": lambda path: path.write_bytes(lzma.compress(LINES.encode())),
+    "rows.jsonl.zst": lambda path: zst(path, LINES),
+    "rows.json.zst": lambda path: zst(path, json.dumps(ROWS, indent=1)),
+    "rows.csv.gz": lambda path: FLAT.to_csv(path, index=False),
+    "rows.tsv.xz": lambda path: FLAT.to_csv(path, index=False, sep="\t"),
+    "rows.tsv": lambda path: FLAT.to_csv(path, index=False, sep="\t"),
+    "lines.json": lambda path: datasets.Dataset.from_list(ROWS).to_json(path),
+    "records.json": lambda path: FLAT.to_json(path, orient="records"),
+    "below.json": lambda path: path.write_text(json.dumps({"version": 1, "data": ROWS})),
+    "rows.parquet": lambda path: pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), path),
+    "saved": lambda path: datasets.Dataset.from_list(ROWS).save_to_disk(path, num_shards=2),
+    "with_format": lambda path: datasets.Dataset.from_list(ROWS).with_format("numpy").save_to_disk(path),
+}
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_files_as_the_libraries_write_them(tmp_path, name):
+    PACKERS[name](tmp_path / name)
+    problems = load(from_keys(file=str(tmp_path / name), **KEYS))
+    stem = name.partition(".")[0]
+    assert [(p.id, p.prompt, p.reference) for p in problems] == [
+        (f"{stem}-{n}", row["q"], str(row["a"])) for n, row in enumerate(ROWS)
+    ]
+
+
+def test_a_shard_of_a_saved_set_is_a_file_too(tmp_path):
+    datasets.Dataset.from_list(ROWS).save_to_disk(tmp_path / "saved", num_shards=2)
+    assert prompts(file=str(tmp_path / "saved" / "*.arrow")) == WHOLE
+
+
+def test_an_image_in_another_column_is_not_decoded(tmp_path):
+    features = datasets.Features(
+        {"q": datasets.Value("string"), "a": datasets.Value("int64"), "i": datasets.Image()}
+    )
+    rows = [{"q": row["q"], "a": row["a"], "i": {"bytes": b"not an image", "path": None}} for row in ROWS]
+    datasets.Dataset.from_list(rows, features=features).save_to_disk(tmp_path / "saved")
+    assert prompts(file=str(tmp_path / "saved")) == WHOLE
+
+
+def test_lists_and_globs_in_a_stated_order_with_ids_that_stay(tmp_path):
+    for number, row in enumerate(ROWS):
+        jsonl(tmp_path / f"part-{number}.jsonl", [row, {**row, "q": f"{row['q']} Again."}])
+    everything = load(from_keys(file="part-*.jsonl", **KEYS), base=tmp_path)
+    assert [p.id for p in everything[:4]] == ["part-0-0", "part-0-1", "part-1-0", "part-1-1"]
+    files = ["part-3.jsonl", "part-[0-1].jsonl", str(tmp_path / "part-3.jsonl")]
+    chosen = load(from_keys(file=files, **KEYS), base=tmp_path)
+    assert [p.id for p in chosen] == ["part-3-0", "part-3-1", "part-0-0", "part-0-1", "part-1-0", "part-1-1"]
+    assert {p.id for p in chosen} < {p.id for p in everything}
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "part-1.jsonl").rename(tmp_path / "sub" / "part-0.jsonl")
+    same = load(from_keys(file=["part-0.jsonl", "sub/part-0.jsonl"], limit=3, **KEYS), base=tmp_path)
+    assert [p.id for p in same] == ["part-0.jsonl-0", "part-0.jsonl-1", "sub/part-0.jsonl-0"]
+    assert [p.id for p in load(from_keys(file="**/part-0.jsonl", **KEYS), base=tmp_path)][2:] == [
+        "sub/part-0.jsonl-0",
+        "sub/part-0.jsonl-1",
+    ]
+
+
+def test_folders_of_shards_and_their_splits(tmp_path):
+    folder = tmp_path / "set"
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("# A set")
+    for number, rows in enumerate((ROWS[:2], ROWS[2:4])):
+        table = pyarrow.Table.from_pylist(rows)
+        pyarrow.parquet.write_table(table, folder / "data" / f"train-0000{number}-of-00002.parquet")
+    assert prompts(file=str(folder)) == WHOLE[:4]
+    assert prompts(file=str(folder), split="train") == WHOLE[:4]
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_pylist(ROWS[4:]), folder / "data" / "test-00000-of-00001.parquet"
+    )
+    assert prompts(file=str(folder), split="test") == WHOLE[4:]
+    assert load(from_keys(file=str(folder), split="test", **KEYS))[0].id == "set/data/test-00000-of-00001-0"
+    refused(from_keys(file=str(folder), **KEYS), "split is missing", "train, test")
+    refused(from_keys(file=str(folder), split="dev", **KEYS), "split 'dev' is not there", "train, test")
+
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "b.jsonl").write_text(LINES)
+    with gzip.open(tmp_path / "plain" / "a.jsonl.gz", "wt") as file:
+        file.write(json.dumps({"q": "First?", "a": 1}) + "\n")
+    assert prompts(file=str(tmp_path / "plain")) == ["First?", *WHOLE]
+    (tmp_path / "empty").mkdir()
+    refused(from_keys(file=str(tmp_path / "empty"), **KEYS), "the folder", "empty holds no .jsonl")
+
+
+def test_a_saved_dictionary_of_sets_needs_its_split(tmp_path):
+    whole = datasets.Dataset.from_list(ROWS)
+    datasets.DatasetDict({"train": whole, "test": whole.select([1])}).save_to_disk(tmp_path / "saved")
+    keys = {"file": str(tmp_path / "saved"), **KEYS}
+    assert [p.id for p in load(from_keys(split="test", **keys))] == ["saved-test-0"]
+    assert len(load(from_keys(split="train", **keys))) == 5
+    refused(from_keys(**keys), "problems.train.split is missing", "test, train")
+    refused(from_keys(split="dev", **keys), "problems.train.split 'dev'", "test, train")
+    whole.save_to_disk(tmp_path / "one")
+    refused(from_keys(file=str(tmp_path / "one"), split="test", **KEYS), "without splits")
+    with pytest.raises(ValidationError, match="`split` belongs to a dataset, or a folder"):
+        from_keys(file=["a.jsonl", "b.parquet"], split="test")
+    for nothing in ([], "", ["a.jsonl", " "]):
+        with pytest.raises(ValidationError, match="`file` names no file"):
+            from_keys(file=nothing)
+
+
+def test_errors_name_the_file_and_the_row_in_it(tmp_path):
+    good = jsonl(tmp_path / "good.jsonl", ROWS)
+    bad = jsonl(tmp_path / "bad.jsonl", [ROWS[0], {"q": "No answer?"}])
+    refused(from_keys(file=[good, bad], bad_rows=0, **KEYS), "bad.jsonl), row 1 (from 0): no column 'a'")
+    refused(from_keys(file=[good, str(tmp_path / "none.jsonl")], **KEYS), "there is no file", "none.jsonl")
+    refused(from_keys(file=str(tmp_path / "*.parquet"), **KEYS), "no file fits", "*.parquet")
+    packed = gzip.compress(LINES.encode() * 300)
+    for name, data in {
+        "torn.jsonl.gz": packed[: len(packed) // 2],
+        "no.jsonl.gz": LINES.encode(),
+        "no.jsonl.zst": b"plain text",
+        "no.jsonl.xz": b"plain text",
+        "no.arrow": b"plain text",
+        "latin.csv": b"q,a\ncaf\xe9,1\n",
+        "cells.csv": b"q,a\nx,1,2\n",
+        "quote.csv": b'q,a\n"x,1\n',
+        "object.json": b'{"a": [1]}',
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        refused(from_keys(file=str(tmp_path / name), **KEYS), "problems.train.file", name)
+    refused(from_keys(file=str(tmp_path / "cells.csv"), **KEYS), "cells.csv:2: found 3 cells; expected 2")
+    (tmp_path / "rows.parquet.gz").write_bytes(b"")
+    refused(from_keys(file=str(tmp_path / "rows.parquet.gz"), **KEYS), "'.parquet.gz'; expected .jsonl")
+
+
+def test_cells_of_csv_stay_as_they_are_written(tmp_path):
+    answers = [
+        "007",
+        "1.50",
+        "NA",
+        "None",
+        "nan",
+        "1e3",
+        "12345678901234567890123",
+        "1/2",
+        "x,y",
+        "a\nb",
+        "-3",
+    ]
+    path = tmp_path / "rows.csv"
+    pandas.DataFrame({"q": [f"Question {n}?" for n in range(len(answers))], "a": answers, "k": True}).to_csv(
+        path, index=False
+    )
+    problems = load(from_keys(file=str(path), where={"k": True}, **KEYS))
+    assert [p.reference for p in problems] == answers
+
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=20)
+
+
+@given(
+    st.lists(
+        st.tuples(words.filter(str.strip), words.filter(str.strip), st.lists(words, min_size=1, max_size=3)),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(deadline=None, max_examples=12, derandomize=True)
+def test_nested_rows_read_the_same_from_every_file(tmp_path_factory, drawn):
+    folder = tmp_path_factory.mktemp("rows")
+    rows = [
+        {
+            "chat": [
+                *({"role": "system", "content": text} for text in before),
+                {"role": "user", "content": asked},
+            ],
+            "model": {"gold": ["other", gold]},
+            "info": json.dumps({"n": number}),
+        }
+        for number, (asked, gold, before) in enumerate(drawn)
+    ]
+    jsonl(folder / "rows.jsonl", rows)
+    (folder / "rows.json").write_text(json.dumps(rows))
+    pandas.DataFrame(rows).to_parquet(folder / "pandas.parquet")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "arrow.parquet")
+    datasets.Dataset.from_list(rows).save_to_disk(folder / "saved")
+    texts = [{**row, "chat": json.dumps(row["chat"]), "model": json.dumps(row["model"])} for row in rows]
+    pandas.DataFrame(texts).to_csv(folder / "rows.csv", index=False)
+    keys = {"prompt": "chat", "reference": "{model.gold.-1}", "id": "info.n"}
+    for name in ("rows.jsonl", "rows.json", "pandas.parquet", "arrow.parquet", "saved", "rows.csv"):
+        problems = load(from_keys(file=str(folder / name), **keys))
+        assert [p.messages for p in problems] == [row["chat"] for row in rows], name
+        assert [p.reference for p in problems] == [row["model"]["gold"][-1] for row in rows], name
+        assert [p.id for p in problems] == [str(n) for n in range(len(rows))], name
+
+
+def test_paths_in_templates(tmp_path):
+    row = {"info": {"q": "2 + 2", "unit.name": "kg"}, "a.b": 4, "meta": json.dumps({"hint": ["x", "y"]})}
+    file = jsonl(tmp_path / "rows.jsonl", [row])
+    (problem,) = load(from_keys(file=file, prompt="{info.q} ({meta.hint.-1}) {{x}}", reference="a.b"))
+    assert (problem.prompt, problem.reference) == ("2 + 2 (y) {x}", "4")
+    refused(from_keys(file=file, prompt="{info.p}", reference="a.b"), "no column 'info.p'", "for `prompt`")

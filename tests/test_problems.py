@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rlvr import rollouts
 from rlvr.config import SourceConfig
-from rlvr.config.data import columns, fields
+from rlvr.config.data import columns, fields, fill
 from rlvr.problems import ProblemError, load, load_all, normalise, refuse_overlap
 from verifiers import Problem
 
@@ -208,14 +208,17 @@ def test_unreadable_files_are_named(tmp_path):
         ({}, "found none of them"),
         ({"file": "a.jsonl", "generator": "chain_sum"}, "found file and generator"),
         ({"dataset": "a/b", "world": "train"}, "found dataset and world"),
-        ({"file": "a.jsonl", "split": "test"}, "`split` belongs to a dataset; this source is a file"),
+        (
+            {"file": "a.jsonl", "split": "test"},
+            "`split` belongs to a dataset, or a folder; this source is a file",
+        ),
         ({"dataset": "a/b", "seed": 3}, "`seed` belongs to a generator"),
         ({"world": "train", "prompt": "q"}, "`prompt` is set by the world itself"),
         ({"file": "a.jsonl", "limit": 0}, "limit"),
         ({"file": "a.jsonl", "promt": "q"}, "promt"),
         ({"file": "a.jsonl", "prompt": "Q: {}"}, "empty braces"),
         ({"file": "a.jsonl", "prompt": "Q: {q"}, "is not a format string"),
-        ({"file": "a.jsonl", "prompt": "{q.__class__}"}, "plain {column}"),
+        ({"file": "a.jsonl", "prompt": "{q[key]}"}, "plain {column} or a path {column.key}"),
         ({"file": "a.jsonl", "prompt": "{q!r:>9}"}, "plain {column}"),
         ({"file": "a.jsonl", "reference": {}}, "names no column"),
     ],
@@ -235,13 +238,13 @@ def test_a_config_written_out_in_full_reads_back():
 @given(st.text(alphabet="{}ab!:.[]", max_size=8))
 @settings(deadline=None, max_examples=300, derandomize=True)
 def test_a_format_string_names_columns_or_is_refused(spec):
-    """What `columns` lets through, str.format_map can fill from exactly these columns."""
+    """What `columns` lets through, `fill` can fill from exactly these columns."""
     try:
         needed = columns(spec)
     except ValueError:
         return
     if "{" in spec or "}" in spec:
-        spec.format_map(dict.fromkeys(needed, "x"))
+        fill(spec, dict.fromkeys(needed, "x").__getitem__)
         assert fields(spec) == needed
     else:
         assert needed == {spec}

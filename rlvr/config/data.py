@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -15,9 +16,13 @@ NAMING = ("columns", "code")
 FORMATS = (*NAMING, "humaneval", "mbpp", "apps", "livecodebench")
 KINDS = ("dataset", "file", "generator", "world")
 OWN_KEYS = {
-    "dataset": ("subset", "split", "revision"),
+    "dataset": ("subset", "revision"),
     "generator": ("parameters", "size", "seed"),
 }
+
+
+FILES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".arrow", ".ndjson")
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 
 class SourceConfig(Section):
@@ -31,11 +36,14 @@ class SourceConfig(Section):
 
     dataset: str | None = Field(default=None, description="name of a data set on the Hub")
     subset: str | None = Field(default=None, description="its configuration, if it has several")
-    split: str | None = Field(default=None, description='its split; slices such as "test[:200]" work')
+    split: str | None = Field(
+        default=None, description='its split, or a folder\'s; of a data set, slices such as "test[:200]" work'
+    )
     revision: str | None = Field(default=None, description="its commit, tag or branch")
-    file: str | None = Field(
+    file: str | tuple[str, ...] | None = Field(
         default=None,
-        description="local .jsonl, .json, .parquet or .csv; with `dataset`: a copy of it, read instead",
+        description="local .jsonl, .json, .parquet, .csv (.gz, .bz2, .xz, .zst), a glob, a folder of them or one that "
+        "`datasets` saved, or a list of these; with `dataset`: a copy of it, read instead",
     )
     generator: str | None = Field(default=None, description="name of a reasoning_gym task")
     parameters: dict[str, Any] = Field(default={}, description="parameters of the reasoning_gym task")
@@ -82,6 +90,10 @@ class SourceConfig(Section):
                 f"a source is one of {', '.join(KINDS)} (a file may be given with a dataset); "
                 f"found {' and '.join(kinds) or 'none of them'}"
             )
+        if self.file is not None and not all(name.strip() for name in self.files or [""]):
+            raise ValueError("`file` names no file")
+        if "dataset" not in kinds and not self._may_be_folder():
+            self._refuse(("split",), f"belongs to a dataset, or a folder; this source is a {kinds[-1]}")
         for kind, keys in OWN_KEYS.items():
             if kind not in kinds:
                 self._refuse(keys, f"belongs to a {kind}; this source is a {kinds[-1]}")
@@ -102,6 +114,14 @@ class SourceConfig(Section):
             columns(spec)
         return self
 
+    def _may_be_folder(self) -> bool:
+        return any(stem(name) == Path(name).name for name in self.files)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file, or the files."""
+        return (self.file,) if isinstance(self.file, str) else self.file or ()
+
     def _refuse(self, keys: tuple[str, ...], why: str) -> None:
         for key in keys:
             if getattr(self, key) != type(self).model_fields[key].default:
@@ -110,8 +130,11 @@ class SourceConfig(Section):
     @property
     def label(self) -> str:
         """Short name of the source, the stem of its problems' ids."""
-        if self.file is not None:
-            return Path(self.file).stem
+        if self.files:
+            names = dict.fromkeys(
+                stem(name).strip("*?[]{}-_. ") or Path(name).parent.name for name in self.files
+            )
+            return "+".join(names)
         if self.generator is not None:
             return f"{self.generator}-{self.seed}"
         if self.world is not None:
@@ -190,6 +213,17 @@ class EvidenceConfig(Section):
         return self
 
 
+def stem(name: str) -> str:
+    """A file's name without the suffixes of its kind and its compression.
+
+    >>> stem("data/train.jsonl.gz"), stem("data/gsm8k.v2")
+    ('train', 'gsm8k.v2')
+    """
+    path = Path(name)
+    path = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+    return path.stem if path.suffix.lower() in FILES else path.name
+
+
 def columns(spec: str) -> frozenset[str]:
     """The columns that a column name, or a format string with {columns}, reads.
 
@@ -216,6 +250,18 @@ def fields(text: str) -> frozenset[str]:
             raise ValueError(
                 f"{text!r} has empty braces; name a column, or write {{{{}}}} for literal braces"
             )
-        if form or conversion or "." in name or "[" in name:
-            raise ValueError(f"{text!r}: expected plain {{column}} in braces, without format or attribute")
+        if form or conversion or "[" in name:
+            raise ValueError(
+                f"{text!r}: expected plain {{column}} or a path {{column.key}} in braces, without format or brackets"
+            )
     return frozenset(str(name) for name, _, _ in found)
+
+
+def fill(text: str, value_of: Callable[[str], Any]) -> str:
+    """A format string that `fields` accepts, with the value of each name as text.
+
+    >>> fill("{a.b} + {{c}}", {"a.b": 2}.__getitem__)
+    '2 + {c}'
+    """
+    parts = Formatter().parse(text)
+    return "".join(said + ("" if name is None else str(value_of(name))) for said, name, _, _ in parts)

@@ -17,7 +17,8 @@ from rlvr import worlds
 from rlvr.config.data import SourceConfig
 from rlvr.problems.mapping import Mapper, RowProblem
 from rlvr.problems.on_disk import stored
-from rlvr.problems.sources import MAX_DRAWS, ProblemError, Rows, rows, short
+from rlvr.problems.rows import ProblemError, Rows, short
+from rlvr.problems.sources import MAX_DRAWS, rows
 from verifiers.types import Problem
 
 BAD_SHOWN = 5
@@ -174,7 +175,7 @@ def _chosen(
         order = list(range(len(found)))
         random.Random(source.shuffle_seed).shuffle(order)
         problems = (found[i] for i in order)
-    at = f"{where} ({source.file or source.label})"
+    at = f"{where} ({', '.join(source.files) or source.label})"
     chosen = stored(_distinct(islice(problems, source.limit), at))
     if not chosen:
         if bad is not None:
@@ -234,17 +235,17 @@ class _BadRows:
 
 
 def _parse(
-    source: SourceConfig, where: str, numbered: Rows, bad: _BadRows, base: Path | None = None
+    source: SourceConfig, where: str, found: Rows, bad: _BadRows, base: Path | None = None
 ) -> Iterator[Problem]:
     """Map rows to problems; those that cannot be one are entered in `bad`."""
     mapper = Mapper(source, where)
     problem_of = mapper.reader(base)
-    for number, row in numbered:
-        if source.where and not mapper.keeps(number, row):
+    for place, row in found:
+        if source.where and not mapper.keeps(place, row):
             continue
         bad.read += 1
         try:
-            problem = problem_of(number, row)
+            problem = problem_of(place, row)
         except RowProblem as error:
             bad.add(error)
             continue

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rlvr.config.data import SourceConfig, columns, is_format
-from rlvr.problems.sources import ProblemError, Row, short
+from rlvr.config.data import SourceConfig, columns, fill, is_format
+from rlvr.problems.rows import Place, ProblemError, Row, is_blank, short, value_at
 from verifiers import registry
 from verifiers.code.datasets import READERS, read
 from verifiers.code.formats import BadReferenceError
@@ -21,36 +20,6 @@ class RowProblem(ProblemError):  # noqa: N818
     """One row cannot be a problem; the others may be."""
 
 
-_MISSING = object()
-
-
-def value_at(row: Row, path: str) -> Any:
-    """The value of a column, or at a path into one (`messages.0.content`), through texts of JSON too.
-
-    Raises KeyError(path) where there is none.
-    """
-    if path in row:
-        return row[path]
-    value: Any = row
-    for part in path.split("."):
-        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-            try:
-                value = json.loads(value)
-            except (ValueError, RecursionError):
-                raise KeyError(path) from None
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif (
-            isinstance(value, list | tuple)
-            and part.lstrip("-").isdecimal()
-            and -len(value) <= int(part) < len(value)
-        ):
-            value = value[int(part)]
-        else:
-            raise KeyError(path)
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class Mapper:
     """Reads problems from rows; its errors name the source, the row and the column."""
@@ -58,14 +27,13 @@ class Mapper:
     source: SourceConfig
     where: str
 
-    def fault(self, number: int, found: str, expected: str, row: Row | None = None) -> RowProblem:
+    def fault(self, place: Place, found: str, expected: str, row: Row | None = None) -> RowProblem:
         found_columns = f"; columns found: {', '.join(map(str, row))}" if row is not None else ""
-        origin = self.source.file or self.source.label
         return RowProblem(
-            f"{self.where} ({origin}), row {number} (from 0): {found}; expected {expected}{found_columns}"
+            f"{self.where} ({place.source}), row {place.number} (from 0): {found}; expected {expected}{found_columns}"
         )
 
-    def reader(self, base: Path | None = None) -> Callable[[int, Row], Problem]:
+    def reader(self, base: Path | None = None) -> Callable[[Place, Row], Problem]:
         """The function that makes a problem of a row, as the source's `format` says. It raises RowProblem."""
         if self.source.format == "columns":
             return self._columns()
@@ -73,56 +41,55 @@ class Mapper:
             return self._naming(self._code)
         if self.source.format in READERS:
             known = READERS[self.source.format]
-            return self._naming(lambda number, row: known(row))
+            return self._naming(lambda place, row: known(row))
         return self._naming(self._own(base))
 
-    def keeps(self, number: int, row: Row) -> bool:
+    def keeps(self, place: Place, row: Row) -> bool:
         """Whether the row fits the source's `where`."""
         for column, wanted in self.source.where.items():
             try:
                 value = value_at(row, column)
             except KeyError:
-                raise self.fault(number, f"no column {column!r}", "it, for `where`", row) from None
+                raise self.fault(place, f"no column {column!r}", "it, for `where`", row) from None
             if value not in (wanted if isinstance(wanted, list) else [wanted]):
                 return False
         return True
 
-    def cell(self, key: str, spec: str) -> Callable[[int, Row], Any]:
+    def cell(self, key: str, spec: str) -> Callable[[Place, Row], Any]:
         """A function that reads a column, a path or a format string from a row; the config's `key` names it."""
         needed = sorted(columns(spec))
-        formatted = is_format(spec)
 
-        def cell_of(number: int, row: Row) -> Any:
-            value: Any = None
+        def cell_of(place: Place, row: Row) -> Any:
+            values: dict[str, Any] = {}
             for column in needed:
                 try:
-                    value = value_at(row, column)
+                    value = values[column] = value_at(row, column)
                 except KeyError:
-                    raise self.fault(number, f"no column {column!r}", f"it, for `{key}`", row) from None
-                if _blank(value):
-                    raise self.fault(number, f"{column!r} is {value!r}", f"a value for `{key}`")
-            return spec.format_map(row) if formatted else value
+                    raise self.fault(place, f"no column {column!r}", f"it, for `{key}`", row) from None
+                if is_blank(value):
+                    raise self.fault(place, f"{column!r} is {value!r}", f"a value for `{key}`")
+            return fill(spec, values.__getitem__) if is_format(spec) else values[spec]
 
         return cell_of
 
-    def reference(self) -> Callable[[int, Row], Any]:
+    def reference(self) -> Callable[[Place, Row], Any]:
         """A function that reads the reference. In a mapping, `key?` is left out where its column is empty."""
         specs = self.source.reference
         if isinstance(specs, str):
             cell = self.cell("reference", specs)
-            return lambda number, row: _as_reference(cell(number, row))
+            return lambda place, row: _as_reference(cell(place, row))
         cells = [(key, columns(spec), self.cell(f"reference.{key}", spec)) for key, spec in specs.items()]
 
-        def mapped(number: int, row: Row) -> dict[str, Any]:
+        def mapped(place: Place, row: Row) -> dict[str, Any]:
             return {
-                key.removesuffix("?"): cell(number, row)
+                key.removesuffix("?"): cell(place, row)
                 for key, needed, cell in cells
-                if not (key.endswith("?") and any(_blank(_value(row, column)) for column in needed))
+                if not (key.endswith("?") and any(is_blank(_value(row, column)) for column in needed))
             }
 
         return mapped
 
-    def _columns(self) -> Callable[[int, Row], Problem]:
+    def _columns(self) -> Callable[[Place, Row], Problem]:
         """Columns that are neither prompt, reference nor id become `meta`."""
         source = self.source
         prompt_of, reference_of = self.cell("prompt", source.prompt), self.reference()
@@ -131,32 +98,32 @@ class Mapper:
         spent = frozenset().union(*map(columns, (source.prompt, *specs)), [source.id])
         spent |= {str(path).partition(".")[0] for path in spent}
 
-        def problem(number: int, row: Row) -> Problem:
-            history, text = self._asked(number, prompt_of(number, row))
-            reference = reference_of(number, row)
-            name = self._name(number, None if id_of is None else str(id_of(number, row)))
+        def problem(place: Place, row: Row) -> Problem:
+            history, text = self._asked(place, prompt_of(place, row))
+            reference = reference_of(place, row)
+            name = self._name(place, None if id_of is None else str(id_of(place, row)))
             meta = {key: row[key] for key in row if key not in spent}
-            return self._checked(number, Problem(name, text, reference, meta, history=history))
+            return self._checked(place, Problem(name, text, reference, meta, history=history))
 
         return problem
 
-    def _asked(self, number: int, prompt: Any) -> tuple[tuple[Message, ...], str]:
+    def _asked(self, place: Place, prompt: Any) -> tuple[tuple[Message, ...], str]:
         """The messages before the question, and the question."""
         try:
             found = conversation(prompt)
         except MessagesError as error:
-            raise self.fault(number, f"the prompt's {error}", "messages of text, one of the user") from None
+            raise self.fault(place, f"the prompt's {error}", "messages of text, one of the user") from None
         if found is None and not isinstance(prompt, str):
-            raise self.fault(number, f"the prompt is {short(prompt)}", "text, or messages {role, content}")
+            raise self.fault(place, f"the prompt is {short(prompt)}", "text, or messages {role, content}")
         history, text, replies = found or ((), prompt, ())
         if replies:
             expected = "the user's: a prompt ends with the question, and an answer in the data is not shown"
-            raise self.fault(number, f"the prompt's last message is the {replies[-1]['role']}'s", expected)
-        if _blank(text):
-            raise self.fault(number, f"the prompt is {text!r}", "a question")
+            raise self.fault(place, f"the prompt's last message is the {replies[-1]['role']}'s", expected)
+        if is_blank(text):
+            raise self.fault(place, f"the prompt is {text!r}", "a question")
         return history, text
 
-    def _code(self, number: int, row: Row) -> Problem:
+    def _code(self, place: Place, row: Row) -> Problem:
         """A row of a code set; what the source names is not looked for."""
         source = self.source
         named = {}
@@ -165,15 +132,15 @@ class Mapper:
             ("reference", "reference", source.reference),
         ):
             if spec != default:
-                named[key] = self.cell(key, str(spec))(number, row)
-        identity = None if source.id is None else self.cell("id", source.id)(number, row)
+                named[key] = self.cell(key, str(spec))(place, row)
+        identity = None if source.id is None else self.cell("id", source.id)(place, row)
         return read(row, named.get("prompt"), named.get("reference"), identity)
 
-    def _own(self, base: Path | None) -> Callable[[int, Row], Problem]:
+    def _own(self, base: Path | None) -> Callable[[Place, Row], Problem]:
         """A reader of the user's own: a row → a Problem, or a mapping with `prompt` and `reference`."""
         reader = own_reader(self.source.format, self.where, base)
 
-        def problem(number: int, row: Row) -> Problem:
+        def problem(place: Place, row: Row) -> Problem:
             found = reader(dict(row))
             if isinstance(found, Mapping):
                 unknown = set(found) - {"id", "prompt", "reference", "meta"}
@@ -192,28 +159,28 @@ class Mapper:
 
         return problem
 
-    def _naming(self, reader: Callable[[int, Row], Problem]) -> Callable[[int, Row], Problem]:
-        """`reader`, with errors that name the row, and an id from the row's number where it has none."""
+    def _naming(self, reader: Callable[[Place, Row], Problem]) -> Callable[[Place, Row], Problem]:
+        """`reader`, with errors that name the row, and an id from the row's place where it has none."""
 
-        def problem(number: int, row: Row) -> Problem:
+        def problem(place: Place, row: Row) -> Problem:
             try:
-                found = reader(number, row)
+                found = reader(place, row)
             except BadReferenceError as error:
-                raise self.fault(number, str(error), "tests that can be read") from None
+                raise self.fault(place, str(error), "tests that can be read") from None
             except KeyError as error:
                 raise self.fault(
-                    number, f"no column {error}", f"it, for format {self.source.format}", row
+                    place, f"no column {error}", f"it, for format {self.source.format}", row
                 ) from None
-            return self._checked(number, replace(found, id=self._name(number, found.id)))
+            return self._checked(place, replace(found, id=self._name(place, found.id)))
 
         return problem
 
-    def _name(self, number: int, identity: str | None) -> str:
-        return identity or f"{self.source.label}-{number}"
+    def _name(self, place: Place, identity: str | None) -> str:
+        return identity or place.id
 
-    def _checked(self, number: int, problem: Problem) -> Problem:
+    def _checked(self, place: Place, problem: Problem) -> Problem:
         if not all(_encodable(message["content"]) for message in problem.messages):
-            raise self.fault(number, "the prompt holds half a surrogate pair", "text that UTF-8 can hold")
+            raise self.fault(place, "the prompt holds half a surrogate pair", "text that UTF-8 can hold")
         return problem
 
 
@@ -230,10 +197,6 @@ def own_reader(spec: str, where: str, base: Path | None) -> Callable[[dict[str, 
     if not callable(found) or isinstance(found, type):
         raise ProblemError(f"{where}.format: {spec!r} is {short(found)}; expected a function of a row")
     return found
-
-
-def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _as_reference(value: Any) -> Any:
