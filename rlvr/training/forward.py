@@ -14,6 +14,7 @@ from rlvr.training import attention
 from rlvr.training.head import Selected, add_selected_head
 from rlvr.training.malloc import keep_freed_memory
 from rlvr.training.packing import Prompted, pack
+from rlvr.training.reach import reaches
 
 
 class Forward:
@@ -40,6 +41,7 @@ class Forward:
         self.kind: attention.Kind | None
         self.kind, self.why = choose_attention(plain[0], balances)
         packed = "padded, one row per completion" if self.kind is None else f"packed, attention {self.kind}"
+        self.reaches = reaches(plain[0].config.get_text_config())
         say(f"The update runs {packed}: {self.why}")
         for model in plain:
             if self.kind is not None:
@@ -54,7 +56,7 @@ class Forward:
         Args:
             logprobs: False: values alone.
         """
-        packed = pack(groups, self.accelerator.device, self.kind)
+        packed = pack(groups, self.accelerator.device, self.kind, self.reaches)
         router = {"output_router_logits": True} if self.balances and logprobs else {}
         with self.accelerator.autocast():
             answer = model(

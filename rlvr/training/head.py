@@ -81,7 +81,8 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
     ) -> Any:
         if select is None:
             return original(*args, **kwargs)
-        outputs = self.base_model(*args, use_cache=False, **kwargs)
+        body = self.base_model if self.base_model is not self else self.model  # Llama 4 is its own base model
+        outputs = body(*args, use_cache=False, **kwargs)
         hidden = outputs.last_hidden_state.flatten(0, 1)[select]
         value_head = getattr(self, "value_head", None)
         values = None if value_head is None else value_head(hidden)
