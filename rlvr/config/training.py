@@ -185,7 +185,8 @@ class TrainConfig(Section):
     max_drift: float = Field(
         default=0.05,
         ge=0,
-        description="warn if sampler and trainer differ by more nats per token than this (mean of a step)",
+        description="warn if sampler and trainer differ by more nats per token than this (mean of a step), and stop at "
+        "ten times as much; 0: warn of every difference, stop at none",
     )
     learning_rate: float = Field(default=1e-6, gt=0, description="peak learning rate of AdamW")
     shaping: ShapingConfig = Field(

@@ -14,7 +14,8 @@ import torch
 
 from rlvr.exact.table import Reached
 from rlvr.policy import Policy
-from rlvr.sampling.prefix import Prefix, advance, prefill
+from rlvr.sampling.abilities import begin
+from rlvr.sampling.prefix import Prefix, advance
 
 FLOOR = 1e-5
 PROMPTS_AT_ONCE = 16
@@ -60,7 +61,7 @@ def _expand(
 ) -> list[Reached]:
     """Level by level; a row is a prefix, with its log-probability under each policy (policies, rows)."""
     stops = torch.tensor(policies[0].stop_ids, device=policies[0].device)
-    prefixes: list[Prefix] = [prefill(policy, prompts) for policy in policies]
+    prefixes: list[Prefix] = [begin(policy, prompts) for policy in policies]
     owner = list(range(len(prompts)))
     written: list[list[int]] = [[] for _ in prompts]
     logp = torch.zeros(len(policies), len(prompts), dtype=torch.float64, device=stops.device)

@@ -1,27 +1,30 @@
-"""What of the engine a model can use, found out by decoding a few tokens both ways, once per model.
+"""What of the engine a model can use, found out by decoding a few tokens each way, once per model, and holding every
+distribution against plain forward passes over the whole text of a row alone.
 
 Every causal language model that transformers loads can be sampled from. One that cannot share prompts gets a copy of
-the prompt in each row; one that cannot ignore padding is given prompts of one length at a time; one that keeps no cache
-reads its text again for every token. The log says which, and why.
+the prompt in each row; one that cannot ignore padding is given prompts of one length at a time; one whose cache is
+wrong, or that keeps none, reads its text again for every token. The log says which, and why.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 import torch
 from transformers import Cache, PreTrainedModel
 
 from rlvr.policy import Policy, PolicyError
-from rlvr.sampling.prefix import advance, base_model, prefill
+from rlvr.sampling.prefix import Prefix, Selector, advance, base_model, prefill
+from rlvr.sampling.rounding import Tolerance, apart
 from rlvr.sampling.shared import Decoder, UnsupportedError
 
-PROMPTS = [[1, 2, 3, 4, 5, 6], [7, 8, 9]]
-NEXT = [[8, 9], [10, 11]]
+PROMPTS = [[1, 2, 3, 4, 5, 6], [7, 8, 9], [3, 5, 4]]
+NEXT = [[8, 10, 6], [9, 11, 2]]
+"""The tokens that are read after the prompts, one of each at a time."""
 
 log = logging.getLogger("rlvr.sampling")
 _known: WeakKeyDictionary[PreTrainedModel, Abilities] = WeakKeyDictionary()
@@ -31,60 +34,138 @@ _known: WeakKeyDictionary[PreTrainedModel, Abilities] = WeakKeyDictionary()
 class Abilities:
     """What a model can do, and what a row of its cache takes."""
 
-    why_unshared: str | None
-    """Why it cannot be decoded on shared prefixes; None where it can."""
+    why_uncached: str | None
+    """Why its text is read again for every token; None where it has a cache that can be used."""
+    selector: Selector
+    """The method that selects rows of its cache."""
     why_unpadded: str | None
     """Why prompts of different lengths cannot be read together; None where they can."""
+    why_unshared: str | None
+    """Why it cannot be decoded on shared prefixes; None where it can."""
     bytes_per_row: int
     bytes_per_token: int
 
 
 def abilities(policy: Policy) -> Abilities:
-    """Those of the policy's model."""
+    """Those of the policy's model.
+
+    Raises:
+        PolicyError: no way of reading it gives the distributions of its plain forward pass.
+    """
     model = base_model(policy.model)
     if model not in _known:
         _known[model] = found = _find(policy)
-        if found.why_unshared is not None:
-            log.warning(
-                "%s: sampling gives each row a copy of its prompt: %s", policy.source, found.why_unshared
-            )
-        if found.why_unpadded is not None:
-            log.warning(
-                "%s: sampling reads prompts of one length at a time: %s", policy.source, found.why_unpadded
-            )
+        for what, why in (
+            ("reads the whole text again for every token, which is slow", found.why_uncached),
+            ("gives each row a copy of its prompt", found.why_unshared),
+            ("reads prompts of one length at a time", found.why_unpadded),
+        ):
+            if why is not None:
+                log.warning("%s: sampling %s: %s", policy.source, what, why)
     return _known[model]
+
+
+def begin(policy: Policy, prompts: Sequence[Sequence[int]]) -> Prefix:
+    """Read each prompt once, with a cache where the model has one that can be used."""
+    able = abilities(policy)
+    return prefill(policy, prompts, able.why_uncached is None, able.selector)
 
 
 @torch.no_grad()
 def _find(policy: Policy) -> Abilities:
-    model = base_model(policy.model)
+    plain = _Plain(policy)
+    selector, why_uncached = _cache(plain)
+    cached = why_uncached is None
+    if wrong := None if cached else _tried(lambda: plain.decoded([1], cached=False)):
+        raise PolicyError(
+            f"model {policy.source}: cannot be sampled from: read again for every token, {wrong}"
+        )
+    why_unpadded = _tried(lambda: plain.decoded([0, 1], cached))
+    why_unshared = (
+        "its cache cannot be used" if why_uncached else _why_not_shared_by_config(base_model(policy.model))
+    )
     return Abilities(
-        why_unpadded=_why_not_padded(policy),
-        why_unshared=_why_not_shared_by_config(model) or _why_not_shared_by_trial(policy),
-        **_footprint(policy),
+        why_uncached=why_uncached,
+        selector=selector,
+        why_unpadded=f"with padding {why_unpadded}" if why_unpadded else None,
+        why_unshared=why_unshared or _tried(lambda: _shared(plain)),
+        **_footprint(policy, cached),
     )
 
 
-def _why_not_padded(policy: Policy) -> str | None:
-    """A prompt read beside a longer one, and by itself, against plain forward passes over the whole text.
+def _cache(plain: _Plain) -> tuple[Selector, str | None]:
+    """How rows of its cache are selected, and why the cache cannot be used, where that is so."""
+    selectors = get_args(Selector)
+    if wrong := _tried(lambda: plain.decoded([1], cached=True)):
+        return selectors[0], f"with its cache {wrong}"
+    reasons = []
+    for selector in selectors:
+        reason = _tried(lambda selector=selector: plain.decoded([1, 2], cached=True, selector=selector))
+        if reason is None:
+            return selector, None
+        reasons.append(f"{selector}: {reason}")
+    return selectors[0], f"rows of its cache cannot be selected ({'; '.join(reasons)})"
 
-    Raises:
-        PolicyError: its cache cannot be trusted.
-    """
-    together, alone, text = prefill(policy, PROMPTS), prefill(policy, PROMPTS[1:]), list(PROMPTS[1])
-    reason = None
-    for tokens in ([], *NEXT):
-        if tokens:
-            advance(policy, together, torch.tensor(tokens, device=policy.device))
-            advance(policy, alone, torch.tensor(tokens[1:], device=policy.device))
-        text += tokens[1:]
-        ids = torch.tensor([text], device=policy.device)
-        plain = policy.model(input_ids=ids, use_cache=False).logits[:, -1].float()
-        if differ := _differ(policy, alone.logits, plain):
-            raise PolicyError(f"model {policy.source}: cannot be sampled from: with its cache {differ}")
-        if reason is None and (differ := _differ(policy, together.logits[1:], plain)):
-            reason = f"with padding {differ}"
-    return reason
+
+def _tried(attempt: Callable[[], str | None]) -> str | None:
+    """Why a way of reading cannot be taken: what differs, or what the model's own code raises on it."""
+    try:
+        return attempt()
+    except UnsupportedError as reason:
+        return str(reason)
+    except Exception as error:  # of the model's code, which no class of exceptions is common to
+        return f"it raises {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+
+
+@dataclass(slots=True)
+class _Plain:
+    """The rows of the trial, each read alone by the model's plain forward pass."""
+
+    policy: Policy
+    rows: list[torch.Tensor] = field(init=False)
+    """Per row (tokens, vocabulary): log-probabilities after each of its tokens."""
+    tolerance: Tolerance = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = self._read()
+        self.tolerance = Tolerance(
+            self.policy.model,
+            lambda: max(apart(one, two) for one, two in zip(self._read(), self.rows, strict=True)),
+        )
+
+    def _read(self) -> list[torch.Tensor]:
+        texts = [[*prompt, *(tokens[row] for tokens in NEXT)] for row, prompt in enumerate(PROMPTS)]
+        every = (torch.tensor([text], device=self.policy.device) for text in texts)
+        return [
+            self.policy.model(input_ids=ids, use_cache=False).logits[0].float().log_softmax(-1)
+            for ids in every
+        ]
+
+    def differ(self, logits: torch.Tensor, rows: Sequence[int], read: int) -> str | None:
+        """Whether (rows, vocabulary) logits are not those of `rows` after so many tokens of `NEXT`, in words."""
+        expected = torch.stack([self.rows[row][len(PROMPTS[row]) - 1 + read] for row in rows])
+        found = self.tolerance.exceeded(apart(logits.float().log_softmax(-1), expected))
+        return found and f"its log-probabilities differ by {found}"
+
+    def decoded(self, rows: Sequence[int], cached: bool, selector: Selector | None = None) -> str | None:
+        """What differs where `rows` are decoded together; and, with a selector, in another order and repeated."""
+        prompts = [PROMPTS[row] for row in rows]
+        if selector is None:
+            prefix = prefill(self.policy, prompts, cached)
+            found = self.differ(prefix.logits, rows, 0)
+            return found or self._go_on(prefix, rows, 1) or self._go_on(prefix, rows, 2)
+        for order in ([1, 0], [0, 0, 1]):  # the same number of rows, and another
+            prefix = prefill(self.policy, prompts, cached, selector)
+            found = self._go_on(prefix, rows, 1)
+            prefix.select(torch.tensor(order, device=self.policy.device))
+            if found := found or self._go_on(prefix, [rows[place] for place in order], 2):
+                return found
+        return None
+
+    def _go_on(self, prefix: Prefix, rows: Sequence[int], read: int) -> str | None:
+        tokens = torch.tensor([NEXT[read - 1][row] for row in rows], device=self.policy.device)
+        advance(self.policy, prefix, tokens)
+        return self.differ(prefix.logits, rows, read)
 
 
 def _why_not_shared_by_config(model: PreTrainedModel) -> str | None:
@@ -99,43 +180,27 @@ def _why_not_shared_by_config(model: PreTrainedModel) -> str | None:
     return None
 
 
-def _why_not_shared_by_trial(policy: Policy) -> str | None:
-    plain = prefill(policy, PROMPTS)
-    if plain.cache is None:
+def _shared(plain: _Plain) -> str | None:
+    """Why it cannot be decoded on shared prefixes, by trial; of prompts of different lengths."""
+    policy, rows = plain.policy, [0, 1]
+    cache = prefill(policy, PROMPTS[:2]).cache
+    if cache is None:
         return "it keeps no cache of transformers' kind and reads its text again for every token"
-    if other := {type(layer).__name__ for layer in plain.cache.layers} - {"DynamicLayer"}:
+    if other := {type(layer).__name__ for layer in cache.layers} - {"DynamicLayer"}:
         return f"its cache has layers of kind {', '.join(sorted(other))}"
     decoder = Decoder(policy, slots=2, capacity=2)
-    block = decoder.load(PROMPTS, [0, 1])
+    block = decoder.load(PROMPTS[:2], rows)
     decoder.place([(block, 0), (block, 1)])
     for step, tokens in enumerate(NEXT):
-        advance(policy, plain, torch.tensor(tokens, device=policy.device))
-        try:
-            logits = decoder.step(tokens, [step, step], [len(p) for p in PROMPTS])
-        except UnsupportedError as reason:
-            return str(reason)
-        if differ := _differ(policy, logits.float(), plain.logits):
+        logits = decoder.step(tokens[:2], [step, step], [len(p) for p in PROMPTS[:2]])
+        if differ := plain.differ(logits, rows, step + 1):
             return f"there {differ}"
     return None
 
 
-def _differ(policy: Policy, these: torch.Tensor, those: torch.Tensor) -> str | None:
-    found = (these - those).abs().max().item()
-    allowed = 64 * _rounding(policy) * those.abs().max().item()
-    if found <= allowed:
-        return None
-    return f"its logits differ by {found:.2g}, where rounding explains {allowed:.2g}"
-
-
-def _rounding(policy: Policy) -> float:
-    kind = policy.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else policy.model.dtype
-    return max(torch.finfo(dtype).eps, torch.finfo(policy.model.dtype).eps)
-
-
-def _footprint(policy: Policy) -> dict[str, int]:
+def _footprint(policy: Policy, cached: bool) -> dict[str, int]:
     """Bytes that a row takes whatever its length, and per token."""
-    prefix = prefill(policy, PROMPTS)
+    prefix = prefill(policy, PROMPTS[:1], cached)
     rows, length = prefix.ids.shape
     if prefix.cache is None:  # the logits of all that it reads again
         return {"bytes_per_row": 0, "bytes_per_token": 4 * policy.model.config.get_text_config().vocab_size}

@@ -20,9 +20,9 @@ from rlvr.config import SamplingConfig
 from rlvr.launch import signals
 from rlvr.policy import Policy
 from rlvr.sampling import shared
-from rlvr.sampling.abilities import abilities
+from rlvr.sampling.abilities import abilities, begin
 from rlvr.sampling.draw import Distribution, Drawn
-from rlvr.sampling.prefix import advance, prefill
+from rlvr.sampling.prefix import advance
 from rlvr.sampling.types import Completion, OnDone, SampleRequest
 
 BATCHES_PER_BLOCK = 8
@@ -189,7 +189,7 @@ class _Run:
         distinct = list(dict.fromkeys(self.rows[i].prompt for i in live))
         place = {prompt: i for i, prompt in enumerate(distinct)}
         device = self.policy.device
-        prefix = prefill(self.policy, [self.prompts[p] for p in distinct])
+        prefix = begin(self.policy, [self.prompts[p] for p in distinct])
         prefix.select(torch.tensor([place[self.rows[i].prompt] for i in live], device=device))
         done: set[int] = set()
         while True:

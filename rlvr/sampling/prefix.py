@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import Cache, PreTrainedModel
@@ -15,6 +15,9 @@ from rlvr.policy import Policy
 
 CACHES = ("past_key_values", "cache_params")
 """Names under which models take and return a cache; the second is that of state-space models."""
+
+Selector = Literal["batch_select_indices", "reorder_cache"]
+"""transformers' two methods that select rows of a cache; some models have one of them, or one that is right."""
 
 
 @dataclass(slots=True)
@@ -29,28 +32,34 @@ class Prefix:
     """(prompts, length): 1 on real tokens, 0 on padding."""
     ids: torch.Tensor
     """(prompts, length)"""
+    selector: Selector
+    """What selects rows of the cache rightly."""
 
     def select(self, index: torch.Tensor) -> None:
         """Keep (or repeat) the rows of `index`."""
         if self.cache is not None:
-            # recurrent layers have the second only, some models' own caches are right with the first only
-            both = all(hasattr(layer, "batch_select_indices") for layer in self.cache.layers)
-            (self.cache.batch_select_indices if both else self.cache.reorder_cache)(index)  # type: ignore[arg-type]
+            getattr(self.cache, self.selector)(index)
         self.mask = self.mask[index]
         self.ids = self.ids[index]
         self.logits = self.logits[index]
 
 
 @torch.no_grad()
-def prefill(policy: Policy, prompts: Sequence[Sequence[int]]) -> Prefix:
-    """Read each prompt once."""
+def prefill(
+    policy: Policy,
+    prompts: Sequence[Sequence[int]],
+    cached: bool = True,
+    selector: Selector = "batch_select_indices",
+) -> Prefix:
+    """Read each prompt once, and keep what the model keeps of it if `cached`. `abilities.begin` knows what is right for
+    a model."""
     signals.check_stop()
     longest = max(map(len, prompts))
     pad = policy.tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts], device=policy.device)
     mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=policy.device)
-    logits, cache = _read(policy, ids, mask, positions(mask))
-    return Prefix(cache, logits, mask, ids)
+    logits, cache = _read(policy, ids, mask, positions(mask), cached)
+    return Prefix(cache, logits, mask, ids, selector)
 
 
 def positions(mask: torch.Tensor) -> torch.Tensor:
@@ -66,11 +75,17 @@ def advance(policy: Policy, prefix: Prefix, tokens: torch.Tensor) -> None:
     ids, place = prefix.ids, positions(prefix.mask)
     if prefix.cache is not None:
         ids, place = ids[:, -1:], place[:, -1:]
-    prefix.logits, prefix.cache = _read(policy, ids, prefix.mask, place, prefix.cache)
+    cached = prefix.cache is not None
+    prefix.logits, prefix.cache = _read(policy, ids, prefix.mask, place, cached, prefix.cache)
 
 
 def _read(
-    policy: Policy, ids: torch.Tensor, mask: torch.Tensor, place: torch.Tensor, cache: Cache | None = None
+    policy: Policy,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    place: torch.Tensor,
+    cached: bool,
+    cache: Cache | None = None,
 ) -> tuple[torch.Tensor, Cache | None]:
     """The last position's logits, (rows, vocabulary) in float32, and what the model keeps of the text."""
     takes = inspect.signature(base_model(policy.model).forward).parameters
@@ -81,7 +96,7 @@ def _read(
     ):  # which takes a mask of the new tokens alone: all real
         options["attention_mask"] = mask
     options = {name: value for name, value in options.items() if name in takes}
-    output = policy.model(input_ids=ids, use_cache=True, **options)
+    output = policy.model(input_ids=ids, use_cache=cached, **options)
     kept = next((output[name] for name in CACHES if isinstance(output.get(name), Cache)), None)
     return output.logits[:, -1].float(), kept
 

@@ -12,8 +12,7 @@ from rlvr.errors import UserError
 from rlvr.launch import signals
 from rlvr.policy import Policy
 from rlvr.rollouts import Rollout
-from rlvr.sampling.abilities import abilities
-from rlvr.sampling.prefix import prefill
+from rlvr.sampling.abilities import abilities, begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def _on_prompts(
     """Each distinct prompt is read once."""
     distinct = list(dict.fromkeys(row.prompt for row in rows))
     place = {prompt: i for i, prompt in enumerate(distinct)}
-    prefix = prefill(policy, [prompts[p] for p in distinct])
+    prefix = begin(policy, [prompts[p] for p in distinct])
     prefix.select(torch.tensor([place[row.prompt] for row in rows], device=policy.device))
     ids, real = _right_padded(policy, [row.token_ids for row in rows])
     own, _ = _right_padded(policy, [row.mask for row in rows], pad=0)

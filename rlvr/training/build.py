@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast_object_list, gather_object, set_seed
 from peft import get_peft_model
 from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.utils import disable_dropout_in_model
 
 from rlvr import rollouts
 from rlvr.config import Config, ConfigError
@@ -19,7 +18,7 @@ from rlvr.evaluation import Evaluator, fitting
 from rlvr.policy import Policy, load_policy
 from rlvr.run import Run
 from rlvr.sampling import takes_vllm
-from rlvr.training import Evaluate, arguments, ppo
+from rlvr.training import Evaluate, arguments, attention, dropout, ppo, trial
 from rlvr.training.checkpoint_policy import CheckpointPolicy
 from rlvr.training.checkpoints import Checkpoint, Checkpoints, given
 from rlvr.training.collect import Collector
@@ -28,13 +27,14 @@ from rlvr.training.current_policy import CurrentPolicy, Frozen
 from rlvr.training.curriculum import Curriculum, levels_of
 from rlvr.training.entropy import EntropyControl
 from rlvr.training.finite import FiniteCheck
-from rlvr.training.forward import Forward
+from rlvr.training.forward import Forward, base_of
+from rlvr.training.head import balancing
 from rlvr.training.loop import Loop
 from rlvr.training.metrics_log import Hook, MetricsLog
 from rlvr.training.objective import Objective
 from rlvr.training.optimizer import optimizer, schedule
 from rlvr.training.rewards import RewardTerms
-from rlvr.training.sharding import configure_deepspeed, sharded
+from rlvr.training.sharding import configure_deepspeed, sharded, zero_3
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
 
@@ -64,14 +64,16 @@ def build(
     set_seed(config.seed)  # adapters begin at random numbers, the same on every process
     vllm = takes_vllm(config.sampling, accelerator.device.type)
     model, frozen = trainable(config, policy, args)
+    router = router_coefficient(model, args)
+    kind, why = way_of_update(model, args, accelerator, policy.source)
+    say(f"The update runs {trial.described(kind)} {why}")
     whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) and not vllm else None
     own_optimizer = optimizer(
         model, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None
     )
     prepared, wrapped_optimizer = accelerator.prepare(model, own_optimizer)
-    router = router_coefficient(model, args)
     read = [prepared] if frozen is None or frozen.adapted else [prepared, frozen.model]
-    forward = Forward(read, accelerator, config.sampling.temperature, router != 0, say)
+    forward = Forward(read, accelerator, config.sampling.temperature, kind, router != 0)
     current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole, vllm)
     reference = frozen if args.beta else None
     objective = Objective.of(args, other_engine=vllm and train.algorithm != "rejection")
@@ -158,7 +160,7 @@ def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Fr
     """The model to train, with its adapters and value head; and the frozen base, where something needs it."""
     model: Any = policy.model
     if args.disable_dropout:
-        disable_dropout_in_model(model)
+        dropout.disable(model)
     if args.activation_checkpointing:
         model.activation_checkpointing_enable(
             args.activation_checkpointing_kwargs or {"use_reentrant": False}
@@ -175,20 +177,43 @@ def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Fr
     return model, frozen
 
 
-def router_coefficient(model: Any, args: GRPOConfig) -> float:
-    """Weight of the load-balancing loss of a mixture of experts: as asked for, else the architecture's own.
+def way_of_update(
+    model: Any, args: GRPOConfig, accelerator: Accelerator, name: str
+) -> tuple[attention.Kind | None, str]:
+    """How the update reads its rows, and why: what `trial.prove` finds on the whole model, before it is sharded.
+
+    Where no process holds whole weights (ZeRO-3, or FSDP that loads them on the first process alone) nothing can be
+    tried: the config decides.
 
     Raises:
-        ConfigError: asked for, and the model has no router.
+        PolicyError: this model cannot be updated rightly.
     """
-    config = model.config.get_text_config()
-    mixture = hasattr(config, "output_router_logits")
-    if args.router_aux_loss_coef is not None and not mixture:
-        raise ConfigError("train.trl.router_aux_loss_coef: the model is no mixture of experts")
-    if not mixture:
-        return 0.0
-    own = getattr(config, "router_aux_loss_coef", 0.0)
-    return own if args.router_aux_loss_coef is None else args.router_aux_loss_coef
+    absent = any(weight.is_meta for weight in model.parameters())
+    if zero_3(accelerator) or any(gather_object([absent])):
+        kind, why = attention.choose(base_of(model))
+        return kind, f"{why}; not tried against rows read alone, as the weights are partitioned"
+    random = not args.disable_dropout or dropout.remains(model)
+    balances = router_coefficient(model, args) != 0
+    found = [trial.prove(model, accelerator, args.temperature, name, balances, random)]
+    return broadcast_object_list(found)[0]  # the first process's, should they differ
+
+
+def router_coefficient(model: Any, args: GRPOConfig) -> float:
+    """Weight of the load-balancing loss of a mixture of experts: 0 unless it is asked for.
+
+    TRL takes what the model's config names (0.9 for gpt-oss), which is pre-training's: it would move the policy on
+    steps from which nothing is to be learnt.
+
+    Raises:
+        ConfigError: asked for, and transformers has no such loss for the model.
+    """
+    coefficient = args.router_aux_loss_coef or 0.0
+    if coefficient and balancing(base_of(model)) is None:
+        family = model.config.get_text_config().model_type
+        raise ConfigError(
+            f"train.trl.router_aux_loss_coef: transformers has no load-balancing loss for {family}"
+        )
+    return coefficient
 
 
 def make_collector(

@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from peft import PeftModel
 from safetensors import safe_open
+from transformers.core_model_loading import revert_weight_conversion
 
 from rlvr import files
 from rlvr.errors import RunError
@@ -45,13 +46,17 @@ def export(policy: Policy, model: Any, accelerator: Accelerator, folder: Path) -
             with files.says_when_full(folder.parent, size, "the tuned model"):
                 plain.save_pretrained(partial, state_dict=state)
                 policy.tokenizer.save_pretrained(partial)
-            prove(partial, state)
+            prove(partial, revert_weight_conversion(plain, state))
             files.publish(partial, folder)
     accelerator.wait_for_everyone()
 
 
 def prove(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
     """Read back what was written: every weight is there (or shares its memory with one that is), whole and finite.
+
+    Args:
+        state: under the names and in the shapes of files, which are not the model's own where transformers keeps
+            experts together or has renamed a family's weights.
 
     Raises:
         RunError: names the first weight that is not.

@@ -21,6 +21,8 @@ from rlvr.errors import RunError
 from rlvr.training.importance import Tokens
 
 WORST_FIRST = "log-probability", "loss", "gradient"
+HOPELESS = 10
+"""Times `train.max_drift` at which a run stops: a fault, for which no importance ratio makes up."""
 
 
 class FiniteCheck:
@@ -28,7 +30,8 @@ class FiniteCheck:
 
     Args:
         limit: steps skipped in a row after which the run stops (`train.max_skipped`).
-        drift_limit: mean |Δ| per token, in nats, above which a person is warned (`train.max_drift`).
+        drift_limit: mean |Δ| per token, in nats, above which a person is warned, and above `HOPELESS` times which the
+            run stops (`train.max_drift`); 0 warns of every difference and stops at none.
         sampled: gives the file of rows that a step trains on.
     """
 
@@ -91,6 +94,9 @@ class FiniteCheck:
 
         Args:
             norm: of the whole gradient, before clipping.
+
+        Raises:
+            RunError: sampler and trainer differ by more than `HOPELESS` times the limit. Nothing of the step is kept.
         """
         every: list[dict[int, str] | None] = gather_object([self._faults(norm)])
         self.figures = gathered(self._drifts)
@@ -101,6 +107,12 @@ class FiniteCheck:
             self.figures["loss"] = math.nan  # whatever it was, it moved nothing
             self._save(step, [faults or {} for faults in every])
         elif (mean := self.figures.get("drift/token_mean", 0.0)) > self.drift_limit:
+            if 0 < HOPELESS * self.drift_limit < mean:
+                raise RunError(
+                    f"step {step}: sampler and trainer differ by {mean:.3g} nats per token, more than {HOPELESS} times "
+                    f"train.max_drift ({self.drift_limit:g}): what is learnt would not be about what was sampled. "
+                    "The weights are those of the step before"
+                )
             self.say(
                 f"Step {step}: sampler and trainer differ by {mean:.3g} nats per token "
                 f"(train.max_drift is {self.drift_limit:g})"

@@ -3,7 +3,8 @@ the policy's tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,7 +15,6 @@ from rlvr.training import attention
 from rlvr.training.head import Selected, add_selected_head
 from rlvr.training.malloc import keep_freed_memory
 from rlvr.training.packing import Prompted, pack
-from rlvr.training.reach import reaches
 
 
 class Forward:
@@ -22,8 +22,8 @@ class Forward:
     Args:
         models: the prepared policy, and a reference beside it; each is taught to answer for chosen positions.
         temperature: of sampling: log-probabilities are those of the distribution that was drawn from.
-        balances: a mixture of experts whose router has a loss of its own, which is defined on padded rows.
-        say: tells a person which kind of update runs, and why.
+        kind: the attention of the packed update, see `trial.prove`; None: padded, a row per sample.
+        balances: a mixture of experts whose router has a loss of its own.
     """
 
     def __init__(
@@ -31,21 +31,16 @@ class Forward:
         models: Sequence[Any],
         accelerator: Accelerator,
         temperature: float,
-        balances: bool,
-        say: Callable[[str], None],
+        kind: attention.Kind | None,
+        balances: bool = False,
     ) -> None:
         self.accelerator, self.balances = accelerator, balances
+        self.kind: attention.Kind | None = kind
         plain = [base_of(accelerator.unwrap_model(model)) for model in models]
         if accelerator.device.type == "cpu":
             keep_freed_memory()
-        self.kind: attention.Kind | None
-        self.kind, self.why = choose_attention(plain[0], balances)
-        packed = "padded, one row per completion" if self.kind is None else f"packed, attention {self.kind}"
-        self.reaches = reaches(plain[0].config.get_text_config())
-        say(f"The update runs {packed}: {self.why}")
         for model in plain:
-            if self.kind is not None:
-                attention.install(model)
+            attention.install(model, kind)
             add_selected_head(model, temperature)
 
     def __call__(
@@ -56,8 +51,8 @@ class Forward:
         Args:
             logprobs: False: values alone.
         """
-        packed = pack(groups, self.accelerator.device, self.kind, self.reaches)
-        router = {"output_router_logits": True} if self.balances and logprobs else {}
+        packed = pack(groups, self.accelerator.device, self.kind)
+        router = {"counts": packed.counts} if self.balances and logprobs else {}
         with self.accelerator.autocast():
             answer = model(
                 **packed.inputs, **router, select=packed.select, targets=packed.targets if logprobs else None
@@ -65,11 +60,20 @@ class Forward:
         return answer, packed.row
 
 
-def choose_attention(model: Any, balances: bool) -> tuple[attention.Kind | None, str]:
-    """The attention of the packed update and the reason for it; None where the update must run padded."""
-    if balances:
-        return None, "the router's auxiliary loss is defined on padded rows"
-    return attention.choose(model)
+@contextmanager
+def as_it_was(model: Any) -> Iterator[None]:
+    """A block after which the model has its own forward and attention again."""
+    plain = base_of(model)
+    config, forward = plain.config.get_text_config(), vars(plain).get("forward")
+    implementation = config._attn_implementation
+    try:
+        yield
+    finally:
+        config._attn_implementation = implementation
+        if forward is None:
+            vars(plain).pop("forward", None)
+        else:
+            plain.forward = forward
 
 
 def base_of(model: Any) -> Any:

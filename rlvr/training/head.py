@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -43,26 +44,33 @@ def whole(weight: Any) -> Any:
     return weight.full_tensor() if hasattr(weight, "full_tensor") else weight
 
 
-def router_loss(config: Any, outputs: Any, inputs: dict[str, Any]) -> torch.Tensor | None:
-    """The load-balancing loss (Fedus et al. 2021, arXiv 2101.03961, eq. 4) of a forward that was asked for router
-    logits.
+def balancing(model: Any) -> Callable[..., torch.Tensor] | None:
+    """The load-balancing loss of the model's family in transformers (Fedus et al. 2021, arXiv 2101.03961, eq. 4)."""
+    return getattr(sys.modules[type(model).__module__], "load_balancing_loss_func", None)
 
-    Every family's is Mixtral's, over the tokens of the 2-D attention mask.
+
+def router_loss(model: Any, router_logits: Sequence[torch.Tensor], counts: torch.Tensor) -> torch.Tensor:
+    """That loss of a forward pass.
+
+    Args:
+        router_logits: per layer (rows · L, experts).
+        counts: (rows, L), how many samples read each token: 0 on padding, more than 1 on a prompt that they share.
     """
-    if not inputs.get("output_router_logits"):
-        return None
-    from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
+    own, config = balancing(model), model.config.get_text_config()
+    assert own is not None  # else `build.router_coefficient` has refused it
+    return own(tuple(router_logits), config.num_experts, config.num_experts_per_tok, counts.float())
 
-    balance = load_balancing_loss_func(
-        outputs.router_logits, config.num_experts, config.num_experts_per_tok, inputs.get("attention_mask")
-    )
-    assert isinstance(balance, torch.Tensor)
-    return balance
+
+def trunk(model: PreTrainedModel) -> Any:
+    """The model without its head."""
+    if model.base_model is not model:
+        return model.base_model
+    return next((m for m in model.children() if isinstance(m, PreTrainedModel)), model)  # Llama 4 names none
 
 
 def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
     """Teach `model` to answer `model(…, select=…, targets=…)` with a `Selected`: log-probabilities and entropies of
-    those positions (neither without `targets`), values where it has a `value_head`, the router's loss where asked for.
+    those positions (neither without `targets`), values where it has a `value_head`, the router's loss with `counts`.
 
     `select` (N,) indexes the flattened (rows · L) positions, `targets` (N,) are the tokens that follow them. The
     answer goes through the model's own `forward`, so that wrappers (DDP, FSDP, peft) see an ordinary call. Without
@@ -77,12 +85,14 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
         *args: Any,
         select: torch.Tensor | None = None,
         targets: torch.Tensor | None = None,
+        counts: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         if select is None:
             return original(*args, **kwargs)
-        body = self.base_model if self.base_model is not self else self.model  # Llama 4 is its own base model
-        outputs = body(*args, use_cache=False, **kwargs)
+        if counts is not None:
+            kwargs["output_router_logits"] = True
+        outputs = trunk(self)(*args, use_cache=False, **kwargs)
         hidden = outputs.last_hidden_state.flatten(0, 1)[select]
         value_head = getattr(self, "value_head", None)
         values = None if value_head is None else value_head(hidden)
@@ -92,7 +102,7 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
         logprobs, entropies = log_probabilities(
             hidden, whole(head.weight), whole(head.bias), targets, temperature, scale, softcap
         )
-        balance = router_loss(self.config.get_text_config(), outputs, kwargs)
+        balance = None if counts is None else router_loss(self, outputs.router_logits, counts)
         return Selected(logprobs, entropies, values, balance)
 
     model.forward = types.MethodType(forward, model)

@@ -39,7 +39,7 @@ def poison(monkeypatch, at: set[int], where: str) -> None:
             return real(loop, batch, fresh)
         head = loop.plain.get_output_embeddings().weight.data
         kept = head.clone()
-        head[5] = math.nan
+        head[5] = head[5] + 5 if where == "drift" else math.nan
         try:
             return real(loop, batch, fresh)
         finally:
@@ -96,6 +96,23 @@ def test_the_sampler_and_the_trainer_agree_and_it_is_measured(tmp_path):
 def test_a_drift_is_warned_about(tmp_path):
     assert main(command(tmp_path / "run", "train.max_drift=0", "train.steps=1")) == 0
     assert "sampler and trainer differ by" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_a_drift_that_is_a_fault_stops_the_run_with_the_weights_before_it(tmp_path, monkeypatch, capsys):
+    poison(monkeypatch, {3}, "drift")
+    words = command(
+        tmp_path / "run", "train.max_drift=0.01", "train.checkpoint_every=0", "train.learning_rate=1e-3"
+    )
+    assert main(words) == 3
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("rlvr: ")]
+    assert (
+        "step 3: sampler and trainer differ by" in said
+        and "more than 10 times train.max_drift (0.01)" in said
+    )
+    assert [row["step"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [1, 2]
+    assert (tmp_path / "run" / "checkpoints" / "checkpoint-2" / "manifest.json").exists()
+    monkeypatch.undo()
+    assert main(words) == 0  # the cause is gone
 
 
 @given(

@@ -38,7 +38,7 @@ def test_the_routers_loss_is_added(tmp_path, pool):
         group.advantages = group.per_token(torch.linspace(-1, 1, G) if number != DEAD else torch.zeros(G))
     figures = loop.backward(batch, fresh=True)
     found, parts = gradient_of(loop.plain), batch.micro_steps()
-    assert (loop.forward.kind, len(parts)) == (None, 2)
+    assert (loop.forward.kind, len(parts)) == ("split", 2)
     loop.plain.zero_grad()
     routers = []
     for micro in parts:
