@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlvr import rollouts
 from rlvr.config import Config
@@ -19,10 +20,14 @@ from rlvr.problems.on_disk import stored
 from rlvr.run import versions
 from rlvr.sampling import Sampler
 from rlvr.sampling.driver import Request, Rolled, encode, roll
+from rlvr.source_verifiers import SourceVerifier
 from rlvr.terminal import Terminal
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, failing_together, outcome, verdict_of
 from verifiers import Problem
-from verifiers.pool import VerifierPool
+from verifiers.pool import VerifierPool, VerifierPools
+
+if TYPE_CHECKING:
+    from rlvr.analysis.samples import Samples
 
 Progress = Callable[[int], None]
 
@@ -36,10 +41,17 @@ class Evaluator:
 
     config: Config
     evidence: Evidence
-    pool: VerifierPool
+    pool: VerifierPool | VerifierPools
     terminal: Terminal
-    pass_mark: float = 1.0
-    """The score from which the verifier calls a response solved."""
+    verifiers: Mapping[str, SourceVerifier] = field(default_factory=dict)
+    """By source; the config's own for a source that is not there."""
+
+    def verifier_of(self, problem: Problem) -> SourceVerifier:
+        """Who judges it."""
+        config = self.config
+        return self.verifiers.get(problem.source) or SourceVerifier(
+            config.verifier, config.marks_option | config.verifier_options
+        )
 
     def evaluate(
         self,
@@ -109,15 +121,17 @@ class Evaluator:
         """
         from accelerate.utils import gather_object
 
-        state, verifier = processes(), self.config.verifier
-        monitor = UnjudgedMonitor(
-            self.config.verification.max_unjudged, min(PROBLEMS, len(problems)) * samples
-        )
+        state = processes()
+        totals = {name: n * samples for name, n in Counter(problem.source for problem in problems).items()}
+        monitor = UnjudgedMonitor(self.config.verification.max_unjudged, PROBLEMS * samples, totals=totals)
         monitor.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
         def write(rolled: Sequence[Rolled]) -> None:
             with failing_together():
-                rows = [e.row(sampler.policy.name, verifier, verdict_of(verdict)) for e, verdict in rolled]
+                rows = [
+                    e.row(sampler.policy.name, self.verifier_of(e.problem).name, verdict_of(verdict))
+                    for e, verdict in rolled
+                ]
             if state.num_processes > 1:
                 rows = gather_object(rows)
             monitor.see(map(outcome, rows), into.stem)
@@ -178,13 +192,23 @@ class Evaluator:
             "min_p": sampling.min_p,
             "max_new_tokens": sampling.max_new_tokens,
             "stop": list(sampling.stop),
-            "verifier": config.verifier,
-            "verifier_options": config.marks_option | config.verifier_options,
-            **({} if self.pass_mark == 1 else {"pass_mark": self.pass_mark}),
+            **self.judged_by(problems),
             "evidence": self.evidence.describe(),
             "seed": config.seed,
             "versions": versions(),
         }
+
+    def judged_by(self, problems: Sequence[Problem]) -> dict[str, Any]:
+        """Verifier, options and pass mark: of the file where all of it has the same, and of each source that has a
+        name."""
+        by_source = {problem.source: self.verifier_of(problem) for problem in problems}
+        different = [v.describe() for v in by_source.values()]
+        alike = all(one == different[0] for one in different)
+        names = dict.fromkeys(v.name for v in by_source.values())
+        sources = {name: v.describe() for name, v in by_source.items() if name}
+        return (different[0] if alike else {"verifier": " / ".join(names)}) | (
+            {"sources": sources} if sources else {}
+        )
 
 
 def fitting(
@@ -254,13 +278,21 @@ def forget_unjudged(file: Path) -> None:
 
 
 def pass_rates(file: Path, search_budget: int) -> dict[str, float]:
-    """Mean pass@1, pass@K and score of a finished evaluation, for the training curve."""
-    import numpy as np
-
-    from rlvr.analysis.passk import pass_at_k
+    """Mean pass@1, pass@K and score of a finished evaluation, for the training curve; and of each source in it."""
     from rlvr.rollouts.evaluations import read
 
     samples = read(file, file.stem)[0].samples
+    rates = _rates(samples, search_budget)
+    for name, part in samples.by_source().items():
+        rates |= {f"{key}/{name}": value for key, value in _rates(part, search_budget).items()}
+    return rates
+
+
+def _rates(samples: Samples, search_budget: int) -> dict[str, float]:
+    import numpy as np
+
+    from rlvr.analysis.passk import pass_at_k
+
     rates = {f"eval/pass@{k}": pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}
     if samples.mean_score is not None:
         rates["eval/mean_score"] = samples.mean_score

@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from rlvr.errors import UserError
 from rlvr.launch.processes import processes
 from rlvr.run import versions
 from rlvr.sampling import takes_vllm, vllm_engine
+from rlvr.source_verifiers import SourceVerifier, verifiers_of
 from verifiers import Problem, Verifier
 
 if TYPE_CHECKING:
@@ -77,48 +79,54 @@ def sandbox() -> Iterator[str]:
         yield f"{'attack':<14}{attack.name}: {outcome}"
 
 
-def self_test(config: Config, problems: Sequence[Problem]) -> SelfTest:
+def self_test(config: Config, verifier: SourceVerifier, problems: Sequence[Problem]) -> SelfTest:
     """Whether the verifier accepts each reference as the answer to its problem, and refuses that of another one."""
     from verifiers.self_test import self_test as test
 
-    return test(problems, config.verifier, verifier_options(config))
+    return test(problems, verifier.name, verifier_options(config, verifier))
 
 
-def check_references(tested: SelfTest, most: float) -> None:
-    """Raises UserError if more than the share `most` of the problems can get no verdict."""
+def check_references(tested: SelfTest, most: float, source: str = "") -> None:
+    """Raises UserError if more than the share `most` of the problems (of the source of this name) can get no
+    verdict."""
     if tested.share_unverifiable > most:
         what = "references" if tested.gold == "reference" else "problems"
         why = (
             "can be equalled by no answer" if tested.gold == "reference" else "have tests that cannot be used"
         )
         raise UserError(
-            f"{len(tested.unverifiable)} {what} ({tested.share_unverifiable:.0%}) {why}, "
+            f"{_of(source)}{len(tested.unverifiable)} {what} ({tested.share_unverifiable:.0%}) {why}, "
             f"first that of {tested.unverifiable[0][0]}; verification.max_unverifiable allows {most:.0%}. Leave such "
             "problems out (`where` of the source), or allow more of them"
         )
 
 
-def check_answers(tested: SelfTest, least: float) -> None:
+def check_answers(tested: SelfTest, least: float, source: str = "") -> None:
     """Raises UserError if the verifier accepts less than the share `least` of the data's own answers, or more than the
     rest of the programs that are wrong on purpose."""
     if tested.share_accepted < least:
         raise UserError(
-            f"the verifier accepts {tested.share_accepted:.0%} of the data's own {tested.gold}s as answers to their "
-            f"problems, first refused {tested.own_refused[0][0]}; verification.min_accepted asks for {least:.0%}. Mend "
-            "what refuses them (columns, format, verifier_options), leave these problems out, or ask for less"
+            f"{_of(source)}the verifier accepts {tested.share_accepted:.0%} of the data's own {tested.gold}s as "
+            f"answers to their problems, first refused {tested.own_refused[0][0]}; verification.min_accepted asks for "
+            f"{least:.0%}. Mend what refuses them (columns, format, verifier_options), leave these problems out, or "
+            "ask for less"
         )
     if tested.share_wrong_accepted > 1 - least:
         raise UserError(
-            f"{tested.share_wrong_accepted:.0%} of the programs that are wrong on purpose are accepted, first for "
-            f"{tested.wrong_accepted[0][0]}; verification.min_accepted = {least:g} allows {1 - least:.0%}"
+            f"{_of(source)}{tested.share_wrong_accepted:.0%} of the programs that are wrong on purpose are accepted, "
+            f"first for {tested.wrong_accepted[0][0]}; verification.min_accepted = {least:g} allows {1 - least:.0%}"
         )
+
+
+def _of(source: str) -> str:
+    return f"source {source}: " if source else ""
 
 
 FUZZ, FUZZ_OF_SERVICE = 200, 8
 """Hostile texts that a verifier of one's own is tried with; a call of a service costs time and perhaps money."""
 
 
-def conformance(config: Config, problems: Sequence[Problem]) -> str | None:
+def conformance(config: Config, asked: SourceVerifier, problems: Sequence[Problem]) -> str | None:
     """What a verifier of one's own does with hostile texts as responses to the run's problems; None for a built-in one.
 
     Raises:
@@ -127,29 +135,28 @@ def conformance(config: Config, problems: Sequence[Problem]) -> str | None:
     from verifiers import conformance as properties
     from verifiers.judging import is_built_in, is_service
 
-    verifier = verifiers.load(config.verifier, **verifier_options(config))
-    close_verifier(verifier)
+    verifier = loaded(config, asked)
     if is_built_in(verifier):
         return None
     service = is_service(verifier)
     report = properties.check(
-        config.verifier,
-        options=verifier_options(config),
+        asked.name,
+        options=verifier_options(config, asked),
         fuzz=FUZZ_OF_SERVICE if service else FUZZ,
         deadline=config.verification.deadline,
         only=("total", "bounded") if service else ("total", "bounded", "deterministic"),
         problems=problems[:FUZZ],
     )
     if not report.ok:
-        raise UserError(f"verifier {config.verifier} does not conform: {report}")
+        raise UserError(f"verifier {asked.name} does not conform: {report}")
     return f"{', '.join(report.passed)}: holds on {FUZZ_OF_SERVICE if service else FUZZ} hostile texts"
 
 
-def check_parts(config: Config) -> float:
+def check_parts(config: Config) -> dict[str, SourceVerifier]:
     """Refuse what the config needs and this machine does not have, before a model is loaded.
 
     Returns:
-        The score from which the verifier calls a response solved.
+        The verifier of each source, with its pass mark, as `verifiers_of`.
 
     Raises:
         UserError and the verifiers' own errors.
@@ -157,8 +164,10 @@ def check_parts(config: Config) -> float:
     from rlvr.policy import check_location
 
     check_location(config.model)
-    verifier = verifiers.load(config.verifier, **verifier_options(config))
-    close_verifier(verifier)
+    asked = {
+        source: replace(verifier, pass_mark=float(getattr(loaded(config, verifier), "pass_mark", 1.0)))
+        for source, verifier in verifiers_of(config).items()
+    }
     if config.train.steps:
         for term in config.train.rewards:
             close_verifier(verifiers.load(term.verifier, **(config.marks_option | term.verifier_options)))
@@ -177,7 +186,14 @@ def check_parts(config: Config) -> float:
 
         arguments.check(config.train)
         arguments.trackers(config.train.trl.get("report_to"))
-    return float(getattr(verifier, "pass_mark", 1.0))
+    return asked
+
+
+def loaded(config: Config, asked: SourceVerifier) -> Verifier:
+    """The verifier, to look at it: it is closed already."""
+    verifier = verifiers.load(asked.name, **verifier_options(config, asked))
+    close_verifier(verifier)
+    return verifier
 
 
 def close_verifier(verifier: Verifier) -> None:
@@ -207,20 +223,25 @@ def check_sandbox(config: Config) -> None:
 
 
 def sandbox_level(config: Config) -> str | None:
-    """The isolation level of untrusted programs, as configured or as this machine has it; None if none are run."""
-    if "code" not in config.verifier.split("+"):
+    """The lowest isolation level of untrusted programs, as configured or as this machine has it; None if none are
+    run."""
+    wanted = {str(v.options.get("level", "auto")) for v in verifiers_of(config).values() if runs_programs(v)}
+    if not wanted:
         return None
     from verifiers.code import sandbox as code
 
-    wanted = config.verifier_options.get("level", "auto")
-    return code.level() if wanted == "auto" else str(wanted)
+    levels = [code.level() if level == "auto" else level for level in wanted]
+    return "weak" if "weak" in levels else next(iter(levels), None)
 
 
-def verifier_options(config: Config) -> dict[str, Any]:
-    """The verifier's options, with the run's thinking marks, and the permission to use a weak sandbox if the config
-    gives it."""
-    weak = {"allow_weak": True} if sandbox_level(config) is not None and config.sandbox.allow_weak else {}
-    return weak | config.marks_option | config.verifier_options
+def runs_programs(verifier: SourceVerifier) -> bool:
+    return "code" in verifier.name.split("+")
+
+
+def verifier_options(config: Config, verifier: SourceVerifier) -> dict[str, Any]:
+    """The verifier's options, with the permission to use a weak sandbox if the config gives it."""
+    weak = {"allow_weak": True} if runs_programs(verifier) and config.sandbox.allow_weak else {}
+    return weak | dict(verifier.options)
 
 
 def warnings(config: Config) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -18,8 +18,10 @@ from rlvr.evidence import Evidence
 from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.problems import Problems
 from rlvr.run import Run, check_folder, open_run, refuse_foreign
+from rlvr.source_verifiers import SourceVerifier
 from rlvr.terminal import Terminal
-from verifiers.pool import VerifierPool
+from verifiers import Problem
+from verifiers.pool import VerifierPools
 
 if TYPE_CHECKING:
     from rlvr.report import Report
@@ -54,7 +56,7 @@ def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
     """
     terminal.show("keys and values are valid")
     begun = check_folder(config, folder)
-    with prepare(config, terminal, base) as (problems, _):
+    with prepare(config, terminal, base) as (problems, evaluator):
         terminal.show(f"model {config.model}: to be loaded")
         terminal.show(
             f"problems: {len(problems.train)} to train on, {len(problems.heldout)} held out, none of them in both"
@@ -62,15 +64,29 @@ def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
         for probe, probed in problems.probes.items():
             terminal.show(f"probe {probe}: {len(probed)} problems")
         probes = chain.from_iterable(problems.probes.values())
-        tested = machine.self_test(config, [*problems.heldout, *problems.train, *probes])
-        terminal.show(f"verifier {config.verifier}: {tested}")
-        machine.check_references(tested, config.verification.max_unverifiable)
-        if conforms := machine.conformance(config, problems.heldout):
-            terminal.show(f"verifier {config.verifier}: {conforms}")
-        machine.check_answers(tested, config.verification.min_accepted)
+        every = [*problems.heldout, *problems.train, *probes]
+        for source, verifier in evaluator.verifiers.items():
+            check_source(config, source, verifier, [p for p in every if p.source == source], terminal)
     for warning in machine.warnings(config):
         terminal.show(warning)
     terminal.show(f"output folder {folder}: {'holds this run, which would continue' if begun else 'free'}")
+
+
+def check_source(
+    config: Config, source: str, verifier: SourceVerifier, problems: Sequence[Problem], terminal: Terminal
+) -> None:
+    """Let the verifier of a source judge the answers that its problems come with.
+
+    Raises:
+        UserError: it accepts too few, or too many of them can never get a verdict.
+    """
+    who = f"verifier {verifier.name}" + (f" on {source}" if source else "")
+    tested = machine.self_test(config, verifier, problems)
+    terminal.show(f"{who}: {tested}")
+    machine.check_references(tested, config.verification.max_unverifiable, source)
+    if conforms := machine.conformance(config, verifier, problems):
+        terminal.show(f"{who}: {conforms}")
+    machine.check_answers(tested, config.verification.min_accepted, source)
 
 
 @contextmanager
@@ -96,7 +112,7 @@ def prepare(
     Raises:
         UserError and the verifiers' own errors: the first thing that would stop the run.
     """
-    pass_mark = machine.check_parts(config)
+    verifiers = machine.check_parts(config)
     problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
     examined = [*problems.heldout, *chain.from_iterable(problems.probes.values())]
     evidence = Evidence(config.evidence, problems.train, examined)
@@ -106,14 +122,13 @@ def prepare(
     for note in problems.notes:
         terminal.say(note)
     verification = config.verification
-    with VerifierPool(
-        config.verifier,
-        machine.verifier_options(config),
+    with VerifierPools(
+        {name: (v.name, machine.verifier_options(config, v)) for name, v in verifiers.items()},
         workers=verification.workers or None,
         deadline=verification.deadline,
         memory_mb=verification.memory_mb,
-    ) as pool:
-        yield problems, Evaluator(config, evidence, pool, terminal, pass_mark)
+    ) as pools:
+        yield problems, Evaluator(config, evidence, pools, terminal, verifiers)
 
 
 def evaluate(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from rlvr.errors import RunError
 from rlvr.launch import signals
@@ -16,8 +17,13 @@ from verifiers import Verdict, VerifierFailed
 PROBLEMS = 8
 """Problems over which the share is taken: one bad reference says nothing about the verifier."""
 
-Outcome = tuple[bool, str]
-"""Whether there is a verdict, and the reason where there is not."""
+
+class Outcome(NamedTuple):
+    """Whether a response has a verdict, the reason where it has none, and its problem's source."""
+
+    judged: bool
+    why: str
+    source: str = ""
 
 
 def verdict_of(future: Future[Verdict]) -> Verdict:
@@ -58,49 +64,91 @@ def failing_together() -> Iterator[None]:
 
 def outcome(row: Rollout) -> Outcome:
     """What the monitor needs of a judged row."""
-    return row.score is not None, f"{row.status}: {row.detail}"
+    return Outcome(row.score is not None, f"{row.status}: {row.detail}", row.source or "")
+
+
+class _Window:
+    """Responses of the last blocks: as few of them as hold `least` responses, or all where it does not roll."""
+
+    def __init__(self, least: int, rolling: bool) -> None:
+        self.least, self.rolling = least, rolling
+        self.blocks: deque[tuple[int, Counter[str]]] = deque()
+        """Responses of each block, and the reasons of those without a verdict."""
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        self.blocks.append((len(outcomes), Counter(o.why for o in outcomes if not o.judged)))
+        if not self.rolling and len(self.blocks) > 1:
+            (one, first), (two, second) = self.blocks
+            self.blocks = deque([(one + two, first + second)])
+        while self.rolling and self.total - self.blocks[0][0] >= self.least:
+            self.blocks.popleft()
+
+    @property
+    def total(self) -> int:
+        return sum(n for n, _ in self.blocks)
+
+    def check(self, limit: float, where: str, whose: str) -> None:
+        without = sum((reasons for _, reasons in self.blocks), Counter[str]())
+        if self.total >= self.least and without.total() > limit * self.total:
+            (why, times), *_ = without.most_common(1)
+            raise RunError(
+                f"{where}: {without.total()} of the last {self.total} responses{whose} could not be judged, through no "
+                f"fault of the policy; verification.max_unjudged allows {limit:.0%}. {times} times: {why}"
+            )
 
 
 class UnjudgedMonitor:
-    """Counts responses without a verdict and stops the run when their share is above `limit`.
+    """Counts responses without a verdict and stops the run when their share is above `limit`, over all or in one source
+    of several.
 
-    >>> monitor = UnjudgedMonitor(limit=0.5, least=2, blocks=1)
-    >>> monitor.see([(True, ""), (False, "error: no sandbox")], "step 1")
+    >>> monitor = UnjudgedMonitor(limit=0.5, least=2, rolling=True)
+    >>> monitor.see([Outcome(True, ""), Outcome(False, "error: no sandbox")], "step 1")
 
     Args:
         limit: the largest tolerated share; 1 turns the check off.
-        least: number of responses below which the share is not checked.
-        blocks: number of the last calls that the share is taken over; None: all of them.
+        least: number of responses, over all or of a source, below which the share is not checked.
+        rolling: the share is taken over the last blocks that hold so many; else over everything that was seen.
+        totals: responses that each source will have in all, where that is known: no more are waited for.
     """
 
-    def __init__(self, limit: float, least: int, blocks: int | None = None) -> None:
-        self.limit, self.least, self.blocks = limit, least, blocks
-        self.seen: deque[tuple[int, Counter[str]]] = deque(maxlen=blocks)
+    def __init__(
+        self, limit: float, least: int, rolling: bool = False, totals: Mapping[str, int] | None = None
+    ) -> None:
+        self.limit, self.least, self.rolling, self.totals = limit, least, rolling, totals or {}
+        self.every = _Window(min(least, sum(self.totals.values()) or least), rolling)
+        self.of_source: dict[str, _Window] = {}
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Count one block without a check: it was checked before the run was resumed."""
-        total, without = 0, Counter[str]()
-        for judged, why in outcomes:
-            total += 1
-            if not judged:
-                without[why] += 1
-        if self.blocks is None and self.seen:
-            before, reasons = self.seen.pop()
-            total, without = before + total, reasons + without
-        self.seen.append((total, without))
+        block = list(outcomes)
+        if not block:
+            return
+        self.every.add(block)
+        for name in dict.fromkeys(o.source for o in block if o.source):
+            least = min(self.least, self.totals.get(name, self.least))
+            window = self.of_source.setdefault(name, _Window(least, self.rolling))
+            window.add([o for o in block if o.source == name])
 
     def see(self, outcomes: Iterable[Outcome], where: str) -> None:
         """Count one block, and check the share over the last ones.
 
         Raises:
-            RunError: above the limit; it names the share and the most common reason.
+            RunError: above the limit; it names the share, the source and the most common reason.
         """
         self.add(outcomes)
-        total = sum(n for n, _ in self.seen)
-        without = sum((reasons for _, reasons in self.seen), Counter[str]())
-        if total >= self.least and without.total() > self.limit * total:
-            (why, times), *_ = without.most_common(1)
-            raise RunError(
-                f"{where}: {without.total()} of the last {total} responses could not be judged, through no fault of "
-                f"the policy; verification.max_unjudged allows {self.limit:.0%}. {times} times: {why}"
-            )
+        for name, window in self.of_source.items():
+            window.check(self.limit, where, f" to problems of {name}")
+        self.every.check(self.limit, where, "")
+
+    def remember(self, blocks: Iterable[Iterable[Outcome]], sources: Collection[str]) -> None:
+        """Take note of what was checked before the run was stopped: of `blocks`, newest first, as many as it takes for
+        enough responses of each of `sources`."""
+        known: list[list[Outcome]] = []
+        seen = Counter[str]()
+        for block in blocks:
+            known.append(list(block))
+            seen.update(o.source for o in known[-1])
+            if all(seen[name] >= self.least for name in sources):
+                break
+        for block in reversed(known):
+            self.add(block)

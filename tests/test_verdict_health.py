@@ -6,15 +6,15 @@ from rlvr import rollouts
 from rlvr.cli import main
 from rlvr.errors import RunError
 from rlvr.run import read_metrics
-from rlvr.verdict_health import UnjudgedMonitor
+from rlvr.verdict_health import Outcome, UnjudgedMonitor
 from verifiers import Verdict
 
-BAD = (False, "error: no sandbox")
-GOOD = (True, "")
+BAD = Outcome(False, "error: no sandbox")
+GOOD = Outcome(True, "")
 
 
 def test_the_share_is_over_the_last_blocks():
-    watch = UnjudgedMonitor(0.5, least=4, blocks=2)
+    watch = UnjudgedMonitor(0.5, least=4, rolling=True)
     for outcomes in ([BAD] * 2, [GOOD] * 2, [BAD] * 2):
         watch.see(outcomes, "step")
     with pytest.raises(

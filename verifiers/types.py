@@ -44,6 +44,8 @@ class Problem:
     that does not close it has no answer. Where `prompt` itself ends with the mark, this need not be given."""
     history: tuple[Message, ...] = ()
     """The row's own messages before the question, as `{role, content}`: its system message, earlier turns."""
+    source: str = ""
+    """Name of the source that it is from, where a set has several; its verifier is chosen by it."""
 
     @property
     def messages(self) -> list[Message]:
@@ -52,7 +54,7 @@ class Problem:
 
     def values(self) -> tuple[Any, ...]:
         """The fields in order, as plain values that can be pickled: `Problem(*values)` is the problem again."""
-        return self.id, self.prompt, self.reference, dict(self.meta), self.opened, self.history
+        return self.id, self.prompt, self.reference, dict(self.meta), self.opened, self.history, self.source
 
 
 class Item(NamedTuple):

@@ -86,7 +86,8 @@ class Samples:
     whatever the reasoning, `c_sound` right answers with sound reasoning; NaN for problems whose reasoning nobody looked
     at, None where nobody looked at all. `tokens` is the mean completion length of a problem's samples (NaN: unknown).
     `traces` counts distinct whole traces as `answers` counts answers, where any number of a problem's traces may be
-    correct.
+    correct. `status_counts` maps a verdict's status to how many samples got it. `sources` has the name of each
+    problem's source; None where the file knows none.
     """
 
     policy: str
@@ -100,7 +101,8 @@ class Samples:
     truncated: Ints | None = None
     no_answer: Ints | None = None
     tokens: Floats | None = None
-    statuses: Mapping[str, int] = field(default_factory=dict)
+    status_counts: Mapping[str, Ints] = field(default_factory=dict)
+    sources: Sequence[str] | None = None
     answers: Answers | None = None
     traces: Answers | None = None
     logprobs: LogProbs | None = None
@@ -167,6 +169,19 @@ class Samples:
         return np.where(self.n > 0, self.score / np.maximum(self.n, 1), np.nan)
 
     @property
+    def statuses(self) -> dict[str, int]:
+        """Status → samples that got it; those that none got are left out."""
+        totals = {status: int(column.sum()) for status, column in self.status_counts.items()}
+        return {status: total for status, total in totals.items() if total}
+
+    def by_source(self) -> dict[str, Samples]:
+        """The problems of each source, in the order of their first; empty where the file knows none."""
+        rows: dict[str, list[int]] = {}
+        for i, name in enumerate(self.sources or ()):
+            rows.setdefault(name, []).append(i)
+        return {name: self.select(index) for name, index in rows.items()}
+
+    @property
     def n_problems(self) -> int:
         return len(self.problem_ids)
 
@@ -175,7 +190,7 @@ class Samples:
         return int(self.n.sum())
 
     def select(self, rows: ArrayLike) -> Samples:
-        """The problems `rows` (indices), in that order. `statuses` stays the whole file's."""
+        """The problems `rows` (indices), in that order."""
         index = np.asarray(rows, dtype=np.int64)
 
         def cut(column: NDArray | None) -> NDArray | None:
@@ -193,6 +208,8 @@ class Samples:
             truncated=cut(self.truncated),
             no_answer=cut(self.no_answer),
             tokens=cut(self.tokens),
+            status_counts={status: column[index] for status, column in self.status_counts.items()},
+            sources=None if self.sources is None else [self.sources[i] for i in index],
             answers=None if self.answers is None else self.answers.select(index, self.n_problems),
             traces=None if self.traces is None else self.traces.select(index, self.n_problems),
             logprobs=None if self.logprobs is None else self.logprobs.select(index, self.n_problems),

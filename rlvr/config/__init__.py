@@ -3,7 +3,7 @@
 All sections, with those of problems and evidence. Of rlvr, only the errors are imported.
 """
 
-from rlvr.config.data import EvidenceConfig, Example, ProblemsConfig, SourceConfig
+from rlvr.config.data import EvidenceConfig, Example, SourceConfig
 from rlvr.config.explain import describe
 from rlvr.config.grid import Cell, cells, load_cells, single
 from rlvr.config.reading import find, load, packaged_folder, validate
@@ -14,6 +14,7 @@ from rlvr.config.schema import (
     SandboxConfig,
     VerificationConfig,
 )
+from rlvr.config.sets import ProblemsConfig, Sources, each
 from rlvr.config.training import (
     ALGORITHMS,
     GSPO,
@@ -29,6 +30,6 @@ from rlvr.errors import ConfigError
 __all__ = [
     "ALGORITHMS", "GSPO", "LOSS_TYPES", "AnalysisConfig", "Cell", "Config", "ConfigError", "CurriculumConfig",
     "EvidenceConfig", "Example", "LoraSection", "PpoSection", "ProblemsConfig", "SamplingConfig", "SandboxConfig",
-    "ShapingConfig", "SourceConfig", "TrainConfig", "VerificationConfig", "cells", "describe", "find", "load",
-    "load_cells", "packaged_folder", "single", "validate",
+    "ShapingConfig", "SourceConfig", "Sources", "TrainConfig", "VerificationConfig", "cells", "describe", "each",
+    "find", "load", "load_cells", "packaged_folder", "single", "validate",
 ]  # fmt: skip

@@ -25,6 +25,16 @@ FILES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".arrow", ".ndjson")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 
+def names_a_file(name: str) -> str:
+    """`name`, which can be part of a file's name. Raises ValueError."""
+    if not name or name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in name):
+        raise ValueError(f"{name[:80]!r} cannot be part of a file's name; expected letters, digits, - and _")
+    return name
+
+
+SourceName = Annotated[str, AfterValidator(names_a_file)]
+
+
 class SourceConfig(Section):
     """One source of problems: exactly one of `dataset`, `file`, `generator`, `world`.
 
@@ -81,6 +91,23 @@ class SourceConfig(Section):
     )
     shuffle_seed: int | None = Field(default=None, description="shuffle with this seed before `limit`")
     limit: int | None = Field(default=None, ge=1, description="at most this many problems")
+    name: SourceName | None = Field(
+        default=None,
+        description="what rows, figures and metrics call this source; unset in a list: from its data set or file",
+    )
+    verifier: str | None = Field(
+        default=None, description="who judges its problems, named as the config's `verifier`; unset: that one"
+    )
+    verifier_options: dict[str, Any] | None = Field(
+        default=None,
+        description="options of its verifier; unset: the config's where the verifier is the config's, else none",
+    )
+    weight: float | None = Field(
+        default=None,
+        gt=0,
+        description="of training sources: share of the groups, relative to the other weights; unset for all: in "
+        "proportion to their numbers of problems",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> SourceConfig:
@@ -140,27 +167,6 @@ class SourceConfig(Section):
         if self.world is not None:
             return f"world-{self.world}"
         return "/".join(part for part in (self.dataset, self.subset, self.split) if part)
-
-
-def _names_a_file(name: str) -> str:
-    if not name or name.startswith(".") or any(c in "/\\" or not c.isprintable() for c in name):
-        raise ValueError(f"{name[:80]!r} cannot be part of a file's name; expected letters, digits, - and _")
-    return name
-
-
-ProbeName = Annotated[str, AfterValidator(_names_a_file)]
-"""Its rollouts lie in `rollouts/base.NAME.jsonl`."""
-
-
-class ProblemsConfig(Section):
-    train: SourceConfig | None = Field(
-        default=None, description="problems to train on; `rlvr eval` does not need them"
-    )
-    heldout: SourceConfig = Field(description="problems on which the base and the tuned policy are compared")
-    probes: dict[ProbeName, SourceConfig] = Field(
-        default_factory=dict,
-        description="further held-out sets, evaluated before and after training and reported separately",
-    )
 
 
 class Example(Section):

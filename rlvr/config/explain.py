@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from rlvr.config.schema import Config
+from rlvr.config.sets import ONE, SEVERAL
 
 SHOWN = 80  # characters of a value in a message
 
@@ -17,7 +18,7 @@ SHOWN = 80  # characters of a value in a message
 def explain(error: ValidationError) -> Iterator[str]:
     """One line per fault, with the nearest known key where one is unknown."""
     for fault in error.errors():
-        path = ".".join(str(part) for part in fault["loc"])
+        path = ".".join(str(part) for part in fault["loc"] if part not in (ONE, SEVERAL))
         if fault["type"] == "extra_forbidden":
             known = sorted(_fields_at(fault["loc"][:-1]))
             word = str(fault["loc"][-1])
@@ -47,11 +48,10 @@ def _short(value: Any) -> str:
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
-    """The section class inside an annotation such as `X | None` or `dict[str, X]`."""
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
+    """The section class inside an annotation such as `X | None`, `dict[str, X]` or `X | tuple[X, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section, get_args(annotation))), None)
 
 
 def _fields_at(loc: Sequence[Any]) -> list[str]:

@@ -116,14 +116,26 @@ def _override(data: dict[str, Any], text: str) -> None:
     if not equals or not key:
         raise ConfigError(f"override {text!r}: expected key=value, such as train.steps=100")
     *parents, last = key.strip().split(".")
-    node = data
+    node: Any = data
     for parent in parents:
-        if node.get(parent) is None:
-            node[parent] = {}
-        node = node[parent]
-        if not isinstance(node, dict):
+        place = _place(node, parent, text)
+        if isinstance(node, dict) and node.get(place) is None:
+            node[place] = {}
+        node = node[place]
+        if not isinstance(node, dict | list):
             raise ConfigError(f"override {text!r}: {parent!r} holds a value, not a section")
     try:
-        node[last] = _yaml(value)
+        node[_place(node, last, text)] = _yaml(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"override {text!r}: the value is not valid YAML: {error}") from error
+
+
+def _place(node: dict[str, Any] | list[Any], part: str, text: str) -> Any:
+    """Where `part` of an override's key is: a key of a section, the number of an entry of a list."""
+    if isinstance(node, dict):
+        return part
+    if not part.isdecimal() or int(part) >= len(node):
+        raise ConfigError(
+            f"override {text!r}: {part!r} is no entry of a list of {len(node)}; expected 0 to {len(node) - 1}"
+        )
+    return int(part)

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from rlvr.config.data import EvidenceConfig, ProblemsConfig
+from rlvr.config.data import EvidenceConfig
 from rlvr.config.section import Section
+from rlvr.config.sets import ProblemsConfig, each
 from rlvr.config.training import TrainConfig
 
 
@@ -186,6 +187,12 @@ class Config(Section):
             raise ValueError(
                 f"analysis.search_budget ({self.analysis.search_budget}) is above sampling.samples "
                 f"({self.sampling.samples}); pass@K needs at least K samples, 2 K for its variance"
+            )
+        terms = {"verdict", *(term.name for term in self.train.rewards)} if self.train.rewards else set()
+        if clash := next((s.name for s in each(self.problems.train) if s.name in terms), None):
+            raise ValueError(
+                f"problems.train: the source {clash!r} is called like a term of the reward, and both are logged as "
+                f"reward/{clash}; give it another `name`"
             )
         if self.train.steps and self.sampling.temperature == 0:
             raise ValueError(

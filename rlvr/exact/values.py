@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rlvr import worlds
-from rlvr.config import Config, EvidenceConfig
+from rlvr.config import Config, EvidenceConfig, each
 from rlvr.exact.compare import exact_comparison
 from rlvr.exact.table import reached_tables
 from rlvr.problems import Problems
@@ -26,8 +26,9 @@ def exact_values(
     Enumerated is every trace to which either policy gives at least `reachable.FLOOR`; each is judged by the
     run's own verifier.
     """
-    source = config.problems.heldout.world
-    if source is None or not _samples_the_policy(config):
+    (first, *others) = each(config.problems.heldout)
+    source = first.world
+    if source is None or others or not _samples_the_policy(config):
         return None
     from rlvr.evaluation import prompt_ids
     from rlvr.exact.reachable import TooManyError, reachable

@@ -8,12 +8,13 @@ from __future__ import annotations
 import random
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from rlvr import worlds
+from rlvr.config import Sources, each
 from rlvr.config.data import SourceConfig
 from rlvr.problems.mapping import Mapper, RowProblem
 from rlvr.problems.on_disk import stored
@@ -54,40 +55,87 @@ def identity(problem: Problem) -> str:
 
 
 def load_all(
-    train: SourceConfig | None,
-    heldout: SourceConfig | None,
+    train: Sources | None,
+    heldout: Sources | None,
     probes: Mapping[str, SourceConfig] | None = None,
     base: Path | None = None,
 ) -> Problems:
-    """Read a run's sets and check that train is disjoint from the others.
+    """Read a run's sets and check that train is disjoint from the others, whatever source a problem is from.
 
-    A generated train set leaves out the others' problems and draws until it has its size (`notes` says how
+    A generated train source leaves out the others' problems and draws until it has its size (`notes` says how
     many it left out); any other train set that overlaps is refused. `base` as in `load`.
     Raises ProblemError.
     """
     evaluation: dict[str, Sequence[Problem]] = {}
     notes: list[str] = []
     if heldout is not None:
-        evaluation["problems.heldout"] = load(heldout, "problems.heldout", base, notes.append)
+        evaluation["problems.heldout"] = _load_set(heldout, "problems.heldout", base, notes.append)
     for name, source in (probes or {}).items():
         where = f"problems.probes.{name}"
-        evaluation[where] = load(source, where, base, notes.append)
-    training: Sequence[Problem] = []
-    if train is not None and train.generator is not None:
+        evaluation[where] = _load_set(source, where, base, notes.append)
+    taken: set[str] = set()
+    if any(source.generator is not None for source in each(train)):
         taken = {identity(problem) for problems in evaluation.values() for problem in problems}
-        training, left_out = _generate(train, "problems.train", taken)
-        if left_out:
-            notes.append(
-                f"problems.train: left out {left_out} generated problems that are in an evaluation set, "
-                "and drew others"
-            )
-    elif train is not None:
-        training = load(train, "problems.train", base, notes.append)
+    training: Sequence[Problem] = []
+    if train is not None:
+        training = _load_set(train, "problems.train", base, notes.append, taken)
     for where, problems in evaluation.items():
         refuse_overlap(training, problems, where)
     held = evaluation.pop("problems.heldout", [])
     named = {where.removeprefix("problems.probes."): problems for where, problems in evaluation.items()}
     return Problems(training, held, named, tuple(notes))
+
+
+def _load_set(
+    sources: Sources,
+    where: str,
+    base: Path | None,
+    note: Callable[[str], None],
+    taken: Collection[str] | None = None,
+) -> Sequence[Problem]:
+    """Read the one source of a set, or all of its list, one after the other. `taken`: what a training set's generators
+    leave out."""
+
+    def read(source: SourceConfig, where: str) -> Sequence[Problem]:
+        if source.generator is None or taken is None:
+            return load(source, where, base, note)
+        drawn, left_out = _generate(source, where, taken)
+        if left_out:
+            note(
+                f"{where}: left out {left_out} generated problems that are in an evaluation set, and drew others"
+            )
+        return drawn
+
+    several = not isinstance(sources, SourceConfig)
+    found: list[Sequence[Problem]] = []
+    ids: set[int] = set()
+    for number, source in enumerate(each(sources)):
+        problems = read(source, f"{where}.{number}" if several else where)
+        if source.name is not None:
+            problems = _of_source(problems, source.name, f"{where}.{number}", ids, note)
+        found.append(problems)
+    return stored(chain.from_iterable(found)) if several else found[0]
+
+
+def _of_source(
+    problems: Sequence[Problem], name: str, where: str, ids: set[int], note: Callable[[str], None]
+) -> Sequence[Problem]:
+    """The problems, each with the source's name; with ids that begin with it where one of them is in `ids`, the hashes
+    of those of the sources before, which are added to."""
+    own = {_digest(problem.id) for problem in problems}
+    stem = ""
+    if shared := len(own & ids):
+        stem = f"{name}/"
+        own = {_digest(stem + problem.id) for problem in problems}
+        if own & ids:
+            raise ProblemError(
+                f"{where}: ids of {name} are there twice, also as {stem}ID; expected distinct ids"
+            )
+        note(
+            f"{where}: {shared} ids of {name} are in a source before it, so its problems are called {stem}ID"
+        )
+    ids |= own
+    return stored(replace(problem, id=stem + problem.id, source=name) for problem in problems)
 
 
 def refuse_overlap(train: Iterable[Problem], evaluation: Iterable[Problem], where: str) -> None:
@@ -189,11 +237,14 @@ def _distinct(problems: Iterable[Problem], at: str) -> Iterator[Problem]:
     """The problems, each with an id of its own. Raises ProblemError at the first repeated id."""
     seen: set[int] = set()  # hashes: the ids themselves would be most of what a large set takes
     for problem in problems:
-        digest = int.from_bytes(blake2b(problem.id.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-        if digest in seen:
+        if (digest := _digest(problem.id)) in seen:
             raise ProblemError(f"{at}: id {problem.id!r} is there twice; expected distinct ids")
         seen.add(digest)
         yield problem
+
+
+def _digest(identity: str) -> int:
+    return int.from_bytes(blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 # --- from row to problem ----------------------------------------------------------------------------------

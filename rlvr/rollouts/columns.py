@@ -58,8 +58,14 @@ class Columns:
     """Of each problem, the beginning: the tests of a code problem may be long."""
     present: frozenset[str]
     """Keys of the contract that the first row has."""
+    sources: tuple[str, ...]
+    """Names of the sources; "" of rows that do not say."""
+    source: np.ndarray
+    """Code of each row's source."""
     verifiers: dict[str, int]
     """Verifier's name → number of its first line."""
+    mixed: dict[str, dict[str, int]]
+    """Source that several verifiers judged → verifier's name → number of its first line there."""
     policies: dict[str, int]
     """Name of who drew → number of its first line."""
     notes: tuple[str, ...]
@@ -97,7 +103,7 @@ class _Builder:
     line: array = field(default_factory=lambda: array("i"))
     columns: dict[str, array] = field(
         default_factory=lambda: (
-            {n: array(c.typecode) for n, c in _NUMBERS.items()} | {n: array("h") for n in _NAMES}
+            {n: array(c.typecode) for n, c in _NUMBERS.items()} | {n: array("i") for n in _NAMES}
         )
     )
     names: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in _NAMES})
@@ -111,7 +117,7 @@ class _Builder:
     def read(self, rows: Iterable[tuple[int, int, Any]]) -> None:
         """All rows, as `read_objects` gives them."""
         encoders = {name: column.encode for name, column in _NUMBERS.items()}
-        encoders |= {name: _numbered(self.names[name], column.absent) for name, column in _NAMES.items()}
+        encoders |= {name: _numbered(self.names[name], column) for name, column in _NAMES.items()}
         each = [(name, encode, self.columns[name].append) for name, encode in encoders.items()]
         for number, offset, obj in rows:
             if not isinstance(obj, dict) or "problem_id" not in obj or "score" not in obj:
@@ -187,6 +193,25 @@ class _Builder:
         lines = ((said[code], self.line[row]) for code, row in zip(codes, first, strict=True))
         return {name: line for name, line in lines if name}
 
+    def several_verifiers(self) -> dict[str, dict[str, int]]:
+        """Sources with more than one verifier → each one's name → number of its first line there."""
+        said, sources = tuple(self.names["verifier"]), tuple(self.names["source"])
+        if len(said) < 2:
+            return {}
+        source, verifier = (
+            np.asarray(self.columns[name]).astype(np.int64) for name in ("source", "verifier")
+        )
+        pairs, first = np.unique(source * len(said) + verifier, return_index=True)
+        named = np.array([bool(name) for name in said])[pairs % len(said)]
+        pairs, first = pairs[named], first[named]
+        which, count = np.unique(pairs // len(said), return_counts=True)
+        several = set(which[count > 1].tolist())
+        found: dict[str, dict[str, int]] = {}
+        for pair, row in zip(pairs, first, strict=True):
+            if pair // len(said) in several:
+                found.setdefault(sources[pair // len(said)], {})[said[pair % len(said)]] = self.line[row]
+        return found
+
 
 def read_columns(path: Path, drew: str | None = None) -> Columns:
     """Reads a rollout file in one pass. Only `problem_id` and `score` must be there.
@@ -221,20 +246,25 @@ def read_columns(path: Path, drew: str | None = None) -> Columns:
         prompts=b.prompts,
         references=b.references,
         present=b.present or frozenset(),
+        sources=tuple(b.names["source"]),
+        source=np.asarray(b.columns["source"]),
         verifiers=b.first_lines("verifier"),
+        mixed=b.several_verifiers(),
         policies=b.first_lines("policy"),
         notes=tuple(str(w.message) for w in caught),
         **{name: np.asarray(b.columns[name]) for name in _NUMBERS},
     )
 
 
-def _numbered(codes: dict[str, int], absent: str) -> Callable[[Any], int]:
+def _numbered(codes: dict[str, int], column: Names) -> Callable[[Any], int]:
     """Name → its number, in the order of occurrence."""
 
     def encode(value: Any) -> int:
         if value is not None and not isinstance(value, str):
-            raise TypeError
-        return codes.setdefault(value or absent, len(codes))
+            if not column.lenient:
+                raise TypeError
+            value = json.dumps(value, ensure_ascii=False)
+        return codes.setdefault(value or column.absent, len(codes))
 
     return encode
 

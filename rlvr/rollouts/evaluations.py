@@ -24,6 +24,8 @@ from rlvr.rollouts.rows import read_settings, settings_path
 from rlvr.text import line
 from verifiers.types import is_score
 
+MOST_SOURCES = 20
+"""For which there are figures of their own."""
 MOST_SAMPLES = 1_000_000
 """Of one problem, in a table of counts; as many as a run may draw."""
 
@@ -80,14 +82,14 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     """A rollout file, ours or anybody's that has `problem_id` and `score`."""
     columns = read_columns(path, name)
     settings = read_settings(path)
-    mark = settings.get("pass_mark", 1.0)
-    if not is_score(mark) or mark == 0:
-        raise UserError(f"{settings_path(path)}: pass_mark is {mark!r}; expected a number above 0, at most 1")
+    marks = _pass_marks(path, settings)
     notes = list(columns.notes)
-    for said, found, why in (
-        ("several verifiers judged these rows", columns.verifiers, "their scores do not compare"),
-        ("several policies drew these rows", columns.policies, "expected one evaluation per file"),
-    ):
+    faults = [("several policies drew these rows", columns.policies, "expected one evaluation per file")]
+    faults += [
+        (f"several verifiers judged {f'the rows of {source}' if source else 'these rows'}", found, WHY)
+        for source, found in columns.mixed.items()
+    ]
+    for said, found, why in faults:
         if len(found) > 1:
             named = ", ".join(f"{name!r} from line {first}" for name, first in found.items())
             if not mixed:
@@ -95,11 +97,52 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
             notes.append(f"{path.name}: {said} ({named})")
     if columns.verifiers:
         settings.setdefault("verifier", " / ".join(columns.verifiers))
+    sources = _sources(columns)
+    if sources is None and columns.sources != ("",):
+        notes.append(
+            f"{path.name}: no figures by `source`: rows of one problem name several, or it has more than "
+            f"{MOST_SOURCES} names"
+        )
     return [
         Evaluation(
-            name, path, _samples(columns, name, mark), settings, columns, tuple(notes), read_audit(path)
+            name,
+            path,
+            _samples(columns, name, marks, sources),
+            settings,
+            columns,
+            tuple(notes),
+            read_audit(path),
         )
     ]
+
+
+WHY = "their scores do not compare"
+
+
+def _pass_marks(path: Path, settings: dict[str, Any]) -> dict[str, float]:
+    """The score from which a sample counts as solved: by source, under "" where a source has none of its own."""
+    held = settings.get("sources")
+    found: dict[str, Any] = {"": settings.get("pass_mark", 1.0)}
+    for name, said in held.items() if isinstance(held, dict) else ():
+        if isinstance(said, dict):
+            found[name] = said.get("pass_mark", 1.0)
+    for mark in found.values():
+        if not is_score(mark) or mark == 0:
+            raise UserError(
+                f"{settings_path(path)}: pass_mark is {mark!r}; expected a number above 0, at most 1"
+            )
+    return found
+
+
+def _sources(columns: Columns) -> tuple[str, ...] | None:
+    """Of each problem, the name of its source; None where rows say none, or too many, or do not agree."""
+    if columns.sources == ("",) or len(columns.sources) > MOST_SOURCES:
+        return None
+    of = np.zeros(len(columns.problems), np.int64)
+    of[columns.problem[::-1]] = columns.source[::-1]  # that of the problem's first row
+    if not np.array_equal(of[columns.problem], columns.source):
+        return None
+    return tuple(columns.sources[code] for code in of)
 
 
 def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
@@ -167,9 +210,12 @@ def _is_text(name: str) -> bool:
 READERS: dict[str, Callable[[Path, str, bool], list[Evaluation]]] = {".csv": read_csv, ".jsonl": read_jsonl}
 
 
-def _samples(columns: Columns, name: str, pass_mark: float) -> Samples:
-    """Counts per problem, from rows. Solved is a score of `pass_mark` or more."""
+def _samples(
+    columns: Columns, name: str, marks: dict[str, float], sources: tuple[str, ...] | None
+) -> Samples:
+    """Counts per problem, from rows. Solved is a score of its source's mark, or more."""
     size = len(columns.problems)
+    pass_mark = np.array([marks.get(source, marks[""]) for source in columns.sources])[columns.source]
     scored = ~np.isnan(columns.score)
     right = columns.score >= pass_mark  # NaN is not
     answered = np.where(np.isnan(columns.answer_score), right, columns.answer_score >= pass_mark)
@@ -200,13 +246,8 @@ def _samples(columns: Columns, name: str, pass_mark: float) -> Samples:
         truncated=count(scored & (columns.complete == 0)) if (columns.complete >= 0).any() else None,
         no_answer=_without_answer(columns, count, scored),
         tokens=tokens if lengths.any() else None,
-        statuses=dict(
-            zip(
-                columns.statuses,
-                np.bincount(columns.status, minlength=len(columns.statuses)).tolist(),
-                strict=True,
-            )
-        ),
+        status_counts={status: count(columns.status == i) for i, status in enumerate(columns.statuses)},
+        sources=sources,
         answers=_answers(columns, answered, scored) if columns.answer.any() else None,
         traces=_tallied(columns, columns.trace, right, scored) if columns.trace.any() else None,
         logprobs=_logprobs(columns, right, scored),

@@ -33,6 +33,8 @@ class Names:
     absent: str = ""
     """The name of rows that do not say."""
     expected: str = "text"
+    lenient: bool = False
+    """A value that is no text counts as the text it is written as: anybody's rows may have a key of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,13 @@ KEYS: tuple[Key, ...] = (
         "a string",
         column=Names(),
         needed_for="a check that one verifier judged all of it",
+    ),
+    Key(
+        "source",
+        (str, NULL),
+        "a string",
+        written_if_none=False,
+        column=Names(lenient=True),
     ),
     Key("seed", (int,), "an integer"),
     Key(

@@ -65,6 +65,8 @@ class Rollout:
     status: str = ""
     detail: str = ""
     verifier: str = ""
+    source: str | None = None
+    """Name of the problem's source, where its set has several; None in a set of one source without a name."""
     seed: int = 0
     reference: Any = None
     """What the verifier held the answer against: the problem's reference, a JSON value."""

@@ -111,6 +111,7 @@ class Episode:
             status=verdict.status,
             detail=verdict.detail,
             verifier=verifier,
+            source=self.problem.source or None,
             seed=self.seed,
             turns=[{"by": t.by, "text": t.text, "token_ids": t.token_ids} for t in self.turns]
             if several

@@ -24,7 +24,6 @@ from rlvr.training.checkpoints import Checkpoint, Checkpoints, given
 from rlvr.training.collect import Collector
 from rlvr.training.credit import Credit
 from rlvr.training.current_policy import CurrentPolicy, Frozen
-from rlvr.training.curriculum import Curriculum, levels_of
 from rlvr.training.entropy import EntropyControl
 from rlvr.training.finite import FiniteCheck
 from rlvr.training.forward import Forward, base_of
@@ -35,6 +34,7 @@ from rlvr.training.objective import Objective
 from rlvr.training.optimizer import optimizer, schedule
 from rlvr.training.rewards import RewardTerms
 from rlvr.training.sharding import configure_deepspeed, sharded, zero_3
+from rlvr.training.source_mix import SourceMix
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
 
@@ -229,14 +229,12 @@ def make_collector(
     """Who samples a step's groups, with the curriculum and the monitor of missing verdicts, which remembers what it saw
     before the run was stopped."""
     train, rows = config.train, run.rollouts("train").parent
+    training = SourceMix.of(config, problems, clock)
     monitor = UnjudgedMonitor(
-        config.verification.max_unjudged,
-        least=PROBLEMS * train.group_size,
-        blocks=-(-PROBLEMS // train.groups_per_step),
+        config.verification.max_unjudged, least=PROBLEMS * train.group_size, rolling=True
     )
-    for file in sorted(rows.glob("train-*.jsonl"))[-(monitor.blocks or 1) :]:
-        monitor.add(map(outcome, rollouts.read(file)))
-    levels = levels_of(problems, train.curriculum.level)
+    files = sorted(rows.glob("train-*.jsonl"), reverse=True)
+    monitor.remember((map(outcome, rollouts.read(file)) for file in files), training.curricula)
     return Collector(
         config=config,
         problems=problems,
@@ -244,7 +242,7 @@ def make_collector(
         accelerator=accelerator,
         current=current,
         base=frozen if train.algorithm == "rejection" else None,
-        curriculum=Curriculum(train.curriculum, levels, config.seed, clock),
+        curriculum=training,
         terms=RewardTerms.of(config),
         monitor=monitor,
         rollouts_to=rows,

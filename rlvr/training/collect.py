@@ -18,8 +18,8 @@ from rlvr.sampling import Sampler
 from rlvr.sampling.driver import Request, roll
 from rlvr.training.advantages import zero_variance
 from rlvr.training.current_policy import CurrentPolicy, Frozen
-from rlvr.training.curriculum import Curriculum
 from rlvr.training.rewards import RewardTerms
+from rlvr.training.source_mix import SourceMix
 from rlvr.training.step_batch import Group, StepBatch, measure, rewards_of, rows_of, wait_for_verdicts
 from rlvr.verdict_health import UnjudgedMonitor, outcome
 from verifiers import Problem
@@ -53,7 +53,7 @@ class Collector:
     current: CurrentPolicy
     base: Frozen | None
     """Who draws; None: the policy as it is."""
-    curriculum: Curriculum
+    curriculum: SourceMix
     terms: RewardTerms
     monitor: UnjudgedMonitor
     rollouts_to: Path
@@ -72,7 +72,7 @@ class Collector:
         sampled = Sampled("base" if self.base else f"step-{step - 1}", [])
         with self.current.sampler(sampled.drawn_by, self.base) as sampler:
             sampled.groups = self._roll(sampler, step, dict(enumerate(chosen)), sampled.seconds)
-            self._refill(sampler, step, sampled, iter(spares))
+            self._refill(sampler, step, sampled, spares)
             sampled.seconds["verifying"] += wait_for_verdicts(sampled.groups, self.config.train)
         return sampled
 
@@ -105,14 +105,19 @@ class Collector:
             for (place, index), part in zip(own, parts, strict=True)
         ]
 
-    def _refill(self, sampler: Sampler, step: int, sampled: Sampled, spares: Iterator[int]) -> None:
-        """Put groups of fresh problems in the place of those without variance, for up to `curriculum.refill` rounds
-        (DAPO's dynamic sampling, arXiv 2503.14476, §3.2, bounded). Which places, and by which problems, follows from
-        the rewards of all processes."""
+    def _refill(self, sampler: Sampler, step: int, sampled: Sampled, spares: Sequence[Iterator[int]]) -> None:
+        """Put groups of fresh problems of the same source in the place of those without variance, for up to
+        `curriculum.refill` rounds (DAPO's dynamic sampling, arXiv 2503.14476, §3.2, bounded). Which places, and by
+        which problems, follows from the rewards of all processes.
+
+        Args:
+            spares: by place, the problems that may take it.
+        """
         for _ in range(self.config.train.curriculum.refill):
             sampled.seconds["verifying"] += wait_for_verdicts(sampled.groups, self.config.train)
             dead = zero_variance(rewards_of(sampled.groups)).nonzero().flatten().tolist()
-            chosen = dict(zip(dead, spares, strict=False))
+            fresh_ones = ((place, next(spares[place], None)) for place in dead)
+            chosen = {place: index for place, index in fresh_ones if index is not None}
             if not chosen:
                 return
             fresh = self._roll(sampler, step, chosen, sampled.seconds)
@@ -124,14 +129,16 @@ class Collector:
     def record(self, step: int, sampled: Sampled, batch: StepBatch) -> None:
         """Write every sample of the step, one file per step, whole: first what is trained on, in the batch's order;
         then what was drawn and replaced, with its round. The curriculum and the batch's metrics learn of them."""
-        verifier = self.config.verifier
-        rows = rows_of(sampled.groups, sampled.drawn_by, verifier)
+        evaluator = self.evaluator
+        rows = rows_of(sampled.groups, sampled.drawn_by, evaluator.verifier_of)
         weights = [weight for group in batch.groups for weight in group.per_sample(group.advantages)]
         for row, weight in zip(rows, weights, strict=True):
             row.extra["advantage"] = weight
         rows = gather_object(rows)
         for number, part in enumerate(sampled.replaced, start=1):
-            rows += gather_object(rows_of(part, sampled.drawn_by, verifier, advantage=0.0, replaced=number))
+            rows += gather_object(
+                rows_of(part, sampled.drawn_by, evaluator.verifier_of, advantage=0.0, replaced=number)
+            )
         self.monitor.see(map(outcome, rows), f"step {step}")
         if self.accelerator.is_main_process:
             file = self.rollouts_to / f"train-{step:06d}.jsonl"

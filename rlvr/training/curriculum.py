@@ -35,12 +35,18 @@ class Curriculum:
         levels: for each problem, the number of its level from 0, the easiest.
         seed: the run's.
         clock: says how many steps have been committed; what was observed after that is not yet state.
+        part: which of several curricula of the run this is; each has random numbers of its own.
     """
 
     def __init__(
-        self, config: CurriculumConfig, levels: Sequence[int], seed: int, clock: Callable[[], int]
+        self,
+        config: CurriculumConfig,
+        levels: Sequence[int],
+        seed: int,
+        clock: Callable[[], int],
+        part: int = 0,
     ) -> None:
-        self.config, self.seed, self.clock = config, seed, clock
+        self.config, self.seed, self.clock, self.stream = config, seed, clock, part << 40
         self.levels = np.asarray(levels)
         self.passed = np.zeros(len(levels))
         self.judged = np.zeros(len(levels))
@@ -48,22 +54,29 @@ class Curriculum:
         self.stage = 0
         self.pending: list[tuple[int, Sequence[Outcome]]] = []
 
-    def draw(self, number: int, groups: int) -> tuple[list[int], list[int]]:
+    def draw(self, number: int, groups: int, before: int | None = None) -> tuple[list[int], list[int]]:
         """The problems of the run's draw `number` (from 0), and those that may replace some of them.
+
+        Args:
+            before: groups of the draws before it; None: all had as many.
 
         Returns:
             `groups` indices, and further distinct ones in the order in which a refill takes them.
         """
         if self.config.kind == "uniform":
-            first = draw(len(self.levels), groups, number, self.seed)
-            rest = np.random.Generator(np.random.Philox(key=[self.seed, 2**63 + number]))
+            before = number * groups if before is None else before
+            first = draw(len(self.levels), groups, before, self.seed, self.stream)
+            rest = self._random(2**63 + number)
             taken = set(first)
             return first, [i for i in rest.permutation(len(self.levels)).tolist() if i not in taken]
         self._commit(self.clock())
         weights = self._informative() if self.config.kind == "adaptive" else self._staged()
-        order = weighted_order(weights, np.random.Generator(np.random.Philox(key=[self.seed, number])))
+        order = weighted_order(weights, self._random(number))
         first = [order[i % len(order)] for i in range(groups)]  # where there are too few, some come twice
         return first, order[groups:]
+
+    def _random(self, number: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=[self.seed, self.stream + number]))
 
     def observe(self, step: int, outcomes: Sequence[Outcome]) -> None:
         """Take note of the verdicts of step number `step` (from 1), those of replaced groups included."""
@@ -127,16 +140,18 @@ class Curriculum:
         return (weights + before / before.sum()) / 2 if before.any() else weights
 
 
-def draw(n_problems: int, groups: int, step: int, seed: int) -> list[int]:
-    """Indices of the problems of one step: epochs of random permutations, read `groups` at a time.
+def draw(n_problems: int, groups: int, before: int, seed: int, stream: int = 0) -> list[int]:
+    """Indices of the problems of one step: epochs of random permutations, read on after the `before` groups of the
+    steps before it.
 
     Steps run on across the border of two epochs; where there are fewer problems than groups, some come twice.
     """
-    first = step * groups
     indices: list[int] = []
     while len(indices) < groups:
-        epoch, offset = divmod(first + len(indices), n_problems)
-        permutation = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n_problems)
+        epoch, offset = divmod(before + len(indices), n_problems)
+        permutation = np.random.Generator(np.random.Philox(key=[seed, stream + epoch])).permutation(
+            n_problems
+        )
         indices += permutation[offset : offset + groups - len(indices)].tolist()
     return indices
 
@@ -149,21 +164,21 @@ def weighted_order(weights: np.ndarray, random: np.random.Generator) -> list[int
     return possible[np.argsort(-keys, kind="stable")].tolist()
 
 
-def levels_of(problems: Sequence[Problem], column: str | None) -> list[int]:
+def levels_of(
+    problems: Sequence[Problem], column: str | None, members: Sequence[int] | None = None
+) -> list[int]:
     """Each problem's level: the rank of its value in `column` of the source; all on one level without a column.
+
+    Args:
+        members: which of `problems`; None: all.
 
     Raises:
         ConfigError: a problem has no such column, or its values cannot be ordered.
     """
+    members = range(len(problems)) if members is None else members
     if column is None:
-        return [0] * len(problems)
-    for problem in problems:
-        if column not in problem.meta:
-            raise ConfigError(
-                f"train.curriculum.level: problem {problem.id} has no column {column!r}; "
-                f"found {', '.join(problem.meta) or 'none'}"
-            )
-    values = [problem.meta[column] for problem in problems]
+        return [0] * len(members)
+    values = [_level(problems[i], column) for i in members]
     try:
         rank = {value: i for i, value in enumerate(sorted(set(values)))}
     except TypeError:
@@ -172,3 +187,12 @@ def levels_of(problems: Sequence[Problem], column: str | None) -> list[int]:
             "expected numbers, or texts that sort from easy to hard"
         ) from None
     return [rank[value] for value in values]
+
+
+def _level(problem: Problem, column: str) -> Any:
+    if column not in problem.meta:
+        raise ConfigError(
+            f"train.curriculum.level: problem {problem.id} has no column {column!r}; "
+            f"found {', '.join(problem.meta) or 'none'}"
+        )
+    return problem.meta[column]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, compress, repeat
@@ -16,6 +16,7 @@ from accelerate.utils import gather_object
 from rlvr.config import TrainConfig
 from rlvr.rollouts import Rollout
 from rlvr.rollouts.types import Episode
+from rlvr.source_verifiers import SourceVerifier
 from rlvr.training.advantages import zero_variance
 from rlvr.training.curriculum import Outcome
 from rlvr.training.importance import Tokens
@@ -23,7 +24,7 @@ from rlvr.training.objective import Totals
 from rlvr.training.packing import Prompted, Sample
 from rlvr.training.rewards import reward
 from rlvr.verdict_health import failing_together, verdict_of
-from verifiers import Verdict
+from verifiers import Problem, Verdict
 
 
 @dataclass(slots=True)
@@ -67,10 +68,12 @@ def rewards_of(groups: Sequence[Group]) -> torch.Tensor:
     return torch.tensor(gather_object([group.rewards for group in groups]), dtype=torch.float32)
 
 
-def rows_of(groups: Sequence[Group], policy: str, verifier: str, **extra: Any) -> list[Rollout]:
+def rows_of(
+    groups: Sequence[Group], policy: str, verifier_of: Callable[[Problem], SourceVerifier], **extra: Any
+) -> list[Rollout]:
     """The rollout rows of this process's groups. What the terms of `train.rewards` said stands apart from `score`."""
     return [
-        episode.row(policy, verifier, verdict, **extra, **_term_scores(terms))
+        episode.row(policy, verifier_of(episode.problem).name, verdict, **extra, **_term_scores(terms))
         for group in groups
         for episode, verdict, terms in zip(
             group.episodes, group.verdicts, group.terms or repeat({}), strict=False
@@ -280,6 +283,45 @@ def measure(drawn: Sequence[Group], trained: torch.Tensor, seconds: dict[str, fl
         "seconds/sampling": longest,
         "seconds/verifying": max(s["verifying"] for s in phases),
         **{f"status/{name}": count / len(completions) for name, count in sorted(statuses.items())},
+        **_by_source(drawn),
+    }
+
+
+def _by_source(drawn: Sequence[Group]) -> dict[str, float]:
+    """`reward/NAME`, …: the same figures of each source that has a name, where groups of it were drawn."""
+    own = [(group.episodes[0].problem.source, _counted(group)) for group in drawn]
+    parts: dict[str, list[dict[str, float]]] = {}
+    for name, counts in gather_object([one for one in own if one[0]]):
+        parts.setdefault(name, []).append(counts)
+    found: dict[str, float] = {}
+    for name, groups in sorted(parts.items()):
+        sums = {key: sum(group[key] for group in groups) for key in groups[0]}
+        figures = {
+            "reward": sums["reward"] / sums["rewarded"] if sums["rewarded"] else float("nan"),
+            "frac_zero_variance": sums["equal"] / len(groups),
+            "correct_share": sums["passed"] / max(sums["judged"], 1),
+            "mixed_share": sums["mixed"] / len(groups),
+            "group_share": len(groups) / sum(map(len, parts.values())),
+            "completion_length": sums["tokens"] / sums["samples"],
+            "truncated_share": sums["truncated"] / sums["samples"],
+        }
+        found |= {f"{key}/{name}": value for key, value in figures.items()}
+    return found
+
+
+def _counted(group: Group) -> dict[str, float]:
+    """Sums over a group's samples."""
+    rewards, outcome = torch.tensor(group.rewards), group.outcome
+    return {
+        "reward": float(rewards.nansum()),
+        "rewarded": int((~rewards.isnan()).sum()),
+        "equal": int(zero_variance(rewards[None]).item()),
+        "passed": outcome.passed,
+        "judged": outcome.judged,
+        "mixed": int(0 < outcome.passed < outcome.judged),
+        "tokens": sum(episode.tokens for episode in group.episodes),
+        "truncated": sum(not episode.complete for episode in group.episodes),
+        "samples": len(group.episodes),
     }
 
 

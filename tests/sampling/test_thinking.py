@@ -21,6 +21,7 @@ from rlvr.sampling.driver import Request, roll
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.types import Completion
 from rlvr.sampling.vllm import VllmSampler
+from rlvr.source_verifiers import verifiers_of
 from tests.conftest import quickstart_config
 from verifiers import Problem, Verdict
 
@@ -128,7 +129,7 @@ def test_a_workers_verdict_is_the_same() -> None:
 
 def test_the_marks_of_the_config_reach_the_verifier() -> None:
     config = quickstart_config(verifier="math", verifier_options={}, thinking_marks=(("[PLAN]", "[/PLAN]"),))
-    options = machine.verifier_options(config)
+    options = machine.verifier_options(config, verifiers_of(config)[""])
     assert options == {"thinking_marks": [["[PLAN]", "[/PLAN]"]]}
     plan, thought = "[PLAN] \\boxed{4}", "<think> \\boxed{4}"
     assert verifiers.score("math", PROBLEM, plan, **options).status == "no_answer"

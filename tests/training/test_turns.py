@@ -251,7 +251,9 @@ def test_the_update_trains_on_the_policys_tokens_alone(tmp_path, pool, models, p
     loop.collector.record(1, sampled, batch)
     (file,) = loop.collector.rollouts_to.glob("train-*.jsonl")
     rows = list(rollouts.read(file))
-    assert [row.turns for row in rows] == [row.turns for row in rows_of(groups, "step-0", "math")]
+    assert [row.turns for row in rows] == [
+        row.turns for row in rows_of(groups, "step-0", loop.collector.evaluator.verifier_of)
+    ]
     weighted = [row.extra["advantage"] for row in rows]
     assert weighted == pytest.approx(
         [a for group in batch.groups for a in group.per_sample(group.advantages)]

@@ -4,6 +4,7 @@ What belongs in this package: queue, cache, deadlines, restarts and the protocol
 means is the business of the verifiers.
 
 - `pool`: `VerifierPool`, what callers use.
+- `by_source`: `VerifierPools`, the same for problems that have different verifiers.
 - `scheduler`: the queue, the known verdicts and the counters that callers and worker threads share.
 - `worker_thread`: one thread per worker; it sends tasks, waits for verdicts and replaces a lost worker.
 - `worker_process`: what a worker process runs.
@@ -14,16 +15,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from verifiers.pool.by_source import VerifierPools
     from verifiers.pool.pool import VerifierPool, default_workers
     from verifiers.pool.scheduler import PoolStats
     from verifiers.pool.worker_thread import PoolError
 
-__all__ = ["PoolError", "PoolStats", "VerifierPool", "default_workers"]
+__all__ = ["PoolError", "PoolStats", "VerifierPool", "VerifierPools", "default_workers"]
 
 _LAZY = {
     "PoolError": "verifiers.pool.worker_thread",
     "PoolStats": "verifiers.pool.scheduler",
     "VerifierPool": "verifiers.pool.pool",
+    "VerifierPools": "verifiers.pool.by_source",
     "default_workers": "verifiers.pool.pool",
 }
 

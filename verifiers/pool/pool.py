@@ -17,7 +17,7 @@ import atexit
 import os
 import pickle
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -107,14 +107,7 @@ class VerifierPool:
 
     def score(self, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """Return the verdicts on `items`, in their order. Raises as `submit` does."""
-        futures: list[Future[Verdict]] = []
-        try:
-            futures.extend(self.submit(problem, response) for problem, response in items)
-            return [future.result() for future in futures]
-        except BaseException:  # also on an interrupt: leave no work behind
-            for future in futures:
-                future.cancel()
-            raise
+        return all_of(self.submit, items)
 
     def close(self) -> None:
         """End the workers. Pending futures raise `PoolError`."""
@@ -137,6 +130,20 @@ class VerifierPool:
         self._scheduler.closed = closed
         self._finalizer = weakref.finalize(self, self._scheduler.close, wait=False)
         self._finalizer.atexit = False
+
+
+def all_of(
+    submit: Callable[[Problem, str], Future[Verdict]], items: Sequence[tuple[Problem, str]]
+) -> list[Verdict]:
+    """The verdicts on `items`, in their order. Raises what `submit` and the futures raise."""
+    futures: list[Future[Verdict]] = []
+    try:
+        futures.extend(submit(problem, response) for problem, response in items)
+        return [future.result() for future in futures]
+    except BaseException:  # also on an interrupt: leave no work behind
+        for future in futures:
+            future.cancel()
+        raise
 
 
 def default_workers() -> int:
