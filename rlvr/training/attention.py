@@ -7,13 +7,13 @@ Four ways to the same numbers, `choose` takes the first that the device and the 
   2205.14135, §3.1). Work grows with the pairs that count, there is no mask. On CPU.
 - `flex`: FlexAttention with a block-sparse mask (Dong et al. 2024, arXiv 2412.05496). On CUDA.
 - `mask`: the model's own SDPA with a dense boolean mask, one row per group.
-- `eager`: its eager attention, with the same mask as a term that is added to the scores.
+- `eager`: its eager attention, with the same mask as a term that is added to the scores. Models whose scores are capped
+  (Gemma 2) or have sinks (gpt-oss) load with it, as transformers' SDPA knows neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -23,98 +23,19 @@ from transformers.integrations.flex_attention import flex_attention_forward
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from rlvr.training.layout import Layout
+from rlvr.training.reach import FULL, KINDS, Reach
+
 Kind = Literal["split", "flex", "mask", "eager"]
 NAME = "packed"
 """Under which our attention is registered with transformers. It is `sdpa` wherever no packed row comes in."""
 
 _forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-_HIDDEN = 1e30
-"""Normaliser of a padded query: its weights are exp(score − 1e30) = 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Stretches of the packed row below each other, padded to the longest: what a kernel reads at once."""
-
-    index: torch.Tensor
-    """(rows · longest,) places in the packed row; 0 where there is padding"""
-    padding: torch.Tensor | None
-    """(rows, longest) True behind a stretch's end; None where all are as long"""
-    kept: torch.Tensor
-    """(tokens,) into `index`, of all that are no padding"""
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, stretches: Sequence[range], device: torch.device) -> Rows:
-        longest = max(map(len, stretches))
-        places = torch.tensor([[*s, *[-1] * (longest - len(s))] for s in stretches], device=device)
-        index, padding = places.clamp(min=0).flatten(), places < 0
-        kept = (~padding).flatten().nonzero()[:, 0]
-        return cls(index, padding if padding.any() else None, kept, (len(stretches), longest))
-
-    def take(self, x: torch.Tensor) -> torch.Tensor:
-        """(1, heads, L, d) → (rows, heads, longest, d), anything where there is padding"""
-        return x[0].transpose(0, 1).index_select(0, self.index).unflatten(0, self.shape).transpose(1, 2)
-
-    def put(self, x: torch.Tensor, part: torch.Tensor) -> None:
-        """The way back, into the places of `x`."""
-        tokens, index = part.transpose(1, 2).flatten(0, 1), self.index
-        if self.padding is not None:
-            tokens, index = tokens.index_select(0, self.kept), index[self.kept]
-        x[0].transpose(0, 1).index_copy_(0, index, tokens.to(x.dtype))
-
-    def hide(self, grad: torch.Tensor, norm: torch.Tensor) -> None:
-        """Have padded queries leave no gradient."""
-        if self.padding is not None:
-            padding = self.padding[:, None, :, None]
-            grad.masked_fill_(padding, 0.0)
-            norm.masked_fill_(padding, _HIDDEN)
-
-    def unseen(self, x: torch.Tensor) -> torch.Tensor | None:
-        """What a kernel adds to scores in the type of `x`, so that no query sees a padded key."""
-        if self.padding is None:
-            return None
-        return x.new_zeros(self.shape).masked_fill_(self.padding, -torch.inf)[:, None, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Who sees whom in one packed row, in batches of about equal size."""
-
-    causal: Sequence[Rows]
-    """Prompts and completions, each of which sees itself up to each token"""
-    prompted: Sequence[tuple[Rows, Rows]]
-    """All completions of a group and the prompt that they see"""
-
-    @classmethod
-    def of(cls, groups: Sequence[tuple[range, Sequence[range]]], device: torch.device) -> Layout:
-        """`groups`: where each prompt lies, and behind it its completions."""
-        stretches = [(s, s) for prompt, completions in groups for s in (prompt, *completions) if len(s)]
-        readers = [(range(c[0].start, c[-1].stop), p) for p, c in groups if len(p) and c]
-        return cls(
-            [Rows.of(queries, device) for queries, _ in _alike(stretches)],
-            [(Rows.of(queries, device), Rows.of(keys, device)) for queries, keys in _alike(readers)],
-        )
-
-
-def _alike(pairs: Sequence[tuple[range, range]]) -> list[tuple[list[range], list[range]]]:
-    """Queries and their keys in batches, in which padding adds at most a quarter to what is multiplied, or so little
-    that a call of its own would cost more."""
-    batches: list[tuple[list[range], list[range]]] = []
-    for query, key in sorted(pairs, key=lambda pair: (len(pair[0]), len(pair[1])), reverse=True):
-        if batches:
-            queries, keys = [*batches[-1][0], query], [*batches[-1][1], key]
-            needed = sum(len(q) * len(k) for q, k in zip(queries, keys, strict=True))
-            if len(queries) * len(queries[0]) * max(map(len, keys)) <= 1.25 * needed + 2**14:
-                batches[-1] = queries, keys
-                continue
-        batches.append(([query], [key]))
-    return batches
 
 
 class SplitAttention(torch.autograd.Function):
-    """Causal attention in which each completion sees its group's prompt and itself.
+    """Causal attention in which each completion sees its group's prompt and itself, as far as the layout reaches.
 
     Args:
         query: (1, heads, L, d), key and value: (1, key-value heads, L, d).
@@ -135,15 +56,16 @@ class SplitAttention(torch.autograd.Function):
             own, own_norm = _forward(q, k, v, 0.0, True, scale=scale)
             rows.put(out, own)
             rows.put(norm, own_norm[..., None])
-        for queries, keys in layout.prompted:
-            q, k, v = _fold(queries.take(query), shared), keys.take(key), keys.take(value)
-            read, read_norm = _forward(q, k, v, 0.0, False, attn_mask=keys.unseen(q), scale=scale)
-            read, read_norm = _unfold(read, shared), _unfold(read_norm[..., None], shared)
-            own_norm = queries.take(norm)
-            joint = torch.logaddexp(read_norm, own_norm)
-            own = queries.take(out)
-            queries.put(out, read * (read_norm - joint).exp() + own * (own_norm - joint).exp())
-            queries.put(norm, joint)
+        for read in layout.reads:
+            folded = shared if read.seen is None else 1  # a mask would have to be folded too
+            q = _fold(read.queries.take(query), folded)
+            k, v = (_repeat(read.keys.take(x), shared // folded) for x in (key, value))
+            found, found_norm = _forward(q, k, v, 0.0, False, attn_mask=read.mask(q), scale=scale)
+            found, found_norm = _unfold(found, folded), _unfold(found_norm[..., None], folded)
+            before, before_norm = read.queries.take(out), read.queries.take(norm)
+            joint = torch.logaddexp(found_norm, before_norm)
+            read.queries.put(out, found * (found_norm - joint).exp() + before * (before_norm - joint).exp())
+            read.queries.put(norm, joint)
         ctx.save_for_backward(query, key, value, out, norm)
         ctx.layout, ctx.scale = layout, scale
         return out
@@ -153,7 +75,7 @@ class SplitAttention(torch.autograd.Function):
         query, key, value, out, norm = ctx.saved_tensors
         layout, scale = ctx.layout, ctx.scale
         shared = query.shape[1] // key.shape[1]
-        # each half's weights follow from the joint normaliser, so the halves' gradients simply add up
+        # each half's weights follow from the joint normaliser, so the parts' gradients simply add up
         grads = [torch.empty_like(x) for x in (query, key, value)]  # every place is in some stretch
         for rows in layout.causal:
             g, q, o, n = (rows.take(x) for x in (grad, query, out, norm))
@@ -162,17 +84,18 @@ class SplitAttention(torch.autograd.Function):
             parts = _backward(g, q, k, v, o, n[..., 0].contiguous(), 0.0, True, scale=scale)
             for total, part in zip(grads, parts, strict=True):
                 rows.put(total, _gather_heads(part, total.shape[1]))
-        for queries, keys in layout.prompted:
-            g, q, o, n = (queries.take(x) for x in (grad, query, out, norm))
-            k, v = keys.take(key), keys.take(value)
-            queries.hide(g, n)
-            g, q, o, n = (_fold(x, shared) for x in (g, q, o, n))
-            n, mask = n[..., 0].contiguous(), keys.unseen(q)
+        for read in layout.reads:
+            folded = shared if read.seen is None else 1
+            g, q, o, n = (read.queries.take(x) for x in (grad, query, out, norm))
+            k, v = (_repeat(read.keys.take(x), shared // folded) for x in (key, value))
+            read.queries.hide(g, n)
+            g, q, o, n = (_fold(x, folded) for x in (g, q, o, n))
+            n, mask = n[..., 0].contiguous(), read.mask(q)
             dq, dk, dv = _backward(g, q, k, v, o, n, 0.0, False, attn_mask=mask, scale=scale)
             for rows, total, part in zip(
-                (queries, keys, keys), grads, (_unfold(dq, shared), dk, dv), strict=True
+                (read.queries, read.keys, read.keys), grads, (_unfold(dq, folded), dk, dv), strict=True
             ):
-                rows.put(total, rows.take(total).add_(part))
+                rows.put(total, rows.take(total).add_(_gather_heads(part, total.shape[1])))
         return (*grads, None, None)
 
 
@@ -202,11 +125,13 @@ def packed_attention(
     value: torch.Tensor,
     attention_mask: Any,
     scaling: float | None = None,
-    layout: Layout | None = None,
+    layouts: Sequence[Layout] | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, Any]:
-    """transformers' attention interface: `split` with a layout, `flex` with a block mask, else its `sdpa`."""
-    if layout is not None:
+    """transformers' attention interface: `split` with layouts, of which the layer's mask holds the number; `flex` with
+    a block mask, else its `sdpa`."""
+    if layouts is not None:
+        layout = layouts[int(attention_mask)]
         scale = scaling if scaling is not None else query.shape[-1] ** -0.5
         query, key = (
             query.to(value.dtype),
@@ -222,15 +147,17 @@ AttentionInterface.register(NAME, packed_attention)
 AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
-def block_mask(blocks: torch.Tensor) -> torch.Tensor:
+def block_mask(blocks: torch.Tensor, positions: torch.Tensor, reach: Reach = FULL) -> torch.Tensor:
     """Who sees whom, dense. Block 0 is the prompt, 1… the completions, −1 padding, which nothing else sees.
 
-    (groups, L) → (groups, 1, L, L)
+    (groups, L) and the positions in the text → (groups, 1, L, L)
     """
     length = blocks.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=blocks.device).tril()
     query, key = blocks[:, :, None], blocks[:, None, :]
     seen = causal & (key >= 0) & ((key == 0) | (key == query))
+    if reach != FULL:
+        seen &= positions[:, :, None] < reach.end(positions)[:, None, :]
     itself = torch.eye(length, dtype=torch.bool, device=blocks.device)
     return (seen | itself)[:, None]
 
@@ -245,16 +172,21 @@ _compiled_block_mask = torch.compile(create_block_mask)
 
 
 def flex_mask(
-    groups: torch.Tensor, blocks: torch.Tensor, make: Callable[..., BlockMask] | None = None
+    groups: torch.Tensor,
+    blocks: torch.Tensor,
+    positions: torch.Tensor,
+    reach: Reach = FULL,
+    make: Callable[..., BlockMask] | None = None,
 ) -> BlockMask:
-    """The same for several groups in one row, by tiles. Both (L,): each position's group, and its block in it.
+    """The same for several groups in one row, by tiles. (L,) each: a token's group, its block in it, its position.
 
     `make`: `create_block_mask`, compiled on CUDA by default.
     """
+    ends = reach.end(positions)
 
     def seen(_batch: Any, _head: Any, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         own = (blocks[key] == 0) | (blocks[key] == blocks[query])
-        return (query >= key) & (groups[query] == groups[key]) & own
+        return (query >= key) & (groups[query] == groups[key]) & own & (positions[query] < ends[key])
 
     length, make = len(groups), make or (_compiled_block_mask if groups.is_cuda else create_block_mask)
     return make(seen, None, None, length, length, device=str(groups.device))
@@ -265,10 +197,8 @@ def choose(model: PreTrainedModel) -> tuple[Kind | None, str]:
     config = model.config.get_text_config()
     asked = config._attn_implementation
     kinds = getattr(config, "layer_types", None)
-    if others := set(kinds or ()) - {"full_attention"}:
+    if others := set(kinds or ()) - KINDS:
         return None, f"layers of kind {', '.join(sorted(others))} take no block mask"
-    if not kinds and getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
-        return None, "sliding-window attention takes no block mask"
     if not (model._supports_sdpa or model._supports_attention_backend):
         return None, f"{config.model_type} has no attention that takes a block mask"
     if asked not in ("sdpa", "eager", NAME):

@@ -15,6 +15,7 @@ from rlvr.training import attention
 from rlvr.training.head import Selected, add_selected_head
 from rlvr.training.malloc import keep_freed_memory
 from rlvr.training.packing import Prompted, pack
+from rlvr.training.reach import reaches
 
 
 class Forward:
@@ -39,6 +40,7 @@ class Forward:
         plain = [base_of(accelerator.unwrap_model(model)) for model in models]
         if accelerator.device.type == "cpu":
             keep_freed_memory()
+        self.reaches = reaches(plain[0].config.get_text_config())
         for model in plain:
             attention.install(model, kind)
             add_selected_head(model, temperature)
@@ -51,7 +53,7 @@ class Forward:
         Args:
             logprobs: False: values alone.
         """
-        packed = pack(groups, self.accelerator.device, self.kind)
+        packed = pack(groups, self.accelerator.device, self.kind, self.reaches)
         router = {"counts": packed.counts} if self.balances and logprobs else {}
         with self.accelerator.autocast():
             answer = model(

@@ -14,14 +14,18 @@ Either way the mask decides which tokens are predicted: those of tools and hints
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, compress, pairwise, starmap
+from itertools import accumulate, chain, compress, pairwise, starmap
 from typing import Any
 
 import torch
 
-from rlvr.training.attention import Kind, Layout, additive, block_mask, flex_mask
+from rlvr.training.attention import Kind, additive, block_mask, flex_mask
+from rlvr.training.layout import Layout
+from rlvr.training.reach import FULL, Reach
+
+ALIKE = {"full_attention": FULL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +88,25 @@ class _Stretch:
         return [max(1, len(self.lengths))] * self.prompt + [1] * (len(self.tokens) - self.prompt)
 
 
-def pack(groups: Sequence[Prompted], device: torch.device, kind: Kind | None = "split") -> Packed:
+def pack(
+    groups: Sequence[Prompted],
+    device: torch.device,
+    kind: Kind | None = "split",
+    reaches: Mapping[str, Reach] = ALIKE,
+) -> Packed:
     """The rows of a micro-step. Where no sample holds a token of the policy, N is 0 and one prompt is read all the
     same.
 
     Args:
         kind: the attention that will read it, see `attention.choose`; None: padded, a row per sample.
+        reaches: of the model's layers, by their kind, see `reach.reaches`.
     """
     samples = [sample for group in groups for sample in group.samples]
     row = [i for i, sample in enumerate(samples) for _ in range(sum(sample.mask))]
     targets = [token for sample in samples for token in compress(sample.token_ids, sample.mask)]
-    inputs, counts, select = _padded(groups, device) if kind is None else _packed(groups, device, kind)
+    inputs, counts, select = (
+        _padded(groups, device) if kind is None else _packed(groups, device, kind, reaches)
+    )
     return Packed(
         inputs,
         counts=torch.tensor(counts, device=device),
@@ -129,51 +141,57 @@ def _padded(
 
 
 def _packed(
-    groups: Sequence[Prompted], device: torch.device, kind: Kind
+    groups: Sequence[Prompted], device: torch.device, kind: Kind, reaches: Mapping[str, Reach]
 ) -> tuple[dict[str, Any], list[list[int]], list[int]]:
     """Inputs, counts and places of the packed rows."""
     stretches = [_stretch(group) for group in groups if any(sample.token_ids for sample in group.samples)]
     stretches = stretches or [_prompt_alone(groups[0])]
-    if kind in ("mask", "eager"):
-        longest = max(len(s.tokens) for s in stretches)
-        starts = [i * longest for i in range(len(stretches))]
-        rows = [[*s.tokens] + [0] * (longest - len(s.tokens)) for s in stretches]
-        positions = [[*s.positions] + [0] * (longest - len(s.tokens)) for s in stretches]
-        counts = [[*s.counts] + [0] * (longest - len(s.tokens)) for s in stretches]
-        blocks = [[*s.blocks] + [-1] * (longest - len(s.tokens)) for s in stretches]
-        seen = block_mask(torch.tensor(blocks, device=device))
-        who = {"attention_mask": additive(seen) if kind == "eager" else seen}
+    tokens, positions, blocks, counts, starts = _rows(stretches, below=kind in ("mask", "eager"))
+    places, own = torch.tensor(positions, device=device), torch.tensor(blocks, device=device)
+    longest = 1 + max(max(s.positions) for s in stretches)
+    within = {name: reach.within(longest) for name, reach in reaches.items()}
+    distinct = list(dict.fromkeys(within.values()))
+    inputs: dict[str, Any] = {"input_ids": torch.tensor(tokens, device=device), "position_ids": places}
+    if kind == "split":
+        inputs["layouts"] = [Layout.of(_places(stretches), device, reach) for reach in distinct]
+        # transformers hands a mask with four axes on as it is, and builds none of its own: here it holds a number
+        masks = [torch.full((1, 1, 1, 1), number, device=device) for number in range(len(distinct))]
+    elif kind == "flex":
+        group = torch.tensor([i for i, s in enumerate(stretches) for _ in s.tokens], device=device)
+        masks = [flex_mask(group, own[0], places[0], reach) for reach in distinct]
     else:
-        starts = [0, *accumulate(len(s.tokens) for s in stretches)][:-1]
-        rows, positions = (
-            [[t for s in stretches for t in s.tokens]],
-            [[p for s in stretches for p in s.positions]],
-        )
-        counts = [[n for s in stretches for n in s.counts]]
-        if kind == "split":
-            # transformers hands a mask with four axes on as it is, and builds none of its own
-            who = {
-                "attention_mask": torch.empty(1, 1, 1, 1, device=device),
-                "layout": _layout(stretches, device),
-            }
-        else:
-            number = torch.tensor([i for i, s in enumerate(stretches) for _ in s.tokens], device=device)
-            own = torch.tensor([b for s in stretches for b in s.blocks], device=device)
-            who = {"attention_mask": flex_mask(number, own)}
+        masks = [block_mask(own, places, reach) for reach in distinct]
+        masks = [additive(mask) for mask in masks] if kind == "eager" else masks
+    of = dict(zip(distinct, masks, strict=True))
+    inputs["attention_mask"] = (
+        masks[0] if len(masks) == 1 else {name: of[reach] for name, reach in within.items()}
+    )
     select = [
         start + s.prompt + i
         for start, s in zip(starts, stretches, strict=True)
         for i in compress(range(len(s.asked)), s.asked)
     ]
-    return (
-        {
-            "input_ids": torch.tensor(rows, device=device),
-            "position_ids": torch.tensor(positions, device=device),
-            **who,
-        },
-        counts,
-        select,
+    return inputs, counts, select
+
+
+def _rows(
+    stretches: Sequence[_Stretch], below: bool
+) -> tuple[list[list[int]], list[list[int]], list[list[int]], list[list[int]], list[int]]:
+    """Tokens, positions, blocks and counts of all stretches, behind each other in one row or each in a row of its own,
+    and where each stretch starts in the flattened rows."""
+    parts = [(s.tokens, s.positions, s.blocks, s.counts) for s in stretches]
+    if not below:
+        starts = [0, *accumulate(len(s.tokens) for s in stretches)][:-1]
+        tokens, positions, blocks, counts = (
+            [[*chain.from_iterable(part)]] for part in zip(*parts, strict=True)
+        )
+        return tokens, positions, blocks, counts, starts
+    longest = max(len(s.tokens) for s in stretches)
+    tokens, positions, blocks, counts = (
+        [[*row, *[fill] * (longest - len(row))] for row in part]
+        for part, fill in zip(zip(*parts, strict=True), (0, 0, -1, 0), strict=True)
     )
+    return tokens, positions, blocks, counts, [i * longest for i in range(len(stretches))]
 
 
 def _stretch(group: Prompted) -> _Stretch:
@@ -196,7 +214,8 @@ def _prompt_alone(group: Prompted) -> _Stretch:
     return _Stretch(list(group.prompt), list(range(length)), [0] * length, length, [], [])
 
 
-def _layout(stretches: Sequence[_Stretch], device: torch.device) -> Layout:
+def _places(stretches: Sequence[_Stretch]) -> list[tuple[range, list[range]]]:
+    """Where each prompt lies, and behind it its completions."""
     places: list[tuple[range, list[range]]] = []
     end = 0
     for stretch in stretches:
@@ -204,4 +223,4 @@ def _layout(stretches: Sequence[_Stretch], device: torch.device) -> Layout:
         ends = [*accumulate(stretch.lengths, initial=prompt.stop)]
         places.append((prompt, [*starmap(range, pairwise(ends))]))
         end = ends[-1]
-    return Layout.of(places, device)
+    return places

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.training.handles import windowed
 from verifiers.pool import VerifierPool
 
 
@@ -11,9 +10,3 @@ def pool():
     """One real worker process."""
     with VerifierPool("math", workers=1) as pool:
         yield pool
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory) -> dict[str, str]:
-    """The embedded model by the layout of its update."""
-    return {"packed": "tiny", "padded": windowed(tmp_path_factory.mktemp("model") / "windowed")}

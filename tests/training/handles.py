@@ -1,7 +1,5 @@
 """A training loop as `training.train` builds it, and what its update must equal: each row read by itself."""
 
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,9 +26,14 @@ def loop_of(
     pool: VerifierPool,
     sampling: SamplingConfig | None = None,
     model: str = "tiny",
+    layout: str = "packed",
     **train: Any,
 ) -> Loop:
-    """The loop before its first step, on the embedded model, the world `carry` and the verifier of `pool`."""
+    """The loop before its first step, on the embedded model, the world `carry` and the verifier of `pool`.
+
+    Args:
+        layout: of the update; "padded": as for a model whose attention takes no block mask.
+    """
     settings: dict[str, Any] = {"steps": 2, "groups_per_step": 4, "group_size": 8} | train
     config = quickstart_config(
         model=model,
@@ -42,7 +45,7 @@ def loop_of(
     evaluator = Evaluator(config, Evidence(config.evidence), pool, Terminal(quiet=True))
     run = Run(folder)
     (folder / "rollouts").mkdir(parents=True, exist_ok=True)
-    return build(
+    loop = build(
         config,
         carry.problems("train", 50),
         evaluator,
@@ -52,16 +55,9 @@ def loop_of(
         evaluate=lambda sampler, step: {},
         advance=lambda *_, **__: None,
     )
-
-
-def windowed(folder: Path) -> str:
-    """The embedded model with a sliding window longer than any of its texts: the same numbers, from an attention that
-    takes no block mask, so that the update runs padded."""
-    shutil.copytree(carry.TINY, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "mistral", "architectures": ["MistralForCausalLM"], "sliding_window": 128}
-    (folder / "config.json").write_text(json.dumps(config))
-    return str(folder)
+    if layout == "padded":
+        loop.forward.kind = None
+    return loop
 
 
 def row_by_row(

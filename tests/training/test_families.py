@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from rlvr.training import attention, dropout
 from rlvr.training.forward import Forward
 from rlvr.training.packing import Prompted, Sample, pack
+from rlvr.training.reach import FULL, Reach
 from rlvr.training.trial import prove
 from tests.training.handles import distance, gradient, row_by_row
 
@@ -29,7 +30,7 @@ COMMON = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-FULL = {"layer_types": ["full_attention"] * 2}
+ALL_FULL = {"layer_types": ["full_attention"] * 2}
 PACKED = {
     "llama, tied": ("llama", {"tie_word_embeddings": True}),
     "qwen2": ("qwen2", {"use_sliding_window": False}),
@@ -39,7 +40,7 @@ PACKED = {
     "gemma": ("gemma", {"head_dim": 16}),
     "gemma2: capped logits and scores": (
         "gemma2",
-        {"head_dim": 16, "final_logit_softcapping": 1.0, "attn_logit_softcapping": 2.0} | FULL,
+        {"head_dim": 16, "final_logit_softcapping": 1.0, "attn_logit_softcapping": 2.0} | ALL_FULL,
     ),
     "llama, eager": ("llama", {"attn_implementation": "eager"}),
     "olmo2": ("olmo2", {}),
@@ -47,9 +48,35 @@ PACKED = {
     "gpt_neox": ("gpt_neox", {}),
     "mixtral, router at rest": ("mixtral", {"num_local_experts": 4, "sliding_window": None}),
 }
+WINDOW = {"sliding_window": 8}
+MIXED = {"layer_types": ["sliding_attention", "full_attention"]}
+WINDOWED = {
+    "mistral": ("mistral", {}),
+    "starcoder2": ("starcoder2", {}),
+    "phi3": ("phi3", {}),
+    "qwen2": ("qwen2", {"use_sliding_window": True} | MIXED),
+    "qwen3": ("qwen3", {"head_dim": 16, "use_sliding_window": True} | MIXED),
+    "gemma2": ("gemma2", {"head_dim": 16, "attn_logit_softcapping": 2.0} | MIXED),
+    "gemma3": ("gemma3_text", {"head_dim": 16} | MIXED),
+    "olmo3": ("olmo3", MIXED),
+    "cohere2": ("cohere2", MIXED),
+    "exaone4": ("exaone4", MIXED),
+    "gpt_oss": ("gpt_oss", {"head_dim": 16, "num_local_experts": 4, "num_experts_per_tok": 2} | MIXED),
+    "mixtral": ("mixtral", {"num_local_experts": 4}),
+    "ministral": ("ministral", {"head_dim": 8} | MIXED),
+    "smollm3": ("smollm3", {"use_sliding_window": True} | MIXED),
+    "llama4": (
+        "llama4_text",
+        {
+            "head_dim": 16,
+            "attention_chunk_size": 8,
+            "num_local_experts": 4,
+            "intermediate_size_mlp": 48,
+            "layer_types": ["chunked_attention", "full_attention"],
+        },
+    ),
+}
 PADDED = {
-    "mistral: sliding window": ("mistral", {"sliding_window": 8}, "sliding"),
-    "gemma2: sliding window": ("gemma2", {"head_dim": 16, "sliding_window": 8}, "sliding"),
     "mamba": ("mamba", {"state_size": 4}, "linear_attention"),
     "gpt_neo: absolute positions": (
         "gpt_neo",
@@ -210,13 +237,79 @@ def test_flex_attention_is_not_compiled_anew_for_each_step():
     make = torch.compile(create_block_mask, backend=mask)
     compiled = torch.compile(flex_attention, backend=attend)
     for length in (256, 384, 300, 777):
-        groups, blocks = torch.arange(length) // 100, torch.arange(length) % 4
-        found = attention.flex_mask(groups, blocks, make)
-        assert torch.equal(found.to_dense(), attention.flex_mask(groups, blocks).to_dense())
+        groups, blocks, places = (torch.arange(length) // 100, torch.arange(length) % 4, torch.arange(length))
+        found = attention.flex_mask(groups, blocks, places, make=make)
+        plain = attention.flex_mask(groups, blocks, places)
+        assert torch.equal(found.to_dense(), plain.to_dense())
         query = torch.randn(1, 2, length, 16)
-        expected = flex_attention(query, query, query, block_mask=attention.flex_mask(groups, blocks))
+        expected = flex_attention(query, query, query, block_mask=plain)
         torch.testing.assert_close(compiled(query, query, query, block_mask=found), expected)
     assert 1 <= mask.frame_count <= 2 and 1 <= attend.frame_count <= 2
+
+
+# ------------------------------------------------------------------ windows and chunks
+
+
+def of_lengths(shapes: list[tuple[int, list[int]]]) -> list[Prompted]:
+    """Groups of random tokens, by the lengths of prompt and samples."""
+    generator = torch.Generator().manual_seed(1)
+
+    def tokens(n: int) -> list[int]:
+        return torch.randint(3, 50, (n,), generator=generator).tolist()
+
+    return [Prompted(tokens(p), [Sample.of(tokens(n), [True] * n) for n in each]) for p, each in shapes]
+
+
+REACHED = [(20, [25, 2]), (3, [30, 1]), (6, [3, 9])]
+"""A window of 8 ends within the prompt, within the completion, between them, or nowhere."""
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_windows_that_rows_reach_and_windows_that_they_do_not(name):
+    kind, changes = WINDOWED[name]
+    plain = build(kind, WINDOW | changes)
+    model = copy.deepcopy(plain)
+    forward = update(model)
+    chosen = forward.kind
+    assert chosen == ("eager" if name in ("gemma2", "gpt_oss") else "split")
+    for batch in (of_lengths(REACHED), of_lengths([(3, [4, 2])])):
+        expected, _ = row_by_row(plain, batch, TEMPERATURE)
+        expected_gradient = gradient(plain, weighted(expected))
+        for way in ways(chosen):
+            forward.kind = way
+            answer, _ = forward(model, batch)
+            assert distance(answer.logprobs.detach(), expected.detach()) < 1e-5, way
+            assert distance(gradient(model, weighted(answer.logprobs)), expected_gradient) < 1e-5, way
+
+
+@pytest.mark.parametrize("window", [10, 11, 12, 13])
+@pytest.mark.parametrize("way", ["split", "mask", "eager"])
+def test_the_last_token_of_a_window(way, window):
+    """The longer sample is read up to its twelfth token."""
+    plain = build(
+        "mistral", {"sliding_window": window, "attn_implementation": "eager" if way == "eager" else "sdpa"}
+    )
+    batch = of_lengths([(5, [8, 3])])
+    expected, _ = row_by_row(plain, batch, TEMPERATURE)
+    forward = update(model := copy.deepcopy(plain))
+    forward.kind = way
+    answer, _ = forward(model, batch)
+    assert distance(answer.logprobs.detach(), expected.detach()) < 1e-5
+    forward.reaches = {"sliding_attention": FULL}
+    unlimited, _ = forward(model, batch)
+    assert (distance(unlimited.logprobs.detach(), expected.detach()) < 1e-5) == (window >= 12)
+
+
+def test_the_mask_of_flex_attention_knows_the_window():
+    """What CUDA compiles, as it is on a CPU: the same pairs as in the dense mask."""
+    batch, of = of_lengths(REACHED), {"a": FULL, "b": Reach(window=8), "c": Reach(chunk=8)}
+    for group in batch:
+        tiles = pack([group], CPU, "flex", of).inputs["attention_mask"]
+        dense = pack([group], CPU, "mask", of).inputs["attention_mask"]
+        for name in of:
+            length = dense[name].shape[-1]
+            query, key = torch.meshgrid(torch.arange(length), torch.arange(length), indexing="ij")
+            assert torch.equal(tiles[name].mask_mod(0, 0, query, key), dense[name][0, 0])
 
 
 # ------------------------------------------------------------------ mixtures of experts

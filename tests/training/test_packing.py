@@ -60,6 +60,6 @@ def test_what_follows_the_policys_last_token_is_not_read():
 
 
 def test_nothing_sees_padding_and_no_row_is_blind():
-    mask = block_mask(torch.tensor([[0, 1, -1, -1]]))[0, 0]
+    mask = block_mask(torch.tensor([[0, 1, -1, -1]]), torch.tensor([[0, 1, 0, 0]]))[0, 0]
     assert not mask[:2, 2:].any()
     assert mask.any(dim=1).all()  # a query that sees nothing would be NaN

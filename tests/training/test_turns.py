@@ -217,10 +217,10 @@ def test_each_episode_is_judged_once_and_counted_once(tiny, pool, problems):
 
 
 @pytest.mark.parametrize("layout", ["packed", "padded"])
-def test_the_update_trains_on_the_policys_tokens_alone(tmp_path, pool, models, problems, layout):
+def test_the_update_trains_on_the_policys_tokens_alone(tmp_path, pool, problems, layout):
     """The gradient of a step on such episodes is that of its policy's tokens, each row read alone; what a step says of
     itself counts the policy's tokens."""
-    loop = loop_of(tmp_path, pool, model=models[layout], groups_per_step=PROBLEMS, group_size=G)
+    loop = loop_of(tmp_path, pool, layout=layout, groups_per_step=PROBLEMS, group_size=G)
     evidence = loop.collector.evaluator.evidence
     with loop.collector.current.sampler("step-0") as sampler:
         rolled = roll(sampler, requests(problems), evidence, pool.submit, 0, Prompter())
