@@ -25,7 +25,7 @@ def test_what_a_decoder_layer_drops_is_noticed():
     before = vars(model).get("forward"), model.config._attn_implementation
     kind, why = tried(model)
     assert kind == "mask"
-    assert "attention split: its log-probabilities differ" in why
+    assert "attention split: " in why  # it raises, or differs, by what its attention makes of the mask
     assert (vars(model).get("forward"), model.config._attn_implementation) == before
     assert all(p.grad is None for p in model.parameters())
 
