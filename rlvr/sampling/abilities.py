@@ -19,7 +19,7 @@ from transformers import Cache, PreTrainedModel
 
 from rlvr.policy import Policy, PolicyError
 from rlvr.sampling.prefix import Prefix, Selector, advance, base_model, prefill
-from rlvr.sampling.rounding import Tolerance, apart
+from rlvr.sampling.rounding import Tolerance, apart, epsilon
 from rlvr.sampling.shared import Decoder, UnsupportedError
 
 PROMPTS = [[1, 2, 3, 4, 5, 6], [7, 8, 9], [3, 5, 4]]
@@ -131,6 +131,7 @@ class _Plain:
         self.tolerance = Tolerance(
             self.policy.model,
             lambda: max(apart(one, two) for one, two in zip(self._read(), self.rows, strict=True)),
+            epsilon(self.policy.model),
         )
 
     def _read(self) -> list[torch.Tensor]:

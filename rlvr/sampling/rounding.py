@@ -20,7 +20,7 @@ AMPLIFIED = 8
 
 
 def epsilon(model: Any) -> float:
-    """Of the type that the model computes in."""
+    """Of the type that the model computes in, here and now (autocast counts)."""
     kind = model.device.type
     types = {model.dtype}
     if torch.is_autocast_enabled(kind):
@@ -29,9 +29,9 @@ def epsilon(model: Any) -> float:
 
 
 @contextmanager
-def shaken(model: Any) -> Iterator[None]:
-    """Every linear layer's and embedding's answer changes by one unit in its last digit, up or down at random."""
-    step, seed = epsilon(model), torch.Generator(model.device).manual_seed(0)
+def shaken(model: Any, step: float) -> Iterator[None]:
+    """Every linear layer's and embedding's answer changes by a share of `step`, up or down at random."""
+    seed = torch.Generator(model.device).manual_seed(0)
 
     def shake(_module: Any, _inputs: Any, answer: Any) -> Any:
         if not isinstance(answer, torch.Tensor) or not answer.is_floating_point():
@@ -55,19 +55,21 @@ class Tolerance:
     Args:
         model: computes.
         movement: how far the numbers move under `shaken`; called only where √ε is exceeded, and once.
+        epsilon: of the type that it computes in.
     """
 
     model: Any
     movement: Callable[[], float]
+    epsilon: float
     _moves: float | None = field(default=None, init=False)
 
     def exceeded(self, found: float) -> str | None:
         """Says so where a difference is more than rounding explains; NaN is."""
-        allowed = epsilon(self.model) ** 0.5
+        allowed = self.epsilon**0.5
         if found <= allowed:
             return None
         if self._moves is None:
-            with shaken(self.model):
+            with shaken(self.model, self.epsilon):
                 self._moves = self.movement()
         allowed = max(allowed, AMPLIFIED * self._moves)
         return None if found <= allowed else f"{found:.2g}, where rounding explains {allowed:.1g}"

@@ -26,7 +26,7 @@ from rlvr.training.credit import Credit
 from rlvr.training.current_policy import CurrentPolicy, Frozen
 from rlvr.training.entropy import EntropyControl
 from rlvr.training.finite import FiniteCheck
-from rlvr.training.forward import Forward, base_of
+from rlvr.training.forward import Forward, Way, base_of
 from rlvr.training.head import balancing
 from rlvr.training.loop import Loop
 from rlvr.training.metrics_log import Hook, MetricsLog
@@ -65,15 +65,15 @@ def build(
     vllm = takes_vllm(config.sampling, accelerator.device.type)
     model, frozen = trainable(config, policy, args)
     router = router_coefficient(model, args)
-    kind, why = way_of_update(model, args, accelerator, policy.source)
-    say(f"The update runs {trial.described(kind)} {why}")
+    way, why = way_of_update(model, args, accelerator, policy.source)
+    say(f"The update runs {way}: {why}")
     whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) and not vllm else None
     own_optimizer = optimizer(
         model, args, train.ppo.value_learning_rate if train.algorithm == "ppo" else None
     )
     prepared, wrapped_optimizer = accelerator.prepare(model, own_optimizer)
     read = [prepared] if frozen is None or frozen.adapted else [prepared, frozen.model]
-    forward = Forward(read, accelerator, config.sampling.temperature, kind, router != 0)
+    forward = Forward(read, accelerator, config.sampling.temperature, way, router != 0)
     current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole, vllm)
     reference = frozen if args.beta else None
     objective = Objective.of(args, other_engine=vllm and train.algorithm != "rejection")
@@ -177,9 +177,7 @@ def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Fr
     return model, frozen
 
 
-def way_of_update(
-    model: Any, args: GRPOConfig, accelerator: Accelerator, name: str
-) -> tuple[attention.Kind | None, str]:
+def way_of_update(model: Any, args: GRPOConfig, accelerator: Accelerator, name: str) -> tuple[Way, str]:
     """How the update reads its rows, and why: what `trial.prove` finds on the whole model, before it is sharded.
 
     Where no process holds whole weights (ZeRO-3, or FSDP that loads them on the first process alone) nothing can be
@@ -191,7 +189,7 @@ def way_of_update(
     absent = any(weight.is_meta for weight in model.parameters())
     if zero_3(accelerator) or any(gather_object([absent])):
         kind, why = attention.choose(base_of(model))
-        return kind, f"{why}; not tried against rows read alone, as the weights are partitioned"
+        return Way(kind), f"{why}; not tried against rows read alone, as the weights are partitioned"
     random = not args.disable_dropout or dropout.remains(model)
     balances = router_coefficient(model, args) != 0
     found = [trial.prove(model, accelerator, args.temperature, name, balances, random)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,12 +19,26 @@ from rlvr.training.packing import Prompted, pack
 from rlvr.training.reach import reaches
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the update reads its rows and makes log-probabilities of them."""
+
+    kind: attention.Kind | None
+    """The attention of packed rows; None: padded, a row per sample."""
+    own_head: bool = False
+    """The model's own head, whose logits are all held at once, in place of ours, which works in tiles."""
+
+    def __str__(self) -> str:
+        rows = "padded, one row per completion" if self.kind is None else f"packed, attention {self.kind}"
+        return f"{rows}, whole logits of its own head" if self.own_head else rows
+
+
 class Forward:
     """
     Args:
         models: the prepared policy, and a reference beside it; each is taught to answer for chosen positions.
         temperature: of sampling: log-probabilities are those of the distribution that was drawn from.
-        kind: the attention of the packed update, see `trial.prove`; None: padded, a row per sample.
+        way: what `trial.prove` found to be right.
         balances: a mixture of experts whose router has a loss of its own.
     """
 
@@ -32,18 +47,18 @@ class Forward:
         models: Sequence[Any],
         accelerator: Accelerator,
         temperature: float,
-        kind: attention.Kind | None,
+        way: Way,
         balances: bool = False,
     ) -> None:
         self.accelerator, self.balances = accelerator, balances
-        self.kind: attention.Kind | None = kind
+        self.kind: attention.Kind | None = way.kind
         plain = [base_of(accelerator.unwrap_model(model)) for model in models]
         if accelerator.device.type == "cpu":
             keep_freed_memory()
         self.reaches = reaches(plain[0].config.get_text_config())
         for model in plain:
-            attention.install(model, kind)
-            add_selected_head(model, temperature)
+            attention.install(model, way.kind)
+            add_selected_head(model, temperature, way.own_head)
 
     def __call__(
         self, model: Any, groups: Sequence[Prompted], logprobs: bool = True

@@ -18,14 +18,18 @@ GPU_TILE = 8192
 """Columns held at once on a GPU, for at most 4,096 tokens (TRL's `TOKEN_CHUNK_SIZE`)."""
 
 
+SOFTCAPS = "final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap"
+
+
 def logit_transform(config: Any) -> tuple[float, float | None]:
     """(factor, softcap) between the head's product and the logits, which models name in several ways."""
+    caps = (getattr(config, name, None) for name in SOFTCAPS)
+    softcap = next((cap for cap in caps if cap is not None), None)
     for name in ("logit_scale", "output_multiplier", "lm_head_multiplier"):
         if (factor := getattr(config, name, None)) is not None:
-            return factor, getattr(config, "final_logit_softcapping", None)
+            return factor, softcap
     divisor = getattr(config, "logits_scaling", None) or 1.0
-    factor = divisor if config.model_type == "hyperclovax" else 1 / divisor
-    return factor, getattr(config, "final_logit_softcapping", None)
+    return divisor if config.model_type == "hyperclovax" else 1 / divisor, softcap
 
 
 class Selected(NamedTuple):
@@ -68,13 +72,17 @@ def trunk(model: PreTrainedModel) -> Any:
     return next((m for m in model.children() if isinstance(m, PreTrainedModel)), model)  # Llama 4 names none
 
 
-def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
+def add_selected_head(model: PreTrainedModel, temperature: float, own: bool = False) -> None:
     """Teach `model` to answer `model(…, select=…, targets=…)` with a `Selected`: log-probabilities and entropies of
     those positions (neither without `targets`), values where it has a `value_head`, the router's loss with `counts`.
 
     `select` (N,) indexes the flattened (rows · L) positions, `targets` (N,) are the tokens that follow them. The
     answer goes through the model's own `forward`, so that wrappers (DDP, FSDP, peft) see an ordinary call. Without
     `select` the forward is the one that was there.
+
+    Args:
+        own: take the logits of the model's own head, for all positions at once: it is more than a product (ModernBERT's
+            has a layer before it), which `trial.prove` finds out.
     """
     original = model.forward
     scale, softcap = logit_transform(model.config.get_text_config())
@@ -92,20 +100,37 @@ def add_selected_head(model: PreTrainedModel, temperature: float) -> None:
             return original(*args, **kwargs)
         if counts is not None:
             kwargs["output_router_logits"] = True
-        outputs = trunk(self)(*args, use_cache=False, **kwargs)
-        hidden = outputs.last_hidden_state.flatten(0, 1)[select]
         value_head = getattr(self, "value_head", None)
+        if own and targets is not None:
+            if value_head is not None:
+                kwargs["output_hidden_states"] = True
+            outputs = original(*args, use_cache=False, **kwargs)
+            last = outputs.logits if value_head is None else outputs.hidden_states[-1]
+        else:
+            outputs = trunk(self)(*args, use_cache=False, **kwargs)
+            last = outputs.last_hidden_state
+        hidden = last.flatten(0, 1)[select]
         values = None if value_head is None else value_head(hidden)
         if targets is None:
             return Selected(hidden.new_empty(0), hidden.new_empty(0), values)
-        head = self.get_output_embeddings()
-        logprobs, entropies = log_probabilities(
-            hidden, whole(head.weight), whole(head.bias), targets, temperature, scale, softcap
-        )
+        if own:
+            logprobs, entropies = of_logits(outputs.logits.flatten(0, 1)[select] / temperature, targets)
+        else:
+            head = self.get_output_embeddings()
+            logprobs, entropies = log_probabilities(
+                hidden, whole(head.weight), whole(head.bias), targets, temperature, scale, softcap
+            )
         balance = None if counts is None else router_loss(self, outputs.router_logits, counts)
         return Selected(logprobs, entropies, values, balance)
 
     model.forward = types.MethodType(forward, model)
+
+
+def of_logits(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(N,) log-probabilities of `targets`, and (N,) entropies, from whole (N, vocabulary) logits."""
+    log_p = logits.float().log_softmax(-1)
+    entropies = -(log_p.exp() * log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(-1)
+    return log_p.gather(-1, targets[:, None])[:, 0], entropies
 
 
 def log_probabilities(

@@ -16,10 +16,10 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from rlvr.policy import PolicyError
-from rlvr.sampling.rounding import Tolerance, apart
+from rlvr.sampling.rounding import Tolerance, apart, epsilon
 from rlvr.training import attention
 from rlvr.training.attention import Kind
-from rlvr.training.forward import Forward, as_it_was, base_of
+from rlvr.training.forward import Forward, Way, as_it_was, base_of
 from rlvr.training.head import router_loss
 from rlvr.training.packing import Prompted, Sample
 
@@ -51,7 +51,7 @@ def prove(
     name: str,
     balances: bool = False,
     random: bool = False,
-) -> tuple[Kind | None, str]:
+) -> tuple[Way, str]:
     """The way in which this model is updated rightly, and why; the model stays as it was.
 
     Args:
@@ -75,33 +75,31 @@ def prove(
             f"model {name}: cannot be trained: its own {what} not finite on a row of a few tokens"
         )
     tried: list[str] = []
-    for kind, why in ways(base_of(model)):
+    for way, why in ways(base_of(model)):
         with as_it_was(model):
-            forward = Forward([model], accelerator, temperature, kind, balances)
+            forward = Forward([model], accelerator, temperature, way, balances)
             wrong = truth.differs(forward, model, random)
         if wrong is None:
-            return kind, "; ".join([*tried, why])
-        tried.append(f"{described(kind)} {wrong}")
+            return way, "; ".join([*tried, why])
+        tried.append(f"{way}: {wrong}")
     raise PolicyError(f"model {name}: cannot be trained: {'; '.join(tried)}")
 
 
-def ways(model: Any) -> Iterator[tuple[Kind | None, str]]:
-    """What may fit this model by its config, the best first; and padded rows, which fit most."""
+def ways(model: Any) -> Iterator[tuple[Way, str]]:
+    """What may fit this model by its config, the best first; padded rows, which fit most; and the same with its own
+    head, for one that ours does not know."""
     chosen, why = attention.choose(model)
-    if chosen is not None:
-        yield chosen, why
+    kinds: dict[Kind | None, str] = {chosen: why}
     if chosen in ("split", "flex"):
-        yield "mask", "its own attention takes a dense mask"
-    yield None, why if chosen is None else "padded rows are right"
+        kinds["mask"] = "its own attention takes a dense mask"
+    kinds.setdefault(None, "padded rows are right")
+    for own_head in (False, True):
+        yield from ((Way(kind, own_head), why) for kind, why in kinds.items())
 
 
 def raised(error: Exception) -> str:
     """What the model's own code says."""
     return f"raises {type(error).__name__}: {' '.join(str(error).split())[:160]}"
-
-
-def described(kind: Kind | None) -> str:
-    return "padded, one row per completion:" if kind is None else f"packed, attention {kind}:"
 
 
 class _Truth:
@@ -112,8 +110,14 @@ class _Truth:
         self.temperature, self.balances = temperature, balances
         self.weights = compared(model)
         self.numbers = self._read()
-        self.logprobs = Tolerance(self.model, lambda: apart(self._read().logprobs, self.numbers.logprobs))
-        self.gradient = Tolerance(self.model, lambda: distance(self._read().gradient, self.numbers.gradient))
+        with accelerator.autocast():
+            step = epsilon(self.model)
+        self.logprobs = Tolerance(
+            self.model, lambda: apart(self._read().logprobs, self.numbers.logprobs), step
+        )
+        self.gradient = Tolerance(
+            self.model, lambda: distance(self._read().gradient, self.numbers.gradient), step
+        )
 
     def differs(self, forward: Forward, model: Any, random: bool) -> str | None:
         """What a way of reading says otherwise, in words."""

@@ -56,11 +56,11 @@ SIZES: dict[str, int] = {
     **dict.fromkeys(("n_group", "topk_group", "num_expert_group"), 1),
     **dict.fromkeys(("max_position_embeddings", "n_positions"), 128),
     **dict.fromkeys(("mamba_n_heads", "n_mamba_heads"), 8),
+    **dict.fromkeys(("mamba_chunk_size", "chunk_size", "state_size", "mamba_d_state", "ssm_state_size"), 16),
     "num_key_value_heads": 2,
 }
 """By the name of a setting, for every family that has it."""
 
-HYBRID = {"layer_types": ["linear_attention", "full_attention"] * 2}
 OWN: dict[str, dict[str, Any]] = {
     "codegen": {"rotary_dim": 8},
     "gptj": {"rotary_dim": 8},
@@ -68,7 +68,7 @@ OWN: dict[str, dict[str, Any]] = {
     "cwm": {"bos_token_id": 2},
     "modernbert-decoder": {"bos_token_id": 2},
     "dbrx": {
-        "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0},
+        "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0},
         "ffn_config": {"ffn_hidden_size": 64, "moe_num_experts": 4, "moe_top_k": 2},
     },
     "falcon_h1": {"mamba_d_ssm": 128},
@@ -77,7 +77,8 @@ OWN: dict[str, dict[str, Any]] = {
         "hidden_size_per_layer_input": 16,
         "vocab_size_per_layer_input": 22,
         "laurel_rank": 8,
-        "activation_sparsity_pattern": 0.0,
+        "intermediate_size": [128] * LAYERS,
+        "activation_sparsity_pattern": [0.0] * LAYERS,
     },
     "inkling_text": {"unpadded_vocab_size": 22, "rel_extent": 64, "sliding_window_size": 64},
     "inkling2_text": {"unpadded_vocab_size": 22, "rel_extent": 64, "sliding_window_size": 64},
@@ -85,7 +86,44 @@ OWN: dict[str, dict[str, Any]] = {
     "longcat_flash": {"expert_ffn_hidden_size": 32, "zero_expert_num": 2, "ffn_hidden_size": 64},
     "mamba2": {"num_heads": 8, "head_dim": 16},
     "zaya": {"num_experts_per_tok": 1},
-    "zamba2": {"layer_types": None},
+    "bamba": {"attn_layer_indices": [1, 3]},
+    "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention"] * 2},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
+    "deepseek_v2": {"num_experts_per_tok": 2},
+    "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1},
+    "gemma4_text": {
+        "hidden_size_per_layer_input": 16,
+        "vocab_size_per_layer_input": 22,
+        "global_head_dim": 16,
+        "num_kv_shared_layers": 0,
+    },
+    "qwen4_exp_text": {
+        "indexer_n_heads": 2,
+        "indexer_kv_heads": 1,
+        "indexer_head_dim": 16,
+        "indexer_budget": 64,
+        "indexer_compress_ratio": 4,
+        "hc_lowrank": 16,
+        "output_gate_type": "sigmoid",
+    },
+    "zamba": {
+        "attention_hidden_size": 128,
+        "attention_head_dim": 32,
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+    },
+    "zamba2": {
+        "layer_types": ["linear_attention", "hybrid"] * 2,
+        "attention_hidden_size": 128,
+        "attention_head_dim": 32,
+        "num_key_value_heads": 4,
+    },
+    "cohere_compass_text": {
+        "rope_parameters": {
+            kind: {"rope_type": "default", "rope_theta": 10000.0}
+            for kind in ("full_attention", "sliding_attention")
+        }
+    },
     "mistral, window reached": {"sliding_window": 8},
     "phi3, window reached": {"sliding_window": 8},
     "gemma2, window reached": {"sliding_window": 8},
@@ -140,6 +178,9 @@ def small_config(family: str) -> Any:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     make: Any = CONFIG_MAPPING[family.split(",")[0]]
+    if "text_config" in make.sub_configs:  # beside it, what reads images: small too, and not asked
+        parts = {key: small_part(family, key, kind) for key, kind in make.sub_configs.items()}
+        return make(**{key: part for key, part in parts.items() if part is not None})
     given = vars(make())
     chosen: dict[str, Any] = {k: v for k, v in SIZES.items() if k in given and isinstance(given[k], int)}
     chosen |= {k: SIZES[k] for k in ("head_dim", "num_key_value_heads") if k in given and given[k] is None}
@@ -151,6 +192,32 @@ def small_config(family: str) -> Any:
             chosen[key] = (kinds * LAYERS)[:LAYERS]
     tokens = {"vocab_size": 22, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
     return make(**chosen | tokens | OWN.get(family, {}))
+
+
+TEXT = {"gemma3": "gemma3_text"}
+"""Where a family does not name the kind of its text model."""
+VISION = {
+    "model_type": "siglip_vision_model",
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+
+
+def small_part(family: str, key: str, kind: Any) -> dict[str, Any] | None:
+    """One of the configurations that a model of several parts is made of."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    if key == "text_config":
+        return small_config(TEXT.get(family, "") or kind.model_type).to_dict()
+    if key == "vision_config" and not getattr(kind, "model_type", ""):
+        return VISION
+    if getattr(kind, "model_type", None) not in CONFIG_MAPPING:
+        return None
+    return {k: v for k, v in SIZES.items() if isinstance(vars(kind()).get(k), int)}
 
 
 def build(family: str, folder: Path) -> None:
@@ -216,6 +283,7 @@ def measure(family: str, folder: Path) -> dict[str, Any]:
     from rlvr.evidence import Evidence
     from rlvr.run import Run
     from rlvr.sampling import SampleRequest
+    from rlvr.sampling.abilities import abilities
     from rlvr.terminal import Terminal
     from rlvr.training.build import build as build_loop
     from rlvr.training.checkpoints import Checkpoints
@@ -252,8 +320,12 @@ def measure(family: str, folder: Path) -> dict[str, Any]:
         prompts = [[5, 6, 7, 8], list(range(5, 17)), [9, 8, 7], [12, 11, 10, 9, 8, 7, 6]]
         wanted = [SampleRequest(i, 10 * i + s) for i in range(4) for s in range(4)]
         with loop.collector.current.sampler("policy") as sampler:
-            found["sampler"] = "shared" if sampler.why_unshared is None else "copied"  # type: ignore[attr-defined]
-            found["why_sampler"] = sampler.why_unshared  # type: ignore[attr-defined]
+            able = abilities(sampler.policy)
+            found["sampler"] = (
+                "uncached" if able.why_uncached else "copied" if able.why_unshared else "shared"
+            )
+            found["unpadded"] = able.why_unpadded
+            found["why_sampler"] = able.why_uncached or able.why_unshared
             drawn = sampler.generate(prompts, wanted)
         rows = [(prompts[w.prompt], c.token_ids) for w, c in zip(wanted, drawn, strict=True)]
         expected, expected_gradient = truth(folder / "model", rows)

@@ -127,8 +127,8 @@ def update(model: Any, balances: bool = False) -> Forward:
     """The forward pass of training on a model, which it changes."""
     accelerator = Accelerator(cpu=True)
     dropout.disable(model)
-    kind, _ = prove(model, accelerator, TEMPERATURE, "test", balances)
-    return Forward([model], accelerator, TEMPERATURE, kind, balances)
+    way, _ = prove(model, accelerator, TEMPERATURE, "test", balances)
+    return Forward([model], accelerator, TEMPERATURE, way, balances)
 
 
 def weighted(logprobs: torch.Tensor) -> torch.Tensor:
