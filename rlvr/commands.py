@@ -146,7 +146,7 @@ def check(args: argparse.Namespace) -> int:
 
 def help_config() -> int:
     """Every key of the configuration, on standard output."""
-    print("Every key, its default and its meaning. `key=null` sets a key to no value (unset).\n")
+    print("Every key, its default and its meaning. `key=null` leaves a key unset.\n")
     for key, default, words in configuration.describe():
         print(f"{key}{f' = {default}' if default else ''}\n    {words}")
     return 0

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rlvr import rollouts
 from rlvr.config import Config
 from rlvr.errors import RunError, UserError
-from rlvr.evidence import Evidence
+from rlvr.evidence import Evidence, render
 from rlvr.launch.processes import independently, processes
 from rlvr.policy import Policy, PolicyError
 from rlvr.problems.on_disk import stored
-from rlvr.run import versions
+from rlvr.run import differing, versions
 from rlvr.sampling import Sampler
 from rlvr.sampling.driver import Request, Rolled, encode, roll
 from rlvr.source_verifiers import SourceVerifier
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]
 
+LATER_SETTINGS = {"end_tokens"}
+"""Settings that files of before they were written down lack, and can be continued without."""
 ENCODED_AT_ONCE = 1000
 """Prompts whose token ids are in memory together where only their number is asked for."""
 
@@ -163,11 +165,10 @@ class Evaluator:
         """Write the settings, or check that those beside `into` are the same."""
         settings = self.settings(policy, problems, samples)
         there = rollouts.read_settings(into)
-        differing = sorted(k for k in settings.keys() | there.keys() if settings.get(k) != there.get(k))
-        if there and (differing := [k for k in differing if k != "versions"]):
-            shown = "; ".join(
-                f"{k}: {there.get(k)!r} there, {settings.get(k)!r} asked for" for k in differing
-            )
+        informative = {"versions", "first_prompt", *(LATER_SETTINGS - there.keys())}
+        compared = [{k: v for k, v in of.items() if k not in informative} for of in (there, settings)]
+        if there and (found := differing(*compared)):
+            shown = "; ".join(f"{key}: {a} there, {b} asked for" for key, a, b in found)
             raise UserError(
                 f"{into}: was drawn under other settings ({shown}). Give this evaluation another file."
             )
@@ -192,8 +193,10 @@ class Evaluator:
             "min_p": sampling.min_p,
             "max_new_tokens": sampling.max_new_tokens,
             "stop": list(sampling.stop),
+            "end_tokens": policy.tokenizer.convert_ids_to_tokens(policy.stops_at(sampling)),
             **self.judged_by(problems),
             "evidence": self.evidence.describe(),
+            "first_prompt": render(self.evidence, problems[0], policy.tokenizer),
             "seed": config.seed,
             "versions": versions(),
         }

@@ -8,38 +8,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from rlvr.config import EvidenceConfig
 from rlvr.config.data import fields, fill
-from rlvr.errors import UserError
-from rlvr.launch.deadline import within
 from rlvr.problems import identity
 from rlvr.problems.on_disk import stored
 from rlvr.problems.rows import value_at
-from rlvr.text import line
+from rlvr.rendering import EvidenceError, Template, Tokenizer
 from verifiers.messages import Message
 from verifiers.types import Problem
 
-TEMPLATE_SECONDS, TEMPLATE_CHARACTERS = 10.0, 10_000_000
+__all__ = ["Evidence", "EvidenceError", "render"]
 
 # The `question` and `answer` formats where the config leaves them unset.
 PLAIN = {"question": "Q: {prompt}\nA:", "answer": " {reference}"}
 CHAT = {"question": "{prompt}", "answer": "{reference}"}
-
-
-class EvidenceError(UserError):
-    """The evidence cannot be built or rendered."""
-
-
-class Tokenizer(Protocol):
-    """The part of a transformers tokenizer that rendering uses."""
-
-    chat_template: Any
-
-    def apply_chat_template(
-        self, conversation: list[Message], *, tokenize: bool, add_generation_prompt: bool
-    ) -> Any: ...
+LATER_KEYS = ("chat_template", "template_options", "instruction_position")
+"""Named in a file's settings only where they are set: files of before they existed can be continued."""
 
 
 class Evidence:
@@ -59,9 +45,13 @@ class Evidence:
         an example that is in `heldout`.
         """
         self.config = config
+        self._template: Template | None = None
         formats = PLAIN if config.template == "plain" else CHAT
         self._question = config.question if config.question is not None else formats["question"]
         self._answer = config.answer if config.answer is not None else formats["answer"]
+        position = config.instruction_position or ("before" if config.template == "plain" else "after")
+        self._before = config.instruction if position == "before" else None
+        self._after = f"\n{config.instruction}" if config.instruction and position == "after" else ""
         self.shots = self._drawn(train) if config.shots else self._given()
         self._examples = [(shot, self._answer_to(shot)) for shot in self.shots]
         self._spent = frozenset(identity(shot) for shot in self.shots)
@@ -107,20 +97,20 @@ class Evidence:
 
         A row's earlier turns are written as examples are: the user's as questions, each answer a space after its own.
         """
-        head = [self.config.instruction] if self.config.instruction else []
+        head = [self._before] if self._before else []
         system, turns = _parted(problem)
         pieces = [*head, *(message["content"] for message in system)]
         for shot, answer in self._examples:
             pieces += self._written(_parted(shot)[1])
-            pieces.append(self._question.format(prompt=shot.prompt) + answer)
+            pieces.append(self._asked(shot.prompt) + answer)
         pieces += self._written(turns)
-        return self.config.separator.join([*pieces, self._question.format(prompt=problem.prompt)])
+        return self.config.separator.join([*pieces, self._asked(problem.prompt)])
 
     def _written(self, turns: Sequence[Message]) -> list[str]:
         pieces: list[str] = []
         for turn in turns:
             if turn["role"] == "user":
-                pieces.append(self._question.format(prompt=turn["content"]))
+                pieces.append(self._asked(turn["content"]))
             elif pieces and turn["role"] == "assistant":
                 pieces[-1] += f" {turn['content']}"
             else:
@@ -139,20 +129,36 @@ class Evidence:
         messages = [*system]
         for shot, answer in self._examples:
             messages += _parted(shot)[1]
-            messages.append({"role": "user", "content": self._asked(shot)})
+            messages.append({"role": "user", "content": self._asked(shot.prompt)})
             messages.append({"role": "assistant", "content": answer})
-        return [*messages, *turns, {"role": "user", "content": self._asked(problem)}]
+        messages += [*turns, {"role": "user", "content": self._asked(problem.prompt)}]
+        if self._before:
+            first = next(number for number, message in enumerate(messages) if message["role"] == "user")
+            begun = self.config.separator.join([self._before, messages[first]["content"]])
+            messages[first] = {"role": "user", "content": begun}
+        return messages
 
-    def _asked(self, problem: Problem) -> str:
-        question = self._question.format(prompt=problem.prompt)
-        return f"{question}\n{self.config.instruction}" if self.config.instruction else question
+    def template(self, tokenizer: Tokenizer) -> Template:
+        """The chat template as this evidence uses it. Raises EvidenceError where the two do not fit together."""
+        known = self._template
+        if (
+            known is None
+            or known.tokenizer is not tokenizer
+            or known.made_from is not tokenizer.chat_template
+        ):
+            self._template = known = Template.of(tokenizer, self.config)
+        return known
+
+    def _asked(self, prompt: str) -> str:
+        return self._question.format(prompt=prompt + self._after)
 
     def describe(self) -> dict[str, Any]:
         """What a reader of rollouts must know about the prompts, as JSON: the settings and one prompt in full."""
         sample = Problem("", "{prompt}", "")
         plain = self.config.template == "plain"
+        unset = {key for key in LATER_KEYS if not getattr(self.config, key)}
         return {
-            **self.config.model_dump(mode="json"),
+            **self.config.model_dump(mode="json", exclude=unset),
             "question": self._question,
             "answer": self._answer,
             "shot_ids": [shot.id for shot in self.shots],
@@ -170,28 +176,9 @@ def _parted(problem: Problem) -> tuple[list[Message], list[Message]]:
 def render(evidence: Evidence, problem: Problem, tokenizer: Tokenizer) -> str:
     """The prompt as text. A chat template writes its own special tokens: encode the text without adding any.
 
-    Raises EvidenceError: `template: chat` with a tokenizer that has no chat template, or one that fails, takes more
-    than ten seconds, or writes more than ten million characters: it comes with the model, from whoever made that.
+    Raises EvidenceError: `template: chat` with a tokenizer that has no chat template, or one that fails, never ends, or
+    leaves out something of the messages.
     """
     if evidence.config.template == "plain":
         return evidence.text(problem)
-    if not tokenizer.chat_template:
-        raise EvidenceError(
-            "evidence.template is chat, but the model's tokenizer has no chat template (perhaps it is a base "
-            "model); use template: plain, or a model with a chat template"
-        )
-    try:
-        with within(TEMPLATE_SECONDS):
-            text = str(
-                tokenizer.apply_chat_template(
-                    evidence.messages(problem), tokenize=False, add_generation_prompt=True
-                )
-            )
-    except Exception as error:  # jinja has a tree of them, and a template may provoke any other
-        said = f"{type(error).__name__}: {line(str(error), 200)}"
-        raise EvidenceError(f"the model's chat template fails on problem {problem.id!r}: {said}") from error
-    if len(text) > TEMPLATE_CHARACTERS:
-        raise EvidenceError(
-            f"the model's chat template makes {len(text):,} characters of problem {problem.id!r}"
-        )
-    return text
+    return evidence.template(tokenizer).render(evidence.messages(problem), problem.id)

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlvr import machine, preflight
+from rlvr import machine, preflight, prompts
 from rlvr import problems as sources
 from rlvr.config import Config
 from rlvr.errors import UserError
@@ -119,7 +119,7 @@ def prepare(
     problems = replace(problems, train=evidence.without_shots(problems.train))
     if training and not problems.train:
         raise UserError("problems.train: needed for training, and not given")
-    for note in problems.notes:
+    for note in chain(problems.notes, prompts.prove(config, evidence, problems)):
         terminal.say(note)
     verification = config.verification
     with VerifierPools(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
 
-from rlvr.config import Config
+from rlvr import tokens
+from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
 from rlvr.launch.processes import processes
+from rlvr.rendering import Template
 from rlvr.worlds.carry import TINY
 from verifiers.extract import MARKS, Marks, with_further
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 class PolicyError(UserError):
@@ -40,6 +42,9 @@ class Policy:
     trust_remote_code: bool = False
     thinking_marks: Marks = MARKS
     """What opens and closes a thought in its texts."""
+    turn_end: int | None = None
+    """The token that ends a turn in the chat template, where prompts are made with one and the model declares none of
+    the tokens that stand there."""
 
     @property
     def device(self) -> torch.device:
@@ -47,34 +52,30 @@ class Policy:
 
     @property
     def stop_ids(self) -> list[int]:
-        """Every token id that ends a completion: the model's own and the tokenizer's."""
-        declared = self.model.generation_config.eos_token_id if self.model.generation_config else None
-        ids = [declared] if isinstance(declared, int) else list(declared or [])
-        eos = self.tokenizer.eos_token_id
-        if isinstance(eos, int) and eos not in ids:
-            ids.insert(0, eos)
-        return ids
+        """Every token id that ends a completion: the model's own, the tokenizer's, and the end of a turn."""
+        ids = tokens.declared_ends(self.tokenizer, self.model.generation_config)
+        return ids if self.turn_end is None else [*ids, self.turn_end]
+
+    def stops_at(self, settings: SamplingConfig) -> list[int]:
+        """The same, and those that the settings name."""
+        ends = tokens.declared_ends(self.tokenizer, self.model.generation_config)
+        return tokens.stopping(self.tokenizer, ends, self.turn_end, settings)
 
     @property
     def context(self) -> int | None:
         """Positions that the model was built for, where its config says so."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
-    def encode(self, prompts: Sequence[str]) -> list[list[int]]:
-        """Token ids of rendered prompts. A chat template writes its own special tokens; plain text gets the
-        tokenizer's (a beginning-of-text token, where it has one)."""
-        bos = self.tokenizer.bos_token
-        special = not (bos and prompts and prompts[0].startswith(str(bos)))
-        ids = self.tokenizer(list(prompts), add_special_tokens=special)["input_ids"]
-        eos = self.tokenizer.eos_token_id
-        if special and eos is not None:  # some tokenizers append end-of-text, which would end the completion
-            ids = [row[:-1] if len(row) > 1 and row[-1] == eos else row for row in ids]
-        return ids  # type: ignore[return-value]
+    def encode(self, prompts: Sequence[str], templated: bool = False) -> list[list[int]]:
+        """Token ids of rendered prompts; see `tokens.encode`."""
+        return tokens.encode(self.tokenizer, prompts, templated)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """What the policy wrote, without special tokens; but those of thinking marks stay, so that a verifier sees a
         thought that is not closed."""
-        hidden = _hidden(self.tokenizer, self.thinking_marks)
+        if token_ids and token_ids[-1] == self.turn_end:  # which some tokenizers do not call special
+            token_ids = token_ids[:-1]
+        hidden = tokens.hidden_tokens(self.tokenizer, self.thinking_marks)
         if hidden is None:
             return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True))
         shown = [token for token in token_ids if token not in hidden]
@@ -83,24 +84,6 @@ class Policy:
     def words(self, text: str) -> list[int]:
         """Token ids of a text in the middle of an episode: no special tokens are added."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
-
-
-_known: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[Marks, frozenset[int] | None]] = WeakKeyDictionary()
-
-
-def _hidden(tokenizer: PreTrainedTokenizerBase, marks: Marks) -> frozenset[int] | None:
-    """The special tokens that are left out of texts; None where these are all, none being part of a mark."""
-    if tokenizer not in _known or _known[tokenizer][0] is not marks:
-        special = {id_: str(token) for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
-        special |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
-        ends = (tokenizer.eos_token, tokenizer.bos_token, tokenizer.pad_token)
-        shown = {
-            id_
-            for id_, text in special.items()
-            if text not in ends and any(text in mark for pair in marks for mark in pair)
-        }
-        _known[tokenizer] = (marks, frozenset(special.keys() - shown) if shown else None)
-    return _known[tokenizer][1]
 
 
 def location(model: str) -> str:
@@ -143,7 +126,7 @@ def load_policy(
     Raises:
         PolicyError: nothing loadable there, no safetensors weights, some of them missing, or no tokenizer.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
+    from transformers import AutoModelForCausalLM, PretrainedConfig
 
     where = location(str(source or config.model))
     check_location(where)
@@ -151,9 +134,10 @@ def load_policy(
     whole = for_training and config.train.lora is None
     dtype = "float32" if config.dtype == "auto" and whole else config.dtype
     common: dict[str, Any] = {"revision": revision, "trust_remote_code": config.trust_remote_code}
-    try:
+    with _loading(f"model {where}:"):
         _check_config(PretrainedConfig.get_config_dict(where, revision=revision)[0])
-        tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **common)
+    tokenizer = load_tokenizer(config, source)
+    with _loading(f"model {where}:", where):
         # safetensors only: a pickle in a model folder would be executed
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             where,
@@ -163,17 +147,11 @@ def load_policy(
             output_loading_info=True,
             **common,
         )
-    except Exception as error:  # what a broken folder provokes has no common class
-        raise PolicyError(
-            f"model {where}: cannot be loaded: {_torn_weights(where) or _in_words(error)}"
-        ) from error
     model, found = loaded
     if missing := sorted(found["missing_keys"]):  # transformers would only warn, and draw them at random
         raise PolicyError(
             f"model {where}: {len(missing)} of its weights are not in its files, such as {missing[0]}"
         )
-    if tokenizer.pad_token_id is None:  # padding is masked wherever it is: any token will do
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     if weights:
         model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
     model.eval()
@@ -185,7 +163,69 @@ def load_policy(
         revision=revision,
         trust_remote_code=config.trust_remote_code,
         thinking_marks=with_further(config.thinking_marks),
+        turn_end=turn_end(config, tokenizer, model.generation_config),
     )
+
+
+def load_tokenizer(config: Config, source: str | Path | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer of `source` (the config's model where None), with the chat template of the config, if it names one.
+
+    Raises:
+        PolicyError: there is none, or `sampling.stop_token_ids` names a token that it does not have.
+    """
+    from transformers import AutoTokenizer
+
+    where = location(str(source or config.model))
+    revision = config.revision if source in (None, config.model) else None
+    with _loading(f"model {where}: its tokenizer"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            where, padding_side="left", revision=revision, trust_remote_code=config.trust_remote_code
+        )
+    if config.evidence.chat_template is not None:
+        tokenizer.chat_template = config.evidence.chat_template
+    if tokenizer.pad_token_id is None:  # padding is masked wherever it is: any token will do
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    for id_ in config.sampling.stop_token_ids:
+        if id_ >= len(tokenizer):
+            raise PolicyError(
+                f"sampling.stop_token_ids: {id_} is no token of model {where}, which has {len(tokenizer):,}"
+            )
+    return tokenizer
+
+
+def load_generation(config: Config) -> GenerationConfig:
+    """The generation settings of the config's model, as transformers gives them to it. Raises PolicyError."""
+    from transformers import AutoConfig, GenerationConfig
+
+    where = location(config.model)
+    common: dict[str, Any] = {"revision": config.revision}
+    with _loading(f"model {where}:"):
+        try:
+            return GenerationConfig.from_pretrained(where, **common)
+        except OSError:  # it has none of its own
+            model = AutoConfig.from_pretrained(where, trust_remote_code=config.trust_remote_code, **common)
+            return GenerationConfig.from_model_config(model)
+
+
+def turn_end(
+    config: Config, tokenizer: PreTrainedTokenizerBase, generation: GenerationConfig | None
+) -> int | None:
+    """`Policy.turn_end`. Raises EvidenceError where the chat template and the config do not fit together."""
+    if config.evidence.template != "chat":
+        return None
+    declared = tokens.declared_ends(tokenizer, generation)
+    template = Template.of(tokenizer, config.evidence)
+    return tokens.undeclared_turn_end(tokenizer, template, declared, with_further(config.thinking_marks))
+
+
+@contextmanager
+def _loading(what: str, weights: str | None = None) -> Iterator[None]:
+    """What is wrong with a broken folder, in words. Raises PolicyError."""
+    try:
+        yield
+    except Exception as error:  # what it provokes has no common class
+        why = (weights and _torn_weights(weights)) or _in_words(error)
+        raise PolicyError(f"{what} cannot be loaded: {why}") from error
 
 
 MOST_LAYERS = 2_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -122,8 +123,28 @@ def write_config(config: Config, file: Path) -> None:
 
 def differences(first: Config, second: Config) -> list[str]:
     """`key: value / value` for every key in which two configurations differ."""
-    a, b = flat(first.model_dump(mode="json")), flat(second.model_dump(mode="json"))
-    return [f"{k}: {a.get(k)!r} / {b.get(k)!r}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+    both = first.model_dump(mode="json"), second.model_dump(mode="json")
+    return [f"{key}: {a} / {b}" for key, a, b in differing(*both)]
+
+
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The dotted keys in which two nested mappings differ, with both values, shown."""
+    a, b = flat(dict(first)), flat(dict(second))
+    keys = [key for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)]
+    return [(key, *contrasted(a.get(key), b.get(key))) for key in keys]
+
+
+SHOWN = 200
+"""Characters of a text that an error shows."""
+
+
+def contrasted(a: Any, b: Any) -> tuple[str, str]:
+    """Two values that differ; long texts from shortly before their first difference."""
+    if not (isinstance(a, str) and isinstance(b, str)) or max(len(a), len(b)) <= SHOWN:
+        return repr(a), repr(b)
+    same = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    cut = slice(max(0, same - 40), same + SHOWN // 2)
+    return f"…{a[cut]!r}…", f"…{b[cut]!r}…"
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:

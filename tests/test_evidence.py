@@ -24,8 +24,8 @@ class Templated:
 
     chat_template: str | None = "chatml"
 
-    def apply_chat_template(self, conversation, *, tokenize, add_generation_prompt):
-        assert tokenize is False
+    def apply_chat_template(self, conversation, *, tokenize, add_generation_prompt, **options):
+        assert tokenize is False and not options
         assert add_generation_prompt is True
         return "".join(f"<{m['role']}>{m['content']}" for m in conversation) + "<assistant>"
 
@@ -222,7 +222,7 @@ TEMPLATES = {
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_chat_template_that_fails_or_never_ends_is_named(template, tiny, monkeypatch):
-    monkeypatch.setattr("rlvr.evidence.TEMPLATE_SECONDS", 2.0)
+    monkeypatch.setattr("rlvr.rendering.TEMPLATE_SECONDS", 2.0)
     monkeypatch.setattr(tiny.tokenizer, "chat_template", template)
     evidence = Evidence(EvidenceConfig(template="chat"))
     with pytest.raises(EvidenceError, match=r"the model's chat template (fails|makes)") as refused:

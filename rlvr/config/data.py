@@ -178,9 +178,21 @@ class EvidenceConfig(Section):
     template: Literal["plain", "chat"] = Field(
         default="plain", description="plain text, or the chat template of the model's tokenizer"
     )
+    chat_template: str | None = Field(
+        default=None,
+        description="a Jinja file, relative to the config, instead of the model's own template (chat only); the run's "
+        "config.yaml holds its text, and the trained model keeps it",
+    )
+    template_options: dict[str, Any] = Field(
+        default={},
+        description="variables that the template reads, such as {enable_thinking: false} (chat only)",
+    )
     system: str | None = Field(default=None, description="system message (chat only)")
-    instruction: str | None = Field(
-        default=None, description="text put before everything (plain), or after every question (chat)"
+    instruction: str | None = Field(default=None, description="a text that goes with the questions")
+    instruction_position: Literal["before", "after"] | None = Field(
+        default=None,
+        description="before: once, before everything that is asked or shown; after: after each question; unset: before "
+        "in plain text, after in a chat",
     )
     shots: int = Field(
         default=0,
@@ -199,12 +211,24 @@ class EvidenceConfig(Section):
         description="format of an example's answer, from {reference} and the data set's other columns; "
         'unset: " {reference}" (plain), "{reference}" (chat)',
     )
-    separator: str = Field(default="\n\n", description="between instruction, examples and question (plain)")
+    separator: str = Field(
+        default="\n\n",
+        description="between instruction, examples and question (plain); after an instruction that goes before (chat)",
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> EvidenceConfig:
         if self.template == "plain" and self.system is not None:
             raise ValueError("`system` needs template: chat; in plain text, use `instruction`")
+        for key in ("chat_template", "template_options"):
+            if self.template == "plain" and getattr(self, key):
+                raise ValueError(f"`{key}` needs template: chat")
+        if self.chat_template is not None and not is_template(self.chat_template):
+            raise ValueError(
+                f"`chat_template` is {self.chat_template!r}: no Jinja template, and no file was read"
+            )
+        if self.instruction_position is not None and self.instruction is None:
+            raise ValueError("`instruction_position` needs an `instruction`")
         if self.shots and self.examples:
             raise ValueError("give `shots` (drawn) or `examples` (verbatim), not both")
         if self.answer is not None and not fields(self.answer):
@@ -228,6 +252,11 @@ def stem(name: str) -> str:
     path = Path(name)
     path = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
     return path.stem if path.suffix.lower() in FILES else path.name
+
+
+def is_template(text: str) -> bool:
+    """Whether `evidence.chat_template` is a template itself, as config.yaml of a run has it, and not a file's name."""
+    return "{{" in text or "{%" in text
 
 
 def columns(spec: str) -> frozenset[str]:

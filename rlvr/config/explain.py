@@ -78,4 +78,4 @@ def describe(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tupl
 
 
 def _default_text(value: Any) -> str:
-    return json.dumps(value, default=lambda v: v.model_dump(mode="json")) if value is not None else "unset"
+    return json.dumps(value, default=lambda v: v.model_dump(mode="json")) if value is not None else "null"

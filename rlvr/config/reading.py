@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from rlvr.config.data import is_template
 from rlvr.config.explain import explain
 from rlvr.config.schema import Config
 from rlvr.errors import ConfigError
@@ -60,6 +61,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: expected keys and values, found {type(data).__name__}")
     for override in overrides:
         _override(data, override)
+    _read_template(data.get("evidence"), path.parent)
     return validate(data, where=str(path))
 
 
@@ -72,6 +74,35 @@ def validate(data: dict[str, Any], where: str) -> Config:
         raise ConfigError(
             f"{where}: the configuration has {error.error_count()} fault(s):\n{faults}"
         ) from None
+
+
+MAX_TEMPLATE = 1_000_000
+"""Bytes of a chat template's file; the longest in use have some ten thousand."""
+
+
+def _read_template(evidence: Any, folder: Path) -> None:
+    """Put the text of the file that `evidence.chat_template` names in its place, as a part of the config: a run whose
+    file changed is another run. A relative path starts from the config's folder, else from the current one.
+
+    Raises ConfigError: it cannot be read, or is not text.
+    """
+    name = evidence.get("chat_template") if isinstance(evidence, dict) else None
+    if not isinstance(name, str) or is_template(name) or name.strip().lower() in ("", "none", "unset"):
+        return
+    found = [path for path in (folder / name, Path(name)) if path.is_file()]
+    if not found:
+        raise ConfigError(f"evidence.chat_template: {folder / name} is no file; expected a Jinja template")
+    try:
+        if found[0].stat().st_size > MAX_TEMPLATE:
+            raise ConfigError(f"evidence.chat_template: {found[0]} has more than {MAX_TEMPLATE:,} bytes")
+        text = found[0].read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"evidence.chat_template: {found[0]} cannot be read: {error}") from error
+    if not is_template(text):
+        raise ConfigError(
+            f"evidence.chat_template: {found[0]} is no Jinja template: it has no {{{{ }}}} and no {{% %}}"
+        )
+    evidence["chat_template"] = text
 
 
 MAX_VALUES = 100_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -72,7 +72,12 @@ class SamplingConfig(Section):
         default=512, ge=1, description="token limit of a completion; one that reaches it is truncated"
     )
     stop: list[str] = Field(
-        default_factory=list, description="strings that end a completion, besides end-of-text"
+        default_factory=list,
+        description="strings that end a completion, special tokens among them, besides end-of-text and what ends a "
+        "turn in the chat template",
+    )
+    stop_token_ids: list[Annotated[int, Field(ge=0)]] = Field(
+        default_factory=list, description="ids of tokens that end a completion too"
     )
     batch_size: int = Field(
         default=0,

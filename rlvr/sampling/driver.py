@@ -9,12 +9,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from rlvr.evidence import Evidence, render
+from rlvr.evidence import Evidence
 from rlvr.policy import Policy
+from rlvr.prompts import prompts
 from rlvr.rollouts.types import Episode, Turn
 from rlvr.sampling.types import Completion, Sampler, SampleRequest
 from verifiers import Problem, Verdict
-from verifiers.extract import opened_by
 
 Judge = Callable[[Problem, str], Future[Verdict]]
 """What the policy wrote for a problem → its verdict, some time later (`VerifierPool.submit`)."""
@@ -64,11 +64,12 @@ def roll(
         return []
     problems = {r.problem.id: r.problem for r in requests}
     number = {name: i for i, name in enumerate(problems)}
-    prompts = [render(evidence, problem, sampler.policy.tokenizer) for problem in problems.values()]
-    read = sampler.policy.encode(prompts)
-    for problem, prompt in zip([*problems.values()], prompts, strict=True):
-        if mark := opened_by(prompt, sampler.policy.thinking_marks):
-            problems[problem.id] = replace(problem, opened=mark)
+    policy = sampler.policy
+    prompted = prompts(policy.tokenizer, policy.thinking_marks, evidence, [*problems.values()])
+    read = [prompt.token_ids for prompt in prompted]
+    for problem, prompt in zip([*problems.values()], prompted, strict=True):
+        if prompt.opened:
+            problems[problem.id] = replace(problem, opened=prompt.opened)
     episodes = [
         Episode(problems[id_], r.sample, sample_seed(seed, r), read[number[id_]], [], complete=False)
         for r in requests
@@ -120,7 +121,8 @@ def context(episode: Episode) -> list[int]:
 
 def encode(policy: Policy, evidence: Evidence, problems: Sequence[Problem]) -> list[list[int]]:
     """Token ids of each problem's rendered prompt."""
-    return policy.encode([render(evidence, problem, policy.tokenizer) for problem in problems])
+    made = prompts(policy.tokenizer, policy.thinking_marks, evidence, problems)
+    return [prompt.token_ids for prompt in made]
 
 
 def sample_seed(seed: int, request: Request) -> int:

@@ -101,7 +101,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.completions = [Completion() for _ in self.rows]
         self.distribution = Distribution(self.settings)
-        self.stop_ids = set(self.policy.stop_ids)
+        self.stop_ids = set(self.policy.stops_at(self.settings))
 
     # ------------------------------------------------------------------ on shared prefixes
 
@@ -252,7 +252,7 @@ class _Run:
         if not self.settings.stop:
             return False
         longest = max(map(len, self.settings.stop))  # a token is at least one character, or part of one
-        tail = self.policy.tokenizer.decode(token_ids[-(longest + 4) :], skip_special_tokens=True)
+        tail = self.policy.tokenizer.decode(token_ids[-(longest + 4) :], skip_special_tokens=False)
         return any(stop in tail for stop in self.settings.stop)
 
 

@@ -134,7 +134,8 @@ class VllmSampler:
             min_p=settings.min_p,
             max_tokens=settings.max_new_tokens,
             stop=settings.stop or None,
-            stop_token_ids=self.policy.stop_ids,
+            stop_token_ids=self.policy.stops_at(settings),
+            skip_special_tokens=not settings.stop,  # they may be part of a stop string
             include_stop_str_in_output=True,
             detokenize=bool(settings.stop),  # the text is decoded by the policy's tokenizer, as everywhere
             seed=seed,

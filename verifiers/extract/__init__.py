@@ -14,6 +14,17 @@ from __future__ import annotations
 from verifiers.extract.boxes import has_box
 from verifiers.extract.cut import Cut, cut, cut_for
 from verifiers.extract.programs import last_program
-from verifiers.extract.thinking import MARKS, Marks, opened_by, with_further
+from verifiers.extract.thinking import MARKS, Marks, after_thoughts, opened_by, with_further
 
-__all__ = ["MARKS", "Cut", "Marks", "cut", "cut_for", "has_box", "last_program", "opened_by", "with_further"]
+__all__ = [
+    "MARKS",
+    "Cut",
+    "Marks",
+    "after_thoughts",
+    "cut",
+    "cut_for",
+    "has_box",
+    "last_program",
+    "opened_by",
+    "with_further",
+]
