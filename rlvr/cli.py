@@ -167,7 +167,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_config(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("config", nargs="?", help="YAML file, or the name of a packaged recipe (quickstart)")
+    verb.add_argument(
+        "config",
+        nargs="?",
+        help="YAML file, the folder of a run to go on with, or the name of a packaged recipe (quickstart)",
+    )
     verb.add_argument(
         "overrides", nargs="*", metavar="key=value", help="such as train.steps=100, or seed=1,2"
     )

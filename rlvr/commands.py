@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from rlvr import config as configuration
-from rlvr.config import ConfigError
+from rlvr.config import Config, ConfigError
 from rlvr.launch.processes import locked, main_process_only, processes
+from rlvr.run import Run
 from rlvr.terminal import Terminal
 from verifiers import add_folder
 
@@ -20,11 +22,12 @@ def run(args: argparse.Namespace) -> int:
         return help_config()
     from rlvr import pipeline, sweep
 
-    file, grid = _file(args.config), configuration.cells(args.overrides)
+    source, grid = _source(args.config), configuration.cells(args.overrides)
+    config, *_ = configuration.load_cells(source.file, grid)
     if len(grid) > 1:
-        return sweep.run(grid, file, _folder(args, file, sweep=True), _terminal(args))
-    config = configuration.load(file, args.overrides)
-    pipeline.run(config, _folder(args, file), _terminal(args), file.parent)
+        folder = _folder(args, source, config, sweep=True)
+        return sweep.run(grid, source.file, folder, _terminal(args), source.base)
+    pipeline.run(config, _folder(args, source, config), _terminal(args), source.base)
     return 0
 
 
@@ -34,12 +37,12 @@ def train(args: argparse.Namespace) -> int:
         return help_config()
     from rlvr import pipeline
 
-    file = _file(args.config)
-    config = configuration.load(file, configuration.single(args.overrides, "train"))
-    folder, terminal = _folder(args, file), _terminal(args)
+    source = _source(args.config)
+    config = configuration.load(source.file, configuration.single(args.overrides, "train"))
+    folder, terminal = _folder(args, source, config), _terminal(args)
     with (
-        pipeline.prepare(config, terminal, file.parent) as (problems, evaluator),
-        pipeline.begin(config, folder, terminal) as run,
+        pipeline.prepare(config, terminal, source.base) as (problems, evaluator),
+        pipeline.begin(config, folder, terminal, source.base) as run,
     ):
         model = pipeline.train(config, problems, evaluator, run)
     terminal.show(f"Model: {model}")
@@ -52,7 +55,7 @@ def evaluate(args: argparse.Namespace) -> int:
     from rlvr import report as reports
     from rlvr.sampling import load_sampler
 
-    file = _file(args.config)
+    file = _source(args.config).file
     # training keys do not matter, and must not cause an error (temperature 0 is fine for an evaluation)
     overrides = configuration.single(args.overrides, "eval")
     config = configuration.load(file, [f"model={args.model}", "train.steps=0", *overrides])
@@ -133,14 +136,14 @@ def check(args: argparse.Namespace) -> int:
     from rlvr import pipeline, sweep
 
     terminal = _terminal(args)
-    file, grid = _file(args.config), configuration.cells(args.overrides)
+    source, grid = _source(args.config), configuration.cells(args.overrides)
+    config, *_ = configuration.load_cells(source.file, grid)
     if len(grid) > 1:
-        for part in sweep.plan(grid, file, _folder(args, file, sweep=True)):
+        for part in sweep.plan(grid, source.file, _folder(args, source, config, sweep=True)):
             terminal.show(part.cell.name)
-            pipeline.check(part.config, part.run.folder, terminal, file.parent)
+            pipeline.check(part.config, part.run.folder, terminal, source.base)
         return 0
-    config = configuration.load(file, args.overrides)
-    pipeline.check(config, _folder(args, file), terminal, file.parent)
+    pipeline.check(config, _folder(args, source, config), terminal, source.base)
     return 0
 
 
@@ -152,22 +155,56 @@ def help_config() -> int:
     return 0
 
 
-def _file(name: str | None) -> Path:
-    """The config file of this name. One's own code (verifiers, hooks) is looked for in its folder, then in the current
-    one."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a configuration is read."""
+
+    file: Path
+    base: Path
+    """Folder that its relative paths start from."""
+    folder: Path
+    """Of the run, where nothing else is said."""
+
+
+def _source(name: str | None) -> Source:
+    """The config of this name; or that of a run, of which the folder is given (or the `config.yaml` in it). One's own
+    code (verifiers, hooks) is looked for in its folder, then in the current one.
+
+    Raises:
+        ConfigError: there is none.
+    """
     if name is None:
         raise ConfigError(
-            "a config is needed: a YAML file, or the name of a packaged recipe such as quickstart"
+            "a config is needed: a YAML file, the folder of a run, or the name of a packaged recipe such as quickstart"
         )
-    file = configuration.find(name)
-    add_folder(file.parent)
+    if run := _begun(Path(name)):
+        source = Source(run.folder / "config.yaml", Path(run.record.get("base", "")), run.folder)
+    else:
+        file = configuration.find(name)
+        source = Source(file, file.parent, Path("runs") / file.stem)
+    add_folder(source.base)
     add_folder(Path.cwd())
-    return file
+    return source
 
 
-def _folder(args: argparse.Namespace, file: Path, sweep: bool = False) -> Path:
+def _begun(path: Path) -> Run | None:
+    """The run in a folder, which may be named by its `config.yaml` too; None where `path` is no folder of a run."""
+    from rlvr.sweep import LIST
+
+    folder = path.parent if path.name == "config.yaml" else path
+    if (folder / "config.yaml").is_file() and (folder / "rollouts").is_dir():
+        return Run(folder)
+    if (path / LIST).is_file():
+        raise ConfigError(f"{path}: a sweep goes on by the command that began it, or run by run: {path}/NAME")
+    return None
+
+
+def _folder(args: argparse.Namespace, source: Source, config: Config, sweep: bool = False) -> Path:
     """The folder of the run, or the sweep, of this config."""
-    return args.output or Path("runs") / (f"{file.stem}-sweep" if sweep else file.stem)
+    if args.output:
+        return args.output
+    folder = Path("runs") / config.name if config.name else source.folder
+    return folder.with_name(f"{folder.name}-sweep") if sweep else folder
 
 
 def _terminal(args: argparse.Namespace) -> Terminal:

@@ -299,7 +299,8 @@ def _rates(samples: Samples, search_budget: int) -> dict[str, float]:
     rates = {f"eval/pass@{k}": pass_at_k(samples.n, samples.c, k) for k in (1, search_budget)}
     if samples.mean_score is not None:
         rates["eval/mean_score"] = samples.mean_score
-    return {name: float(np.nanmean(rate)) for name, rate in rates.items() if not np.isnan(rate).all()}
+    found = {name: float(np.nanmean(rate)) for name, rate in rates.items() if not np.isnan(rate).all()}
+    return found | {"eval/samples": int(samples.n.sum())}
 
 
 def rescored(file: Path, policy: str) -> bool:

@@ -20,6 +20,7 @@ from rlvr.problems import Problems
 from rlvr.run import Run, check_folder, open_run, refuse_foreign
 from rlvr.source_verifiers import SourceVerifier
 from rlvr.terminal import Terminal
+from rlvr.text import points
 from verifiers import Problem
 from verifiers.pool import VerifierPools
 
@@ -37,7 +38,10 @@ def run(
         base: folder that the config's relative paths start from.
         sibling: a finished run with the same evaluation of the base; its rows are copied.
     """
-    with prepare(config, terminal, base) as (problems, evaluator), begin(config, folder, terminal) as run:
+    with (
+        prepare(config, terminal, base) as (problems, evaluator),
+        begin(config, folder, terminal, base) as run,
+    ):
         if sibling:
             take_base(sibling, run, terminal)
         evaluate(config, config.model, "base", problems, evaluator, run)
@@ -90,13 +94,17 @@ def check_source(
 
 
 @contextmanager
-def begin(config: Config, folder: Path, terminal: Terminal) -> Iterator[Run]:
-    """Lock the run folder, and open it in one process after the other: the first one writes it."""
+def begin(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> Iterator[Run]:
+    """Lock the run folder, and open it in one process after the other: the first one writes it.
+
+    Args:
+        base: folder that the config's relative paths start from.
+    """
     if processes().is_main_process:
         refuse_foreign(folder)
     with locked(folder):
         with processes().main_process_first():
-            run = open_run(config, folder)
+            run = open_run(config, folder, base)
         terminal.log_to(run.log)
         for warning in machine.warnings(config):
             terminal.say(warning)
@@ -164,7 +172,9 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) ->
     every, samples = config.train.eval_every, config.train.eval_samples
 
     def due(step: int) -> bool:
-        return bool(every) and step % every == 0 and step < config.train.steps
+        if step == config.train.steps:
+            return config.train.evaluates_last_step
+        return bool(every) and step % every == 0
 
     def on_the_way(engine: Sampler, step: int) -> dict[str, float]:
         file = evaluator.evaluate(engine, problems.heldout, run.rollouts(engine.policy.name), samples)
@@ -205,6 +215,23 @@ def rescore(config: Config, problems: Problems, evaluator: Evaluator, run: Run) 
                     evaluator.rescore(policy, problems.heldout, file)
 
 
+def history(config: Config, run: Run) -> Iterator[str]:
+    """What a reader of the report should know of how the tuned model came about."""
+    record = run.record
+    for end in record.get("ends", ()):
+        yield (
+            f"The run had ended at step {end} and went on to more steps: what belongs to that end lies in model-{end}, "
+            f"report-{end}.html and rollouts/. From step {end + 1} on the learning rate is that of the longer schedule."
+        )
+    if chosen := record.get("model"):
+        yield (
+            f"The tuned model is the policy after step {chosen['step']}: the best of {chosen['of']} evaluations during "
+            f"training by held-out {chosen['figure']} ({points(chosen['value'])}; of equal ones the earliest). The "
+            "largest of several is too high by chance; the tuned figures here are of fresh samples, so they are not "
+            "that maximum. The problems are those that chose the step; a set under problems.probes has no part in it."
+        )
+
+
 def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> Report:
     """Write `report.html` and `report.json`, and show the summary."""
     from rlvr import report as reports
@@ -224,7 +251,7 @@ def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -
         },
         exact=exact_values(config, problems, evaluator, run),
         title=run.folder.name,
-        notes=machine.warnings(config),
+        notes=[*machine.warnings(config), *history(config, run)],
     )
     evaluator.terminal.show(result.summary)
     evaluator.terminal.show(f"Report: {result.html}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ from typing import Any
 import yaml
 
 from rlvr import config as configuration
-from rlvr import files
+from rlvr import files, rollouts
 from rlvr.config import Config
 from rlvr.errors import ConfigError
 
 PACKAGES = ("rlvr", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "sympy", "numpy")
+
+
+RECORD = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,18 @@ class Run:
         return self.folder / "model"
 
     @property
+    def record(self) -> dict[str, Any]:
+        """`run.json`, what a run writes down of itself: `base`, the folder that its relative paths start from; `ends`,
+        the steps at which it had ended before it went on; `model`, which checkpoint the tuned model is."""
+        file = self.folder / RECORD
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+    def write_down(self, **entries: Any) -> None:
+        """Add to `record`, or replace what it says."""
+        text = json.dumps(self.record | entries, indent=1)
+        files.replace(self.folder / RECORD, [text.encode(), b"\n"])
+
+    @property
     def log(self) -> Path:
         return self.folder / "log.txt"
 
@@ -57,18 +72,26 @@ class Run:
         return self.folder / "report.html"
 
 
-def open_run(config: Config, folder: Path) -> Run:
+def open_run(config: Config, folder: Path, base: Path | None = None) -> Run:
     """Begin or continue the run of `config` in `folder`, whose `config.yaml` has every key. A run that ended before it
     had sampled anything is replaced.
+
+    Args:
+        base: folder that the config's relative paths start from.
 
     Raises:
         ConfigError: as `check_folder`.
     """
+    run = Run(folder)
     if not check_folder(config, folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "rollouts").mkdir(exist_ok=True)
+        (folder / "rollouts").mkdir(parents=True, exist_ok=True)
         write_config(config, folder / "config.yaml")
-    return Run(folder)
+        run.write_down(base=str((base or Path()).resolve()))
+    elif differences(configuration.load(folder / "config.yaml"), config):
+        if run.model.is_dir() and ended(run) < config.train.steps:
+            set_aside(run, ended(run))
+        write_config(config, folder / "config.yaml")  # last: after a kill, the same command does the rest
+    return run
 
 
 def check_folder(config: Config, folder: Path) -> bool:
@@ -82,27 +105,103 @@ def check_folder(config: Config, folder: Path) -> bool:
         return False
     if config.resume == "never":
         raise ConfigError(
-            f"{folder}: resume=never, and this folder holds a run; choose another with --output"
+            f"{folder}: resume=never, and this folder holds a run; choose another with name=NAME or --output, or leave "
+            "resume out to go on with it"
         )
-    refuse_other(configuration.load(folder / "config.yaml"), config, folder)
+    existing = configuration.load(folder / "config.yaml")
+    refuse_other(existing, config, folder)
+    if differences(existing, config):
+        refuse_end(existing, config, Run(folder))
     return True
 
 
+GOES_ON = "train.steps", "train.stop.patience", "train.stop.at"
+"""Keys that may change while a run goes on in its folder: they say where it ends, not how it gets there."""
+
+
 def refuse_other(existing: Config, asked: Config, folder: Path) -> None:
-    """Raises ConfigError if `folder` holds a run of another configuration; it names the keys."""
-    if lines := differences(existing, asked):
+    """Raises ConfigError if `folder` holds a run of another configuration, and not one that goes on with more steps; it
+    names the keys."""
+    fewer = asked.train.steps < existing.train.steps
+    lines = differences(existing, asked)
+    if fewer or any(line.partition(":")[0] not in GOES_ON for line in lines):
         differing = "\n".join(f"  {line}" for line in lines)
         raise ConfigError(
             f"{folder} holds a run of another configuration (in the folder / asked for):\n{differing}\n"
-            "Choose another folder with --output, or remove that run."
+            "A run goes on in its folder with more train.steps or another train.stop, and nothing else. Choose another "
+            f"folder with name=NAME or --output (there, resume={folder} begins where this run is), or remove that run."
         )
+
+
+def refuse_end(existing: Config, asked: Config, run: Run) -> None:
+    """Raises ConfigError if the run has ended, and cannot go on as it is asked to."""
+    if not run.model.is_dir() or not (end := ended(run)) or end >= asked.train.steps:
+        return
+    why = read_metrics(run.metrics)[-1].get("stopped")
+    if why and existing.train.stop == asked.train.stop:
+        raise ConfigError(
+            f"{run.folder}: training stopped early, after step {end} ({why}), and would at once stop again with more "
+            "train.steps; change train.stop too, such as train.stop.patience=null"
+        )
+    if not (run.checkpoints / f"checkpoint-{end}").is_dir():
+        raise ConfigError(
+            f"{run.folder}: the run ended at step {end} and could go on from checkpoints/checkpoint-{end}, which is "
+            "not there any more"
+        )
+
+
+def ended(run: Run) -> int:
+    """The last step that was logged."""
+    return max((row["step"] for row in read_metrics(run.metrics)), default=0)
+
+
+def set_aside(run: Run, step: int) -> None:
+    """What belongs to the end of a run that goes on gets the number of its last step: the tuned model, its evaluation,
+    the report. May be repeated after a kill."""
+    evaluated = any("eval/samples" in row for row in read_metrics(run.metrics) if row["step"] == step)
+    name = f"tuned-{step}" if evaluated else f"step-{step}"  # that name is taken by the evaluation on the way
+    for file in sorted(run.folder.glob("rollouts/tuned.jsonl")) + sorted(
+        run.folder.glob("rollouts/tuned.*.jsonl")
+    ):
+        rename_policy(file, file.with_name(file.name.replace("tuned", name, 1)), "tuned", name)
+    base = run.rollouts("base")
+    if base.exists():
+        rename_policy(base, base, "tuned", name)
+    for before, after in (
+        (run.model, f"model-{step}"),
+        (run.report, f"report-{step}.html"),
+        (run.report.with_suffix(".json"), f"report-{step}.json"),
+    ):
+        if before.exists():
+            before.rename(before.with_name(after))
+    ends = run.record.get("ends", [])
+    run.write_down(ends=ends if step in ends else [*ends, step], model=None)
+
+
+def rename_policy(file: Path, into: Path, policy: str, name: str) -> None:
+    """A rollout file in which `policy` is called `name`. An evaluation that was not finished is dropped instead."""
+    settings = rollouts.read_settings(file)
+    whole = rollouts.count(file) == settings.get("n_problems", 0) * settings.get("samples", 0)
+    if into == file or whole:
+        if settings.get("policy") == policy:
+            settings |= {"policy": name}
+        rollouts.write_settings(into, settings)
+        rollouts.rewrite(into, (_renamed(row, policy, name) for row in rollouts.read(file)))
+    if into != file:
+        file.unlink()
+        rollouts.settings_path(file).unlink(missing_ok=True)
+
+
+def _renamed(row: rollouts.Rollout, policy: str, name: str) -> rollouts.Rollout:
+    nats = {name if key == policy else key: value for key, value in row.logprobs.items()}
+    return replace(row, policy=name if row.policy == policy else row.policy, logprobs=nats)
 
 
 def refuse_foreign(folder: Path) -> bool:
     """Whether a run has begun in `folder`. Raises ConfigError if it holds something else, or links."""
     files.refuse_links(folder)
     begun = folder.is_dir() and any(
-        path.name not in ("config.yaml", "log.txt", "rollouts") and not path.name.startswith(".")
+        path.name not in ("config.yaml", RECORD, "log.txt", "rollouts") and not path.name.startswith(".")
         for path in (*folder.iterdir(), *folder.glob("rollouts/*"))
     )
     if folder.is_file() or (begun and not (folder / "config.yaml").exists()):

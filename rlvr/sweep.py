@@ -15,7 +15,7 @@ from rlvr import failures, files, pipeline
 from rlvr.config import Cell, Config, ConfigError
 from rlvr.errors import UserError
 from rlvr.launch.processes import locked, main_process_only, processes
-from rlvr.run import Run, refuse_other
+from rlvr.run import Run, check_folder, differences
 from rlvr.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -36,12 +36,16 @@ class Part:
     @property
     def state(self) -> str:
         if self.run.report.exists():
-            return "finished"
+            existing = configuration.load(self.run.folder / "config.yaml")
+            return "goes on" if differences(existing, self.config) else "finished"
         return "begun" if self.run.metrics.exists() or self.run.rollouts("base").exists() else "new"
 
 
-def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal) -> int:
+def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal, base: Path) -> int:
     """Run every cell that is not finished, then write the report. A cell that fails does not stop the others.
+
+    Args:
+        base: folder that the config's relative paths start from.
 
     Returns:
         0, or the exit code of the first cell that failed.
@@ -58,7 +62,7 @@ def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal) -> i
         terminal.say(f"A sweep of {len(parts)} runs in {folder}:")
         for part in parts:
             terminal.say(f"  {part.cell.name} ({part.state})")
-        failed = {part.cell.name: error for part in parts if (error := _attempt(part, parts, file, terminal))}
+        failed = {part.cell.name: error for part in parts if (error := _attempt(part, parts, base, terminal))}
         terminal.log_to(folder / "log.txt")
         with main_process_only() as is_main:
             if is_main:
@@ -79,17 +83,17 @@ def plan(grid: Sequence[Cell], file: Path, folder: Path) -> list[Part]:
     parts = [Part(cell, config, Run(folder / cell.name)) for cell, config in zip(grid, configs, strict=True)]
     for part in parts:
         if part.state != "new":
-            refuse_other(configuration.load(part.run.folder / "config.yaml"), part.config, part.run.folder)
+            check_folder(part.config, part.run.folder)
     return parts
 
 
-def _attempt(part: Part, parts: Sequence[Part], file: Path, terminal: Terminal) -> Exception | None:
+def _attempt(part: Part, parts: Sequence[Part], base: Path, terminal: Terminal) -> Exception | None:
     """Run one cell unless it is finished. Returns the error that stopped it, if any."""
     if part.state == "finished":
         return None
     terminal.say(f"Cell {part.cell.name}")
     try:
-        pipeline.run(part.config, part.run.folder, terminal, file.parent, sibling=_sibling(part, parts))
+        pipeline.run(part.config, part.run.folder, terminal, base, sibling=_sibling(part, parts))
     except Exception as error:
         # not all processes of a launch may have failed, and a full disk is full for the next cell too
         if processes().num_processes > 1 or failures.full(error):

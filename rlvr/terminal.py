@@ -26,6 +26,9 @@ from verifiers.visible import visible
 
 log = logging.getLogger("rlvr")
 
+LINE_SECONDS = 60.0
+"""Between two lines of progress, where there is no terminal to draw a bar on."""
+
 
 class _OwnLog(logging.FileHandler):
     """A log file that is never found through a link."""
@@ -72,9 +75,9 @@ class Terminal:
 
     @contextmanager
     def progress(self, label: str, total: int, start: int = 0) -> Iterator[Callable[..., None]]:
-        """A bar for `total` units of work, `start` of them done; yields `advance(n=1, note="")`.
+        """A bar for `total` units of work, `start` of them done; yields `advance(n=1, note="", now=False)`.
 
-        If standard error is not a terminal, a line is printed for each tenth of the work instead.
+        If standard error is not a terminal, a line is printed instead once a minute, at the end, and with `now`.
         """
         if self.console.is_terminal and not self.console.quiet:
             yield from self._bar(label, total, start)
@@ -94,23 +97,31 @@ class Terminal:
         with Progress(*columns, console=self.console, transient=True) as bar:
             task = bar.add_task(label, total=total, completed=start, note="")
 
-            def advance(n: int = 1, note: str = "") -> None:
+            def advance(n: int = 1, note: str = "", now: bool = False) -> None:
                 bar.update(task, advance=n, note=escape(note)) if note else bar.update(task, advance=n)
 
             yield advance
 
     def _lines(self, label: str, total: int, start: int) -> Iterator[Callable[..., None]]:
-        done, tenth, began = start, 10 * start // max(total, 1), time.monotonic()
+        done, began = start, time.monotonic()
+        said = began
 
-        def advance(n: int = 1, note: str = "") -> None:
-            nonlocal done, tenth
+        def advance(n: int = 1, note: str = "", now: bool = False) -> None:
+            nonlocal done, said
             done += n
-            if 10 * done // max(total, 1) > tenth:
-                tenth = 10 * done // total
-                left = (time.monotonic() - began) / max(done - start, 1) * (total - done)
-                self.say(f"  {label}: {done}/{total}, about {left:.0f} s left  {note}".rstrip())
+            time_now = time.monotonic()
+            if now or (n and done == total) or time_now - said >= LINE_SECONDS:
+                said, left = time_now, (time_now - began) / max(done - start, 1) * (total - done)
+                self.say(f"  {label}: {done}/{total}, about {duration(left)} left  {note}".rstrip())
 
         yield advance
+
+
+def duration(seconds: float) -> str:
+    """45 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def quiet_libraries() -> None:

@@ -171,6 +171,38 @@ def test_two_processes_that_are_killed_go_on_and_end_the_same(alone, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_processes_stop_at_the_same_step_and_take_the_same_weights(tmp_path):
+    """A step of this learning rate ruins the model, so the first of its evaluations is the best."""
+    ends = [
+        "train.steps=5",
+        "train.eval_every=1",
+        "train.eval_samples=2",
+        "train.keep=best",
+        "train.stop.patience=2",
+    ]
+    words = [
+        "train.groups_per_step=4",
+        "train.group_size=4",
+        "train.learning_rate=0.3",
+        "train.trl.optim=adamw_torch",
+    ]
+    words += [
+        "problems.heldout.limit=4",
+        "problems.probes={}",
+        "verification.workers=1",
+        "sampling.samples=16",
+        "-q",
+    ]
+    command = [*launch(2), "train", "quickstart", "--output", str(tmp_path), *ends, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [line["step"] for line in read_metrics(tmp_path / "metrics.jsonl")] == [1, 2, 3]
+    best, model = (tmp_path / "checkpoints" / "checkpoint-1", tmp_path / "model")
+    first, taken = (load_file(folder / "model.safetensors") for folder in (best, model))
+    assert all(torch.equal(taken[name], first[name]) for name in taken)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 4])
 def test_two_processes_go_on_inside_and_behind_a_batch_that_two_steps_share(alone, tmp_path, step):
     stopped = tmp_path / "stopped"

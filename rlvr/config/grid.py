@@ -70,6 +70,10 @@ def cells(overrides: Sequence[str]) -> list[Cell]:
             )
     if "resume" in swept:
         raise ConfigError("resume: applies to one attempt at a run and cannot be swept")
+    if "name" in swept:
+        raise ConfigError(
+            "name: names the folder, in which each run of a sweep has its own; it cannot be swept"
+        )
     return [
         Cell(
             _folder(

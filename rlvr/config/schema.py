@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from rlvr.config.data import EvidenceConfig
 from rlvr.config.section import Section
-from rlvr.config.sets import ProblemsConfig, each
+from rlvr.config.sets import FileName, ProblemsConfig, each
 from rlvr.config.training import TrainConfig
 
 
@@ -134,6 +134,11 @@ class SandboxConfig(Section):
 
 
 class Config(Section):
+    name: FileName | None = Field(
+        default=None,
+        exclude=True,  # it names the folder and is no part of the run in it
+        description="the run's folder is runs/NAME; unset: that of the config's file; --output goes before it",
+    )
     model: str = Field(
         default="tiny",
         description="`tiny` (embedded), a folder, or a Hub name such as Qwen/Qwen2.5-0.5B-Instruct",

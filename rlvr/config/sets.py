@@ -25,8 +25,8 @@ Sources = Annotated[
 ]
 """A source, or a list of sources."""
 
-ProbeName = Annotated[str, AfterValidator(names_a_file)]
-"""Its rollouts lie in `rollouts/base.NAME.jsonl`."""
+FileName = Annotated[str, AfterValidator(names_a_file)]
+"""Part of a path: a probe's rollouts lie in `rollouts/base.NAME.jsonl`, a run in `runs/NAME`."""
 
 
 def each(sources: Sources | None) -> tuple[SourceConfig, ...]:
@@ -44,7 +44,7 @@ class ProblemsConfig(Section):
     heldout: Sources = Field(
         description="problems on which the base and the tuned policy are compared, a source or a list of sources"
     )
-    probes: dict[ProbeName, SourceConfig] = Field(
+    probes: dict[FileName, SourceConfig] = Field(
         default_factory=dict,
         description="further held-out sets, evaluated before and after training and reported separately",
     )

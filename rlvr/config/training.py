@@ -112,6 +112,22 @@ class PpoSection(Section):
     )
 
 
+class StopSection(Section):
+    """Early stopping, at an evaluation. The learning-rate schedule is that of `steps` all the same."""
+
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="stop after this many evaluations in a row without a new best of `best_by`; unset: never",
+    )
+    at: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="stop once `best_by` is at least this (0.9 is 90 points); unset: never",
+    )
+
+
 ALGORITHMS = {
     "grpo": "reward minus the group's mean, over its deviation (Shao et al. 2024, arXiv 2402.03300)",
     "rloo": "reward minus the mean of the group's others (Ahmadian et al. 2024, arXiv 2402.14740)",
@@ -171,6 +187,17 @@ class TrainConfig(Section):
         default=0, ge=0, description="steps between evaluations on the held-out problems; 0: none"
     )
     eval_samples: int = Field(default=16, ge=1, description="samples per problem in these evaluations")
+    keep: Literal["last", "best"] = Field(
+        default="last",
+        description="which weights become `model/`: those after the last step, or those of the evaluation during "
+        "training with the highest `best_by` (the earliest of equal ones; the last step is evaluated too)",
+    )
+    best_by: Literal["pass@1", "pass@K", "mean_score"] = Field(
+        default="pass@1",
+        description="the held-out figure of these evaluations that says which checkpoint is the best; K is "
+        "analysis.search_budget, at most eval_samples",
+    )
+    stop: StopSection = Field(default=StopSection(), description="when to stop before the last step")
     checkpoint_every: int | None = Field(
         default=None,
         ge=0,
@@ -212,6 +239,23 @@ class TrainConfig(Section):
             f"  {GSPO}",
         ),
     )
+
+    @model_validator(mode="after")
+    def _evaluated(self) -> TrainConfig:
+        asked = {
+            "keep: best": self.keep == "best",
+            "stop.patience": self.stop.patience is not None,
+            "stop.at": self.stop.at is not None,
+        }
+        for key, given in asked.items():
+            if given and not self.eval_every:
+                raise ValueError(f"{key} goes by evaluations during training, and eval_every is 0: set it")
+        return self
+
+    @property
+    def evaluates_last_step(self) -> bool:
+        """The last step is a candidate like those before it; else only the tuned evaluation follows it."""
+        return self.keep == "best" or self.stop != StopSection()
 
     @model_validator(mode="after")
     def _terms(self) -> TrainConfig:

@@ -83,6 +83,7 @@ MUCH_TRUNCATED = 0.2
 
 def _cautions(document: Document) -> Iterator[str]:
     """What a reader should know before believing the figures."""
+    yield from document["training"]["said"]
     for name, policy in document["policies"].items():
         cut = real(policy["truncated"]["value"])
         if cut >= MUCH_TRUNCATED:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rlvr.config import Config
 from rlvr.launch.processes import processes
 from rlvr.run import Run
+from rlvr.text import points
 from verifiers import Problem
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def train(
             returns is added to the step's line in metrics.jsonl.
 
     Returns:
-        The folder of the tuned model, loadable by transformers (adapters merged).
+        The folder of the tuned model (`train.keep` says which step's), loadable by transformers (adapters merged).
 
     Raises:
         ConfigError: the arguments do not fit together or TRL refuses them.
@@ -66,13 +67,25 @@ def train(
         if processes().is_main_process:  # before the others read what it leaves
             rewind(run.metrics, run.rollouts("train").parent, done)
     with evaluator.terminal.progress("training", total=config.train.steps, start=done) as advance:
-        loop = build(config, problems, evaluator, run, checkpoints, due, evaluate, advance, hooks)
+        loop = build(config, problems, evaluator, run, checkpoints, due, evaluate, advance, hooks, done)
         assert loop.checkpoints
         if resumed:
             loop.checkpoints.resume(resumed)
             loop.done = resumed.step
+        if done in run.record.get("ends", ()):
+            evaluator.terminal.say(
+                f"Going on after step {done}. The schedule is that of a run of {config.train.steps} steps from its "
+                f"first on: the next one has learning rate {loop.schedule.get_last_lr()[0]:.3g}"
+            )
         with closing(loop.collector.current), closing(loop.collector.terms):
             loop.run()
+    if config.train.keep == "best" and (best := loop.checkpoints.take_best()):
+        name, value, of = config.train.best_by, best.score or 0.0, loop.log.held_out.evaluations
+        evaluator.terminal.say(
+            f"The model is that of step {best.step}: held-out {name} {points(value)}, the best of {of} evaluations"
+        )
+        if processes().is_main_process:
+            run.write_down(model={"step": best.step, "figure": name, "value": value, "of": of})
     export(loop.policy, loop.model, loop.accelerator, run.model)
     for tracker in loop.accelerator.trackers:  # `end_training` would end the processes' group too
         tracker.finish()

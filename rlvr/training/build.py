@@ -16,9 +16,10 @@ from rlvr import rollouts
 from rlvr.config import Config, ConfigError
 from rlvr.evaluation import Evaluator, fitting
 from rlvr.policy import Policy, load_policy
-from rlvr.run import Run
+from rlvr.run import Run, read_metrics
 from rlvr.sampling import takes_vllm
-from rlvr.training import Evaluate, arguments, attention, dropout, ppo, trial
+from rlvr.training import Evaluate, arguments, attention, dropout, ppo, trackers, trial
+from rlvr.training.alarms import Alarms
 from rlvr.training.checkpoint_policy import CheckpointPolicy
 from rlvr.training.checkpoints import Checkpoint, Checkpoints, given
 from rlvr.training.collect import Collector
@@ -28,12 +29,13 @@ from rlvr.training.entropy import EntropyControl
 from rlvr.training.finite import FiniteCheck
 from rlvr.training.forward import Forward, Way, base_of
 from rlvr.training.head import balancing
+from rlvr.training.held_out import HeldOut
 from rlvr.training.loop import Loop
 from rlvr.training.metrics_log import Hook, MetricsLog
 from rlvr.training.objective import Objective
-from rlvr.training.optimizer import optimizer, schedule
+from rlvr.training.optimizer import Movement, optimizer, schedule
 from rlvr.training.rewards import RewardTerms
-from rlvr.training.sharding import configure_deepspeed, sharded, zero_3
+from rlvr.training.sharding import configure_deepspeed, deepspeed_steps, sharded, zero_3
 from rlvr.training.source_mix import SourceMix
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
@@ -49,8 +51,9 @@ def build(
     evaluate: Evaluate,
     advance: Callable[..., None],
     hooks: Sequence[Hook] = (),
+    done: int = 0,
 ) -> Loop:
-    """The loop before its first step. See `training.train`."""
+    """The loop before its first step, or the next one after `done`. See `training.train`."""
     train, say = config.train, evaluator.terminal.say
     policy = load_policy(config, "policy", for_training=True)
     fit, longest = fitting(policy, evaluator.evidence, problems, config.sampling.max_new_tokens)
@@ -61,6 +64,8 @@ def build(
         )
     args = arguments.grpo_config(config, run.checkpoints, longest)
     accelerator = make_accelerator(args, run)
+    if accelerator.log_with:
+        trackers.begin(accelerator, config, args, run, done)
     set_seed(config.seed)  # adapters begin at random numbers, the same on every process
     vllm = takes_vllm(config.sampling, accelerator.device.type)
     model, frozen = trainable(config, policy, args)
@@ -87,6 +92,7 @@ def build(
         """The file of the samples that a step trains on; `num_iterations` steps share it."""
         return collector.rollouts_to / f"train-{step - (step - 1) % args.num_iterations:06d}.jsonl"
 
+    lines = read_metrics(run.metrics)  # of the steps before, in a run that goes on
     loop = Loop(
         config=train,
         args=args,
@@ -102,8 +108,20 @@ def build(
         router_coefficient=router,
         optimizer=wrapped_optimizer,
         schedule=schedule(own_optimizer, args, train.steps),
+        movement=Movement(
+            None if deepspeed_steps(accelerator) else prepared
+        ),  # which keeps float32 weights too
         finite=FiniteCheck(train.max_skipped, train.max_drift, say, first_rows),
-        log=MetricsLog(run.metrics, advance, lambda step: evaluated(step), tracker(accelerator), hooks),
+        log=MetricsLog(
+            run.metrics,
+            advance,
+            say,
+            lambda step: evaluated(step),
+            trackers.tracker(accelerator, collector.rollouts_to),
+            Alarms(train, lines),
+            HeldOut(config, lines),
+            hooks,
+        ),
     )
 
     def evaluated(step: int) -> dict[str, float]:
@@ -122,7 +140,6 @@ def build(
 
 def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     """accelerate, with what the launcher brings (processes, FSDP, DeepSpeed), precision and trackers."""
-    trackers = arguments.trackers(args.report_to)
     unused = args.ddp_find_unused_parameters  # by default as transformers: a router leaves some experts out
     options = {
         "find_unused_parameters": not args.activation_checkpointing if unused is None else unused,
@@ -136,24 +153,12 @@ def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
     accelerator = Accelerator(
         mixed_precision=precision,
-        log_with=cast(Any, trackers or None),
+        log_with=cast(Any, arguments.trackers(args.report_to) or None),
         project_dir=str(run.folder / "trackers"),
         kwargs_handlers=[ddp],
     )
     configure_deepspeed(accelerator, args.max_grad_norm)
-    if trackers:
-        name = {"wandb": {"name": args.run_name or run.folder.name}}
-        accelerator.init_trackers(args.project, init_kwargs=name)
     return accelerator
-
-
-def tracker(accelerator: Accelerator) -> Callable[[dict[str, Any]], None]:
-    """Hands each line of metrics.jsonl to the trackers, under its own names."""
-
-    def track(row: dict[str, Any]) -> None:
-        accelerator.log({k: v for k, v in row.items() if k != "step" and v is not None}, step=row["step"])
-
-    return track
 
 
 def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Frozen | None]:

@@ -23,6 +23,7 @@ from rlvr.launch import signals
 from rlvr.launch.processes import processes
 from rlvr.training.checkpoints import Checkpoint, Checkpoints
 from rlvr.training.metrics_log import Hook, MetricsLog, settle
+from rlvr.training.optimizer import set_rates
 from rlvr.training.sharding import sharded
 from rlvr.training.step_batch import StepBatch
 
@@ -67,7 +68,12 @@ class CheckpointPolicy:
 
     def save_if_due(self, step: int) -> None:
         """A step has been committed; save where that is due."""
-        if step >= self.loop.config.steps or self._due(step) or self._is_best(step):
+        if (
+            step >= self.loop.config.steps
+            or self.log.held_out.stopped
+            or self._due(step)
+            or self._is_best(step)
+        ):
             self.save(step)
 
     def save(self, step: int) -> None:
@@ -104,6 +110,8 @@ class CheckpointPolicy:
     def _due(self, step: int) -> bool:
         if self.every is not None:
             return self.every > 0 and step % self.every == 0
+        if not self.steps:  # of this launch
+            return False
         a_step = (time.perf_counter() - self.began - self.saving) / self.steps
         since = self.steps - self.steps_when_saved
         answer = [not self.saving or since * a_step * SAVING_SHARE >= self.last_saving]
@@ -111,13 +119,32 @@ class CheckpointPolicy:
             broadcast_object_list(answer)
         return answer[0]
 
+    def take_best(self) -> Checkpoint | None:
+        """Put the best checkpoint's weights into the model. Every process calls it, and takes the main one's choice.
+
+        Returns:
+            It; None where there is none, and the model stays as it is.
+        """
+        chosen: list[Checkpoint | None] = [None]
+        if processes().is_main_process:
+            chosen = [self.checkpoints.best()]
+        if processes().num_processes > 1:
+            broadcast_object_list(chosen)
+        (best,) = chosen
+        if best and best.step != self.loop.done:
+            if sharded(self.loop.accelerator):
+                self.loop.accelerator.load_state(str(best.path / "sharded"))
+            else:
+                load_weights(self.loop.plain, best.path)
+        return best
+
     def _score(self, step: int) -> float | None:
-        """Held-out pass@1 after `step`, where it was measured."""
-        return self.log.last.get("eval/pass@1") if self.log.last.get("step") == step else None
+        """The held-out figure after `step`, where it was measured."""
+        return self.log.last.get(self.log.held_out.key) if self.log.last.get("step") == step else None
 
     def _is_best(self, step: int) -> bool:
-        score, best = self._score(step), self.checkpoints.best_score()
-        return score is not None and (best is None or score > best)
+        score, scored = self._score(step), self.checkpoints.scored()
+        return score is not None and (not scored or score > (scored[0].score or 0.0))
 
 
 # ------------------------------------------------------------------ what a checkpoint holds
@@ -193,6 +220,7 @@ def load_files(loop: Loop, checkpoint: Checkpoint) -> None:
         loop.schedule.load_state_dict(state["schedule"])
         if loop.accelerator.scaler and state["scaler"]:
             loop.accelerator.scaler.load_state_dict(state["scaler"])
+    set_rates(loop.schedule)
     process = processes().process_index
     set_random_states(own_states(torch.load(own_file(folder, f"random-{process}.pt"), weights_only=True)))
     if checkpoint.step % loop.args.num_iterations:

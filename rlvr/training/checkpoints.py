@@ -55,7 +55,7 @@ class Checkpoint:
 
     @property
     def score(self) -> float | None:
-        """Held-out pass@1 after this step, where it was measured."""
+        """The held-out figure `train.best_by` after this step, where it was measured."""
         return self.manifest["score"]
 
     @property
@@ -78,7 +78,7 @@ class Checkpoints:
 
     Args:
         folder: `checkpoints/` of the run folder.
-        keep: how many of the newest stay; the best by held-out pass@1 stays besides. 0: all stay.
+        keep: how many of the newest stay; the best by its score stays besides. 0: all stay.
         say: tells a person what was found damaged.
     """
 
@@ -111,8 +111,7 @@ class Checkpoints:
         for path in sorted(paths, key=lambda p: -int(steps[p])):
             fault = damage(path)
             if fault is not None:
-                self._aside(path, "damaged")
-                self.say(f"{path} is damaged and is not used ({fault}); it lies in {path.name}.damaged")
+                self._damaged(path, fault)
                 continue
             found = opened(path)
             assert isinstance(found, Checkpoint)
@@ -128,6 +127,10 @@ class Checkpoints:
                 self.say(
                     f"{checkpoint.path} is left behind by resume; it lies in {checkpoint.path.name}.left"
                 )
+
+    def _damaged(self, path: Path, fault: str) -> None:
+        self._aside(path, "damaged")
+        self.say(f"{path} is damaged and is not used ({fault}); it lies in {path.name}.damaged")
 
     def _aside(self, path: Path, suffix: str) -> None:
         aside = path.with_name(f"{path.name}.{suffix}")
@@ -158,7 +161,9 @@ class Checkpoints:
             parts = {name: part.state_dict() for name, part in self.parts.items()}
             (staged / STATE).write_text(json.dumps(parts, allow_nan=False), encoding="utf-8")
             write_manifest(staged, {"step": step, "score": score, "origin": self.origin})
-            files.publish(staged, self.folder / staged.name)
+            if (there := self.folder / staged.name).exists():  # of the same step, before it was evaluated
+                there.rename(self.staging / f"{staged.name}.before")
+            files.publish(staged, there)
             self._rotate()
         state.wait_for_everyone()
 
@@ -172,14 +177,22 @@ class Checkpoints:
                 )
             part.load_state_dict(state[name])
 
-    def best_score(self) -> float | None:
-        """The best held-out pass@1 among those that are kept."""
-        return max((c.score for c in self.all() if c.score is not None), default=None)
+    def scored(self) -> list[Checkpoint]:
+        """Those with a score, the best first; of equal ones the earliest."""
+        return sorted(
+            (c for c in self.all() if c.score is not None), key=lambda c: (-(c.score or 0.0), c.step)
+        )
+
+    def best(self) -> Checkpoint | None:
+        """The best whole one; damaged ones as in `newest`. Call it on the main process alone."""
+        for checkpoint in self.scored():
+            if (fault := damage(checkpoint.path)) is None:
+                return checkpoint
+            self._damaged(checkpoint.path, fault)
+        return None
 
     def _rotate(self) -> None:
-        kept = self.all()
-        scored = [c for c in kept if c.score is not None]
-        best = max(scored, key=lambda c: (c.score or 0.0, -c.step), default=None)
+        kept, best = self.all(), next(iter(self.scored()), None)
         for old in kept[: -self.keep] if self.keep else []:
             if (best is None or old.path != best.path) and old.identity != self.origin:
                 # from here on it is no checkpoint, however far the deletion gets

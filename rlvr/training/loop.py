@@ -35,7 +35,7 @@ from rlvr.training.forward import Forward
 from rlvr.training.importance import required
 from rlvr.training.metrics_log import MetricsLog, Sums
 from rlvr.training.objective import Objective, Totals, loss
-from rlvr.training.optimizer import clip, no_gradient
+from rlvr.training.optimizer import Movement, clip, no_gradient
 from rlvr.training.sharding import deepspeed_steps, gathering
 from rlvr.training.step_batch import MicroStep, StepBatch, used_again
 
@@ -61,6 +61,7 @@ class Loop:
     router_coefficient: float
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
+    movement: Movement
     finite: FiniteCheck
     log: MetricsLog
     checkpoints: CheckpointPolicy | None = None
@@ -74,8 +75,12 @@ class Loop:
         assert self.checkpoints
         signals.hold()
         try:
-            self.log.finish()  # the evaluation in which the last launch was stopped
+            if self.log.pending:
+                self.log.finish()  # the evaluation in which the last launch was stopped
+                self.checkpoints.save_if_due(self.done)  # the checkpoint that it left has no score
             for step in range(self.done + 1, self.config.steps + 1):
+                if self.log.held_out.stopped:
+                    break
                 began = time.perf_counter()
                 fresh = (step - 1) % self.args.num_iterations == 0
                 with signals.free():  # a signal may end the step anywhere in here: nothing of it is kept
@@ -86,10 +91,7 @@ class Loop:
                 skip = self.finite.should_skip(step, norm)
                 if self.entropy:
                     self.entropy.observe(figures)
-                figures |= self.finite.figures | {
-                    "gradient_norm": norm,
-                    "learning_rate": self.update(step, skip),
-                }
+                figures |= self.finite.figures | {"gradient_norm": norm} | self.update(step, skip)
                 self.done = step
                 self.checkpoints.step_ended()
                 self.log.write(step, self.batch.metrics | figures, time.perf_counter() - began)
@@ -190,18 +192,20 @@ class Loop:
             return nullcontext()
         return self.accelerator.no_sync(self.model)
 
-    def update(self, step: int, skip: bool) -> float:
-        """The optimiser's step, unless the gradient is not finite; the learning rate that it was taken with."""
+    def update(self, step: int, skip: bool) -> dict[str, float]:
+        """The optimiser's step, unless the gradient is not finite: the learning rate that it was taken with, and what
+        it moved."""
         if skip and self.accelerator.scaler is None:  # fp16's scaler passes over such a step by itself
             self.optimizer.zero_grad()  # to None: the optimiser passes over them, and its own state stays too
         rate = float(self.schedule.get_last_lr()[0])
+        before = [] if skip or not rate else self.movement.look()
         self.optimizer.step()
         if not self.accelerator.optimizer_step_was_skipped:
             self.schedule.step()
         if self.moves_reference and step % self.args.ref_model_sync_steps == 0 and self.reference:
             with gathering(self.accelerator, self.plain.parameters()):
                 self.reference.move_towards(self.plain, self.args.ref_model_mixup_alpha)
-        return rate
+        return {"learning_rate": rate} | self.movement.since(before)
 
     @property
     def plain(self) -> Any:

@@ -18,6 +18,8 @@ from rlvr.errors import ConfigError
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
 from rlvr.run import read_metrics
+from rlvr.training.alarms import Alarms
+from rlvr.training.held_out import HeldOut
 
 
 class Hook(Protocol):
@@ -73,17 +75,22 @@ class MetricsLog:
         advance: moves the progress bar.
         evaluate: called with the step's number, returns what to add to its line.
         track: called with each line, for trackers.
+        alarms, held_out: have read the lines that are there.
     """
 
     def __init__(
         self,
         file: Path,
         advance: Callable[..., None],
+        say: Callable[[str], None],
         evaluate: Callable[[int], dict[str, float]],
         track: Callable[[dict[str, Any]], None],
+        alarms: Alarms,
+        held_out: HeldOut,
         hooks: Sequence[Hook] = (),
     ) -> None:
-        self.file, self.advance, self.evaluate, self.track, self.hooks = file, advance, evaluate, track, hooks
+        self.file, self.advance, self.say, self.evaluate, self.track = file, advance, say, evaluate, track
+        self.alarms, self.held_out, self.hooks = alarms, held_out, hooks
         self.pending: dict[str, Any] | None = None
         self.last: dict[str, Any] = {}
         """The line that was written last."""
@@ -111,16 +118,27 @@ class MetricsLog:
             return
         with signals.free():  # a signal may cut it short: what is pending goes into the checkpoint
             evaluated = self.evaluate(self.pending["step"])
+        said = self.watch(self.pending | evaluated)
         with signals.held():
-            self.last, self.pending = self.pending | evaluated, None
+            self.last, self.pending = self.pending | evaluated | said, None
             if processes().is_main_process:
                 append(self.file, self.last)
         self._tell(evaluated)
 
+    def watch(self, line: dict[str, Any]) -> dict[str, Any]:
+        """What the line calls for, to be added to it: `alarms`, by name, in words; `stopped`, why training stops here.
+        Every process comes to the same, from the same figures."""
+        raised, why = self.alarms.see(line), self.held_out.see(line)
+        return ({"alarms": raised} if raised else {}) | ({"stopped": why} if why else {})
+
     def _tell(self, evaluated: dict[str, float]) -> None:
         held_out = f", held-out {100 * evaluated['eval/pass@1']:.1f}" if "eval/pass@1" in evaluated else ""
         reward = "–" if self.last["reward"] is None else f"{100 * self.last['reward']:.1f}"
-        self.advance(1, note=f"reward {reward}{held_out}")
+        self.advance(1, note=f"reward {reward}{held_out}", now=bool(evaluated))
+        for words in self.last.get("alarms", {}).values():
+            self.say(f"Alarm at step {self.last['step']}: {words}")
+        if why := self.last.get("stopped"):
+            self.say(f"Training stops early, after step {self.last['step']}: {why}")
         self.track(self.last)
         if processes().is_main_process:
             for hook in self.hooks:

@@ -65,6 +65,56 @@ def schedule(of: torch.optim.Optimizer, args: GRPOConfig, steps: int) -> torch.o
         raise ConfigError(f"train.trl.lr_scheduler_kwargs: {error}") from error
 
 
+def set_rates(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
+    """The learning rates of the step that `schedule` has come to. A checkpoint holds those of the schedule that it was
+    written under, which ended earlier where the run goes on with more steps."""
+    if not isinstance(schedule, torch.optim.lr_scheduler.LambdaLR):
+        return
+    rates = [
+        base * of(schedule.last_epoch)
+        for base, of in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+    ]
+    for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    schedule._last_lr = rates
+
+
+LOOKED_AT, OF_EACH = 64, 1024
+"""Weight matrices, and weights of each, that stand for all in `Movement`."""
+
+
+class Movement:
+    """Which share of the weights an update changes, where they are kept in 16 bits: there a step that is small beside
+    the weight is rounded away. Embeddings do not count: those of tokens that did not occur have no gradient."""
+
+    def __init__(self, model: nn.Module | None) -> None:
+        """None: look at nothing."""
+        model = model or nn.Module()
+        embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+        trained = [
+            p for p in model.parameters() if p.requires_grad and id(p) not in embeddings and p.ndim > 1
+        ]
+        self.weights = [p for p in trained if p.element_size() == 2][:: -(-len(trained) // LOOKED_AT) or 1]
+
+    def look(self) -> list[torch.Tensor]:
+        """A copy of the weights that are looked at, of this process's shards."""
+        return [part(weight).clone() for weight in self.weights]
+
+    def since(self, before: list[torch.Tensor]) -> dict[str, float]:
+        """The share that has changed, under its name in metrics.jsonl; empty where nothing is in 16 bits."""
+        if not before:
+            return {}
+        moved = sum((part(w) != old).sum() for w, old in zip(self.weights, before, strict=True))
+        return {"moved_share": int(moved) / max(sum(len(old) for old in before), 1)}
+
+
+def part(weight: torch.Tensor) -> torch.Tensor:
+    """(at most `OF_EACH`,) weights, evenly spread."""
+    local = weight.detach()
+    local = (local.to_local() if hasattr(local, "to_local") else local).reshape(-1)  # type: ignore[operator]
+    return local[:: max(1, len(local) // OF_EACH)][:OF_EACH]
+
+
 def clip(accelerator: Accelerator, model: nn.Module, limit: float) -> float:
     """Scale the gradient down to a norm of at most `limit` (0: leave it), and return the norm that it had."""
     norm = accelerator.clip_grad_norm_(model.parameters(), limit or float("inf"))

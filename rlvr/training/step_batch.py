@@ -268,6 +268,7 @@ def measure(drawn: Sequence[Group], trained: torch.Tensor, seconds: dict[str, fl
     tokens, longest = sum(length for length, _ in completions), max(s["sampling"] for s in phases)
     return {
         "reward": rewards.nanmean().item(),
+        "reward_std": rewards[~rewards.isnan()].std(correction=0).item(),
         **_means_by_term(terms),
         "frac_zero_variance": zero_variance(rewards).float().mean().item(),
         "correct_share": sum(g.passed for g in outcomes) / max(sum(g.judged for g in outcomes), 1),
@@ -280,6 +281,7 @@ def measure(drawn: Sequence[Group], trained: torch.Tensor, seconds: dict[str, fl
         "samples": len(completions),
         "tokens": tokens,
         "tokens_per_second": tokens / longest,
+        **sampled_entropy(drawn),
         "seconds/sampling": longest,
         "seconds/verifying": max(s["verifying"] for s in phases),
         **{f"status/{name}": count / len(completions) for name, count in sorted(statuses.items())},
@@ -323,6 +325,21 @@ def _counted(group: Group) -> dict[str, float]:
         "truncated": sum(not episode.complete for episode in group.episodes),
         "samples": len(group.episodes),
     }
+
+
+def sampled_entropy(drawn: Sequence[Group]) -> dict[str, float]:
+    """Mean of −log p over the tokens that were drawn, of all processes: an unbiased estimate of the policy's entropy
+    per token (exact entropies are computed in the update, of the groups that it reads). Empty where the engine gave no
+    log-probabilities. Where sampling is truncated (top-p, top-k, min-p) it is the entropy of what is left, roughly."""
+    own = [episode.logprobs for group in drawn for episode in group.episodes]
+    known = all(nats is not None for nats in own)
+    sums = gather_object(
+        [(-sum(chain.from_iterable(n or () for n in own)), sum(len(n or ()) for n in own), known)]
+    )
+    tokens = sum(count for _, count, _ in sums)
+    if not tokens or not all(known for _, _, known in sums):
+        return {}
+    return {"entropy/sampled": sum(nats for nats, _, _ in sums) / tokens}
 
 
 def _scores_by_term(group: Group) -> list[tuple[str, float]]:

@@ -1,6 +1,7 @@
 """Figure 5: what is computed from metrics.jsonl and from the evaluations during training."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -16,7 +17,12 @@ from tests.report import simulate
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return build(**simulate.write_run(folder), output=folder / "report")
+    arguments = simulate.write_run(folder)
+    lines = [json.loads(line) for line in arguments["metrics"].read_text().splitlines()]
+    lines[11]["alarms"] = {"truncation": "half is cut off. Try: more tokens"}
+    lines[-1]["stopped"] = "held-out pass@1 is 91.0"
+    arguments["metrics"].write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return build(**arguments, output=folder / "report")
 
 
 def rows_of(run, name):
@@ -28,6 +34,12 @@ def test_the_mixed_share_stands_beside_what_the_mean_rate_would_give(run):
     row = rows_of(run, "training")[-1]
     p, size = float(row["correct_share"]), 64 / 8
     assert float(row["expected_mixed_share"]) == pytest.approx(1 - p**size - (1 - p) ** size)
+
+
+def test_alarms_and_an_early_end_are_among_the_notes_of_page_and_terminal(run):
+    stopped = "Training stopped early, after step 40: held-out pass@1 is 91.0"
+    for said in ("Alarm at step 12: half is cut off. Try: more tokens", stopped):
+        assert said in run.html.read_text() and said in run.summary
 
 
 def test_what_was_not_recorded_is_named(run):

@@ -109,7 +109,27 @@ def test_the_last_ones_stay_and_the_best(checkpoints):
     for step, score in enumerate([None, 0.3, None, 0.6, None, 0.6, 0.5, None], start=1):
         save(checkpoints, step, score)
     assert steps(checkpoints) == [4, 7, 8]
-    assert checkpoints.best_score() == 0.6
+    assert [(c.step, c.score) for c in checkpoints.scored()] == [(4, 0.6), (7, 0.5)]
+
+
+def test_the_best_is_the_earliest_of_the_highest_and_whole(checkpoints, said):
+    assert checkpoints.best() is None
+    for step, score in enumerate([0.2, 0.6, 0.6], start=1):
+        save(checkpoints, step, score)
+    best = checkpoints.best()
+    assert best is not None and best.step == 2
+    flip(best.path)
+    best = checkpoints.best()
+    assert best is not None and best.step == 3
+    assert len(said) == 1 and "checkpoint-2 is damaged" in said[0]
+
+
+def test_a_checkpoint_that_is_saved_again_has_the_score_that_came_meanwhile(checkpoints):
+    """A run stopped in an evaluation saves before it has a score, and again when it has gone on."""
+    save(checkpoints, 1)
+    save(checkpoints, 1, 0.5)
+    assert [(c.step, c.score) for c in checkpoints.all()] == [(1, 0.5)]
+    assert [p.name for p in checkpoints.folder.iterdir()] == ["checkpoint-1"]
 
 
 def test_a_save_that_fails_leaves_the_older_ones(checkpoints):

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 import pytest
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, register_tracker_class
 
+from rlvr import rollouts
 from rlvr.cli import main
 from rlvr.run import read_metrics
+from rlvr.training import trackers
 from tests.training.test_resume import command
 
 EVALUATED = ["train.eval_every=2", "train.eval_samples=4", "train.trl.num_iterations=2"]
@@ -144,13 +146,47 @@ def test_what_a_hook_raises_stops_the_run_and_loses_nothing(tmp_path):
     assert len(read_metrics(tmp_path / "run" / "metrics.jsonl")) == 1
 
 
-def test_tensorboard_gets_our_figures(tmp_path):
+def test_tensorboard_gets_our_figures_and_samples(tmp_path):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    assert main(command(tmp_path / "run", "train.steps=2", "train.trl.report_to=[tensorboard]")) == 0
+    words = [
+        "train.steps=2",
+        "train.trl.report_to=[tensorboard]",
+        "train.eval_every=1",
+        "train.eval_samples=2",
+    ]
+    assert main(command(tmp_path / "run", *words)) == 0
     (file,) = (tmp_path / "run" / "trackers").rglob("events.*")
     found = events.EventAccumulator(str(file)).Reload()
+
+    def text(tag: str) -> dict[int, str]:
+        return {e.step: e.tensor_proto.string_val[0].decode() for e in found.Tensors(f"{tag}/text_summary")}
+
+    problem = next(rollouts.read(tmp_path / "run" / "rollouts" / "step-1.jsonl"))
+    assert list(text("samples/held-out")) == [1] and list(text("samples/training")) == [1]
+    assert f"**{problem.problem_id}**: {problem.status}" in text("samples/held-out")[1]
+    assert "eval/pass@1" in found.Tags()["scalars"]
     for line in read_metrics(tmp_path / "run" / "metrics.jsonl"):
         for name, value in line.items():
             if name != "step" and value is not None:
                 logged = {event.step: event.value for event in found.Scalars(name)}
                 assert logged[line["step"]] == pytest.approx(value, rel=1e-6)
+
+
+def test_alarms_reach_a_tracker_that_reads_text_and_the_others_get_numbers(tmp_path):
+    class Text(Tracker):
+        name = "tensorboard"
+
+    class Numbers(Tracker):
+        name = "mlflow"
+
+    class Accelerate:
+        trackers: ClassVar[list[Tracker]] = [Text("a"), Numbers("b")]
+        is_main_process = True
+
+    for one in Accelerate.trackers:
+        one.lines = []  # type: ignore[misc]
+    line = {"step": 3, "reward": 0.5, "loss": None, "alarms": {"truncation": "cut"}, "stopped": "enough"}
+    trackers.tracker(Accelerate, tmp_path)(line)  # type: ignore[arg-type]
+    text, numbers = (one.lines for one in Accelerate.trackers)
+    assert numbers == [(3, {"reward": 0.5})]
+    assert text == [(3, {"reward": 0.5, "alarms/truncation": "cut", "stopped": "enough"})]

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from rlvr.cli import main
 from rlvr.errors import UserError
 from rlvr.evaluation import Evaluator
-from rlvr.run import read_metrics
+from rlvr.run import Run, read_metrics
 from rlvr.training import metrics_log
 from rlvr.training.checkpoints import Checkpoints, opened, write_manifest
 from rlvr.training.collect import Collector
@@ -124,6 +124,7 @@ EVALUATED = [
     "train.trl.beta=0.01",
     "train.eval_every=2",
     "train.eval_samples=4",
+    "train.keep=best",
     *LORA,
 ]
 
@@ -173,6 +174,9 @@ def test_a_signal_anywhere_keeps_the_last_whole_step(evaluated, tmp_path, monkey
     assert not (tmp_path / "run" / "model").exists()
     assert main(words) == 0
     assert result(tmp_path / "run") == result(evaluated)
+    assert (
+        Run(tmp_path / "run").record["model"] == Run(evaluated).record["model"]
+    )  # also of a step that was cut short
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(finished, tmp_path):

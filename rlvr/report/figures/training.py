@@ -15,14 +15,19 @@ from rlvr.text import is_step, number, points
 
 EXPECTED = "expected_mixed_share"
 """Not logged but computed by the analysis from what is; see `rlvr.analysis.sections.training`."""
-NAMES = {"mixed_share": "observed", EXPECTED: "1 − p^G − (1 − p)^G"}
+NAMES = {
+    "mixed_share": "observed",
+    EXPECTED: "1 − p^G − (1 − p)^G",
+    "entropy": "trained on",
+    "entropy/sampled": "all, estimated",
+}
 
 # Title of a small panel → keys of metrics.jsonl, and what multiplies them.
 PANELS: tuple[tuple[str, dict[str, str], float], ...] = (
     ("train reward, points", {"reward": "tuned"}, 100),
     ("held-out pass@k, points", {"eval/pass@*": "tuned"}, 100),
     ("groups with both outcomes, %", {"mixed_share": "tuned", EXPECTED: "ink"}, 100),
-    ("token entropy, nats", {"entropy": "run2"}, 1),
+    ("token entropy, nats", {"entropy": "run2", "entropy/sampled": "run3"}, 1),
     ("KL to the base, nats", {"kl": "run3"}, 1),
     ("completion length, tokens", {"completion_length": "ink"}, 1),
     ("cut by the token limit, %", {"truncated_share": "forgetting"}, 100),
