@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from rlvr.config import SourceConfig
 from rlvr.problems import ProblemError, load, load_all
 from rlvr.problems.on_disk import Stored
+from rlvr.problems.shapes import CONVERSATIONS, NEEDED, PROMPTS, REFERENCES
 from verifiers.messages import MessagesError, conversation
 
 SYSTEM = {"role": "system", "content": "Think in steps."}
@@ -350,3 +351,201 @@ def test_paths_in_templates(tmp_path):
     (problem,) = load(from_keys(file=file, prompt="{info.q} ({meta.hint.-1}) {{x}}", reference="a.b"))
     assert (problem.prompt, problem.reference) == ("2 + 2 (y) {x}", "4")
     refused(from_keys(file=file, prompt="{info.p}", reference="a.b"), "no column 'info.p'", "for `prompt`")
+
+
+# --- shapes of rows that need no keys ---------------------------------------------------------------------
+
+USER = [{"role": "user", "content": "What is 2 + 3?"}]
+REPLY = {"role": "assistant", "content": "2 + 3 = 5"}
+VERL = {
+    "data_source": "openai/gsm8k", "prompt": USER, "ability": "math",
+    "reward_model": {"style": "rule", "ground_truth": "5"},
+    "extra_info": {"split": "train", "index": 0, "answer": "2 + 3 = 5\n#### 5", "question": "What is 2 + 3?"},
+}  # fmt: skip
+PROBLEM = {"problem": "What is 2 + 3?"}
+ROW_SHAPES = {
+    "verl": (VERL, "verl's shape: prompt, reward_model.ground_truth, extra_info.index as id"),
+    "verl, JSON in texts": (
+        {**VERL, "prompt": json.dumps(USER), "reward_model": json.dumps(VERL["reward_model"])},
+        "verl's shape: prompt, reward_model.ground_truth, extra_info.index as id",
+    ),
+    "DAPO-Math": (
+        {**VERL, "reward_model": {"ground_truth": "5", "style": "rule"}, "extra_info": {"index": "a-b"}},
+        "verl's shape",
+    ),
+    "TRL, text": ({"prompt": "What is 2 + 3?", "solution": "5"}, "TRL's shape: prompt, solution"),
+    "TRL, messages": ({"prompt": [SYSTEM, *USER], "ground_truth": 5}, "TRL's shape: prompt, ground_truth"),
+    "TRL, made from a set": ({**PROBLEM, "prompt": USER, "answer": "5"}, "TRL's shape: prompt, answer"),
+    "TRL, countdown": ({"target": 5, "nums": [2, 3], "prompt": USER}, "TRL's shape: prompt, target"),
+    "prompt-completion": (
+        {"prompt": USER, "completion": [{"role": "assistant", "content": "5"}]},
+        "TRL's shape: prompt, completion",
+    ),
+    "open-instruct": (
+        {"messages": USER, "ground_truth": "5", "dataset": "gsm8k"},
+        "open-instruct's shape: messages, ground_truth",
+    ),
+    "open-instruct, lists": (
+        {"messages": USER, "ground_truth": ["5"], "dataset": ["gsm8k"]},
+        "open-instruct's shape: messages, ground_truth",
+    ),
+    "a whole conversation": ({"messages": [*USER, REPLY], "answer": "5"}, "columns recognised: messages, answer"),
+    "ShareGPT": (
+        {"conversations": [{"from": "human", "value": "What is 2 + 3?"}, {"from": "gpt", "value": "5"}], "answer": "5"},
+        "conversations, answer",
+    ),
+    "GSM8K": ({"question": "What is 2 + 3?", "answer": "5"}, "question, answer"),
+    "MATH": ({**PROBLEM, "level": "Level 1", "type": "Algebra", "solution": "5"}, "problem, solution"),
+    "MATH-500": ({**PROBLEM, "solution": "2 + 3 = 5", "answer": "5", "unique_id": "t/0"}, "answer, unique_id as id"),
+    "AIME": (
+        {"ID": "2024-I-1", "Problem": "What is 2 + 3?", "Solution": "…", "Answer": 5},
+        "Problem, Answer, ID as id",
+    ),
+    "OpenR1-Math": (
+        {**PROBLEM, "solution": "…", "answer": "5", "messages": [*USER, REPLY], "uuid": "u", "generations": ["…"]},
+        "problem, answer, uuid as id",
+    ),
+    "DeepMath": ({"question": "What is 2 + 3?", "final_answer": "5", "r1_solution_1": "…"}, "question, final_answer"),
+    "Big-Math": ({**PROBLEM, "answer": "5", "source": "orca", "domain": ["Math"]}, "problem, answer"),
+    "OpenMathReasoning": ({**PROBLEM, "expected_answer": "5", "generated_solution": "…"}, "expected_answer"),
+    "OlympiadBench": (
+        {"question": "What is 2 + 3?", "final_answer": ["5"], "solution": ["…"], "context": None},
+        "question, final_answer",
+    ),
+    "SYNTHETIC-2": (
+        {"problem_id": "v0", "prompt": "What is 2 + 3?", "verification_info": json.dumps({"ground_truth": "5"})},
+        "prompt, verification_info.ground_truth, problem_id as id",
+    ),
+    "slime": ({"prompt": USER, "label": "5"}, "prompt, label"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROW_SHAPES)
+@pytest.mark.parametrize("extension", ["jsonl", "parquet"])
+def test_rows_of_public_sets_need_no_keys(tmp_path, name, extension):
+    row, said = ROW_SHAPES[name]
+    if extension == "jsonl":
+        jsonl(tmp_path / "rows.jsonl", [row])
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "rows.parquet")
+    notes: list[str] = []
+    (problem,) = load(
+        from_keys(file=str(tmp_path / f"rows.{extension}")), "problems.train", note=notes.append
+    )
+    assert (problem.prompt, problem.reference) == ("What is 2 + 3?", "5")
+    (note,) = notes
+    assert note.startswith("problems.train: ")
+    assert said in note
+    if name == "TRL, messages":
+        assert problem.history == (SYSTEM,)
+
+
+def test_columns_that_were_not_read_stay_for_the_report_and_for_reward_functions(tmp_path):
+    file = jsonl(tmp_path / "rows.jsonl", [VERL])
+    (problem,) = load(from_keys(file=file))
+    assert problem.id == "rows-0"
+    assert problem.meta == {key: VERL[key] for key in ("data_source", "ability", "extra_info")}
+
+
+asked_names = st.sampled_from([name for name in PROMPTS[1].split() if "." not in name])
+told_names = st.sampled_from([name for group in REFERENCES for name in group.split()])
+noise = st.dictionaries(
+    st.text("abcxyz_", min_size=1, max_size=6).map("x_{}".format),
+    st.none() | st.integers() | st.text(max_size=5),
+    max_size=3,
+)
+
+
+@given(asked_names, told_names, noise, words.filter(str.strip), st.integers(0, 10**30), st.randoms())
+@settings(deadline=None, max_examples=50, derandomize=True)
+def test_every_known_pair_of_columns_is_recognised_among_others(
+    tmp_path_factory, asked, told, others, text, gold, rng
+):
+    cell = rng.choice([text, [{"role": "user", "content": text}]])
+    if asked in CONVERSATIONS:
+        cell = [SYSTEM, {"role": "user", "content": text}, REPLY]
+    written = {"plain": asked, "title": asked.title(), "words": asked.replace("_", " ")}
+    row = {written[rng.choice(sorted(written))]: cell, **others}
+    outer, dot, inner = told.partition(".")
+    row[outer] = {inner: str(gold)} if dot else rng.choice([str(gold), [str(gold)]])
+    columns = list(row.items())
+    rng.shuffle(columns)
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    (problem,) = load(from_keys(file=jsonl(path, [dict(columns)]), id="id" if "id" in row else None))
+    assert (problem.prompt, problem.reference) == (text, str(gold))
+    assert set(problem.meta) == set(others)
+
+
+def test_explicit_keys_win(tmp_path):
+    row = {**VERL, "answer": "7", "question": "Other?", "id": 3}
+    file = jsonl(tmp_path / "rows.jsonl", [row])
+    (problem,) = load(from_keys(file=file, prompt="question", reference="answer", id="extra_info.split"))
+    assert (problem.id, problem.prompt, problem.reference) == ("train", "Other?", "7")
+    (problem,) = load(from_keys(file=file, reference="extra_info.answer"))
+    assert (problem.id, problem.prompt, problem.reference) == (
+        "rows-3",
+        "What is 2 + 3?",
+        "2 + 3 = 5\n#### 5",
+    )
+    config = from_keys(file=file, prompt="question")
+    assert from_keys(**config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"question": "A?", "problem": "B?", "answer": 1}, ["problems.train.prompt", "question: A?", "problem: B?"]),
+        ({"question": "A?", "messages": [{"role": "user", "content": "A? Box it."}], "answer": 1}, ["messages"]),
+        ({"prompt": "A?", "answer": 1, "ground_truth": 2}, ["train.reference", "answer: 1", "ground_truth: 2"]),
+        ({"instruction": "Add.", "input": "1 + 1", "output": "2"}, ["instruction: Add.", "input: 1 + 1"]),
+        ({"text": "A?", "answer": 1}, ["problems.train.prompt: no column is known", "Columns found: text, answer"]),
+        ({"prompt": "A?", "nums": [1]}, ["problems.train.reference: no column is known", "prompt, nums"]),
+        ({"messages": [*USER, REPLY]}, ["problems.train.reference", "such as messages.-1.content"]),
+        ({"question": "A?", "choices": ["1", "2"], "answer": 0}, ["'choices'", "prompt: '{choices} {question}'"]),
+        ({"problem": "<image> A?", "images": ["a.png"], "answer": 0}, ["'images'", "only text can be shown"]),
+        ({"prompt": USER, "images": ["a.png"], "answer": 0}, ["'images'", "only text can be shown"]),
+        ({"question": "Add.", "input_output": '{"inputs": ["1"], "outputs": ["2"]}', "answer": 1}, ["format: code"]),
+        ({**VERL, "reward_model": {"ground_truth": '{"inputs": ["1"], "outputs": ["2"]}'}}, ["format: code"]),
+    ],
+)  # fmt: skip
+def test_what_could_be_read_in_two_ways_is_refused_with_the_candidates(tmp_path, row, words):
+    refused(from_keys(file=jsonl(tmp_path / "rows.jsonl", [row] * 3)), *words)
+
+
+@pytest.mark.parametrize("column", NEEDED.split())
+def test_a_column_that_a_question_needs_does_no_harm_where_it_is_empty(tmp_path, column):
+    file = jsonl(tmp_path / "rows.jsonl", [{"question": "A?", column: None, "answer": 1}])
+    assert load(from_keys(file=file))[0].prompt == "A?"
+    file = jsonl(tmp_path / "rows.jsonl", [{"question": "A?", column: "B", "answer": 1}])
+    assert load(from_keys(file=file, prompt=f"{{question}} {{{column}}}"))[0].prompt == "A? B"
+
+
+def test_columns_that_say_the_same_are_one_and_rows_without_one_are_bad(tmp_path):
+    rows = [
+        {"problem": f"Q{n}?", "question": f"Q{n}?", "answer": n, "final_answer": str(n)} for n in range(60)
+    ]
+    rows[7]["answer"] = rows[9]["problem"] = None
+    found = load(from_keys(file=jsonl(tmp_path / "rows.jsonl", rows)))
+    assert [p.prompt for p in found] == [f"Q{n}?" for n in range(60) if n != 7]
+
+
+def test_ids_come_from_a_column_that_has_one_for_every_row(tmp_path):
+    rows = [{"prompt": f"Q{n}?", "answer": n, "id": n // 2, "uid": f"u{n}"} for n in range(4)]
+    assert [p.id for p in load(from_keys(file=jsonl(tmp_path / "a.jsonl", rows)))] == ["u0", "u1", "u2", "u3"]
+    rows = [{"prompt": f"Q{n}?", "answer": n, "index": n % 60} for n in range(130)]
+    notes: list[str] = []
+    found = load(from_keys(file=jsonl(tmp_path / "b.jsonl", rows)), note=notes.append)
+    assert [found[n].id for n in (0, 59, 60, 120)] == ["b-0", "b-59", "b-0-copy1", "b-0-copy2"]
+    assert "70 rows repeat the id of a row before" in notes[1]
+    refused(from_keys(file=str(tmp_path / "b.jsonl"), id="index"), "id '0' is there twice")
+    rows = [{"prompt": f"Q{n}?", "answer": n, "id": None} for n in range(2)]
+    assert [p.id for p in load(from_keys(file=jsonl(tmp_path / "c.jsonl", rows)))] == ["c-0", "c-1"]
+
+
+def test_a_row_that_cannot_be_read_is_met_where_it_stands(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        '{"question": "A?", "answer": 1}\n' * 3 + "broken\n" + '{"question": "A?", "answer": 1}\n'
+    )
+    assert len(load(from_keys(file=str(path), limit=3))) == 3
+    refused(from_keys(file=str(path), limit=4), "rows.jsonl:4: not valid JSON")

@@ -62,16 +62,19 @@ class SourceConfig(Section):
     world: str | None = Field(
         default=None, description="a split of the tiny model's world `carry`, or `world/split`"
     )
-    prompt: str = Field(
-        default="prompt",
-        description="column of the prompt, a path into it (`messages.0.content`), or a format string with {columns}",
+    prompt: str | None = Field(
+        default=None,
+        description="column of the prompt (text, or chat messages), a path into one (`messages.0.content`), or a "
+        "format string with {columns}; unset: recognised (docs/data.md)",
     )
-    reference: str | dict[str, str] = Field(
-        default="reference",
-        description="column or format string; or a mapping of keys to these (`key?`: left out where the row lacks it)",
+    reference: str | dict[str, str] | None = Field(
+        default=None,
+        description="column, path or format string; or a mapping of keys to these (`key?`: left out where the row "
+        "lacks it); unset: recognised",
     )
     id: str | None = Field(
-        default=None, description="column of the id; unset: the source's name and the row's number"
+        default=None,
+        description="column of the id; unset: recognised, or else the source's name and the row's number",
     )
     format: str = Field(
         default="columns",
@@ -132,13 +135,12 @@ class SourceConfig(Section):
             )
         if self.format not in NAMING:
             self._refuse(("prompt", "reference", "id"), f"is fixed by format: {self.format}")
-        if self.format == "code" and not isinstance(self.reference, str):
+        if self.format == "code" and isinstance(self.reference, dict):
             raise ValueError("`reference` of format: code is the one column or path that holds the tests")
-        specs = self.reference.values() if isinstance(self.reference, dict) else [self.reference]
-        if not specs:
+        if self.reference == {}:
             raise ValueError("`reference` names no column")
-        for spec in (self.prompt, *specs):
-            columns(spec)
+        for spec in (self.prompt, *self.references.values()):
+            columns(spec or "")
         return self
 
     def _may_be_folder(self) -> bool:
@@ -153,6 +155,11 @@ class SourceConfig(Section):
         for key in keys:
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"`{key}` {why}")
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Keys of the reference, and what each reads; a reference that is one value has the key ""."""
+        return {"": self.reference} if isinstance(self.reference, str) else self.reference or {}
 
     @property
     def label(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -18,7 +19,8 @@ from rlvr.config import Sources, each
 from rlvr.config.data import SourceConfig
 from rlvr.problems.mapping import Mapper, RowProblem
 from rlvr.problems.on_disk import stored
-from rlvr.problems.rows import ProblemError, Rows, short
+from rlvr.problems.rows import Place, ProblemError, Row, Rows, short
+from rlvr.problems.shapes import LOOKED_AT, Shape, recognise
 from rlvr.problems.sources import MAX_DRAWS, rows
 from verifiers.types import Problem
 
@@ -224,7 +226,7 @@ def _chosen(
         random.Random(source.shuffle_seed).shuffle(order)
         problems = (found[i] for i in order)
     at = f"{where} ({', '.join(source.files) or source.label})"
-    chosen = stored(_distinct(islice(problems, source.limit), at))
+    chosen = stored(_distinct(islice(problems, source.limit), at, bad))
     if not chosen:
         if bad is not None:
             bad.settle(None)
@@ -233,14 +235,24 @@ def _chosen(
     return chosen
 
 
-def _distinct(problems: Iterable[Problem], at: str) -> Iterator[Problem]:
-    """The problems, each with an id of its own. Raises ProblemError at the first repeated id."""
+def _distinct(problems: Iterable[Problem], at: str, bad: _BadRows | None) -> Iterator[Problem]:
+    """The problems, each with an id of its own: `ID-copy1` where the config did not name a column of ids.
+
+    Raises ProblemError at the first repeated id, where it did.
+    """
     seen: set[int] = set()  # hashes: the ids themselves would be most of what a large set takes
+    copies: Counter[str] = Counter()
     for problem in problems:
-        if (digest := _digest(problem.id)) in seen:
-            raise ProblemError(f"{at}: id {problem.id!r} is there twice; expected distinct ids")
+        identity = problem.id
+        while (digest := _digest(identity)) in seen:
+            if bad is None or bad.source.id is not None:
+                raise ProblemError(f"{at}: id {identity!r} is there twice; expected distinct ids")
+            copies[problem.id] += 1
+            identity = f"{problem.id}-copy{copies[problem.id]}"
         seen.add(digest)
-        yield problem
+        yield problem if identity == problem.id else replace(problem, id=identity)
+    if bad is not None:
+        bad.copies = copies.total()
 
 
 def _digest(identity: str) -> int:
@@ -260,6 +272,10 @@ class _BadRows:
     count: int = 0
     reasons: list[str] = field(default_factory=list)
     """Of the first `BAD_SHOWN`."""
+    shape: str = ""
+    """How the rows are read, where the config does not say; one line."""
+    copies: int = 0
+    """Problems whose id was taken, and that got another."""
 
     def add(self, error: RowProblem) -> None:
         self.count += 1
@@ -273,7 +289,13 @@ class _BadRows:
         return self.count > self.source.bad_rows * self.read
 
     def settle(self, note: Callable[[str], None] | None) -> None:
-        """Tell `note` of the rows that were left out. Raises ProblemError where they are too many."""
+        """Tell `note` how rows were read, and which were left out. Raises ProblemError where they are too many."""
+        if self.shape and note is not None:
+            note(self.shape)
+        if self.copies and note is not None:
+            note(
+                f"{self.where}: {self.copies} rows repeat the id of a row before; theirs end in -copy1, -copy2, …"
+            )
         if not self.count:
             return
         share = f"{self.where}: {self.count} of {self.read} rows cannot be read"
@@ -285,15 +307,38 @@ class _BadRows:
             note(f"{share} and are left out:" + "".join(f"\n  {reason}" for reason in self.reasons))
 
 
+def _looked_at(rows: Rows) -> tuple[list[Row], Rows]:
+    """The first rows, from which a shape is told; and all of them, with the error, if one ends them, in its place."""
+    first: list[tuple[Place, Row]] = []
+    failed: list[ProblemError] = []
+    try:
+        for found in islice(rows, LOOKED_AT):
+            first.append(found)
+    except ProblemError as error:
+        failed.append(error)
+
+    def everything() -> Rows:
+        yield from first
+        for error in failed:
+            raise error
+        yield from rows
+
+    return [row for _, row in first], everything()
+
+
 def _parse(
     source: SourceConfig, where: str, found: Rows, bad: _BadRows, base: Path | None = None
 ) -> Iterator[Problem]:
     """Map rows to problems; those that cannot be one are entered in `bad`."""
-    mapper = Mapper(source, where)
-    problem_of = mapper.reader(base)
-    for place, row in found:
-        if source.where and not mapper.keeps(place, row):
-            continue
+    kept = ((place, row) for place, row in found if Mapper(source, where).keeps(place, row))
+    if source.format == "columns" and None in (source.prompt, source.reference, source.id):
+        first, kept = _looked_at(kept)
+        shape = recognise(first, source, where)
+        bad.shape = shape.said
+    else:
+        shape = Shape()
+    problem_of = Mapper(source, where, shape).reader(base)
+    for place, row in kept:
         bad.read += 1
         try:
             problem = problem_of(place, row)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rlvr.config.data import SourceConfig, columns, fill, is_format
 from rlvr.problems.rows import Place, ProblemError, Row, is_blank, short, value_at
+from rlvr.problems.shapes import CONVERSATIONS, Shape
 from verifiers import registry
 from verifiers.code.datasets import READERS, read
 from verifiers.code.formats import BadReferenceError
@@ -26,6 +27,8 @@ class Mapper:
 
     source: SourceConfig
     where: str
+    shape: Shape = field(default_factory=Shape)
+    """Where the rows hold what `source` does not name."""
 
     def fault(self, place: Place, found: str, expected: str, row: Row | None = None) -> RowProblem:
         found_columns = f"; columns found: {', '.join(map(str, row))}" if row is not None else ""
@@ -75,6 +78,9 @@ class Mapper:
     def reference(self) -> Callable[[Place, Row], Any]:
         """A function that reads the reference. In a mapping, `key?` is left out where its column is empty."""
         specs = self.source.reference
+        if specs is None:
+            told = self.cell("reference", self.shape.reference)
+            return lambda place, row: _as_reference(_alone(told(place, row)))
         if isinstance(specs, str):
             cell = self.cell("reference", specs)
             return lambda place, row: _as_reference(cell(place, row))
@@ -90,25 +96,44 @@ class Mapper:
         return mapped
 
     def _columns(self) -> Callable[[Place, Row], Problem]:
-        """Columns that are neither prompt, reference nor id become `meta`."""
+        """Columns that hold neither prompt, reference nor id become `meta`."""
         source = self.source
-        prompt_of, reference_of = self.cell("prompt", source.prompt), self.reference()
-        id_of = self.cell("id", source.id) if source.id is not None else None
-        specs = source.reference.values() if isinstance(source.reference, dict) else [source.reference]
-        spent = frozenset().union(*map(columns, (source.prompt, *specs)), [source.id])
-        spent |= {str(path).partition(".")[0] for path in spent}
+        prompt = source.prompt or self.shape.prompt
+        prompt_of, reference_of, id_of = self.cell("prompt", prompt), self.reference(), self._identity()
+        specs = [prompt, *(source.references.values() or [self.shape.reference])]
+        spent = frozenset().union(*map(columns, specs))
+        spent |= {str(path).partition(".")[0] for path in spent} | {source.id or self.shape.id}
+        with_replies = prompt.rpartition(".")[2].lower() in CONVERSATIONS
 
         def problem(place: Place, row: Row) -> Problem:
-            history, text = self._asked(place, prompt_of(place, row))
-            reference = reference_of(place, row)
-            name = self._name(place, None if id_of is None else str(id_of(place, row)))
+            history, text = self._asked(place, prompt_of(place, row), with_replies)
             meta = {key: row[key] for key in row if key not in spent}
-            return self._checked(place, Problem(name, text, reference, meta, history=history))
+            reference = reference_of(place, row)
+            return self._checked(place, Problem(id_of(place, row), text, reference, meta, history=history))
 
         return problem
 
-    def _asked(self, place: Place, prompt: Any) -> tuple[tuple[Message, ...], str]:
-        """The messages before the question, and the question."""
+    def _identity(self) -> Callable[[Place, Row], str]:
+        """The id as named; else the recognised one, a number after the source's name; else the row's number."""
+        if self.source.id is not None:
+            cell = self.cell("id", self.source.id)
+            return lambda place, row: str(cell(place, row))
+        path = self.shape.id
+        if path is None:
+            return lambda place, row: place.id
+
+        def recognised(place: Place, row: Row) -> str:
+            value = _value(row, path)
+            if is_blank(value):
+                return place.id
+            return f"{place.stem}-{value}" if str(value).isdecimal() else str(value)
+
+        return recognised
+
+    def _asked(
+        self, place: Place, prompt: Any, with_replies: bool = False
+    ) -> tuple[tuple[Message, ...], str]:
+        """The messages before the question, and the question. `with_replies`: an answer after it is left out."""
         try:
             found = conversation(prompt)
         except MessagesError as error:
@@ -116,7 +141,7 @@ class Mapper:
         if found is None and not isinstance(prompt, str):
             raise self.fault(place, f"the prompt is {short(prompt)}", "text, or messages {role, content}")
         history, text, replies = found or ((), prompt, ())
-        if replies:
+        if replies and not with_replies:
             expected = "the user's: a prompt ends with the question, and an answer in the data is not shown"
             raise self.fault(place, f"the prompt's last message is the {replies[-1]['role']}'s", expected)
         if is_blank(text):
@@ -126,13 +151,11 @@ class Mapper:
     def _code(self, place: Place, row: Row) -> Problem:
         """A row of a code set; what the source names is not looked for."""
         source = self.source
-        named = {}
-        for key, default, spec in (
-            ("prompt", "prompt", source.prompt),
-            ("reference", "reference", source.reference),
-        ):
-            if spec != default:
-                named[key] = self.cell(key, str(spec))(place, row)
+        named = {
+            key: self.cell(key, str(spec))(place, row)
+            for key, spec in (("prompt", source.prompt), ("reference", source.reference))
+            if spec is not None
+        }
         identity = None if source.id is None else self.cell("id", source.id)(place, row)
         return read(row, named.get("prompt"), named.get("reference"), identity)
 
@@ -171,12 +194,9 @@ class Mapper:
                 raise self.fault(
                     place, f"no column {error}", f"it, for format {self.source.format}", row
                 ) from None
-            return self._checked(place, replace(found, id=self._name(place, found.id)))
+            return self._checked(place, replace(found, id=found.id or place.id))
 
         return problem
-
-    def _name(self, place: Place, identity: str | None) -> str:
-        return identity or place.id
 
     def _checked(self, place: Place, problem: Problem) -> Problem:
         if not all(_encodable(message["content"]) for message in problem.messages):
@@ -199,9 +219,21 @@ def own_reader(spec: str, where: str, base: Path | None) -> Callable[[dict[str, 
     return found
 
 
+def _alone(value: Any) -> Any:
+    """The text or number that a list of one holds."""
+    alone = isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | int | float)
+    return value[0] if alone else value
+
+
 def _as_reference(value: Any) -> Any:
-    """Numbers become text, which is what the verifiers of mathematics read."""
+    """Numbers become text, which is what the verifiers of mathematics read; an answer in messages, its text."""
+    if isinstance(value, list | tuple) and value and all(map(_is_message, value)):
+        return str(value[-1]["content"])
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, Mapping) and "role" in value and isinstance(value.get("content"), str)
 
 
 def _encodable(text: str) -> bool:
