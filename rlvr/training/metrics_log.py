@@ -16,6 +16,7 @@ from accelerate.utils import gather_object
 from rlvr import files
 from rlvr.errors import ConfigError
 from rlvr.launch import signals
+from rlvr.launch.cpu import BusyMachine
 from rlvr.launch.processes import processes
 from rlvr.run import read_metrics
 from rlvr.training.alarms import Alarms
@@ -91,6 +92,7 @@ class MetricsLog:
     ) -> None:
         self.file, self.advance, self.say, self.evaluate, self.track = file, advance, say, evaluate, track
         self.alarms, self.held_out, self.hooks = alarms, held_out, hooks
+        self.machine = BusyMachine()
         self.pending: dict[str, Any] | None = None
         self.last: dict[str, Any] = {}
         """The line that was written last."""
@@ -110,6 +112,11 @@ class MetricsLog:
         """
         row: dict[str, Any] = {"step": step, **figures, "seconds/step": seconds}
         row["seconds/update"] = seconds - row["seconds/sampling"] - row["seconds/verifying"]
+        share, words = self.machine.step()
+        if share is not None:
+            row["seconds/waiting_for_cpu"] = share * seconds
+        if words:
+            self.say(words)
         self.pending = {key: value if finite(value) else None for key, value in row.items()}
 
     def finish(self) -> None:

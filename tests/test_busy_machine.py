@@ -1,0 +1,52 @@
+"""What a busy machine is known by."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rlvr.launch.cpu import STEPS, BusyMachine, CpuWait
+
+HOG = "import os, time\nos.sched_setaffinity(0, {%d})\nend = time.time() + 30\nwhile time.time() < end: pass"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel tells on Linux only")
+def test_a_thread_that_shares_its_cpu_waits_for_half_of_the_time():
+    cpu = min(os.sched_getaffinity(0))
+    code = (
+        f"import os, time\nos.sched_setaffinity(0, {{{cpu}}})\n"
+        "from rlvr.launch.cpu import CpuWait\nwait, end = CpuWait(), time.time() + 1\n"
+        "while time.time() < end: pass\nprint(wait.share())"
+    )
+    hog = subprocess.Popen([sys.executable, "-c", HOG % cpu])
+    try:
+        time.sleep(0.2)
+        share = float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    finally:
+        hog.kill()
+        hog.wait()
+    assert 0.3 < share < 1
+
+
+def test_sleeping_is_not_waiting():
+    wait = CpuWait()
+    time.sleep(0.2)
+    share = wait.share()
+    assert share is None or 0 <= share <= 1
+
+
+def said(shares):
+    steps = iter(shares)
+    machine = BusyMachine(lambda: next(steps))
+    return [step for step, _ in enumerate(shares, start=1) if machine.step()[1]]
+
+
+def test_it_is_said_once_and_again_after_it_has_ended():
+    assert said([0.0] * 30) == []
+    assert said([0.4] * 30) == [STEPS]
+    assert said([0.4] * 15 + [0.15] * 15 + [0.4] * 15) == [STEPS]  # it wavers
+    assert said([0.4] * 15 + [0.0] * 15 + [0.4] * 15) == [STEPS, 30 + STEPS // 2]
+    assert said([0.9] + [0.0] * 30) == []  # a moment
+    assert said([None] * 30) == []  # a kernel that does not tell
