@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
@@ -19,12 +20,15 @@ from transformers import Cache, PreTrainedModel
 
 from rlvr.policy import Policy, PolicyError
 from rlvr.sampling.prefix import Prefix, Selector, advance, base_model, prefill
-from rlvr.sampling.rounding import Tolerance, apart, epsilon
+from rlvr.sampling.rounding import Tolerance, apart, epsilon, tokens
 from rlvr.sampling.shared import Decoder, UnsupportedError
 
-PROMPTS = [[1, 2, 3, 4, 5, 6], [7, 8, 9], [3, 5, 4]]
-NEXT = [[8, 10, 6], [9, 11, 2]]
-"""The tokens that are read after the prompts, one of each at a time."""
+PROMPTS = (6, 3, 3)
+"""Tokens of the prompts of the trial."""
+NEXT = 2
+"""Tokens that are read after each."""
+DRAWN = -12.0
+"""Log-probability from which on a token is drawn now and then: the others' are not compared."""
 
 log = logging.getLogger("rlvr.sampling")
 _known: WeakKeyDictionary[PreTrainedModel, Abilities] = WeakKeyDictionary()
@@ -89,7 +93,7 @@ def _find(policy: Policy) -> Abilities:
         selector=selector,
         why_unpadded=f"with padding {why_unpadded}" if why_unpadded else None,
         why_unshared=why_unshared or _tried(lambda: _shared(plain)),
-        **_footprint(policy, cached),
+        **_footprint(plain, cached),
     )
 
 
@@ -122,20 +126,27 @@ class _Plain:
     """The rows of the trial, each read alone by the model's plain forward pass."""
 
     policy: Policy
+    prompts: list[list[int]] = field(init=False)
+    following: list[list[int]] = field(init=False)
+    """Per row, what is read after its prompt."""
     rows: list[torch.Tensor] = field(init=False)
     """Per row (tokens, vocabulary): log-probabilities after each of its tokens."""
     tolerance: Tolerance = field(init=False)
 
     def __post_init__(self) -> None:
+        text = iter(tokens(self.policy))
+        texts = [[*islice(text, length + NEXT)] for length in PROMPTS]
+        self.prompts = [row[:-NEXT] for row in texts]
+        self.following = [row[-NEXT:] for row in texts]
         self.rows = self._read()
         self.tolerance = Tolerance(
             self.policy.model,
-            lambda: max(apart(one, two) for one, two in zip(self._read(), self.rows, strict=True)),
+            lambda: max(apart(one, two, DRAWN) for one, two in zip(self._read(), self.rows, strict=True)),
             epsilon(self.policy.model),
         )
 
     def _read(self) -> list[torch.Tensor]:
-        texts = [[*prompt, *(tokens[row] for tokens in NEXT)] for row, prompt in enumerate(PROMPTS)]
+        texts = ([*one, *two] for one, two in zip(self.prompts, self.following, strict=True))
         every = (torch.tensor([text], device=self.policy.device) for text in texts)
         return [
             self.policy.model(input_ids=ids, use_cache=False).logits[0].float().log_softmax(-1)
@@ -143,14 +154,15 @@ class _Plain:
         ]
 
     def differ(self, logits: torch.Tensor, rows: Sequence[int], read: int) -> str | None:
-        """Whether (rows, vocabulary) logits are not those of `rows` after so many tokens of `NEXT`, in words."""
-        expected = torch.stack([self.rows[row][len(PROMPTS[row]) - 1 + read] for row in rows])
-        found = self.tolerance.exceeded(apart(logits.float().log_softmax(-1), expected))
+        """Whether (rows, vocabulary) logits are not those of `rows` after so many tokens behind their prompts, in
+        words."""
+        expected = torch.stack([self.rows[row][PROMPTS[row] - 1 + read] for row in rows])
+        found = self.tolerance.exceeded(apart(logits.float().log_softmax(-1), expected, DRAWN))
         return found and f"its log-probabilities differ by {found}"
 
     def decoded(self, rows: Sequence[int], cached: bool, selector: Selector | None = None) -> str | None:
         """What differs where `rows` are decoded together; and, with a selector, in another order and repeated."""
-        prompts = [PROMPTS[row] for row in rows]
+        prompts = [self.prompts[row] for row in rows]
         if selector is None:
             prefix = prefill(self.policy, prompts, cached)
             found = self.differ(prefix.logits, rows, 0)
@@ -164,8 +176,8 @@ class _Plain:
         return None
 
     def _go_on(self, prefix: Prefix, rows: Sequence[int], read: int) -> str | None:
-        tokens = torch.tensor([NEXT[read - 1][row] for row in rows], device=self.policy.device)
-        advance(self.policy, prefix, tokens)
+        ids = torch.tensor([self.following[row][read - 1] for row in rows], device=self.policy.device)
+        advance(self.policy, prefix, ids)
         return self.differ(prefix.logits, rows, read)
 
 
@@ -183,25 +195,26 @@ def _why_not_shared_by_config(model: PreTrainedModel) -> str | None:
 
 def _shared(plain: _Plain) -> str | None:
     """Why it cannot be decoded on shared prefixes, by trial; of prompts of different lengths."""
-    policy, rows = plain.policy, [0, 1]
-    cache = prefill(policy, PROMPTS[:2]).cache
+    policy, rows, prompts = plain.policy, [0, 1], plain.prompts[:2]
+    cache = prefill(policy, prompts).cache
     if cache is None:
         return "it keeps no cache of transformers' kind and reads its text again for every token"
     if other := {type(layer).__name__ for layer in cache.layers} - {"DynamicLayer"}:
         return f"its cache has layers of kind {', '.join(sorted(other))}"
-    decoder = Decoder(policy, slots=2, capacity=2)
-    block = decoder.load(PROMPTS[:2], rows)
+    decoder = Decoder(policy, slots=2, capacity=NEXT)
+    block = decoder.load(prompts, rows)
     decoder.place([(block, 0), (block, 1)])
-    for step, tokens in enumerate(NEXT):
-        logits = decoder.step(tokens[:2], [step, step], [len(p) for p in PROMPTS[:2]])
+    for step in range(NEXT):
+        ids = [plain.following[row][step] for row in rows]
+        logits = decoder.step(ids, [step, step], [len(p) for p in prompts])
         if differ := plain.differ(logits, rows, step + 1):
             return f"there {differ}"
     return None
 
 
-def _footprint(policy: Policy, cached: bool) -> dict[str, int]:
+def _footprint(plain: _Plain, cached: bool) -> dict[str, int]:
     """Bytes that a row takes whatever its length, and per token."""
-    prefix = prefill(policy, PROMPTS[:1], cached)
+    policy, prefix = plain.policy, prefill(plain.policy, plain.prompts[:1], cached)
     rows, length = prefix.ids.shape
     if prefix.cache is None:  # the logits of all that it reads again
         return {"bytes_per_row": 0, "bytes_per_token": 4 * policy.model.config.get_text_config().vocab_size}

@@ -18,6 +18,7 @@ from rlvr.evaluation import Evaluator, fitting
 from rlvr.policy import Policy, load_policy
 from rlvr.run import Run, read_metrics
 from rlvr.sampling import takes_vllm
+from rlvr.sampling.rounding import tokens
 from rlvr.training import Evaluate, arguments, attention, dropout, ppo, trackers, trial
 from rlvr.training.alarms import Alarms
 from rlvr.training.checkpoint_policy import CheckpointPolicy
@@ -70,7 +71,7 @@ def build(
     vllm = takes_vllm(config.sampling, accelerator.device.type)
     model, frozen = trainable(config, policy, args)
     router = router_coefficient(model, args)
-    way, why = way_of_update(model, args, accelerator, policy.source)
+    way, why = way_of_update(model, args, accelerator, policy)
     say(f"The update runs {way}: {why}")
     whole = copy.deepcopy(model).requires_grad_(False) if sharded(accelerator) and not vllm else None
     own_optimizer = optimizer(
@@ -182,7 +183,7 @@ def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Fr
     return model, frozen
 
 
-def way_of_update(model: Any, args: GRPOConfig, accelerator: Accelerator, name: str) -> tuple[Way, str]:
+def way_of_update(model: Any, args: GRPOConfig, accelerator: Accelerator, policy: Policy) -> tuple[Way, str]:
     """How the update reads its rows, and why: what `trial.prove` finds on the whole model, before it is sharded.
 
     Where no process holds whole weights (ZeRO-3, or FSDP that loads them on the first process alone) nothing can be
@@ -197,7 +198,8 @@ def way_of_update(model: Any, args: GRPOConfig, accelerator: Accelerator, name: 
         return Way(kind), f"{why}; not tried against rows read alone, as the weights are partitioned"
     random = not args.disable_dropout or dropout.remains(model)
     balances = router_coefficient(model, args) != 0
-    found = [trial.prove(model, accelerator, args.temperature, name, balances, random)]
+    text = tokens(policy)
+    found = [trial.prove(model, text, accelerator, args.temperature, policy.source, balances, random)]
     return broadcast_object_list(found)[0]  # the first process's, should they differ
 
 

@@ -7,8 +7,9 @@ draw random numbers. So the ways are tried in order, packed before padded, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -23,11 +24,8 @@ from rlvr.training.forward import Forward, Way, as_it_was, base_of
 from rlvr.training.head import router_loss
 from rlvr.training.packing import Prompted, Sample
 
-GROUPS = [
-    Prompted([1, 2, 3, 4, 5, 6], [Sample([7, 8, 9, 10], [True] * 4), Sample([11, 12], [True] * 2)]),
-    Prompted([13, 3], [Sample([5, 6, 7], [True] * 3)]),
-]
-"""Prompts of different lengths, one of which two samples share; padding wherever there is any."""
+LENGTHS = {6: [4, 2], 2: [3]}
+"""Tokens of prompts and of the samples that share them; padding wherever there is any."""
 WEIGHTS = 2**22
 """Numbers of the gradient that are compared, of the smallest weights: norms, biases, adapters. A wrong gradient
 anywhere above the first layer reaches those of the first layer."""
@@ -35,7 +33,7 @@ anywhere above the first layer reaches those of the first layer."""
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What one way of reading says of `GROUPS`."""
+    """What one way of reading says of the groups."""
 
     logprobs: Tensor
     gradient: Tensor
@@ -46,6 +44,7 @@ class Numbers:
 @torch.enable_grad()
 def prove(
     model: Any,
+    tokens: Sequence[int],
     accelerator: Accelerator,
     temperature: float,
     name: str,
@@ -56,6 +55,7 @@ def prove(
 
     Args:
         model: the policy with its adapters, before it is wrapped for several processes.
+        tokens: to read, see `rounding.tokens`.
         name: of the model, for messages.
         balances: the router's loss is asked for: it is compared too.
         random: dropout is asked for, so that in training the numbers are meant to differ.
@@ -64,7 +64,7 @@ def prove(
         PolicyError: no way gives the numbers of the plain model, or these are not finite.
     """
     try:
-        truth = _Truth(model, accelerator, temperature, balances)
+        truth = _Truth(model, groups_of(tokens), accelerator, temperature, balances)
     except Exception as error:
         raise PolicyError(
             f"model {name}: cannot be trained: a row of a few tokens {raised(error)}"
@@ -83,6 +83,15 @@ def prove(
             return way, "; ".join([*tried, why])
         tried.append(f"{way}: {wrong}")
     raise PolicyError(f"model {name}: cannot be trained: {'; '.join(tried)}")
+
+
+def groups_of(tokens: Sequence[int]) -> list[Prompted]:
+    """Groups of `LENGTHS` of these tokens."""
+    text = iter(tokens)
+    return [
+        Prompted([*islice(text, prompt)], [Sample([*islice(text, n)], [True] * n) for n in samples])
+        for prompt, samples in LENGTHS.items()
+    ]
 
 
 def ways(model: Any) -> Iterator[tuple[Way, str]]:
@@ -105,8 +114,15 @@ def raised(error: Exception) -> str:
 class _Truth:
     """Each row alone, by the plain model without dropout."""
 
-    def __init__(self, model: Any, accelerator: Accelerator, temperature: float, balances: bool) -> None:
-        self.model, self.accelerator = base_of(model).eval(), accelerator
+    def __init__(
+        self,
+        model: Any,
+        groups: Sequence[Prompted],
+        accelerator: Accelerator,
+        temperature: float,
+        balances: bool,
+    ) -> None:
+        self.model, self.groups, self.accelerator = base_of(model).eval(), groups, accelerator
         self.temperature, self.balances = temperature, balances
         self.weights = compared(model)
         self.numbers = self._read()
@@ -122,7 +138,7 @@ class _Truth:
     def differs(self, forward: Forward, model: Any, random: bool) -> str | None:
         """What a way of reading says otherwise, in words."""
         try:
-            numbers = self._numbers(*_answer(forward, model))
+            numbers = self._numbers(*self._answer(forward, model))
             in_training = None if random else self._in_training(forward, model)
         except Exception as error:  # of the model's code, which no class of exceptions is common to
             return raised(error)
@@ -141,13 +157,17 @@ class _Truth:
             return f"its log-probabilities change in training (dropout, noise) by {found}"
         return None
 
+    def _answer(self, forward: Forward, model: Any) -> tuple[Tensor, Tensor | None]:
+        answer, _ = forward(model, self.groups)
+        return answer.logprobs, answer.router_loss
+
     def _in_training(self, forward: Forward, model: Any) -> Tensor:
         with torch.no_grad():
-            return _answer(forward, model.train())[0]
+            return self._answer(forward, model.train())[0]
 
     def _read(self) -> Numbers:
         logprobs, routers = [], []
-        for group in GROUPS:
+        for group in self.groups:
             for sample in group.samples:
                 ids = torch.tensor([[*group.prompt, *sample.token_ids[:-1]]], device=self.model.device)
                 asked = {"output_router_logits": True} if self.balances else {}
@@ -173,11 +193,6 @@ class _Truth:
         return Numbers(
             logprobs.detach().float(), torch.cat(flat), None if balance is None else balance.detach()
         )
-
-
-def _answer(forward: Forward, model: Any) -> tuple[Tensor, Tensor | None]:
-    answer, _ = forward(model, GROUPS)
-    return answer.logprobs, answer.router_loss
 
 
 def compared(model: Any) -> list[Any]:

@@ -1,8 +1,7 @@
 """Every family of decoders that the installed transformers has: is it sampled from and trained on rightly?
 
-    python scripts/study/families.py                          # all, as docs/families.md says
-    python scripts/study/families.py llama mamba --verbose    # some, printed only
-    python scripts/study/families.py --write docs/families.md --json families.json
+    python scripts/study/families.py llama mamba        # some, printed
+    python scripts/study/families.py --write docs/families.md
 
 Each is built small with random weights and the embedded model's tokenizer, in a process of its own, so that a crash
 costs one line. Then `rlvr run` evaluates, trains two steps of all weights and evaluates again, `rlvr train` trains
@@ -23,6 +22,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -32,119 +32,15 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: families run beside each other
 
-REPO = Path(__file__).resolve().parents[2]
+from small_models import build, families
+
 LOGPROB, GRADIENT = 1e-3, 1e-3
 """What counts as equal in float32: nats of any token, and the relative error of a gradient. Rounding explains 1e-5."""
-TIME_LIMIT = 240
-LAYERS = 4
-LARGEST = 12_000_000
-"""Parameters; a family that my sizes do not make small is not built."""
-
-SIZES: dict[str, int] = {
-    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "attention_hidden_size", "lru_width"), 64),
-    **dict.fromkeys(("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "dff", "dim_ff"), 128),
-    **dict.fromkeys(("shared_intermediate_size", "dense_intermediate_size"), 128),
-    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), LAYERS),
-    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "linear_num_heads"), 4),
-    **dict.fromkeys(("linear_num_key_heads", "linear_num_value_heads"), 4),
-    **dict.fromkeys(("head_dim", "kv_channels", "attention_head_dim", "dim_head", "linear_head_dim"), 16),
-    **dict.fromkeys(("linear_key_head_dim", "linear_value_head_dim", "mamba_d_head"), 16),
-    **dict.fromkeys(("qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim", "kv_lora_rank"), 16),
-    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
-    **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k"), 2),
-    **dict.fromkeys(("moe_intermediate_size", "shared_expert_intermediate_size", "q_lora_rank"), 32),
-    **dict.fromkeys(("n_group", "topk_group", "num_expert_group"), 1),
-    **dict.fromkeys(("max_position_embeddings", "n_positions"), 128),
-    **dict.fromkeys(("mamba_n_heads", "n_mamba_heads"), 8),
-    **dict.fromkeys(("mamba_chunk_size", "chunk_size", "state_size", "mamba_d_state", "ssm_state_size"), 16),
-    "num_key_value_heads": 2,
-}
-"""By the name of a setting, for every family that has it."""
-
-OWN: dict[str, dict[str, Any]] = {
-    "codegen": {"rotary_dim": 8},
-    "gptj": {"rotary_dim": 8},
-    "gpt_neo": {"attention_types": [[["global", "local"], 2]], "window_size": 8},
-    "cwm": {"bos_token_id": 2},
-    "modernbert-decoder": {"bos_token_id": 2},
-    "dbrx": {
-        "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0},
-        "ffn_config": {"ffn_hidden_size": 64, "moe_num_experts": 4, "moe_top_k": 2},
-    },
-    "falcon_h1": {"mamba_d_ssm": 128},
-    "gemma3n_text": {
-        "num_kv_shared_layers": 0,
-        "hidden_size_per_layer_input": 16,
-        "vocab_size_per_layer_input": 22,
-        "laurel_rank": 8,
-        "intermediate_size": [128] * LAYERS,
-        "activation_sparsity_pattern": [0.0] * LAYERS,
-    },
-    "inkling_text": {"unpadded_vocab_size": 22, "rel_extent": 64, "sliding_window_size": 64},
-    "inkling2_text": {"unpadded_vocab_size": 22, "rel_extent": 64, "sliding_window_size": 64},
-    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
-    "longcat_flash": {"expert_ffn_hidden_size": 32, "zero_expert_num": 2, "ffn_hidden_size": 64},
-    "mamba2": {"num_heads": 8, "head_dim": 16},
-    "zaya": {"num_experts_per_tok": 1},
-    "bamba": {"attn_layer_indices": [1, 3]},
-    "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention"] * 2},
-    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
-    "deepseek_v2": {"num_experts_per_tok": 2},
-    "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1},
-    "gemma4_text": {
-        "hidden_size_per_layer_input": 16,
-        "vocab_size_per_layer_input": 22,
-        "global_head_dim": 16,
-        "num_kv_shared_layers": 0,
-    },
-    "qwen4_exp_text": {
-        "indexer_n_heads": 2,
-        "indexer_kv_heads": 1,
-        "indexer_head_dim": 16,
-        "indexer_budget": 64,
-        "indexer_compress_ratio": 4,
-        "hc_lowrank": 16,
-        "output_gate_type": "sigmoid",
-    },
-    "zamba": {
-        "attention_hidden_size": 128,
-        "attention_head_dim": 32,
-        "attn_layer_period": 2,
-        "attn_layer_offset": 1,
-    },
-    "zamba2": {
-        "layer_types": ["linear_attention", "hybrid"] * 2,
-        "attention_hidden_size": 128,
-        "attention_head_dim": 32,
-        "num_key_value_heads": 4,
-    },
-    "cohere_compass_text": {
-        "rope_parameters": {
-            kind: {"rope_type": "default", "rope_theta": 10000.0}
-            for kind in ("full_attention", "sliding_attention")
-        }
-    },
-    "mistral, window reached": {"sliding_window": 8},
-    "phi3, window reached": {"sliding_window": 8},
-    "gemma2, window reached": {"sliding_window": 8},
-    "gemma3_text, window reached": {"sliding_window": 8},
-    "olmo3, window reached": {"sliding_window": 8},
-    "gpt_oss, window reached": {"sliding_window": 8},
-    "qwen2, window reached": {"sliding_window": 8, "use_sliding_window": True, "max_window_layers": 2},
-    "olmoe, router loss": {},
-    "mixtral, router loss": {},
-}
-"""Settings of a family's own; a name with a comma is a family once more, in another form."""
+TIME_LIMIT = 600
+"""Seconds for one part of a family."""
 OVERRIDES = {"router loss": ["train.trl.router_aux_loss_coef=0.01"]}
 
 ADAPTERS = ["train.lora.r=4", "train.steps=1"]
-
-NO_DECODER = re.compile(
-    "bert|^(bart|big_bird|bigbird_pegasus|blenderbot|camembert|data2vec-text|electra|ernie|git|marian|mbart|mvp|pegasus|"
-    "plbart|prophetnet|rembert|roformer|trocr|whisper|xlm|xlnet|xmod|reformer|musicgen|moshi|blt|cpmant|got_ocr2|fuyu|"
-    "mllama|emu3|moss_transcribe_diarize|phi4_multimodal|musicgen_melody|blenderbot-small|.*_assistant|xlm-.*)$"
-)
-"""Encoders with a causal head, halves of encoder-decoders, and models that read images or sound beside the text."""
 
 VERIFIER = """def half(problem, response):
     'Solved for half of all texts, so that groups have variance.'
@@ -160,89 +56,6 @@ sampling: {{samples: 4, max_new_tokens: 12}}
 train: {{steps: 2, groups_per_step: 4, group_size: 4, learning_rate: 1e-3, checkpoint_every: 0}}
 analysis: {{search_budget: 2, replicates: 100}}
 """
-
-
-# ------------------------------------------------------------------ small models
-
-
-def families() -> list[str]:
-    """The model types of transformers that decode text, and the further forms."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    types = [name for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES if not NO_DECODER.search(name)]
-    return sorted({*types, *OWN}, key=lambda name: name.lower())
-
-
-def small_config(family: str) -> Any:
-    """The family's own configuration with small sizes, and every kind of layer that it has."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    make: Any = CONFIG_MAPPING[family.split(",")[0]]
-    if "text_config" in make.sub_configs:  # beside it, what reads images: small too, and not asked
-        parts = {key: small_part(family, key, kind) for key, kind in make.sub_configs.items()}
-        return make(**{key: part for key, part in parts.items() if part is not None})
-    given = vars(make())
-    chosen: dict[str, Any] = {k: v for k, v in SIZES.items() if k in given and isinstance(given[k], int)}
-    chosen |= {k: SIZES[k] for k in ("head_dim", "num_key_value_heads") if k in given and given[k] is None}
-    if "kv_lora_rank" in given:
-        chosen["num_key_value_heads"] = SIZES["num_attention_heads"]
-    for key in ("layer_types", "mlp_layer_types", "layers_block_type"):
-        kinds = list(dict.fromkeys(given.get(key) or ()))
-        if len(kinds) > 1:
-            chosen[key] = (kinds * LAYERS)[:LAYERS]
-    tokens = {"vocab_size": 22, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
-    return make(**chosen | tokens | OWN.get(family, {}))
-
-
-TEXT = {"gemma3": "gemma3_text"}
-"""Where a family does not name the kind of its text model."""
-VISION = {
-    "model_type": "siglip_vision_model",
-    "hidden_size": 32,
-    "intermediate_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "image_size": 28,
-    "patch_size": 14,
-}
-
-
-def small_part(family: str, key: str, kind: Any) -> dict[str, Any] | None:
-    """One of the configurations that a model of several parts is made of."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    if key == "text_config":
-        return small_config(TEXT.get(family, "") or kind.model_type).to_dict()
-    if key == "vision_config" and not getattr(kind, "model_type", ""):
-        return VISION
-    if getattr(kind, "model_type", None) not in CONFIG_MAPPING:
-        return None
-    return {k: v for k, v in SIZES.items() if isinstance(vars(kind()).get(k), int)}
-
-
-def build(family: str, folder: Path) -> None:
-    """A model of the family with random weights, and the embedded model's tokenizer."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from rlvr.worlds.carry import TINY
-
-    config = small_config(family)
-    with torch.device("meta"):
-        size = sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters())
-    if size > LARGEST:
-        raise ValueError(f"{size:,} parameters with small sizes")
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config).float().eval()
-    with torch.no_grad():
-        for weights in model.parameters():  # far from uniform, so that a wrong mask shows
-            if weights.dim() > 1:
-                weights.mul_(3)
-    if model.generation_config is not None:
-        model.generation_config.eos_token_id = 1
-    model.save_pretrained(folder)
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(TINY / file, folder)
 
 
 # ------------------------------------------------------------------ what is measured
@@ -458,18 +271,126 @@ def study(names: Sequence[str], at_once: int, tell: Callable[[dict[str, Any]], N
     return [results[name] for name in names]
 
 
+# ------------------------------------------------------------------ the table
+
+
+PAGE = """# Families of models
+
+Written by `python scripts/study/families.py --write docs/families.md`: every family of decoders that the installed
+transformers has, with 4 layers of width 64 and random weights, in float32 on a CPU; {versions}.
+
+Of {built} forms, {right} are right: sampler, update and gradient equal those of each row read alone by the plain model,
+and a run of all weights goes from the evaluation of the base to that of the tuned. {packed} of them take the packed
+update. {refused} are refused before the first sample; {wrong} are wrong. Adapters on all linear layers are refused in
+{without} of those that are right, with the reason. What is written here of a family need not hold for its published
+models, whose sizes and settings differ: the same trial runs at the beginning of every run.
+
+- **update**: the attention of the packed update (`split`, `mask`, `eager`), or padded rows; *own head*: with the
+  model's own logits, all of them at once.
+- **sampling**: *shared*, a prompt is read once for all its samples; *copied*, once, and each row has a copy;
+  *uncached*, the whole text again for every token; *by length*: prompts of one length at a time.
+- **Δ sampler**, **Δ update**: the greatest difference of any token's log-probability, in nats. **Δ gradient**: of a
+  weighted sum of all tokens, its relative error.
+- **full**, **adapters**: `rlvr run` of two steps, `rlvr train` of one: whether it ends well, or the sentence.
+
+| family | update | sampling | Δ sampler | Δ update | Δ gradient | full | adapters |
+|---|---|---|---|---|---|---|---|"""
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """right, refused, wrong, or unbuilt."""
+    if "unbuilt" in found:
+        return "unbuilt"
+    full, lora, measured = found["full"], found["lora"], found["measured"]
+    if full.get("code") == 2:
+        return "refused"
+    errors = [measured.get(f"{what}_error", float("inf")) for what in ("sampler", "update")]
+    equal = max(errors) <= LOGPROB and measured.get("gradient_error", float("inf")) <= GRADIENT
+    return "right" if equal and full.get("code") == 0 and lora.get("code") in (0, 2) else "wrong"
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """The page, in Markdown."""
+    from rlvr.machine import measured_on
+
+    of = {
+        what: [r for r in results if verdict(r) == what] for what in ("right", "refused", "wrong", "unbuilt")
+    }
+    built = [r for r in results if "unbuilt" not in r]
+    packed = sum(r["measured"].get("update", "padded") != "padded" for r in of["right"])
+    without = sum(r["lora"].get("code") == 2 for r in of["right"])
+    machine = measured_on()
+    versions = ", ".join(
+        f"{name} {machine[name]}" for name in ("torch", "transformers", "peft") if name in machine
+    )
+    head = PAGE.format(
+        versions=versions,
+        built=len(built),
+        packed=packed,
+        without=without,
+        **{what: len(rows) for what, rows in of.items()},
+    )
+    lines = [head]
+    notes: list[str] = []
+    for found in built:
+        measured = found["measured"]
+        cells = [found["family"], measured.get("update", ""), measured.get("sampler", "")]
+        cells[1] += ", own head" if "own head" in measured.get("why_update", "").partition(":")[0] else ""
+        cells[2] += ", by length" if measured.get("unpadded") else ""
+        keys = ("sampler_error", "update_error", "gradient_error")
+        cells += [f"{measured[key]:.0e}" if key in measured else "" for key in keys]
+        for run in ("full", "lora"):
+            code = found[run].get("code")
+            says = found[run].get("says") or found[run].get("crash") or ""
+            cells.append(
+                "works" if code == 0 else f"{'refused' if code == 2 else '**fails**'} ({len(notes) + 1})"
+            )
+            if code != 0:
+                notes.append(shown(says, found["family"]))
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", *(f"{i}. {text}" for i, text in enumerate(notes, 1))]
+    if of["unbuilt"]:
+        lines += [
+            "",
+            "Not built, as their configurations do not become small by these sizes, or need what is not installed:",
+            "",
+        ]
+        lines += [f"- {r['family']}: {shown(r['unbuilt'], r['family'])}" for r in of["unbuilt"]]
+    return "\n".join(lines) + "\n"
+
+
+def shown(text: str, family: str) -> str:
+    """A message without the folders of this measurement."""
+    return textwrap.shorten(re.sub(r"/\S*?/model\b", family, text), 400, placeholder=" …")
+
+
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("families", nargs="*", help="unset: all")
-    parse.add_argument("--json", type=Path)
-    parse.add_argument("--at-once", type=int, default=os.cpu_count() or 1)
+    parse.add_argument("--write", type=Path, metavar="PAGE", help="write the table there")
+    parse.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there")
+    parse.add_argument(
+        "--measured", type=Path, metavar="FILE", help="measure nothing: read what --json wrote"
+    )
+    parse.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="families beside each other")
     args = parse.parse_args()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    results = study(
-        args.families or families(), args.at_once, lambda found: print(json.dumps(found), flush=True)
-    )
+    if args.measured:
+        results = json.loads(args.measured.read_text(encoding="utf-8"))
+    else:
+        results = study(args.families or families(), args.at_once, tell)
     if args.json:
-        args.json.write_text(json.dumps(results, indent=1))
+        args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    page = table(results)
+    if args.write:
+        args.write.write_text(page, encoding="utf-8")
+    else:
+        print(page)
+    sys.exit(any(verdict(found) == "wrong" for found in results))
+
+
+def tell(found: dict[str, Any]) -> None:
+    print(f"{found['family']}: {verdict(found)}, {found['seconds']} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
