@@ -219,9 +219,10 @@ def history(config: Config, run: Run) -> Iterator[str]:
     """What a reader of the report should know of how the tuned model came about."""
     record = run.record
     for end in record.get("ends", ()):
+        kept = f" What belonged to that end lies in model-{end} and rollouts/."
         yield (
-            f"The run had ended at step {end} and went on to more steps: what belongs to that end lies in model-{end}, "
-            f"report-{end}.html and rollouts/. From step {end + 1} on the learning rate is that of the longer schedule."
+            f"After step {end} the run went on to more steps than it was to have: from step {end + 1} on the learning "
+            f"rate is that of the longer schedule.{kept if (run.folder / f'model-{end}').is_dir() else ''}"
         )
     if chosen := record.get("model"):
         yield (

@@ -53,7 +53,7 @@ class Run:
     @property
     def record(self) -> dict[str, Any]:
         """`run.json`, what a run writes down of itself: `base`, the folder that its relative paths start from; `ends`,
-        the steps at which it had ended before it went on; `model`, which checkpoint the tuned model is."""
+        the steps after which it went on with more than it was to have; `model`, which checkpoint the tuned model is."""
         file = self.folder / RECORD
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
@@ -87,9 +87,12 @@ def open_run(config: Config, folder: Path, base: Path | None = None) -> Run:
         (folder / "rollouts").mkdir(parents=True, exist_ok=True)
         write_config(config, folder / "config.yaml")
         run.write_down(base=str((base or Path()).resolve()))
-    elif differences(configuration.load(folder / "config.yaml"), config):
-        if run.model.is_dir() and ended(run) < config.train.steps:
-            set_aside(run, ended(run))
+    elif differences(existing := configuration.load(folder / "config.yaml"), config):
+        if run.model.is_dir():
+            if ended(run) < config.train.steps:
+                set_aside(run, ended(run))
+        elif existing.train.steps < config.train.steps:
+            note_end(run, newest_checkpoint(run))
         write_config(config, folder / "config.yaml")  # last: after a kill, the same command does the rest
     return run
 
@@ -167,15 +170,27 @@ def set_aside(run: Run, step: int) -> None:
     base = run.rollouts("base")
     if base.exists():
         rename_policy(base, base, "tuned", name)
+    note_end(run, step)
     for before, after in (
-        (run.model, f"model-{step}"),
         (run.report, f"report-{step}.html"),
         (run.report.with_suffix(".json"), f"report-{step}.json"),
+        (run.model, f"model-{step}"),  # last: where there is one, the rest may be left to do
     ):
         if before.exists():
             before.rename(before.with_name(after))
+
+
+def note_end(run: Run, step: int) -> None:
+    """Write down that the run goes on after `step` under a longer schedule; of a run that begins anew, nothing."""
     ends = run.record.get("ends", [])
-    run.write_down(ends=ends if step in ends else [*ends, step], model=None)
+    if step and step not in ends:
+        run.write_down(ends=[*ends, step], model=None)
+
+
+def newest_checkpoint(run: Run) -> int:
+    """Its step; 0 where there is none."""
+    names = (path.name.removeprefix("checkpoint-") for path in run.checkpoints.glob("checkpoint-*"))
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
 def rename_policy(file: Path, into: Path, policy: str, name: str) -> None:

@@ -2,17 +2,19 @@
 
 import json
 from argparse import Namespace
+from itertools import count
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from rlvr import commands, rollouts
+from rlvr import commands, rollouts, sweep
 from rlvr import config as configuration
 from rlvr.cli import main
 from rlvr.config import ConfigError, TrainConfig
 from rlvr.config.training import StopSection
+from rlvr.pipeline import history
 from rlvr.run import Run, open_run, read_metrics
 from rlvr.training.arguments import grpo_config
 from rlvr.training.held_out import HeldOut
@@ -136,34 +138,88 @@ def test_a_checkpoint_has_the_rates_of_the_schedule_that_reads_it(tmp_path):
     assert longer.optimizer.param_groups[0]["lr"] == long.optimizer.param_groups[0]["lr"]
 
 
-def test_what_belongs_to_the_earlier_end_is_kept_under_its_step(tmp_path):
-    """The evaluation of the tuned policy, whose name other files use too, the model and the report."""
-    run = open_run(quickstart_config(), tmp_path)
+def ended_run(folder: Path) -> Run:
+    """A finished run of 60 steps, of which every file is there, and a probe's evaluation that is not."""
+    run = open_run(quickstart_config(), folder)
     run.metrics.write_text('{"step": 60}\n')
-    for folder in (run.model, run.checkpoints / "checkpoint-60"):
-        folder.mkdir(parents=True)
+    for inner in (run.model, run.checkpoints / "checkpoint-60"):
+        inner.mkdir(parents=True)
     run.report.write_text("page")
     run.report.with_suffix(".json").write_text("{}")
-    for name, policy, nats in (("base", "base", ["base", "tuned"]), ("tuned", "tuned", ["tuned", "base"])):
-        row = rollouts.Rollout(
-            "p", 0, policy, "2+2", "4", "4", True, 1, logprobs=dict.fromkeys(nats, -1.0), score=1.0
-        )
+    for name, policy, other in (
+        ("base", "base", "tuned"),
+        ("tuned", "tuned", "base"),
+        ("tuned.rare", "tuned", "base"),
+    ):
+        nats = {policy: -1.0, other: -2.0}
+        row = rollouts.Rollout("p", 0, policy, "2+2", "4", "4", True, 1, logprobs=nats, score=1.0)
         rollouts.append(run.rollouts(name), [row])
-        rollouts.write_settings(run.rollouts(name), {"policy": policy, "n_problems": 1, "samples": 1})
-    rollouts.append(run.rollouts("tuned.rare"), [row])  # a probe's, not finished
-    rollouts.write_settings(run.rollouts("tuned.rare"), {"policy": "tuned", "n_problems": 1, "samples": 2})
-    more = configuration.load(tmp_path / "config.yaml", ["train.steps=100"])
-    for _ in range(2):  # the second finds nothing left to do
-        open_run(more, tmp_path)
-        (row,) = rollouts.read(run.rollouts("step-60"))
-        assert (row.policy, set(row.logprobs)) == ("step-60", {"step-60", "base"})
-        (row,) = rollouts.read(run.rollouts("base"))
-        assert (row.policy, set(row.logprobs)) == ("base", {"base", "step-60"})
-        assert rollouts.read_settings(run.rollouts("step-60"))["policy"] == "step-60"
-        assert {p.name for p in tmp_path.glob("rollouts/*.jsonl")} == {"base.jsonl", "step-60.jsonl"}
-        assert not (run.model.exists() or run.report.exists())
-        assert (tmp_path / "model-60").is_dir() and (tmp_path / "report-60.html").read_text() == "page"
-        assert run.record["ends"] == [60] and run.evaluations() == [run.rollouts("step-60")]
+        samples = 2 if "rare" in name else 1
+        rollouts.write_settings(run.rollouts(name), {"policy": policy, "n_problems": 1, "samples": samples})
+    return run
+
+
+def assert_is_set_aside(run: Run) -> None:
+    (row,) = rollouts.read(run.rollouts("step-60"))
+    assert (row.policy, row.logprobs) == ("step-60", {"step-60": -1.0, "base": -2.0})
+    (row,) = rollouts.read(run.rollouts("base"))
+    assert (row.policy, row.logprobs) == ("base", {"base": -1.0, "step-60": -2.0})
+    assert rollouts.read_settings(run.rollouts("step-60"))["policy"] == "step-60"
+    assert {p.name for p in run.folder.glob("rollouts/*.jsonl")} == {"base.jsonl", "step-60.jsonl"}
+    assert not (run.model.exists() or run.report.exists())
+    assert (run.folder / "model-60").is_dir() and (run.folder / "report-60.html").read_text() == "page"
+    assert run.record["ends"] == [60] and run.evaluations() == [run.rollouts("step-60")]
+
+
+def test_what_belongs_to_the_earlier_end_is_kept_under_its_step(tmp_path):
+    """The evaluation of the tuned policy, whose name other files use too, the model and the report."""
+    run = ended_run(tmp_path)
+    open_run(configuration.load(tmp_path / "config.yaml", ["train.steps=100"]), tmp_path)
+    assert_is_set_aside(run)
+    (note,) = history(quickstart_config(), run)
+    assert "What belonged to that end lies in model-60" in note
+
+
+def test_a_kill_while_the_files_are_renamed_leaves_the_rest_to_the_same_command(tmp_path, monkeypatch):
+    """At each of the writes and renames: in the end all is where it belongs."""
+    for killed in count():
+        run = ended_run(tmp_path / str(killed))
+        more = configuration.load(run.folder / "config.yaml", ["train.steps=100"])
+        calls = count()
+        with monkeypatch.context() as patch:
+            for owner, name in ((Path, "rename"), (Path, "replace"), (Path, "unlink")):
+                patch.setattr(owner, name, dying(getattr(owner, name), calls, killed))
+            try:
+                open_run(more, run.folder)
+                whole = True
+            except KeyboardInterrupt:
+                whole = False
+        open_run(more, run.folder)
+        assert_is_set_aside(run)
+        assert configuration.load(run.folder / "config.yaml") == more
+        if whole:
+            assert killed > 8
+            return
+
+
+def dying(original, calls, number):
+    def call(*args, **kwargs):
+        if next(calls) == number:
+            raise KeyboardInterrupt
+        return original(*args, **kwargs)
+
+    return call
+
+
+def test_a_run_that_is_given_more_steps_before_it_has_ended_says_where(tmp_path):
+    run = open_run(quickstart_config(), tmp_path)
+    run.metrics.write_text('{"step": 1}\n{"step": 2}\n')
+    (run.checkpoints / "checkpoint-1").mkdir(parents=True)
+    for _ in range(2):
+        open_run(configuration.load(tmp_path / "config.yaml", ["train.steps=100"]), tmp_path)
+        assert run.record["ends"] == [1]
+    (note,) = history(quickstart_config(), run)
+    assert note.startswith("After step 1 the run went on") and note.endswith("longer schedule.")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +240,22 @@ def test_what_cannot_go_on_is_refused_with_what_can(tmp_path, words, said):
     if "seed" in said:
         assert f"name=NAME or --output (there, resume={tmp_path} begins" in str(refused.value)
     assert run.model.is_dir() and configuration.load(tmp_path / "config.yaml").train.steps == 60
+
+
+def test_the_runs_of_a_sweep_go_on_with_more_steps(tmp_path):
+    file, seeds = configuration.find("quickstart"), "seed=1,2"
+    (tmp_path / "sweep.json").write_text("{}")
+    for cell in configuration.cells([seeds]):
+        run = open_run(configuration.load(file, cell.overrides), tmp_path / cell.name)
+        run.report.write_text("")
+
+    def states(*words: str) -> list[str]:
+        return [part.state for part in sweep.plan(configuration.cells([seeds, *words]), file, tmp_path)]
+
+    assert states() == ["finished", "finished"]
+    assert states("train.steps=100") == ["goes on", "goes on"]
+    with pytest.raises(ConfigError, match=r"train\.steps: 60 / 30"):
+        states("train.steps=30")
 
 
 # ------------------------------------------------------------------ which folder
