@@ -19,6 +19,7 @@ MUST_AGREE = (
     "evidence",
     "verifier",
     "verifier_options",
+    "sources",
 )
 
 
@@ -56,7 +57,7 @@ def _settings(a: Mapping[str, Any], b: Mapping[str, Any], besides: Collection[st
 
 def _unknown(base: Evaluation, other: Evaluation) -> list[str]:
     """What could not be compared because nobody wrote it down."""
-    sampled = [key for key in MUST_AGREE if not key.startswith("verifier")]
+    sampled = [key for key in MUST_AGREE if not key.startswith(("verifier", "sources"))]
     if not any(key in e.settings for e in (base, other) for key in sampled):
         files = " and ".join(dict.fromkeys((base.path.name, other.path.name)))
         return [f"No settings beside {files}: that both policies were sampled alike could not be checked."]

@@ -10,12 +10,23 @@ from rlvr import __version__
 from rlvr.analysis import compare, summarise
 from rlvr.analysis.compression import unseen_bound
 from rlvr.analysis.estimate import EstimateJson, plain, real
+from rlvr.analysis.noise import Audit
+from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.problems import problems
 from rlvr.analysis.sections.training import training
 from rlvr.report import evidence_ladder, runs
 from rlvr.report.inputs import Inputs
-from rlvr.report.schema import VERSION, AnalysisSettings, Document, ExactRow, Probe, Source, distance_of
+from rlvr.report.schema import (
+    VERSION,
+    AnalysisSettings,
+    Document,
+    ExactRow,
+    OfSource,
+    Probe,
+    Source,
+    distance_of,
+)
 from rlvr.rollouts.evaluations import Evaluation
 from rlvr.text import is_step, number
 
@@ -48,6 +59,7 @@ def assemble(
         if others
         else None,
         "probes": {name: _probe(name, analysis, *pair) for name, pair in inputs.probes.items()},
+        "by_source": _by_source(analysis, *evaluations[:2]),
         "problems": None,
         "training": training(inputs.training),
     }
@@ -68,14 +80,37 @@ def assemble(
 
 
 def _compare(base: Evaluation, tuned: Evaluation, analysis: AnalysisSettings) -> Comparison:
+    audits = {e.name: e.audit for e in (base, tuned) if e.audit}
+    return _of_samples(base.samples, tuned.samples, analysis, audits)
+
+
+def _of_samples(
+    base: Samples, tuned: Samples, analysis: AnalysisSettings, audits: Mapping[str, Audit] | None = None
+) -> Comparison:
     return compare(
-        base.samples,
-        tuned.samples,
+        base,
+        tuned,
         analysis["search_budget"],
         replicates=analysis["replicates"],
         seed=analysis["seed"],
-        audits={e.name: e.audit for e in (base, tuned) if e.audit},
+        audits=audits,
     )
+
+
+def _by_source(analysis: AnalysisSettings, *evaluations: Evaluation) -> dict[str, OfSource]:
+    """What the document says of all problems, for those of each source. An audit of the verifier is of all of them."""
+    parts = {e.name: e.samples.by_source() for e in evaluations}
+    found: dict[str, OfSource] = {}
+    for name in parts[evaluations[0].name]:
+        own = {e: held[name] for e, held in parts.items() if name in held and held[name].n_samples}
+        policies = {
+            e: summarise(samples, None, analysis["replicates"], analysis["seed"])
+            for e, samples in own.items()
+        }
+        pair = list(own.values())
+        both = _of_samples(pair[0], pair[1], analysis) if len(pair) == 2 else None
+        found[name] = {"policies": policies, "comparison": both}
+    return found
 
 
 MUCH_TRUNCATED = 0.2

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from rlvr.analysis.estimate import EstimateJson, Number, real
+from rlvr.analysis.estimate import EstimateJson, real
 from rlvr.analysis.runs import BetweenRuns
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.decomposition import Compression
 from rlvr.analysis.sections.ladder import Ladder
-from rlvr.analysis.sections.summary import PolicySummary
+from rlvr.report import by_source
 from rlvr.report.schema import Document, ExactRow, distance_of
+from rlvr.report.words import counted, lost_samples, span, span_of
 from rlvr.text import number, points, visible
 
 
@@ -23,8 +24,8 @@ def headline(document: Document) -> list[str]:
         curve = policies["base"]["pass_at_k"]
         last = list(curve)[-1]
         return [
-            f"pass@1 is {_span(curve['1'])} points; with {last} samples at least one is right on "
-            f"{_span(curve[last])}.",
+            f"pass@1 is {span(curve['1'])} points; with {last} samples at least one is right on "
+            f"{span(curve[last])}.",
             *_mean_scores(document),
         ]
     gain = comparison["gain"]
@@ -33,7 +34,7 @@ def headline(document: Document) -> list[str]:
     first = (
         f"{_of_many(document)}Training {kind} pass@1 from {points(before)} to {points(after)}: "
         f"{points(gain['value'], True)} points "
-        f"({_range(gain)}, paired over {comparison['n_problems']} problems)."
+        f"({span_of(gain)}, paired over {comparison['n_problems']} problems)."
     )
     return [
         f"{first} {_worth(comparison)}",
@@ -41,6 +42,7 @@ def headline(document: Document) -> list[str]:
         _kinds(comparison["compression"]),
         f"{_overtaking(comparison)} {_distance(comparison)}",
         *_mean_scores(document),
+        *filter(None, [by_source.in_short(document)]),
         *exact_lines(_exact_rows(document), distances_only=True),
     ]
 
@@ -55,26 +57,31 @@ def partial_credit(document: Document) -> bool:
     )
 
 
-def pass_mark(document: Document, policy: str) -> float:
-    """The score from which the samples of `policy` count as solved."""
-    return float(document["settings"].get(policy, {}).get("pass_mark", 1.0))
+def pass_marks(document: Document, policy: str) -> list[float]:
+    """The scores from which the samples of `policy` count as solved: that of all, or those of its sources."""
+    held = document["settings"].get(policy, {})
+    sources = held.get("sources")
+    said = sources.values() if isinstance(sources, dict) else ()
+    own = {one.get("pass_mark", 1.0) for one in said if isinstance(one, dict)}
+    return sorted(own) if len(own) > 1 else [float(held.get("pass_mark", 1.0))]
 
 
 def _mean_scores(document: Document) -> Iterator[str]:
     """Where the verifier gives partial credit: the mean score beside the share that is solved."""
     if not partial_credit(document):
         return
-    mark = number(pass_mark(document, "base"))
+    mark = " or ".join(number(mark) for mark in pass_marks(document, "base"))
     policies, c = document["policies"], document["comparison"]
-    solved = f"solved, in pass@k and all that follows from it, is a score of {mark} or more."
+    several = ", by source," if " or " in mark else ""
+    solved = f"solved, in pass@k and all that follows from it, is a score of {mark}{several} or more."
     before = policies["base"]["mean_score"]
     if not c:
-        yield f"The mean score is {_span(before)} points; {solved}"
+        yield f"The mean score is {span(before)} points; {solved}"
         return
     after, change = policies[document["main"]]["mean_score"], c["mean_score"]
     yield (
         f"The mean score goes from {points(before['value'])} to {points(after['value'])}: "
-        f"{points(change['value'], True)} points ({_range(change)}, paired); {solved}"
+        f"{points(change['value'], True)} points ({span_of(change)}, paired); {solved}"
     )
 
 
@@ -93,7 +100,7 @@ def unjudged_lines(c: Comparison) -> Iterator[str]:
     wrong = change["gain_wrong"]
     yield (
         f"{' of the base samples and '.join(shares)} of the tuned ones have no verdict, which is not the same share: "
-        f"with all of them as wrong the gain is {points(wrong['value'], True)} points ({_range(wrong)}), and whatever "
+        f"with all of them as wrong the gain is {points(wrong['value'], True)} points ({span_of(wrong)}), and whatever "
         f"they are it lies between {points(change['gain_lower']['value'], True)} and "
         f"{points(change['gain_upper']['value'], True)}."
     )
@@ -105,17 +112,6 @@ def _moved(gain: EstimateJson) -> str:
     if real(gain["hi"]) < 0:
         return "lowered"
     return "did not measurably change"
-
-
-def _span(e: EstimateJson) -> str:
-    return f"{points(e['value'])} ({_range(e)})"
-
-
-def _range(e: EstimateJson, scale: float = 100, form: str = ".1f") -> str:
-    if e["lo"] is None or e["hi"] is None:
-        return "no interval"
-    lo, hi = real(e["lo"]) * scale, real(e["hi"]) * scale
-    return f"95 %: {number(lo, form)} to {number(hi, form)}"
 
 
 def _worth(c: Comparison) -> str:
@@ -131,7 +127,7 @@ def _worth(c: Comparison) -> str:
         )
     if star["value"] is None:
         return ""
-    return f"One tuned sample is worth {number(star['value'])} base samples ({_range(star, 1, '.3g')})."
+    return f"One tuned sample is worth {number(star['value'])} base samples ({span_of(star, 1, '.3g')})."
 
 
 def _kinds(parts: Compression) -> str:
@@ -139,7 +135,7 @@ def _kinds(parts: Compression) -> str:
     text = (
         f"Of the {points(parts['delta']['value'], True)} points, {points(parts['within']['value'])} are "
         "search "
-        f"compression within {counted(K, 'sample')} ({_range(parts['within'])}): traces that the base already "
+        f"compression within {counted(K, 'sample')} ({span_of(parts['within'])}): traces that the base already "
         f"finds when it may try {counted(K, 'time')}. {points(parts['beyond']['value'])} are compression beyond that"
     )
     if parts["base_zero"]:
@@ -152,11 +148,6 @@ def _kinds(parts: Compression) -> str:
             f"certified on {counted(shown, 'problem')}"
         )
     return " ".join(said for said in (f"{text}.", _gained(parts), lost(parts)) if said)
-
-
-def counted(n: int | None, what: str) -> str:
-    """1 sample, 2 samples."""
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _gained(parts: Compression) -> str:
@@ -196,7 +187,7 @@ def _net(net: EstimateJson, search: str) -> str:
     """The share of what search adds that one sample now has, where it is one."""
     if net["value"] is None:
         return ""
-    share, span = number(100 * abs(real(net["value"])), ".0f"), _range(net, 100, ".0f")
+    share, span = number(100 * abs(real(net["value"])), ".0f"), span_of(net, 100, ".0f")
     if real(net["hi"]) < 0:
         return f"One sample lost {share} % of what {search} would add to it (R, {span})."
     if not real(net["lo"]) > 0:
@@ -224,7 +215,7 @@ def tiles(document: Document) -> list[dict[str, str]]:
     if not c:
         curve = document["policies"]["base"]["pass_at_k"]
         return [
-            {"label": f"pass@{k}", "value": points(e["value"]), "range": _range(e)} for k, e in curve.items()
+            {"label": f"pass@{k}", "value": points(e["value"]), "range": span_of(e)} for k, e in curve.items()
         ][:6]
     star, parts = c["k_star"], c["compression"]
     before, after = (document["policies"][p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"]))
@@ -238,18 +229,18 @@ def tiles(document: Document) -> list[dict[str, str]]:
         {
             "label": "gain, points",
             "value": points(c["gain"]["value"], True),
-            "range": f"{_range(c['gain'])}, paired",
+            "range": f"{span_of(c['gain'])}, paired",
         },
         {
             "label": "one tuned sample",
             "value": f"> {star.get('bound')}" if censored else number(star["value"]),
             "range": "base samples"
-            + ("" if censored or star["value"] is None else f", {_range(star, 1, '.3g')}"),
+            + ("" if censored or star["value"] is None else f", {span_of(star, 1, '.3g')}"),
         },
         {
             "label": f"compression within {parts['search_budget']}",
             "value": points(parts["within"]["value"]),
-            "range": _range(parts["within"]),
+            "range": span_of(parts["within"]),
         },
         {
             "label": "expansion, certified",
@@ -277,12 +268,14 @@ def _lines(document: Document) -> Iterator[str]:
     yield ""
     if not c:
         for k, e in policies["base"]["pass_at_k"].items():
-            yield f"  {f'pass@{k}':<9} {_span(e)}"
+            yield f"  {f'pass@{k}':<9} {span(e)}"
         yield from (f"  {text}" for text in _mean_scores(document))
     else:
         if whose := _of_many(document):
             yield f"  {whose.rstrip()}"
         yield from _comparison(document, c)
+    for text in by_source.lines(document):
+        yield f"  {text}"
     for method, group in (document.get("groups") or {}).items():
         yield f"  {method}, {len(group['runs'])} runs: {_over_seeds(group['quantities']['gain'])}"
     if ladder := document["ladder"]:
@@ -303,7 +296,7 @@ def _over_seeds(gain: BetweenRuns) -> str:
     if gain.get("sd") is None:
         return f"{text}; a single run says nothing about the spread between seeds"
     return (
-        f"{text} ({_range(gain)} between seeds, sd {points(gain.get('sd'))}; "
+        f"{text} ({span_of(gain)} between seeds, sd {points(gain.get('sd'))}; "
         f"se within a run {points(gain.get('se_within'))})"
     )
 
@@ -339,13 +332,13 @@ def _distance(c: Comparison) -> str:
     if not a or a["kl_pi_p0"]["value"] is None:
         return ""
     text = f"The tuned policy lies {number(a['kl_pi_p0']['value'], '.2f')} nats from the base"
-    text += f" ({_range(a['kl_pi_p0'], 1, '.2f')})"
+    text += f" ({span_of(a['kl_pi_p0'], 1, '.2f')})"
     if a["efficiency"]["value"] is not None:
         text += f"; {number(100 * real(a['efficiency']['value']), '.0f')} % of that went into success (η)"
     if a["kl_verified"]["value"] is not None:
         text += (
             f"; from the verified posterior, KL(π_V‖π*), {number(a['kl_verified']['value'], '.2f')} "
-            f"({_range(a['kl_verified'], 1, '.2f')}; ESS {number(a['ess_verified']['value'], '.0f')})"
+            f"({span_of(a['kl_verified'], 1, '.2f')}; ESS {number(a['ess_verified']['value'], '.0f')})"
         )
     return text + "."
 
@@ -356,7 +349,7 @@ def evidence_worth(ladder: Ladder) -> str:
     trained = next(r for r in ladder["rungs"] if r["policy"] == "tuned" and r["label"] == target)["nats"]
     text = (
         f"Evidence: training moved the log-odds of success (tuned, {target}) by {number(trained['value'], '+.2f')} "
-        f"nats ({_range(trained, 1, '.2f')}) against the base with {reference}"
+        f"nats ({span_of(trained, 1, '.2f')}) against the base with {reference}"
     )
     if worth["status"] == "censored_right":
         return f"{text}: more than any number of shots tried, up to {worth.get('bound')}."
@@ -364,16 +357,7 @@ def evidence_worth(ladder: Ladder) -> str:
         return f"{text}: no more than {reference} already give the base."
     if worth["value"] is None:
         return f"{text}; these files do not show how many shots that is worth."
-    return f"{text}: worth {number(worth['value'])} shots ({_range(worth, 1, '.3g')})."
-
-
-def lost_samples(policy: PolicySummary) -> list[str]:
-    """Shares of samples cut by the token limit and without an answer, in words, where they are known."""
-    shares: tuple[tuple[Number, str], ...] = (
-        (policy["truncated"]["value"], "cut by the token limit"),
-        (policy["no_answer"]["value"], "without an answer"),
-    )
-    return [f"{number(100 * real(share), '.1f')} % {words}" for share, words in shares if share is not None]
+    return f"{text}: worth {number(worth['value'])} shots ({span_of(worth, 1, '.3g')})."
 
 
 def _comparison(document: Document, c: Comparison) -> Iterator[str]:
@@ -385,7 +369,7 @@ def _comparison(document: Document, c: Comparison) -> Iterator[str]:
             d = c["difference"][k]
             yield (
                 f"  {f'pass@{k}':<9} {points(b['value'])} → {points(t['value'])}   "
-                f"({points(d['value'], True)}, {_range(d)}, paired)"
+                f"({points(d['value'], True)}, {span_of(d)}, paired)"
             )
     for text in unjudged_lines(c):
         yield f"  {text}"
@@ -406,10 +390,10 @@ def _comparison(document: Document, c: Comparison) -> Iterator[str]:
     for key, words in kinds:
         if parts["base_zero"] or key in ("within", "beyond"):
             noise = f". {said}" if key == "within" and (said := _gained(parts)) else ""
-            yield f"    {points(parts[key]['value'], True):>6}  {words} ({_range(parts[key])}){noise}"
+            yield f"    {points(parts[key]['value'], True):>6}  {words} ({span_of(parts[key])}){noise}"
     yield (
         f"    {points(-real(parts['forgetting']['value']), True):>6}  forgetting "
-        f"({_range(parts['forgetting'])}). {lost(parts)}"
+        f"({span_of(parts['forgetting'])}). {lost(parts)}"
     )
     if said := _net(c["ratio_net"], K):
         yield f"  {said}"

@@ -54,6 +54,14 @@ class Probe(TypedDict):
     words: str
 
 
+class OfSource(TypedDict):
+    """Base and main policy on the problems of one source."""
+
+    policies: dict[str, PolicySummary]
+    comparison: Comparison | None
+    """None where there is one evaluation only, or a policy has no scored sample there."""
+
+
 class ExactRow(TypedDict):
     """An exact value of an enumerable world beside its estimate."""
 
@@ -146,6 +154,8 @@ class Document(TypedDict):
     contrasts: NotRequired[list[Contrast]]
     ladder: Ladder | None
     probes: dict[str, Probe]
+    by_source: dict[str, OfSource]
+    """By the source's name; empty where the rows name none."""
     exact: NotRequired[Exact]
     problems: Problems | None
     """Every problem under base and main policy; null where there is one evaluation only."""

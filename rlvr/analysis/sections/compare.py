@@ -28,7 +28,7 @@ from rlvr.analysis.sections.decomposition import (
     roots,
 )
 from rlvr.analysis.sections.distance import Distance, NoDistance, distance
-from rlvr.analysis.sections.strata import Stratum, limits, whole
+from rlvr.analysis.sections.strata import Stratum, limits, sources, whole
 from rlvr.analysis.sections.summary import DiversitySection, diversity_change, summarise
 from rlvr.analysis.sections.unjudged import UnjudgedChange, unjudged_change
 from rlvr.analysis.sizing import half_width, planning_inputs, sample_size
@@ -105,6 +105,8 @@ class Comparison(Roots, Ratios):
     noise: Noise
     limits: list[Stratum]
     whole: Stratum
+    by_source: list[Stratum]
+    """Empty where the files name no sources."""
     sizing: dict[str, Sizing | PairedSizing]
     """By policy, and `paired`."""
 
@@ -169,6 +171,7 @@ def compare(
         "noise": noise_section(pair, audits or {}),
         "limits": limits(pair, budget, alpha),
         "whole": whole(pair, budget, alpha),
+        "by_source": sources(pair, budget, alpha),
         "sizing": sizing_section(pair),
     }
 

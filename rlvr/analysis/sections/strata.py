@@ -1,6 +1,9 @@
-"""Where the gain comes from: problems grouped by how often the base solves them (the limits of the claim)."""
+"""Where the gain comes from: problems grouped by how often the base solves them (the limits of the claim), and by their
+source."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from typing_extensions import TypedDict
@@ -56,11 +59,22 @@ def limits(pair: Pair, budget: int, alpha: float) -> list[Stratum]:
 
 def whole(pair: Pair, budget: int, alpha: float) -> Stratum:
     """The same columns for all problems together, from all base samples: nothing is selected, so nothing is halved."""
-    everyone = np.ones(pair.base.n_problems, dtype=bool)
+    (row,) = _of_sets(pair, budget, alpha, {"all": np.ones(pair.base.n_problems, dtype=bool)})
+    return row
+
+
+def sources(pair: Pair, budget: int, alpha: float) -> list[Stratum]:
+    """The same columns for the problems of each source, which no sample chose; none where the files know no source."""
+    names = np.array(pair.base.sources or [], dtype=object)
+    inside = {str(name): names == name for name in dict.fromkeys(names)}
+    return _of_sets(pair, budget, alpha, inside)
+
+
+def _of_sets(pair: Pair, budget: int, alpha: float, inside: Mapping[str, Bools]) -> list[Stratum]:
     n0, c0 = pair.base.n, pair.base.c
     total = float(np.nansum(pass_at_k(pair.tuned.n, pair.tuned.c, 1) - pass_at_k(n0, c0, 1)))
     certified = decompose(n0, c0, pair.tuned.n, pair.tuned.c, budget, alpha).certified
-    return _row("all", pair, everyone, n0, c0, budget, total, certified)
+    return [_row(name, pair, rows, n0, c0, budget, total, certified) for name, rows in inside.items()]
 
 
 def _row(

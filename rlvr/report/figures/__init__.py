@@ -17,8 +17,8 @@ from rlvr.analysis.estimate import Number, real
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.summary import PolicySummary
 from rlvr.report.figures import theme
-from rlvr.report.prose import lost_samples
 from rlvr.report.schema import Document, Group
+from rlvr.report.words import lost_samples
 
 Cells = Sequence[Any]
 

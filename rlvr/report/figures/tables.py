@@ -9,6 +9,7 @@ from rlvr.analysis.estimate import EstimateJson, Number, real
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.strata import Stratum
 from rlvr.report.figures import Panel, View
+from rlvr.report.words import NAMELESS
 from rlvr.text import line, number, points
 
 
@@ -52,10 +53,12 @@ def limits(view: View) -> Panel:
 
 
 def _strata(view: View, main: Comparison) -> Iterator[list[Any]]:
-    """All held-out problems, their strata, and every further set of problems."""
+    """All held-out problems, their strata and sources, and every further set of problems."""
     yield _stratum("in distribution (held out), all", main["whole"])
     for row in main["limits"]:
         yield _stratum(f"base rate {row['stratum']}", row)
+    for row in main["by_source"]:
+        yield _stratum(f"source {line(row['stratum'] or NAMELESS, 40)}, all", row)
     sets = view.document["probes"]
     for name, probe in sets.items():
         yield _stratum(f"out of distribution: {line(name, 40)}, all", probe["comparison"]["whole"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,11 @@ PANELS: tuple[tuple[str, dict[str, str], float], ...] = (
         1,
     ),
 )
+OF_SOURCES: tuple[tuple[str, dict[str, str], float], ...] = (
+    ("train reward by source, points", {"reward/SOURCE": "tuned"}, 100),
+    ("groups with both outcomes by source, %", {"mixed_share/SOURCE": "tuned"}, 100),
+)
+"""The same, where the run trained on several sources."""
 WINDOW = 10
 
 
@@ -49,6 +55,8 @@ def panel(view: View) -> Panel:
         is_step(policy) for policy in view.names
     )  # the next figure shows the held-out rates then
     panels = [p for p in PANELS if not (with_bands and "eval/pass@*" in p[1])]
+    if sources_in(rows):
+        panels[1:1] = OF_SOURCES
     drawn = [(t, found, scale) for t, keys, scale in panels if (found := _found(rows, keys))]
     if not drawn:
         what = (
@@ -117,8 +125,8 @@ def _lacking(panels: Sequence[tuple[str, dict[str, str], float]], drawn: Collect
 
 
 def _found(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[str, str]:
-    """The keys that the run logged. `eval/pass@*` means the smallest and the largest k, `status/*` for
-    the four most frequent verdicts."""
+    """The keys that the run logged. `eval/pass@*` means the smallest and the largest k, `status/*` the
+    four most frequent verdicts, `…/SOURCE` each source."""
     out: dict[str, str] = {}
     logged = {k for row in rows for k in row}
     for key, colour in keys.items():
@@ -127,6 +135,9 @@ def _found(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[s
             most = sorted(total, key=lambda k: -total[k])[:4]
             rest = iter(("run3", "run2", "muted", "ink"))
             out |= {k: COLOURS.get(k[len(key) - 1 :]) or next(rest) for k in most}
+        elif key.endswith("/SOURCE"):
+            own = [f"{key.removesuffix('SOURCE')}{name}" for name in sources_in(rows)]
+            out |= dict(zip(own, cycle((*theme.RUNS, "forgetting", "muted")), strict=False))
         elif key.endswith("*"):
             some = {k for k in logged if k.startswith(key[:-1]) and k[len(key) - 1 :].isdigit()}
             ordered = sorted(some, key=lambda k: int(k[len(key) - 1 :]))
@@ -134,6 +145,12 @@ def _found(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> dict[s
         elif _numeric(rows, key):
             out[key] = colour
     return out
+
+
+def sources_in(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the sources that the run trained on, where it had several."""
+    names = {key.partition("/")[2] for row in rows for key in row if key.startswith("group_share/")}
+    return sorted(names) if len(names) > 1 else []
 
 
 def _numeric(rows: Sequence[Mapping[str, Any]], key: str) -> bool:

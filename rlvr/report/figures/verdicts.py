@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rlvr.analysis.sections.summary import PolicySummary
 from rlvr.report.figures import Panel, View, theme
-from rlvr.report.prose import lost_samples
+from rlvr.report.words import NAMELESS, lost_samples
 from rlvr.text import line
 from verifiers.types import STATUSES
 
@@ -13,25 +14,25 @@ COLOURS = {
     "no_trace": "expansion",
     "incorrect": "forgetting",
     "no_answer": "unresolved",
-    "not given": "base",
+    NAMELESS: "base",
 }
 COLUMNS = ("policy", "status", "samples", "share")
 
 
 def panel(view: View) -> Panel:
     name, short, title = "verdicts", "Verdicts", "What the verifier said"
+    counts = {
+        label: p["statuses"] for label, p in _evaluated(view).items() if set(p["statuses"]) - {NAMELESS}
+    }
     shares = {
-        policy: {
-            status: count / sum(p["statuses"].values()) for status, count in p["statuses"].items() if count
-        }
-        for policy, p in view.policies.items()
-        if set(p["statuses"]) - {"not given"}
+        label: {status: count / sum(of.values()) for status, count in of.items() if count}
+        for label, of in counts.items()
     }
     if not shares:
         return Panel(
             name, short, title, missing="Needs rollout files with the key `status`; these hold counts only."
         )
-    order = [s for s in (*STATUSES, "not given") if any(s in share for share in shares.values())]
+    order = [s for s in (*STATUSES, NAMELESS) if any(s in share for share in shares.values())]
     order += sorted({s for share in shares.values() for s in share} - set(order))
     with theme.drawing(name):
         figure, (ax,) = theme.canvas(7.4, 0.95 + 0.42 * len(shares))
@@ -70,13 +71,23 @@ def panel(view: View) -> Panel:
         "built-in verifier failed although the reference is good (answer_error).",
         columns=COLUMNS,
         rows=[
-            [policy, status, view.policies[policy]["statuses"][status], share[status]]
+            [policy, status, counts[policy][status], share[status]]
             for policy, share in shares.items()
             for status in order
             if status in share
         ],
         drawing=drawing,
     )
+
+
+def _evaluated(view: View) -> dict[str, PolicySummary]:
+    """Every policy; base and the main one on each source too."""
+    of_sources = {
+        f"{policy}, {line(source or NAMELESS, 24)}": summary
+        for source, part in view.document["by_source"].items()
+        for policy, summary in part["policies"].items()
+    }
+    return {**view.policies, **of_sources}
 
 
 def _see(view: View) -> str:

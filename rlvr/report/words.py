@@ -1,0 +1,35 @@
+"""The small words of a report: a number with its interval, a count with its noun."""
+
+from __future__ import annotations
+
+from rlvr.analysis.estimate import EstimateJson, Number, real
+from rlvr.analysis.sections.summary import PolicySummary
+from rlvr.text import number, points
+
+NAMELESS = "not given"
+"""What is said of a source, or status, where rows do not say it."""
+
+
+def span(e: EstimateJson) -> str:
+    return f"{points(e['value'])} ({span_of(e)})"
+
+
+def span_of(e: EstimateJson, scale: float = 100, form: str = ".1f") -> str:
+    if e["lo"] is None or e["hi"] is None:
+        return "no interval"
+    lo, hi = real(e["lo"]) * scale, real(e["hi"]) * scale
+    return f"95 %: {number(lo, form)} to {number(hi, form)}"
+
+
+def counted(n: int | None, what: str) -> str:
+    """1 sample, 2 samples."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def lost_samples(policy: PolicySummary) -> list[str]:
+    """Shares of samples cut by the token limit and without an answer, in words, where they are known."""
+    shares: tuple[tuple[Number, str], ...] = (
+        (policy["truncated"]["value"], "cut by the token limit"),
+        (policy["no_answer"]["value"], "without an answer"),
+    )
+    return [f"{number(100 * real(share), '.1f')} % {words}" for share, words in shares if share is not None]
