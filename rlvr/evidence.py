@@ -24,7 +24,7 @@ __all__ = ["Evidence", "EvidenceError", "render"]
 # The `question` and `answer` formats where the config leaves them unset.
 PLAIN = {"question": "Q: {prompt}\nA:", "answer": " {reference}"}
 CHAT = {"question": "{prompt}", "answer": "{reference}"}
-LATER_KEYS = ("chat_template", "template_options", "instruction_position")
+LATER_KEYS = ("chat_template", "template_options", "today", "instruction_position")
 """Named in a file's settings only where they are set: files of before they existed can be continued."""
 
 

@@ -13,7 +13,7 @@ from rlvr import tokens
 from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
 from rlvr.launch.processes import processes
-from rlvr.rendering import Template
+from rlvr.rendering import Template, on_day
 from rlvr.worlds.carry import TINY
 from verifiers.extract import MARKS, Marks, with_further
 
@@ -183,6 +183,8 @@ def load_tokenizer(config: Config, source: str | Path | None = None) -> PreTrain
         )
     if config.evidence.chat_template is not None:
         tokenizer.chat_template = config.evidence.chat_template
+    if config.evidence.today is not None and isinstance(tokenizer.chat_template, str):
+        tokenizer.chat_template = on_day(tokenizer.chat_template, config.evidence.today)
     if tokenizer.pad_token_id is None:  # padding is masked wherever it is: any token will do
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     for id_ in config.sampling.stop_token_ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -11,7 +12,7 @@ from rlvr.config import Config
 from rlvr.evidence import Evidence, render
 from rlvr.policy import load_generation, load_tokenizer, turn_end
 from rlvr.problems import Problems
-from rlvr.rendering import EvidenceError
+from rlvr.rendering import EvidenceError, Template, asks_the_clock
 from rlvr.text import line
 from rlvr.tokens import added_tokens, declared_ends, encode, stopping
 from verifiers import Problem
@@ -92,10 +93,14 @@ def prove(config: Config, evidence: Evidence, problems: Problems) -> Iterator[st
             f"{template.name} ends a turn with {tokenizer.convert_ids_to_tokens(end)}, which the model's files do not "
             "name as an end: completions stop there too"
         )
-    if template.reads_the_date:
+    if config.evidence.today is not None:
+        clock = config.model_copy(update={"evidence": config.evidence.model_copy(update={"today": None})})
+        if not asks_the_clock(Template.of(load_tokenizer(clock), clock.evidence).source):
+            raise EvidenceError(f"evidence.today: {template.name} does not write today's date")
+    elif asks_the_clock(template.source) and not any("date" in option for option in template.options):
         yield (
-            f"{template.name} writes today's date into each prompt: another day's prompts are other prompts. "
-            "evidence.template_options fixes it where the template reads date_string, else evidence.chat_template"
+            f"{template.name} writes today's date into each prompt, so another day's prompts are other prompts: "
+            f"evidence.today={datetime.date.today()} keeps this one"
         )
 
 

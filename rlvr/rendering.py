@@ -7,9 +7,11 @@ role, cut a message. transformers would say nothing of it.
 
 from __future__ import annotations
 
+import datetime
 import html
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -64,7 +66,8 @@ class Template:
 
     def __post_init__(self) -> None:
         self.made_from = self.tokenizer.chat_template
-        if not self.tokenizer.chat_template:
+        several = not isinstance(self.made_from, str | None)
+        if not self.made_from or (several and "default" not in self.made_from):
             raise EvidenceError(
                 "evidence.template is chat, but the model's tokenizer has no chat template (perhaps it is a base "
                 "model); use template: plain, a model with a chat template, or evidence.chat_template: FILE"
@@ -87,11 +90,6 @@ class Template:
                 raise EvidenceError(
                     f"evidence.template_options.{option}: {self.name} never reads it; it reads {reads}"
                 )
-
-    @property
-    def reads_the_date(self) -> bool:
-        """Whether it writes today's date into a prompt, so that a run would read other prompts tomorrow."""
-        return "strftime_now" in self.source and not {"date_string", "strftime_now"} & self.options.keys()
 
     def render(self, messages: Sequence[Message], problem: str) -> str:
         """The prompt, up to where the answer begins. `problem` is the id that errors name.
@@ -252,18 +250,43 @@ def _squeezed(text: str) -> str:
     return "".join(text.split()).casefold()
 
 
+_CLOCK_ASKED = re.compile(r"strftime_now\s*\(")
+_CLOCK = re.compile(_CLOCK_ASKED.pattern + r"\s*(['\"])(.*?)\1\s*\)")
+
+
+def on_day(template: str, day: datetime.date) -> str:
+    """The template as it is on a day: what it asks the clock for is written into it, where it asks.
+
+    >>> on_day("Today is {{ strftime_now('%d %b %Y') }}.", datetime.date(2024, 7, 26))
+    "Today is {{ '26 Jul 2024' }}."
+
+    Raises EvidenceError: it asks for a format that it makes first.
+    """
+    dated = _CLOCK.sub(lambda found: repr(day.strftime(found[2])), template)
+    if asks_the_clock(dated):
+        raise EvidenceError("evidence.today: the chat template does not ask by strftime_now('FORMAT') alone")
+    return dated
+
+
+def asks_the_clock(template: str) -> bool:
+    """Whether it writes today's date into a prompt, so that a run would read other prompts tomorrow."""
+    return _CLOCK_ASKED.search(template) is not None
+
+
 @lru_cache(maxsize=16)
 def variables(template: str) -> frozenset[str]:
-    """The variables that a template reads and does not set itself.
+    """The variables that a caller can set: the template reads them, and sets them itself at most where they are not
+    defined.
 
-    >>> sorted(variables("{{ messages[0].content }}{% if enable_thinking %}<think>{% endif %}"))
-    ['enable_thinking', 'messages']
+    >>> sorted(variables("{% set x = messages[0] %}{{ x }}{% set day = day | default(1) %}{{ day }}"))
+    ['day', 'messages']
 
     Raises EvidenceError: it is no Jinja template.
     """
     import jinja2
     import jinja2.ext
     import jinja2.meta
+    from jinja2 import nodes
 
     class Generation(jinja2.ext.Extension):
         """`{% generation %}`, transformers' mark around what an assistant writes."""
@@ -276,9 +299,14 @@ def variables(template: str) -> frozenset[str]:
 
     environment = jinja2.Environment(extensions=["jinja2.ext.loopcontrols", Generation])
     try:
-        found = jinja2.meta.find_undeclared_variables(environment.parse(template))
+        tree = environment.parse(template)
+        read = jinja2.meta.find_undeclared_variables(tree)
     except jinja2.TemplateError as error:
         raise EvidenceError(
             f"the chat template is no Jinja template: {line(error, 200)} (line {getattr(error, 'lineno', '?')})"
         ) from error
-    return frozenset(found) - {"raise_exception", "strftime_now"}
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
+    asked = [node for node in tree.find_all(nodes.Test) if node.name in ("defined", "undefined")]
+    asked += [node for node in tree.find_all(nodes.Filter) if node.name in ("default", "d")]
+    optional = {node.node.name for node in asked if isinstance(node.node, nodes.Name)}
+    return frozenset(read) - (own - optional) - {"raise_exception", "strftime_now"}

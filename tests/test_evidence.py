@@ -222,7 +222,8 @@ TEMPLATES = {
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_chat_template_that_fails_or_never_ends_is_named(template, tiny, monkeypatch):
-    monkeypatch.setattr("rlvr.rendering.TEMPLATE_SECONDS", 2.0)
+    if "range" in template:  # the one that never ends
+        monkeypatch.setattr("rlvr.rendering.TEMPLATE_SECONDS", 2.0)
     monkeypatch.setattr(tiny.tokenizer, "chat_template", template)
     evidence = Evidence(EvidenceConfig(template="chat"))
     with pytest.raises(EvidenceError, match=r"the model's chat template (fails|makes)") as refused:

@@ -6,6 +6,7 @@ The templates are those of model families in short; the tokenizers are built on 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rlvr import cli, config, prompts
 from rlvr.config import Config, EvidenceConfig
 from rlvr.errors import ConfigError
 from rlvr.evidence import Evidence, EvidenceError, render
+from rlvr.policy import load_tokenizer
 from rlvr.prompts import Prompt
 from rlvr.rendering import variables
 from rlvr.tokens import declared_ends, encode, undeclared_turn_end
@@ -425,9 +427,24 @@ def test_a_template_that_writes_the_date_is_told(tmp_path: Path) -> None:
         "Today: {{ date_string }}\n" + CHATML
     )
     [line] = notes(tmp_path, tokenizer_of(dated, eos="<|im_end|>"))
-    assert "today's date" in line and "date_string" in line
-    fixed = {"template_options": {"date_string": "26 Jul 2024"}}
-    assert notes(tmp_path, tokenizer_of(dated, eos="<|im_end|>"), **fixed) == []
+    assert "today's date" in line and "evidence.today=20" in line
+    for fixed in ({"template_options": {"date_string": "26 Jul 2024"}}, {"today": "2024-07-26"}):
+        assert notes(tmp_path, tokenizer_of(dated, eos="<|im_end|>"), **fixed) == []
+    asked = Config.model_validate(
+        {
+            "model": str(tmp_path / "model"),
+            "problems": {"heldout": {"world": "carry/heldout"}},
+            "evidence": {"template": "chat", "today": "2024-07-26"},
+        }
+    )
+    load_tokenizer(asked).save_pretrained(
+        tmp_path / "model"
+    )  # as the trained model's, which says that day too
+    tokenizer = load_tokenizer(asked)
+    text = render(Evidence(asked.evidence), Problem("p", ASKED, "42"), tokenizer)
+    assert text.startswith("Today: 26 Jul 2024\n")
+    with pytest.raises(EvidenceError, match=r"evidence\.today: the model's chat template does not"):
+        notes(tmp_path, tokenizer_of(CHATML), today="2024-07-26")
 
 
 def test_problems_are_proven_before_a_model_is_loaded(tmp_path: Path) -> None:
@@ -524,3 +541,57 @@ def test_the_token_that_ends_a_turn_is_found(kind: str) -> None:
         declared_ends(tokenizer, None),
     )
     assert (None if found is None else tokenizer.convert_ids_to_tokens(found)) == expected
+
+
+# ------------------------------------------------------------------ templates in use
+
+
+def of_models() -> dict[str, str]:
+    """The templates of model families that TRL ships."""
+    import trl
+
+    files = sorted((Path(trl.__file__).parent / "chat_templates").glob("*.jinja"))
+    return {file.stem: file.read_text() for file in files if not file.stem.endswith("_training")}
+
+
+WITHOUT_SYSTEM = {"gemma"}
+CLOSES = re.compile(
+    r"<end_of_turn>|<\|?(end|eot|eot_id|im_end|return|user|END_RESPONSE|END_OF_TURN_TOKEN)\|>|<turn\|>|</s>|<end_of_utterance>|<｜end▁of▁sentence｜>"
+)
+
+
+def test_the_templates_of_models_in_use_are_read_as_their_makers_meant() -> None:
+    """All of them at once: a table of what is not as in most."""
+    assert len(of_models()) > 30
+    parts, thinking, ends, refuse = set(), set(), {}, set()
+    for name, source in of_models().items():
+        found = re.findall(r"<[|｜/a-zA-Z_][^<>\s{}'\"]*>|\[/?[A-Z_]+\]", source)
+        tokenizer = tokenizer_of(source, tokens=(), plain_tokens=tuple(dict.fromkeys(found)), bos="<BOS>")
+        plain = Evidence(EvidenceConfig(template="chat"))
+        [made] = prompts.prompts(tokenizer, MARKS, plain, [Problem("p", ASKED, "42")])
+        assert ASKED in made.text and made.opened == ("<think>" if made.text.endswith("<think>\n") else "")
+        thinking |= {name} if made.opened else set()
+        parts |= {name} if plain.template(tokenizer).shape(("user",))[0] else set()
+        end = undeclared_turn_end(tokenizer, plain.template(tokenizer), [])
+        ends[name] = None if end is None else tokenizer.convert_ids_to_tokens(end)
+        for given in (
+            {"system": "Be kind."},
+            {"examples": [{"prompt": "What is 1+1?", "answer": "It is 2"}]},
+        ):
+            try:
+                text = render(
+                    Evidence(EvidenceConfig.model_validate({"template": "chat", **given})),
+                    Problem("p", ASKED, "42"),
+                    tokenizer,
+                )
+            except EvidenceError as error:
+                assert "evidence.system" in str(error)
+                refuse.add(name)
+            else:
+                assert ("Be kind." if "system" in given else "It is 2") in text
+        assert not {"loop", "role", "ns", "loop_messages"} & variables(source)
+    assert parts == {"idefics3", "llava_next", "smolvlm"}
+    assert {name.split("_")[0] for name in thinking} == {"deepseek", "deepseekv3", "nemotron", "qwen3"}
+    assert refuse == WITHOUT_SYSTEM
+    assert ends["gptoss"] == "<|return|>" and ends["glm4moe"] == "<|user|>" and ends["qwen3"] == "<|im_end|>"
+    assert all(end and CLOSES.fullmatch(end) for end in ends.values()), ends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
@@ -194,6 +195,11 @@ class EvidenceConfig(Section):
         default={},
         description="variables that the template reads, such as {enable_thinking: false} (chat only)",
     )
+    today: datetime.date | None = Field(
+        default=None,
+        description="the day, such as 2026-11-30, that a template with today's date writes on every day of the run "
+        "(chat only); unset: the day on which a prompt is made",
+    )
     system: str | None = Field(default=None, description="system message (chat only)")
     instruction: str | None = Field(default=None, description="a text that goes with the questions")
     instruction_position: Literal["before", "after"] | None = Field(
@@ -227,7 +233,7 @@ class EvidenceConfig(Section):
     def _coherent(self) -> EvidenceConfig:
         if self.template == "plain" and self.system is not None:
             raise ValueError("`system` needs template: chat; in plain text, use `instruction`")
-        for key in ("chat_template", "template_options"):
+        for key in ("chat_template", "template_options", "today"):
             if self.template == "plain" and getattr(self, key):
                 raise ValueError(f"`{key}` needs template: chat")
         if self.chat_template is not None and not is_template(self.chat_template):

@@ -70,7 +70,7 @@ OWNED: dict[str, str] = {
     "data_seed": "seed",
     "trust_remote_code": "trust_remote_code",
     "model_init_kwargs": "model, revision, dtype and trust_remote_code",
-    "chat_template_kwargs": "evidence",
+    "chat_template_kwargs": "evidence.template_options",
     "reward_weights": "train.shaping",
     "callbacks": "train.hooks",
     "resume_from_checkpoint": "resume",
