@@ -4,6 +4,10 @@ import bz2
 import gzip
 import json
 import lzma
+import re
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
 
 import datasets
 import numpy as np
@@ -11,6 +15,7 @@ import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -64,6 +69,7 @@ SHAREGPT = [
         np.array(MESSAGES, dtype=object),
         np.array([{**m, "content": np.array([m["content"]], dtype=object)} for m in MESSAGES], dtype=object),
         [{**m, "name": None, "tool_calls": None} for m in MESSAGES],
+        f"  {json.dumps(MESSAGES, indent=2)}",
     ],
 )
 def test_messages_in_every_form_are_the_same_conversation(cell):
@@ -92,6 +98,15 @@ def test_messages_that_are_not_text_are_refused(cell, word):
     with pytest.raises(MessagesError) as caught:
         conversation(cell)
     assert word in str(caught.value)
+
+
+def test_messages_that_an_array_printed_are_not_taken_for_a_question(tmp_path):
+    """What `to_csv` writes for a column that was read from Parquet: without commas, so nothing reads it."""
+    frame = pandas.DataFrame({"prompt": [MESSAGES], "answer": [6]})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    pandas.read_parquet(tmp_path / "rows.parquet").to_csv(tmp_path / "rows.csv", index=False)
+    refused(from_keys(file=str(tmp_path / "rows.csv")), "row 0", "begins as messages do")
+    assert conversation(ASKED) == conversation(json.dumps(ASKED)) == ((), "And times 3?", ())
 
 
 @pytest.mark.parametrize("extension", ["jsonl", "json", "parquet", "csv"])
@@ -275,6 +290,7 @@ def test_errors_name_the_file_and_the_row_in_it(tmp_path):
         "latin.csv": b"q,a\ncaf\xe9,1\n",
         "cells.csv": b"q,a\nx,1,2\n",
         "quote.csv": b'q,a\n"x,1\n',
+        "twice.csv": b"q,a,q\nx,1,y\n",
         "object.json": b'{"a": [1]}',
     }.items():
         (tmp_path / name).write_bytes(data)
@@ -417,6 +433,11 @@ ROW_SHAPES = {
         "prompt, verification_info.ground_truth, problem_id as id",
     ),
     "slime": ({"prompt": USER, "label": "5"}, "prompt, label"),
+    "other spellings": (
+        {"Question": "What is 2 + 3?", "groundTruth": 5, "Unique ID": "a"},
+        "Question, groundTruth, Unique ID as id",
+    ),
+    "a system prompt twice": ({"prompt": USER, "system_prompt": "Add.", "answer": "5"}, "prompt, answer"),
 }  # fmt: skip
 
 
@@ -504,12 +525,27 @@ def test_explicit_keys_win(tmp_path):
         ({"question": "A?", "choices": ["1", "2"], "answer": 0}, ["'choices'", "prompt: '{choices} {question}'"]),
         ({"problem": "<image> A?", "images": ["a.png"], "answer": 0}, ["'images'", "only text can be shown"]),
         ({"prompt": USER, "images": ["a.png"], "answer": 0}, ["'images'", "only text can be shown"]),
+        ({"prompt": "A?", "system": "Box it.", "answer": 0}, ["'system'", "prompt: '{system} {prompt}'"]),
         ({"question": "Add.", "input_output": '{"inputs": ["1"], "outputs": ["2"]}', "answer": 1}, ["format: code"]),
         ({**VERL, "reward_model": {"ground_truth": '{"inputs": ["1"], "outputs": ["2"]}'}}, ["format: code"]),
     ],
 )  # fmt: skip
 def test_what_could_be_read_in_two_ways_is_refused_with_the_candidates(tmp_path, row, words):
     refused(from_keys(file=jsonl(tmp_path / "rows.jsonl", [row] * 3)), *words)
+
+
+def test_references_that_tables_hold_become_text(tmp_path):
+    values = {"n": Decimal("1.50"), "d": date(2024, 2, 29), "f": 0.5}
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_pylist([{"prompt": "A?", **values}]), tmp_path / "rows.parquet"
+    )
+    for column, text in (("n", "1.50"), ("d", "2024-02-29"), ("f", "0.5")):
+        (problem,) = load(from_keys(file=str(tmp_path / "rows.parquet"), prompt="prompt", reference=column))
+        assert problem.reference == text
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "A?", "answer": NaN}\n')
+    refused(
+        from_keys(file=str(tmp_path / "rows.jsonl"), reference="answer"), "'answer' is nan; expected a value"
+    )
 
 
 @pytest.mark.parametrize("column", NEEDED.split())
@@ -549,3 +585,49 @@ def test_a_row_that_cannot_be_read_is_met_where_it_stands(tmp_path):
     )
     assert len(load(from_keys(file=str(path), limit=3))) == 3
     refused(from_keys(file=str(path), limit=4), "rows.jsonl:4: not valid JSON")
+
+
+def test_a_curriculum_orders_by_a_nested_column(tmp_path):
+    from rlvr.training.curriculum import levels_of
+
+    rows = [{**VERL, "extra_info": {"index": n, "level": {"rank": 9 - n}}} for n in range(3)]
+    problems = load(from_keys(file=jsonl(tmp_path / "rows.jsonl", rows)))
+    assert levels_of(problems, "extra_info.level.rank") == [2, 1, 0]
+
+
+@pytest.mark.slow
+def test_a_run_from_verls_parquet_as_it_is(tmp_path):
+    """The row's system message reaches the policy, and the verifier judges its question, from a file without a key."""
+    from rlvr.cli import main
+    from tests.scripted import CHATML, model_folder, tokenizer_of, writes
+
+    tokenizer = tokenizer_of(CHATML)
+    model_folder(tmp_path / "model", tokenizer, writes(tokenizer, "\n", "5", "<|im_end|>"))
+    for split, asked in (("train", "What is 2 + 3?"), ("test", "What is 1 + 4?")):
+        row = {**VERL, "prompt": [SYSTEM, {"role": "user", "content": asked}]}
+        pandas.DataFrame([row]).to_parquet(tmp_path / f"{split}.parquet")
+    config = {
+        "model": str(tmp_path / "model"),
+        "problems": {"train": {"file": "train.parquet"}, "heldout": {"file": "test.parquet"}},
+        "evidence": {"template": "chat"},
+        "verifier": "math",
+        "sampling": {"samples": 2, "max_new_tokens": 8},
+        "analysis": {"search_budget": 1, "replicates": 100},
+        "verification": {"workers": 1},
+        "train": {"steps": 1, "groups_per_step": 1, "group_size": 2, "eval_every": 0},
+    }
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    assert main(["check", str(tmp_path / "c.yaml")]) == 0
+    assert main(["run", str(tmp_path / "c.yaml"), "--output", str(tmp_path / "run"), "-q"]) == 0
+    for name, asked in (("base", "What is 1 + 4?"), ("train-000001", "What is 2 + 3?")):
+        for line in (tmp_path / "run" / "rollouts" / f"{name}.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            assert (row["prompt"], row["history"], row["score"]) == (asked, [SYSTEM], 1.0)
+
+
+def test_every_line_of_the_document_is_a_source():
+    text = (Path(__file__).parent.parent / "docs" / "data.md").read_text()
+    lines = re.findall(r"`(\{(?:file|dataset):.*?\})`(?=[: |,.]|$)", text, re.MULTILINE)
+    assert len(lines) >= 12
+    for line in lines:
+        from_keys(**yaml.safe_load(line.replace("\\\\n", "\\n")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,10 +30,11 @@ class Conversation(NamedTuple):
 
 
 def conversation(value: Any) -> Conversation | None:
-    """The conversation in a cell: a list of messages, or a text (JSON or a Python literal) of one; None for others.
+    """The conversation in a cell: a message or a list of them, or a text (JSON or a Python literal) of one; else None.
 
     Raises:
-        MessagesError: a message without text (an image, a call of a tool), no message of the user.
+        MessagesError: a message without text (an image, a call of a tool), no message of the user, a text that begins
+            as messages do and cannot be read.
 
     >>> conversation([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2 + 2?"}]).question
     '2 + 2?'
@@ -49,10 +51,19 @@ def conversation(value: Any) -> Conversation | None:
     return Conversation(tuple(messages[:last]), messages[last]["content"], tuple(messages[last + 1 :]))
 
 
+_WRITTEN = re.compile(r"""\s*(?:array\()?\[?\s*\{\s*["'](?:role|content|from|value)["']\s*:""")
+"""How messages in a text begin."""
+
+
 def _listed(value: Any) -> Sequence[Mapping[str, Any]] | None:
-    if isinstance(value, str) and value.lstrip()[:1] == "[" and ("role" in value or "from" in value):
-        value = _decoded(value)
+    if isinstance(value, str):
+        if not _WRITTEN.match(value):
+            return None
+        if (value := _decoded(value)) is None:
+            raise MessagesError("text begins as messages do, and is neither JSON nor a Python literal")
     value = _plain(value)
+    if isinstance(value, Mapping) and _is_message(value):
+        return [value]
     if not isinstance(value, list | tuple) or not value:
         return None
     return value if all(map(_is_message, value)) else None

@@ -242,6 +242,8 @@ def _csv(path: Path, where: str) -> Iterator[Row]:
     with io.TextIOWrapper(_opened(path), "utf-8-sig", newline="") as text:
         lines = csv.reader(text, delimiter="\t" if _kind(path)[0] == ".tsv" else ",", strict=True)
         names = next(lines, [])
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ProblemError(f"{where}.file: {path}: the first line names {', '.join(twice)} twice")
         for cells in lines:
             if not cells:
                 continue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -226,10 +228,11 @@ def _alone(value: Any) -> Any:
 
 
 def _as_reference(value: Any) -> Any:
-    """Numbers become text, which is what the verifiers of mathematics read; an answer in messages, its text."""
+    """Numbers and dates become text, which is what verifiers of mathematics read; an answer in messages, its text."""
     if isinstance(value, list | tuple) and value and all(map(_is_message, value)):
         return str(value[-1]["content"])
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    is_plain = isinstance(value, Number | date) and not isinstance(value, bool)
+    return str(value) if is_plain else value
 
 
 def _is_message(value: Any) -> bool:

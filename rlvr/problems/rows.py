@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isnan
 from typing import Any, NamedTuple
 
 from rlvr.errors import UserError
@@ -77,4 +78,9 @@ def _entered(value: Any) -> Any:
 
 
 def is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    """Nothing, white space, or NaN, which is what tables have for nothing."""
+    return (
+        value is None
+        or (isinstance(value, str) and not value.strip())
+        or (isinstance(value, float) and isnan(value))
+    )

@@ -2,7 +2,8 @@
 
 The shapes: verl's (`prompt`, `reward_model.ground_truth`, `extra_info`), TRL's (`prompt` with a column of answers, or
 with `completion`), open-instruct's (`messages`, `ground_truth`, `dataset`), and the column names of public sets of
-questions. Names are compared without case. What could be read in two ways is refused, with the candidates.
+questions. Names are compared by their letters and digits, without case. What could be read in two ways is refused,
+with the candidates.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ PROMPTS = (
 REFERENCES = (
     "reference",
     "reward_model.ground_truth verification_info.ground_truth",
-    "answer final_answer ground_truth expected_answer gold gold_answer correct_answer reference_answer target label "
-    "answers",
+    "answer final_answer ground_truth ground_truth_answer expected_answer gold gold_answer correct_answer "
+    "reference_answer target label answers",
     "solution reference_solution gold_solution gold_standard_solution completion output response solutions",
 )
 """Final answers before worked solutions."""
 IDS = "id unique_id uuid uid problem_id question_id extra_info.index extra_info.id index idx"
-NEEDED = "choices options context passage input system system_prompt"
-"""Columns that a question is not whole without."""
+NEEDED, SYSTEM = "choices options context passage input", "system system_prompt"
+"""Columns that a question is not whole without; a `prompt` may lack a system message only."""
 IMAGES = "images image"
 
 
@@ -96,10 +97,10 @@ class _Columns:
         return values
 
     def written(self, path: str) -> str:
-        """The path as the rows write its column: names are known in small letters."""
+        """The path as the rows write its column: `groundTruth` and `Ground truth` are `ground_truth`."""
         name, dot, rest = path.partition(".")
         names = {_plain(column): column for row in self.rows for column in row}
-        return f"{names.get(name, name)}{dot}{rest}"
+        return f"{names.get(_plain(name), name)}{dot}{rest}"
 
     def only(self, key: str, groups: Sequence[str], text_of: Callable[[Any], str]) -> str:
         """The one path of the first group that at least half of the rows fill. Raises ProblemError."""
@@ -132,7 +133,9 @@ class _Columns:
 
     def refuse_incomplete(self, prompt: str) -> None:
         """Raises ProblemError where the question needs another column too, or an image."""
-        more = IMAGES if _plain(prompt) == "prompt" else f"{NEEDED} {IMAGES}"
+        whole = _plain(prompt) == "prompt"
+        text = all(isinstance(value, str) for value in self.values(prompt).values())
+        more = f"{'' if whole else NEEDED} {SYSTEM if text else ''} {IMAGES}"
         for path in map(self.written, more.split()):
             if path != prompt and self.values(path):
                 show = f"'{{{path}}} {{{prompt}}}'"
@@ -164,9 +167,9 @@ class _Columns:
     def say(self, named: list[str], identity: str | None) -> str:
         paths = [*named, *(f"{path} as id" for path in (identity,) if path)]
         has = {_plain(column) for row in self.rows for column in row}
-        if "reward_model" in has and "reward_model.ground_truth" in named:
+        if "rewardmodel" in has and "reward_model.ground_truth" in named:
             shape = "rows in verl's shape"
-        elif {"messages", "ground_truth", "dataset"} <= has and "messages" in named:
+        elif {"messages", "groundtruth", "dataset"} <= has and "messages" in named:
             shape = "rows in open-instruct's shape"
         elif "prompt" in named:
             shape = "rows in TRL's shape"
@@ -176,7 +179,7 @@ class _Columns:
 
 
 def _plain(name: Any) -> str:
-    return str(name).strip().lower().replace(" ", "_").replace("-", "_")
+    return "".join(filter(str.isalnum, str(name).lower()))
 
 
 def _asked(value: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rlvr.config import ConfigError, CurriculumConfig
+from rlvr.problems.rows import value_at
 from verifiers import Problem
 
 PRIOR_WEIGHT = 2.0
@@ -190,9 +191,10 @@ def levels_of(
 
 
 def _level(problem: Problem, column: str) -> Any:
-    if column not in problem.meta:
+    try:
+        return value_at(problem.meta, column)
+    except KeyError:
         raise ConfigError(
             f"train.curriculum.level: problem {problem.id} has no column {column!r}; "
             f"found {', '.join(problem.meta) or 'none'}"
-        )
-    return problem.meta[column]
+        ) from None
