@@ -140,3 +140,17 @@ def goes_on(finished: Path, engine: str, *more: str) -> None:
     again = {n: (finished / "rollouts" / f"train-{n:06d}.jsonl").stat().st_mtime_ns for n in (6, 7)}
     assert again[6] == drawn[6] and again[7] > drawn[7]
     assert (finished / "model" / "model.safetensors").read_bytes() == weights
+
+
+RUINED = ["train.learning_rate=0.3", "train.trl.adam_epsilon=1e-8", "train.trl.lr_scheduler_type=constant"]
+
+
+@pytest.mark.parametrize("engine", ["fsdp2", "zero3"])
+def test_sharded_weights_of_the_best_checkpoint_are_the_model(tmp_path, engine):
+    """A step of this learning rate ruins the model, so the first of its evaluations is the best."""
+    ends = ["train.steps=2", "train.eval_every=1", "train.keep=best", "train.eval_samples=2"]
+    best = run(tmp_path / "best", engine, *RUINED, *ends, verb="train")
+    first = run(tmp_path / "first", engine, *RUINED, "train.steps=1", verb="train")
+    assert json.loads((best / "run.json").read_text())["model"]["step"] == 1
+    one, other = ((folder / "model" / "model.safetensors").read_bytes() for folder in (best, first))
+    assert one == other

@@ -143,8 +143,11 @@ class CheckpointPolicy:
         return self.log.last.get(self.log.held_out.key) if self.log.last.get("step") == step else None
 
     def _is_best(self, step: int) -> bool:
-        score, scored = self._score(step), self.checkpoints.scored()
-        return score is not None and (not scored or score > (scored[0].score or 0.0))
+        score = self._score(step)
+        if score is None:
+            return False
+        scored = self.checkpoints.scored()
+        return not scored or score > (scored[0].score or 0.0)
 
 
 # ------------------------------------------------------------------ what a checkpoint holds
