@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from peft import PeftModel
 from torch import Tensor
 
 from rlvr.policy import PolicyError
@@ -66,8 +67,9 @@ def prove(
     try:
         truth = _Truth(model, groups_of(tokens), accelerator, temperature, balances)
     except Exception as error:
+        where = "; other target_modules may help" if isinstance(model, PeftModel) else ""
         raise PolicyError(
-            f"model {name}: cannot be trained: a row of a few tokens {raised(error)}"
+            f"model {name}: cannot be trained: a row of a few tokens {raised(error)}{where}"
         ) from error
     if not truth.numbers.logprobs.isfinite().all() or not truth.numbers.gradient.isfinite().all():
         what = "gradient is" if truth.numbers.logprobs.isfinite().all() else "log-probabilities are"

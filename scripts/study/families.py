@@ -313,6 +313,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     """The page, in Markdown."""
     from rlvr.machine import measured_on
 
+    results = sorted(results, key=lambda found: found["family"].lower())
     of = {
         what: [r for r in results if verdict(r) == what] for what in ("right", "refused", "wrong", "unbuilt")
     }

@@ -1,15 +1,17 @@
 """Sampling from models of many families, randomly initialised: shared where it can be, with a reason where not."""
 
+import copy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from rlvr.config import SamplingConfig
-from rlvr.policy import Policy
+from rlvr.policy import Policy, PolicyError
 from rlvr.sampling import SampleRequest
 from rlvr.sampling.abilities import abilities
 from rlvr.sampling.engine import TransformersSampler
@@ -55,6 +57,16 @@ FAMILIES: dict[str, tuple[dict, str | None]] = {
     "jamba": (
         {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_state": 8, "use_mamba_kernels": False},
         "linear_attention",
+    ),
+    "falcon_h1": (
+        {
+            "mamba_d_ssm": 64,
+            "mamba_n_heads": 4,
+            "mamba_d_head": 16,
+            "mamba_d_state": 8,
+            "mamba_chunk_size": 8,
+        },
+        "hybrid",
     ),
     "rwkv": ({"attention_hidden_size": 32}, "attention interface"),  # keeps no cache of transformers' kind
 }
@@ -131,3 +143,43 @@ def test_the_cache_is_measured(tiny):
         2 * 2 * 2 * 8 * 4,
     )  # layers, k and v, heads, width
     assert mamba.bytes_per_row > 0 == mamba.bytes_per_token
+
+
+def test_a_cache_of_two_halves_is_selected_whole(tiny):
+    """Falcon-H1's layers have attention and a state: one of transformers' methods leaves the state behind."""
+    found = abilities(random_policy("falcon_h1", tiny))
+    assert found.why_uncached is None
+    assert found.selector == "reorder_cache"
+
+
+def test_a_cache_whose_rows_cannot_be_selected_is_not_used(tiny, monkeypatch):
+    """And rows of the same number, in another order, would read each other's."""
+    policy = random_policy("qwen2", tiny)
+    greedy = SamplingConfig(temperature=0, max_new_tokens=6)
+    rows = [SampleRequest(i, 0) for i in range(len(PROMPTS)) for _ in range(2)]
+    expected = [c.token_ids for c in TransformersSampler(policy, greedy).generate(PROMPTS, rows)]
+    for method in ("batch_select_indices", "reorder_cache"):
+        monkeypatch.setattr(DynamicCache, method, lambda self, index: None)
+    monkeypatch.setattr("rlvr.sampling.abilities._known", {})
+    assert "cannot be selected" in (abilities(policy).why_uncached or "")
+    assert [c.token_ids for c in TransformersSampler(policy, greedy).generate(PROMPTS, rows)] == expected
+
+
+def test_rounding_that_a_model_amplifies_is_no_fault(tiny):
+    """The states of a recurrent model with large weights move by more than most models' through rounding alone."""
+    policy = random_policy("mamba", tiny)
+    model = copy.deepcopy(policy.model)
+    with torch.no_grad():
+        for weights in model.parameters():
+            if weights.dim() == 2:
+                weights.mul_(2)
+    assert abilities(replace(policy, model=model)).why_uncached is None
+
+
+def test_numbers_that_are_not_finite_are_refused(tiny):
+    policy = random_policy("qwen3", tiny)
+    broken = copy.deepcopy(policy.model)
+    with torch.no_grad():
+        broken.model.norm.weight[0] = torch.nan
+    with pytest.raises(PolicyError, match="model qwen3: cannot be sampled from"):
+        abilities(replace(policy, model=broken))

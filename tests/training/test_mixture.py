@@ -6,28 +6,50 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlvr.config import SamplingConfig
+from rlvr.config import ConfigError, SamplingConfig
 from rlvr.training.packing import pack
 from rlvr.worlds import carry
 from tests.training.handles import distance, gradient_of, loop_of, row_by_row
 from tests.training.reference_step import DEAD, GROUPS, TOLERANCE, G
 
 
-def test_the_routers_loss_is_added(tmp_path, pool):
-    """Per micro-step, over its rows; and a group without variance is read, since its router learns too."""
+@pytest.fixture(scope="module")
+def mixture(tmp_path_factory) -> str:
+    """A small Mixtral with the embedded model's tokenizer, whose config asks for a router's loss."""
+    folder = tmp_path_factory.mktemp("model") / "moe"
     torch.manual_seed(0)
     settings = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
     experts = {"num_key_value_heads": 4, "num_local_experts": 4, "sliding_window": None, "vocab_size": 22}
     ends = {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1, "max_position_embeddings": 64}
-    config = AutoConfig.for_model("mixtral", **settings | experts | ends)
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "moe")
+    config = AutoConfig.for_model("mixtral", **settings | experts | ends, router_aux_loss_coef=0.9)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(carry.TINY / file, tmp_path / "moe")
+        shutil.copy(carry.TINY / file, folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+def test_the_routers_loss_is_off_unless_it_is_asked_for(mixture, tmp_path, pool, algorithm):
+    settings = {"groups_per_step": 2, "group_size": 4, "algorithm": algorithm}
+    loop = loop_of(tmp_path / "run", pool, SamplingConfig(max_new_tokens=8), mixture, **settings)
+    assert (loop.forward.kind, loop.router_coefficient) == ("split", 0)
+    assert "router_loss" not in loop.backward(loop.sample(1), fresh=True)
+
+
+def test_a_model_without_a_router_is_refused(tmp_path, pool):
+    with pytest.raises(
+        ConfigError, match="router_aux_loss_coef: transformers has no load-balancing loss for llama"
+    ):
+        loop_of(tmp_path / "run", pool, trl={"router_aux_loss_coef": 0.1})
+
+
+def test_the_routers_loss_is_added(mixture, tmp_path, pool):
+    """Per micro-step, over its rows; and a group without variance is read, since its router learns too."""
     loop = loop_of(
         tmp_path / "run",
         pool,
         SamplingConfig(max_new_tokens=8),
-        str(tmp_path / "moe"),
+        mixture,
         groups_per_step=GROUPS,
         group_size=G,
         groups_per_micro_step=2,
