@@ -91,11 +91,15 @@ Kind = Callable[[Line], str | None]
 def equal_rewards(train: TrainConfig) -> Kind:
     """No step has a signal: all rewards of a group, or of a batch where its mean is the baseline, are equal."""
     steps = groups = 0
+    most = 0.0, 0
+    """Share that was solved, and the step."""
 
     def look(line: Line) -> str | None:
-        nonlocal steps, groups
+        nonlocal steps, groups, most
         if not line.get("samples"):
             return None
+        solved = line.get("correct_share") or 0.0
+        most = max(most, (solved, line["step"]), key=lambda pair: pair[0])
         if train.algorithm == "rejection":
             dead = line.get("correct_share") == 0
         elif train.algorithm in ("grpo", "rloo"):
@@ -105,19 +109,33 @@ def equal_rewards(train: TrainConfig) -> Kind:
         steps, groups = (steps + 1, groups + int(line.get("groups/drawn", 1))) if dead else (0, 0)
         if groups < EQUAL_GROUPS or steps < WINDOW:
             return None
-        solved = line.get("correct_share") or 0.0
-        cure = (
-            "the problems are too easy: harder ones in problems.train, train.curriculum.kind=adaptive"
-            if solved > 0.5
-            else "easier problems in problems.train, examples in evidence.shots, a higher sampling.max_new_tokens, "
-            "or the verifier reads another form of answer than the policy writes (rollouts/train-*.jsonl)"
-        )
         return (
             f"nothing is learnt: in {steps} steps in a row all samples of each group have the same reward "
-            f"({number(100 * solved)} % solved). Try: {cure}"
+            f"({number(100 * solved)} % solved). {cure_of_equal(train, line, solved, most)}"
         )
 
     return look
+
+
+def cure_of_equal(train: TrainConfig, line: Line, solved: float, most: tuple[float, int]) -> str:
+    """What to do where all rewards are equal, by what else the line says."""
+    cut = line.get("truncated_share") or 0.0
+    if train.reward != "verdict":
+        return f"The control train.reward={train.reward} has nothing left to tell apart"
+    if solved > 0.5:
+        return "The problems are too easy. Try: harder ones in problems.train, train.curriculum.kind=adaptive"
+    if cut >= SHARE:
+        share = number(100 * cut, ".0f")
+        return (
+            f"The token limit cuts {share} % of them. Try: a higher sampling.max_new_tokens, evidence.shots"
+        )
+    if most[0] > solved:
+        share = number(100 * most[0])
+        return f"At step {most[1]} {share} % were solved. Try: a lower train.learning_rate, train.trl.max_grad_norm"
+    return (
+        "Try: easier problems in problems.train, evidence.shots; or the verifier reads another form of answer than "
+        "the policy writes (rollouts/train-*.jsonl)"
+    )
 
 
 def rising(what: str, cure: str, *keys: str, absent: float | None = None) -> Kind:

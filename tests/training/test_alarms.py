@@ -49,7 +49,10 @@ def later(step: int, **figures: Any) -> dict[str, Any]:
 
 
 MADE: dict[str, tuple[Change, str]] = {
-    "equal rewards": (lambda step: later(step, frac_zero_variance=1.0), "Try: easier problems"),
+    "equal rewards": (
+        lambda step: later(step, frac_zero_variance=1.0, correct_share=0.4),
+        "a lower train.learning_rate",
+    ),
     "truncation": (lambda step: later(step, truncated_share=0.45), "sampling.max_new_tokens"),
     "no answer": (lambda step: later(step, **{"status/no_answer": 0.6}), "evidence.instruction"),
     "length": (lambda step: later(step, completion_length=250.0), "set train.shaping.overlong"),
@@ -119,9 +122,29 @@ def test_what_an_algorithm_cannot_learn_from(train, figures):
     )
 
 
-def test_problems_that_are_too_easy_are_said_to_be():
-    ((_, words),) = raised(lambda step: {"frac_zero_variance": 1.0, "correct_share": 1.0})["equal rewards"]
-    assert "100 % solved" in words and "too easy" in words
+@pytest.mark.parametrize(
+    ("solved", "cut", "train", "said"),
+    [
+        (1.0, 0.0, {}, "100 % solved). The problems are too easy"),
+        (0.0, 1.0, {}, "The token limit cuts 100 % of them. Try: a higher sampling.max_new_tokens"),
+        (0.0, 0.0, {}, "0 % solved). Try: easier problems in problems.train"),
+        (0.0, 0.0, {"reward": "format"}, "The control train.reward=format has nothing left to tell apart"),
+    ],
+)
+def test_the_cure_fits_what_else_the_line_says(solved, cut, train, said):
+    figures = {"frac_zero_variance": 1.0, "correct_share": solved, "truncated_share": cut}
+    ((_, words),) = raised(lambda step: figures, **train)["equal rewards"]
+    assert said in words
+
+
+def test_what_was_solved_before_is_named():
+    """A real run whose first step of too high a learning rate ruined the model."""
+    ((_, words),) = raised(
+        lambda step: (
+            {"correct_share": 0.05} if step == 1 else {"frac_zero_variance": 1.0, "correct_share": 0.0}
+        )
+    )["equal rewards"]
+    assert "At step 1 5 % were solved. Try: a lower train.learning_rate" in words
 
 
 def test_a_batch_that_is_used_again_counts_once():
