@@ -55,7 +55,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             f"unrecognized arguments: {' '.join(word for word in rest if word not in late) or ' '.join(late)}"
         )
     if late:
-        args.overrides += late
+        args.overrides = [*args.overrides, *late]
     return args
 
 
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate = verbs.add_parser("eval", parents=[common], help="evaluate a model on the held-out problems")
     evaluate.add_argument("model", help="`tiny`, a folder, or a Hub name")
     evaluate.add_argument("--config", default="quickstart", help="problems, evidence, sampling and verifier")
-    evaluate.add_argument("overrides", nargs="*", metavar="key=value")
+    evaluate.add_argument("overrides", nargs="*", default=[], metavar="key=value")
     evaluate.add_argument(
         "--output", type=Path, help="rollout file to write (default: evals/MODEL-CONFIG.jsonl)"
     )

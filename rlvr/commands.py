@@ -41,7 +41,7 @@ def train(args: argparse.Namespace) -> int:
     config = configuration.load(source.file, configuration.single(args.overrides, "train"))
     folder, terminal = _folder(args, source, config), _terminal(args)
     with (
-        pipeline.prepare(config, terminal, source.base) as (problems, evaluator),
+        pipeline.prepare(config, terminal, folder, source.base) as (problems, evaluator),
         pipeline.begin(config, folder, terminal, source.base) as run,
     ):
         model = pipeline.train(config, problems, evaluator, run)
@@ -67,7 +67,7 @@ def evaluate(args: argparse.Namespace) -> int:
     folder = output.with_suffix("")
     with (
         locked(folder, "evaluation"),
-        pipeline.prepare(config, terminal, file.parent, training=False) as (problems, evaluator),
+        pipeline.prepare(config, terminal, base=file.parent, trains=False) as (problems, evaluator),
     ):
         with closing(load_sampler(config, name)) as engine:
             evaluator.evaluate(engine, problems.heldout, output)

@@ -1,4 +1,4 @@
-"""What this machine can do, which `rlvr check` prints, and whether it has what a config needs."""
+"""What this machine can do, which `rlvr check` prints, and what it makes of a config's sandbox and engine."""
 
 from __future__ import annotations
 
@@ -6,22 +6,16 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import verifiers
 from rlvr.config import Config, SamplingConfig
-from rlvr.errors import UserError
-from rlvr.launch.processes import processes
 from rlvr.run import versions
-from rlvr.sampling import takes_vllm, vllm_engine
+from rlvr.sampling import vllm_engine
 from rlvr.source_verifiers import SourceVerifier, verifiers_of
-from verifiers import Problem, Verifier
-
-if TYPE_CHECKING:
-    from verifiers.self_test import SelfTest
+from verifiers import Verifier
 
 
 def describe() -> Iterator[str]:
@@ -79,114 +73,16 @@ def sandbox() -> Iterator[str]:
         yield f"{'attack':<14}{attack.name}: {outcome}"
 
 
-def self_test(config: Config, verifier: SourceVerifier, problems: Sequence[Problem]) -> SelfTest:
-    """Whether the verifier accepts each reference as the answer to its problem, and refuses that of another one."""
-    from verifiers.self_test import self_test as test
-
-    return test(problems, verifier.name, verifier_options(config, verifier))
-
-
-def check_references(tested: SelfTest, most: float, source: str = "") -> None:
-    """Raises UserError if more than the share `most` of the problems (of the source of this name) can get no
-    verdict."""
-    if tested.share_unverifiable > most:
-        what = "references" if tested.gold == "reference" else "problems"
-        why = (
-            "can be equalled by no answer" if tested.gold == "reference" else "have tests that cannot be used"
-        )
-        raise UserError(
-            f"{_of(source)}{len(tested.unverifiable)} {what} ({tested.share_unverifiable:.0%}) {why}, "
-            f"first that of {tested.unverifiable[0][0]}; verification.max_unverifiable allows {most:.0%}. Leave such "
-            "problems out (`where` of the source), or allow more of them"
-        )
-
-
-def check_answers(tested: SelfTest, least: float, source: str = "") -> None:
-    """Raises UserError if the verifier accepts less than the share `least` of the data's own answers, or more than the
-    rest of the programs that are wrong on purpose."""
-    if tested.share_accepted < least:
-        raise UserError(
-            f"{_of(source)}the verifier accepts {tested.share_accepted:.0%} of the data's own {tested.gold}s as "
-            f"answers to their problems, first refused {tested.own_refused[0][0]}; verification.min_accepted asks for "
-            f"{least:.0%}. Mend what refuses them (columns, format, verifier_options), leave these problems out, or "
-            "ask for less"
-        )
-    if tested.share_wrong_accepted > 1 - least:
-        raise UserError(
-            f"{_of(source)}{tested.share_wrong_accepted:.0%} of the programs that are wrong on purpose are accepted, "
-            f"first for {tested.wrong_accepted[0][0]}; verification.min_accepted = {least:g} allows {1 - least:.0%}"
-        )
-
-
-def _of(source: str) -> str:
-    return f"source {source}: " if source else ""
-
-
-FUZZ, FUZZ_OF_SERVICE = 200, 8
-"""Hostile texts that a verifier of one's own is tried with; a call of a service costs time and perhaps money."""
-
-
-def conformance(config: Config, asked: SourceVerifier, problems: Sequence[Problem]) -> str | None:
-    """What a verifier of one's own does with hostile texts as responses to the run's problems; None for a built-in one.
-
-    Raises:
-        UserError: it fails, hangs, contradicts itself, or gives one text two verdicts.
-    """
-    from verifiers import conformance as properties
-    from verifiers.judging import is_built_in, is_service
-
-    verifier = loaded(config, asked)
-    if is_built_in(verifier):
+def sandbox_level(config: Config) -> str | None:
+    """The lowest isolation level of untrusted programs, as configured or as this machine has it; None if none are
+    run."""
+    wanted = {str(v.options.get("level", "auto")) for v in verifiers_of(config).values() if runs_programs(v)}
+    if not wanted:
         return None
-    service = is_service(verifier)
-    report = properties.check(
-        asked.name,
-        options=verifier_options(config, asked),
-        fuzz=FUZZ_OF_SERVICE if service else FUZZ,
-        deadline=config.verification.deadline,
-        only=("total", "bounded") if service else ("total", "bounded", "deterministic"),
-        problems=problems[:FUZZ],
-    )
-    if not report.ok:
-        raise UserError(f"verifier {asked.name} does not conform: {report}")
-    return f"{', '.join(report.passed)}: holds on {FUZZ_OF_SERVICE if service else FUZZ} hostile texts"
+    from verifiers.code import sandbox as code
 
-
-def check_parts(config: Config) -> dict[str, SourceVerifier]:
-    """Refuse what the config needs and this machine does not have, before a model is loaded.
-
-    Returns:
-        The verifier of each source, with its pass mark, as `verifiers_of`.
-
-    Raises:
-        UserError and the verifiers' own errors.
-    """
-    from rlvr.policy import check_location
-
-    check_location(config.model)
-    asked = {
-        source: replace(verifier, pass_mark=float(getattr(loaded(config, verifier), "pass_mark", 1.0)))
-        for source, verifier in verifiers_of(config).items()
-    }
-    if config.train.steps:
-        for term in config.train.rewards:
-            close_verifier(verifiers.load(term.verifier, **(config.marks_option | term.verifier_options)))
-    check_sandbox(config)
-    check_engine(config.sampling, training=config.train.steps > 0)
-    if config.resume not in ("auto", "never") and processes().is_main_process:
-        from rlvr.training import checkpoints
-
-        checkpoints.given(Path(config.resume))
-    if config.train.steps and config.train.hooks:
-        from rlvr.training.metrics_log import hook_classes
-
-        hook_classes(config.train.hooks)
-    if config.train.steps and config.train.trl:
-        from rlvr.training import arguments
-
-        arguments.check(config.train)
-        arguments.trackers(config.train.trl.get("report_to"))
-    return asked
+    levels = [code.level() if level == "auto" else level for level in wanted]
+    return "weak" if "weak" in levels else next(iter(levels), None)
 
 
 def loaded(config: Config, asked: SourceVerifier) -> Verifier:
@@ -200,38 +96,6 @@ def close_verifier(verifier: Verifier) -> None:
     """A verifier that was loaded to look at it."""
     if close := getattr(verifier, "close", None):
         close()
-
-
-def check_engine(sampling: SamplingConfig, training: bool) -> None:
-    """Raises UserError where the engine that was asked for cannot sample with these settings."""
-    if sampling.engine == "vllm" and (why := vllm_engine.unusable(sampling)):
-        raise UserError(f"sampling.engine: {why}, or sampling.engine=transformers")
-    if sampling.vllm.tensor_parallel_size > 1:
-        from rlvr.policy import device
-
-        if takes_vllm(sampling, device().type):
-            vllm_engine.check_parallel(sampling, training)
-
-
-def check_sandbox(config: Config) -> None:
-    """Refuse to run untrusted programs below isolation level `standard`, unless the config allows it."""
-    if sandbox_level(config) == "weak" and not config.sandbox.allow_weak:
-        raise UserError(
-            "the code verifier's sandbox is at level `weak`, on this machine or by verifier_options.level "
-            "(`rlvr check` shows the layers). Set sandbox.allow_weak=true to run untrusted programs anyway."
-        )
-
-
-def sandbox_level(config: Config) -> str | None:
-    """The lowest isolation level of untrusted programs, as configured or as this machine has it; None if none are
-    run."""
-    wanted = {str(v.options.get("level", "auto")) for v in verifiers_of(config).values() if runs_programs(v)}
-    if not wanted:
-        return None
-    from verifiers.code import sandbox as code
-
-    levels = [code.level() if level == "auto" else level for level in wanted]
-    return "weak" if "weak" in levels else next(iter(levels), None)
 
 
 def runs_programs(verifier: SourceVerifier) -> bool:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlvr import machine, preflight, prompts
-from rlvr import problems as sources
+from rlvr import machine, outlook, preflight
 from rlvr.config import Config
-from rlvr.errors import UserError
 from rlvr.evaluation import Evaluator, copy_own, pass_rates, rescored
-from rlvr.evidence import Evidence
 from rlvr.launch.processes import locked, main_process_only, processes
+from rlvr.preflight import cost
 from rlvr.problems import Problems
-from rlvr.run import Run, check_folder, open_run, refuse_foreign
-from rlvr.source_verifiers import SourceVerifier
+from rlvr.run import Run, open_run, refuse_foreign
 from rlvr.terminal import Terminal
 from rlvr.text import points
-from verifiers import Problem
 from verifiers.pool import VerifierPools
 
 if TYPE_CHECKING:
@@ -39,11 +33,14 @@ def run(
         sibling: a finished run with the same evaluation of the base; its rows are copied.
     """
     with (
-        prepare(config, terminal, base) as (problems, evaluator),
+        prepare(config, terminal, folder, base) as (problems, evaluator),
         begin(config, folder, terminal, base) as run,
     ):
         if sibling:
             take_base(sibling, run, terminal)
+        if not run.rollouts("base").exists():
+            for line in cost.estimate(config, problems, evaluator, brief=True):
+                terminal.say(line)
         evaluate(config, config.model, "base", problems, evaluator, run)
         train(config, problems, evaluator, run)
         evaluate(config, str(run.model), "tuned", problems, evaluator, run)
@@ -53,44 +50,13 @@ def run(
 
 
 def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> None:
-    """`run` up to loading the model: shows what was found, and raises what `run` would raise.
-
-    In addition, the verifier judges the data's own answers (references, or the programs that rows carry): it should
-    accept each for its own problem, and refuse another problem's and programs that are wrong on purpose.
-    """
-    terminal.show("keys and values are valid")
-    begun = check_folder(config, folder)
-    with prepare(config, terminal, base) as (problems, evaluator):
-        terminal.show(f"model {config.model}: to be loaded")
-        terminal.show(
-            f"problems: {len(problems.train)} to train on, {len(problems.heldout)} held out, none of them in both"
-        )
-        for probe, probed in problems.probes.items():
-            terminal.show(f"probe {probe}: {len(probed)} problems")
-        probes = chain.from_iterable(problems.probes.values())
-        every = [*problems.heldout, *problems.train, *probes]
-        for source, verifier in evaluator.verifiers.items():
-            check_source(config, source, verifier, [p for p in every if p.source == source], terminal)
+    """`run` up to the first sample: shows what was found, and raises what `run` would raise."""
+    terminal.show("keys and values are of the right kind")
+    with prepare(config, terminal, folder, base, show=terminal.show) as (problems, evaluator):
+        for line in cost.estimate(config, problems, evaluator):
+            terminal.show(line)
     for warning in machine.warnings(config):
         terminal.show(warning)
-    terminal.show(f"output folder {folder}: {'holds this run, which would continue' if begun else 'free'}")
-
-
-def check_source(
-    config: Config, source: str, verifier: SourceVerifier, problems: Sequence[Problem], terminal: Terminal
-) -> None:
-    """Let the verifier of a source judge the answers that its problems come with.
-
-    Raises:
-        UserError: it accepts too few, or too many of them can never get a verdict.
-    """
-    who = f"verifier {verifier.name}" + (f" on {source}" if source else "")
-    tested = machine.self_test(config, verifier, problems)
-    terminal.show(f"{who}: {tested}")
-    machine.check_references(tested, config.verification.max_unverifiable, source)
-    if conforms := machine.conformance(config, verifier, problems):
-        terminal.show(f"{who}: {conforms}")
-    machine.check_answers(tested, config.verification.min_accepted, source)
 
 
 @contextmanager
@@ -113,30 +79,34 @@ def begin(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
 
 @contextmanager
 def prepare(
-    config: Config, terminal: Terminal, base: Path | None = None, training: bool = True
+    config: Config,
+    terminal: Terminal,
+    folder: Path | None = None,
+    base: Path | None = None,
+    trains: bool = True,
+    show: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[Problems, Evaluator]]:
-    """Problems, evidence and verifiers: all that can be wrong before a model is loaded.
+    """Problems, evidence and verifiers, after every check that can be made before something is sampled.
+
+    Args:
+        folder: of the run; None for an evaluation.
+        show: told what each check saw, in `rlvr check`, which looks closer than a run.
 
     Raises:
         UserError and the verifiers' own errors: the first thing that would stop the run.
     """
-    verifiers = machine.check_parts(config)
-    problems = sources.load_all(config.problems.train, config.problems.heldout, config.problems.probes, base)
-    examined = [*problems.heldout, *chain.from_iterable(problems.probes.values())]
-    evidence = Evidence(config.evidence, problems.train, examined)
-    problems = replace(problems, train=evidence.without_shots(problems.train))
-    if training and not problems.train:
-        raise UserError("problems.train: needed for training, and not given")
-    for note in chain(problems.notes, prompts.prove(config, evidence, problems)):
-        terminal.say(note)
+    state = preflight.Preflight(config, folder, base, trains, terminal.say, thorough=show is not None)
+    preflight.go(state, preflight.CHECKS, show)
     verification = config.verification
     with VerifierPools(
-        {name: (v.name, machine.verifier_options(config, v)) for name, v in verifiers.items()},
+        {name: (v.name, machine.verifier_options(config, v)) for name, v in state.verifiers.items()},
         workers=verification.workers or None,
         deadline=verification.deadline,
         memory_mb=verification.memory_mb,
     ) as pools:
-        yield problems, Evaluator(config, evidence, pools, terminal, verifiers)
+        state.pools = pools
+        preflight.go(state, preflight.GOLDS, show)
+        yield state.problems, Evaluator(config, state.evidence, pools, terminal, state.verifiers)
 
 
 def evaluate(
@@ -167,7 +137,10 @@ def take_base(sibling: Run, run: Run, terminal: Terminal) -> None:
 
 def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> Path:
     """Train from the base to `run.model`, with evaluations on the held-out problems on the way."""
+    import numpy as np
+
     from rlvr import training
+    from rlvr.analysis import default_budget
 
     every, samples = config.train.eval_every, config.train.eval_samples
 
@@ -178,11 +151,12 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) ->
 
     def on_the_way(engine: Sampler, step: int) -> dict[str, float]:
         file = evaluator.evaluate(engine, problems.heldout, run.rollouts(engine.policy.name), samples)
-        return pass_rates(file, min(config.analysis.search_budget, samples))
+        budget = config.analysis.search_budget or default_budget(np.full(1, config.sampling.samples))
+        return pass_rates(file, min(budget, samples))
 
     if not run.model.is_dir():
         if run.rollouts("base").exists():
-            for sentence in preflight.outlook(
+            for sentence in outlook.outlook(
                 run.rollouts("base"), config.train.group_size, config.sampling.max_new_tokens
             ):
                 evaluator.terminal.say(sentence)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rlvr import tokens
+from rlvr import hub, tokens
 from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
 from rlvr.launch.processes import processes
@@ -104,7 +104,7 @@ def check_location(model: str) -> None:
             raise PolicyError(f"model {model}: the folder has no config.json; found {found}")
     elif folder.exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:
         raise PolicyError(
-            f"model {model}: expected a folder with config.json or a Hub name; there is no such folder"
+            f"model {model}: expected a folder with config.json or a Hub name; there is no such folder{hub.hint(model)}"
         )
 
 
@@ -230,6 +230,35 @@ def _loading(what: str, weights: str | None = None) -> Iterator[None]:
         raise PolicyError(f"{what} cannot be loaded: {why}") from error
 
 
+def blueprint(config: Config) -> Policy:
+    """The config's model without its weights: tokenizer, and structure on torch's meta device. Of a Hub name, small
+    files alone are fetched; of a folder, it is known whether it has every weight.
+
+    Raises:
+        PolicyError: as `load_policy`.
+    """
+    where = location(config.model)
+    check_location(where)
+    if Path(where).is_dir():
+        return load_policy(config, "policy", for_training=config.train.steps > 0, weights=False)
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+
+    common: dict[str, Any] = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+    with _loading(f"model {where}:"):
+        _check_config(PretrainedConfig.get_config_dict(where, revision=config.revision)[0])
+    tokenizer = load_tokenizer(config)
+    whole = config.train.steps > 0 and config.train.lora is None and config.dtype == "auto"
+    with _loading(f"model {where}:"), torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(
+            AutoConfig.from_pretrained(where, **common),
+            dtype=resolve_dtype("float32" if whole else config.dtype),
+            trust_remote_code=config.trust_remote_code,
+        )
+    marks = with_further(config.thinking_marks)
+    return Policy("policy", model.eval(), tokenizer, where, revision=config.revision, thinking_marks=marks)
+
+
 MOST_LAYERS = 2_000
 
 
@@ -257,6 +286,24 @@ def device() -> torch.device:
     found = processes().device
     assert found is not None  # None only before a state is initialised
     return found
+
+
+def memory_of(place: torch.device) -> tuple[int, int]:
+    """Bytes of memory of a device, and how many of them are free; (0, 0) where it does not say."""
+    import torch
+
+    if place.type == "cuda":
+        free, total = torch.cuda.mem_get_info(place)
+        return total, free
+    facts = Path("/proc/meminfo")
+    if place.type != "cpu" or not facts.exists():
+        return 0, 0
+    found = dict(line.split(":") for line in facts.read_text().splitlines())
+    total, free = (int(found[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.exists() and (most := limit.read_text().strip()).isdecimal() and int(most) < total:
+        total = int(most)
+    return total, min(total, free)
 
 
 def resolve_dtype(name: str) -> torch.dtype:

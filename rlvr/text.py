@@ -8,7 +8,7 @@ from typing import Any
 
 from verifiers.visible import visible
 
-__all__ = ["cell", "is_step", "line", "number", "points", "visible"]
+__all__ = ["cell", "is_step", "line", "number", "points", "size", "visible"]
 
 _LINE_ENDS = re.compile(r"[\r\n\t]+")
 
@@ -57,3 +57,12 @@ def _float(value: Any) -> float:
 def is_step(name: str) -> bool:
     """The evaluation is one during training (`step-20`), not a run of its own."""
     return re.search(r"step-\d+$", name) is not None
+
+
+def size(count: float) -> str:
+    """Bytes for people.
+
+    >>> size(4_100_000), size(23_500_000_000)
+    ('4.1 MB', '23.5 GB')
+    """
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

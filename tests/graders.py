@@ -31,6 +31,13 @@ def fails(problem: Problem, response: str) -> float:
     raise LookupError("no such table")
 
 
+def fails_later(problem: Problem, response: str) -> float:
+    """On what a policy writes."""
+    if response.lstrip("-").isdigit():  # a reference, the problem's own or another's
+        return float(response == str(problem.reference))
+    raise LookupError("no such table")
+
+
 def fails_in_one(problem: Problem, response: str) -> float:
     """In the second of several processes."""
     if os.environ.get("RANK") == "1":

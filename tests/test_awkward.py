@@ -97,6 +97,9 @@ class Mute:
 
 def test_all_verdicts_none(tmp_path, capsys):
     mute = [f"verifier={__name__}:Mute", "verifier_options={}"]
+    assert main(command("run", tmp_path / "run", *mute)) == 2
+    assert "100%) can be equalled by no answer" in capsys.readouterr().err
+    mute += ["verification.max_unverifiable=1"]
     assert main(command("run", tmp_path / "run", *mute)) == 3  # by default it does not train on noise
     said = capsys.readouterr().err
     assert "could not be judged" in said and "⟨001B⟩[2Jno idea" in said and "\x1b" not in said

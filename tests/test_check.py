@@ -7,7 +7,7 @@ import pytest
 
 from rlvr.cli import main
 from rlvr.errors import UserError
-from rlvr.machine import check_answers
+from rlvr.preflight.golds import check_answers
 from rlvr.problems import load
 from tests.conftest import quickstart_config
 from verifiers import Problem, Verdict

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from rlvr import preflight
 from rlvr.cli import main
+from rlvr.preflight import training
 from rlvr.run import read_metrics
 from tests.training.test_resume import result, wait_for
 
@@ -55,14 +57,24 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_disk_too_small_for_the_next_checkpoint(trained, disk, capsys):
+def test_a_disk_too_small_for_the_next_checkpoint(trained, disk, capsys, monkeypatch):
     words = command(disk / "run", verb="train")
     checkpoint = trained / "checkpoints" / "checkpoint-4"
-    remount(disk, f"size={16 * sum(p.stat().st_size for p in checkpoint.iterdir()) // 10}")
+    size = f"size={16 * sum(p.stat().st_size for p in checkpoint.iterdir()) // 10}"
+    remount(disk, size)
+    assert main(words) == 2  # seen before anything is sampled
+    assert "3 checkpoints of" in (said := capsys.readouterr().err) and "are free there" in said
+    assert not (disk / "run").exists()
+    remount(disk, "size=200m")
+    monkeypatch.setattr(
+        training, "disk", lambda state: remount(disk, size) or iter(())
+    )  # it fills after the check
+    monkeypatch.setattr(preflight, "CHECKS", (*preflight.CHECKS[:-1], training.disk))
     assert main(words) == 3
     said = capsys.readouterr().err
     assert "no space left for checkpoint-2" in said and "MB are free" in said and "free some space" in said
     assert [p.name for p in (disk / "run" / "checkpoints").glob("checkpoint-*")] == ["checkpoint-1"]
+    monkeypatch.undo()
     remount(disk, "size=200m")
     assert main(words) == 0
     assert result(disk / "run") == result(trained)

@@ -124,14 +124,22 @@ def test_further_terms_are_trained_on_and_logged_and_stand_apart_from_the_score(
 def test_a_fault_of_ones_own_code_stops_the_run_at_the_first(folder: Path):
     words = ["run", "../configs/mine.yaml", "--output", "failed", *SHORT, "verifier_options={}"]
     done = rlvr(folder, *words, "verifier=./graders.py:fails")
+    assert done.returncode == 2 and "rlvr: verifier 'fails' failed on problem" in done.stderr
+    failed = folder / "elsewhere" / "failed"
+    assert not failed.exists()  # the data's own answers are judged before any sample
+    words += ["verifier=./graders.py:fails_later", "verification.min_accepted=0"]
+    done = rlvr(folder, *words)
+    assert done.returncode == 2 and "rlvr: verifier 'fails_later' failed on problem" in done.stderr
+    assert not list(failed.glob("rollouts/*"))  # so are the samples of the trial behind the estimate
+    done = rlvr(folder, "train", *words[1:])
     assert done.returncode == 3
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("rlvr: verifier 'fails' failed on problem")
+    assert last.startswith("rlvr: verifier 'fails_later' failed on problem")
     assert re.search(
-        r"LookupError: no such table \(.*/graders\.py, line \d+, in fails: raise LookupError", last
+        r"LookupError: no such table \(.*/graders\.py, line \d+, in fails_later: raise LookupError", last
     )
     assert "the same command continues" in last and "Traceback" not in done.stderr
-    assert rollouts.count(folder / "elsewhere" / "failed" / "rollouts" / "base.jsonl") == 0
+    assert not list(failed.glob("rollouts/*"))
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def test_one_bad_reference_says_nothing_yet():
 
 
 class Broken:
-    """A verifier whose service is down while a file is there."""
+    """A verifier whose service is down while a file is there: for what is written, or for references as well."""
 
     name, answer_format = "broken", "text"
 
@@ -44,7 +44,7 @@ class Broken:
     def verify(self, problem, trace, answer):
         from pathlib import Path
 
-        if Path(self.mark).exists():
+        if Path(self.mark).exists() and (self.mark.endswith("all") or answer != problem.reference):
             return Verdict(None, "error", detail="the service does not answer")
         return Verdict(float("1" in trace), "correct" if "1" in trace else "incorrect")
 
@@ -69,6 +69,14 @@ def test_an_evaluation_stops_and_goes_on_with_the_verifier_mended(tmp_path, caps
     (tmp_path / "down").unlink()
     assert main(words(tmp_path)) == 0
     assert all(row.score is not None for row in rollouts.read(tmp_path / "run" / "rollouts" / "base.jsonl"))
+
+
+def test_a_service_that_is_down_at_the_start_stops_the_run_before_it_samples(tmp_path, capsys):
+    (tmp_path / "all").touch()
+    assert main(words(tmp_path, f"verifier_options={{mark: {tmp_path / 'all'}}}")) == 2
+    assert "own 200 references could not be judged, first that of" in (said := capsys.readouterr().err)
+    assert "error the service does not answer; verification.max_unjudged allows 50%" in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_stops_before_it_learns_from_noise(tmp_path, capsys):

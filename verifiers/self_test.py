@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verifiers.judging import judge
-from verifiers.pool import VerifierPool
+from verifiers.pool import VerifierPool, VerifierPools
 from verifiers.types import Problem, Verdict, Verifier
 
 FIRST_SHOWN = 5
 """Problems of each fault that are named."""
+STAND_IN = {True: "\\boxed{0}", False: "0"}
+"""The response to a problem whose reference cannot be written as an answer, by whether answers are in boxes."""
 PROGRAMS = 500
 """Problems of a set of programs that are tried, spread evenly; of any other set all are."""
 
@@ -36,6 +38,8 @@ class SelfTest:
     """Responses that are wrong on purpose."""
     own_refused: list[tuple[str, str]] = field(default_factory=list)
     """(id, status and detail of the verdict)"""
+    unjudged: list[tuple[str, str]] = field(default_factory=list)
+    """Of those, the ones that got no verdict at all: (id, status and detail)"""
     neighbours_accepted: list[tuple[str, str]] = field(default_factory=list)
     """(id, id of the neighbour whose answer was accepted)"""
     wrong_accepted: list[tuple[str, str]] = field(default_factory=list)
@@ -70,7 +74,7 @@ class SelfTest:
     @property
     def _judged(self) -> int:
         """Problems that something was judged on."""
-        return self.problems if self.wrong else self.tested
+        return self.problems if self.wrong or self.gold == "reference" else self.tested
 
     @property
     def share_wrong_accepted(self) -> float:
@@ -125,7 +129,7 @@ def _named(faults: Iterable[tuple[str, str]]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A response that is judged: whose answer it is, or how it is wrong."""
+    """A response that is judged: whose answer it is, or how it is wrong; neither, where it stands in for an answer."""
 
     problem: Problem
     response: str
@@ -134,29 +138,35 @@ class _Trial:
 
 
 def self_test(
-    problems: Sequence[Problem], verifier: str | Verifier, options: Mapping[str, Any] | None = None
+    problems: Sequence[Problem],
+    verifier: str | Verifier,
+    options: Mapping[str, Any] | None = None,
+    pool: VerifierPool | VerifierPools | None = None,
 ) -> SelfTest:
     """Judge every problem's own answer as a response to it and to a problem before it, and what is wrong on purpose.
 
-    With a name (and `options`) a pool judges, with a verifier this process. Only `answer_score` counts, whatever
-    else the verifier asks of a response (a trace). The response that states a problem's own answer is
-    `verifier.as_response(problem)` if there is such a method, else the reference, in a box if that is its format;
-    `verifier.wrong_responses(problem)`, if there is such a method, gives what must be refused: name → response.
+    With a name (and `options`) a pool judges (`pool`, or one of its own), with a verifier this process. Only
+    `answer_score` counts, whatever else the verifier asks of a response (a trace). The response that states a
+    problem's own answer is `verifier.as_response(problem)` if there is such a method, else the reference, in a box if
+    that is its format; `verifier.wrong_responses(problem)`, if there is such a method, gives what must be refused:
+    name → response.
     """
     instance = verifier if not isinstance(verifier, str) else _load(verifier, options)
-    chosen = _spread(problems, PROGRAMS) if instance.answer_format == "code" else problems
+    chosen = spread(problems, PROGRAMS) if instance.answer_format == "code" else problems
     result = SelfTest(problems=len(chosen), of=len(problems), gold=getattr(instance, "gold", "reference"))
     trials = list(_trials(result, chosen, instance))
     items = [(trial.problem, trial.response) for trial in trials]
-    if isinstance(verifier, str):
-        with VerifierPool(verifier, options) as pool:
-            verdicts = pool.score(items)
+    if pool is not None:
+        verdicts = pool.score(items)
+    elif isinstance(verifier, str):
+        with VerifierPool(verifier, options) as own_pool:
+            verdicts = own_pool.score(items)
     else:
         verdicts = [judge(instance, problem, response) for problem, response in items]
     hopeless: dict[str, str] = {}
     for trial, verdict in zip(trials, verdicts, strict=True):
         if verdict.status == "unverifiable":
-            if trial.origin is trial.problem or trial.wrong:
+            if trial.origin is None or trial.origin is trial.problem:
                 hopeless.setdefault(trial.problem.id, verdict.detail)
         else:
             _enter(result, trial, verdict)
@@ -167,7 +177,8 @@ def self_test(
     return result
 
 
-def _spread(problems: Sequence[Problem], most: int) -> Sequence[Problem]:
+def spread(problems: Sequence[Problem], most: int) -> Sequence[Problem]:
+    """At most `most` of the problems, spread evenly."""
     if len(problems) <= most:
         return problems
     return [problems[i * len(problems) // most] for i in range(most)]
@@ -183,6 +194,8 @@ def _trials(result: SelfTest, problems: Sequence[Problem], verifier: Verifier) -
             yield _Trial(problem, response, wrong=name)
         own = responses[i]
         if own is None:
+            if result.gold == "reference":  # whether any answer could have a verdict, a stand-in shows
+                yield _Trial(problem, STAND_IN[verifier.answer_format == "boxed"])
             continue
         yield _Trial(problem, own, problem)
         for j in range(i + 1, min(i + 10, len(problems))):
@@ -204,6 +217,8 @@ def _enter(result: SelfTest, trial: _Trial, verdict: Verdict) -> None:
         result.own_accepted += accepted
         if not accepted:
             result.own_refused.append((id_, f"{verdict.status} {verdict.detail}".strip()))
+            if verdict.score is None:
+                result.unjudged.append(result.own_refused[-1])
     elif trial.origin is not None:
         result.neighbours += 1
         result.neighbours_refused += not accepted

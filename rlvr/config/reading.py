@@ -110,7 +110,20 @@ MAX_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads `1e-5` as text (it requires `1.0e-5`); this reads the number, as YAML 1.2 does."""
+    """YAML 1.1 reads `1e-5` as text (it requires `1.0e-5`); this reads the number, as YAML 1.2 does. And of a key that
+    is given twice, YAML's own loader keeps the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise yaml.YAMLError(
+                        f"line {line}: {key.value} is given twice, first in line {seen[key.value]}"
+                    )
+                seen[key.value] = line
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

@@ -71,7 +71,7 @@ class SamplingConfig(Section):
     max_new_tokens: int = Field(
         default=512, ge=1, description="token limit of a completion; one that reaches it is truncated"
     )
-    stop: list[str] = Field(
+    stop: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list,
         description="strings that end a completion, special tokens among them, besides end-of-text and what ends a "
         "turn in the chat template",
@@ -105,22 +105,23 @@ class VerificationConfig(Section):
         ge=0,
         le=1,
         description="largest tolerated share of problems that never get a verdict: no answer can equal the reference "
-        "(a proof, a sentence), or the tests cannot be used; above it `rlvr check` refuses the data",
+        "(a proof, a sentence), or the tests cannot be used; above it the data are refused",
     )
     min_accepted: float = Field(
         default=0.9,
         ge=0,
         le=1,
         description="least share of the data's own answers (references, solutions of code problems) that the verifier "
-        "must accept; below it `rlvr check` refuses the config",
+        "must accept; below it the config is refused (a verifier of your own: by `rlvr check` alone)",
     )
 
 
 class AnalysisConfig(Section):
-    search_budget: int = Field(
-        default=16,
+    search_budget: int | None = Field(
+        default=None,
         ge=1,
-        description="K: a gain that K samples of the base also reach counts as search compression",
+        description="K: a gain that K samples of the base also reach counts as search compression; unset: a sixteenth "
+        "of the base's samples, at least 4, and never more than there are",
     )
     replicates: int = Field(
         default=2000, ge=100, description="cluster-bootstrap replicates for the intervals"
@@ -193,7 +194,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _coherent(self) -> Config:
-        if self.analysis.search_budget > self.sampling.samples:
+        if (self.analysis.search_budget or 0) > self.sampling.samples:
             raise ValueError(
                 f"analysis.search_budget ({self.analysis.search_budget}) is above sampling.samples "
                 f"({self.sampling.samples}); pass@K needs at least K samples, 2 K for its variance"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import fields
+from enum import EnumMeta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import torch
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from accelerate.utils import LoggerType
 from peft import LoraConfig
+from pydantic import TypeAdapter, ValidationError
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import LOSS_TYPES, Config, ConfigError, TrainConfig
@@ -236,9 +240,63 @@ def refusal(key: str) -> str | None:
     return ("the loop does not read it" if key in known else "TRL's GRPOConfig has no such field") + hint
 
 
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("beta", "epsilon", "epsilon_high", "delta", "off_policy_mask_threshold"), (0, math.inf)),
+    **dict.fromkeys(
+        ("router_aux_loss_coef", "entropy_target", "weight_decay", "max_grad_norm"), (0, math.inf)
+    ),
+    **dict.fromkeys(
+        ("warmup_steps", "save_total_limit", "adam_epsilon", "entropy_coef_delta"), (0, math.inf)
+    ),
+    **dict.fromkeys(("num_iterations", "ref_model_sync_steps", "ddp_bucket_cap_mb"), (1, math.inf)),
+    **dict.fromkeys(("top_entropy_quantile", "ref_model_mixup_alpha"), (0, 1)),
+    **dict.fromkeys(("adam_beta1", "adam_beta2"), (0, 1 - 1e-9)),
+    **dict.fromkeys(("sapo_temperature_neg", "sapo_temperature_pos"), (1e-9, math.inf)),
+    **dict.fromkeys(("vespo_k_pos", "vespo_k_neg", "vespo_lambda_pos", "vespo_lambda_neg"), (0, math.inf)),
+    **dict.fromkeys(
+        ("vllm_importance_sampling_clip_max", "vllm_importance_sampling_clip_min"), (0, math.inf)
+    ),
+    **dict.fromkeys(("entropy_coef", "entropy_coef_min", "entropy_coef_max"), (-math.inf, math.inf)),
+}
+"""Least and greatest value of each number that the loop reads; GRPOConfig itself takes any."""
+
+
+@cache
+def hints() -> dict[str, Any]:
+    """The type of each field of GRPOConfig."""
+    return get_type_hints(GRPOConfig)
+
+
+def typed(key: str, value: Any) -> Any:
+    """The value of `train.trl.KEY` as GRPOConfig declares it.
+
+    Raises:
+        ConfigError: it is of another type, out of range, or none of the names that there are.
+    """
+    kinds = get_args(hints()[key]) or (hints()[key],)
+    if names := next((kind for kind in kinds if isinstance(kind, EnumMeta)), None):
+        known = [str(member.value) for member in names]  # type: ignore[attr-defined]
+        if value not in known:
+            near = difflib.get_close_matches(str(value), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+            raise ConfigError(f"train.trl.{key}: found {value!r}; {hint}")
+        return value
+    if key == "scale_rewards":  # GRPOConfig says text, and takes truth values too
+        return value
+    try:
+        found = TypeAdapter(hints()[key]).validate_python(value)
+    except ValidationError as error:
+        raise ConfigError(f"train.trl.{key}: {error.errors()[0]['msg']}; found {value!r}") from None
+    low, high = RANGES.get(key, (-math.inf, math.inf))
+    if isinstance(found, int | float) and not low <= found <= high:
+        expected = f"from {low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
+        raise ConfigError(f"train.trl.{key}: found {value!r}; expected a number {expected}")
+    return found
+
+
 def check_values(train: TrainConfig) -> None:
     """Refuse values that GRPOConfig takes and the loop cannot follow. Raises ConfigError."""
-    trl = DEFAULTS | train.trl
+    trl = DEFAULTS | {key: typed(key, value) for key, value in train.trl.items()}
     if trl["scale_rewards"] not in ("group", "batch", "none", True, False):
         raise ConfigError(
             f"train.trl.scale_rewards: found {trl['scale_rewards']!r}; expected group, batch or none"
@@ -291,11 +349,12 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
     micro = groups_per_micro_step(train, groups, longest_prompt + sampling.max_new_tokens)
     kind = device().type
     cuda = kind == "cuda"
-    asked = {RENAMED.get(key, key): value for key, value in train.trl.items()}
+    asked = {RENAMED.get(key, key): typed(key, value) for key, value in train.trl.items()}
     bf16 = cuda and torch.cuda.is_bf16_supported() and not asked.get("fp16")
     settings: dict[str, Any] = DEFAULTS | {"bf16": bf16} | asked
-    if settings.get("fp16") and not cuda:
-        raise ConfigError("train.trl.fp16: needs a GPU")
+    for key in ("fp16", "bf16"):
+        if settings.get(key) and not cuda:
+            raise ConfigError(f"train.trl.{key}: needs a GPU")
     if settings["loss_type"] == "vespo" and "vllm_importance_sampling_mode" not in train.trl:
         settings["vllm_importance_sampling_mode"] = "token_mask"  # the loss takes one ratio per token
     try:

@@ -151,15 +151,19 @@ def make_accelerator(args: GRPOConfig, run: Run) -> Accelerator:
     ddp = DistributedDataParallelKwargs(
         **{name: value for name, value in options.items() if value is not None}
     )
-    precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
     accelerator = Accelerator(
-        mixed_precision=precision,
+        mixed_precision=precision(args),
         log_with=cast(Any, arguments.trackers(args.report_to) or None),
         project_dir=str(run.folder / "trackers"),
         kwargs_handlers=[ddp],
     )
     configure_deepspeed(accelerator, args.max_grad_norm)
     return accelerator
+
+
+def precision(args: GRPOConfig) -> str:
+    """accelerate's name of the precision of forward passes."""
+    return "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
 
 
 def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Frozen | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from accelerate import Accelerator
 from torch import nn
 from transformers import Trainer, get_scheduler
 from transformers.trainer_pt_utils import get_parameter_names
+from transformers.training_args import OptimizerNames
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.errors import ConfigError
@@ -33,9 +35,12 @@ def optimizer(
         cls, options = Trainer.get_optimizer_cls_and_kwargs(args, model)  # type: ignore[arg-type]
     except (ValueError, ImportError) as error:
         raise ConfigError(f"train.trl.optim: {error}") from error
+    name = OptimizerNames(args.optim).value
+    if args.optim_args and _without_options(args, model) == (cls, options):
+        raise ConfigError(f"train.trl.optim_args: {name} takes none of {args.optim_args!r}")
     if {"params", "model", "optimizer_dict"} & options.keys() or not isinstance(cls, type):
         raise ConfigError(
-            f"train.trl.optim: {args.optim} wraps the model's layers; the loop takes plain optimisers"
+            f"train.trl.optim: {name} wraps the model's layers; the loop takes plain optimisers"
         )
     decayed = set(get_parameter_names(model, [nn.LayerNorm], NO_DECAY))
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
@@ -49,6 +54,13 @@ def optimizer(
     if head and value_learning_rate is not None:
         groups.append({"params": head, "lr": value_learning_rate, "weight_decay": 0.0})
     return cls(groups, **options)
+
+
+def _without_options(args: GRPOConfig, model: nn.Module) -> tuple[Any, dict[str, Any]]:
+    """Optimiser and options as they are without `optim_args`."""
+    plain = copy.copy(args)
+    plain.optim_args = None
+    return Trainer.get_optimizer_cls_and_kwargs(plain, model)  # type: ignore[arg-type]
 
 
 def schedule(of: torch.optim.Optimizer, args: GRPOConfig, steps: int) -> torch.optim.lr_scheduler.LRScheduler:

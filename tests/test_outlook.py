@@ -5,7 +5,7 @@ from math import comb
 import pytest
 
 from rlvr import rollouts
-from rlvr.preflight import outlook
+from rlvr.outlook import outlook
 from rlvr.rollouts import Rollout
 
 

@@ -1,0 +1,83 @@
+"""Checks of the problems, and of the prompts that become of them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+
+from rlvr import problems as sources
+from rlvr.errors import UserError
+from rlvr.evaluation import fitting, prompt_ids
+from rlvr.evidence import Evidence
+from rlvr.preflight.state import Preflight
+from rlvr.prompts import example, prove
+
+
+def problems(state: Preflight) -> Iterator[str]:
+    """Every source can be read, and nothing that is trained on is held out."""
+    config = state.config.problems
+    if state.trains and config.train is None:  # known before the others are read
+        raise UserError("problems.train: needed for training, and not given")
+    state.problems = sources.load_all(config.train, config.heldout, config.probes, state.base)
+    for note in state.problems.notes:
+        state.say(note)
+    return
+    yield
+
+
+def evidence(state: Preflight) -> Iterator[str]:
+    """The worked examples can be drawn, and none of them is held out."""
+    found = state.problems
+    examined = [*found.heldout, *chain.from_iterable(found.probes.values())]
+    state.evidence = Evidence(state.config.evidence, found.train, examined)
+    state.problems = replace(found, train=state.evidence.without_shots(found.train))
+    if state.trains and not state.problems.train:
+        raise UserError("problems.train: no problem is left to train on")
+    yield (
+        f"problems: {len(state.problems.train)} to train on, {len(found.heldout)} held out, none of them in both"
+    )
+    for probe, probed in found.probes.items():
+        yield f"probe {probe}: {len(probed)} problems"
+
+
+def template(state: Preflight) -> Iterator[str]:
+    """The chat template and the tokenizer go with the problems."""
+    for note in prove(state.config, state.evidence, state.problems):
+        state.say(note)
+    return
+    yield
+
+
+def prompts(state: Preflight) -> Iterator[str]:
+    """Every prompt is rendered, and fits the model's context together with a whole completion."""
+    most, policy = state.config.sampling.max_new_tokens, state.policy
+    lengths = [
+        len(ids)
+        for probed in (state.problems.heldout, *state.problems.probes.values())
+        for ids in prompt_ids(policy, state.evidence, probed, most)
+    ]
+    if state.steps:
+        fit, state.longest = fitting(policy, state.evidence, state.problems.train, most)
+        if left_out := len(state.problems.train) - len(fit):
+            yield f"{left_out} of {len(state.problems.train)} training prompts do not fit the context and are left out"
+    yield (
+        f"prompts: {min(lengths)} to {max(lengths)} tokens held out, and up to {most} of a completion"
+        + (f", of {policy.context} that the model reads" if policy.context else "")
+    )
+    if state.thorough:
+        shown = example(state.config, state.evidence, state.problems.heldout[0])
+        yield f"the prompt of {shown.problem_id}, as the model reads it:"
+        yield textwrap.indent(shown.prompt.text, "  | ", lambda _: True)
+        yield from (f"  {fact}" for fact in shown.facts)
+
+
+def curriculum(state: Preflight) -> Iterator[str]:
+    """The sources can be mixed, and the column that orders their problems is there."""
+    if state.steps:
+        from rlvr.training.source_mix import SourceMix
+
+        SourceMix.of(state.config, state.problems.train, lambda: 0)
+    return
+    yield

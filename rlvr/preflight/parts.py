@@ -1,0 +1,113 @@
+"""Checks of what a config names: folder, model, verifier, engine. No data, no model is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import verifiers
+from rlvr import hub, machine
+from rlvr.config import Config, SamplingConfig
+from rlvr.errors import UserError
+from rlvr.launch.processes import processes
+from rlvr.policy import check_location
+from rlvr.preflight.state import Preflight
+from rlvr.run import check_folder
+from rlvr.sampling import takes_vllm, vllm_engine
+from rlvr.source_verifiers import verifiers_of
+
+
+def folder(state: Preflight) -> Iterator[str]:
+    """The output folder is free, or holds this run; and can be written to."""
+    if state.folder is None:
+        return
+    state.begun = check_folder(state.config, state.folder)
+    place = existing(state.folder)
+    if not place.is_dir():
+        raise UserError(f"--output {state.folder}: Not a directory: {place}")
+    if not os.access(place, os.W_OK | os.X_OK):
+        readonly = os.statvfs(place).f_flag & os.ST_RDONLY
+        raise UserError(
+            f"--output {state.folder}: {'Read-only file system' if readonly else 'Permission denied'}: {place}"
+        )
+    yield f"output folder {state.folder}: {'holds this run, which would continue' if state.begun else 'free'}"
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest of its parents that is there."""
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+
+
+def model_location(state: Preflight) -> Iterator[str]:
+    """There is such a folder, or such a name on the Hub."""
+    name = state.config.model
+    check_location(name)
+    if state.trains and state.config.revision and (name == "tiny" or Path(name).is_dir()):
+        raise UserError(f"revision: {state.config.revision!r} is of a Hub name, and model {name} is a folder")
+    if (
+        name != "tiny"
+        and not Path(name).is_dir()
+        and (why := hub.missing(name, "model", state.config.revision))
+    ):
+        raise UserError(f"model {name}: no such folder, and {why}{hub.hint(name)}")
+    return
+    yield
+
+
+def verifier(state: Preflight) -> Iterator[str]:
+    """The verifier of each source, and the further terms of the reward, load with their options."""
+    config = state.config
+    state.verifiers = {
+        source: replace(asked, pass_mark=float(getattr(machine.loaded(config, asked), "pass_mark", 1.0)))
+        for source, asked in verifiers_of(config).items()
+    }
+    for term in config.train.rewards if state.steps else ():
+        machine.close_verifier(verifiers.load(term.verifier, **(config.marks_option | term.verifier_options)))
+    return
+    yield
+
+
+def sandbox(state: Preflight) -> Iterator[str]:
+    """Untrusted programs run at isolation level `standard` or above, unless the config allows less."""
+    config = state.config
+    if machine.sandbox_level(config) == "weak" and not config.sandbox.allow_weak:
+        raise UserError(
+            "the code verifier's sandbox is at level `weak`, on this machine or by verifier_options.level "
+            "(`rlvr check` shows the layers). Set sandbox.allow_weak=true to run untrusted programs anyway."
+        )
+    return
+    yield
+
+
+def engine(state: Preflight) -> Iterator[str]:
+    """The engine that is asked for can sample with these settings."""
+    check_engine(state.config.sampling, training=state.steps > 0)
+    return
+    yield
+
+
+def check_engine(sampling: SamplingConfig, training: bool) -> None:
+    """Raises UserError where the engine that was asked for cannot sample with these settings."""
+    if sampling.engine == "vllm" and (why := vllm_engine.unusable(sampling)):
+        raise UserError(f"sampling.engine: {why}, or sampling.engine=transformers")
+    if sampling.vllm.tensor_parallel_size > 1:
+        from rlvr.policy import device
+
+        if takes_vllm(sampling, device().type):
+            vllm_engine.check_parallel(sampling, training)
+
+
+def checkpoint(state: Preflight) -> Iterator[str]:
+    """The checkpoint that `resume` names is whole."""
+    if names_checkpoint(state.config) and processes().is_main_process:
+        from rlvr.training import checkpoints
+
+        checkpoints.given(Path(state.config.resume))
+    return
+    yield
+
+
+def names_checkpoint(config: Config) -> bool:
+    return config.resume not in ("auto", "never")

@@ -1,0 +1,56 @@
+"""What the checks know: the config, and what earlier checks found out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlvr.config import Config
+from rlvr.evidence import Evidence
+from rlvr.policy import Policy
+from rlvr.problems import Problems
+from rlvr.source_verifiers import SourceVerifier
+
+if TYPE_CHECKING:
+    from verifiers.pool import VerifierPools
+
+
+@dataclass
+class Preflight:
+    """Filled from top to bottom; a check may read what stands above its own fields."""
+
+    config: Config
+    folder: Path | None
+    """Of the run; None for an evaluation, which writes a file of its own."""
+    base: Path | None
+    """Folder that the config's relative paths start from."""
+    trains: bool
+    """Training is part of the command; whether there is a step to take, `config.train.steps` says."""
+    say: Callable[[str], None]
+    """Tells a person what is left out, also in a run."""
+    thorough: bool = False
+    """`rlvr check`: also what a run can do without."""
+
+    begun: bool = field(init=False, default=False)
+    """The folder holds this run, which goes on."""
+    verifiers: dict[str, SourceVerifier] = field(init=False, default_factory=dict)
+    """Of each source, with its pass mark."""
+    problems: Problems = field(init=False)
+    evidence: Evidence = field(init=False)
+    policy: Policy = field(init=False)
+    """Tokenizer and structure; its weights are on torch's meta device, which holds none."""
+    longest: int = field(init=False, default=0)
+    """Tokens of the longest training prompt that fits."""
+    arguments: Any = field(init=False, default=None)
+    """TRL's, with the sizes of this run."""
+    bytes_per_weight: float = field(init=False, default=0.0)
+    """What the optimiser keeps for each trained weight."""
+    sizes: Any = field(init=False, default=None)
+    pools: VerifierPools | None = field(init=False, default=None)
+
+    @property
+    def steps(self) -> int:
+        """Training steps that the command would take."""
+        return self.config.train.steps if self.trains else 0
