@@ -124,14 +124,14 @@ def cure_of_equal(train: TrainConfig, line: Line, solved: float, most: tuple[flo
         return f"The control train.reward={train.reward} has nothing left to tell apart"
     if solved > 0.5:
         return "The problems are too easy. Try: harder ones in problems.train, train.curriculum.kind=adaptive"
+    if most[0] > 2 * solved:
+        share = number(100 * most[0])
+        return f"At step {most[1]} {share} % were solved. Try: a lower train.learning_rate, train.trl.max_grad_norm"
     if cut >= SHARE:
         share = number(100 * cut, ".0f")
         return (
             f"The token limit cuts {share} % of them. Try: a higher sampling.max_new_tokens, evidence.shots"
         )
-    if most[0] > solved:
-        share = number(100 * most[0])
-        return f"At step {most[1]} {share} % were solved. Try: a lower train.learning_rate, train.trl.max_grad_norm"
     return (
         "Try: easier problems in problems.train, evidence.shots; or the verifier reads another form of answer than "
         "the policy writes (rollouts/train-*.jsonl)"
