@@ -286,7 +286,7 @@ def test_score_reads_standard_input_and_writes_standard_output():
 
 def test_a_run_without_any_signal_ends_with_the_base(tmp_path):
     words = ["train", "quickstart", "--output", str(tmp_path / "run"), "-q", "train.steps=2", "train.groups_per_step=4",
-             "train.group_size=4", "train.groups_per_micro_step=1", "train.reward=random", "train.random_rate=1e-9",
+             "train.group_size=4", "train.rows_per_micro_step=4", "train.reward=random", "train.random_rate=1e-9",
              "problems.probes={}", "problems.heldout.limit=8"]  # fmt: skip
     assert main(words) == 0
     assert [row["groups/dead"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [4, 4]

@@ -164,7 +164,7 @@ class Verifier:
 def test_a_signal_is_heard_in_the_middle_of_anything(tmp_path, phase):
     """Within 30 s, where the phase alone takes longer."""
     (tmp_path / "patient.py").write_text(PATIENT)
-    many = ["train.group_size=2048", "train.groups_per_step=16", "train.groups_per_micro_step=1"]
+    many = ["train.group_size=2048", "train.groups_per_step=16", "train.rows_per_micro_step=2048"]
     verb, sign, more = {
         "sampling": ("train", tmp_path / "run" / "log.txt", many),
         "verifying": ("train", tmp_path / "judging", ["verifier=patient:Verifier", "verifier_options={}"]),

@@ -94,7 +94,7 @@ def test_the_same_figures(one_and_two):
 
 
 FEW = [
-    "train.steps=8", "train.groups_per_step=4", "train.group_size=4", "train.groups_per_micro_step=1",
+    "train.steps=8", "train.groups_per_step=4", "train.group_size=4", "train.rows_per_micro_step=4",
     "train.eval_every=0", "train.trl.optim=sgd", "train.learning_rate=0.1", "train.trl.max_grad_norm=0",
     "problems.heldout.limit=8", "problems.probes={}", "verification.workers=1", "-q",
 ]  # fmt: skip
@@ -261,7 +261,7 @@ def ranks(words: list[str], *folders: Path) -> list[subprocess.Popen[str]]:
 PHASES = {
     "sampling": (
         "train",
-        ["train.group_size=2048", "train.groups_per_step=16", "train.groups_per_micro_step=1"],
+        ["train.group_size=2048", "train.groups_per_step=16", "train.rows_per_micro_step=2048"],
     ),
     "verifying": ("train", ["verifier=patient:Verifier", "verifier_options={}"]),
     "evaluation": ("run", ["sampling.samples=20000"]),

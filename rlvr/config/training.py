@@ -180,8 +180,11 @@ class TrainConfig(Section):
     steps: int = Field(default=100, ge=0, description="optimiser steps; each samples new problems")
     groups_per_step: int = Field(default=8, ge=1, description="problems per step, over all processes")
     group_size: int = Field(default=8, ge=2, description="samples per problem and step (G)")
-    groups_per_micro_step: int = Field(
-        default=0, ge=0, description="groups per forward and backward pass; 0 derives it"
+    rows_per_micro_step: int = Field(
+        default=0,
+        ge=0,
+        description="samples per forward and backward pass: whole groups, or fewer than group_size, and each part of a "
+        "group reads its prompt anew; 0: what fits into memory, found by trial",
     )
     eval_every: int = Field(
         default=0, ge=0, description="steps between evaluations on the held-out problems; 0: none"

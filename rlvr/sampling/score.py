@@ -71,7 +71,7 @@ def logprobs(
     if not shares:
         longest += max((len(prompts[row.prompt]) for row in rows), default=0)
     vocabulary = policy.model.config.get_text_config().vocab_size
-    batch_size = max(8, min(1024, LOGITS // (longest * vocabulary)))
+    batch_size = max(1, min(1024, LOGITS // (longest * vocabulary)))
     totals: list[float] = []
     for start in range(0, len(rows), batch_size):
         signals.check_stop()

@@ -52,7 +52,7 @@ OWNED: dict[str, str] = {
     "num_train_epochs": "train.steps",
     "learning_rate": "train.learning_rate",
     "num_generations": "train.group_size",
-    "per_device_train_batch_size": "train.groups_per_micro_step",
+    "per_device_train_batch_size": "train.rows_per_micro_step",
     "gradient_accumulation_steps": "train.groups_per_step",
     "generation_batch_size": "train.groups_per_step",
     "steps_per_generation": "train.groups_per_step",
@@ -145,8 +145,8 @@ REFUSED: dict[str, str] = {
     "average_tokens_across_devices": "denominators are always those of the whole step",
     "label_smoothing_factor": "the loss is one of train.trl.loss_type",
     "pad_to_multiple_of": "the packed update pads nothing",
-    "auto_find_batch_size": "train.groups_per_micro_step says how much is read at once",
-    "torch_empty_cache_steps": "train.groups_per_micro_step says how much is read at once",
+    "auto_find_batch_size": "train.rows_per_micro_step says how much is read at once",
+    "torch_empty_cache_steps": "train.rows_per_micro_step says how much is read at once",
     "cast_lm_head_to_fp32": "the packed update computes log-probabilities by its own head, which sums in float32",
     "optim_target_modules": "the loop takes plain optimisers, none that wraps layers",
     "use_liger_kernel": "it replaces the forward that the packed update asks for chosen positions",
@@ -415,14 +415,23 @@ def groups_per_process(groups: int, processes: int) -> int:
 
 
 def groups_per_micro_step(train: TrainConfig, groups: int, tokens_per_row: int) -> int:
-    """Groups of one forward and backward: what the config says, or the most that stay under the token budget."""
-    if train.groups_per_micro_step:
-        if groups % train.groups_per_micro_step:
+    """Groups of a micro-step: what the config says, one where it cuts groups into parts, or the most that stay under
+    the token budget. How many passes it takes is `pass_size`'s to say.
+
+    Raises:
+        ConfigError: the rows that are asked for are no whole groups, or do not divide those of a process.
+    """
+    rows = train.rows_per_micro_step
+    if rows and rows <= train.group_size:
+        return 1
+    if rows:
+        asked, rest = divmod(rows, train.group_size)
+        if rest or groups % asked:
             raise ConfigError(
-                f"train.groups_per_micro_step: {train.groups_per_micro_step} does not divide the "
-                f"{groups} groups of each process"
+                f"train.rows_per_micro_step: found {rows}; expected at most a group ({train.group_size} rows), or as "
+                f"many whole groups as divide the {groups} of each process"
             )
-        return train.groups_per_micro_step
+        return asked
     fitting = [
         n
         for n in range(1, groups + 1)

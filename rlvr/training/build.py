@@ -35,6 +35,7 @@ from rlvr.training.loop import Loop
 from rlvr.training.metrics_log import Hook, MetricsLog
 from rlvr.training.objective import Objective
 from rlvr.training.optimizer import Movement, optimizer, schedule
+from rlvr.training.pass_size import MemoryTrial, size_of_passes
 from rlvr.training.rewards import RewardTerms
 from rlvr.training.sharding import configure_deepspeed, deepspeed_steps, sharded, zero_3
 from rlvr.training.source_mix import SourceMix
@@ -85,8 +86,17 @@ def build(
     objective = Objective.of(args, other_engine=vllm and train.algorithm != "rejection")
     collector = make_collector(config, fit, evaluator, accelerator, current, frozen, run, lambda: loop.done)
     micro = (args.per_device_train_batch_size or 0) // train.group_size
+    memory_trial = MemoryTrial(
+        forward,
+        accelerator.unwrap_model(prepared),
+        own_optimizer,
+        longest,
+        config.sampling.max_new_tokens,
+        train.group_size,
+    )
+    pass_size = size_of_passes(train, micro, memory_trial, accelerator, run.folder, say)
     credit = Credit(
-        train, args, accelerator, prepared, reference, forward, objective, collector.places, micro
+        train, args, accelerator, prepared, reference, forward, objective, collector.places, micro, pass_size
     )
 
     def first_rows(step: int) -> Path:
@@ -102,6 +112,7 @@ def build(
         model=prepared,
         reference=reference,
         forward=forward,
+        pass_size=pass_size,
         collector=collector,
         credit=credit,
         objective=objective,

@@ -18,8 +18,10 @@ from rlvr.training.advantages import advantages
 from rlvr.training.collect import Sampled
 from rlvr.training.current_policy import Frozen
 from rlvr.training.forward import Forward
+from rlvr.training.head import Selected
 from rlvr.training.importance import required
 from rlvr.training.objective import Objective, Totals
+from rlvr.training.pass_size import PassSize
 from rlvr.training.step_batch import MicroStep, StepBatch, TokenGroup, rewards_of
 
 
@@ -39,6 +41,7 @@ class Credit:
     places: range
     """The groups of a step that this process holds."""
     groups_per_micro_step: int
+    pass_size: PassSize
 
     def assign(self, sampled: Sampled) -> StepBatch:
         """Advantages first; then, from the weights that drew the samples, what they are held against in the loss."""
@@ -77,26 +80,36 @@ class Credit:
         without dropout, as they were drawn."""
         self.model.eval()
         several = self.args.num_iterations > 1 and self.config.algorithm != "rejection"
-        for micro in batch.micro_steps():
-            stop_if_asked()
-            prompted = [group.prompted for group in micro.groups]
+        for micro in batch.micro_steps(self.pass_size.rows):
             if several:  # else the update's own are those of the policy that sampled
-                answer, _ = self.forward(self.model, prompted)
-                micro.set("old", answer.logprobs)
+                micro.set("old", self.read(self.model, micro).logprobs)
             if self.reference and self.objective.beta:
                 with self.reference.weights(self.model) as reference:
-                    answer, _ = self.forward(reference, prompted)
-                micro.set("ref", answer.logprobs)
+                    micro.set("ref", self.read(reference, micro).logprobs)
             if self.config.algorithm == "ppo":
                 self.estimate(micro, sampled)
 
+    def read(self, model: Any, micro: MicroStep, logprobs: bool = True) -> Selected:
+        """What a model says of the tokens of a micro-step, a pass after the other."""
+        answers = []
+        for part in micro.passes:
+            stop_if_asked()
+            answers.append(self.forward(model, part.prompted, logprobs)[0])
+        values = [answer.values for answer in answers if answer.values is not None]
+        return Selected(
+            torch.cat([answer.logprobs for answer in answers]),
+            torch.cat([answer.entropies for answer in answers]),
+            torch.cat(values) if values else None,
+        )
+
     def estimate(self, micro: MicroStep, sampled: Sampled) -> None:
         """PPO's values, advantages and returns."""
-        answer, row = self.forward(self.model, [group.prompted for group in micro.groups], logprobs=False)
-        values = required(answer.values, "values")
+        values = required(self.read(self.model, micro, logprobs=False).values, "values")
+        lengths = torch.tensor([n for group in micro.groups for n in group.lengths], device=values.device)
+        row = torch.arange(len(lengths), device=values.device).repeat_interleave(lengths)
         first = micro.numbers[0] // self.config.group_size
         groups = sampled.groups[first : first + len(micro.groups)]
-        rewards = torch.tensor([reward for group in groups for reward in group.rewards], device=row.device)
+        rewards = torch.tensor([reward for group in groups for reward in group.rewards], device=values.device)
         weights, returns = ppo.estimate(self.config.ppo, values, row, rewards)
         for name, flat in (("values", values), ("advantages", weights), ("returns", returns)):
             micro.set(name, flat)

@@ -42,9 +42,10 @@ class FiniteCheck:
         self.skipped_in_a_row = 0
         self.figures: dict[str, float] = {}
         """Of the last step, for its line in metrics.jsonl."""
-        self._clear()
+        self.begin()
 
-    def _clear(self) -> None:
+    def begin(self) -> None:
+        """Forget what was seen of an update: another one begins, or the same one anew."""
         self._drifts: list[torch.Tensor] = []
         self._suspects: list[tuple[torch.Tensor, torch.Tensor, str]] = []
         """(numbers of the samples, which of them are not finite, what), read only once a step: reading waits for
@@ -117,7 +118,7 @@ class FiniteCheck:
                 f"Step {step}: sampler and trainer differ by {mean:.3g} nats per token "
                 f"(train.max_drift is {self.drift_limit:g})"
             )
-        self._clear()
+        self.begin()
         return bad
 
     def _save(self, step: int, faults: Sequence[dict[int, str]]) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,8 +37,9 @@ from rlvr.training.importance import required
 from rlvr.training.metrics_log import MetricsLog, Sums
 from rlvr.training.objective import Objective, Totals, loss
 from rlvr.training.optimizer import Movement, clip, no_gradient
+from rlvr.training.pass_size import PassSize
 from rlvr.training.sharding import deepspeed_steps, gathering
-from rlvr.training.step_batch import MicroStep, StepBatch, used_again
+from rlvr.training.step_batch import MicroStep, Pass, StepBatch, used_again
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Loop:
     reference: Frozen | None
     """Of the KL term."""
     forward: Forward
+    pass_size: PassSize
     collector: Collector
     credit: Credit
     objective: Objective
@@ -86,7 +89,7 @@ class Loop:
                 with signals.free():  # a signal may end the step anywhere in here: nothing of it is kept
                     stop_if_asked()
                     self.batch = self.sample(step) if fresh or self.batch is None else used_again(self.batch)
-                    figures = self.backward(self.batch, fresh)
+                    figures = self.pass_size.fitting(partial(self.backward, self.batch, fresh))
                     norm = clip(self.accelerator, self.model, self.args.max_grad_norm)
                 skip = self.finite.should_skip(step, norm)
                 if self.entropy:
@@ -108,14 +111,14 @@ class Loop:
     def sample(self, step: int) -> StepBatch:
         """Draw the groups of a step, and make a batch of them."""
         sampled = self.collector.sample(step, draw=(step - 1) // self.args.num_iterations)
-        batch = self.credit.assign(sampled)
+        batch = self.pass_size.fitting(lambda: self.credit.assign(sampled))
         self.collector.record(step, sampled, batch)
         return batch
 
     # ------------------------------------------------------------------ the update
 
     def backward(self, batch: StepBatch, fresh: bool) -> dict[str, float]:
-        """The gradient of the step's loss, a micro-step after the other, and what the loss says of itself.
+        """The gradient of the step's loss, a pass after the other, and what the loss says of itself.
 
         A group whose advantages are all zero has no gradient where nothing else in the loss needs it: it is left out of
         the forward pass, and still counts in every denominator.
@@ -125,19 +128,24 @@ class Loop:
         """
         self.model.train()
         self.optimizer.zero_grad()
+        self.finite.begin()
         objective = self.objective
         if self.entropy:
             objective = replace(objective, entropy_coefficient=self.entropy.bonus)
         everything = objective.needs_all_groups or self.router_coefficient or self.config.algorithm == "ppo"
-        at_least_one = deepspeed_steps(self.accelerator)
-        micro_steps = batch.micro_steps() if everything else batch.live_micro_steps(at_least_one)
-        sums = Sums()
-        for micro in micro_steps:
+        rows, at_least_one = self.pass_size.rows, deepspeed_steps(self.accelerator)
+        micro_steps = batch.micro_steps(rows) if everything else batch.live_micro_steps(rows, at_least_one)
+        passes = [(micro, part) for micro in micro_steps for part in micro.passes]
+        sums, entropies = Sums(), None
+        for number, (micro, part) in enumerate(passes, 1):
             stop_if_asked()
-            with self.reducing(last=micro is micro_steps[-1]):
-                answer, row = self.forward(self.model, [group.prompted for group in micro.groups])
-                tokens = micro.tokens(row)
-                threshold = self.threshold(answer.entropies)
+            if part is micro.passes[0]:
+                entropies = self.entropies(micro)
+            with self.reducing(last=number == len(passes)):
+                answer, row = self.forward(self.model, part.prompted)
+                tokens = part.tokens(row)
+                every = answer.entropies if entropies is None else entropies
+                threshold = self.threshold(every)
                 value, metrics = loss(
                     objective,
                     tokens,
@@ -146,19 +154,27 @@ class Loop:
                     batch.totals,
                     micro.counted,
                     threshold,
+                    micro.tokens if threshold is None else (every >= threshold).sum(),
                 )
-                value = value + self.side_losses(answer, micro, batch.totals, sums)
+                value = value + self.side_losses(answer, micro, part, batch.totals, sums)
                 self.accelerator.backward(value)
-            sums.add(loss=(value.detach(), 1 / len(micro_steps)))
-            if not micro.filler:
+            sums.add(loss=(value.detach(), 1 / len(passes)))
+            if not part.filler:
                 sums.add(**metrics)
-            comparable = fresh and self.config.algorithm != "rejection" and not micro.filler
+            comparable = fresh and self.config.algorithm != "rejection" and not part.filler
             self.finite.see(
-                micro.numbers, tokens, answer.logprobs, value, tokens.sampler if comparable else None
+                part.numbers, tokens, answer.logprobs, value, tokens.sampler if comparable else None
             )
-        if not micro_steps:
+        if not passes:
             no_gradient(self.model)
         return {"loss": 0.0} | sums.result()
+
+    @torch.no_grad()
+    def entropies(self, micro: MicroStep) -> torch.Tensor | None:
+        """(N,) of all tokens of a micro-step, where a threshold is taken over more than one pass; None: not needed."""
+        if self.objective.top_entropy_quantile == 1 or len(micro.passes) == 1:
+            return None
+        return torch.cat([self.forward(self.model, part.prompted)[0].entropies for part in micro.passes])
 
     def threshold(self, entropies: torch.Tensor) -> torch.Tensor | None:
         """The least entropy of the tokens that are trained on, over the micro-steps of all processes."""
@@ -167,22 +183,25 @@ class Loop:
         every = torch.tensor(gather_object(entropies.detach().tolist()), device=entropies.device)
         return entropy_threshold(self.objective.top_entropy_quantile, every)
 
-    def side_losses(self, answer: Any, micro: MicroStep, totals: Totals, sums: Sums) -> torch.Tensor | float:
-        """PPO's value loss, and the load balance of a mixture of experts."""
+    def side_losses(
+        self, answer: Any, micro: MicroStep, part: Pass, totals: Totals, sums: Sums
+    ) -> torch.Tensor | float:
+        """PPO's value loss, and the load balance of a mixture of experts, which is one of each pass."""
         value: torch.Tensor | float = 0.0
+        share = 1 / (totals.micro_steps * len(micro.passes))
         if self.config.algorithm == "ppo":
             value_loss = ppo.value_loss(
                 self.config.ppo,
                 required(answer.values, "values"),
-                micro.flat("values"),
-                micro.flat("returns"),
+                part.flat("values"),
+                part.flat("returns"),
                 totals,
             )
-            sums.add(value_loss=(value_loss.detach(), 1 / totals.micro_steps))
+            sums.add(value_loss=(value_loss.detach(), share))
             value = value + self.config.ppo.value_coefficient * value_loss
         if answer.router_loss is not None:
             sums.add(router_loss=(answer.router_loss.detach(), 1))
-            value = value + self.router_coefficient * answer.router_loss / totals.micro_steps
+            value = value + self.router_coefficient * answer.router_loss * share
         return value
 
     def reducing(self, last: bool) -> AbstractContextManager[Any]:

@@ -146,8 +146,9 @@ def loss(
     totals: Totals,
     micro_tokens: int | None = None,
     entropy_threshold: Tensor | None = None,
+    micro_trained: Tensor | int | None = None,
 ) -> tuple[Tensor, dict[str, Pair]]:
-    """The loss of one micro-step, and its metrics.
+    """The loss of one micro-step, or of a pass of it, and its metrics.
 
     Args:
         logp: (N,) log-probabilities of the tokens under the policy, with gradient.
@@ -155,6 +156,8 @@ def loss(
         micro_tokens: policy tokens of this micro-step on this process, groups left out included; None: N. Only
             `bnpo` reads it.
         entropy_threshold: what `entropy.entropy_threshold` gives; needed where `top_entropy_quantile` < 1.
+        micro_trained: tokens of all passes of the micro-step whose entropy is at least that; None: this is the only
+            one. The entropy bonus is a mean over them.
 
     Returns:
         A scalar with gradient, and (sum, count) per metric, detached:
@@ -199,7 +202,8 @@ def loss(
     micro_tokens = len(logp) if micro_tokens is None else micro_tokens
     total = (losses * scale(objective, terms.length, totals, micro_tokens)).sum()
     if objective.entropy_coefficient != 0:
-        bonus = (entropy * trained).sum() / trained.sum().clamp(min=1) / totals.micro_steps
+        number = trained.sum() if micro_trained is None else torch.as_tensor(micro_trained)
+        bonus = (entropy * trained).sum() / number.clamp(min=1) / totals.micro_steps
         total = total - objective.entropy_coefficient * bonus
     return total, {name: (s.detach(), count.detach()) for name, (s, count) in metrics.items()}
 

@@ -6,8 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field, replace
-from itertools import chain, compress, repeat
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import chain, compress, pairwise, repeat
 from typing import Any, cast
 
 import torch
@@ -132,6 +132,16 @@ class TokenGroup:
         """Some advantage is not zero: its log-probabilities have a gradient."""
         return bool(self.advantages.any())
 
+    def part(self, first: int, last: int) -> TokenGroup:
+        """The samples from `first` up to `last`, with the prompt."""
+        tokens = slice(sum(self.lengths[:first]), sum(self.lengths[:last]))
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "prompted"}
+        return replace(
+            self,
+            prompted=Prompted(self.prompted.prompt, self.prompted.samples[first:last]),
+            **{name: None if value is None else value[tokens] for name, value in tensors.items()},
+        )
+
     def per_token(self, values: torch.Tensor) -> torch.Tensor:
         """(G,) → (N,)"""
         lengths = torch.tensor(self.lengths, device=values.device)
@@ -143,16 +153,18 @@ class TokenGroup:
 
 
 @dataclass(slots=True)
-class MicroStep:
-    """The groups of one forward and backward."""
+class Pass:
+    """What one forward and backward reads: whole groups, or some samples of one."""
 
     groups: list[TokenGroup]
     numbers: list[int]
     """Of its samples, within this process's batch."""
-    counted: int
-    """The policy's tokens, those of groups that were left out included."""
     filler: bool = False
     """It has no gradient, and no part in the figures: it is there for the sake of other processes."""
+
+    @property
+    def prompted(self) -> list[Prompted]:
+        return [group.prompted for group in self.groups]
 
     def flat(self, name: str) -> torch.Tensor:
         """(N,) one of the groups' tensors. Raises ValueError where a group has none."""
@@ -172,12 +184,51 @@ class MicroStep:
         old, ref, sampler = map(self.optional, ("old", "ref", "sampler"))
         return Tokens(row, len(self.numbers), self.flat("advantages"), old, ref, sampler)
 
+
+@dataclass(slots=True)
+class MicroStep:
+    """Groups whose gradient is computed in one pass, or in several that memory allows. Nothing in the loss depends on
+    how many: what is taken over a micro-step is taken over its passes."""
+
+    groups: list[TokenGroup]
+    numbers: list[int]
+    """Of its samples, within this process's batch."""
+    counted: int
+    """The policy's tokens, those of groups that were left out included."""
+    passes: list[Pass]
+
+    @property
+    def tokens(self) -> int:
+        """The policy's tokens that its passes read."""
+        return sum(len(group.advantages) for part in self.passes for group in part.groups)
+
     def set(self, name: str, values: torch.Tensor) -> None:
-        """Hand (N,) values to the groups."""
+        """Hand (N,) values to the groups, once every pass has been made; they have no part in those."""
         for group, part in zip(
             self.groups, values.split([len(g.advantages) for g in self.groups]), strict=True
         ):
             setattr(group, name, part.float())
+
+
+def passes(groups: Sequence[TokenGroup], numbers: Sequence[int], rows: int) -> list[Pass]:
+    """Groups in passes of at most so many samples: several groups to a pass, or a group in several parts of about
+    equal size."""
+    if not groups:
+        return []
+    size = len(groups[0].prompted.samples)
+    if rows >= size:
+        per = rows // size
+        return [
+            Pass([*groups[i : i + per]], [*numbers[i * size : (i + per) * size]])
+            for i in range(0, len(groups), per)
+        ]
+    parts = -(-size // rows)
+    ends = [size * n // parts for n in range(parts + 1)]
+    return [
+        Pass([group.part(first, last)], [*numbers[i * size + first : i * size + last]])
+        for i, group in enumerate(groups)
+        for first, last in pairwise(ends)
+    ]
 
 
 @dataclass(slots=True)
@@ -190,46 +241,45 @@ class StepBatch:
     metrics: dict[str, float] = field(default_factory=dict)
     """Of what was drawn, under the names of metrics.jsonl."""
 
-    def micro_steps(self) -> list[MicroStep]:
-        """Every forward and backward, with all of its groups."""
+    def micro_steps(self, rows: int) -> list[MicroStep]:
+        """Every micro-step, with all of its groups, in passes of at most `rows` samples."""
         size, per = len(self.groups[0].prompted.samples), self.groups_per_micro_step
         return [
             MicroStep(
                 groups := self.groups[start : start + per],
-                list(range(start * size, (start + len(groups)) * size)),
+                numbers := list(range(start * size, (start + len(groups)) * size)),
                 sum(len(group.advantages) for group in groups),
+                passes(groups, numbers, rows),
             )
             for start in range(0, len(self.groups), per)
         ]
 
-    def live_micro_steps(self, at_least_one: bool = False) -> list[MicroStep]:
+    def live_micro_steps(self, rows: int, at_least_one: bool = False) -> list[MicroStep]:
         """Those that have a gradient, without the groups that have none (every advantage is zero).
 
-        All processes get as many, since a forward of sharded or wrapped weights is one of them all: where one has
-        nothing left in a micro-step in which another has, it reads one of its own groups, whose gradient is zero.
+        All processes get as many passes, since a forward of sharded or wrapped weights is one of them all: where one
+        has less left of a micro-step than another, it reads a sample of its own, whose advantages are set to zero.
 
         Args:
             at_least_one: also where no process has anything: DeepSpeed's optimiser steps with the backward pass.
         """
-        micro_steps = self.micro_steps()
-        kept = [[group.live for group in micro.groups] for micro in micro_steps]
-        needed = [any(anywhere) for anywhere in zip(*gather_object([[any(k) for k in kept]]), strict=True)]
-        needed[0] = needed[0] or (at_least_one and not any(needed))
-        size = len(self.groups[0].prompted.samples)
-        live = []
-        for micro, keep, is_needed in zip(micro_steps, kept, needed, strict=True):
-            if not is_needed:
-                continue
-            filler = not any(keep)
-            keep = [True, *keep[1:]] if filler else keep
-            groups = list(compress(micro.groups, keep))
-            numbers = [
-                n
-                for n, kept in zip(micro.numbers, (k for k in keep for _ in range(size)), strict=True)
-                if kept
-            ]
-            live.append(MicroStep(groups, numbers, micro.counted, filler))
-        return live
+        micro_steps = self.micro_steps(rows)
+        for micro in micro_steps:
+            size = len(micro.groups[0].prompted.samples)
+            keep = [group.live for group in micro.groups]
+            numbers = compress(micro.numbers, chain.from_iterable(repeat(k, size) for k in keep))
+            micro.passes = passes([*compress(micro.groups, keep)], [*numbers], rows)
+            micro.passes = [part for part in micro.passes if any(group.live for group in part.groups)]
+        counts = gather_object([[len(micro.passes) for micro in micro_steps]])
+        needed = [max(anywhere) for anywhere in zip(*counts, strict=True)]
+        needed[0] = max(needed[0], int(at_least_one and not any(needed)))
+        for micro, count in zip(micro_steps, needed, strict=True):
+            one = micro.groups[0].part(0, 1)
+            filler = Pass(
+                [replace(one, advantages=torch.zeros_like(one.advantages))], micro.numbers[:1], True
+            )
+            micro.passes += [filler] * (count - len(micro.passes))
+        return [micro for micro in micro_steps if micro.passes]
 
     def state(self) -> dict[str, Any]:
         """Plain data and tensors, for a checkpoint between two steps on the batch."""

@@ -301,7 +301,7 @@ def recipe(model: str, shape: Shape) -> Config:
     train = config.train.model_copy(
         update={
             "groups_per_step": shape.groups,
-            "groups_per_micro_step": shape.groups,
+            "rows_per_micro_step": shape.groups * shape.size,
             "group_size": shape.size,
             "trl": {"gradient_checkpointing": False},
         }

@@ -39,7 +39,7 @@ TWICE = "train.trl.num_iterations=2"
 
 VARIANTS = {
     "iterations": [TWICE],
-    "micro-steps": ["train.trl.num_iterations=3", "train.groups_per_micro_step=1"],
+    "micro-steps": ["train.trl.num_iterations=3", "train.rows_per_micro_step=4"],
     "curriculum": ["train.curriculum.kind=adaptive"],
     "refill": ["train.curriculum.kind=adaptive", "train.curriculum.refill=2", TWICE],
     "staged": [
@@ -64,7 +64,7 @@ def words(folder: Path, kills: int, variant: str) -> list[str]:
     """The command, the same every time."""
     return [
         "run", "quickstart", "--output", str(folder / "run"), "-q", f"train.steps={4 + kills}",
-        "train.groups_per_step=4", "train.group_size=4", "train.groups_per_micro_step=2", "train.eval_every=4",
+        "train.groups_per_step=4", "train.group_size=4", "train.rows_per_micro_step=8", "train.eval_every=4",
         "train.eval_samples=4", "train.checkpoint_every=2", "train.learning_rate=1e-3", "sampling.samples=16",
         "sampling.batch_size=32", "analysis.search_budget=8", "analysis.replicates=200",
         "problems.heldout.limit=16", "problems.probes={}", "verification.workers=1", *VARIANTS[variant],

@@ -35,7 +35,7 @@ FIELDS = sorted(field.name for field in fields(GRPOConfig))
 
 def test_sizes_are_derived(tmp_path):
     config = quickstart_config(
-        train=TrainConfig(steps=3, groups_per_step=6, group_size=4, groups_per_micro_step=2)
+        train=TrainConfig(steps=3, groups_per_step=6, group_size=4, rows_per_micro_step=8)
     )
     args = grpo_config(config, tmp_path, longest_prompt=20)
     assert args.per_device_train_batch_size == 8
@@ -140,6 +140,19 @@ def test_the_micro_step_stays_under_the_token_budget():
     assert groups_per_micro_step(train, groups=8, tokens_per_row=1000) == 2
     assert groups_per_micro_step(train, groups=7, tokens_per_row=1000) == 1
     assert groups_per_micro_step(train, groups=4, tokens_per_row=100_000) == 1
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(1, 1), (5, 1), (8, 1), (16, 2), (64, 8)])
+def test_rows_are_whole_groups_or_parts_of_one(rows, groups):
+    train = TrainConfig(group_size=8, rows_per_micro_step=rows)
+    assert groups_per_micro_step(train, groups=8, tokens_per_row=100_000) == groups
+
+
+@pytest.mark.parametrize("rows", [12, 24, 128])
+def test_rows_that_leave_a_rest_are_refused(rows):
+    train = TrainConfig(group_size=8, rows_per_micro_step=rows)
+    with pytest.raises(ConfigError, match=f"rows_per_micro_step: found {rows}; expected at most a group"):
+        groups_per_micro_step(train, groups=8, tokens_per_row=10)
 
 
 def test_groups_are_shared_out_whole():

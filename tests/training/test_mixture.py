@@ -52,23 +52,24 @@ def test_the_routers_loss_is_added(mixture, tmp_path, pool):
         mixture,
         groups_per_step=GROUPS,
         group_size=G,
-        groups_per_micro_step=2,
+        rows_per_micro_step=2 * G,
         trl={"router_aux_loss_coef": 0.1},
     )
     batch = loop.credit.weigh(loop.collector.sample(1, 0))
     for number, group in enumerate(batch.groups):
         group.advantages = group.per_token(torch.linspace(-1, 1, G) if number != DEAD else torch.zeros(G))
     figures = loop.backward(batch, fresh=True)
-    found, parts = gradient_of(loop.plain), batch.micro_steps()
+    found, parts = gradient_of(loop.plain), batch.micro_steps(GROUPS * G)
     assert (loop.forward.kind, len(parts)) == ("split", 2)
     loop.plain.zero_grad()
     routers = []
     for micro in parts:
-        groups = [group.prompted for group in micro.groups]
+        (part,) = micro.passes
+        groups = part.prompted
         logprobs, _ = row_by_row(loop.plain, groups)
         rows = pack(groups, torch.device("cpu"), None).inputs
         routers.append(loop.plain(**rows, output_router_logits=True).aux_loss)
-        policy = -(micro.flat("advantages") * logprobs).sum() / batch.totals.tokens
+        policy = -(part.flat("advantages") * logprobs).sum() / batch.totals.tokens
         (policy + 0.1 * routers[-1] / 2).backward()
     assert distance(found, gradient_of(loop.plain)) < TOLERANCE
     assert 0 < figures["router_loss"] == pytest.approx(torch.stack(routers).mean().item())

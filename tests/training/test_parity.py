@@ -63,7 +63,9 @@ oracle = load_oracle()
 def make(pool, tmp_path_factory):
     """A loop whose update is packed or padded; in a step some completions are truncated, which are left out."""
 
-    def built(layout="packed", micro_steps=1, temperature=1.0, lora=None, limit=LIMIT, **trl: Any) -> Loop:
+    def built(
+        layout="packed", micro_steps=1, rows=0, temperature=1.0, lora=None, limit=LIMIT, **trl: Any
+    ) -> Loop:
         loop = loop_of(
             tmp_path_factory.mktemp("loop"),
             pool,
@@ -71,7 +73,7 @@ def make(pool, tmp_path_factory):
             layout=layout,
             groups_per_step=GROUPS,
             group_size=G,
-            groups_per_micro_step=GROUPS // micro_steps,
+            rows_per_micro_step=rows or ROWS // micro_steps,
             lora=lora,
             trl={"mask_truncated_completions": True} | trl,
         )
@@ -305,9 +307,10 @@ def test_a_group_without_signal_has_a_gradient_of_exactly_zero(make, drawn, layo
     """Where it is read all the same, since another process needs the forward pass."""
     loop = make(layout)
     batch = without_signal(loop, drawn)
-    (micro,) = batch.micro_steps()
-    answer, row = loop.forward(loop.model, prompted(batch))
-    value, _ = loss_of(loop.objective, micro.tokens(row), answer.logprobs, answer.entropies, batch.totals)
+    (micro,) = batch.micro_steps(ROWS)
+    (part,) = micro.passes
+    answer, row = loop.forward(loop.model, part.prompted)
+    value, _ = loss_of(loop.objective, part.tokens(row), answer.logprobs, answer.entropies, batch.totals)
     loop.plain.zero_grad()
     value.backward()
     assert gradient_of(loop.plain).abs().max() == 0
@@ -328,10 +331,11 @@ def test_a_micro_step_without_signal_has_no_forward_pass(make, drawn, loss_type)
 def test_a_group_without_signal_is_left_out_of_its_micro_step(make, drawn):
     loop = make()
     batch = batch_of(loop, drawn)
-    (micro,) = batch.live_micro_steps()
-    assert len(micro.groups) == GROUPS - 1
-    assert micro.numbers == [n for n in range(ROWS) if n // G != DEAD]
-    assert micro.counted == batch.totals.tokens > len(micro.flat("advantages"))
+    (micro,) = batch.live_micro_steps(ROWS)
+    (part,) = micro.passes
+    assert len(part.groups) == GROUPS - 1
+    assert part.numbers == [n for n in range(ROWS) if n // G != DEAD]
+    assert micro.counted == batch.totals.tokens > len(part.flat("advantages"))
 
 
 def test_without_any_signal_every_weight_has_a_gradient_of_zero(make, drawn):

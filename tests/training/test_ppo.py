@@ -235,9 +235,9 @@ def test_the_update_is_the_references(build, layout, lora, evidence):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_estimates_come_from_the_values_of_the_policys_own_tokens(build, layout):
     """What the loop scores a batch with, from values that each row alone has at each of its policy's tokens."""
-    loop = build(layout, groups_per_micro_step=2)
+    loop = build(layout, rows_per_micro_step=2 * G)
     sampled, batch = with_values(loop, evidence=True)
-    assert len(batch.micro_steps()) == 2
+    assert len(batch.micro_steps(GROUPS * G)) == 2
     assert len({sum(group.rewards) for group in sampled.groups}) > 1
     episodes = [episode for group in sampled.groups for episode in group.episodes]
     rewards = [reward for group in sampled.groups for reward in group.rewards]
@@ -275,9 +275,9 @@ def test_the_first_values_are_zero_and_every_group_is_trained_on(build, layout):
 
 
 def test_accumulating_micro_steps_changes_nothing(build):
-    loop = build(groups_per_micro_step=2)
+    loop = build(rows_per_micro_step=2 * G)
     _, batch = moved(loop)
-    assert len(batch.micro_steps()) == 2
+    assert len(batch.micro_steps(GROUPS * G)) == 2
     in_parts = loop.backward(batch, fresh=False), gradient_of(loop.plain)
     batch.groups_per_micro_step = GROUPS
     batch.totals = type(batch.totals)(batch.totals.rows, batch.totals.tokens, 1, 1)

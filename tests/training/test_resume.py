@@ -28,7 +28,7 @@ from rlvr.training.loop import Loop
 
 SHORT = [
     "train.steps=4", "train.groups_per_step=4", "train.group_size=4", "sampling.samples=4",
-    "analysis.search_budget=2", "train.groups_per_micro_step=2", "problems.heldout.limit=8", "problems.probes={}",
+    "analysis.search_budget=2", "train.rows_per_micro_step=8", "problems.heldout.limit=8", "problems.probes={}",
     "verification.workers=1", "train.checkpoint_every=1", "train.trl.save_total_limit=9", "-q",
 ]  # fmt: skip
 LORA = [
