@@ -12,7 +12,7 @@ from rlvr.config import Config
 from rlvr.evidence import Evidence, render
 from rlvr.policy import load_generation, load_tokenizer, turn_end
 from rlvr.problems import Problems
-from rlvr.rendering import EvidenceError, Template, asks_the_clock
+from rlvr.rendering import SYSTEM, EvidenceError, Template, asks_the_clock
 from rlvr.text import line
 from rlvr.tokens import added_tokens, declared_ends, encode, stopping
 from verifiers import Problem
@@ -134,8 +134,8 @@ def _facts(
     yield f"{len(ids)} tokens, the first {names(ids[:1])}, the last {names(ids[-1:])}"
     if config.evidence.template == "chat":
         first = evidence.messages(problem)[0]
-        before = prompt.text.partition(first["content"].strip())[0]
-        if first["role"] != "system" and "system" in before.lower():
+        before = prompt.text.partition(first["content"].strip() or "\0")[0]
+        if first["role"] not in SYSTEM and "system" in before.lower():
             yield f"the template adds a system message of its own: {line(repr(before), 300)}"
     if prompt.opened:
         yield f"it opens a thought with {prompt.opened}: an answer counts once that is closed"

@@ -469,6 +469,8 @@ def test_an_example_shows_the_prompt_in_full_with_its_facts(tmp_path: Path) -> N
     assert "tokens, the first '<|im_start|>'" in facts
     assert "adds a system message of its own: '<|im_start|>system\\nYou are Smol." in facts
     assert "opens a thought with <think>" in facts
+    silent = asked.evidence.model_copy(update={"system": ""})
+    assert "of its own" not in str(prompts.example(asked, Evidence(silent), Problem("h", ASKED, "42")).facts)
     assert "end at '<|endoftext|>', '<|im_end|>', '<|im_start|>'" in facts and "the text 'Q:'" in facts
 
 
