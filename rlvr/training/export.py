@@ -43,9 +43,7 @@ def export(policy: Policy, model: Any, accelerator: Accelerator, folder: Path) -
             shutil.rmtree(partial, ignore_errors=True)
             size = sum(p.numel() * p.element_size() for p in state.values())
             files.require_space(folder.parent, size, "the tuned model")
-            if (
-                policy.turn_end is not None
-            ):  # else whoever generates with it would run past the end of its turn
+            if policy.turn_end is not None:  # else who generates with it would run past the end of a turn
                 plain.generation_config.eos_token_id = policy.stop_ids
             with files.says_when_full(folder.parent, size, "the tuned model"):
                 plain.save_pretrained(partial, state_dict=state)
