@@ -243,7 +243,7 @@ def differences(first: Config, second: Config) -> list[str]:
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The dotted keys in which two nested mappings differ, with both values, shown."""
-    a, b = flat(dict(first)), flat(dict(second))
+    a, b = flat(dict(first), lists=True), flat(dict(second), lists=True)
     keys = [key for key in sorted(a.keys() | b.keys()) if a.get(key) != b.get(key)]
     return [(key, *contrasted(a.get(key), b.get(key))) for key in keys]
 
@@ -261,11 +261,13 @@ def contrasted(a: Any, b: Any) -> tuple[str, str]:
     return f"…{a[cut]!r}…", f"…{b[cut]!r}…"
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested sections as dotted keys."""
+def flat(value: Any, prefix: str = "", lists: bool = False) -> dict[str, Any]:
+    """Nested sections as dotted keys; with `lists`, those in lists of sections too, as `problems.train.0.file`."""
+    if lists and isinstance(value, list | tuple) and value and all(isinstance(v, dict) for v in value):
+        value = dict(enumerate(value))
     if not isinstance(value, dict) or not value:
         return {prefix.removesuffix("."): value}
-    return {k: v for name, inner in value.items() for k, v in flat(inner, f"{prefix}{name}.").items()}
+    return {k: v for name, inner in value.items() for k, v in flat(inner, f"{prefix}{name}.", lists).items()}
 
 
 def versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rlvr import config as configuration
 from rlvr import failures, files, pipeline
-from rlvr.config import Cell, Config, ConfigError
+from rlvr.config import Cell, Config, ConfigError, each
 from rlvr.errors import UserError
 from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.run import Run, check_folder, differences
@@ -109,10 +109,13 @@ def _attempt(part: Part, parts: Sequence[Part], base: Path, terminal: Terminal) 
 
 
 def _sibling(part: Part, parts: Sequence[Part]) -> Run | None:
-    """A finished cell with the same evaluation of the base: everything but training and analysis is equal."""
+    """A finished cell with the same evaluation of the base: everything but training, the training sources' weights and
+    analysis is equal."""
 
     def without_training(config: Config) -> Config:
-        return config.model_copy(update={"train": None, "analysis": None})
+        sources = [source.model_copy(update={"weight": None}) for source in each(config.problems.train)]
+        problems = config.problems.model_copy(update={"train": sources})
+        return config.model_copy(update={"train": None, "analysis": None, "problems": problems})
 
     same = (
         p.run

@@ -6,10 +6,12 @@ import pytest
 import yaml
 
 from rlvr import config as configuration
-from rlvr.config import Config, ConfigError
+from rlvr.config import Cell, Config, ConfigError
 from rlvr.errors import RunError
 from rlvr.problems import ProblemError, load_all
+from rlvr.run import Run, differences, write_config
 from rlvr.source_verifiers import verifiers_of
+from rlvr.sweep import Part, _sibling
 from rlvr.verdict_health import Outcome, UnjudgedMonitor
 from verifiers import Problem
 from verifiers.pool import VerifierPools
@@ -100,6 +102,24 @@ def test_a_source_is_not_called_like_a_term_of_the_reward():
                 "train": {"rewards": [{"verifier": "format", "weight": 0.1}]},
             }
         )
+
+
+def test_a_difference_inside_a_list_is_named_by_its_key():
+    sources = [{"file": "a.jsonl", "weight": 1}, {"file": "b.jsonl", "weight": 1}]
+    other = [sources[0], sources[1] | {"weight": 2}]
+    assert differences(config(sources), config(other)) == ["problems.train.1.weight: 1.0 / 2.0"]
+
+
+def test_cells_of_a_sweep_over_weights_share_the_evaluation_of_the_base(tmp_path):
+    sources = [{"file": "a.jsonl", "weight": 1}, {"file": "b.jsonl", "weight": 1}]
+    parts = []
+    for name, weight in (("one", 1), ("two", 2)):
+        asked = config([sources[0], sources[1] | {"weight": weight}])
+        (tmp_path / name).mkdir()
+        write_config(asked, tmp_path / name / "config.yaml")
+        parts.append(Part(Cell(name, ()), asked, Run(tmp_path / name)))
+    (tmp_path / "one" / "report.html").touch()
+    assert parts[0].state == "finished" and _sibling(parts[1], parts) == parts[0].run
 
 
 # ------------------------------------------------------------------ verifiers

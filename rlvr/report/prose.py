@@ -70,10 +70,10 @@ def _mean_scores(document: Document) -> Iterator[str]:
     """Where the verifier gives partial credit: the mean score beside the share that is solved."""
     if not partial_credit(document):
         return
-    mark = " or ".join(number(mark) for mark in pass_marks(document, "base"))
+    marks = [number(mark) for mark in pass_marks(document, "base")]
+    mark = f"{marks[0]} or more" if len(marks) == 1 else f"at least that of its source ({' or '.join(marks)})"
+    solved = f"solved, in pass@k and all that follows from it, is a score of {mark}."
     policies, c = document["policies"], document["comparison"]
-    several = ", by source," if " or " in mark else ""
-    solved = f"solved, in pass@k and all that follows from it, is a score of {mark}{several} or more."
     before = policies["base"]["mean_score"]
     if not c:
         yield f"The mean score is {span(before)} points; {solved}"

@@ -51,7 +51,7 @@ def of_folders(folders: Sequence[Path]) -> list[RunFiles]:
         UserError: one is not a finished run.
     """
     configs = [_config(Path(folder)) for folder in folders]
-    flattened = [flat(config) for config in configs]
+    flattened = [flat(config, lists=True) for config in configs]
     keys = dict.fromkeys(key for one in flattened for key in one)
     varied = [key for key in keys if key not in NAMED and len({repr(one.get(key)) for one in flattened}) > 1]
     found = []

@@ -42,7 +42,7 @@ def begin(accelerator: Accelerator, config: Config, args: GRPOConfig, run: Run, 
     settings: dict[str, dict[str, Any]] = {tracker: {word: name} for tracker, word in RUN_NAME.items()}
     settings["tensorboard"] = {"purge_step": done + 1}
     accelerator.init_trackers(args.project, init_kwargs=settings)
-    keys = flat(config.model_dump(mode="json"))
+    keys = flat(config.model_dump(mode="json"), lists=True)
     for tracker in accelerator.trackers:
         if tracker.name != "tensorboard":  # which makes a folder of it, one more with each launch
             tracker.store_init_configuration(

@@ -42,7 +42,7 @@ PANELS: tuple[tuple[str, dict[str, str], float], ...] = (
 )
 OF_SOURCES: tuple[tuple[str, dict[str, str], float], ...] = (
     ("train reward by source, points", {"reward/SOURCE": "tuned"}, 100),
-    ("groups with both outcomes by source, %", {"mixed_share/SOURCE": "tuned"}, 100),
+    ("both outcomes by source, %", {"mixed_share/SOURCE": "tuned"}, 100),
 )
 """The same, where the run trained on several sources."""
 WINDOW = 10
