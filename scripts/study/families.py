@@ -48,7 +48,7 @@ VERIFIER = """def half(problem, response):
 """
 CONFIG = """
 model: {model}
-problems: {{train: {{world: train, limit: 40}}, heldout: {{world: heldout, limit: 6}}}}
+problems: {{train: {{file: train.jsonl}}, heldout: {{file: heldout.jsonl}}}}
 evidence: {{template: plain, question: "{{prompt}}"}}
 verifier: ./half.py:half
 verification: {{workers: 1}}
@@ -190,7 +190,12 @@ def command(verb: str, family: str, folder: Path, *more: str) -> dict[str, Any]:
 
 def one(family: str, folder: Path) -> dict[str, Any]:
     """Everything about one family, each part in a process of its own."""
+    from rlvr.worlds import carry
+
     (folder / "half.py").write_text(VERIFIER)
+    for split, limit in (("train", 40), ("heldout", 6)):  # as files: exact values would list every trace
+        rows = [{"prompt": p.prompt, "reference": p.reference} for p in carry.problems(split, limit)]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "run.yaml").write_text(CONFIG.format(model=folder / "model"))
     found: dict[str, Any] = {"family": family}
     built = apart(lambda: build(family, folder / "model") or {}, folder / "built.json")
