@@ -70,6 +70,7 @@ SHAREGPT = [
         np.array([{**m, "content": np.array([m["content"]], dtype=object)} for m in MESSAGES], dtype=object),
         [{**m, "name": None, "tool_calls": None} for m in MESSAGES],
         f"  {json.dumps(MESSAGES, indent=2)}",
+        {key: [m[key] for m in MESSAGES] for key in ("role", "content")},
     ],
 )
 def test_messages_in_every_form_are_the_same_conversation(cell):
@@ -257,6 +258,24 @@ def test_folders_of_shards_and_their_splits(tmp_path):
     refused(from_keys(file=str(tmp_path / "empty"), **KEYS), "the folder", "empty holds no .jsonl")
 
 
+@pytest.mark.parametrize("names", [("a_train.jsonl", "a_test.jsonl"), ("train/0.jsonl", "test/0.jsonl")])
+def test_splits_are_told_from_names_of_files_and_folders(tmp_path, names):
+    for name, rows in zip(names, (ROWS, ROWS[1:2]), strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        jsonl(tmp_path / name, rows)
+    assert prompts(file=str(tmp_path), split="train") == WHOLE
+    assert prompts(file=str(tmp_path), split="test") == WHOLE[1:2]
+    refused(from_keys(file=str(tmp_path), **KEYS), "split is missing", "train, test")
+
+
+def test_a_list_fits_where_it_holds_the_value(tmp_path):
+    tags = (["math"], ["if", "math"], ["if"], "math", [])
+    rows = [{"q": f"Q{n}", "a": n, "dataset": each} for n, each in enumerate(tags)]
+    file = jsonl(tmp_path / "rows.jsonl", rows)
+    assert prompts(file=file, where={"dataset": "math"}) == ["Q0", "Q1", "Q3"]
+    assert prompts(file=file, where={"dataset": ["math", "if"]}) == ["Q0", "Q1", "Q2", "Q3"]
+
+
 def test_a_saved_dictionary_of_sets_needs_its_split(tmp_path):
     whole = datasets.Dataset.from_list(ROWS)
     datasets.DatasetDict({"train": whole, "test": whole.select([1])}).save_to_disk(tmp_path / "saved")
@@ -266,7 +285,12 @@ def test_a_saved_dictionary_of_sets_needs_its_split(tmp_path):
     refused(from_keys(**keys), "problems.train.split is missing", "test, train")
     refused(from_keys(split="dev", **keys), "problems.train.split 'dev'", "test, train")
     whole.save_to_disk(tmp_path / "one")
-    refused(from_keys(file=str(tmp_path / "one"), split="test", **KEYS), "without splits")
+    assert len(load(from_keys(file=str(tmp_path / "one"), split="train", **KEYS))) == 5
+    refused(
+        from_keys(file=str(tmp_path / "one"), split="test", **KEYS),
+        "split 'test' is not there",
+        "one has train",
+    )
     with pytest.raises(ValidationError, match="`split` belongs to a dataset, or a folder"):
         from_keys(file=["a.jsonl", "b.parquet"], split="test")
     for nothing in ([], "", ["a.jsonl", " "]):

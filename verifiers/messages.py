@@ -63,6 +63,10 @@ def _listed(value: Any) -> Sequence[Mapping[str, Any]] | None:
             raise MessagesError("text begins as messages do, and is neither JSON nor a Python literal")
     value = _plain(value)
     if isinstance(value, Mapping) and _is_message(value):
+        lists = {key: list(cells) for key, cells in value.items() if isinstance(cells, list | tuple)}
+        # a list for each key, as Arrow may hold a list of mappings
+        if lists.keys() & {"role", "from"} and len({*map(len, lists.values())}) == 1:
+            return [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
         return [value]
     if not isinstance(value, list | tuple) or not value:
         return None

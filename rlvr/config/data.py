@@ -91,7 +91,7 @@ class SourceConfig(Section):
         "first are named",
     )
     where: dict[str, Any] = Field(
-        default={}, description="keep rows whose column has this value (or any of a list)"
+        default={}, description="keep rows whose column is this value (or one of a list), or a list with it"
     )
     shuffle_seed: int | None = Field(default=None, description="shuffle with this seed before `limit`")
     limit: int | None = Field(default=None, ge=1, description="at most this many problems")

@@ -14,6 +14,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -77,11 +78,8 @@ def _parts(path: Path, split: str | None, where: str) -> list[_Part]:
         }
         return _of_split(kept, split, path, where)
     if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
-        if split is not None:
-            raise ProblemError(
-                f"{where}.split: {path} is one saved data set, without splits; leave `split` out"
-            )
-        return [_Part(path, path.name, _saved)]
+        own = json.loads((path / "state.json").read_bytes()).get("_split") or "train"
+        return _of_split({own: [_Part(path, path.name, _saved)]}, split, path, where)
     return _of_split(_shards(path, where), split, path, where)
 
 
@@ -89,13 +87,17 @@ def _shards(folder: Path, where: str) -> dict[str, list[_Part]]:
     """The files below a folder by split, told from their names as the Hub does it; without such names, one split."""
     from datasets.data_files import get_data_patterns, resolve_pattern
 
-    try:
+    def fitting(pattern: str) -> list[str]:
+        with suppress(FileNotFoundError):  # of a split's patterns some fit nothing
+            return resolve_pattern(pattern, str(folder))
+        return []
+
+    patterns: dict[str, list[str]] = {}
+    with suppress(FileNotFoundError):
         patterns = get_data_patterns(str(folder))
-    except FileNotFoundError:
-        patterns = {}
     splits: dict[str, list[_Part]] = {}
     for split, names in patterns.items():
-        files = {Path(found) for name in names for found in resolve_pattern(name, str(folder))}
+        files = {Path(found) for name in names for found in fitting(name)}
         known = [_file(path, where) for path in sorted(files) if _kind(path)[0] in FILES]
         if known:
             splits[str(split)] = [replace(part, stem=_below(folder, part)) for part in known]

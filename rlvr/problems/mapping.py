@@ -56,7 +56,9 @@ class Mapper:
                 value = value_at(row, column)
             except KeyError:
                 raise self.fault(place, f"no column {column!r}", "it, for `where`", row) from None
-            if value not in (wanted if isinstance(wanted, list) else [wanted]):
+            any_of = wanted if isinstance(wanted, list) else [wanted]
+            held = value if isinstance(value, list) else []
+            if value not in any_of and not any(one in any_of for one in held):
                 return False
         return True
 
