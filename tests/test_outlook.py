@@ -1,5 +1,6 @@
 """What is said of a base evaluation before training begins."""
 
+from dataclasses import replace
 from math import comb
 
 import pytest
@@ -53,3 +54,15 @@ def test_advice_names_the_key_to_turn(tmp_path, rows, advised):
 def test_fewer_samples_than_a_group_say_nothing_of_groups(tmp_path):
     sentences = said(tmp_path, [("correct", True), ("incorrect", True)])
     assert len(sentences) == 1 and "groups" not in sentences[0]
+
+
+def test_what_is_hopeless_in_one_source_is_said_beside_the_mean(tmp_path):
+    half = [("correct", True)] * 4 + [("incorrect", True)] * 4
+    never = [("no_answer", True)] * 8
+    file = tmp_path / "base.jsonl"
+    for source, drawn in (("math", half), ("code", never)):
+        rows = [replace(row(source, s, *one), source=source) for s, one in enumerate(drawn)]
+        rollouts.append(file, rows)
+    sentences = list(outlook(file, group_size=4, max_new_tokens=20))
+    assert sentences[1] == "On math: pass@1 50.0; 97 % of groups of 4 teach"
+    assert sentences[2] == "On code: pass@1 0.0; 0 % of groups of 4 teach; 100 % of samples have no answer"
