@@ -124,8 +124,8 @@ def test_the_same_command_again_does_nothing_over(finished):
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished, capsys):
-    assert main(["run", "quickstart", "--output", str(finished), *SHORT, "train.steps=5"]) == 2
-    assert "train.steps: 4 / 5" in capsys.readouterr().err
+    assert main(["run", "quickstart", "--output", str(finished), *SHORT, "train.learning_rate=0.001"]) == 2
+    assert "train.learning_rate: 0.0003 / 0.001" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
