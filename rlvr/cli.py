@@ -100,13 +100,42 @@ def parser() -> argparse.ArgumentParser:
         verb.set_defaults(verb=name)
 
     evaluate = verbs.add_parser("eval", parents=[common], help="evaluate a model on the held-out problems")
-    evaluate.add_argument("model", help="`tiny`, a folder, or a Hub name")
-    evaluate.add_argument("--config", default="quickstart", help="problems, evidence, sampling and verifier")
+    evaluate.add_argument(
+        "model", help="`tiny`, a folder (a model, an adapter, a checkpoint, a run), or a Hub name"
+    )
+    evaluate.add_argument(
+        "--config",
+        help="problems, evidence, sampling and verifier (default: those of the run that the model lies in, else "
+        "quickstart)",
+    )
     evaluate.add_argument("overrides", nargs="*", default=[], metavar="key=value")
     evaluate.add_argument(
         "--output", type=Path, help="rollout file to write (default: evals/MODEL-CONFIG.jsonl)"
     )
     evaluate.set_defaults(verb="evaluate")
+
+    export = verbs.add_parser(
+        "export",
+        parents=[common],
+        help="a checkpoint or an adapter as a model folder: merged, dequantised, proven",
+        description="Write a checkpoint of a run, or an adapter, as a folder that transformers loads.",
+    )
+    export.add_argument(
+        "source", type=Path, metavar="RUN", help="a run's folder, a checkpoint, or an adapter"
+    )
+    export.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="base_model, dtype, trust_remote_code"
+    )
+    export.add_argument("--step", type=int, metavar="N", help="of the run (default: its last checkpoint)")
+    export.add_argument(
+        "--into", type=Path, metavar="DIR", help="default: RUN/model-step-N, or SOURCE-merged"
+    )
+    export.add_argument(
+        "--adapter-only",
+        action="store_true",
+        help="the adapter alone, as peft loads it, without the run's state",
+    )
+    export.set_defaults(verb="export")
 
     score = verbs.add_parser("score", parents=[common], help="judge responses that another system generated")
     score.add_argument("file", help="JSONL with `response` and `reference`; `-` for standard input")

@@ -11,7 +11,7 @@ from pathlib import Path
 from rlvr import config as configuration
 from rlvr.config import Config, ConfigError
 from rlvr.launch.processes import locked, main_process_only, processes
-from rlvr.run import Run
+from rlvr.run import Run, around
 from rlvr.terminal import Terminal
 from verifiers import add_folder
 
@@ -55,13 +55,19 @@ def evaluate(args: argparse.Namespace) -> int:
     from rlvr import report as reports
     from rlvr.sampling import load_sampler
 
-    file = _source(args.config).file
+    own = around(Path(args.model)) if args.config is None else None
+    file = _source(str(own.folder / "config.yaml") if own else args.config or "quickstart").file
     # training keys do not matter, and must not cause an error (temperature 0 is fine for an evaluation)
     overrides = configuration.single(args.overrides, "eval")
+    if own:
+        overrides = ["base_model=null", "revision=null", *overrides]
     config = configuration.load(file, [f"model={args.model}", "train.steps=0", *overrides])
     terminal = _terminal(args)
+    if own:
+        terminal.say(f"Problems and settings are those of {file}")
     name = re.sub(r"[^\w.-]+", "-", args.model).strip("-")
-    output = args.output or Path("evals") / f"{name}-{file.stem}.jsonl"
+    asked = own.folder.name if own else file.stem
+    output = args.output or Path("evals") / f"{name}-{asked}.jsonl"
     if output.suffix != ".jsonl":  # the report's folder has this name without the suffix
         raise ConfigError(f"--output {output}: expected the name of a rollout file, such as {output}.jsonl")
     folder = output.with_suffix("")
@@ -83,6 +89,20 @@ def evaluate(args: argparse.Namespace) -> int:
                 )
                 terminal.show(result.summary)
                 terminal.show(f"Rollouts: {output}\nReport: {result.html}")
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write a checkpoint or an adapter as a model folder."""
+    from rlvr.training import export as exporting
+
+    terminal = _terminal(args)
+    source = exporting.chosen(args.source, args.step)
+    config = exporting.config_of(source, args.overrides)
+    into = args.into or exporting.default_folder(source, args.adapter_only)
+    terminal.say(f"Exporting {source} to {into}")
+    exporting.export_from_disk(config, into, args.adapter_only)
+    terminal.show(f"{'Adapter' if args.adapter_only else 'Model'}: {into}")
     return 0
 
 

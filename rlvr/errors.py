@@ -9,6 +9,10 @@ class ConfigError(UserError):
     """The configuration cannot be used; the message names the file and the key."""
 
 
+class PolicyError(UserError):
+    """The model cannot be loaded or used; the message names it and what was found."""
+
+
 class RunError(Exception):
     """The run stopped itself before doing damage (a verifier that judges nothing, non-finite updates).
 

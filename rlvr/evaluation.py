@@ -183,6 +183,7 @@ class Evaluator:
         return {
             "policy": policy.name,
             "model": policy.source,
+            "adapter": str(policy.adapter) if policy.adapter else None,
             "revision": config.revision,
             "dtype": str(policy.model.dtype).removeprefix("torch."),
             "n_problems": len(problems),

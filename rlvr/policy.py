@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rlvr import hub, tokens
+from rlvr import adapters, tokens
 from rlvr.config import Config, SamplingConfig
-from rlvr.errors import UserError
+from rlvr.errors import PolicyError
 from rlvr.launch.processes import processes
+from rlvr.model_files import Place, copy_beside, in_words, locate, read_config_json
 from rlvr.rendering import Template, on_day
-from rlvr.worlds.carry import TINY
 from verifiers.extract import MARKS, Marks, with_further
 
 if TYPE_CHECKING:
     import torch
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
-
-
-class PolicyError(UserError):
-    """The model cannot be loaded or used; the message names it and what was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,8 @@ class Policy:
     weights: Literal["disk", "memory"] = "disk"
     """Whether the files at `source` hold these weights, or memory alone does (a policy in training). An engine that
     reads the files must not sample for the latter."""
+    adapter: Path | None = None
+    """The folder of an adapter: `source` is its base, and the weights are those of both."""
     revision: str | None = None
     """Of `source`, where that is a Hub name."""
     trust_remote_code: bool = False
@@ -45,6 +42,13 @@ class Policy:
     turn_end: int | None = None
     """The token that ends a turn in the chat template, where prompts are made with one and the model declares none of
     the tokens that stand there."""
+    own_template: bool = True
+    """Whether the chat template is that of the tokenizer's files, not the config's."""
+
+    @property
+    def place(self) -> Place:
+        """Where its files lie."""
+        return Place(self.source, self.revision, self.adapter)
 
     @property
     def device(self) -> torch.device:
@@ -86,26 +90,11 @@ class Policy:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # type: ignore[arg-type]
 
 
-def location(model: str) -> str:
-    """Where `model` lies: the embedded default for `tiny`, a folder, or a Hub name, unchanged."""
-    return str(TINY) if model == "tiny" else model
-
-
-def check_location(model: str) -> None:
-    """Refuse a model folder that cannot be loaded, before anything heavy is imported.
-
-    Raises:
-        PolicyError: a path that is no model folder.
-    """
-    folder = Path(location(model))
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-            raise PolicyError(f"model {model}: the folder has no config.json; found {found}")
-    elif folder.exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise PolicyError(
-            f"model {model}: expected a folder with config.json or a Hub name; there is no such folder{hub.hint(model)}"
-        )
+def place_of(config: Config, source: str | Path | None = None) -> Place:
+    """Where `source` lies (the config's model where None), with the config's revision and base if it is that."""
+    if source in (None, config.model):
+        return locate(config.model, config.revision, config.base_model)
+    return locate(str(source))
 
 
 def load_policy(
@@ -117,6 +106,10 @@ def load_policy(
 ) -> Policy:
     """Load `source` (the config's model where None) in evaluation mode on the device at hand.
 
+    An adapter is merged into its base in memory, which gives the same distribution and decodes faster; it stays beside
+    a quantised base, and beside one that it shares a matrix with. To go on training an adapter (`train.adapter`), the
+    base is loaded alone.
+
     Args:
         weights: False: the structure alone, for an engine that reads the weights itself.
 
@@ -126,45 +119,59 @@ def load_policy(
     Raises:
         PolicyError: nothing loadable there, no safetensors weights, some of them missing, or no tokenizer.
     """
-    from transformers import AutoModelForCausalLM, PretrainedConfig
-
-    where = location(str(source or config.model))
-    check_location(where)
-    revision = config.revision if source in (None, config.model) else None
-    whole = for_training and config.train.lora is None
+    place = place_of(config, source)
+    whole = for_training and config.train.adapter.kind == "full"
     dtype = "float32" if config.dtype == "auto" and whole else config.dtype
-    common: dict[str, Any] = {"revision": revision, "trust_remote_code": config.trust_remote_code}
-    with _loading(f"model {where}:"):
-        _check_config(PretrainedConfig.get_config_dict(where, revision=revision)[0])
+    read_config_json(place)
     tokenizer = load_tokenizer(config, source)
-    with _loading(f"model {where}:", where):
+    model: Any = _load_model(place, resolve_dtype(dtype), weights, config.trust_remote_code)
+    if place.adapter and weights and (whole or not for_training):
+        adapted = adapters.on_base(model, place.adapter)
+        model = adapted if adapters.stays_beside(adapted) else adapters.merged(adapted)
+        model.requires_grad_(whole)
+    model.eval()
+    return Policy(
+        name,
+        model,
+        tokenizer,
+        place.model,
+        weights="memory" if place.adapter else "disk",
+        adapter=place.adapter,
+        revision=place.revision,
+        trust_remote_code=config.trust_remote_code,
+        thinking_marks=with_further(config.thinking_marks),
+        turn_end=turn_end(config, tokenizer, model.generation_config),
+        own_template=config.evidence.chat_template is None,
+    )
+
+
+def _load_model(place: Place, dtype: torch.dtype, weights: bool, trust_remote_code: bool) -> PreTrainedModel:
+    """A model's own weights, without an adapter, on the device at hand. Raises PolicyError."""
+    from transformers import AutoModelForCausalLM
+
+    where = place.model
+    of = f" (the base of {place.adapter}; base_model=… names another)" if place.adapter else ""
+    with _loading(f"model {where}{of}:", where):
         # safetensors only: a pickle in a model folder would be executed
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             where,
-            dtype=resolve_dtype(dtype),
+            dtype=dtype,
             device_map=None if weights else "meta",
             use_safetensors=True,
             output_loading_info=True,
-            **common,
+            revision=place.revision,
+            trust_remote_code=trust_remote_code,
         )
     model, found = loaded
     if missing := sorted(found["missing_keys"]):  # transformers would only warn, and draw them at random
         raise PolicyError(
             f"model {where}: {len(missing)} of its weights are not in its files, such as {missing[0]}"
         )
-    if weights:
-        model.to(device())  # type: ignore[arg-type]  # (transformers annotates `self` too narrowly)
-    model.eval()
-    return Policy(
-        name,
-        model,
-        tokenizer,
-        where,
-        revision=revision,
-        trust_remote_code=config.trust_remote_code,
-        thinking_marks=with_further(config.thinking_marks),
-        turn_end=turn_end(config, tokenizer, model.generation_config),
-    )
+    if adapters.quantised(model):
+        adapters.keep_exact(model)  # they are on the device already
+    elif weights:
+        model.to(device())
+    return model
 
 
 def load_tokenizer(config: Config, source: str | Path | None = None) -> PreTrainedTokenizerBase:
@@ -175,8 +182,9 @@ def load_tokenizer(config: Config, source: str | Path | None = None) -> PreTrain
     """
     from transformers import AutoTokenizer
 
-    where = location(str(source or config.model))
-    revision = config.revision if source in (None, config.model) else None
+    place = place_of(config, source)
+    own = place.adapter is not None and (place.adapter / "tokenizer_config.json").is_file()
+    where, revision = (str(place.adapter), None) if own else (place.model, place.revision)
     with _loading(f"model {where}: its tokenizer"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             where, padding_side="left", revision=revision, trust_remote_code=config.trust_remote_code
@@ -199,8 +207,8 @@ def load_generation(config: Config) -> GenerationConfig:
     """The generation settings of the config's model, as transformers gives them to it. Raises PolicyError."""
     from transformers import AutoConfig, GenerationConfig
 
-    where = location(config.model)
-    common: dict[str, Any] = {"revision": config.revision}
+    place = place_of(config)
+    where, common = place.model, dict[str, Any](revision=place.revision)
     with _loading(f"model {where}:"):
         try:
             return GenerationConfig.from_pretrained(where, **common)
@@ -226,7 +234,7 @@ def _loading(what: str, weights: str | None = None) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # what it provokes has no common class
-        why = (weights and _torn_weights(weights)) or _in_words(error)
+        why = (weights and _torn_weights(weights)) or in_words(error)
         raise PolicyError(f"{what} cannot be loaded: {why}") from error
 
 
@@ -237,48 +245,48 @@ def blueprint(config: Config) -> Policy:
     Raises:
         PolicyError: as `load_policy`.
     """
-    where = location(config.model)
-    check_location(where)
-    if Path(where).is_dir():
+    place = place_of(config)
+    if Path(place.model).is_dir():
         return load_policy(config, "policy", for_training=config.train.steps > 0, weights=False)
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    common: dict[str, Any] = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
-    with _loading(f"model {where}:"):
-        _check_config(PretrainedConfig.get_config_dict(where, revision=config.revision)[0])
+    common: dict[str, Any] = {"revision": place.revision, "trust_remote_code": config.trust_remote_code}
+    read_config_json(place)
     tokenizer = load_tokenizer(config)
-    whole = config.train.steps > 0 and config.train.lora is None and config.dtype == "auto"
-    with _loading(f"model {where}:"), torch.device("meta"):
+    whole = config.train.steps > 0 and config.train.adapter.kind == "full" and config.dtype == "auto"
+    with _loading(f"model {place.model}:"), torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
-            AutoConfig.from_pretrained(where, **common),
+            AutoConfig.from_pretrained(place.model, **common),
             dtype=resolve_dtype("float32" if whole else config.dtype),
             trust_remote_code=config.trust_remote_code,
         )
     marks = with_further(config.thinking_marks)
-    return Policy("policy", model.eval(), tokenizer, where, revision=config.revision, thinking_marks=marks)
+    return Policy(
+        "policy",
+        model.eval(),
+        tokenizer,
+        place.model,
+        adapter=place.adapter,
+        revision=place.revision,
+        thinking_marks=marks,
+    )
 
 
-MOST_LAYERS = 2_000
+def save_beside(policy: Policy, folder: Path, kept: bool = False) -> None:
+    """Put tokenizer, chat template, generation config and model card into a folder of the policy's weights: as files
+    they are copied, not written anew.
 
-
-def _check_config(found: Any) -> None:
-    """What a config.json may not ask for: so many layers that building them never ends, code from a third place.
-
-    Raises ValueError.
+    Args:
+        kept: leave files that the folder has already.
     """
-    for section in (found, found.get("text_config")) if isinstance(found, dict) else ():
-        if not isinstance(section, dict):
-            continue
-        for key in ("num_hidden_layers", "n_layer", "num_layers", "n_layers"):
-            layers = section.get(key)
-            if isinstance(layers, int) and not 0 <= layers <= MOST_LAYERS:
-                raise ValueError(f"config.json: {key} is {layers}; expected 0 to {MOST_LAYERS:,}")
-        for key in ("attn_implementation", "_attn_implementation"):  # "org/name" is a kernel to be fetched
-            if isinstance(asked := section.get(key), str) and "/" in asked:
-                raise ValueError(
-                    f"config.json: {key} is {asked!r}, which would fetch and run code from the Hub"
-                )
+    copy_beside(policy.place, folder, kept)
+    if not policy.own_template or not list(folder.glob("tokenizer*")):
+        policy.tokenizer.save_pretrained(folder)
+    if not kept and policy.turn_end is not None and policy.model.generation_config:
+        # else whoever generates with it would run past the end of its turn
+        policy.model.generation_config.eos_token_id = policy.stop_ids
+        policy.model.generation_config.save_pretrained(folder)
 
 
 def device() -> torch.device:
@@ -325,10 +333,5 @@ def _torn_weights(where: str) -> str | None:
             with safe_open(file, framework="pt"):
                 pass
         except (SafetensorError, OSError) as error:
-            return f"{file.name}: {_in_words(error)}"
+            return f"{file.name}: {in_words(error)}"
     return None
-
-
-def _in_words(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return textwrap.shorten(text, 300, placeholder=" …") or type(error).__name__

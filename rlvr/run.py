@@ -72,6 +72,14 @@ class Run:
         return self.folder / "report.html"
 
 
+def around(path: Path) -> Run | None:
+    """The run whose folder `path` is, or in which it lies as a model or a checkpoint."""
+    for folder in (path, *path.parents[:2]):
+        if (folder / "config.yaml").is_file() and (folder / "rollouts").is_dir():
+            return Run(folder)
+    return None
+
+
 def open_run(config: Config, folder: Path, base: Path | None = None) -> Run:
     """Begin or continue the run of `config` in `folder`, whose `config.yaml` has every key. A run that ended before it
     had sampled anything is replaced.

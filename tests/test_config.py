@@ -23,12 +23,12 @@ def test_defaults_fill_what_is_not_said(tmp_path):
 def test_overrides_reach_nested_keys_and_are_yaml(tmp_path):
     config = load(
         tmp_path, MINIMAL, "train.steps=7", "sampling.stop=['\\n']", "train.learning_rate=1e-5", "train.trl.beta=1e-3",
-        "train.lora.r=4",
+        "train.adapter.kind=lora", "train.adapter.r=4",
     )  # fmt: skip
     assert config.train.steps == 7
     assert config.train.learning_rate == 1e-5
     assert config.train.trl == {"beta": 1e-3}
-    assert config.train.lora is not None and config.train.lora.r == 4
+    assert config.train.adapter.kind == "lora" and config.train.adapter.r == 4
     assert config.sampling.stop == ["\\n"]
 
 
@@ -51,7 +51,9 @@ def test_overrides_reach_nested_keys_and_are_yaml(tmp_path):
             r"evidence\.instruction: found the text 'none'; for no value, write null",
         ),
         (["train.checkpoint_every=None"], r"train\.checkpoint_every: .* write null"),
-        (["train.lora=unset"], r"train\.lora: .* write null"),
+        (["train.adapter.r=unset"], r"train\.adapter\.r: .* write null"),
+        (["train.lora.r=4"], r"train: lora: .* write train\.adapter: \{kind: lora, r: 4\}"),
+        (["train.adapter.r=4"], r"train\.adapter: r belongs to adapters, .* write kind: lora"),
     ],
 )
 def test_faults_are_named_with_the_nearest_key(tmp_path, overrides, message):
@@ -61,9 +63,9 @@ def test_faults_are_named_with_the_nearest_key(tmp_path, overrides, message):
 
 
 def test_null_unsets_a_key(tmp_path):
-    data = MINIMAL | {"evidence": {"instruction": "Think."}, "train": {"lora": {"r": 4}}}
-    config = load(tmp_path, data, "evidence.instruction=null", "train.lora=null")
-    assert config.evidence.instruction is None and config.train.lora is None
+    data = MINIMAL | {"evidence": {"instruction": "Think."}, "train": {"adapter": {"kind": "lora", "r": 4}}}
+    config = load(tmp_path, data, "evidence.instruction=null", "train.adapter.r=null")
+    assert config.evidence.instruction is None and config.train.adapter.r is None
     assert load(tmp_path, data, "evidence.instruction=none of these").evidence.instruction == "none of these"
 
 
@@ -110,7 +112,7 @@ def test_every_key_is_explained():
     assert all(words and not words.endswith(".") for _, _, words in keys), [
         k for k, _, w in keys if not w or w.endswith(".")
     ]
-    assert {"train.lora.r", "problems.train.dataset", "evidence.shots"} <= {key for key, _, _ in keys}
+    assert {"train.adapter.r", "problems.train.dataset", "evidence.shots"} <= {key for key, _, _ in keys}
 
 
 def test_a_written_config_reads_back_equal(tmp_path):

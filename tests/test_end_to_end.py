@@ -250,7 +250,7 @@ def test_train_alone(tmp_path):
 
 def test_lora_trains_adapters_and_exports_a_merged_model(tmp_path):
     words = ["train", "quickstart", "--output", str(tmp_path / "run"), *SHORT, "train.eval_every=0", "train.steps=2",
-             "train.lora.r=4", "train.trl.beta=0.01", "train.learning_rate=1e-2", "-q"]  # fmt: skip
+             "train.adapter={kind: lora, r: 4}", "train.trl.beta=0.01", "train.learning_rate=1e-2", "-q"]  # fmt: skip
     assert main(words) == 0
     from safetensors.torch import load_file
 

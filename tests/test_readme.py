@@ -65,7 +65,7 @@ def test_the_config_shown_is_valid(tmp_path):
     shown = re.search(r"```yaml\n(.*?)```", README, re.S)
     assert shown is not None
     (tmp_path / "shown.yaml").write_text(shown[1])
-    assert config.load(tmp_path / "shown.yaml").train.lora is not None
+    assert config.load(tmp_path / "shown.yaml").train.adapter.kind == "lora"
 
 
 DOCUMENTS = [

@@ -59,7 +59,7 @@ WORDS = [
 KINDS = {
     "all weights": [],
     "kl": ["train.trl.beta=0.1"],
-    "lora": ["train.lora.r=4"],
+    "lora": ["train.adapter.kind=lora", "train.adapter.r=4"],
     "ppo": ["train.algorithm=ppo"],
 }
 

@@ -19,8 +19,8 @@ from rlvr.config.training import (
     ALGORITHMS,
     GSPO,
     LOSS_TYPES,
+    AdapterSection,
     CurriculumConfig,
-    LoraSection,
     PpoSection,
     ShapingConfig,
     TrainConfig,
@@ -28,8 +28,8 @@ from rlvr.config.training import (
 from rlvr.errors import ConfigError
 
 __all__ = [
-    "ALGORITHMS", "GSPO", "LOSS_TYPES", "AnalysisConfig", "Cell", "Config", "ConfigError", "CurriculumConfig",
-    "EvidenceConfig", "Example", "LoraSection", "PpoSection", "ProblemsConfig", "SamplingConfig", "SandboxConfig",
+    "ALGORITHMS", "GSPO", "LOSS_TYPES", "AdapterSection", "AnalysisConfig", "Cell", "Config", "ConfigError",
+    "CurriculumConfig", "EvidenceConfig", "Example", "PpoSection", "ProblemsConfig", "SamplingConfig", "SandboxConfig",
     "ShapingConfig", "SourceConfig", "Sources", "TrainConfig", "VerificationConfig", "cells", "describe", "each",
     "find", "load", "load_cells", "packaged_folder", "single", "validate",
 ]  # fmt: skip

@@ -142,7 +142,12 @@ class Config(Section):
     )
     model: str = Field(
         default="tiny",
-        description="`tiny` (embedded), a folder, or a Hub name such as Qwen/Qwen2.5-0.5B-Instruct",
+        description="`tiny` (embedded), a folder (a model, an adapter, a checkpoint, a run), or a Hub name such as "
+        "Qwen/Qwen2.5-0.5B-Instruct",
+    )
+    base_model: str | None = Field(
+        default=None,
+        description="base of the adapter that `model` names, where it is not what its adapter_config.json says",
     )
     revision: str | None = Field(default=None, description="Hub revision of the model")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(

@@ -9,11 +9,65 @@ from pydantic import Field, model_validator
 from rlvr.config.section import Section
 
 
-class LoraSection(Section):
-    r: int = Field(default=16, ge=1, description="rank")
-    alpha: int = Field(default=32, ge=1, description="scale; the update is alpha / r times B A")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout on an adapter's input")
-    target_modules: str | list[str] = Field(default="all-linear", description="modules that get an adapter")
+def _listed(head: str, lines: dict[str, str], *more: str) -> str:
+    """A description with a line for each value, for `--help-config`."""
+    return "\n    ".join([head, *(f"  {name}: {words}" for name, words in lines.items()), *more])
+
+
+ADAPTERS = {
+    "full": "all weights, no adapter",
+    "lora": "low-rank updates beside weights that stay (Hu et al. 2021, arXiv 2106.09685)",
+}
+
+RATE = {"full": 1e-6, "lora": 1e-5}
+"""Learning rates where the config has none. Low-rank updates want about ten times the rate of all weights, at every
+rank, as long as the update is alpha / r times B A (Schulman et al. 2025, LoRA Without Regret)."""
+
+
+class AdapterSection(Section):
+    """A key of another kind than `kind` is refused where it is not at its default."""
+
+    kind: Literal["full", "lora"] = Field(
+        default="full", description=_listed("what is trained; see docs/adapters.md", ADAPTERS)
+    )
+    r: int | None = Field(
+        default=None,
+        ge=1,
+        description="lora: rank; unset: 16, or that of the adapter that `model` names",
+    )
+    alpha: int | None = Field(
+        default=None,
+        ge=1,
+        description="lora: scale, the update is alpha / r times B A; unset: 32, or that of the adapter at `model`",
+    )
+    dropout: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="lora: dropout on an adapter's input; unset: 0, or that of the adapter at `model`",
+    )
+    target_modules: str | list[str] | None = Field(
+        default=None,
+        description="lora: the layers that get an adapter, as names or one regular expression; unset: all linear "
+        "layers but the head, or those of the adapter at `model`",
+    )
+    rslora: bool = Field(
+        default=False,
+        description="lora: alpha / √r in place of alpha / r (Kalajdzievski 2023, arXiv 2312.03732)",
+    )
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> AdapterSection:
+        given = [name for name in type(self).model_fields if getattr(self, name) != _default(self, name)]
+        if self.kind == "full" and (foreign := [name for name in given if name != "kind"]):
+            raise ValueError(
+                f"{foreign[0]} belongs to adapters, and kind is full: write kind: lora beside it"
+            )
+        return self
+
+
+def _default(section: Section, name: str) -> Any:
+    return type(section).model_fields[name].get_default(call_default_factory=True)
 
 
 class ShapingConfig(Section):
@@ -155,11 +209,6 @@ GSPO = (
 )
 
 
-def _listed(head: str, lines: dict[str, str], *more: str) -> str:
-    """A description with a line for each value, for `--help-config`."""
-    return "\n    ".join([head, *(f"  {name}: {words}" for name, words in lines.items()), *more])
-
-
 class TrainConfig(Section):
     algorithm: Literal["grpo", "rloo", "reinforce", "ppo", "rejection"] = Field(
         default="grpo", description=_listed("how rewards become advantages", ALGORITHMS)
@@ -218,7 +267,11 @@ class TrainConfig(Section):
         description="warn if sampler and trainer differ by more nats per token than this (mean of a step), and stop at "
         "ten times as much; 0: warn of every difference, stop at none",
     )
-    learning_rate: float = Field(default=1e-6, gt=0, description="peak learning rate of AdamW")
+    learning_rate: float = Field(
+        default=RATE["full"],
+        gt=0,
+        description=f"peak learning rate of AdamW; where it is not given and adapter.kind is lora: {RATE['lora']}",
+    )
     shaping: ShapingConfig = Field(
         default=ShapingConfig(), description="penalties on length, added to the reward; off by default"
     )
@@ -226,8 +279,8 @@ class TrainConfig(Section):
         default=CurriculumConfig(), description="which problems a step trains on"
     )
     ppo: PpoSection = Field(default=PpoSection(), description="settings of algorithm: ppo")
-    lora: LoraSection | None = Field(
-        default=None, description="train adapters through peft instead of all weights"
+    adapter: AdapterSection = Field(
+        default=AdapterSection(), description="what is trained: all weights, or an adapter beside them (peft)"
     )
     hooks: list[str] = Field(
         default_factory=list,
@@ -242,6 +295,25 @@ class TrainConfig(Section):
             f"  {GSPO}",
         ),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "lora" in data:
+            keys = data["lora"] if isinstance(data["lora"], dict) else {}
+            written = ", ".join(["kind: lora", *(f"{key}: {value}" for key, value in keys.items())])
+            now = "leave it out" if data["lora"] is None else f"write train.adapter: {{{written}}}"
+            raise ValueError(f"lora: adapters are under train.adapter now; {now}")
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_the_kind(cls, data: Any) -> Any:
+        adapter = data.get("adapter") if isinstance(data, dict) else None
+        kind = adapter.get("kind") if isinstance(adapter, dict) else getattr(adapter, "kind", None)
+        if isinstance(kind, str) and kind in RATE and "learning_rate" not in data:
+            return data | {"learning_rate": RATE[kind]}
+        return data
 
     @model_validator(mode="after")
     def _evaluated(self) -> TrainConfig:

@@ -12,7 +12,7 @@ from rlvr import hub, machine
 from rlvr.config import Config, SamplingConfig
 from rlvr.errors import UserError
 from rlvr.launch.processes import processes
-from rlvr.policy import check_location
+from rlvr.policy import place_of
 from rlvr.preflight.state import Preflight
 from rlvr.run import check_folder
 from rlvr.sampling import takes_vllm, vllm_engine
@@ -43,7 +43,14 @@ def existing(path: Path) -> Path:
 def model_location(state: Preflight) -> Iterator[str]:
     """There is such a folder, or such a name on the Hub."""
     name = state.config.model
-    check_location(name)
+    place = place_of(state.config)
+    if state.config.base_model and not place.adapter:
+        raise UserError(f"base_model={state.config.base_model}: {name} is no adapter, so it needs no base")
+    if state.config.sampling.engine == "vllm" and place.adapter:
+        raise UserError(
+            f"sampling.engine: vLLM reads whole models, and {place.adapter} is an adapter: `rlvr export "
+            f"{place.adapter}` writes one, or sampling.engine=transformers"
+        )
     if state.trains and state.config.revision and (name == "tiny" or Path(name).is_dir()):
         raise UserError(f"revision: {state.config.revision!r} is of a Hub name, and model {name} is a folder")
     if (
@@ -52,8 +59,8 @@ def model_location(state: Preflight) -> Iterator[str]:
         and (why := hub.missing(name, "model", state.config.revision))
     ):
         raise UserError(f"model {name}: no such folder, and {why}{hub.hint(name)}")
-    return
-    yield
+    if place.adapter or place.model != name:
+        yield f"model {name}: {place}"
 
 
 def verifier(state: Preflight) -> Iterator[str]:
@@ -104,7 +111,11 @@ def checkpoint(state: Preflight) -> Iterator[str]:
     if names_checkpoint(state.config) and processes().is_main_process:
         from rlvr.training import checkpoints
 
-        checkpoints.given(Path(state.config.resume))
+        found = checkpoints.given(Path(state.config.resume))
+        if state.steps:
+            from rlvr.training import adapter_check
+
+            adapter_check.check_resume(state.config, found.path)
     return
     yield
 

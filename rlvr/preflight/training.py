@@ -52,11 +52,13 @@ def adapters(state: Preflight) -> Iterator[str]:
     """What is trained can be put on the model: adapters, a value head, the loss of a router."""
     if state.steps:
         from rlvr.training import rehearsal
+        from rlvr.training.adapter_check import check
 
+        yield from check(state.config)
         state.sizes = rehearsal.sizes(state.config, state.policy, state.arguments, state.bytes_per_weight)
         yield (
             f"trained: {state.sizes.trained_weights:,} of {state.sizes.weights:,} weights"
-            f"{', in adapters' if state.config.train.lora else ''}"
+            f"{', in adapters' if state.config.train.adapter.kind != 'full' else ''}"
         )
 
 
@@ -73,7 +75,7 @@ def memory(state: Preflight) -> Iterator[str]:
     if total and needed > total:
         raise UserError(
             f"train: {parts} are more than the {size(total)} of memory of this {'machine' if kind == 'cpu' else kind}; "
-            "take a smaller model, train.lora, another train.trl.optim, or several processes that share the weights"
+            "take a smaller model, train.adapter.kind=lora, another train.trl.optim, or several processes"
         )
     yield f"memory: {parts}; {size(free)} of {size(total)} are free" if total else f"memory: {parts}"
 

@@ -21,16 +21,16 @@ def takes_vllm(settings: SamplingConfig, device: str) -> bool:
 
 
 def load_sampler(config: Config, name: str, source: str | Path | None = None) -> Sampler:
-    """The policy at `source` (the config's model where None), in the engine that `sampling.engine` names. All processes
-    call it.
+    """The policy at `source` (the config's model where None), in the engine that `sampling.engine` names: vLLM reads
+    whole models, so an adapter is merged in memory and sampled from by transformers. All processes call it.
 
     Raises:
         PolicyError: the policy cannot be loaded.
         ConfigError: vLLM is asked for and cannot sample with these settings.
     """
-    from rlvr.policy import device, load_policy
+    from rlvr.policy import device, load_policy, place_of
 
-    if takes_vllm(config.sampling, device().type):
+    if takes_vllm(config.sampling, device().type) and not place_of(config, source).adapter:
         from rlvr.sampling import vllm
 
         return vllm.from_disk(load_policy(config, name, source, weights=False), config.sampling)

@@ -86,7 +86,7 @@ def train(
         )
         if processes().is_main_process:
             run.write_down(model={"step": best.step, "figure": name, "value": value, "of": of})
-    export(loop.policy, loop.model, loop.accelerator, run.model)
+    export(loop.policy, loop.adapter, loop.model, loop.accelerator, run.model)
     for tracker in loop.accelerator.trackers:  # `end_training` would end the processes' group too
         tracker.finish()
     end_partitioning(loop.accelerator)

@@ -253,7 +253,7 @@ def stuck(train: TrainConfig) -> Kind:
             return None
         return (
             f"an update changes {number(100 * mean, '.2g')} % of the weights: they are kept in 16 bits, where a step "
-            f"of learning rate {train.learning_rate:g} is rounded away. Try: dtype=float32, train.lora.r=16, or "
+            f"of learning rate {train.learning_rate:g} is rounded away. Try: dtype=float32, train.adapter.kind=lora or "
             "a higher train.learning_rate"
         )
 

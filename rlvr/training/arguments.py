@@ -13,14 +13,12 @@ from typing import Any, get_args, get_type_hints
 import torch
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from accelerate.utils import LoggerType
-from peft import LoraConfig
 from pydantic import TypeAdapter, ValidationError
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import LOSS_TYPES, Config, ConfigError, TrainConfig
 from rlvr.launch.processes import processes
 from rlvr.policy import device
-from rlvr.training.ppo import VALUE_HEAD
 
 MICRO_STEP_TOKENS = 16_384
 """Tokens (padding included) of one forward and backward, when the config does not say."""
@@ -311,9 +309,9 @@ def check_values(train: TrainConfig) -> None:
             raise ConfigError(
                 "train.trl.sync_ref_model: there is no reference model to move: train.trl.beta is 0"
             )
-        if train.lora:
+        if train.adapter.kind != "full":
             raise ConfigError(
-                "train.trl.sync_ref_model: with train.lora the reference is the base, which stays"
+                "train.trl.sync_ref_model: with an adapter the reference is what it began with, which stays"
             )
 
 
@@ -383,23 +381,6 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
         )
     except (TypeError, ValueError) as error:
         raise ConfigError(f"train.trl: TRL refuses these arguments: {error}") from error
-
-
-def lora_config(train: TrainConfig) -> LoraConfig | None:
-    """peft's configuration of the adapters, None for full weights. PPO's value head is trained whole."""
-    lora = train.lora
-    if lora is None:
-        return None
-    whole = [VALUE_HEAD] if train.algorithm == "ppo" else None
-    return LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=lora.target_modules,
-        task_type="CAUSAL_LM",
-        modules_to_save=whole,
-        exclude_modules=whole,
-    )
 
 
 def groups_per_process(groups: int, processes: int) -> int:

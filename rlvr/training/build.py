@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import broadcast_object_list, gather_object, set_seed
-from peft import get_peft_model
 from trl.trainer.grpo_config import GRPOConfig
 
-from rlvr import rollouts
-from rlvr.config import Config, ConfigError
+from rlvr import adapters, rollouts
+from rlvr.adapters import VALUE_HEAD
+from rlvr.config import Config, ConfigError, TrainConfig
 from rlvr.evaluation import Evaluator, fitting
 from rlvr.policy import Policy, load_policy
 from rlvr.run import Run, read_metrics
@@ -70,6 +70,7 @@ def build(
         trackers.begin(accelerator, config, args, run, done)
     set_seed(config.seed)  # adapters begin at random numbers, the same on every process
     vllm = takes_vllm(config.sampling, accelerator.device.type)
+    adapter = adapter_of(train)
     model, frozen = trainable(config, policy, args)
     router = router_coefficient(model, args)
     way, why = way_of_update(model, args, accelerator, policy)
@@ -109,6 +110,7 @@ def build(
         args=args,
         accelerator=accelerator,
         policy=policy,
+        adapter=adapter,
         model=prepared,
         reference=reference,
         forward=forward,
@@ -177,8 +179,14 @@ def precision(args: GRPOConfig) -> str:
     return "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
 
 
+def adapter_of(train: TrainConfig) -> adapters.Kind:
+    """What is trained; PPO's value head beside it."""
+    return adapters.kind(train.adapter, whole=[VALUE_HEAD] if train.algorithm == "ppo" else [])
+
+
 def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Frozen | None]:
-    """The model to train, with its adapters and value head; and the frozen base, where something needs it."""
+    """The model to train, with its adapter and value head; and the policy that it begins as, where something needs
+    it."""
     model: Any = policy.model
     if args.disable_dropout:
         dropout.disable(model)
@@ -189,13 +197,9 @@ def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Fr
         model.enable_input_require_grads()
     if config.train.algorithm == "ppo":
         ppo.add_value_head(model)
-    if lora := arguments.lora_config(config.train):
-        try:
-            model = get_peft_model(model, lora)
-        except ValueError as error:
-            raise ConfigError(f"train.lora: {error}") from error
-    frozen = Frozen(model) if args.beta or config.train.algorithm == "rejection" else None
-    return model, frozen
+    model = adapter_of(config.train).attach(model, policy.adapter)
+    needed = args.beta or config.train.algorithm == "rejection"
+    return model, Frozen(model, begun=policy.adapter is not None) if needed else None
 
 
 def way_of_update(model: Any, args: GRPOConfig, accelerator: Accelerator, policy: Policy) -> tuple[Way, str]:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
-from peft import PeftModel, set_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_model
+from safetensors.torch import load_model, save_model
 
 from rlvr.errors import UserError
 from rlvr.launch import signals
 from rlvr.launch.processes import processes
+from rlvr.policy import save_beside
 from rlvr.training.checkpoints import Checkpoint, Checkpoints
 from rlvr.training.metrics_log import Hook, MetricsLog, settle
 from rlvr.training.optimizer import set_rates
@@ -135,7 +135,7 @@ class CheckpointPolicy:
             if sharded(self.loop.accelerator):
                 self.loop.accelerator.load_state(str(best.path / "sharded"))
             else:
-                load_weights(self.loop.plain, best.path)
+                load_weights(self.loop, best.path)
         return best
 
     def _score(self, step: int) -> float | None:
@@ -155,8 +155,7 @@ class CheckpointPolicy:
 
 def size_of(loop: Loop) -> int:
     """Bytes of a checkpoint: weights (of the adapters alone, where there are any) and optimiser."""
-    adapters = isinstance(loop.plain, PeftModel)
-    tensors = [p for p in loop.plain.parameters() if p.requires_grad or not adapters]
+    tensors: list[torch.Tensor] = [*loop.adapter.saved(loop.plain)]
     for states in loop.optimizer.state.values():
         tensors += [value for value in states.values() if isinstance(value, torch.Tensor)]
     return sum(t.numel() * t.element_size() for t in tensors)
@@ -175,7 +174,7 @@ def save_loop(loop: Loop, folder: Path) -> None:
             torch.save(loop.schedule.state_dict(), folder / "schedule.pt")
     elif main:
         loop.plain.save_pretrained(folder, max_shard_size="1TB")  # one file
-        loop.policy.tokenizer.save_pretrained(folder)
+        save_beside(loop.policy, folder, kept=True)
         torch.save(optimizer_state(loop), folder / "optimizer.pt")
     torch.save(plain_states(random_states()), folder / f"random-{process}.pt")
     if loop.batch is not None and loop.done % loop.args.num_iterations:
@@ -217,7 +216,7 @@ def load_files(loop: Loop, checkpoint: Checkpoint) -> None:
         loop.accelerator.load_state(str(folder / "sharded"))
         loop.schedule.load_state_dict(torch.load(folder / "schedule.pt", weights_only=True))
     else:
-        load_weights(loop.plain, folder)
+        load_weights(loop, folder)
         state = torch.load(folder / "optimizer.pt", map_location=location, weights_only=True)
         loop.optimizer.load_state_dict(state["optimizer"])
         loop.schedule.load_state_dict(state["schedule"])
@@ -233,19 +232,14 @@ def load_files(loop: Loop, checkpoint: Checkpoint) -> None:
         load_model(loop.reference.model, str(folder / "reference.safetensors"))
 
 
-def load_weights(model: Any, folder: Path) -> None:
-    """The weights of a checkpoint into a model of the same shape.
+def load_weights(loop: Loop, folder: Path) -> None:
+    """The weights of a checkpoint into the loop's model, of the same shape.
 
     Raises:
         UserError: one is missing.
         RuntimeError: one has another shape.
     """
-    if isinstance(model, PeftModel):
-        found = set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))
-        missing = [name for name in found.missing_keys if "lora_" in name or "modules_to_save" in name]
-    else:
-        missing = list(load_model(model, str(folder / "model.safetensors"))[0])
-    if missing:
+    if missing := loop.adapter.missing_after_load(loop.plain, folder):
         raise UserError(f"{folder}: holds other weights than this model's; {missing[0]} is missing")
 
 

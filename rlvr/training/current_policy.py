@@ -96,11 +96,12 @@ class CurrentPolicy:
 class Frozen:
     """A policy whose weights stay as they are now: the reference of a KL term, and what rejection sampling draws from.
 
-    Adapters that are switched off leave the base; where all weights are trained, it is a copy.
+    An adapter that is switched off leaves the base. Where all weights are trained, or the adapter had `begun` before
+    (the base is then not the policy that this run began with), it is a copy.
     """
 
-    def __init__(self, model: Any) -> None:
-        self.adapted = isinstance(model, PeftModel)
+    def __init__(self, model: Any, begun: bool = False) -> None:
+        self.adapted = isinstance(model, PeftModel) and not begun
         self.model = model if self.adapted else copy.deepcopy(model).requires_grad_(False).eval()
 
     @contextmanager

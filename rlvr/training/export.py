@@ -1,10 +1,12 @@
-"""The tuned model, as transformers loads it: gathered, adapters merged, checked, renamed into place when it is
-whole."""
+"""A policy as a folder that transformers loads: gathered, adapter merged, base dequantised, proven, renamed into place
+when it is whole."""
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,29 @@ import torch
 from accelerate import Accelerator
 from peft import PeftModel
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from transformers.core_model_loading import revert_weight_conversion
 
-from rlvr import files
-from rlvr.errors import RunError
-from rlvr.policy import Policy
+from rlvr import adapters, files
+from rlvr import config as configuration
+from rlvr.config import Config
+from rlvr.errors import ConfigError, PolicyError, RunError, UserError
+from rlvr.model_files import ADAPTER, ADAPTER_WEIGHTS, adapter_config, copy_beside
+from rlvr.policy import Policy, load_policy, place_of, save_beside
+from rlvr.run import around
 from rlvr.training import ppo
+from rlvr.training.checkpoints import Checkpoints, damage
 from rlvr.training.head import whole
 from rlvr.training.sharding import gathering
 
 
-def export(policy: Policy, model: Any, accelerator: Accelerator, folder: Path) -> None:
-    """Write the policy to `folder`. Every process calls it.
+def export(
+    policy: Policy, adapter: adapters.Kind, model: Any, accelerator: Accelerator, folder: Path
+) -> None:
+    """Write the policy in training to `folder`. Every process calls it.
 
     Args:
-        policy: as it was loaded; its tokenizer is written beside the weights.
+        policy: as it was loaded; what lies beside its weights is copied.
         model: the prepared model.
 
     Raises:
@@ -35,22 +45,160 @@ def export(policy: Policy, model: Any, accelerator: Accelerator, folder: Path) -
     """
     plain = accelerator.unwrap_model(model)
     with gathering(accelerator, plain.parameters()):
-        if isinstance(plain, PeftModel):
-            plain = plain.merge_and_unload()
+        plain = adapter.standalone(plain)
         state = ppo.without_value_head({name: whole(p) for name, p in plain.state_dict().items()})
         if accelerator.is_main_process:
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            size = sum(p.numel() * p.element_size() for p in state.values())
-            files.require_space(folder.parent, size, "the tuned model")
-            if policy.turn_end is not None:  # else who generates with it would run past the end of a turn
-                plain.generation_config.eos_token_id = policy.stop_ids
-            with files.says_when_full(folder.parent, size, "the tuned model"):
-                plain.save_pretrained(partial, state_dict=state)
-                policy.tokenizer.save_pretrained(partial)
-            prove(partial, revert_weight_conversion(plain, state))
-            files.publish(partial, folder)
+            files.publish(write(policy, plain, state, folder), folder)
     accelerator.wait_for_everyone()
+
+
+# ------------------------------------------------------------------ rlvr export
+
+
+def chosen(source: Path, step: int | None) -> Path:
+    """The checkpoint of a run folder (its last one where `step` is None), or `source` itself, where it is no run.
+
+    Raises:
+        UserError: the run has no such checkpoint, or it is damaged.
+    """
+    if not (source / "config.yaml").is_file():
+        if step is not None:
+            raise UserError(f"--step {step}: {source} is no run's folder, so it has no steps")
+        return source
+    found = {c.step: c.path for c in Checkpoints(source / "checkpoints", 0, print).all()}
+    wanted = max(found, default=None) if step is None else step
+    if wanted not in found:
+        there = (
+            f"its checkpoints are of steps {', '.join(map(str, found))}" if found else "it has no checkpoints"
+        )
+        raise UserError(f"{source}: nothing to export{'' if step is None else f' of step {step}'}: {there}")
+    if fault := damage(found[wanted]):
+        raise UserError(f"{found[wanted]}: cannot be used: {fault}")
+    return found[wanted]
+
+
+def config_of(source: Path, overrides: Sequence[str]) -> Config:
+    """How to load `source`: as its run's config.yaml says, where it lies in a run.
+
+    Raises:
+        ConfigError: the config, or an override of a key that an export does not read.
+    """
+    if other := [o for o in overrides if o.partition("=")[0] not in READ]:
+        raise ConfigError(f"export: {other[0]}: expected one of {', '.join(READ)}")
+    named = [f"model={source}", "base_model=null", "revision=null", *overrides]
+    if run := around(source):
+        return configuration.load(run.folder / "config.yaml", named)
+    return configuration.load(configuration.find("quickstart"), named)  # nothing else of it is read
+
+
+READ = ("base_model", "dtype", "trust_remote_code")
+
+
+def default_folder(source: Path, adapter_only: bool) -> Path:
+    """Where an export lands: beside the run's model/, or beside `source`."""
+    if run := around(source):
+        step = source.name.removeprefix("checkpoint-")
+        return run.folder / f"{'adapter' if adapter_only else 'model'}-step-{step}"
+    return source.with_name(f"{source.name}-{'adapter' if adapter_only else 'merged'}")
+
+
+def export_from_disk(config: Config, folder: Path, adapter_only: bool = False) -> None:
+    """Write what `config.model` names (a checkpoint, an adapter, a model) to `folder`: an adapter merged, a quantised
+    base dequantised; or the adapter alone. What was written is loaded again, and must answer as what it was made of.
+
+    Raises:
+        ConfigError: `folder` is there already.
+        PolicyError: the model cannot be loaded, or merged, or is no adapter.
+        RunError: what was written is another policy; nothing is published.
+    """
+    if folder.exists():
+        raise ConfigError(f"{folder}: is there already; choose another with --into")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    whole_weights = place_of(config).adapter is None  # as the run held them
+    policy = load_policy(config, "exported", for_training=whole_weights)
+    if adapter_only:
+        expected = logits(policy)
+        partial = write_adapter(policy, folder)
+    else:
+        plain = standalone(policy)
+        policy = replace(policy, model=plain)
+        expected = logits(policy)
+        partial = write(policy, plain, plain.state_dict(), folder)
+    policy.model.to(device="cpu")  # type: ignore[call-arg]  # there may be room for one of the two
+    base = config.base_model if adapter_only else None
+    reading = config.model_copy(update={"model": str(partial), "base_model": base})
+    difference = (
+        (logits(load_policy(reading, "again", for_training=whole_weights)) - expected).abs().max().item()
+    )
+    if not difference <= 1e-4 * expected.abs().max().item():
+        raise RunError(
+            f"{partial}: what was written answers otherwise than what it was made of, by {difference:.2g} in a logit; "
+            "it is kept to look at"
+        )
+    files.publish(partial, folder)
+
+
+def standalone(policy: Policy) -> Any:
+    """The policy's model without peft and bitsandbytes."""
+    model: Any = policy.model
+    if isinstance(model, PeftModel):
+        assert policy.adapter
+        return adapters.kind_of(policy.adapter).standalone(model)
+    return adapters.dequantised(model) if adapters.quantised(model) else model
+
+
+@torch.no_grad()
+def logits(policy: Policy) -> torch.Tensor:
+    """(tokens, vocabulary) after a short prompt, in float32."""
+    ids = torch.tensor(policy.encode(["What is 1 + 1? The answer is"]), device=policy.device)
+    return policy.model(input_ids=ids).logits[0].float().cpu()
+
+
+def write_adapter(policy: Policy, folder: Path) -> Path:
+    """The adapter alone, without a value head, beside `folder`; returned."""
+    place = policy.place
+    if place.adapter is None:
+        raise PolicyError(
+            f"model {place.model}: no adapter, but all weights: export it without --adapter-only"
+        )
+    partial = fresh(folder)
+    about = adapter_config(place.adapter)
+    for key in ("modules_to_save", "exclude_modules"):
+        if isinstance(about.get(key), list):
+            about[key] = [name for name in about[key] if name != adapters.VALUE_HEAD] or None
+    (partial / ADAPTER).write_text(json.dumps(about, indent=2), encoding="utf-8")
+    state = load_file(place.adapter / ADAPTER_WEIGHTS)
+    save_file(
+        {n: w for n, w in state.items() if adapters.VALUE_HEAD not in n},
+        partial / ADAPTER_WEIGHTS,
+        {"format": "pt"},
+    )
+    copy_beside(replace(place, model=str(place.adapter)), partial)
+    return partial
+
+
+def fresh(folder: Path) -> Path:
+    """An empty folder beside `folder`, to be renamed to it."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    return partial
+
+
+def write(policy: Policy, model: Any, state: dict[str, torch.Tensor], folder: Path) -> Path:
+    """Write a model and what belongs beside it to a folder beside `folder`, which is read back, and returned.
+
+    Raises:
+        RunError, OSError: as `export`.
+    """
+    partial = fresh(folder)
+    size = sum(p.numel() * p.element_size() for p in state.values())
+    files.require_space(folder.parent, size, "the tuned model")
+    with files.says_when_full(folder.parent, size, "the tuned model"):
+        model.save_pretrained(partial, state_dict=state)
+        save_beside(policy, partial)
+    prove(partial, revert_weight_conversion(model, state))
+    return partial
 
 
 def prove(folder: Path, state: Mapping[str, torch.Tensor]) -> None:

@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from trl.trainer.grpo_config import GRPOConfig
 
+from rlvr.adapters import Kind
 from rlvr.config import TrainConfig
 from rlvr.errors import RunError
 from rlvr.launch import signals
@@ -51,6 +52,8 @@ class Loop:
     """`train.trl`, with TRL's names, and a default for what it leaves open."""
     accelerator: Accelerator
     policy: Policy
+    adapter: Kind
+    """What is trained: all weights, or an adapter."""
     model: Any
     """The policy's model, prepared: wrapped by DDP, FSDP or DeepSpeed where there are several processes."""
     reference: Frozen | None

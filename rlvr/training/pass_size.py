@@ -66,7 +66,7 @@ class PassSize:
         if self.rows == 1:
             raise RunError(
                 f"an update on one sample does not fit into memory ({why}); a smaller sampling.max_new_tokens, "
-                "train.lora or train.trl.gradient_checkpointing=true take less"
+                "train.adapter.kind=lora or train.trl.gradient_checkpointing=true take less"
             )
         self.rows = -(-self.rows // 2)
         self.keep()

@@ -13,11 +13,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from rlvr.adapters import VALUE_HEAD
 from rlvr.config import PpoSection
 from rlvr.training.objective import Totals
-
-VALUE_HEAD = "value_head"
-"""Its name on the model; export leaves out the weights under it."""
 
 
 class ValueHead(nn.Linear):

@@ -17,13 +17,13 @@ from accelerate import Accelerator
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
+from rlvr.adapters import VALUE_HEAD
 from rlvr.config import SamplingConfig
 from rlvr.errors import RunError
 from rlvr.policy import Policy
 from rlvr.sampling import vllm_engine
 from rlvr.sampling.vllm import VllmSampler
 from rlvr.training.head import whole
-from rlvr.training.ppo import VALUE_HEAD
 from rlvr.training.sharding import gathering, zero_3
 
 PRECISION = {"bf16": "bfloat16", "fp16": "float16"}
@@ -102,22 +102,29 @@ def named_weights(model: nn.Module, accelerator: Accelerator) -> Iterator[tuple[
     """
     for path, module in model.named_modules():
         name = path.removeprefix("base_model.model.")
+        if ".base_layer" in path or ".lora_" in path:
+            continue
         if isinstance(module, BaseTunerLayer):
             yield from ((f"{name}.{key}", weight) for key, weight in merged(module, accelerator).items())
-        elif ".base_layer" not in path and ".lora_" not in path and VALUE_HEAD not in path:
+        elif VALUE_HEAD not in path:
             for key, parameter in module.named_parameters(recurse=False):
                 yield (f"{name}.{key}" if name else key), gathered(parameter, accelerator)
 
 
 def merged(layer: BaseTunerLayer, accelerator: Accelerator) -> dict[str, torch.Tensor]:
-    """The weights of a layer with what its active adapters add, in the adapters' precision."""
+    """The weights of a layer with what its active adapters add, in the adapters' precision. (Adapters on several
+    parameters of one module, such as a mixture's experts, are layers around each other.)"""
     module: Any = layer
     base = module.get_base_layer()
     weights = {key: gathered(p, accelerator) for key, p in base.named_parameters(recurse=False)}
-    for adapter in [] if module.disable_adapters else module.active_adapters:
-        with gathering(accelerator, module.parameters()):
-            delta = whole(module.get_delta_weight(adapter))
-        weights["weight"] = weights["weight"] + delta
+    while isinstance(module, BaseTunerLayer):
+        around: Any = module
+        key = getattr(around, "parameter_name", "weight")
+        for adapter in [] if around.disable_adapters else around.active_adapters:
+            with gathering(accelerator, around.parameters()):
+                delta = whole(around.get_delta_weight(adapter))
+            weights[key] = weights[key] + delta
+        module = around.base_layer
     return weights
 
 

@@ -92,7 +92,7 @@ ALONE = [sys.executable]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 RUNS = {
     "one process": (ALONE, []),
-    "adapters": (ALONE, ["train.lora={r: 4, alpha: 8}"]),
+    "adapters": (ALONE, ["train.adapter={kind: lora, r: 4, alpha: 8}"]),
     "two processes": (TWO, []),
     "two processes, one engine": (TWO, ["sampling.vllm.tensor_parallel_size=2"]),
 }

@@ -14,8 +14,8 @@ import torch
 from datasets import Dataset
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from rlvr.adapters import Lora
 from rlvr.policy import load_policy
-from rlvr.training import arguments
 from rlvr.training.collect import Sampled
 from rlvr.training.loop import Loop
 from rlvr.training.packing import Prompted, Sample
@@ -106,7 +106,7 @@ def trl_of(loop: Loop, step: Step) -> GRPOTrainer:
         train_dataset=Dataset.from_dict({"prompt": ["a"] * ROWS}),
         processing_class=loop.policy.tokenizer,
         rollout_func=rollouts,
-        peft_config=arguments.lora_config(loop.config),
+        peft_config=loop.adapter.config(model) if isinstance(loop.adapter, Lora) else None,
     )
     assert trainer.model is not None
     trainer.model.load_state_dict(loop.plain.state_dict())

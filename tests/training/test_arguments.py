@@ -14,7 +14,7 @@ from transformers import Trainer, TrainingArguments
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr.config import LOSS_TYPES, ConfigError, TrainConfig
-from rlvr.config.training import LoraSection
+from rlvr.config.training import AdapterSection
 from rlvr.training.arguments import (
     OWNED,
     REFUSED,
@@ -186,8 +186,8 @@ def test_keys_that_cannot_be_are_refused(trl, message):
         (TrainConfig(trl={"lr_scheduler_type": "reduce_lr_on_plateau"}), "a function of the step"),
         (TrainConfig(trl={"sync_ref_model": True}), "no reference model to move"),
         (
-            TrainConfig(lora=LoraSection(), trl={"beta": 0.1, "sync_ref_model": True}),
-            "the reference is the base, which stays",
+            TrainConfig(adapter=AdapterSection(kind="lora"), trl={"beta": 0.1, "sync_ref_model": True}),
+            "the reference is what it began with",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from rlvr.config import LoraSection, SamplingConfig
+from rlvr.config import AdapterSection, SamplingConfig
 from rlvr.policy import load_policy
 from rlvr.rollouts.types import Turn
 from rlvr.training.loop import Loop
@@ -74,7 +74,7 @@ def make(pool, tmp_path_factory):
             groups_per_step=GROUPS,
             group_size=G,
             rows_per_micro_step=rows or ROWS // micro_steps,
-            lora=lora,
+            adapter=lora or AdapterSection(),
             trl={"mask_truncated_completions": True} | trl,
         )
         assert (loop.forward.kind is None) == (layout == "padded")
@@ -197,13 +197,13 @@ def test_gradient_accumulation(make, drawn, loss_type, micro_steps):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("loss_type", ["grpo", "dr_grpo", "dapo", "bnpo"])
 def test_lora(make, drawn, loss_type, layout):
-    loop = make(layout, lora=LoraSection(r=4), loss_type=loss_type, beta=0.1)
+    loop = make(layout, lora=AdapterSection(kind="lora", r=4), loss_type=loss_type, beta=0.1)
     move(loop.plain, 0.05)  # B begins at zero, and half of the gradient with it
     assert_agree(three_ways(loop, drawn))
 
 
 @pytest.mark.parametrize("loss_type", ["grpo", "dapo"])
-@pytest.mark.parametrize("lora", [None, LoraSection(r=4)])
+@pytest.mark.parametrize("lora", [None, AdapterSection(kind="lora", r=4)])
 def test_gradient_checkpointing(make, drawn, loss_type, lora):
     loop = make(lora=lora, loss_type=loss_type, activation_checkpointing=True)
     assert loop.plain.is_gradient_checkpointing
@@ -249,7 +249,7 @@ def test_what_an_environment_wrote(make, answered, loss_type, level, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("lora", [None, LoraSection(r=4)], ids=["whole", "lora"])
+@pytest.mark.parametrize("lora", [None, AdapterSection(kind="lora", r=4)], ids=["whole", "lora"])
 @pytest.mark.parametrize("loss_type", ["grpo", "dapo", "vespo"])
 def test_several_updates_on_a_batch(make, loss_type, lora, layout):
     """`num_iterations`: advantages, log-probabilities of the policy that sampled and of the reference are what each
@@ -361,7 +361,7 @@ def test_the_engines_logprobs_are_the_trainers(make, layout):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_log_probabilities_of_the_sampling_policy_are_without_dropout(make, layout):
     """Before the first update of a run as before any later one: what was drawn is what is compared with."""
-    loop = make(layout, lora=LoraSection(r=4, dropout=0.5), beta=0.1, num_iterations=2)
+    loop = make(layout, lora=AdapterSection(kind="lora", r=4, dropout=0.5), beta=0.1, num_iterations=2)
     move(loop.plain, 0.05)
     sampled = loop.collector.sample(1, 0)
     for _ in range(2):

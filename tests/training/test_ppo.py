@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from rlvr.config import LoraSection, PpoSection, TrainConfig
+from rlvr.config import AdapterSection, PpoSection, TrainConfig
 from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
 from rlvr.rollouts.types import Turn
@@ -218,10 +218,10 @@ def reference_loss(loop: Loop, sampled: Sampled, batch: StepBatch) -> torch.Tens
 
 
 @pytest.mark.parametrize("evidence", [False, True], ids=["whole", "with evidence"])
-@pytest.mark.parametrize("lora", [None, LoraSection(r=4)], ids=["whole", "lora"])
+@pytest.mark.parametrize("lora", [None, AdapterSection(kind="lora", r=4)], ids=["whole", "lora"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_update_is_the_references(build, layout, lora, evidence):
-    loop = build(layout, lora=lora)
+    loop = build(layout, adapter=lora or AdapterSection())
     sampled, batch = moved(loop, evidence)
     figures = loop.backward(batch, fresh=False)
     found = gradient_of(loop.plain)
@@ -309,7 +309,7 @@ def test_a_sample_without_a_verdict_moves_nothing(build):
 
 @pytest.mark.parametrize(
     ("layout", "lora"),
-    [("packed", None), ("packed", LoraSection(r=4)), ("padded", None), ("padded", LoraSection(r=4))],
+    [(layout, lora) for layout in ("packed", "padded") for lora in (None, AdapterSection(kind="lora", r=4))],
     ids=["packed", "packed, lora", "padded", "padded, lora"],
 )
 def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(
@@ -327,7 +327,7 @@ def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(
                 algorithm="ppo",
                 steps=steps,
                 checkpoint_every=1,
-                lora=lora,
+                adapter=lora or AdapterSection(),
                 groups_per_step=4,
                 learning_rate=1e-3,
             )
@@ -354,10 +354,12 @@ def test_a_run_goes_on_with_its_values_and_exports_a_policy_without_them(
     assert not hasattr(model, "value_head")
 
 
-@pytest.mark.parametrize("lora", [None, LoraSection(r=4)], ids=["whole", "lora"])
+@pytest.mark.parametrize("lora", [None, AdapterSection(kind="lora", r=4)], ids=["whole", "lora"])
 def test_the_value_head_has_a_learning_rate_of_its_own(build, lora):
-    loop = build(ppo=PpoSection(value_learning_rate=0.05), lora=lora)
+    loop = build(ppo=PpoSection(value_learning_rate=0.05), adapter=lora or AdapterSection())
     rates = {id(p): (g["lr"], g["weight_decay"]) for g in loop.optimizer.param_groups for p in g["params"]}
     by_name = {name: rates[id(p)] for name, p in loop.plain.named_parameters() if p.requires_grad}
     assert {rate for name, rate in by_name.items() if "value_head" in name} == {(0.05, 0.0)}
-    assert {rate for name, (rate, _) in by_name.items() if "value_head" not in name} == {1e-6}
+    assert {rate for name, (rate, _) in by_name.items() if "value_head" not in name} == {
+        1e-5 if lora else 1e-6
+    }

@@ -32,8 +32,9 @@ SHORT = [
     "verification.workers=1", "train.checkpoint_every=1", "train.trl.save_total_limit=9", "-q",
 ]  # fmt: skip
 LORA = [
-    "train.lora.r=4",
-    "train.lora.dropout=0.2",
+    "train.adapter.kind=lora",
+    "train.adapter.r=4",
+    "train.adapter.dropout=0.2",
     "train.trl.disable_dropout=false",
     "train.learning_rate=1e-2",
 ]

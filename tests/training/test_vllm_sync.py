@@ -74,3 +74,23 @@ def test_adapters_beside_a_value_head(tiny):
     )
     assert given(adapted).keys() >= checkpoint(tiny.model).keys()
     assert not [name for name in given(adapted) if ppo.VALUE_HEAD in name or "lora" in name]
+
+
+def test_adapters_on_a_mixtures_experts_and_router_are_merged_as_peft_does():
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "vocab_size": 64, "num_attention_heads": 2}
+    experts = {
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 48,
+        "num_key_value_heads": 2,
+    }
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("qwen3_moe", **sizes, **experts))
+    adapted = get_peft_model(model, LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False))
+    found = given(adapted)
+    merged = checkpoint(copy.deepcopy(adapted).merge_and_unload())
+    assert found.keys() == merged.keys()
+    for name, weight in merged.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=1e-6)
