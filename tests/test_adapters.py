@@ -302,13 +302,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_targets_that_cannot_be_are_refused_before_anything_is_loaded(tmp_path, case, capsys):
+def test_targets_that_cannot_be_are_refused_before_anything_is_loaded(tmp_path, case):
     key, words = REFUSED[case]
     model = built(tmp_path / "m", "llama", **SMALL, **ATTENTION, tie_word_embeddings=True)
-    assert (
-        onward(tmp_path / "run", model, "train.adapter.kind=lora", key) == 2
-    )  # there are no weights to load
-    assert words in said(capsys)
+    with pytest.raises(UserError) as refused:  # there are no weights to load
+        adapter_check.check(config(model, "train.adapter.kind=lora", key))
+    assert words in str(refused.value)
 
 
 def test_a_single_name_is_a_name(tmp_path):
@@ -382,12 +381,11 @@ def quantised_config(folder: Path, method: str, bits: int) -> str:
         ("gptq", 4, "lora", "is quantised (gptq): adapters are"),
     ],
 )
-def test_quantised_weights_that_cannot_be_trained_are_refused_at_once(
-    tmp_path, method, bits, kind, words, capsys
-):
+def test_quantised_weights_that_cannot_be_trained_are_refused_at_once(tmp_path, method, bits, kind, words):
     model = quantised_config(tmp_path / "m", method, bits)
-    assert onward(tmp_path / "run", model, f"train.adapter.kind={kind}") == 2
-    assert words in said(capsys)
+    with pytest.raises(UserError) as refused:
+        adapter_check.check(config(model, f"train.adapter.kind={kind}"))
+    assert words in str(refused.value)
 
 
 @pytest.fixture(scope="module")
