@@ -246,13 +246,13 @@ def blueprint(config: Config) -> Policy:
         PolicyError: as `load_policy`.
     """
     place = place_of(config)
-    if Path(place.model).is_dir():
+    quantised = "quantization_config" in read_config_json(place)  # such weights are not read without memory
+    if Path(place.model).is_dir() and not quantised:
         return load_policy(config, "policy", for_training=config.train.steps > 0, weights=False)
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     common: dict[str, Any] = {"revision": place.revision, "trust_remote_code": config.trust_remote_code}
-    read_config_json(place)
     tokenizer = load_tokenizer(config)
     whole = config.train.steps > 0 and config.train.adapter.kind == "full" and config.dtype == "auto"
     with _loading(f"model {place.model}:"), torch.device("meta"):
