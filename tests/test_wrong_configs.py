@@ -168,7 +168,10 @@ WRONG: dict[str, tuple[Words, str]] = {
         "train.groups_per_micro_step: 2 does not divide the 3 groups",
     ),
     # adapters
-    "adapters on modules that are not there": (["train.adapter={kind: lora, target_modules: [q_porj]}"], "q_porj"),
+    "adapters on modules that are not there": (
+        ["train.adapter={kind: lora, target_modules: [q_porj]}"],
+        "q_porj",
+    ),
     "a router's loss without a router": (trl(router_aux_loss_coef=0.1), "no load-balancing loss for llama"),
     # train.trl: names
     "a schedule, misspelt": (
