@@ -281,6 +281,16 @@ def forget_unjudged(file: Path) -> None:
         rollouts.rewrite(file, kept)
 
 
+def training_budget(config: Config) -> int:
+    """K of pass@K in the evaluations during training: the report's, or their samples, if these are fewer."""
+    import numpy as np
+
+    from rlvr.analysis import default_budget
+
+    budget = config.analysis.search_budget or default_budget(np.full(1, config.sampling.samples))
+    return min(budget, config.train.eval_samples)
+
+
 def pass_rates(file: Path, search_budget: int) -> dict[str, float]:
     """Mean pass@1, pass@K and score of a finished evaluation, for the training curve; and of each source in it."""
     from rlvr.rollouts.evaluations import read

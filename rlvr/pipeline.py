@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rlvr import machine, outlook, preflight
 from rlvr.config import Config
-from rlvr.evaluation import Evaluator, copy_own, pass_rates, rescored
+from rlvr.evaluation import Evaluator, copy_own, pass_rates, rescored, training_budget
 from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.preflight import cost
 from rlvr.problems import Problems
@@ -137,10 +137,7 @@ def take_base(sibling: Run, run: Run, terminal: Terminal) -> None:
 
 def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> Path:
     """Train from the base to `run.model`, with evaluations on the held-out problems on the way."""
-    import numpy as np
-
     from rlvr import training
-    from rlvr.analysis import default_budget
 
     every, samples = config.train.eval_every, config.train.eval_samples
 
@@ -151,8 +148,7 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) ->
 
     def on_the_way(engine: Sampler, step: int) -> dict[str, float]:
         file = evaluator.evaluate(engine, problems.heldout, run.rollouts(engine.policy.name), samples)
-        budget = config.analysis.search_budget or default_budget(np.full(1, config.sampling.samples))
-        return pass_rates(file, min(budget, samples))
+        return pass_rates(file, training_budget(config))
 
     if not run.model.is_dir():
         if run.rollouts("base").exists():

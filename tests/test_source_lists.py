@@ -46,8 +46,11 @@ def test_a_source_of_a_list_is_named_after_what_it_is():
 
 def test_one_source_has_a_name_only_where_it_has_a_verifier_of_its_own():
     plain, own = config(HELDOUT), config(HELDOUT | {"verifier": "numeric"})
-    assert plain.problems.train.name is None and plain.model_dump()["problems"]["train"]["name"] is None
-    assert own.problems.train.name == "world-heldout"
+    assert (
+        configuration.each(plain.problems.train)[0].name is None
+        and plain.model_dump()["problems"]["train"]["name"] is None
+    )
+    assert configuration.each(own.problems.train)[0].name == "world-heldout"
     probes = {"rare": {"world": "rare", "verifier": "numeric"}, "plain": {"world": "rare"}}
     named = Config.model_validate({"problems": {"heldout": HELDOUT, "probes": probes}}).problems.probes
     assert (named["rare"].name, named["plain"].name) == ("rare", None)

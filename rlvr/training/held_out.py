@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rlvr.config import Config
+from rlvr.evaluation import training_budget
 from rlvr.text import points
 
 
@@ -52,9 +53,6 @@ class HeldOut:
 
 
 def key_of(config: Config) -> str:
-    """`train.best_by` as metrics.jsonl calls it. K is `analysis.search_budget`, or the evaluation's samples, if they
-    are fewer."""
+    """`train.best_by` as metrics.jsonl calls it."""
     figure = config.train.best_by
-    if figure == "pass@K":
-        figure = f"pass@{min(config.analysis.search_budget, config.train.eval_samples)}"
-    return f"eval/{figure}"
+    return f"eval/pass@{training_budget(config)}" if figure == "pass@K" else f"eval/{figure}"

@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from rlvr.config import SamplingConfig
 from rlvr.errors import UserError
-from rlvr.machine import check_engine
+from rlvr.preflight.parts import check_engine
 from rlvr.sampling import takes_vllm, vllm_engine
 from rlvr.sampling.vllm import from_disk
 from tests.conftest import REPO

@@ -8,7 +8,7 @@ import pytest
 
 from rlvr.cli import main
 from rlvr.errors import UserError
-from rlvr.machine import check_references
+from rlvr.preflight.golds import check_references
 from verifiers import Problem, score
 from verifiers.math import MathVerifier, Unreadable, reference_answer
 from verifiers.self_test import self_test
