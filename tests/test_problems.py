@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rlvr import rollouts
+from rlvr import hub, rollouts
 from rlvr.config import SourceConfig
 from rlvr.config.data import columns, fields, fill
 from rlvr.problems import ProblemError, load, load_all, normalise, refuse_overlap
@@ -382,6 +382,7 @@ def test_a_hub_data_set_is_read_by_name_subset_and_split(monkeypatch):
         return table if split else datasets.DatasetDict({"train": table, "test": table})
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(hub, "missing", lambda *_: None)
     mapped = {"dataset": "openai/gsm8k", "subset": "main", "prompt": "question", "reference": "answer"}
     (problem,) = load(from_keys(**mapped, split="test", revision="v1"))
     assert asked == {"name": "openai/gsm8k", "subset": "main", "split": "test", "revision": "v1"}
@@ -396,7 +397,17 @@ def test_an_unreachable_hub_names_the_way_out(monkeypatch):
         raise ConnectionError("Couldn't reach 'openai/gsm8k' on the Hub")
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(hub, "missing", lambda *_: None)
     refused(from_keys(dataset="openai/gsm8k", split="test"), "Couldn't reach", "problems.train.file=PATH")
+
+
+def test_a_data_set_that_is_not_there_is_found_out_with_one_request(monkeypatch):
+    """`datasets` would retry for half a minute."""
+    import datasets
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: pytest.fail("asked for the data set"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    refused(from_keys(dataset="nobody/nothing", split="test"), "not in the cache", "problems.train.file=PATH")
 
 
 def test_rows_of_public_code_data_sets_are_read_by_their_format(tmp_path):

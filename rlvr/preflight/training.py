@@ -54,7 +54,8 @@ def adapters(state: Preflight) -> Iterator[str]:
         from rlvr.training import rehearsal
         from rlvr.training.adapter_check import check
 
-        yield from check(state.config)
+        for line in check(state.config):
+            state.say(line)
         state.sizes = rehearsal.sizes(state.config, state.policy, state.arguments, state.bytes_per_weight)
         yield (
             f"trained: {state.sizes.trained_weights:,} of {state.sizes.weights:,} weights"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rlvr import hub
 from rlvr.config import SourceConfig
 from rlvr.problems.files import causes, file_rows, table_rows
 from rlvr.problems.rows import Place, ProblemError, Row, Rows
@@ -30,10 +31,13 @@ def _hub(source: SourceConfig, where: str) -> Iterator[tuple[int, Row]]:
     import datasets
     from datasets.exceptions import DatasetsError
 
-    try:
-        table: Any = datasets.load_dataset(
-            str(source.dataset), source.subset, split=source.split, revision=source.revision
+    name = str(source.dataset)
+    if not Path(name).exists() and (why := hub.missing(name, "dataset", source.revision)):
+        raise ProblemError(
+            f"{where}.dataset: {name} is {why}. Without a network, use a local copy: {where}.file=PATH"
         )
+    try:
+        table: Any = datasets.load_dataset(name, source.subset, split=source.split, revision=source.revision)
     except (OSError, ValueError, DatasetsError) as error:
         raise ProblemError(
             f"{where}.dataset: {source.label} cannot be loaded: {causes(error)}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -197,14 +197,15 @@ def write(policy: Policy, model: Any, state: dict[str, torch.Tensor], folder: Pa
     with files.says_when_full(folder.parent, size, "the tuned model"):
         model.save_pretrained(partial, state_dict=state)
         save_beside(policy, partial)
-    prove(partial, revert_weight_conversion(model, state))
+    prove(partial, revert_weight_conversion(model, state), {name for name, _ in model.named_buffers()})
     return partial
 
 
-def prove(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
+def prove(folder: Path, state: Mapping[str, torch.Tensor], buffers: Collection[str] = ()) -> None:
     """Read back what was written: every weight is there (or shares its memory with one that is), whole and finite.
 
     Args:
+        buffers: numbers that are kept beside the weights, and may be infinite (Gemma 4's bounds, before they are set).
         state: under the names and in the shapes of files, which are not the model's own where transformers keeps
             experts together or has renamed a family's weights.
 
@@ -217,7 +218,8 @@ def prove(folder: Path, state: Mapping[str, torch.Tensor]) -> None:
             for name in stored.keys():  # noqa: SIM118 (no mapping)
                 weight = stored.get_tensor(name)
                 found[name] = list(weight.shape)
-                if not weight.numel() or not weight.isfinite().all():
+                fine = ~weight.isnan() if name in buffers else weight.isfinite()
+                if not weight.numel() or not fine.all():
                     raise RunError(
                         f"the tuned model's {name} is empty or not finite; {folder} is kept to look at"
                     )

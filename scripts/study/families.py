@@ -40,7 +40,7 @@ TIME_LIMIT = 600
 """Seconds for one part of a family."""
 OVERRIDES = {"router loss": ["train.trl.router_aux_loss_coef=0.01"]}
 
-ADAPTERS = ["train.lora.r=4", "train.steps=1"]
+ADAPTERS = ["train.adapter.kind=lora", "train.adapter.r=4", "train.steps=1"]
 
 VERIFIER = """def half(problem, response):
     'Solved for half of all texts, so that groups have variance.'
