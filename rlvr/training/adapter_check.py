@@ -85,7 +85,7 @@ def check_quantised(config: Config, place: Place, method: str) -> None:
             "bitsandbytes"
         )
     if find_spec("bitsandbytes") is None:
-        raise ConfigError(f"model {place.model} is quantised: pip install bitsandbytes")
+        raise ConfigError(f"model {place.model} is quantised: pip install bitsandbytes (rlvr[qlora])")
     if takes_vllm(config.sampling, device().type):
         raise ConfigError(
             f"model {place.model} is quantised, and vLLM takes no weights from a trainer of such a model: set "
