@@ -181,7 +181,26 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--allow-mismatch", action="store_true", help="compare although sampling settings differ"
     )
+    _add_formats(report)
     report.set_defaults(verb="report")
+
+    convert = verbs.add_parser(
+        "import",
+        parents=[common],
+        help="write another system's per-sample files as rollout rows (`rlvr report` reads them as they lie)",
+        description="Write per-sample files of another system as rollout rows, or as a CSV of counts.",
+    )
+    convert.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="one evaluation: its seeds or shards"
+    )
+    convert.add_argument(
+        "--into", type=Path, required=True, metavar="OUT.jsonl", help="rollout file to write"
+    )
+    convert.add_argument(
+        "--policy", metavar="NAME", help="who drew the samples (default: the name of --into)"
+    )
+    _add_formats(convert)
+    convert.set_defaults(verb="convert")
 
     check = verbs.add_parser(
         "check",
@@ -206,6 +225,17 @@ def _add_config(verb: argparse.ArgumentParser) -> None:
     )
     _add_output(verb)
     verb.add_argument("--help-config", action="store_true", help="every key, its default and its meaning")
+
+
+def _add_formats(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group("files of other systems, where they can be read in several ways")
+    group.add_argument(
+        "--filter", metavar="NAME", help="lm-evaluation-harness: the filter whose answers are read"
+    )
+    group.add_argument("--score", metavar="NAME", help="the column, metric or scorer that is the verdict")
+    group.add_argument(
+        "--right", metavar="VALUE", help="the score that counts as right: 1, or a bound: '>=0.5'"
+    )
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rlvr import config as configuration
 from rlvr.config import Config, ConfigError
 from rlvr.launch.processes import locked, main_process_only, processes
+from rlvr.rollouts.importers import Options
 from rlvr.run import Run, around
 from rlvr.terminal import Terminal
 from verifiers import add_folder
@@ -131,17 +132,44 @@ def report(args: argparse.Namespace) -> int:
     }
     if args.replicates is not None:
         options["replicates"] = args.replicates
+    read = _formats(args)
     given = [path for path in (args.base, args.tuned, *args.more) if path is not None]
+    if read.given() and any(path.is_dir() for path in given):
+        raise ConfigError(
+            f"--{next(iter(read.given()))}: for files of other systems; a run's folder needs none"
+        )
     if len(given) == 1 and (args.base / sweep.LIST).is_file():
         result = sweep.report(args.base, **options)
     elif all(path.is_dir() for path in given):
         result = reports.build_runs(reports.RunFiles.of_folders(given), **options)
     else:
-        result = reports.build(args.base, args.tuned, more=args.more, **options)
+        result = reports.build(args.base, args.tuned, more=args.more, options=read, **options)
     terminal = Terminal()
     terminal.show(result.summary)
     terminal.show(f"Report: {result.html}")
     return 0
+
+
+def convert(args: argparse.Namespace) -> int:
+    """Write another system's per-sample files as rollout rows."""
+    from rlvr.rollouts import importers
+
+    if args.into.suffix != ".jsonl":
+        raise ConfigError(
+            f"--into {args.into}: expected the name of a rollout file, such as {args.into}.jsonl"
+        )
+    done = importers.convert(args.files, args.into, args.policy or args.into.stem, _formats(args))
+    terminal = _terminal(args)
+    for note in done.notes:
+        terminal.say(note)
+    terminal.show(
+        f"{done.path}: {done.rows} {'problems' if done.path.suffix == '.csv' else 'rows'} ({done.format})"
+    )
+    return 0
+
+
+def _formats(args: argparse.Namespace) -> Options:
+    return Options(filter=args.filter, score=args.score, right=args.right)
 
 
 def check(args: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlvr.rollouts.importers import DEFAULTS, Options
+
 if TYPE_CHECKING:
     from rlvr.report.schema import Document
 
@@ -65,6 +67,7 @@ def build(
     replicates: int = REPLICATES,
     title: str = "Base and tuned",
     notes: Sequence[str] = (),
+    options: Options = DEFAULTS,
 ) -> Report:
     """Compare evaluations and write `report.json`, `report.html` and `figures/` into `output`.
 
@@ -77,6 +80,7 @@ def build(
         probes: further problem sets (base file, tuned file), reported apart.
         exact: exact values of an enumerable world, shown beside the estimates.
         replicates: of the cluster bootstrap behind every interval, at least 100.
+        options: how files of other systems are read.
 
     Raises:
         UserError: a file cannot be read, or the evaluations cannot be compared.
@@ -84,7 +88,7 @@ def build(
     from rlvr.report.building import write
     from rlvr.report.inputs import Inputs
 
-    inputs = Inputs.read(base, tuned, more, probes or {}, metrics, allow_mismatch)
+    inputs = Inputs.read(base, tuned, more, probes or {}, metrics, allow_mismatch, options)
     return write(
         inputs,
         Path(output),

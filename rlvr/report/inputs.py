@@ -11,6 +11,7 @@ from rlvr.errors import UserError
 from rlvr.report import RunFiles, comparable, evidence_ladder
 from rlvr.rollouts import read_objects
 from rlvr.rollouts.evaluations import Evaluation, read, renamed
+from rlvr.rollouts.importers import DEFAULTS, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ class Inputs:
         probes: Mapping[str, tuple[Path, Path]],
         metrics: Path | None,
         allow: bool,
+        options: Options = DEFAULTS,
     ) -> Self:
         """One run: reads all files and refuses what cannot be compared."""
-        found = _evaluations(base, tuned, more, allow)
+        found = _evaluations(base, tuned, more, allow, options)
         notes = [note for evaluation in found for note in evaluation.notes]
         held, further = evidence_ladder.split(found, allow)
         for other in held[1:]:
@@ -93,8 +95,10 @@ def _one(path: Path, name: str, allow: bool) -> Evaluation:
     return found[0]
 
 
-def _evaluations(base: Path, tuned: Path | None, more: Sequence[Path], allow: bool) -> list[Evaluation]:
-    first = read(base, "base", allow)
+def _evaluations(
+    base: Path, tuned: Path | None, more: Sequence[Path], allow: bool, options: Options
+) -> list[Evaluation]:
+    first = read(base, "base", allow, options)
     if len(first) == 2:
         if tuned is not None:
             raise UserError(
@@ -103,7 +107,7 @@ def _evaluations(base: Path, tuned: Path | None, more: Sequence[Path], allow: bo
         return first
     if tuned is None:
         return first
-    second = read(tuned, "tuned", allow)
+    second = read(tuned, "tuned", allow, options)
     if len(second) == 2:
         raise UserError(f"{tuned}: holds base and tuned; give it alone")
     held = [first[0], second[0]]
@@ -111,7 +115,7 @@ def _evaluations(base: Path, tuned: Path | None, more: Sequence[Path], allow: bo
         name = path.stem
         if name in (e.name for e in held):
             name = f"{path.parent.name}/{name}"
-        held += read(path, name, allow)
+        held += read(path, name, allow, options)
     return _named(held)
 
 

@@ -1,5 +1,6 @@
 """Rollout rows: the file format in which both halves of the project meet (`rows`), and its readers: whole evaluations
-(`evaluations`) as columns (`columns`), hand audits beside them (`audits`). No torch, nothing of a report."""
+(`evaluations`) as columns (`columns`), hand audits beside them (`audits`), files of other systems (`importers`). No
+torch, nothing of a report."""
 
 from rlvr.rollouts.rows import (
     Rollout,

@@ -1,14 +1,18 @@
 """Where a report's evaluations come from: one function per file format, one result.
 
 A reader takes a path and the name under which the policy goes in the report, and returns the evaluations in
-the file: one, or base and tuned where one file holds both. Another format is another function in `READERS`.
+the file: one, or base and tuned where one file holds both. Files of other systems are converted first (`importers`).
 """
 
 from __future__ import annotations
 
+import atexit
 import csv
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ import numpy as np
 from rlvr.analysis.noise import Audit
 from rlvr.analysis.samples import Answers, LogProbs, Samples
 from rlvr.errors import UserError
+from rlvr.rollouts import importers
 from rlvr.rollouts.audits import read_audit
 from rlvr.rollouts.columns import Columns, read_columns
 from rlvr.rollouts.keys import KEYS
@@ -56,13 +61,16 @@ class Evaluation:
         return {key.name: key.needed_for for key in KEYS if key.needed_for and key.name not in present}
 
 
-def read(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
+def read(
+    path: Path, name: str, mixed: bool = False, options: importers.Options = importers.DEFAULTS
+) -> list[Evaluation]:
     """The evaluations in a file; two of them, base and tuned, where a CSV has `c_base` and `c_tuned`.
 
     Args:
         name: what this policy is called in the report.
         mixed: accept a file that several verifiers judged or several policies drew (it is noted) instead of
             refusing it.
+        options: how a file of another system is read.
 
     Raises:
         UserError: the file is missing, empty or malformed; it names file and line.
@@ -70,12 +78,39 @@ def read(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: there is no such file" if not path.exists() else f"{path}: is a folder")
-    evaluations = READERS.get(path.suffix.lower(), read_jsonl)(path, name, mixed)
+    if importers.recognise(path, options):
+        evaluations = _read_converted(path, name, mixed, options)
+    else:
+        evaluations = READERS.get(path.suffix.lower(), read_jsonl)(path, name, mixed)
     for evaluation in evaluations:
         if not evaluation.samples.n_samples:
             said = ", ".join(f"{n} {line(s, 30)}" for s, n in evaluation.samples.statuses.items())
             raise UserError(f"{path}: holds no scored sample" + (f"; its verdicts: {said}" if said else ""))
     return evaluations
+
+
+def _read_converted(path: Path, name: str, mixed: bool, options: importers.Options) -> list[Evaluation]:
+    """What another system's file holds, through our rows in a temporary file; settings beside it go before its own."""
+    folder = Path(tempfile.mkdtemp(dir=_converted()))
+    done = importers.convert([path], folder / "rows.jsonl", name, options)
+    return [
+        replace(
+            evaluation,
+            path=path,
+            settings=evaluation.settings | read_settings(path),
+            notes=(*done.notes, *evaluation.notes),
+            audit=read_audit(path),
+        )
+        for evaluation in READERS[done.path.suffix](done.path, name, mixed)
+    ]
+
+
+@cache
+def _converted() -> Path:
+    """Folder of converted files: pages fetch traces from them, so they stay until the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="rlvr-converted-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:

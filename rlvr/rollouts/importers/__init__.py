@@ -1,0 +1,194 @@
+"""Per-sample files of other systems, read as they lie: one module a format, tried in order, recognised by content.
+
+`convert` writes our rows (or, where a file says only how many samples were right, our table of counts). A report on
+such a file is a report on what `convert` wrote. Another format is another module in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rlvr import files
+from rlvr.errors import UserError
+from rlvr.rollouts.importers import (
+    eval_plus,
+    human_eval,
+    lm_eval,
+    qwen_math,
+    verifiers_results,
+    verifiers_traces,
+    verl,
+)
+from rlvr.rollouts.importers.common import DEFAULTS, Counts, Format, Head, Options, Reading, Row
+from rlvr.rollouts.rows import settings_path, write_settings
+from rlvr.text import line as short
+
+__all__ = ["DEFAULTS", "FORMATS", "Imported", "Options", "convert", "recognise"]
+
+FORMATS: tuple[Format, ...] = (
+    lm_eval,
+    verifiers_results,
+    verifiers_traces,
+    verl,
+    human_eval,
+    eval_plus,
+    qwen_math,
+)
+
+ONE_POLICY = ("model", "step", "temperature", "top_p", "max_new_tokens", "verifier")
+"""Settings that agree among files that make one evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What `convert` wrote."""
+
+    path: Path
+    """Our rows, or a CSV of counts."""
+    format: str
+    rows: int
+    notes: tuple[str, ...]
+
+
+def recognise(path: Path, options: Options = DEFAULTS) -> tuple[Format, Head] | None:
+    """The format of a file; None for one that is ours, or unknown.
+
+    Raises:
+        UserError: an option was given that this format does not read.
+    """
+    head = Head.of(path)
+    format = (
+        None if head.has("problem_id", "score") else next((f for f in FORMATS if f.recognises(head)), None)
+    )
+    known = format.OPTIONS if format else frozenset()
+    if unread := [f"--{name}" for name in options.given() if name not in known]:
+        what = f"recognised as {format.NAME}, which has" if format else "not a file of another system: it has"
+        takes = ", ".join(f"--{name}" for name in sorted(known)) or "no such option"
+        raise UserError(
+            f"{path}: {what} no {', '.join(unread)} (it takes {takes}). Where files of one report take different "
+            "options, convert them one by one: rlvr import FILE … --into OUT.jsonl"
+        )
+    return (format, head) if format else None
+
+
+def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = DEFAULTS) -> Imported:
+    """Reads files of another system that make one evaluation (seeds, shards) and writes them as ours, atomically.
+
+    Args:
+        into: rows as JSONL; where the files hold counts only, a CSV of the same name.
+        policy: who drew the samples.
+
+    Raises:
+        UserError: a file is of no known format, is malformed, or does not go with the others; it names file and line
+            and says what to type next.
+    """
+    readings: list[tuple[Format, Reading]] = []
+    for i, path in enumerate(paths):
+        if path in paths[:i]:
+            raise UserError(f"{path}: given twice; its samples would count twice")
+        if not path.is_file():
+            raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'there is no such file'}")
+        found = recognise(path, options)
+        if found is None:
+            raise UserError(f"{path}: not recognised; the formats are {', '.join(f.NAME for f in FORMATS)}")
+        readings.append((found[0], Reading(found[1], options)))
+    each = chain.from_iterable(_named(format, reading) for format, reading in readings)
+    first = next(each, None)
+    if first is None:
+        raise UserError(f"{paths[0]}: recognised as {readings[0][0].NAME}; holds no sample")
+    size = 0
+    if isinstance(first, Counts):
+        into = into.with_suffix(".csv")
+        table = _sums(chain([first], each))
+        size = len(table)
+        files.replace(into, _csv_lines(table), wait=False)
+    else:
+
+        def lines() -> Iterator[bytes]:
+            nonlocal size
+            for row in _numbered(chain([first], each), policy):
+                size += 1
+                yield (json.dumps(row, ensure_ascii=True) + "\n").encode()
+
+        files.replace(into, lines(), wait=False)
+    settings = _together([reading for _, reading in readings])
+    if settings:
+        write_settings(into, settings)
+    else:
+        settings_path(into).unlink(missing_ok=True)
+    notes = [
+        f"{r.path.name}: read as {f.NAME}{'; ' if r.notes else ''}{'; '.join(r.notes)}" for f, r in readings
+    ]
+    return Imported(into, readings[0][0].NAME, size, tuple(notes))
+
+
+def _named(format: Format, reading: Reading) -> Iterator[Row | Counts]:
+    """The rows of one file; an error says as what it was read."""
+    try:
+        yield from format.rows(reading)
+    except UserError as error:
+        raise UserError(f"{error} [recognised as {format.NAME}]") from None
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        found = f"{type(error).__name__}: {short(error, 80)}"
+        raise UserError(f"{reading.at or reading.path}: not as {format.NAME} is written ({found})") from error
+
+
+def _numbered(rows: Iterator[Row | Counts], policy: str) -> Iterator[Row]:
+    """Rows with a number of the draw that occurs once: the file's own, or the place among those of its problem."""
+    drawn: dict[str, int] = {}
+    taken: set[tuple[str, int]] = set()
+    for row in rows:
+        if isinstance(row, Counts):
+            raise UserError(f"problem {short(row.problem_id, 60)}: counts and samples in one evaluation")
+        problem = row["problem_id"]
+        if "sample" in row:
+            if (problem, row["sample"]) in taken:
+                raise UserError(
+                    f"problem {short(repr(problem), 60)}, sample {row['sample']} occurs twice; files that make one "
+                    "evaluation must not repeat samples"
+                )
+            taken.add((problem, row["sample"]))
+            sample = row["sample"]
+        else:
+            sample = drawn[problem] = drawn.get(problem, -1) + 1
+        yield {"problem_id": problem, "sample": sample, "policy": policy} | row
+
+
+def _sums(rows: Iterator[Row | Counts]) -> dict[str, tuple[int, int]]:
+    table: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        if not isinstance(row, Counts):
+            raise UserError(f"problem {short(row['problem_id'], 60)}: counts and samples in one evaluation")
+        n, c = table.get(row.problem_id, (0, 0))
+        table[row.problem_id] = (n + row.n, c + row.c)
+    return table
+
+
+def _csv_lines(table: dict[str, tuple[int, int]]) -> Iterator[bytes]:
+    out = io.StringIO(newline="")
+    write = csv.writer(out, lineterminator="\n").writerow
+    write(("problem_id", "n", "c"))
+    for problem, counts in table.items():
+        write((problem, *counts))
+    yield out.getvalue().encode()
+
+
+def _together(readings: Sequence[Reading]) -> dict[str, Any]:
+    """The settings of files that make one evaluation; what differs and may (a seed) is a list."""
+    merged: dict[str, Any] = {}
+    for key in dict.fromkeys(key for reading in readings for key in reading.settings):
+        values = [reading.settings.get(key) for reading in readings]
+        merged[key] = values[0] if all(value == values[0] for value in values) else values
+        if key in ONE_POLICY and merged[key] is values:
+            raise UserError(
+                f"{readings[0].path} and {len(values) - 1} more: {key} differs ({short(values, 100)}); "
+                "they are not one evaluation"
+            )
+    return merged
