@@ -202,6 +202,43 @@ def parser() -> argparse.ArgumentParser:
     _add_formats(convert)
     convert.set_defaults(verb="convert")
 
+    show = verbs.add_parser(
+        "show",
+        help="samples to read: prompt, response, gold answer, verdict",
+        description="Samples to read: prompt, response, gold answer, verdict; of training steps, advantages too.",
+    )
+    show.add_argument("path", type=Path, metavar="RUN_OR_FILE", help="a run's folder, or a rollout file")
+    show.add_argument(
+        "--step",
+        type=int,
+        metavar="N",
+        help="what step N trained on (default: the tuned policy's evaluation, or what was sampled last)",
+    )
+    show.add_argument("--problem", metavar="ID", help="of this problem")
+    verdict = show.add_mutually_exclusive_group()
+    verdict.add_argument(
+        "--wrong", dest="right", action="store_const", const=False, help="with a score below the pass mark"
+    )
+    verdict.add_argument("--right", action="store_const", const=True, help="with the pass mark, or more")
+    show.add_argument("--status", help="with this status: incorrect, no_answer, timeout, …")
+    show.add_argument("--source", metavar="NAME", help="of problems of this source")
+    show.add_argument(
+        "--limit", type=_count, default=5, metavar="N", help="samples; of a step, groups (5); 0: all"
+    )
+    show.add_argument(
+        "--seed", type=int, metavar="N", help="draw them with this seed (default: the first of each problem)"
+    )
+    show.set_defaults(verb="show")
+
+    listing = verbs.add_parser(
+        "list",
+        help="the runs in a folder: state, step, held-out pass@1, alarms",
+        description="The runs in a folder, what was written last first: state, step, held-out pass@1, alarms.",
+    )
+    listing.add_argument("folder", type=Path, nargs="?", default=Path("runs"), help="default: runs")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    listing.set_defaults(verb="list_runs")
+
     check = verbs.add_parser(
         "check",
         parents=[common],
@@ -212,6 +249,12 @@ def parser() -> argparse.ArgumentParser:
     _add_output(check)
     check.set_defaults(verb="check")
     return root
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, 0 or more")
+    return int(text)
 
 
 def _add_config(verb: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from rlvr import config as configuration
 from rlvr.config import Config, ConfigError
 from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.rollouts.importers import Options
-from rlvr.run import Run, around
+from rlvr.run import SWEEP, Run, around
 from rlvr.terminal import Terminal
 from verifiers import add_folder
 
@@ -138,7 +139,7 @@ def report(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"--{next(iter(read.given()))}: for files of other systems; a run's folder needs none"
         )
-    if len(given) == 1 and (args.base / sweep.LIST).is_file():
+    if len(given) == 1 and (args.base / SWEEP).is_file():
         result = sweep.report(args.base, **options)
     elif all(path.is_dir() for path in given):
         result = reports.build_runs(reports.RunFiles.of_folders(given), **options)
@@ -170,6 +171,31 @@ def convert(args: argparse.Namespace) -> int:
 
 def _formats(args: argparse.Namespace) -> Options:
     return Options(filter=args.filter, score=args.score, right=args.right)
+
+
+def show(args: argparse.Namespace) -> int:
+    """Samples of a run or a rollout file, as a person reads them."""
+    from rlvr import show as showing
+
+    wanted = showing.Wanted(args.problem, args.right, args.status, args.source, args.limit, args.seed)
+    terminal = Terminal()
+    for text, style in showing.lines(showing.file_of(args.path, args.step), wanted):
+        terminal.show(text, style)
+    return 0
+
+
+def list_runs(args: argparse.Namespace) -> int:
+    """The runs in a folder, a line each."""
+    from rlvr import listing
+
+    found, terminal = listing.entries(args.folder), Terminal()
+    if args.json:
+        print(json.dumps(listing.as_json(found), indent=1))
+    elif not found:
+        terminal.say(f"No runs in {args.folder}")
+    for text, style in listing.table(found) if found and not args.json else ():
+        terminal.show(text, style)
+    return 0
 
 
 def check(args: argparse.Namespace) -> int:
@@ -237,12 +263,10 @@ def _source(name: str | None) -> Source:
 
 def _begun(path: Path) -> Run | None:
     """The run in a folder, which may be named by its `config.yaml` too; None where `path` is no folder of a run."""
-    from rlvr.sweep import LIST
-
     folder = path.parent if path.name == "config.yaml" else path
     if (folder / "config.yaml").is_file() and (folder / "rollouts").is_dir():
         return Run(folder)
-    if (path / LIST).is_file():
+    if (path / SWEEP).is_file():
         raise ConfigError(f"{path}: a sweep goes on by the command that began it, or run by run: {path}/NAME")
     return None
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlvr import machine, outlook, preflight
+from rlvr import failures, machine, outlook, preflight
 from rlvr.config import Config
 from rlvr.evaluation import Evaluator, copy_own, pass_rates, rescored, training_budget
 from rlvr.launch.processes import locked, main_process_only, processes
@@ -61,7 +61,8 @@ def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
 
 @contextmanager
 def begin(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> Iterator[Run]:
-    """Lock the run folder, and open it in one process after the other: the first one writes it.
+    """Lock the run folder, and open it in one process after the other: the first one writes it. What stops the run is
+    written down until it goes on.
 
     Args:
         base: folder that the config's relative paths start from.
@@ -71,10 +72,22 @@ def begin(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
     with locked(folder):
         with processes().main_process_first():
             run = open_run(config, folder, base)
+        note_failure(run, None)
         terminal.log_to(run.log)
         for warning in machine.warnings(config):
             terminal.say(warning)
-        yield run
+        try:
+            yield run
+        except Exception as error:
+            with suppress(OSError):  # a full disk: what counts is what stopped the run
+                note_failure(run, failures.in_words(error) if failures.expected(error) else repr(error))
+            raise
+
+
+def note_failure(run: Run, words: str | None) -> None:
+    """Write down, in the main process, what stopped the run; None: it goes on."""
+    if processes().is_main_process and words != run.record.get("failed"):
+        run.write_down(failed=words)
 
 
 @contextmanager

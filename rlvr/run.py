@@ -19,8 +19,9 @@ from rlvr.errors import ConfigError
 
 PACKAGES = ("rlvr", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "sympy", "numpy")
 
-
 RECORD = "run.json"
+SWEEP = "sweep.json"
+"""In a sweep's folder: the names of its cells, in the order of the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Run:
     @property
     def record(self) -> dict[str, Any]:
         """`run.json`, what a run writes down of itself: `base`, the folder that its relative paths start from; `ends`,
-        the steps after which it went on with more than it was to have; `model`, which checkpoint the tuned model is."""
+        the steps after which it went on with more than it was to have; `model`, which checkpoint the tuned model is;
+        `failed`, the error that stopped it, until it goes on."""
         file = self.folder / RECORD
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
@@ -78,6 +80,12 @@ def around(path: Path) -> Run | None:
         if (folder / "config.yaml").is_file() and (folder / "rollouts").is_dir():
             return Run(folder)
     return None
+
+
+def cells(sweep: Path) -> list[Run]:
+    """The runs of the sweep in a folder, in its order; those that have not begun have no folder."""
+    names = json.loads((sweep / SWEEP).read_text(encoding="utf-8"))["cells"]
+    return [Run(sweep / name) for name in names]
 
 
 def open_run(config: Config, folder: Path, base: Path | None = None) -> Run:
@@ -204,8 +212,7 @@ def newest_checkpoint(run: Run) -> int:
 def rename_policy(file: Path, into: Path, policy: str, name: str) -> None:
     """A rollout file in which `policy` is called `name`. An evaluation that was not finished is dropped instead."""
     settings = rollouts.read_settings(file)
-    whole = rollouts.count(file) == settings.get("n_problems", 0) * settings.get("samples", 0)
-    if into == file or whole:
+    if into == file or is_whole(file):
         if settings.get("policy") == policy:
             settings |= {"policy": name}
         rollouts.write_settings(into, settings)
@@ -213,6 +220,12 @@ def rename_policy(file: Path, into: Path, policy: str, name: str) -> None:
     if into != file:
         file.unlink()
         rollouts.settings_path(file).unlink(missing_ok=True)
+
+
+def is_whole(evaluation: Path) -> bool:
+    """Every sample that the evaluation is to have is in its file."""
+    settings = rollouts.read_settings(evaluation)
+    return 0 < rollouts.count(evaluation) == settings.get("n_problems", 0) * settings.get("samples", 0)
 
 
 def _renamed(row: rollouts.Rollout, policy: str, name: str) -> rollouts.Rollout:

@@ -15,14 +15,11 @@ from rlvr import failures, files, pipeline
 from rlvr.config import Cell, Config, ConfigError, each
 from rlvr.errors import UserError
 from rlvr.launch.processes import locked, main_process_only, processes
-from rlvr.run import Run, check_folder, differences
+from rlvr.run import SWEEP, Run, cells, check_folder, differences
 from rlvr.terminal import Terminal
 
 if TYPE_CHECKING:
     from rlvr.report import Report
-
-LIST = "sweep.json"
-"""In the sweep's folder: the names of its cells, in the order of the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal, base
         with main_process_only() as is_main:
             if is_main:
                 names = json.dumps({"cells": [part.cell.name for part in parts]}, indent=1)
-                files.replace(folder / LIST, [names.encode(), b"\n"])
+                files.replace(folder / SWEEP, [names.encode(), b"\n"])
         terminal.say(f"A sweep of {len(parts)} runs in {folder}:")
         for part in parts:
             terminal.say(f"  {part.cell.name} ({part.state})")
@@ -75,9 +72,9 @@ def plan(grid: Sequence[Cell], file: Path, folder: Path) -> list[Part]:
     if (folder / "config.yaml").exists():
         raise ConfigError(f"{folder} holds a single run; choose another folder for the sweep with --output")
     found = [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.is_dir() else []
-    if folder.is_file() or (found and not (folder / LIST).exists()):
+    if folder.is_file() or (found and not (folder / SWEEP).exists()):
         raise ConfigError(
-            f"{folder}: this output folder holds something else: it is not empty and has no {LIST} of a sweep"
+            f"{folder}: this output folder holds something else: it is not empty and has no {SWEEP} of a sweep"
         )
     configs = configuration.load_cells(file, grid)
     parts = [Part(cell, config, Run(folder / cell.name)) for cell, config in zip(grid, configs, strict=True)]
@@ -142,8 +139,7 @@ def _conclude(folder: Path, failed: dict[str, Exception], terminal: Terminal) ->
 
 def finished(folder: Path) -> tuple[list[Run], list[str]]:
     """The finished runs of the sweep in `folder`, and the names of its other cells."""
-    names = json.loads((folder / LIST).read_text(encoding="utf-8"))["cells"]
-    runs = [Run(folder / name) for name in names]
+    runs = cells(folder)
     return [r for r in runs if r.report.exists()], [r.folder.name for r in runs if not r.report.exists()]
 
 

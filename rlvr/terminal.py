@@ -67,11 +67,11 @@ class Terminal:
         log.info("%s", text)
         self.console.print(escape(text))
 
-    def show(self, text: str) -> None:
-        """A result, on standard output, even when quiet."""
+    def show(self, text: str, style: str = "") -> None:
+        """A result, on standard output, even when quiet. `style` (rich's) is for terminals alone."""
         text = visible(text)
         log.info("%s", text)
-        self.result.print(escape(text), soft_wrap=True)
+        self.result.print(escape(text), soft_wrap=True, style=style or None)
 
     @contextmanager
     def progress(self, label: str, total: int, start: int = 0) -> Iterator[Callable[..., None]]:
@@ -118,10 +118,12 @@ class Terminal:
 
 
 def duration(seconds: float) -> str:
-    """45 s, 12 min, 3.5 h."""
+    """45 s, 12 min, 3.5 h, 6.0 days."""
     if seconds < 100:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 360_000 else f"{seconds / 86_400:.1f} days"
 
 
 def quiet_libraries() -> None:

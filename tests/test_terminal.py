@@ -30,4 +30,6 @@ def test_a_line_a_minute_and_not_by_tenths(said, monkeypatch):
 
 
 def test_durations_in_the_unit_of_a_person():
-    assert [duration(seconds) for seconds in (45, 720, 12_600)] == ["45 s", "12 min", "3.5 h"]
+    assert [duration(seconds) for seconds in (45, 720, 12_600, 518_400)] == [
+        "45 s", "12 min", "3.5 h", "6.0 days",
+    ]  # fmt: skip

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from rlvr.errors import ConfigError
 from rlvr.files import append_to, refuse_links
@@ -32,6 +32,8 @@ UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What `flock` says on a file system without locks."""
 APPEARS_SECONDS = 20.0
 """How long a network file system may take to show a file that another machine wrote."""
+LOOK_SECONDS = 0.05
+"""Longer than a look at a lock takes."""
 _blocks = count()
 
 
@@ -130,7 +132,7 @@ def locked(folder: Path, work: str = "run") -> Iterator[None]:
     refuse_links(folder)
     with append_to(folder / ".lock") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "it does not say who"
@@ -149,6 +151,30 @@ def locked(folder: Path, work: str = "run") -> Iterator[None]:
         file.flush()
         require_shared(folder)
         yield
+
+
+def _lock(file: IO[str]) -> None:
+    """Raises BlockingIOError if another process holds it, for longer than it takes to look whether one does."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(LOOK_SECONDS)  # `is_locked` may have been at it
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a launch holds `folder`. False where its file system has no locks: then no launch can."""
+    try:
+        with (folder / ".lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    return False
 
 
 def require_shared(folder: Path) -> None:

@@ -8,6 +8,7 @@ from rlvr.rollouts.rows import (
     append,
     count,
     parse,
+    pass_marks,
     read,
     read_objects,
     read_settings,
@@ -17,6 +18,6 @@ from rlvr.rollouts.rows import (
 )
 
 __all__ = [
-    "Rollout", "TornLine", "append", "count", "parse", "read", "read_objects", "read_settings", "rewrite",
+    "Rollout", "TornLine", "append", "count", "parse", "pass_marks", "read", "read_objects", "read_settings", "rewrite",
     "settings_path", "write_settings",
 ]  # fmt: skip

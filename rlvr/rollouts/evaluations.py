@@ -25,9 +25,8 @@ from rlvr.rollouts import importers
 from rlvr.rollouts.audits import read_audit
 from rlvr.rollouts.columns import Columns, read_columns
 from rlvr.rollouts.keys import KEYS
-from rlvr.rollouts.rows import read_settings, settings_path
+from rlvr.rollouts.rows import pass_marks, read_settings
 from rlvr.text import line
-from verifiers.types import is_score
 
 MOST_SOURCES = 20
 """For which there are figures of their own."""
@@ -117,7 +116,7 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     """A rollout file, ours or anybody's that has `problem_id` and `score`."""
     columns = read_columns(path, name)
     settings = read_settings(path)
-    marks = _pass_marks(path, settings)
+    marks = pass_marks(path, settings)
     notes = list(columns.notes)
     faults = [("several policies drew these rows", columns.policies, "expected one evaluation per file")]
     faults += [
@@ -152,21 +151,6 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
 
 
 WHY = "their scores do not compare"
-
-
-def _pass_marks(path: Path, settings: dict[str, Any]) -> dict[str, float]:
-    """The score from which a sample counts as solved: by source, under "" where a source has none of its own."""
-    held = settings.get("sources")
-    found: dict[str, Any] = {"": settings.get("pass_mark", 1.0)}
-    for name, said in held.items() if isinstance(held, dict) else ():
-        if isinstance(said, dict):
-            found[name] = said.get("pass_mark", 1.0)
-    for mark in found.values():
-        if not is_score(mark) or mark == 0:
-            raise UserError(
-                f"{settings_path(path)}: pass_mark is {mark!r}; expected a number above 0, at most 1"
-            )
-    return found
 
 
 def _sources(columns: Columns) -> tuple[str, ...] | None:

@@ -22,6 +22,7 @@ from rlvr import files
 from rlvr.errors import UserError
 from rlvr.rollouts.keys import KEYS, Key
 from rlvr.text import line as short
+from verifiers.types import is_score
 
 
 class TornLine(UserWarning):
@@ -288,3 +289,25 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise UserError(f"{beside}: expected a JSON object, found {type(settings).__name__}")
     return settings
+
+
+def pass_marks(path: Path, settings: Mapping[str, Any]) -> dict[str, float]:
+    """The score from which a sample counts as solved: by source, under "" where a source has none of its own.
+
+    Args:
+        settings: those of the rollout file `path`.
+
+    Raises:
+        UserError: one is not a number above 0, at most 1.
+    """
+    held = settings.get("sources")
+    found: dict[str, Any] = {"": settings.get("pass_mark", 1.0)}
+    for name, said in held.items() if isinstance(held, dict) else ():
+        if isinstance(said, dict):
+            found[name] = said.get("pass_mark", 1.0)
+    for mark in found.values():
+        if not is_score(mark) or mark == 0:
+            raise UserError(
+                f"{settings_path(path)}: pass_mark is {mark!r}; expected a number above 0, at most 1"
+            )
+    return found
