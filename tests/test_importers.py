@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 
 from rlvr.cli import main
@@ -367,6 +370,118 @@ def test_lists_are_samples_and_seeds_in_several_files_are_one_policy(tmp_path: P
 def test_lists_that_do_not_fit_are_named(tmp_path: Path, row: dict[str, Any], words: str):
     with pytest.raises(UserError, match=words):
         one(write(tmp_path / "a.jsonl", [row]))
+
+
+# Inspect
+
+
+def inspected(i: int, epoch: int, value: Any, **more: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": [{"type": "text", "text": RIGHT}]}
+    output = {
+        "model": "m", "choices": [{"message": message, "stop_reason": "stop"}], "completion": RIGHT,
+        "usage": {"output_tokens": 9},
+    }  # fmt: skip
+    scores = {"match": {"value": value, "answer": "42", "explanation": RIGHT}}
+    return {
+        "id": i,
+        "epoch": epoch,
+        "input": QUESTION,
+        "target": "42",
+        "output": output,
+        "scores": scores,
+    } | more
+
+
+HEADER = {
+    "status": "success",
+    "eval": {"model": "m", "model_generate_config": {"temperature": 0.7, "max_tokens": 64}},
+}
+
+
+def log(path: Path, samples: list[Any], how: int = -1, **header: Any) -> Path:
+    """As `.json` (−1), or as `.eval` with this compression method; 93 is Zstandard, which zipfile cannot write."""
+    if how == -1:
+        path.write_text(json.dumps(HEADER | header | {"samples": samples}, indent=2))
+        return path
+    files = {f"samples/{s['id']}_epoch_{s['epoch']}.json": s for s in samples} | {
+        "header.json": HEADER | header
+    }
+    plain = {name: json.dumps(value).encode() for name, value in files.items()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED if how == 93 else how) as file:
+        for name, data in plain.items():
+            file.writestr(name, pyarrow.compress(data, "zstd", asbytes=True) if how == 93 else data)
+        entries = file.infolist()
+        directory = file.start_dir
+    if how == 93:  # stored entries, given the method, the checksum and the size of what they hold
+        raw = bytearray(path.read_bytes())
+        at = directory
+        for entry in entries:
+            data = plain[entry.filename]
+            for method in (entry.header_offset + 8, at + 10):
+                raw[method : method + 2] = (93).to_bytes(2, "little")
+                raw[method + 6 : method + 10] = zlib.crc32(data).to_bytes(4, "little")
+                raw[method + 14 : method + 18] = len(data).to_bytes(4, "little")
+            at += 46 + len(entry.filename)
+        path.write_bytes(bytes(raw))
+    return path
+
+
+@pytest.mark.parametrize("how", [-1, zipfile.ZIP_DEFLATED, 93])
+def test_inspect_logs_give_its_accuracy_and_pass_at_k(tmp_path: Path, how: int):
+    """8 epochs of 30 problems; 64 of 240 are right: 26.67."""
+    samples = [inspected(i, e + 1, "C" if (i + e) % 15 < 4 else "I") for e in range(8) for i in range(30)]
+    right = sum(s["scores"]["match"]["value"] == "C" for s in samples)
+    evaluation = one(log(tmp_path / "any.name", samples, how))
+    assert pass_at_1(evaluation) == pytest.approx(right / 240, abs=1e-9) and right == 64
+    assert evaluation.columns and evaluation.columns.sample.max() == 8
+    settings = {"model": "m", "temperature": 0.7, "max_new_tokens": 64, "verifier": "match"}
+    assert settings.items() <= evaluation.settings.items()
+    (row,) = evaluation.columns.rows([0])
+    assert (row["trace"], row["answer"], row["tokens"], row["complete"]) == (RIGHT, "42", 9, True)
+
+
+def test_inspect_values_count_as_its_accuracy_counts_them(tmp_path: Path):
+    values = ["C", "P", "I", "N", True, 0.25, None]
+    samples = [inspected(i, 1, value) for i, value in enumerate(values)]
+    samples += [inspected(7, 1, "C", scores=None, error={"message": "server gone"})]
+    evaluation = one(log(tmp_path / "a.json", samples, status="error"))
+    assert evaluation.samples.score is not None
+    assert evaluation.samples.score.tolist() == [1.0, 0.5, 0.0, 0.0, 1.0, 0.25, 0.0, 0.0]
+    assert evaluation.samples.n.tolist() == [1] * 6 + [0, 0]
+    assert {"no_answer": 1, "error": 1, "not scored": 1}.items() <= evaluation.samples.statuses.items()
+    assert "status is error" in evaluation.notes[0]
+
+
+def test_several_scorers_and_values_are_asked_about(tmp_path: Path):
+    both = {"match": {"value": "I"}, "graded": {"value": {"form": 1, "sense": 0.0}}}
+    file = log(tmp_path / "a.json", [inspected(0, 1, "C", scores=both)])
+    with pytest.raises(UserError, match=r"--score NAME: match, graded"):
+        one(file)
+    with pytest.raises(UserError, match=r"--score: graded/form, graded/sense"):
+        one(file, score="graded")
+    with pytest.raises(UserError, match="no scorer 'x'"):
+        one(file, score="x")
+    assert pass_at_1(one(file, score="graded/form")) == 1.0
+
+
+def test_damaged_and_foreign_entries_are_named(tmp_path: Path):
+    file = log(tmp_path / "a.eval", [inspected(0, 1, "C")], 93)
+    raw = file.read_bytes()
+    file.write_bytes(
+        raw.replace(zlib.crc32(json.dumps(inspected(0, 1, "C")).encode()).to_bytes(4, "little"), b"1234")
+    )
+    with pytest.raises(UserError, match=r"samples/0_epoch_1\.json: damaged"):
+        one(file)
+    file.write_bytes(
+        raw.replace((93).to_bytes(2, "little") + raw[10:14], (97).to_bytes(2, "little") + raw[10:14])
+    )
+    with pytest.raises(UserError, match=r"method 97.*inspect log dump a.eval"):
+        one(file)
+
+
+def test_an_epoch_that_stands_twice_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match=r"problem '0', sample 1 occurs twice"):
+        one(log(tmp_path / "a.json", [inspected(0, 1, "C"), inspected(0, 1, "I")]))
 
 
 # all formats

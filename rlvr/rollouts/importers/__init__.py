@@ -20,6 +20,7 @@ from rlvr.errors import UserError
 from rlvr.rollouts.importers import (
     eval_plus,
     human_eval,
+    inspect_log,
     lm_eval,
     qwen_math,
     verifiers_results,
@@ -40,6 +41,7 @@ FORMATS: tuple[Format, ...] = (
     human_eval,
     eval_plus,
     qwen_math,
+    inspect_log,
 )
 
 ONE_POLICY = ("model", "step", "temperature", "top_p", "max_new_tokens", "verifier")
