@@ -13,6 +13,7 @@ from typing import Any
 
 from rlvr import rollouts
 from rlvr.errors import UserError
+from rlvr.rollouts.keys import valid_turns
 from rlvr.rollouts.rows import TornLine, parse, read_objects, settings_path
 from rlvr.run import SWEEP, around, cells
 from rlvr.text import line as short
@@ -126,6 +127,9 @@ def lines(file: Path, wanted: Wanted) -> Iterator[tuple[str, str]]:
         f"{' or '.join(number(mark) for mark in own)} or more",
         HEAD,
     )
+    groups: dict[tuple[str, int], list[Place]] = {}
+    for place in places:
+        groups.setdefault(place.group, []).append(place)
     group = None
     with file.open("rb") as stream:
         for place in shown:
@@ -133,7 +137,7 @@ def lines(file: Path, wanted: Wanted) -> Iterator[tuple[str, str]]:
             row = parse(stream.readline())
             if place.group != group:
                 group = place.group
-                yield from _problem(row, place, [p for p in places if p.group == group])
+                yield from _problem(row, place, groups[group])
             yield from _sample(row, place)
 
 
@@ -231,7 +235,8 @@ def _sample(row: dict[str, Any], place: Place) -> Iterator[tuple[str, str]]:
     yield f"-- {short(', '.join(facts), 400)}", style
     if row.get("detail"):
         yield f"verifier: {short(row['detail'], 400)}", FAINT
-    for turn in row.get("turns") or [{"text": row.get("trace", row.get("response"))}]:
+    turns = row.get("turns") if valid_turns(row.get("turns")) else None  # anybody's rows may have such a key
+    for turn in turns or [{"text": row.get("trace", row.get("response"))}]:
         yield from [(f"  [{turn['by']}]", FAINT)] if "by" in turn else []
         yield _indented(_text(turn["text"])), PLAIN
 

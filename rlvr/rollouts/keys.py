@@ -99,8 +99,9 @@ def _token_ids(value: list[Any] | None) -> bool:
     return value is None or all(type(token) is int and token >= 0 for token in value)
 
 
-def _turns(value: list[Any] | None) -> bool:
-    return value is None or (len(value) > 1 and all(map(_turn, value)))
+def valid_turns(value: Any) -> bool:
+    """Two or more turns, each by the policy or evidence; or None."""
+    return value is None or (isinstance(value, list) and len(value) > 1 and all(map(_turn, value)))
 
 
 def _turn(value: Any) -> bool:
@@ -136,7 +137,7 @@ KEYS: tuple[Key, ...] = (
         (list, NULL),
         'a list of two or more {"by": "policy" or "evidence", "text": …, "token_ids": […]}',
         written_if_none=False,
-        valid=_turns,
+        valid=valid_turns,
     ),
     Key(
         "answer",
