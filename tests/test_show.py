@@ -169,6 +169,7 @@ def test_rows_of_score_are_read_and_a_torn_line_is_noted(tmp_path):
     scored = {
         "id": 7,
         "response": "so 3",
+        "turns": 1,
         "reference": "2",
         "score": 0.0,
         "status": "incorrect",
