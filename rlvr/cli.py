@@ -279,6 +279,20 @@ def _add_formats(verb: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--right", metavar="VALUE", help="the score that counts as right: 1, or a bound: '>=0.5'"
     )
+    group.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="ours=theirs",
+        help="rows of one's own: the column of a key (problem_id=qid); separated by commas, or several times",
+    )
+    group.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="rows of one's own: read only rows with this value",
+    )
 
 
 def _add_output(verb: argparse.ArgumentParser) -> None:

@@ -170,7 +170,20 @@ def convert(args: argparse.Namespace) -> int:
 
 
 def _formats(args: argparse.Namespace) -> Options:
-    return Options(filter=args.filter, score=args.score, right=args.right)
+    """How files of other systems are read; `--right "acc>=0.5"` names the column too."""
+    score, right = args.score, args.right
+    if named := re.fullmatch(r"\s*([A-Za-z_][\w.@/-]*?)\s*(==?|>=?|<=?)(.+)", right or ""):
+        if score not in (None, named[1]):
+            raise ConfigError(f"--score {score} and --right {right!r} name two columns")
+        score, right = named[1], named[2] + named[3]
+    columns = [part for text in args.map for part in text.split(",")]
+    return Options(
+        filter=args.filter,
+        score=score,
+        right=right,
+        columns=tuple(_pair(text, "--map") for text in columns),
+        where=tuple(_pair(text, "--where") for text in args.where),
+    )
 
 
 def show(args: argparse.Namespace) -> int:

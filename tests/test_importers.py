@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+import pyarrow.parquet
 import pytest
 
 from rlvr.cli import main
@@ -482,6 +483,141 @@ def test_damaged_and_foreign_entries_are_named(tmp_path: Path):
 def test_an_epoch_that_stands_twice_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"problem '0', sample 1 occurs twice"):
         one(log(tmp_path / "a.json", [inspected(0, 1, "C"), inspected(0, 1, "I")]))
+
+
+# rows of one's own
+
+
+def test_nested_samples_are_read_by_a_map(tmp_path: Path):
+    samples = [
+        {"rollout": i, "pred": p, "correct": p == "42", "text": "t"} for i, p in enumerate(["42", "41"])
+    ]
+    rows = [
+        {
+            "qid": q,
+            "question": QUESTION,
+            "info": {"gold": "42"},
+            "rollouts": samples,
+            "level": q,
+            "logprobs": [0.1],
+        }
+        for q in (0, 1)
+    ]
+    file = write(tmp_path / "a.jsonl", rows)
+    with pytest.raises(UserError, match="needs problem_id and score"):
+        one(file)
+    columns = {
+        "problem_id": "qid", "samples": "rollouts", "sample": "rollout", "score": "correct", "trace": "text",
+        "answer": "pred", "prompt": "question", "reference": "info.gold",
+    }  # fmt: skip
+    evaluation = one(file, columns=tuple(columns.items()))
+    assert pass_at_1(evaluation) == 0.5 and evaluation.samples.n.tolist() == [2, 2] and evaluation.columns
+    (row,) = evaluation.columns.rows([3])
+    assert row == {
+        "problem_id": "1", "sample": 1, "policy": "base", "score": 0.0, "prompt": QUESTION, "reference": "42",
+        "trace": "t", "answer": "41", "info": {"gold": "42"}, "level": 1,
+    }  # fmt: skip
+
+
+def test_two_kinds_of_samples_in_a_file_are_kept_apart(tmp_path: Path):
+    rows = [
+        {
+            "problem_id": "p",
+            "sample_kind": kind,
+            "index": i,
+            "canonical_correct": i == 0,
+            "scalar_reward": 0.05,
+        }
+        for kind, n in (("pass1", 1), ("pass4", 4))
+        for i in range(n)
+    ]
+    file = write(tmp_path / "a.jsonl", rows)
+    with pytest.raises(UserError, match=r"occurs twice.*--where"):
+        one(file, columns=(("sample", "index"),), score="canonical_correct")
+    evaluation = one(
+        file, columns=(("sample", "index"),), score="canonical_correct", where=(("sample_kind", "pass4"),)
+    )
+    assert (evaluation.samples.n[0], evaluation.samples.c[0]) == (4, 1)
+    assert "--where left out 1 of 5 rows" in evaluation.notes[0]
+    with pytest.raises(UserError, match=r"scalar_reward is 0\.05, neither"):
+        one(file, score="scalar_reward")
+    with pytest.raises(UserError, match="leaves none of 5"):
+        one(file, score="canonical_correct", where=(("sample_kind", "x"),))
+
+
+def test_own_rows_on_another_scale_are_read_where_it_is_stated(tmp_path: Path):
+    file = write(tmp_path / "a.jsonl", [{"problem_id": "p", "score": s} for s in (1, -1, 10)])
+    with pytest.raises(UserError, match="score is -1"):
+        one(file)
+    assert one(file, right="10").samples.c.tolist() == [1]
+    with pytest.raises(UserError, match=r"--right '>=ten'"):
+        one(file, right=">=ten")
+
+
+def test_a_csv_of_samples_and_counts_under_other_names(tmp_path: Path):
+    samples = tmp_path / "samples.csv"
+    samples.write_text("problem_id,score,tokens\np,1.0,7\np,0,8\nq,True,9\n")
+    evaluation = one(samples)
+    assert evaluation.samples.c.tolist() == [1, 1] and evaluation.samples.n.tolist() == [2, 1]
+    assert evaluation.samples.tokens is not None and evaluation.samples.tokens.tolist() == [7.5, 9.0]
+    counts = tmp_path / "counts.csv"
+    counts.write_text("qid,c_sft,c_rl,k\n0,1,3,4\n1,0,4,4\n")
+    with pytest.raises(UserError, match=r"column problem_id, n, c_base.*--map problem_id="):
+        one(counts)
+    columns = (("problem_id", "qid"), ("n", "k"), ("c", "c_rl"))
+    evaluation = one(counts, columns=columns)
+    assert evaluation.samples.c.tolist() == [3, 4] and evaluation.samples.n.tolist() == [4, 4]
+    counts.write_text("qid,c_sft,c_rl,k\n0,1,5,4\n")
+    with pytest.raises(UserError, match=r"counts\.csv:2: c is 5; expected 0 to n = 4"):
+        one(counts, columns=columns)
+
+
+def test_one_object_by_id_and_parquet_are_rows_too(tmp_path: Path):
+    keyed = tmp_path / "step-100.json"
+    keyed.write_text(json.dumps({"a": True, "b": False}))
+    assert one(keyed).samples.c.tolist() == [1, 0]
+    keyed.write_text(
+        json.dumps({"a": {"ok": True, "response": "x"}, "b": {"ok": False, "response": "y"}}, indent=1)
+    )
+    evaluation = one(keyed, columns=(("score", "ok"), ("trace", "response")))
+    assert list(evaluation.samples.problem_ids) == ["a", "b"] and evaluation.samples.c.tolist() == [1, 0]
+    keyed.write_text(json.dumps({"a": [0.0, 0.125, 1.0]}))  # shares per epoch, not samples
+    with pytest.raises(UserError):
+        one(keyed, right="1")
+    table = pyarrow.table({"question": [QUESTION, QUESTION, "other"], "right": [True, False, True]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    evaluation = one(tmp_path / "a.parquet", columns=(("prompt", "question"),), score="right")
+    assert evaluation.samples.n.tolist() == [2, 1] and evaluation.samples.c.tolist() == [1, 1]
+
+
+def test_what_a_map_cannot_mean_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = write(tmp_path / "a.jsonl", [{"qid": 1, "ok": True, "when": "x"}])
+    for options, words in [
+        ({"columns": (("problem", "qid"),)}, "--map problem="),
+        ({"score": "ok"}, r"no problem_id.*found qid, ok, when"),
+        ({"columns": (("problem_id", "id"),), "score": "ok"}, "no column 'id'; found qid, ok, when"),
+        (
+            {"columns": (("problem_id", "qid"), ("tokens", "when")), "score": "ok"},
+            "tokens is 'x'; expected a whole",
+        ),
+        ({"columns": (("problem_id", "qid"),), "score": "when"}, "when is 'x', neither right"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            one(file, **options)
+    into = str(tmp_path / "out.jsonl")
+    assert (
+        main(["import", str(file), "--into", into, "-q", "--map", "problem_id=qid", "--right", "ok==True"])
+        == 0
+    )
+    assert one(tmp_path / "out.jsonl").samples.c.tolist() == [1]
+    assert main(["import", str(file), "--into", into, "--score", "x", "--right", "ok>=1"]) == 2
+    assert "two columns" in capsys.readouterr().err
+
+
+def test_a_pointer_to_a_file_is_named(tmp_path: Path):
+    (tmp_path / "a.parquet").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(UserError, match="Git LFS pointer"):
+        one(tmp_path / "a.parquet")
 
 
 # all formats

@@ -92,6 +92,10 @@ def _read_converted(path: Path, name: str, mixed: bool, options: importers.Optio
     """What another system's file holds, through our rows in a temporary file; settings beside it go before its own."""
     folder = Path(tempfile.mkdtemp(dir=_converted()))
     done = importers.convert([path], folder / "rows.jsonl", name, options)
+    try:
+        found = READERS[done.path.suffix](done.path, name, mixed)
+    except UserError as error:
+        raise UserError(str(error).replace(str(done.path), f"{path}, converted")) from None
     return [
         replace(
             evaluation,
@@ -100,7 +104,7 @@ def _read_converted(path: Path, name: str, mixed: bool, options: importers.Optio
             notes=(*done.notes, *evaluation.notes),
             audit=read_audit(path),
         )
-        for evaluation in READERS[done.path.suffix](done.path, name, mixed)
+        for evaluation in found
     ]
 
 
@@ -175,7 +179,8 @@ def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
         if lacks := [key for key in ("problem_id", "n", *counts) if key not in header]:
             raise UserError(
                 f"{path}:1: column {', '.join(lacks)} is missing (found {', '.join(header) or 'nothing'}); "
-                "expected problem_id,n,c or problem_id,n,c_base,c_tuned"
+                "expected problem_id,n,c or problem_id,n,c_base,c_tuned. Columns of other names are named: "
+                "--map problem_id=…,n=…,c=…"
             )
         try:
             rows = list(_count_rows(path, reader, list(counts)))

@@ -22,6 +22,7 @@ from rlvr.rollouts.importers import (
     human_eval,
     inspect_log,
     lm_eval,
+    mapped,
     qwen_math,
     verifiers_results,
     verifiers_traces,
@@ -42,6 +43,7 @@ FORMATS: tuple[Format, ...] = (
     eval_plus,
     qwen_math,
     inspect_log,
+    mapped,
 )
 
 ONE_POLICY = ("model", "step", "temperature", "top_p", "max_new_tokens", "verifier")
@@ -63,21 +65,30 @@ def recognise(path: Path, options: Options = DEFAULTS) -> tuple[Format, Head] | 
     """The format of a file; None for one that is ours, or unknown.
 
     Raises:
-        UserError: an option was given that this format does not read.
+        UserError: an option was given that this format does not read, or the file is only a pointer to one.
     """
     head = Head.of(path)
-    format = (
-        None if head.has("problem_id", "score") else next((f for f in FORMATS if f.recognises(head)), None)
-    )
+    if head.start.startswith(b"version https://git-lfs"):
+        raise UserError(f"{path}: is a Git LFS pointer, not the file itself; fetch that with `git lfs pull`")
+    said = options.given()
+    format = None
+    if said or not head.has("problem_id", "score"):
+        format = next((f for f in FORMATS if f.recognises(head)), None)
+    if format is None and said and mapped.readable(head):
+        format = mapped
     known = format.OPTIONS if format else frozenset()
-    if unread := [f"--{name}" for name in options.given() if name not in known]:
+    if unread := [_option(name) for name in said if name not in known]:
         what = f"recognised as {format.NAME}, which has" if format else "not a file of another system: it has"
-        takes = ", ".join(f"--{name}" for name in sorted(known)) or "no such option"
+        takes = ", ".join(map(_option, sorted(known))) or "no such option"
         raise UserError(
             f"{path}: {what} no {', '.join(unread)} (it takes {takes}). Where files of one report take different "
             "options, convert them one by one: rlvr import FILE … --into OUT.jsonl"
         )
     return (format, head) if format else None
+
+
+def _option(name: str) -> str:
+    return "--map" if name == "columns" else f"--{name}"
 
 
 def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = DEFAULTS) -> Imported:
@@ -117,7 +128,7 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
             nonlocal size
             for row in _numbered(chain([first], each), policy):
                 size += 1
-                yield (json.dumps(row, ensure_ascii=True) + "\n").encode()
+                yield (json.dumps(row, default=str) + "\n").encode()
 
         files.replace(into, lines(), wait=False)
     settings = _together([reading for _, reading in readings])
@@ -154,7 +165,7 @@ def _numbered(rows: Iterator[Row | Counts], policy: str) -> Iterator[Row]:
             if (problem, row["sample"]) in taken:
                 raise UserError(
                     f"problem {short(repr(problem), 60)}, sample {row['sample']} occurs twice; files that make one "
-                    "evaluation must not repeat samples"
+                    "evaluation must not repeat samples (--where COLUMN=VALUE keeps one kind of them)"
                 )
             taken.add((problem, row["sample"]))
             sample = row["sample"]

@@ -41,6 +41,10 @@ class Options:
     """Which of several verdicts is the score: the name of a column, a metric, a scorer."""
     right: str | None = None
     """The score that counts as right: a value ("1"), or a bound (">=0.5")."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """(our key, column of the file), for rows of one's own; a dot reaches into a column."""
+    where: tuple[tuple[str, str], ...] = ()
+    """(column, value) that a row must have to be read."""
 
     def given(self) -> dict[str, Any]:
         """The options that were set."""
