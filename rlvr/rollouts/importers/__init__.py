@@ -21,9 +21,15 @@ from rlvr.rollouts.importers import (
     eval_plus,
     human_eval,
     inspect_log,
+    lighteval,
+    live_code_bench,
     lm_eval,
     mapped,
+    nemo_gym,
+    nemo_skills,
     qwen_math,
+    skyrl,
+    trl_completions,
     verifiers_results,
     verifiers_traces,
     verl,
@@ -43,10 +49,16 @@ FORMATS: tuple[Format, ...] = (
     eval_plus,
     qwen_math,
     inspect_log,
+    trl_completions,
+    lighteval,
+    live_code_bench,
+    nemo_skills,
+    nemo_gym,
+    skyrl,
     mapped,
 )
 
-ONE_POLICY = ("model", "step", "temperature", "top_p", "max_new_tokens", "verifier")
+ONE_POLICY = ("model", "step", "temperature", "top_p", "max_new_tokens", "verifier", "lines")
 """Settings that agree among files that make one evaluation."""
 
 
@@ -112,6 +124,8 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
         if found is None:
             raise UserError(f"{path}: not recognised; the formats are {', '.join(f.NAME for f in FORMATS)}")
         readings.append((found[0], Reading(found[1], options)))
+    if len(names := dict.fromkeys(format.NAME for format, _ in readings)) > 1:
+        raise UserError(f"{paths[0]} and {len(paths) - 1} more: {' and '.join(names)}; expected one format")
     each = chain.from_iterable(_named(format, reading) for format, reading in readings)
     first = next(each, None)
     if first is None:

@@ -126,6 +126,14 @@ class Reading:
                 raise UserError(f"{where}: expected a JSON object, found {type(obj).__name__}")
             yield where, obj
 
+    def one_step(self, step: Any, where: str) -> None:
+        """Every row is of one step. Raises UserError: the policy moved between the rows of this file."""
+        first = self.settings.setdefault("step", step)
+        if step != first:
+            raise UserError(
+                f"{where}: step {step} after step {first}: the policy moved; give one file a step"
+            )
+
 
 class Format(Protocol):
     """A file format of another system: a module of this folder.
@@ -260,6 +268,17 @@ def sampling(given: Any) -> dict[str, Any]:
     if given.get("do_sample") is False:
         found["temperature"] = 0.0
     return found
+
+
+def counted(mean: float, n: int, where: str, name: str) -> tuple[int, int]:
+    """(n, c) of a mean over n verdicts. Raises UserError: it is none, for c would be no whole number from 0 to n."""
+    c = round(mean * n)
+    if abs(mean * n - c) > 1e-6 or not 0 <= c <= n:
+        raise UserError(
+            f"{where}: {name} is {mean} over {n} samples, not a whole number of them: no mean of verdicts; choose "
+            "another with --score"
+        )
+    return n, c
 
 
 def list_of(obj: Mapping[str, Any], key: str, where: str, length: int | None = None) -> list[Any]:

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlvr.errors import UserError
-from rlvr.rollouts.importers.common import Counts, Head, Reading, Row, Scale, list_of, sampling, text_of
+from rlvr.rollouts.importers.common import (
+    Counts,
+    Head,
+    Reading,
+    Row,
+    Scale,
+    counted,
+    list_of,
+    sampling,
+    text_of,
+)
 from rlvr.rollouts.rows import parse
 from rlvr.text import line as short
 
@@ -30,7 +40,7 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
     reading.settings |= _settings(reading, filters[name].first) | {"verifier": f"{metric}, filter {name}"}
     scale = Scale(metric, reading.options.right)
     seen: Counter[str] = Counter()
-    counted = cut = 0
+    means = cut = 0
     for where, obj in reading.objects():
         if obj.get("filter", "none") != name:
             continue
@@ -44,18 +54,12 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
         answers = list_of(obj, "filtered_resps", where)[:1]
         if answers and isinstance(answers[0], list) and _generated(obj) and len(answers[0]) > 1:
             n = len(answers[0])
-            c = round(value * n)
             if reading.options.right is not None:
                 raise UserError(
                     f"{where}: {metric} is a mean over {n} samples; --right is for the score of one"
                 )
-            if abs(value * n - c) > 1e-6 or not 0 <= c <= n:
-                raise UserError(
-                    f"{where}: {metric} is {value} over {n} samples, not a whole number of them: no mean of verdicts; "
-                    "choose another metric (--score) or filter (--filter)"
-                )
-            counted += 1
-            yield Counts(problem, n, c)
+            means += 1
+            yield Counts(problem, *counted(value, n, where, metric))
             continue
         row: Row = {"problem_id": problem, "score": scale(value, where), "prompt": _prompt(obj)}
         if obj.get("target") is not None:
@@ -66,7 +70,7 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
             answer = answers[0][0] if answers and isinstance(answers[0], list) else next(iter(answers), None)
             row |= {"trace": traces[0], "answer": None if answer is None else str(answer)}
         yield row
-    if counted:
+    if means:
         reading.notes.append(
             f"{metric} is a mean over samples and does not say which were right: read as counts"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from rlvr.errors import UserError
 from rlvr.rollouts.importers.common import RIGHT, WRONG, Counts, Head, Reading, Row, Scale, text_id, text_of
-from rlvr.rollouts.importers.records import header, is_keyed, is_table, records
+from rlvr.rollouts.importers.records import first_of_array, header, is_keyed, is_table, records
 from rlvr.rollouts.keys import KEYS as OURS
 from rlvr.text import line as short
 from verifiers.types import is_score
@@ -27,8 +27,7 @@ def recognises(head: Head) -> bool:
     """What needs no word: a CSV or an array with our two keys, an object of verdicts. All else is read where an option
     says how (`is_table`)."""
     if head.start.startswith(b"["):
-        first = head.whole[0] if isinstance(head.whole, list) and head.whole else None
-        return isinstance(first, dict) and {"problem_id", "score"} <= first.keys()
+        return {"problem_id", "score"} <= first_of_array(head).keys()
     if head.start.startswith(b"{"):
         return is_keyed(head) and all(isinstance(verdict, bool) for verdict in head.whole.values())
     names = header(head) if not head.start.startswith((b"PK", b"PAR1")) else []

@@ -30,6 +30,25 @@ def header(head: Head) -> list[str]:
         return []
 
 
+def parquet_columns(head: Head) -> dict[str, str]:
+    """Name → type of a Parquet file's columns; empty for any other file."""
+    if not head.start.startswith(PARQUET):
+        return {}
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return {field.name: str(field.type) for field in pyarrow.parquet.read_schema(head.path)}
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{head.path}: not a Parquet file that can be read ({error})") from None
+
+
+def first_of_array(head: Head) -> dict[str, Any]:
+    """The first object of a JSON array; empty for any other file."""
+    held = head.whole if head.start.startswith(b"[") else None
+    return held[0] if isinstance(held, list) and held and isinstance(held[0], dict) else {}
+
+
 def records(reading: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
     """("file: where in it", record) of each record, in order.
 

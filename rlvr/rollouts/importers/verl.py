@@ -22,11 +22,7 @@ def rows(reading: Reading) -> Iterator[Row]:
     for where, obj in reading.objects():
         if lacks := [key for key in ("input", "output", "step") if key not in obj]:
             raise UserError(f"{where}: {', '.join(lacks)} is missing")
-        step = reading.settings.setdefault("step", obj["step"])
-        if obj["step"] != step:
-            raise UserError(
-                f"{where}: step {obj['step']} after step {step}: the policy moved; give one file a step"
-            )
+        reading.one_step(obj["step"], where)
         if scale is None:
             column = reading.options.score or ("acc" if "acc" in obj else "score")
             scale = Scale(column, reading.options.right)
