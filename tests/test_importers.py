@@ -659,6 +659,10 @@ def test_files_that_are_not_one_evaluation_are_refused(tmp_path: Path, capsys: p
     a, b = write(tmp_path / "a.jsonl", [row]), write(tmp_path / "b.jsonl", [warm])
     assert main(["import", str(a), str(b), "--into", str(tmp_path / "out.jsonl")]) == 2
     assert "temperature differs" in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()
+    assert main(["import", str(a), "--into", str(a)]) == 2
+    assert "file to read and the file to write" in capsys.readouterr().err
+    assert main(["import", str(a), "--into", str(tmp_path / "no" / "out.jsonl")]) == 2
     assert main(["import", str(a), "--into", str(tmp_path / "out.txt")]) == 2
     assert main(["import", str(a), str(a), "--into", str(tmp_path / "out.jsonl")]) == 2
     assert "given twice" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -118,6 +118,8 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
     for i, path in enumerate(paths):
         if path in paths[:i]:
             raise UserError(f"{path}: given twice; its samples would count twice")
+        if path.resolve() == into.resolve():
+            raise UserError(f"{path}: is the file to read and the file to write")
         if not path.is_file():
             raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'there is no such file'}")
         found = recognise(path, options)
@@ -130,22 +132,22 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
     first = next(each, None)
     if first is None:
         raise UserError(f"{paths[0]}: recognised as {readings[0][0].NAME}; holds no sample")
-    size = 0
-    if isinstance(first, Counts):
+    size, settings = 0, {}
+    if isinstance(first[1], Counts):
         into = into.with_suffix(".csv")
         table = _sums(chain([first], each))
-        size = len(table)
+        size, settings = len(table), _together([reading for _, reading in readings])
         files.replace(into, _csv_lines(table), wait=False)
     else:
 
         def lines() -> Iterator[bytes]:
-            nonlocal size
+            nonlocal size, settings
             for row in _numbered(chain([first], each), policy):
                 size += 1
                 yield (json.dumps(row, default=str) + "\n").encode()
+            settings = _together([reading for _, reading in readings])  # what it refuses is not written
 
         files.replace(into, lines(), wait=False)
-    settings = _together([reading for _, reading in readings])
     if settings:
         write_settings(into, settings)
     else:
@@ -156,30 +158,35 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
     return Imported(into, readings[0][0].NAME, size, tuple(notes))
 
 
-def _named(format: Format, reading: Reading) -> Iterator[Row | Counts]:
-    """The rows of one file; an error says as what it was read."""
+def _named(format: Format, reading: Reading) -> Iterator[tuple[str, Row | Counts]]:
+    """(where it stands, row) of one file; an error says as what the file was read."""
     try:
-        yield from format.rows(reading)
+        for row in format.rows(reading):
+            if isinstance(row, dict) and type(row.get("sample", 0)) is not int:
+                raise UserError(
+                    f"{reading.at}: sample is {short(repr(row['sample']), 60)}; expected a whole number"
+                )
+            yield reading.at or str(reading.path), row
     except UserError as error:
         raise UserError(f"{error} [recognised as {format.NAME}]") from None
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
         found = f"{type(error).__name__}: {short(error, 80)}"
         raise UserError(f"{reading.at or reading.path}: not as {format.NAME} is written ({found})") from error
 
 
-def _numbered(rows: Iterator[Row | Counts], policy: str) -> Iterator[Row]:
+def _numbered(rows: Iterable[tuple[str, Row | Counts]], policy: str) -> Iterator[Row]:
     """Rows with a number of the draw that occurs once: the file's own, or the place among those of its problem."""
     drawn: dict[str, int] = {}
     taken: set[tuple[str, int]] = set()
-    for row in rows:
+    for where, row in rows:
         if isinstance(row, Counts):
-            raise UserError(f"problem {short(row.problem_id, 60)}: counts and samples in one evaluation")
+            raise UserError(f"{where}: {MIXED}")
         problem = row["problem_id"]
         if "sample" in row:
             if (problem, row["sample"]) in taken:
                 raise UserError(
-                    f"problem {short(repr(problem), 60)}, sample {row['sample']} occurs twice; files that make one "
-                    "evaluation must not repeat samples (--where COLUMN=VALUE keeps one kind of them)"
+                    f"{where}: problem {short(repr(problem), 60)}, sample {row['sample']} occurs twice; files that "
+                    "make one evaluation must not repeat samples (--where COLUMN=VALUE keeps one kind of them)"
                 )
             taken.add((problem, row["sample"]))
             sample = row["sample"]
@@ -188,11 +195,16 @@ def _numbered(rows: Iterator[Row | Counts], policy: str) -> Iterator[Row]:
         yield {"problem_id": problem, "sample": sample, "policy": policy} | row
 
 
-def _sums(rows: Iterator[Row | Counts]) -> dict[str, tuple[int, int]]:
+MIXED = (
+    "the samples of some problems can be told apart, those of others are only counted; expected one of both"
+)
+
+
+def _sums(rows: Iterable[tuple[str, Row | Counts]]) -> dict[str, tuple[int, int]]:
     table: dict[str, tuple[int, int]] = {}
-    for row in rows:
+    for where, row in rows:
         if not isinstance(row, Counts):
-            raise UserError(f"problem {short(row['problem_id'], 60)}: counts and samples in one evaluation")
+            raise UserError(f"{where}: {MIXED}")
         n, c = table.get(row.problem_id, (0, 0))
         table[row.problem_id] = (n + row.n, c + row.c)
     return table
