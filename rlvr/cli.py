@@ -291,7 +291,7 @@ def _add_formats(verb: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COLUMN=VALUE",
-        help="rows of one's own: read only rows with this value",
+        help="rows of one's own, open-instruct: read only rows with this value",
     )
 
 

@@ -226,6 +226,50 @@ def test_skyrl_evaluations(tmp_path: Path):
     assert {"reference": "42", "complete": True, "source": "sums"}.items() <= first_row(evaluation).items()
 
 
+# open-instruct and simple-evals
+
+
+def test_open_instruct_is_read_a_step_at_a_time(tmp_path: Path):
+    def row(step: int, reward: float, prompt: list[int]) -> dict[str, Any]:
+        return {
+            "step": step, "sample_idx": 0, "prompt_idx": 0, "prompt_tokens": prompt, "response_tokens": [3, 4],
+            "reward": reward, "finish_reason": "stop", "dataset": "gsm8k", "ground_truth": [5],
+        }  # fmt: skip
+
+    file = write(
+        tmp_path / "r_rollouts_000000.jsonl", [row(3, 10.0, [9]), row(3, 0.0, [9]), row(4, 10.0, [9])]
+    )
+    with pytest.raises(UserError, match=r"reward is 10\.0, neither"):
+        one(file)
+    with pytest.raises(UserError, match=r"steps 3, 4.*--where step=N"):
+        one(file, right="10")
+    evaluation = one(file, right="10", where=(("step", "3"),))
+    assert (evaluation.samples.n[0], evaluation.samples.c[0], evaluation.settings["step"]) == (2, 1, 3)
+    assert first_row(evaluation)["tokens"] == 2 and "trace" not in first_row(evaluation)
+
+
+def test_simple_evals_verdicts_come_from_the_pages(tmp_path: Path):
+    def page(score: str, answer: str) -> str:
+        return f"<p>Correct Answer: x &lt; 42</p>\n<p>Extracted Answer: {answer}</p>\n<p>Score: {score}</p>"
+
+    talk = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": RIGHT}]
+    held = {
+        "score": 0.5,
+        "metrics": {},
+        "htmls": [page("1.0", "x &lt; 42"), page("0.0", "None")],
+        "convos": [talk, talk],
+    }
+    file = tmp_path / "math_m_allresults.json"
+    file.write_text(json.dumps(held))
+    evaluation = one(file)
+    assert (evaluation.samples.n[0], evaluation.samples.c[0]) == (2, 1)
+    expected = {"reference": "x < 42", "answer": "x < 42", "trace": RIGHT, "prompt": QUESTION}
+    assert expected.items() <= first_row(evaluation).items()
+    file.write_text(json.dumps(held | {"htmls": ["<p>Score: 1.0</p>"] * 2}))
+    with pytest.raises(UserError, match=r"htmls\[0\]: has no line 'Correct Answer'"):
+        one(file)
+
+
 def test_files_of_two_formats_are_not_one_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     files = [write(tmp_path / "a.jsonl", [skill(True)]), tmp_path / "b.json"]
     files[1].write_text(json.dumps({"a": True}))

@@ -52,6 +52,15 @@ ROWS: dict[str, dict[str, Any]] = {
         "input_prompt": "q", "output_response": "a", "score": 1.0, "stop_reason": "stop", "env_extras": {},
         "data_source": "s",
     },
+    "open_instruct": {
+        "step": 3, "prompt_idx": 0, "prompt_tokens": [9], "response_tokens": [3], "reward": 1.0,
+        "finish_reason": "stop",
+        "dataset": "gsm8k",
+    },
+    "simple_evals": {
+        "score": 1.0, "metrics": {}, "convos": [[{"role": "user", "content": "q"}]],
+        "htmls": ["<p>Correct Answer: 1</p><p>Extracted Answer: 1</p><p>Score: 1.0</p>"],
+    },
     "eval_plus": {
         "hash": "h",
         "eval": {"H/0": [{"task_id": "H/0", "solution": "s", "base_status": "pass", "plus_status": "pass"}]},

@@ -288,7 +288,10 @@ def _what_is_missing(obj: Any) -> str:
         return f"expected a JSON object, found {type(obj).__name__}"
     lacks = [key for key in ("problem_id", "score") if key not in obj]
     has = ", ".join(sorted(map(str, obj))[:8])
-    return f"a scored sample needs {' and '.join(lacks)}; this row has {has or 'no key at all'}"
+    return (
+        f"a scored sample needs {' and '.join(lacks)}; this row has {has or 'no key at all'}; other names are given by "
+        "--map problem_id=COLUMN --score COLUMN"
+    )
 
 
 def _is_wrong(name: str, value: Any) -> str:

@@ -27,7 +27,9 @@ from rlvr.rollouts.importers import (
     mapped,
     nemo_gym,
     nemo_skills,
+    open_instruct,
     qwen_math,
+    simple_evals,
     skyrl,
     trl_completions,
     verifiers_results,
@@ -55,6 +57,8 @@ FORMATS: tuple[Format, ...] = (
     nemo_skills,
     nemo_gym,
     skyrl,
+    open_instruct,
+    simple_evals,
     mapped,
 )
 

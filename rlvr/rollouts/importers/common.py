@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import operator
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -268,6 +269,24 @@ def sampling(given: Any) -> dict[str, Any]:
     if given.get("do_sample") is False:
         found["temperature"] = 0.0
     return found
+
+
+def at(record: Mapping[str, Any], path: str, where: str) -> Any:
+    """The value of a column, or of a key in it: `extra_info.id`. Raises UserError: there is none."""
+    if path in record:
+        return record[path]
+    value: Any = record
+    for part in path.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise UserError(f"{where}: there is no column {path!r}; found {', '.join(map(str, record))}")
+        value = value[part]
+    return value
+
+
+def keeps(record: Mapping[str, Any], wanted: Iterable[tuple[str, str]], where: str) -> bool:
+    """The record has these values (`Options.where`). Raises UserError: it has no such column."""
+    found = ((at(record, name, where), text) for name, text in wanted)
+    return all(text == value or text == json.dumps(value, default=str) for value, text in found)
 
 
 def counted(mean: float, n: int, where: str, name: str) -> tuple[int, int]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rlvr.errors import UserError
-from rlvr.rollouts.importers.common import RIGHT, WRONG, Counts, Head, Reading, Row, Scale, text_id, text_of
+from rlvr.rollouts.importers.common import (
+    RIGHT,
+    WRONG,
+    Counts,
+    Head,
+    Reading,
+    Row,
+    Scale,
+    at,
+    keeps,
+    text_id,
+    text_of,
+)
 from rlvr.rollouts.importers.records import first_of_array, header, is_keyed, is_table, records
 from rlvr.rollouts.keys import KEYS as OURS
 from rlvr.text import line as short
@@ -53,7 +64,7 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
     kept = left = 0
     for where, record in records(reading):
         for sample in _samples(record, columns, where):
-            if not all(_same(_at(sample, name, where), value) for name, value in reading.options.where):
+            if not keeps(sample, reading.options.where, where):
                 left += 1
                 continue
             kept += 1
@@ -71,7 +82,7 @@ def _samples(record: dict[str, Any], columns: Mapping[str, str], where: str) -> 
     if name is None:
         yield record
         return
-    listed = _at(record, name, where)
+    listed = at(record, name, where)
     if not isinstance(listed, list):
         raise UserError(f"{where}: {name} is {short(repr(listed), 60)}; expected a list of samples")
     shared = {key: value for key, value in record.items() if key != name}
@@ -80,7 +91,7 @@ def _samples(record: dict[str, Any], columns: Mapping[str, str], where: str) -> 
 
 
 def _row(record: dict[str, Any], columns: Mapping[str, str], scale: Scale, where: str) -> Row | Counts:
-    found = {key: _at(record, columns[key], where) for key in _OF_ROWS if key in columns}
+    found = {key: at(record, columns[key], where) for key in _OF_ROWS if key in columns}
     found |= {key: record[key] for key in _OF_ROWS if key not in columns and key in record}
     if found.get("problem_id") is None:
         if found.get("prompt") is None:
@@ -91,11 +102,11 @@ def _row(record: dict[str, Any], columns: Mapping[str, str], scale: Scale, where
         found["problem_id"] = text_id(text_of(found["prompt"]))
     problem = str(found["problem_id"])
     if "n" in columns or "c" in columns:
-        n, c = (_whole(_at(record, columns.get(key, key), where), key, where) for key in ("n", "c"))
+        n, c = (_whole(at(record, columns.get(key, key), where), key, where) for key in ("n", "c"))
         if not 0 <= c <= n:
             raise UserError(f"{where}: c is {c}; expected 0 to n = {n}")
         return Counts(problem, n, c)
-    value = _at(record, scale.column, where)
+    value = at(record, scale.column, where)
     ours = scale.column == "score" and scale.right is None and is_score(value)
     others = f"; or name another column with --score NAME: {', '.join(map(str, record))}"
     row: Row = {"problem_id": problem, "score": float(value) if ours else scale(value, where, others)}
@@ -118,22 +129,6 @@ def _row(record: dict[str, Any], columns: Mapping[str, str], scale: Scale, where
     row |= {key: found[key] for key in ("reference", "source") if found.get(key) is not None}
     taken = {*row, *KEYS, *columns.values(), scale.column}
     return row | {key: value for key, value in record.items() if key not in taken and _kept(key, value)}
-
-
-def _at(record: Mapping[str, Any], path: str, where: str) -> Any:
-    """The value of a column, or of a key in it: `extra_info.id`. Raises UserError: there is none."""
-    if path in record:
-        return record[path]
-    value: Any = record
-    for part in path.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            raise UserError(f"{where}: there is no column {path!r}; found {', '.join(map(str, record))}")
-        value = value[part]
-    return value
-
-
-def _same(value: Any, text: str) -> bool:
-    return text == value or text == json.dumps(value, default=str)
 
 
 def _whole(value: Any, key: str, where: str) -> int:
