@@ -256,9 +256,21 @@ class Pair:
     """TRL's, which is plain: nothing of ours is installed in it."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A recipe with the problems that every step asks, and the loop before its first step."""
+
+    config: Config
+    problems: Sequence[Problem]
+    evidence: Evidence
+    pool: VerifierPool
+    folder: Path
+    loop: Loop
+
+
 @contextmanager
-def contenders(model: str, shape: Shape) -> Iterator[Pair]:
-    """Both contenders, each with the model loaded for itself."""
+def asked_of(model: str, shape: Shape) -> Iterator[Asked]:
+    """The recipe of a model with the step of that shape."""
     config = recipe(model, shape)
     problems = load_all(config.problems.train, config.problems.heldout)
     asked = problems.train[-shape.groups :]  # few-shot examples come from the front
@@ -270,11 +282,19 @@ def contenders(model: str, shape: Shape) -> Iterator[Pair]:
         folder, evaluator = Path(name), Evaluator(config, evidence, pool, Terminal(quiet=True))
         pool.submit(asked[0], "0").result()  # starts the worker
         loop = loop_of(config, asked, evaluator, folder / "ours")
+        yield Asked(config, asked, evidence, pool, folder, loop)
+
+
+@contextmanager
+def contenders(model: str, shape: Shape) -> Iterator[Pair]:
+    """Both contenders, each with the model loaded for itself."""
+    with asked_of(model, shape) as given:
+        config, pool, loop = given.config, given.pool, given.loop
         policy = load_policy(config, "policy", for_training=True)
         rows = [
             {"prompt": prompt, "problem": problem}
-            for problem in asked
-            for prompt in [render(evidence, problem, policy.tokenizer)]
+            for problem in given.problems
+            for prompt in [render(given.evidence, problem, policy.tokenizer)]
             for _ in range(shape.size)
         ]
         ends = stop_ids(policy, config.sampling.model_copy(update={"stop": shape.stop or []}))
@@ -285,7 +305,7 @@ def contenders(model: str, shape: Shape) -> Iterator[Pair]:
             generation.eos_token_id = ends
             if shape.stop is None:
                 each.tokenizer.eos_token = each.tokenizer.convert_ids_to_tokens(ends[0])
-        args = arguments.grpo_config(config, folder / "trl", longest_prompt=10)
+        args = arguments.grpo_config(config, given.folder / "trl", longest_prompt=10)
         yield Pair(Ours(loop), Trl(policy, args, pool, rows), policy)
 
 
