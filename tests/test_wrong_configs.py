@@ -164,8 +164,8 @@ WRONG: dict[str, tuple[Words, str]] = {
     ),
     # sizes
     "groups that no micro-step divides": (
-        ["train.groups_per_step=3", "train.groups_per_micro_step=2"],
-        "train.groups_per_micro_step: 2 does not divide the 3 groups",
+        ["train.groups_per_step=3", "train.group_size=4", "train.rows_per_micro_step=8"],
+        "divide the 3 of each process",
     ),
     # adapters
     "adapters on modules that are not there": (

@@ -350,9 +350,8 @@ def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig
     asked = {RENAMED.get(key, key): typed(key, value) for key, value in train.trl.items()}
     bf16 = cuda and torch.cuda.is_bf16_supported() and not asked.get("fp16")
     settings: dict[str, Any] = DEFAULTS | {"bf16": bf16} | asked
-    for key in ("fp16", "bf16"):
-        if settings.get(key) and not cuda:
-            raise ConfigError(f"train.trl.{key}: needs a GPU")
+    if settings.get("fp16") and not cuda:
+        raise ConfigError("train.trl.fp16: needs a GPU")
     if settings["loss_type"] == "vespo" and "vllm_importance_sampling_mode" not in train.trl:
         settings["vllm_importance_sampling_mode"] = "token_mask"  # the loss takes one ratio per token
     try:
