@@ -199,6 +199,11 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument(
         "--policy", metavar="NAME", help="who drew the samples (default: the name of --into)"
     )
+    convert.add_argument(
+        "--unjudged",
+        action="store_true",
+        help="lm-evaluation-harness, lighteval: every sample without a verdict, for rlvr score",
+    )
     _add_formats(convert)
     convert.set_defaults(verb="convert")
 

@@ -183,6 +183,7 @@ def _formats(args: argparse.Namespace) -> Options:
         right=right,
         columns=tuple(_pair(text, "--map") for text in columns),
         where=tuple(_pair(text, "--where") for text in args.where),
+        unjudged=getattr(args, "unjudged", False),
     )
 
 

@@ -173,6 +173,21 @@ def test_an_explicit_first_sample_of_several_is_said(tmp_path: Path):
     assert evaluation.settings["verifier"] == "exact_match, filter strict-match"
 
 
+def test_samples_without_a_verdict_of_their_own_can_be_judged_anew(tmp_path: Path):
+    rows = [
+        harness(doc, name, answers, 0.5, resps=[[RIGHT, WRONG, RIGHT]])
+        for doc in (0, 1)
+        for name, answers in (("first", ["42"]), ("all-k", [["42", "41", "42"]]))
+    ]
+    file, into, judged = write(tmp_path / "s.jsonl", rows), tmp_path / "base.jsonl", tmp_path / "judged.jsonl"
+    assert main(["import", str(file), "--unjudged", "--into", str(into), "-q"]) == 0
+    score = ["score", str(into), "--verifier", "math", "--map", "response=trace", "--output", str(judged)]
+    assert main(score) == 0
+    evaluation = one(judged)
+    assert evaluation.samples.n.tolist() == [3, 3] and evaluation.samples.c.tolist() == [2, 2]
+    assert list(evaluation.samples.problem_ids) == ["d0", "d1"]
+
+
 # verifiers and prime-rl
 
 

@@ -109,6 +109,17 @@ def test_lighteval_with_several_samples_is_counts_of_their_mean(tmp_path: Path):
         one(file)
 
 
+def test_lighteval_samples_without_a_verdict_can_be_judged_anew(tmp_path: Path):
+    file = parquet(tmp_path / "d.parquet", [details("a", [RIGHT, WRONG], {"pass@k:k=1&n=2": 0.5})])
+    into = tmp_path / "base.jsonl"
+    assert main(["import", str(file), "--unjudged", "--into", str(into), "-q"]) == 0
+    rows = [json.loads(line) for line in into.read_text().splitlines()]
+    assert [(row["trace"], row["score"], row["reference"], row["sample"]) for row in rows] == [
+        (RIGHT, None, "42", 0),
+        (WRONG, None, "42", 1),
+    ]
+
+
 def test_a_metric_that_a_document_lacks_is_named(tmp_path: Path):
     rows = [details("a", [RIGHT], {"x": 1.0, "y": None}), details("b", [RIGHT], {"x": None, "y": 1.0})]
     with pytest.raises(UserError, match="row 2: has no metric 'x'; it has 'y'"):

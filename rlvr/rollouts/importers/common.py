@@ -46,6 +46,8 @@ class Options:
     """(our key, column of the file), for rows of one's own; a dot reaches into a column."""
     where: tuple[tuple[str, str], ...] = ()
     """(column, value) that a row must have to be read."""
+    unjudged: bool = False
+    """Every sample, without a verdict: for `rlvr score`, where a file does not say which samples were right."""
 
     def given(self) -> dict[str, Any]:
         """The options that were set."""
@@ -239,6 +241,17 @@ def _number(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+class Names:
+    """Names of documents: one whose text stands twice in a data set is two documents, `NAME` and `NAME/2`."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def __call__(self, name: str) -> str:
+        self._seen[name] += 1
+        return name if self._seen[name] == 1 else f"{name}/{self._seen[name]}"
 
 
 def text_id(text: str) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from rlvr.errors import UserError
-from rlvr.rollouts.importers.common import Counts, Head, Reading, Row, Scale, counted, text_id, text_of
+from rlvr.rollouts.importers.common import Counts, Head, Names, Reading, Row, Scale, counted, text_id, text_of
 from rlvr.rollouts.importers.records import parquet_columns, records
 
 NAME = "lighteval details"
-OPTIONS = frozenset({"score", "right"})
+OPTIONS = frozenset({"score", "right", "unjudged"})
 
 
 def recognises(head: Head) -> bool:
@@ -22,20 +21,24 @@ def recognises(head: Head) -> bool:
 def rows(reading: Reading) -> Iterator[Row | Counts]:
     """A metric judges the sample where there is one; of n, only `avg@n` says how many were right."""
     scale: Scale | None = None
-    seen: Counter[str] = Counter()
+    names = Names()
     for where, record in records(reading):
         doc, response, metrics = record["doc"], record["model_response"], record["metric"] or {}
         texts = response["text"] or []
+        problem = names(text_id(doc["query"]))  # its id is a place in the file
+        shared: Row = {"problem_id": problem, "prompt": doc["query"]}
+        gold, choices = doc.get("gold_index"), doc.get("choices") or []
+        if isinstance(gold, int) and gold < len(choices):
+            shared["reference"] = choices[gold]
+        if reading.options.unjudged:
+            yield from (shared | {"score": None, "trace": text} for text in texts)
+            continue
         if scale is None:
             scale = Scale(_chosen(reading, metrics, len(texts)), reading.options.right)
             reading.settings["verifier"] = scale.column
         value = metrics.get(scale.column)
         if value is None:
             raise UserError(f"{where}: has no metric {scale.column!r}; it has {_listed(metrics)}")
-        problem = text_id(doc["query"])  # its id is a place in the file
-        seen[problem] += 1
-        if seen[problem] > 1:
-            problem = f"{problem}/{seen[problem]}"
         if len(texts) != 1:
             named = re.match(r"avg@.*?(?:n=)?(\d+)$", scale.column)
             if not scale.column.startswith("avg@"):
@@ -46,15 +49,7 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
                 problem, *counted(value, int(named[1]) if named else len(texts), where, scale.column)
             )
             continue
-        row: Row = {
-            "problem_id": problem,
-            "score": scale(value, where),
-            "prompt": doc["query"],
-            "trace": text_of(texts[0]),
-        }
-        gold, choices = doc.get("gold_index"), doc.get("choices") or []
-        if isinstance(gold, int) and gold < len(choices):
-            row["reference"] = choices[gold]
+        row = shared | {"score": scale(value, where), "trace": text_of(texts[0])}
         if tokens := response.get("output_tokens"):
             row["tokens"] = len(tokens[0])
         yield row

@@ -12,6 +12,7 @@ from rlvr.errors import UserError
 from rlvr.rollouts.importers.common import (
     Counts,
     Head,
+    Names,
     Reading,
     Row,
     Scale,
@@ -24,7 +25,7 @@ from rlvr.rollouts.rows import parse
 from rlvr.text import line as short
 
 NAME = "lm-evaluation-harness samples"
-OPTIONS = frozenset({"filter", "score", "right"})
+OPTIONS = frozenset({"filter", "score", "right", "unjudged"})
 
 
 def recognises(head: Head) -> bool:
@@ -34,12 +35,15 @@ def recognises(head: Head) -> bool:
 def rows(reading: Reading) -> Iterator[Row | Counts]:
     """Samples where a filter leaves one answer per document; counts where it leaves n, for then the metric is the mean
     over them and nothing says which were right."""
+    if reading.options.unjudged:
+        yield from _unjudged(reading)
+        return
     filters = _filters(reading)
     name = _chosen(reading, filters)
     metric = _metric(reading, filters[name])
     reading.settings |= _settings(reading, filters[name].first) | {"verifier": f"{metric}, filter {name}"}
     scale = Scale(metric, reading.options.right)
-    seen: Counter[str] = Counter()
+    names = Names()
     means = cut = 0
     for where, obj in reading.objects():
         if obj.get("filter", "none") != name:
@@ -47,10 +51,7 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
         value = obj.get(metric)
         if metric not in obj or not isinstance(value, int | float):
             raise UserError(f"{where}: {metric} is {short(repr(value), 60)}; expected a number")
-        problem = str(obj.get("doc_hash") or obj["doc_id"])
-        seen[problem] += 1
-        if seen[problem] > 1:  # a document that stands twice in the data set is two documents
-            problem = f"{problem}/{seen[problem]}"
+        problem = names(str(obj.get("doc_hash") or obj["doc_id"]))
         answers = list_of(obj, "filtered_resps", where)[:1]
         if answers and isinstance(answers[0], list) and _generated(obj) and len(answers[0]) > 1:
             n = len(answers[0])
@@ -61,9 +62,7 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
             means += 1
             yield Counts(problem, *counted(value, n, where, metric))
             continue
-        row: Row = {"problem_id": problem, "score": scale(value, where), "prompt": _prompt(obj)}
-        if obj.get("target") is not None:
-            row["reference"] = obj["target"]
+        row = _row(problem, scale(value, where), obj)
         if _generated(obj):
             traces = obj["resps"][0]
             cut = max(cut, len(traces))
@@ -72,13 +71,39 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
         yield row
     if means:
         reading.notes.append(
-            f"{metric} is a mean over samples and does not say which were right: read as counts"
+            f"{metric} is a mean over samples and does not say which were right: read as counts ({JUDGE})"
         )
     if cut > 1:
         reading.notes.append(
             f"filter {name} judges the first of {cut} samples only; the others were left out"
         )
     reading.notes.extend(scale.note())
+
+
+JUDGE = "rlvr import … --unjudged writes the samples for rlvr score"
+
+
+def _unjudged(reading: Reading) -> Iterator[Row]:
+    """Every sample of every document: all filters hold the same ones."""
+    reading.settings |= _settings(reading, reading.head.first)
+    names = Names()
+    done: set[Any] = set()
+    for where, obj in reading.objects():
+        if obj["doc_id"] in done:
+            continue
+        done.add(obj["doc_id"])
+        if not _generated(obj):
+            raise UserError(
+                f"{where}: resps holds no texts (a multiple-choice task): there is nothing to judge"
+            )
+        problem = names(str(obj.get("doc_hash") or obj["doc_id"]))
+        for text in obj["resps"][0]:
+            yield _row(problem, None, obj) | {"trace": text}
+
+
+def _row(problem: str, score: float | None, obj: dict[str, Any]) -> Row:
+    row: Row = {"problem_id": problem, "score": score, "prompt": _prompt(obj)}
+    return row if obj.get("target") is None else row | {"reference": obj["target"]}
 
 
 @dataclass(slots=True)
