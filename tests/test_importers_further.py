@@ -195,6 +195,15 @@ def test_nemo_skills_rows_without_any_name_go_by_line_and_need_equal_files(
     assert "lines differs" in capsys.readouterr().err
 
 
+def test_nemo_skills_rows_without_texts_are_read_and_judges_are_not(tmp_path: Path):
+    row = {"num_generated_tokens": 9, "is_correct": True, "is_correct-plus": False}
+    file = write(tmp_path / "output-rs0.jsonl", [row, row])
+    assert one(file, score="is_correct-plus").samples.c.tolist() == [0, 0]
+    judge = {"num_generated_tokens": 9, "judgement": "Judgement: Yes", "expected_judgement": "Judgement: No"}
+    with pytest.raises(UserError, match="needs problem_id and score"):
+        one(write(file, [judge]))
+
+
 def test_nemo_skills_judgements_and_several_verdicts(tmp_path: Path):
     rows = [
         skill(True, id="a", judgement="Reason.\nJudgement: No"),

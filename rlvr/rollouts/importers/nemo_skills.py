@@ -15,7 +15,11 @@ VERDICTS = ("symbolic_correct", "is_correct", "is_correct-plus", "judgement")
 
 
 def recognises(head: Head) -> bool:
-    return head.has("generation") and any(name in head.first for name in VERDICTS)
+    """A benchmark of judges has a judgement that is no verdict: it is held against `expected_judgement`."""
+    if not isinstance(head.first, dict) or "expected_judgement" in head.first:
+        return False
+    written = head.has("generation") or head.has("num_generated_tokens")  # texts are left out at times
+    return written and any(name in head.first for name in VERDICTS)
 
 
 def rows(reading: Reading) -> Iterator[Row]:
@@ -42,7 +46,9 @@ def rows(reading: Reading) -> Iterator[Row]:
             problem = text_id(obj["problem"])
         if problem is None:
             problem, by_line = f"line-{number}", by_line + 1
-        row: Row = {"problem_id": str(problem), "score": scale(value, where), "trace": obj["generation"]}
+        row: Row = {"problem_id": str(problem), "score": scale(value, where)}
+        if obj.get("generation") is not None:
+            row["trace"] = obj["generation"]
         if obj.get("problem"):
             row["prompt"] = obj["problem"]
         if "predicted_answer" in obj:
