@@ -225,14 +225,25 @@ def test_nemo_gym_rollouts(tmp_path: Path):
         "response": {"output": [{"type": "reasoning", "summary": []}, item]}, "reward": 1.0, "expected_answer": "42",
         "extracted_answer": "42", "_ng_task_index": 4, "_ng_rollout_index": 1,
     }  # fmt: skip
+    row["response"] |= {"model": "m", "temperature": 0.7, "usage": {"output_tokens": 9}}
     file = write(tmp_path / "rollouts.jsonl", [row, row | {"_ng_rollout_index": 0, "reward": 0.0}])
     evaluation = one(file)
     assert (evaluation.samples.n[0], evaluation.samples.c[0]) == (2, 1)
-    expected = {"problem_id": "4", "sample": 1, "trace": RIGHT, "prompt": QUESTION, "answer": "42"}
+    expected = {
+        "problem_id": "4",
+        "sample": 1,
+        "trace": RIGHT,
+        "prompt": QUESTION,
+        "answer": "42",
+        "tokens": 9,
+    }
     assert expected.items() <= first_row(evaluation).items()
+    assert (evaluation.settings["model"], evaluation.settings["temperature"]) == ("m", 0.7)
     with pytest.raises(UserError, match="occurs twice"):
         one(write(file, [row, row]))
     plain = {k: v for k, v in row.items() if not k.startswith("_ng")}
+    with pytest.raises(UserError, match=r"rollouts\.jsonl:1: nothing says which problem"):
+        one(write(file, [plain | {"responses_create_params": {"input": []}}]))
     assert one(write(file, [plain, plain])).samples.n.tolist() == [2]
 
 

@@ -172,7 +172,8 @@ def _named(format: Format, reading: Reading) -> Iterator[tuple[str, Row | Counts
                 )
             yield reading.at or str(reading.path), row
     except UserError as error:
-        raise UserError(f"{error} [recognised as {format.NAME}]") from None
+        said = str(error) if str(reading.path) in str(error) else f"{reading.at or reading.path}: {error}"
+        raise UserError(f"{said} [recognised as {format.NAME}]") from None
     except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
         found = f"{type(error).__name__}: {short(error, 80)}"
         raise UserError(f"{reading.at or reading.path}: not as {format.NAME} is written ({found})") from error

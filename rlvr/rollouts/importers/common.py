@@ -255,7 +255,12 @@ class Names:
 
 
 def text_id(text: str) -> str:
-    """A problem's name where the file has none: equal for equal texts, in every process."""
+    """A problem's name where the file has none: equal for equal texts, in every process.
+
+    Raises UserError: there is no text, by which all problems would be one.
+    """
+    if not text.strip():
+        raise UserError("nothing says which problem this is: it has no id, and its prompt is empty")
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -276,6 +281,7 @@ def sampling(given: Any) -> dict[str, Any]:
         "temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "min_p": "min_p",
         "max_gen_toks": "max_new_tokens",
         "max_tokens": "max_new_tokens", "max_new_tokens": "max_new_tokens", "max_completion_tokens": "max_new_tokens",
+        "max_output_tokens": "max_new_tokens",
         "until": "stop", "stop": "stop",
     }  # fmt: skip
     found = {ours: given[theirs] for theirs, ours in names.items() if given.get(theirs) is not None}
