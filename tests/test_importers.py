@@ -140,6 +140,7 @@ TWO = [harness(0, "strict-match", ["41"], 0.0), harness(0, "flexible-extract", [
         ([harness(0, "one", ["42"], 1.0)], {}, "one answer of 2 samples.*--filter one"),
         ([harness(0, "maj@2", ["42"], 1.0)], {"filter": "maj@2"}, "a vote over samples"),
         ([harness(0, "all", [["42", "41"]], 0.3)], {}, "not a whole number"),
+        ([harness(0, "all", [["a", "b"]], 1.0, metrics=["pass@2"]) | {"pass@2": 1.0}], {}, "choose pass@1"),
         (
             [harness(0, "all", ["42"], 0.3, resps=[[RIGHT]])],
             {},

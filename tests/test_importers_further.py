@@ -152,8 +152,10 @@ def test_live_code_bench_lists_are_samples(tmp_path: Path):
     assert {"difficulty": "easy", "trace": "o1", "prompt": "Add two numbers."}.items() <= first_row(
         evaluation
     ).items()
-    file.write_text(json.dumps([problem | {"code_list": ["c1"]}]))
-    with pytest.raises(UserError, match="code_list has 1 entries; expected 2"):
+    file.write_text(json.dumps([problem | {"output_list": None}]))
+    assert first_row(one(file))["trace"] == "c1"
+    file.write_text(json.dumps([problem | {"output_list": ["o1"]}]))
+    with pytest.raises(UserError, match="output_list has 1 entries; expected 2"):
         one(file)
 
 

@@ -15,7 +15,8 @@ _KEPT = ("difficulty", "contest_date", "platform")
 
 
 def recognises(head: Head) -> bool:
-    return {"question_id", "graded_list", "code_list"} <= first_of_array(head).keys()
+    first = first_of_array(head)
+    return {"question_id", "graded_list"} <= first.keys() and ("code_list" in first or "output_list" in first)
 
 
 def rows(reading: Reading) -> Iterator[Row]:
@@ -25,8 +26,8 @@ def rows(reading: Reading) -> Iterator[Row]:
     scale = Scale("graded_list", None)
     for where, problem in records(reading):
         grades = list_of(problem, "graded_list", where)
-        codes = list_of(problem, "code_list", where, len(grades))
-        outputs = list_of(problem, "output_list", where, len(grades)) if problem.get("output_list") else codes
+        written = "output_list" if problem.get("output_list") else "code_list"
+        outputs = list_of(problem, written, where, len(grades))
         for i, grade in enumerate(grades):
             yield {
                 "problem_id": str(problem["question_id"]),

@@ -59,6 +59,10 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
                 raise UserError(
                     f"{where}: {metric} is a mean over {n} samples; --right is for the score of one"
                 )
+            if re.match(r"pass@(?!1$)", metric):
+                raise UserError(
+                    f"{where}: {metric} is no mean over samples; choose pass@1 with --score, or --unjudged"
+                )
             means += 1
             yield Counts(problem, *counted(value, n, where, metric))
             continue
