@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rlvr import __version__, failures
 from rlvr.launch import signals
+from rlvr.launch.cpu import wait_asleep
 from verifiers.visible import visible
 
 
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed has the code of the first of them.
     """
     args = parse(argv)
+    wait_asleep()
     try:
         with signals.orderly():
             from rlvr import commands

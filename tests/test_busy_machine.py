@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from rlvr.launch.cpu import STEPS, BusyMachine, CpuWait
+from rlvr.launch.cpu import STEPS, BusyMachine, CpuWait, wait_asleep
 
 HOG = "import os, time\nos.sched_setaffinity(0, {%d})\nend = time.time() + 30\nwhile time.time() < end: pass"
 
@@ -50,3 +50,31 @@ def test_it_is_said_once_and_again_after_it_has_ended():
     assert said([0.4] * 15 + [0.0] * 15 + [0.4] * 15) == [STEPS, 30 + STEPS // 2]
     assert said([0.9] + [0.0] * 30) == []  # a moment
     assert said([None] * 30) == []  # a kernel that does not tell
+
+
+def test_threads_that_wait_sleep_unless_the_environment_says_otherwise(monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "5")
+    wait_asleep()
+    assert "OMP_WAIT_POLICY" not in os.environ
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")  # restored at the end of the test, whatever it is then
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    wait_asleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+
+
+def test_it_is_said_before_torch_is_loaded():
+    code = (
+        "import sys, builtins, os\nimport rlvr.cli as cli\n"
+        "assert 'torch' not in sys.modules\n"
+        "import rlvr.commands as commands\n"
+        "commands.check = lambda args: print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])\n"
+        "cli.main(['check'])"
+    )
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))
+    }
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean)
+    assert done.stdout.split() == ["False", "passive"], done.stderr
