@@ -121,6 +121,7 @@ def test_further_terms_are_trained_on_and_logged_and_stand_apart_from_the_score(
     assert all("rewards" not in row.extra for row in rollouts.read(out / "rollouts" / "base.jsonl"))
 
 
+@pytest.mark.slow
 def test_a_fault_of_ones_own_code_stops_the_run_at_the_first(folder: Path):
     words = ["run", "../configs/mine.yaml", "--output", "failed", *SHORT, "verifier_options={}"]
     done = rlvr(folder, *words, "verifier=./graders.py:fails")

@@ -106,6 +106,7 @@ def live_groups(folder: Path, step: int) -> list[bool]:
     return [len(set(scores[i : i + 4])) == 2 for i in range(0, len(scores), 4)]
 
 
+@pytest.mark.slow
 def test_the_same_gradient_where_a_process_has_nothing_to_learn_from(tmp_path):
     """Steps in which both processes have a live group, one of them, neither; and others that are live in another
     micro-step than the other process's."""
@@ -340,6 +341,7 @@ def test_a_process_may_work_longer_than_a_collective_waits(tmp_path):
     assert other.returncode != 0 and "imed out" in of_other
 
 
+@pytest.mark.slow
 def test_two_machines_that_do_not_share_the_output_folder_are_refused(tmp_path):
     folders = tmp_path / "a", tmp_path / "b"
     for folder in folders:
