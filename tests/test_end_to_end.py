@@ -189,6 +189,7 @@ def test_bad_input_is_told_on_one_screen_before_a_model_is_loaded(case, tmp_path
     (tmp_path / "twice.jsonl").write_text('{"id": "a", "prompt": "1+1=", "reference": "2"}\n' * 2)
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "torn.jsonl").write_text('{"response": "2", "reference": "2"}\n{"response": 3, \n{}\n')
+    monkeypatch.chdir(tmp_path)  # where no quickstart has been run
     import rlvr.policy
 
     def no_model(*_, **__):
