@@ -1,4 +1,5 @@
 import signal
+import sys
 
 import pytest
 
@@ -103,3 +104,23 @@ def test_a_signal_of_its_own_reaches_the_others(monkeypatch):
             signals.check_stop()
             pytest.fail("it was asked to stop")
         assert store.values == {signals.KEY: "1"}
+
+
+def test_a_signal_that_a_finalizer_swallowed_still_stops_the_run(monkeypatch):
+    """Python ignores what is raised in `__del__`: the next look of a long loop has to raise it again."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: None)
+
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with signals.orderly():
+        Finalized()
+        assert signals.asked() == signal.SIGTERM
+        signals.hold()
+        signals.check_stop()  # an update is not cut in two
+        signals.reset()
+        with pytest.raises(signals.Interrupted) as stop:
+            signals.check_stop()
+        assert stop.value.code == 143
+    assert signals.asked() is None

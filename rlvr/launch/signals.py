@@ -81,6 +81,7 @@ def orderly() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _State.asked = _State.remote_signal = _State.store = None
 
 
 def hold() -> None:
@@ -119,14 +120,18 @@ def independently(store: Store | None) -> Iterator[None]:
 
 
 def check_stop() -> None:
-    """Leave an `independently` block if another process has been asked to stop; called in every long loop inside one.
+    """Stop here if this process, or another one of the launch, has been asked to; called in every long loop.
+
+    What the signal itself raised may have been lost: Python ignores exceptions in a finalizer (`__del__`, a callback
+    of the garbage collector), and a library may catch everything.
 
     Raises:
-        Interrupted: in such a block only, where a signal of its own interrupts a process at any point.
+        Interrupted: where this process may leave: it is alone, or in an `independently` block, and nothing is held.
     """
-    if _State.independent and _State.may_leave():
-        exchange()
-        if number := asked():
+    if _State.may_leave():
+        if _State.independent:
+            exchange()
+        if number := asked() if _State.independent else _State.asked:
             raise Interrupted(number)
 
 
