@@ -1,0 +1,93 @@
+"""Planted bugs: what planted_bugs/*.yaml lists, for `mutants.py` to try.
+
+Each entry names a file, the bug as a user would see it, a text that occurs once in the file, and what takes its place.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+BUGS = Path(__file__).with_name("planted_bugs")
+ROOMS = {
+    "rlvr/analysis": "analysis exact report",
+    "rlvr/config": "test_config*.py test_wrong_configs.py test_grid.py test_check.py",
+    "rlvr/evidence.py": "test_evidence.py test_prompts.py test_check.py",
+    "rlvr/exact": "exact worlds",
+    "rlvr/launch": "test_run.py test_processes.py test_faults.py test_awkward.py",
+    "rlvr/preflight": "test_check.py test_outlook.py test_estimate.py test_data.py",
+    "rlvr/problems": "test_problems.py test_data.py test_evidence.py test_awkward.py",
+    "rlvr/report": "report test_show.py test_listing.py",
+    "rlvr/rollouts": "test_rollouts.py test_importers*.py test_hostile_files.py report",
+    "rlvr/run.py": "test_run.py test_grid.py test_faults.py test_awkward.py",
+    "rlvr/sampling": "sampling",
+    "rlvr/sweep.py": "test_sweep.py test_grid.py",
+    "rlvr/training": "training",
+    "rlvr/worlds": "worlds exact",
+    "rlvr": "test_*.py",
+    "verifiers/code": "verifiers/test_code*.py verifiers/test_field_code.py",
+    "verifiers/extract": "verifiers/test_extract*.py verifiers/test_math*.py verifiers/test_forms.py",
+    "verifiers/math": "verifiers/test_math*.py verifiers/test_field_math.py verifiers/test_pairs.py",
+    "verifiers/pool": "verifiers/test_pool.py verifiers/test_registry.py verifiers/test_scoring.py",
+    "verifiers/reasoning": "verifiers/test_reasoning*.py verifiers/test_backtracking.py verifiers/test_pairs.py",
+    "verifiers": "verifiers/test_[bps]*.py verifiers/test_f[ou]*.py verifiers/test_conf*.py verifiers/test_reg*.py",
+}
+"""The tests (below tests/) that answer for a room: its own, and those of the rooms around it. The longest
+name counts."""
+
+
+@dataclass(frozen=True)
+class Bug:
+    set: str
+    """The name of the list that it is from."""
+    file: str
+    bug: str
+    find: str
+    replace: str
+
+    @property
+    def room(self) -> str:
+        """The longest entry of ROOMS that contains the file."""
+        return max((room for room in ROOMS if (self.file + "/").startswith(room + "/")), key=len)
+
+    def planted(self, tree: Path) -> str:
+        """The text of its file with the bug; refused where it cannot be planted."""
+        name = f"{self.set}: {self.file}: {self.bug}"
+        source = (tree / self.file).read_text(encoding="utf-8") if (tree / self.file).is_file() else ""
+        if (count := source.count(self.find)) != 1:
+            raise ValueError(f"{name}: `find` occurs {count} times, expected once")
+        text = source.replace(self.find, self.replace)
+        try:
+            if ast.dump(ast.parse(text)) == ast.dump(ast.parse(source)):
+                raise ValueError(f"{name}: changes nothing that runs")
+        except SyntaxError as error:
+            raise ValueError(f"{name}: {error}") from None
+        return text
+
+    def lines(self, tree: Path) -> set[int]:
+        """The lines of the statements that it changes; for lines that are put in, of those before and after."""
+        source = (tree / self.file).read_text(encoding="utf-8")
+        old, new = source.splitlines(), self.planted(tree).splitlines()
+        found: set[int] = set()
+        for kind, low, high, _, _ in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            if kind != "equal":
+                found |= set(range(low + 1, high + 1)) or {low, low + 1}
+        statements = [header(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
+        return found.union(*(span for span in statements if found & set(span)))
+
+
+def header(node: ast.stmt) -> range:
+    """The lines of a statement; of one with a body, those before the body."""
+    body: list[ast.stmt] = getattr(node, "body", [])
+    last = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+    return range(node.lineno, max(last, node.lineno) + 1)
+
+
+def read_bugs(files: Iterable[Path]) -> list[Bug]:
+    lists = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) or [] for file in files}
+    return [Bug(name, **entry) for name, entries in lists.items() for entry in entries]

@@ -1,0 +1,105 @@
+"""scripts/study/mutants.py on a small package, and whether every listed bug can still be planted."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPO
+
+sys.path.append(str(REPO / "scripts" / "study"))
+
+import mutants
+from planted import BUGS, Bug, read_bugs
+
+LISTED = read_bugs(sorted(BUGS.glob("*.yaml")))
+SOURCE = '''\
+LIMIT = 3
+
+
+def countdown(start):
+    left = []
+    while start > 0:
+        left.append(min(start, LIMIT))
+        start -= 1
+    return left
+
+
+def unseen(value):
+    return value + 1
+'''
+TESTS = '''\
+from functools import cache
+
+from rlvr.run import countdown
+
+
+@cache
+def built():
+    return countdown(4)
+
+
+def test_length():
+    assert len(built()) == 4
+
+
+def test_values():
+    assert built() == [3, 3, 2, 1]
+'''
+
+
+@pytest.mark.parametrize("bug", LISTED, ids=lambda bug: f"{bug.set}: {bug.bug}")
+def test_every_listed_bug_can_be_planted_in_todays_source(bug):
+    assert bug.planted(REPO) != (REPO / bug.file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "find, replace, words",
+    [
+        ("start", "begin", "occurs 4 times"),
+        ("stop", "begin", "occurs 0 times"),
+        ("return left", "return (", "never closed"),
+        ("LIMIT = 3", "LIMIT = 3  # more", "changes nothing"),
+    ],
+)
+def test_a_bug_that_cannot_be_planted_is_named(tmp_path, find, replace, words):
+    (tmp_path / "run.py").write_text(SOURCE)
+    with pytest.raises(ValueError, match=rf"made up: run\.py: counts wrongly: .*{words}"):
+        Bug("made up", "run.py", "counts wrongly", find, replace).planted(tmp_path)
+
+
+@pytest.mark.slow
+def test_who_notices_what(tmp_path, monkeypatch):
+    for name, text in (("rlvr/run.py", SOURCE), ("rlvr/__init__.py", ""), ("tests/test_run.py", TESTS)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    monkeypatch.setattr(mutants, "MARGIN", 5.0)  # seconds to wait for a bug that never ends
+
+    def bug(find, replace):
+        return Bug("made up", "rlvr/run.py", f"{find} is {replace}", find, replace)
+
+    found = mutants.try_room(
+        "rlvr/run.py",
+        [
+            short := bug("start > 0", "start > 1"),
+            # `test_length` runs the line and passes; `test_values` looks at what it built
+            wrong := bug("min(start, LIMIT)", "max(start, LIMIT)"),
+            at_import := bug("LIMIT = 3", "LIMIT = 2"),
+            endless := bug("start -= 1", "start -= 0"),
+            unseen := bug("value + 1", "value - 1"),
+        ],
+        jobs=1,
+        repo=tmp_path,
+    )
+    assert found == {
+        short: "tests/test_run.py::test_length",
+        wrong: "tests/test_run.py::test_values",
+        at_import: "tests/test_run.py::test_values",
+        endless: "hangs",
+        unseen: None,
+    }
+    assert (tmp_path / "rlvr" / "run.py").read_text() == SOURCE
+    summary = mutants.summary(found)
+    assert "| rlvr/run.py | 5 | 4 |" in summary
+    assert "| rlvr/run.py | value + 1 is value - 1 | made up |" in summary
