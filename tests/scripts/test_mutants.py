@@ -9,11 +9,11 @@ from tests.conftest import REPO
 
 sys.path.append(str(REPO / "scripts" / "study"))
 
-import mutants
-from planted import BUGS, Bug, read_bugs
+import mutants  # pyright: ignore[reportMissingImports]
+from planted import BUGS, Bug, read_bugs  # pyright: ignore[reportMissingImports]
 
 LISTED = read_bugs(sorted(BUGS.glob("*.yaml")))
-SOURCE = '''\
+SOURCE = """\
 LIMIT = 3
 
 
@@ -27,8 +27,8 @@ def countdown(start):
 
 def unseen(value):
     return value + 1
-'''
-TESTS = '''\
+"""
+TESTS = """\
 from functools import cache
 
 from rlvr.run import countdown
@@ -45,7 +45,7 @@ def test_length():
 
 def test_values():
     assert built() == [3, 3, 2, 1]
-'''
+"""
 
 
 @pytest.mark.parametrize("bug", LISTED, ids=lambda bug: f"{bug.set}: {bug.bug}")
