@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifiers import Problem, score
-from verifiers.extract import MARKS, cut
+from verifiers.extract import MARKS, cut, with_further
 
 GIVEN = [
     "\\boxed{%s}", "$\\fbox{%s}$", "\\[\\framebox{%s}\\]", "$\\boxed %s$", "\\boxed{3}, no: \\boxed{%s}",
@@ -84,6 +84,21 @@ def test_a_prompt_may_have_opened_the_thought(opening: str, closing: str) -> Non
         assert score("math", problem, "It is \\boxed{4}. Wait").status == "no_answer"
         assert score("math", problem, f"Is it \\boxed{{5}}?{closing} It is \\boxed{{4}}.").score == 1.0
     assert score("math", Problem("form", f"{opening}2+2{closing}", "4"), "It is \\boxed{4}.").score == 1.0
+
+
+@pytest.mark.parametrize("opening, closing", MARKS)
+def test_letter_case_matters_in_the_first_character_of_a_mark_alone(opening: str, closing: str) -> None:
+    opening, closing = (mark[0] + mark[1:].swapcase() for mark in (opening, closing))
+    assert cut(f"{opening} \\boxed{{17}}").answer is None
+    assert cut(f"{opening} \\boxed{{17}} {closing} \\boxed{{16}} {opening} 15 {closing} 14").answer == "14"
+
+
+@pytest.mark.parametrize("opening, closing", [("§", "¶"), ("§", "§§"), ("§plan", "¶"), ("[", "]>")])
+def test_a_further_mark_may_be_one_character(opening: str, closing: str) -> None:
+    marks = with_further([(opening, closing)])
+    assert cut(f"{opening} \\boxed{{17}}", marks=marks).answer is None
+    assert cut(f"{opening} \\boxed{{17}} {closing} \\boxed{{16}}", marks=marks).answer == "16"
+    assert cut(f"{opening}<think>{closing} \\boxed{{16}}", marks=marks).answer == "16"
 
 
 pieces = st.lists(

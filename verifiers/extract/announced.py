@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from verifiers.extract.statements import first_statement, holds_answer, is_remark
 
@@ -15,12 +15,13 @@ REACH = 20_000
 """Characters at the end of a response in which announcements are searched for."""
 NEAR = 250
 """Characters at the end of a response that are looked at first."""
+SHORT = 80
+"""Characters in which a search for announcements takes no longer than one for their hints."""
 MOST = 40
 """Announcements that are looked at, from the last one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(NamedTuple):
     """Where an announcement begins, what it says, and whether the text ends before it says anything."""
 
     start: int
@@ -29,13 +30,13 @@ class Announced:
 
 
 _ANCHOR = re.compile(
-    r"^[ \t>*_#]{0,6}(?:final )?ans(?:wer)?\.? (?=[$\\(-]{0,3}\d)"
-    r"|\b(?:answers?|ans|final results?)\b"
-    r"|\b(?:correct|right|best|true|appropriate) (?:options?|choices?|letters?|statements?)\b"
-    r"|\b(?:my|our|final) (?:choice|pick|selection|option)\b"
-    r"|^[ \t>*_#-]{0,8}(?:(?:final )?result|option|choice)(?=[*_ ]{0,4}[:：])"
-    r"|(?<!#)####(?!#)|(?-i:^A:)"
-    r"|答案|故选|[应因该以题是]选(?=[项择：:为了\s]{0,3}[(（]?[A-J])|正确(?:选项|的是)|^答(?=[:：])",
+    r"^(?:[ \t>*_#]{0,6}(?:final )?ans(?:wer)?\.? (?=[$\\(-]{0,3}\d)"
+    r"|[ \t>*_#-]{0,8}(?:(?:final )?result|option|choice)(?=[*_ ]{0,4}[:：])|(?-i:A:)|答(?=[:：]))"
+    r"|\b(?:answers?\b|ans\b|final results?\b"
+    r"|(?:correct|right|best|true|appropriate) (?:options?|choices?|letters?|statements?)\b"
+    r"|(?:my|our|final) (?:choice|pick|selection|option)\b)"
+    r"|####(?<!#####)(?!#)"
+    r"|答案|故选|[应因该以题是]选(?=[项择：:为了\s]{0,3}[(（]?[A-J])|正确(?:选项|的是)",
     re.IGNORECASE | re.MULTILINE,
 )
 _HINTS = (
@@ -57,6 +58,8 @@ _DOUBTED = re.compile(
     r"(?: that)?(?: (?:the|our|this|my|an?|your))?(?: (?:final|correct))? $",
     re.IGNORECASE,
 )
+_DOUBT = 32
+"""Characters that the longest of these takes, and one before it."""
 _CHOSEN = re.compile(
     r"(?:\b(?:option|choice|answer|statement)\s+)?(?<![A-Za-z])[*_]{0,3}\(?(?P<first>[A-J])\)?[*_]{0,3}\s+"
     r"(?:is|must be|would be|has to be)\s+(?:(?:indeed|therefore|thus|clearly|the|only)\s+){0,3}[*_]{0,3}"
@@ -74,6 +77,8 @@ _IS_THE_ANSWER = re.compile(
     r"(?<![^\s(*])(\$[^$\n]{1,80}\$|\*\*[^*\n]{1,80}\*\*|[^\s,;:*]{1,30})\s+(?:is|are|as)\s+(?:the|our|my)\s+"
     r"(?:final\s+|correct\s+|right\s+|required\s+|desired\s+){0,2}answers?\b(?!\s*[?:])"
 )
+_IS_THE = re.compile(r"\s(?:is|are|as)\s+(?:the|our|my)\s")
+"""What every match of `_IS_THE_ANSWER` holds."""
 _HEADING = re.compile(
     r"[ \t*_]*(?:\(?\d{1,3}[.):]{1,2}[*_]{0,2}\s+\D|\d{1,3}\s+[A-Z][a-z]{2}|[A-Z][a-z]+ \d)"
 )
@@ -102,34 +107,48 @@ def announcements(text: str, start: int) -> Iterator[Announced]:
     last = tail.rfind("\n", 0, len(tail.rstrip())) + 1  # most announce in their last line, or near it
     near = tail.rfind("\n", 0, max(0, min(last, len(tail) - NEAR))) + 1
     parts = [(last, None), (near, last), (0, near)]
-    for at, found in chain.from_iterable(_places(tail, *part) for part in parts):
+    for found in chain.from_iterable(_places(tail, *part) for part in parts):
+        at = found.start()
         if found.re is not _ANCHOR:
             said = found[found.lastindex or 0].strip("$*")
-            if not _DOUBTED.search(tail[max(0, at - 60) : at]) and holds_answer(said):
+            if not _doubted(tail, at) and holds_answer(said):
                 yield Announced(start + at, said)
         elif (rest := _after(tail, found)) is not None:
             cut_off = not rest.strip(" \t\r\n*_:：$`\"'{(-")
             yield Announced(start + at, first_statement(rest), cut_off)
 
 
-def _places(tail: str, begin: int, end: int | None = None) -> list[tuple[int, re.Match[str]]]:
+def _places(tail: str, begin: int, end: int | None = None) -> list[re.Match[str]]:
     """Where an announcement may begin in `tail[begin:end]`, from the last place."""
     if begin == end:
         return []
-    hints = [at for hint in _HINTS if (at := tail.find(hint, begin, end)) >= 0]
-    places: list[tuple[int, re.Match[str]]] = []
-    if hints:
-        line = max(begin, tail.rfind("\n", 0, min(hints)) + 1)  # the line of the first hint
-        places += [(anchor.start(), anchor) for anchor in _ANCHOR.finditer(tail, line)]
-    if _OPTION.search(tail, begin) is not None and any(word in tail for word in _CHOOSING):
-        places += [(chosen.start(), chosen) for chosen in _CHOSEN.finditer(tail, begin)]
-    if (at := tail.find("answer", begin)) >= 0:
+    places: list[re.Match[str]] = []
+    if (line := _hinted(tail, begin, end)) is not None:
+        places += _ANCHOR.finditer(tail, line)
+    if _OPTION.search(tail, begin) is not None and any(tail.find(word, begin) >= 0 for word in _CHOOSING):
+        places += _CHOSEN.finditer(tail, begin)
+    if (at := tail.find("answer", begin)) >= 0 and _IS_THE.search(tail, begin):
         line = max(begin, tail.rfind("\n", 0, max(0, at - 150)) + 1)
-        places += [(found.start(), found) for found in _IS_THE_ANSWER.finditer(tail, line)]
+        places += _IS_THE_ANSWER.finditer(tail, line)
     if end is not None:
-        places = [place for place in places if place[0] < end]
-    places.sort(key=lambda place: place[0])
+        places = [place for place in places if place.start() < end]
+    if len(places) > 1:
+        places.sort(key=re.Match.start)
     return places[: -MOST - 1 : -1]
+
+
+def _hinted(tail: str, begin: int, end: int | None) -> int | None:
+    """Where the first line of `tail[begin:end]` begins that may hold an anchor; None if none does."""
+    if (len(tail) if end is None else end) - begin <= SHORT:
+        return begin
+    hints = [at for hint in _HINTS if (at := tail.find(hint, begin, end)) >= 0]
+    return max(begin, tail.rfind("\n", 0, min(hints)) + 1) if hints else None
+
+
+def _doubted(tail: str, at: int) -> bool:
+    """Whether the words before an announcement doubt it: "if the answer", "a wrong answer"."""
+    before = tail[max(0, at - _DOUBT) : at]
+    return before.endswith(" ") and _DOUBTED.search(before) is not None
 
 
 def _after(tail: str, anchor: re.Match[str]) -> str | None:
@@ -139,7 +158,7 @@ def _after(tail: str, anchor: re.Match[str]) -> str | None:
         return None if _HEADING.match(tail, anchor.end()) else tail[anchor.end() :].split("\n", 1)[0]
     if word[-1] in ":选 ":
         return tail[anchor.end() :]
-    if _DOUBTED.search(tail[max(0, anchor.start() - 60) : anchor.start()]):
+    if _doubted(tail, anchor.start()):
         return None
     connective = _CONNECTIVE.match(tail, anchor.end())
     return None if connective is None else tail[connective.end() :]

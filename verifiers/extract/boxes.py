@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from verifiers.units import FACTORS
 
@@ -15,6 +15,7 @@ BOX_REACH = 300_000
 
 _NAMES = ("\\boxed", "\\fbox", "\\framebox", "\x08oxed")
 """The last is what \\boxed becomes where a program took \\b for a backspace."""
+_ANY_NAME = re.compile("|".join(map(re.escape, _NAMES)))
 _NAME = r"(?:\\(?:boxed|fbox|framebox)(?![A-Za-z])|\x08oxed)[ \t]*(?:\[[^\]\n]{0,20}\][ \t]*){0,2}\s{0,2}"
 _TOKEN = re.compile(
     rf"(?P<box>{_NAME})(?:(?P<brace>\{{)|(?P<bare>(?:\\[A-Za-z]+|\{{[^{{}}]{{0,200}}\}}|[^\s{{}}$\\])+))"
@@ -23,8 +24,7 @@ _TOKEN = re.compile(
 _NO_WORD = re.compile(r"[A-Z]$|.*(?:\d|\\[A-Za-z])", re.DOTALL)  # what a box without braces may hold
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """Where a box begins, where its content begins and ends, where the box ends."""
 
     start: int
@@ -35,7 +35,18 @@ class Box:
 
 def has_box(text: str) -> bool:
     """Whether `text` names a box, complete or not."""
-    return ("box" in text or _NAMES[-1] in text) and any(name in text for name in _NAMES)
+    return _first_name(text, 0, len(text)) >= 0
+
+
+def _first_name(text: str, start: int, end: int) -> int:
+    """Where the first name of a box begins, or -1."""
+    at = text.find("box", start, end)
+    if (earlier := text.find("\x08", start, end if at < 0 else at)) >= 0:
+        at = earlier
+    if at < 0:
+        return -1
+    found = _ANY_NAME.search(text, max(start, at - len("\\frame")), end)
+    return -1 if found is None else found.start()
 
 
 def boxes(text: str, start: int = 0, end: int | None = None) -> list[Box] | None:
@@ -45,23 +56,19 @@ def boxes(text: str, start: int = 0, end: int | None = None) -> list[Box] | None
     misspelled: no box holds an empty line.
     """
     end = len(text) if end is None else end
-    box = text.find("box", start, end)  # in every name but the last
-    if box < 0 and text.find(_NAMES[-1], start, end) < 0:
+    start = _first_name(text, start, end)
+    if start < 0:
         return []
-    firsts = [text.find(name, max(start, box - len(name)), end) for name in _NAMES[:-1]]
-    firsts = [at for at in (*firsts, text.find(_NAMES[-1], start, end)) if at >= 0]
-    if not firsts:
-        return []
-    start = min(firsts)
     if end - start > BOX_REACH:
         last = max(text.rfind(name, start, end) for name in _NAMES)
         start, end = max(start, last - BOX_REACH), min(end, last + BOX_REACH)
     opened: list[tuple[int, int]] = []  # starts of a box and of its content; (-1, -1) for another brace
     found: list[Box] = []
     for token in _TOKEN.finditer(text, start, end):
-        if token["brace"]:
+        kind = token.lastgroup
+        if kind == "brace":
             opened.append((token.start(), token.end()))
-        elif token["bare"]:
+        elif kind == "bare":
             content = token["bare"].rstrip(".,;:!?)")
             if _NO_WORD.match(content):
                 inside = token.start("bare")
@@ -129,7 +136,7 @@ _NAMED = re.compile(r"([A-Za-z])((?:_\{?\w\}?)?)\s?=\s?$")
 def answer_of(text: str, run: Sequence[Box]) -> str:
     """What a run of boxes says: its contents, with their names where these differ."""
     contents = [_whole(text, box) for box in run]
-    if len(dict.fromkeys(contents)) == 1:
+    if len(set(contents)) == 1:
         return contents[0]
     names = [_NAMED.search(text[max(0, box.start - 12) : box.start]) for box in run]
     letters = {name[1] for name in names if name}
@@ -138,19 +145,21 @@ def answer_of(text: str, run: Sequence[Box]) -> str:
     return ", ".join(contents)
 
 
-_MINUS = re.compile(r"(?:^[-−]|[=$:(\[]\s?[-−]\s?|\bis\s[-−]\s?)$")
-_POWER = re.compile(r"\^(?:\{[^{}]{1,20}\}|\w)")
-_WORD = re.compile(r"(?:\$|\\text\s?\{|\\[,; ]|\s){0,4}([a-z]{3,12})\b")
+_MINUS = re.compile(r"[-−](?:(?<=^.)|(?:(?<=[=$:(\[].)|(?<=[=$:(\[]\s.)|(?<=\bis\s.))\s?)$")
+_AFTER = re.compile(
+    r"(?P<power>\^(?:\{[^{}]{1,20}\}|\w))|(?:\$|\\text\s?\{|\\[,; ]|\s){0,4}(?P<word>[a-z]{3,12})\b"
+)
 
 
 def _whole(text: str, box: Box) -> str:
     """The content of a box, with a minus sign before it, a power after it, or a word that multiplies it: 12 million."""
     content = text[box.inside : box.until].strip()
-    if (power := _POWER.match(text, box.end)) is not None:
-        content = f"({content}){power[0]}"
-    elif (word := _WORD.match(text, box.end, box.end + 40)) is not None and word[1] in FACTORS:
-        content = f"{content} {word[1]}"
-    return f"-({content})" if _MINUS.search(text, max(0, box.start - 8), box.start) else content
+    if (after := _AFTER.match(text, box.end, box.end + 40)) is not None:
+        if after["power"]:
+            content = f"({content}){after['power']}"
+        elif after["word"] in FACTORS:
+            content = f"{content} {after['word']}"
+    return f"-({content})" if _MINUS.search(text, max(0, box.start - 2), box.start) else content
 
 
 _DENIED = re.compile(r"n(?:(?<=\bn)(?:ot|ever|either)|'t)(?: be| equal| equal to)?[\s$*(]{0,4}$")

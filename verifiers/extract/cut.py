@@ -140,11 +140,13 @@ def _of_boxes(response: str, found: list[boxes.Box]) -> Cut:
         if later is None or not later.statement:
             return Cut(response, None, "the box is withdrawn")
         return _between(response, later.statement, later.start)
-    answer = _without_words(boxes.answer_of(response, run))
-    if _RELATION.search(answer) and not is_letter(answer):
-        later = announced(response, run[-1].end)
-        if later and is_letter(later.statement):  # "this leaves \boxed{a < b}. Answer: D"
-            return _between(response, later.statement, later.start)
+    answer = boxes.answer_of(response, run)
+    if not answer.isalnum():  # most boxes hold a number
+        answer = _without_words(answer)
+        if _RELATION.search(answer) and not is_letter(answer):
+            later = announced(response, run[-1].end)
+            if later and is_letter(later.statement):  # "this leaves \boxed{a < b}. Answer: D"
+                return _between(response, later.statement, later.start)
     return _between(response, answer, run[0].start)
 
 

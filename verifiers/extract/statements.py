@@ -55,17 +55,22 @@ def first_statement(rest: str) -> str:
 
 def reduced(sentence: str) -> str:
     """What a sentence says the answer is, without its marks of style and the words around."""
-    sentence = shorn(_HTML.sub("", sentence).strip())
+    sentence = _HTML.sub("", sentence).strip()
     head, after = _fenced(sentence)
-    if head and not after.strip(" \t*_.,;:!"):
+    if after.strip(_PUNCTUATION):
+        sentence = shorn(sentence)
+        head, after = _fenced(sentence)
+    if head and not after.strip(_PUNCTUATION):
         sentence = _unfenced(head)
     sentence = sentence.replace("**", "").strip(" \t*_`✓✔✅☑")
-    sentence = _FILLERS.sub("", sentence, count=1) if (_FILLERS.match(sentence)) else sentence
+    if (fillers := _FILLERS.match(sentence)) is not None:
+        sentence = sentence[fillers.end() :]
     if (chinese := _CHINESE_LEAD.match(sentence)) is not None:
         sentence = sentence[chinese.end() :]
     return _after_the_verb(sentence)
 
 
+_PUNCTUATION = " \t*_.,;:!"
 _HTML = re.compile(rf"</?{_STYLE_TAG}", re.IGNORECASE)
 
 
@@ -99,8 +104,10 @@ _RELATIVE = re.compile(r"\b(?:whose|such that|for which|if|when|unless|twice|dou
 
 def _after_the_verb(sentence: str) -> str:
     """ "The largest n is 34" says 34: what follows the last verb of a sentence whose digits all follow it."""
+    if len(sentence.split()) < 4:
+        return sentence
     verbs = list(_VERB.finditer(sentence))
-    if not verbs or len(sentence.split()) < 4 or _RELATIVE.search(sentence):
+    if not verbs or _RELATIVE.search(sentence):
         return sentence
     if not any(c.isdigit() for c in sentence[: verbs[-1].start()]):
         return _FILLERS.sub("", sentence[verbs[-1].end() :].strip(" :*_"), count=1)
@@ -202,6 +209,7 @@ _REMARKS = word_set(
 _KIND = re.compile(
     r"an? (?:integer|whole|positive|negative|real|even|odd|prime|natural|unique|valid|rational)\b|the same\b|as follows"
 )
+_FIRST_WORD = re.compile(r"[A-Za-z]+")
 _STYLE = re.compile(r"\\(?:text\w*|math\w+|mbox|boldsymbol|bf)\s?|[{}$*`\s]+")
 
 
@@ -221,7 +229,9 @@ def _formula(bare: str, letter: str) -> bool:
 
 def is_remark(statement: str) -> bool:
     """Whether a statement is about the answer and not the answer: "correct", "reasonable", "off by one", "not 5"."""
-    word = re.match(r"[A-Za-z]+", statement)
+    if not statement[:1].isalpha():
+        return False
+    word = _FIRST_WORD.match(statement)
     return (word is not None and word[0].lower() in _REMARKS) or _KIND.match(statement.lower()) is not None
 
 

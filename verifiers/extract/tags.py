@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from heapq import merge
 
 __all__ = ["from_json", "inside_tags", "unfenced", "without_tokens"]
 
+_NAMES = "answer|final[ _-]?answer|solution|ans|response|output|result|final|boxed"
 _TAG = re.compile(
-    r"< ?(?P<end>/?) ?(?P<name>answer|final[ _-]?answer|solution|ans|response|output|result|final|boxed)"
-    r"(?: [^<>\n]{0,60})?>"
-    r"|(?-i:\[(?P<end2>/?)(?P<name2>ANSWER)\])"
-    r"|<\|(?P<which>begin|end)_of_(?P<name3>solution|answer)\|>",
+    rf"<(?: ?(?P<end>/?) ?(?P<name>{_NAMES})(?: [^<>\n]{{0,60}})?>"
+    r"|\|(?P<which>begin|end)_of_(?P<other>solution|answer)\|>)",
     re.IGNORECASE,
 )
+_BRACKETED = re.compile(r"\[(?P<end>/?)(?P<name>ANSWER)\](?P<which>)(?P<other>)")
 
 
 def inside_tags(text: str, start: int) -> tuple[int, int, int] | None:
@@ -21,13 +23,14 @@ def inside_tags(text: str, start: int) -> tuple[int, int, int] | None:
 
     A tag that is never closed reaches to the end: a stop string may have eaten its end.
     """
-    if "<" not in text and "[ANSWER]" not in text:
-        return None
+    found: Iterable[re.Match[str]] = _TAG.finditer(text, start) if "<" in text else ()
+    if "ANSWER]" in text:
+        found = merge(found, _BRACKETED.finditer(text, start), key=re.Match.start)
     opened: dict[str, re.Match[str]] = {}
     last: tuple[int, int, int] | None = None
-    for tag in _TAG.finditer(text, start):
-        name = (tag["name"] or tag["name2"] or tag["name3"]).lower()
-        if not (tag["end"] or tag["end2"] or tag["which"] == "end"):
+    for tag in found:
+        name = (tag["name"] or tag["other"]).lower()
+        if not (tag["end"] or tag["which"] == "end"):
             opened[name] = tag
             last = (tag.end(), len(text), tag.start())
         elif name in opened:
