@@ -92,3 +92,10 @@ def test_what_a_built_in_verifier_raises_on_an_answer_is_the_answers_doing(name:
 def test_a_reference_that_cannot_be_read_is_not(name: str):
     verdict = judge(load(name), Problem("p", "", {"neither": 1}), "so \\boxed{12}\n```python\nf\n```")
     assert verdict.score is None
+
+
+def test_a_corner_of_two_letters_of_which_one_has_no_value():
+    """Found by a fuzz of two million answers: a polynomial in k whose leading coefficient holds the letter i."""
+    answer = r"\sum_{k=|y \cdot k|}^{\prod_{k=1}^{-3} \sqrt[10^{4400}]{i}} 42^\circ"
+    verdict = load("math+reasoning").verify(Problem("p", "What is it?", "0.333"), answer, answer)
+    assert verdict.score == 0.0

@@ -121,6 +121,8 @@ def _zeros(tree: Node, name: str, base: Mapping[str, Fraction]) -> list[Fraction
         return None
     found: list[Fraction] = []
     for polynomial in (top, bottom):
+        if any(letter != name for monomial in polynomial for letter, _ in monomial):
+            return None  # of another letter too, which has no value here
         degree = max((dict(monomial).get(name, 0) for monomial in polynomial), default=0)
         coefficients = [
             polynomial.get(((name, power),) if power else (), Fraction(0)) for power in range(degree + 1)
