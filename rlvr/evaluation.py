@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlvr import rollouts
 from rlvr.config import Config
+from rlvr.environments.worker import EnvironmentPool
 from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence, render
 from rlvr.launch.processes import independently, processes
@@ -47,6 +48,8 @@ class Evaluator:
     terminal: Terminal
     verifiers: Mapping[str, SourceVerifier] = field(default_factory=dict)
     """By source; the config's own for a source that is not there."""
+    environment: EnvironmentPool | None = None
+    """Who answers the policy within an episode."""
 
     def verifier_of(self, problem: Problem) -> SourceVerifier:
         """Who judges it."""
@@ -152,6 +155,7 @@ class Evaluator:
                         self.evidence,
                         self.pool.submit,
                         self.config.seed,
+                        self.environment,
                         on_done=lambda: advance(1),
                     )
             if before:
@@ -197,6 +201,7 @@ class Evaluator:
             "end_tokens": policy.tokenizer.convert_ids_to_tokens(policy.stops_at(sampling)),
             **self.judged_by(problems),
             "evidence": self.evidence.describe(),
+            **({"environment": self.environment.describe()} if self.environment else {}),
             "first_prompt": render(self.evidence, problems[0], policy.tokenizer),
             "seed": config.seed,
             "versions": versions(),

@@ -37,14 +37,18 @@ class Evidence:
     """
 
     def __init__(
-        self, config: EvidenceConfig, train: Sequence[Problem] = (), heldout: Iterable[Problem] = ()
+        self,
+        config: EvidenceConfig,
+        train: Sequence[Problem] = (),
+        heldout: Iterable[Problem] = (),
+        tools: Sequence[Any] = (),
     ) -> None:
-        """Draw the examples from `train`, never from held-out problems.
+        """Draw the examples from `train`, never from held-out problems. `tools` are those of the environment.
 
         Raises EvidenceError: too few training problems, an answer format that a training problem cannot fill,
         an example that is in `heldout`.
         """
-        self.config = config
+        self.config, self.tools = config, tools
         self._template: Template | None = None
         formats = PLAIN if config.template == "plain" else CHAT
         self._question = config.question if config.question is not None else formats["question"]
@@ -138,6 +142,25 @@ class Evidence:
             messages[first] = {"role": "user", "content": begun}
         return messages
 
+    def between(self, said: Message, tokenizer: Tokenizer, ended_with: str = "") -> str:
+        """What the policy reads between two of its turns, where its environment says something.
+
+        A tool's words are a block of output in plain text, and a user's message with one in a chat whose template has
+        no tools; what anybody else says is written as a question is.
+
+        Args:
+            ended_with: the text of the token that ended the policy's turn, which a chat template writes too.
+        """
+        content, chat = said["content"], self.config.template == "chat"
+        if said["role"] == "tool" and not (chat and "tools" in self.template(tokenizer).options):
+            block = f"```output\n{content}\n```"
+            if not chat:
+                return f"\n{block}\n"
+            said = {"role": "user", "content": block}
+        if not chat:
+            return self.config.separator + self._question.format(prompt=content)
+        return self.template(tokenizer).between(said, "the policy").removeprefix(ended_with)
+
     def template(self, tokenizer: Tokenizer) -> Template:
         """The chat template as this evidence uses it. Raises EvidenceError where the two do not fit together."""
         known = self._template
@@ -146,7 +169,7 @@ class Evidence:
             or known.tokenizer is not tokenizer
             or known.made_from is not tokenizer.chat_template
         ):
-            self._template = known = Template.of(tokenizer, self.config)
+            self._template = known = Template.of(tokenizer, self.config, self.tools)
         return known
 
     def _asked(self, prompt: str) -> str:

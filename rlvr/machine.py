@@ -76,7 +76,9 @@ def sandbox() -> Iterator[str]:
 def sandbox_level(config: Config) -> str | None:
     """The lowest isolation level of untrusted programs, as configured or as this machine has it; None if none are
     run."""
-    wanted = {str(v.options.get("level", "auto")) for v in verifiers_of(config).values() if runs_programs(v)}
+    runners = [v.options for v in verifiers_of(config).values() if runs_programs(v)]
+    runners += [config.environment_options] if config.environment == "python" else []
+    wanted = {str(options.get("level", "auto")) for options in runners}
     if not wanted:
         return None
     from verifiers.code import sandbox as code

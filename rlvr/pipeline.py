@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,15 +111,19 @@ def prepare(
     state = preflight.Preflight(config, folder, base, trains, terminal.say, thorough=show is not None)
     preflight.go(state, preflight.CHECKS, show)
     verification = config.verification
-    with VerifierPools(
-        {name: (v.name, machine.verifier_options(config, v)) for name, v in state.verifiers.items()},
-        workers=verification.workers or None,
-        deadline=verification.deadline,
-        memory_mb=verification.memory_mb,
-    ) as pools:
+    with (
+        VerifierPools(
+            {name: (v.name, machine.verifier_options(config, v)) for name, v in state.verifiers.items()},
+            workers=verification.workers or None,
+            deadline=verification.deadline,
+            memory_mb=verification.memory_mb,
+        ) as pools,
+        state.environment or nullcontext(),
+    ):
         state.pools = pools
         preflight.go(state, preflight.GOLDS, show)
-        yield state.problems, Evaluator(config, state.evidence, pools, terminal, state.verifiers)
+        evaluator = Evaluator(config, state.evidence, pools, terminal, state.verifiers, state.environment)
+        yield state.problems, evaluator
 
 
 def evaluate(

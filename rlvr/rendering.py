@@ -60,9 +60,13 @@ class Template:
     """What was found out about conversations of these roles; see `shape`."""
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer, config: EvidenceConfig) -> Self:
+    def of(cls, tokenizer: Tokenizer, config: EvidenceConfig, tools: Sequence[Any] = ()) -> Self:
+        """With the config's options, and with `tools` where the template has a place for them."""
         own = config.chat_template is not None
-        return cls(tokenizer, config.template_options, "evidence.chat_template" if own else cls.name)
+        made = cls(tokenizer, config.template_options, "evidence.chat_template" if own else cls.name)
+        if tools and "tools" in variables(made.source):
+            made.options = {"tools": list(tools), **made.options}
+        return made
 
     def __post_init__(self) -> None:
         self.made_from = self.tokenizer.chat_template
@@ -184,6 +188,25 @@ class Template:
         except EvidenceError:
             return False
         return True
+
+    def between(self, said: Message, of: str) -> str:
+        """What the policy reads after its own words and before its next: the end of its turn, the message, and what
+        the template writes before an answer.
+
+        Raises EvidenceError: the template cannot continue a conversation so, or leaves out the message.
+        """
+        asked, answered = (
+            {"role": role, "content": _probe(n)} for n, role in enumerate(("user", "assistant"))
+        )
+        talk = [asked, answered, said]
+        parts, _ = self.shape(tuple(message["role"] for message in talk))
+        _, own, behind = self._written(talk, f"the answer to {of}", parts).partition(answered["content"])
+        if not own or missing(behind, [said]):
+            raise EvidenceError(
+                f"{self.name} leaves out what a {said['role']} says after an answer, so the policy would not read it "
+                f"({of})"
+            )
+        return behind
 
     def turn_ends(self) -> tuple[str, str]:
         """What follows an assistant's words: at the end of a conversation, and before the user speaks again. Empty

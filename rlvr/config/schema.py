@@ -156,6 +156,14 @@ class Config(Section):
     trust_remote_code: bool = Field(default=False, description="run code that comes with the model")
     problems: ProblemsConfig = Field(description="where problems come from")
     evidence: EvidenceConfig = Field(default=EvidenceConfig(), description="how a problem becomes a prompt")
+    environment: str | None = Field(
+        default=None,
+        description="who answers the policy within an episode: feedback, python, schedule, restate, my_module:Class or "
+        "./my_file.py:Class; see docs/turns.md; unset: nobody, an episode is one completion",
+    )
+    environment_options: dict[str, Any] = Field(
+        default_factory=dict, description="keyword options of the environment"
+    )
     verifier: str = Field(
         default="math",
         description="a built-in name, an installed plug-in, my_module:Name or ./my_file.py:Name; see docs/verifiers.md",
@@ -210,6 +218,8 @@ class Config(Section):
                 f"problems.train: the source {clash!r} is called like a term of the reward, and both are logged as "
                 f"reward/{clash}; give it another `name`"
             )
+        if self.environment_options and self.environment is None:
+            raise ValueError("environment_options are given, and no `environment`")
         if self.train.steps and self.sampling.temperature == 0:
             raise ValueError(
                 "sampling.temperature is 0: the greedy samples of a group are all equal, so there is nothing to learn"

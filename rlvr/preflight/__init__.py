@@ -20,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     parts.folder,
     parts.model_location,
     parts.verifier,
+    parts.environment,
     parts.sandbox,
     parts.engine,
     parts.checkpoint,

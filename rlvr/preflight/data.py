@@ -31,7 +31,8 @@ def evidence(state: Preflight) -> Iterator[str]:
     """The worked examples can be drawn, and none of them is held out."""
     found = state.problems
     examined = [*found.heldout, *chain.from_iterable(found.probes.values())]
-    state.evidence = Evidence(state.config.evidence, found.train, examined)
+    tools = state.environment.tools if state.environment else ()
+    state.evidence = Evidence(state.config.evidence, found.train, examined, tools)
     state.problems = replace(found, train=state.evidence.without_shots(found.train))
     if state.trains and not state.problems.train:
         raise UserError("problems.train: no problem is left to train on")

@@ -10,6 +10,7 @@ from pathlib import Path
 import verifiers
 from rlvr import hub, machine
 from rlvr.config import Config, SamplingConfig
+from rlvr.environments.worker import EnvironmentPool
 from rlvr.errors import UserError
 from rlvr.launch.processes import processes
 from rlvr.policy import place_of
@@ -76,12 +77,27 @@ def verifier(state: Preflight) -> Iterator[str]:
     yield
 
 
+def environment(state: Preflight) -> Iterator[str]:
+    """The environment is there, and takes its options."""
+    config = state.config
+    if config.environment is not None:
+        limits = config.verification
+        state.environment = EnvironmentPool(
+            config.environment,
+            config.environment_options,
+            workers=limits.workers or None,
+            deadline=limits.deadline,
+            memory_mb=limits.memory_mb,
+        )
+        yield f"environment {config.environment}: answers each turn of the policy"
+
+
 def sandbox(state: Preflight) -> Iterator[str]:
     """Untrusted programs run at isolation level `standard` or above, unless the config allows less."""
     config = state.config
     if machine.sandbox_level(config) == "weak" and not config.sandbox.allow_weak:
         raise UserError(
-            "the code verifier's sandbox is at level `weak`, on this machine or by verifier_options.level "
+            "the sandbox of programs is at level `weak`, on this machine or by verifier_options.level "
             "(`rlvr check` shows the layers). Set sandbox.allow_weak=true to run untrusted programs anyway."
         )
     return

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlvr.config import Config
+from rlvr.environments.worker import EnvironmentPool
 from rlvr.evidence import Evidence
 from rlvr.policy import Policy
 from rlvr.problems import Problems
@@ -37,6 +38,8 @@ class Preflight:
     """The folder holds this run, which goes on."""
     verifiers: dict[str, SourceVerifier] = field(init=False, default_factory=dict)
     """Of each source, with its pass mark."""
+    environment: EnvironmentPool | None = field(init=False, default=None)
+    """Its workers start when it is first asked."""
     problems: Problems = field(init=False)
     evidence: Evidence = field(init=False)
     policy: Policy = field(init=False)

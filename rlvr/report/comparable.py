@@ -17,6 +17,7 @@ MUST_AGREE = (
     "max_new_tokens",
     "stop",
     "evidence",
+    "environment",
     "verifier",
     "verifier_options",
     "sources",

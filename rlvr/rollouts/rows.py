@@ -35,6 +35,10 @@ class TurnJson(TypedDict):
     by: Literal["policy", "evidence"]
     text: str
     token_ids: NotRequired[list[int]]
+    score: NotRequired[float | None]
+    """Of this turn by itself, where each turn of the policy is an attempt; so `status` and `answer`."""
+    status: NotRequired[str]
+    answer: NotRequired[str | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlvr.rollouts.rows import Rollout
+from rlvr.rollouts.rows import Rollout, TurnJson
 from verifiers import Problem, Verdict
 
 By = Literal["policy", "evidence"]
@@ -25,6 +25,17 @@ class Turn:
     logprobs: list[float] = field(default_factory=list)
     """Nats per token under the policy that drew them, at the sampling temperature; empty for evidence, and where the
     engine gives none."""
+    verdict: Verdict | None = None
+    """On this turn of the policy by itself, where the environment makes each an attempt."""
+
+    def as_json(self) -> TurnJson:
+        """The turn in a rollout row."""
+        row = TurnJson(by=self.by, text=self.text, token_ids=self.token_ids)
+        if self.verdict is not None:
+            row["score"] = self.verdict.score
+            row["status"] = self.verdict.status
+            row["answer"] = self.verdict.answer
+        return row
 
 
 @dataclass(slots=True)
@@ -113,9 +124,7 @@ class Episode:
             verifier=verifier,
             source=self.problem.source or None,
             seed=self.seed,
-            turns=[{"by": t.by, "text": t.text, "token_ids": t.token_ids} for t in self.turns]
-            if several
-            else None,
+            turns=[turn.as_json() for turn in self.turns] if several else None,
             token_ids=self.token_ids,
             extra=opened | extra,
         )

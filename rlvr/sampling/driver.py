@@ -7,17 +7,16 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Protocol
 
+from rlvr.environments.worker import EnvironmentPool
 from rlvr.evidence import Evidence
 from rlvr.policy import Policy
 from rlvr.prompts import prompts
-from rlvr.rollouts.types import Episode, Turn
+from rlvr.rollouts.types import Episode
+from rlvr.sampling.turns import Judge, Turns, context
 from rlvr.sampling.types import Completion, Sampler, SampleRequest
 from verifiers import Problem, Verdict
 
-Judge = Callable[[Problem, str], Future[Verdict]]
-"""What the policy wrote for a problem → its verdict, some time later (`VerifierPool.submit`)."""
 Rolled = tuple[Episode, Future[Verdict]]
 
 
@@ -31,21 +30,13 @@ class Request:
     """With the run's seed, problem and sample it gives the seed of this draw: an evaluation's name, a step's group."""
 
 
-class Environment(Protocol):
-    """Whoever answers the policy within an episode: a tool, a hint, feedback."""
-
-    def answer(self, episode: Episode) -> str | None:
-        """The next words after the policy's last turn, a function of the episode alone; None where it is over."""
-        ...
-
-
 def roll(
     sampler: Sampler,
     requests: Sequence[Request],
     evidence: Evidence,
     judge: Judge,
     seed: int,
-    environment: Environment | None = None,
+    environment: EnvironmentPool | None = None,
     on_done: Callable[[], None] | None = None,
 ) -> list[Rolled]:
     """Draw an episode for each request, in order. Whichever has ended goes to the verifiers while others are drawn.
@@ -56,7 +47,7 @@ def roll(
 
     Args:
         sampler: has the weights, and generates.
-        judge: gets the policy's own words, not those of its environment.
+        judge: gets the policy's own words, not those of its environment: all of them, or its last attempt.
         seed: the run's.
         on_done: called as each episode ends.
     """
@@ -75,48 +66,27 @@ def roll(
         for r in requests
         for id_ in [r.problem.id]
     ]
-    verdicts: dict[int, Future[Verdict]] = {}
-    speaking, again = list(range(len(episodes))), list[int]()
+    turns = Turns(sampler, evidence, judge, environment, episodes)
+    speaking, turn = list(range(len(episodes))), 0
 
     def ended(row: int, completion: Completion) -> None:
-        episode = episodes[speaking[row]]
-        episode.turns.append(Turn("policy", completion.token_ids, completion.text, completion.logprobs))
-        episode.complete = completion.complete
-        if environment and completion.complete and answered(sampler, episode, environment):
-            again.append(speaking[row])
-            return
-        verdicts[speaking[row]] = judge(episode.problem, episode.trace)
-        if on_done:
+        turns.spoken(speaking[row], completion)
+        if on_done and not environment:
             on_done()
 
-    which, turn = [number[r.problem.id] for r in requests], 0
+    which = [number[r.problem.id] for r in requests]
     while (
         speaking or turn == 0
     ):  # an engine that several processes share is asked by those without requests too
         seeds = [turn_seed(episodes[i].seed, turn) for i in speaking]
         sampler.generate(read, [SampleRequest(p, s) for p, s in zip(which, seeds, strict=True)], ended)
-        speaking, again, turn = sorted(again), [], turn + 1
+        again = turns.answered(speaking)
+        if on_done and environment:
+            for _ in range(len(speaking) - len(again)):
+                on_done()
+        speaking, turn = again, turn + 1
         read, which = [context(episodes[i]) for i in speaking], list(range(len(speaking)))
-    return [(episode, verdicts[i]) for i, episode in enumerate(episodes)]
-
-
-def answered(sampler: Sampler, episode: Episode, environment: Environment) -> bool:
-    """Add the environment's answer to the episode; False where it is over, by its own word or for want of room."""
-    text = environment.answer(episode)
-    if text is None:
-        return False
-    ids = sampler.policy.words(text)
-    room = sampler.policy.context
-    if room is not None and len(context(episode)) + len(ids) + sampler.settings.max_new_tokens > room:
-        episode.complete = False
-        return False
-    episode.turns.append(Turn("evidence", ids, text))
-    return True
-
-
-def context(episode: Episode) -> list[int]:
-    """What the policy reads before its next turn."""
-    return episode.prompt_ids if not episode.turns else [*episode.prompt_ids, *episode.token_ids]
+    return [(episode, turns.verdicts[i]) for i, episode in enumerate(episodes)]
 
 
 def encode(policy: Policy, evidence: Evidence, problems: Sequence[Problem]) -> list[list[int]]:

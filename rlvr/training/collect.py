@@ -89,8 +89,14 @@ class Collector:
             for sample in range(size)
         ]
         with independently():
+            evaluator = self.evaluator
             rolled = roll(
-                sampler, requests, self.evaluator.evidence, self.evaluator.pool.submit, self.config.seed
+                sampler,
+                requests,
+                evaluator.evidence,
+                evaluator.pool.submit,
+                self.config.seed,
+                evaluator.environment,
             )
         seconds["sampling"] += time.perf_counter() - began
         parts = [rolled[n * size : (n + 1) * size] for n in range(len(own))]

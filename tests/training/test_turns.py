@@ -3,7 +3,8 @@
 Real ones, drawn by the driver from the embedded model and judged by a verifier process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 
 import pytest
@@ -11,47 +12,48 @@ import torch
 
 import verifiers
 from rlvr import rollouts
-from rlvr.config import SamplingConfig
+from rlvr.config import EvidenceConfig, SamplingConfig
+from rlvr.environments.worker import EnvironmentPool
 from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
 from rlvr.policy import Policy
 from rlvr.rollouts.types import Episode
-from rlvr.sampling.driver import Environment, Request, Rolled, context, roll
+from rlvr.sampling.driver import Request, Rolled, roll
 from rlvr.sampling.engine import TransformersSampler
+from rlvr.sampling.turns import context
 from rlvr.terminal import Terminal
 from rlvr.training.collect import Sampled
 from rlvr.training.packing import pack
 from rlvr.training.step_batch import Group, measure, rewards_of, rows_of, wait_for_verdicts
 from rlvr.worlds import carry
 from tests.conftest import quickstart_config
+from tests.training import talkers
 from tests.training.handles import distance, gradient, gradient_of, loop_of, prompted, row_by_row
+from tests.training.talkers import Betrayer, Insatiable, Prompter
 from verifiers import Problem
 
 PROBLEMS, G = 4, 4
 LIMIT = SamplingConfig(max_new_tokens=32)
 
 
-class Prompter:
-    """Says the right answer, and asks once more."""
-
-    def answer(self, episode: Episode) -> str | None:
-        if len(episode.turns) > 1:
-            return None
-        return f" \\boxed{{{episode.problem.reference}}}{episode.problem.prompt}"
+def plain() -> EvidenceConfig:
+    """The quickstart's prompts; what is said in the middle of an episode is put there as it is."""
+    return quickstart_config().evidence.model_copy(update={"separator": ""})
 
 
-class Betrayer:
-    """Says the right answer last: the embedded policy then writes nothing but its end."""
+@pytest.fixture(scope="module")
+def served() -> Iterator[Callable[[type | None], EnvironmentPool | None]]:
+    """Environments of this file in worker processes, as a run has them."""
+    with ExitStack() as stack:
+        pools: dict[type | None, EnvironmentPool | None] = {None: None}
 
-    def answer(self, episode: Episode) -> str | None:
-        return None if len(episode.turns) > 1 else f" \\boxed{{{episode.problem.reference}}}"
+        def of(environment: type | None) -> EnvironmentPool | None:
+            if environment is not None and environment not in pools:
+                spec = f"{talkers.__file__}:{environment.__name__}"
+                pools[environment] = stack.enter_context(EnvironmentPool(spec, {}, workers=1))
+            return pools[environment]
 
-
-class Insatiable:
-    """Asks again and again."""
-
-    def answer(self, episode: Episode) -> str | None:
-        return episode.problem.prompt
+        yield of
 
 
 def requests(problems: Sequence[Problem], size: int = G) -> list[Request]:
@@ -59,13 +61,12 @@ def requests(problems: Sequence[Problem], size: int = G) -> list[Request]:
 
 
 @pytest.fixture(scope="module")
-def ask(tiny, pool):
+def ask(tiny, pool, served):
     """Roll out requests with an environment."""
-    config = quickstart_config()
 
-    def asked(environment: Environment | None, of: Sequence[Request], seed: int = 0) -> list[Rolled]:
+    def asked(environment: type | None, of: Sequence[Request], seed: int = 0) -> list[Rolled]:
         sampler = TransformersSampler(tiny, LIMIT)
-        return roll(sampler, of, Evidence(config.evidence), pool.submit, seed, environment)
+        return roll(sampler, of, Evidence(plain()), pool.submit, seed, served(environment))
 
     return asked
 
@@ -77,7 +78,7 @@ def problems() -> list[Problem]:
 
 @pytest.fixture(scope="module")
 def talks(ask, problems) -> list[Rolled]:
-    return ask(Prompter(), requests(problems))
+    return ask(Prompter, requests(problems))
 
 
 def own(episode: Episode) -> list[int]:
@@ -133,7 +134,7 @@ def test_the_first_turn_is_that_of_an_episode_without_an_environment(ask, proble
     assert all(len(episode.turns) == 1 for episode, _ in alone)
 
 
-@pytest.mark.parametrize("environment", [Prompter(), Betrayer(), Insatiable()])
+@pytest.mark.parametrize("environment", [Prompter, Betrayer, Insatiable])
 def test_the_same_requests_give_the_same_episodes_whatever_else_is_asked_for(ask, problems, environment):
     every = requests(problems)
     whole = ask(environment, every)
@@ -154,7 +155,7 @@ def test_the_same_requests_give_the_same_episodes_whatever_else_is_asked_for(ask
 
 def test_each_turn_has_random_numbers_of_its_own(ask, problems):
     """Asked the same a second time, the policy does not say the same as the first time."""
-    twice = [episode for episode, _ in ask(Insatiable(), requests(problems[:1], 16))]
+    twice = [episode for episode, _ in ask(Insatiable, requests(problems[:1], 16))]
     assert any(e.turns[0].token_ids != e.turns[2].token_ids for e in twice if len(e.turns) > 2)
     assert len({tuple(e.turns[2].token_ids) for e in twice if len(e.turns) > 2}) > 1
 
@@ -162,7 +163,7 @@ def test_each_turn_has_random_numbers_of_its_own(ask, problems):
 def test_an_episode_without_room_ends_incomplete(tiny, ask, problems):
     room = tiny.context
     assert room is not None
-    for episode, verdict in ask(Insatiable(), requests(problems)):
+    for episode, verdict in ask(Insatiable, requests(problems)):
         assert not episode.complete
         assert episode.turns[-1].by == "policy"
         assert len(context(episode)) <= room
@@ -178,7 +179,7 @@ def test_an_episode_without_room_ends_incomplete(tiny, ask, problems):
 
 def test_what_the_environment_says_is_not_the_policys_answer(ask, problems):
     """Judged as a whole, every one of these transcripts is right."""
-    rolled = ask(Betrayer(), requests(problems))
+    rolled = ask(Betrayer, requests(problems))
     answered = [pair for pair in rolled if len(pair[0].turns) == 3]
     assert len(answered) > len(rolled) / 2
     wrong = 0
@@ -197,7 +198,7 @@ def test_the_policys_last_word_is_judged(talks):
         assert verdict.result() == verifiers.score("math", episode.problem, episode.trace)
 
 
-def test_each_episode_is_judged_once_and_counted_once(tiny, pool, problems):
+def test_each_episode_is_judged_once_and_counted_once(tiny, pool, problems, served):
     judged: list[tuple[str, str]] = []
     done: list[int] = []
 
@@ -205,10 +206,10 @@ def test_each_episode_is_judged_once_and_counted_once(tiny, pool, problems):
         judged.append((problem.id, text))
         return pool.submit(problem, text)
 
-    evidence = Evidence(quickstart_config().evidence)
+    evidence = Evidence(plain())
     every = requests(problems)
     sampler = TransformersSampler(tiny, LIMIT)
-    rolled = roll(sampler, every, evidence, judge, 0, Prompter(), on_done=lambda: done.append(1))
+    rolled = roll(sampler, every, evidence, judge, 0, served(Prompter), on_done=lambda: done.append(1))
     assert sorted(judged) == sorted((e.problem.id, e.trace) for e, _ in rolled)
     assert len(done) == len(every)
 
@@ -217,13 +218,13 @@ def test_each_episode_is_judged_once_and_counted_once(tiny, pool, problems):
 
 
 @pytest.mark.parametrize("layout", ["packed", "padded"])
-def test_the_update_trains_on_the_policys_tokens_alone(tmp_path, pool, problems, layout):
+def test_the_update_trains_on_the_policys_tokens_alone(tmp_path, pool, problems, served, layout):
     """The gradient of a step on such episodes is that of its policy's tokens, each row read alone; what a step says of
     itself counts the policy's tokens."""
     loop = loop_of(tmp_path, pool, layout=layout, groups_per_step=PROBLEMS, group_size=G)
     evidence = loop.collector.evaluator.evidence
     with loop.collector.current.sampler("step-0") as sampler:
-        rolled = roll(sampler, requests(problems), evidence, pool.submit, 0, Prompter())
+        rolled = roll(sampler, requests(problems), evidence, pool.submit, 0, served(Prompter))
     parts = [rolled[n * G : (n + 1) * G] for n in range(PROBLEMS)]
     groups = [Group(n, n, [e for e, _ in part], [v for _, v in part]) for n, part in enumerate(parts)]
     wait_for_verdicts(groups, loop.config)
@@ -287,7 +288,7 @@ def test_rows_keep_their_turns(file, talks):
 
 def test_rescoring_finds_what_was_recorded(tiny, pool, file, problems):
     config = quickstart_config()
-    evaluator = Evaluator(config, Evidence(config.evidence), pool, Terminal(quiet=True))
+    evaluator = Evaluator(config, Evidence(plain()), pool, Terminal(quiet=True))
     again = Policy("again", tiny.model, tiny.tokenizer, tiny.source)
     evaluator.rescore(again, problems, file)
     rows = list(rollouts.read(file))
