@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["change", "differ", "latex", "points", "value", "written"]
+__all__ = ["change", "decimal", "differ", "latex", "points", "rational", "value", "written"]
 
 Expression = Any
 _SWAPS = {
@@ -198,3 +198,27 @@ def _other(form: Expression, letters: str, draw: random.Random) -> Expression:
     if op in ("!", "sign", "binom"):
         return (op, ("+", form[1], 1), *form[2:])
     return ("+", form, draw.choice([1, 2]))
+
+
+# --- how a fraction is written ------------------------------------------------------------------------------
+
+
+def rational(value: Fraction, command: str = "frac") -> str:
+    """A fraction in LaTeX, a whole number in digits."""
+    sign = "-" if value < 0 else ""
+    return (
+        f"{sign}\\{command}{{{abs(value.numerator)}}}{{{value.denominator}}}"
+        if value.denominator > 1
+        else str(value)
+    )
+
+
+def decimal(value: Fraction) -> str | None:
+    """Its decimal, where that ends."""
+    for places in range(12):
+        if (scaled := value * 10**places).denominator == 1:
+            digits = str(abs(scaled.numerator)).rjust(places + 1, "0")
+            return ("-" if value < 0 else "") + (
+                digits[:-places] + "." + digits[-places:] if places else digits
+            )
+    return None

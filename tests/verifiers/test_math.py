@@ -10,6 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.verifiers.forms import decimal as _decimal
+from tests.verifiers.forms import rational as _latex
 from verifiers.extract import cut
 from verifiers.math import MathVerifier, canonical, equal, grade
 from verifiers.types import Problem
@@ -22,26 +24,6 @@ letters = st.sampled_from("xyzabctuvw")
 
 
 # --- how one value may be written -------------------------------------------------------------------------
-
-
-def _latex(value: Fraction, command: str = "frac") -> str:
-    sign = "-" if value < 0 else ""
-    return (
-        f"{sign}\\{command}{{{abs(value.numerator)}}}{{{value.denominator}}}"
-        if value.denominator > 1
-        else str(value)
-    )
-
-
-def _decimal(value: Fraction) -> str | None:
-    """Its decimal, where that ends."""
-    for places in range(12):
-        if (scaled := value * 10**places).denominator == 1:
-            digits = str(abs(scaled.numerator)).rjust(places + 1, "0")
-            return ("-" if value < 0 else "") + (
-                digits[:-places] + "." + digits[-places:] if places else digits
-            )
-    return None
 
 
 def _notations(value: Fraction) -> list[str]:

@@ -17,7 +17,7 @@ import mpmath
 import pytest
 
 from tests.verifiers import forms
-from tests.verifiers.mutants import mutants
+from tests.verifiers.mutants import mutants, rewritings
 from verifiers.math import equal
 
 SETS = [
@@ -94,6 +94,24 @@ def _accepted(golds: list[str], keep: int) -> tuple[int, list[tuple[str, str, st
             if equal(gold, mutant) and not _surely_same(gold, mutant):
                 wrong.append((kind, gold, mutant))
     return tried, wrong
+
+
+def _refused(golds: list[str]) -> tuple[int, list[tuple[str, str, str]]]:
+    """How many rewritten golds were tried, and those that were refused in one of the two directions."""
+    tried = [(kind, gold, text) for gold in golds for kind, text in rewritings(gold)]
+    return len(tried), [
+        (k, gold, text) for k, gold, text in tried if not (equal(gold, text) and equal(text, gold))
+    ]
+
+
+def test_golds_that_are_written_anew(exams: Path) -> None:
+    tried, wrong = _refused(list(_golds(exams)))
+    assert tried > 3_000 and wrong == []
+
+
+def test_our_own_golds_that_are_written_anew() -> None:
+    tried, wrong = _refused(OWN)
+    assert tried > 120 and wrong == []
 
 
 def test_our_own_golds_with_one_thing_changed() -> None:

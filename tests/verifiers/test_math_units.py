@@ -283,3 +283,96 @@ def test_what_is_counted(count: int, noun: str, other: str) -> None:
     assert equal(str(count), f"{count}\\text{{ {noun}}}") and equal(f"{count}\\text{{ {noun}}}", str(count))
     assert not equal(f"{count}\\text{{ {noun}}}", f"{count}\\text{{ {other}}}")
     assert not equal(str(count), f"{count}\\text{{ {noun}}}^2")
+
+
+# --- powers of units and quotients of them -------------------------------------------------------------------
+
+LENGTHS = [("m", "meter", "meters"), ("ft", "foot", "feet"), ("km", "kilometer", "kilometers")]
+SPANS = [("s", "second", "seconds"), ("h", "hour", "hours")]
+BEFORE = {1: "{}", 2: "square {}", 3: "cubic {}"}
+AFTER = {1: "{}", 2: "{} squared", 3: "{} cubed"}
+
+
+def _measured(length: tuple[str, str, str], span: tuple[str, str, str], up: int, down: int) -> list[str]:
+    """The unit length^up / span^down in every notation."""
+    (a, _, many), (t, one, _) = length, span
+    top, bottom = f"{a}^{up}" if up > 1 else a, f"{t}^{down}" if down > 1 else t
+    words = [BEFORE[up].format(many), AFTER[up].format(many)]
+    signs = [f"\\text{{ {a}}}^{up}", f"\\text{{ {a}}}^{{{up}}}", f"\\,\\mathrm{{{a}}}^{up}", f" {top}"]
+    if up == 1:
+        signs.append(f"\\text{{ {a}}}")
+    if not down:
+        return [*signs, *(f"\\text{{ {word}}}" for word in words), *(f" {word}" for word in words)]
+    times = [form[down].format(one) for form in (BEFORE, AFTER)]
+    return [
+        *(f"\\text{{ {word} per {time}}}" for word in words for time in times),
+        *(f"\\text{{ {word}" + f" per {one}" * down + "}" for word in words),
+        *(f"{sign}/\\text{{{t}}}^{down}" for sign in signs[:2]),
+        *(f"{sign} \\text{{ {t}}}^{{-{down}}}" for sign in signs[:2]),
+        *(
+            f" {top}" + f"/{t}" * down,
+            f" {top}/{bottom}",
+            f"\\text{{ {a}}}^{up}\\cdot\\text{{{t}}}^{{-{down}}}",
+        ),
+        *(
+            f"\\,\\frac{{{style}{{{a}}}^{up}}}{{{style}{{{t}}}^{{{down}}}}}"
+            for style in ("\\text", "\\mathrm")
+        ),
+        *([f"\\dfrac{{{a}^{up}}}{{{t}^{down}}}"] * (len(a) == 1)),  # ft is a product there
+        f"\\text{{ {a}}}^{up}\\text{{/{t}}}^{down}",
+    ]
+
+
+@SETTINGS
+@given(
+    st.sampled_from(LENGTHS),
+    st.sampled_from(SPANS),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.randoms(use_true_random=False),
+)
+def test_a_unit_is_its_powers_in_every_notation(
+    length: tuple[str, str, str], span: tuple[str, str, str], up: int, down: int, random: object
+) -> None:
+    """The same powers are the same quantity, any other powers of the same units are another one."""
+    choose = random.choice  # type: ignore[attr-defined]
+    texts = [f"9.8{unit}" for unit in _measured(length, span, up, down)]
+    gold = choose(texts)
+    for text in texts:
+        assert equal(gold, text) and equal(text, gold), (gold, text)
+        assert equal("9.8", text) or "\\text{ " not in text, text
+    for other_up in range(1, 4):
+        for other_down in range(4):
+            if (other_up, other_down) != (up, down):
+                other = "9.8" + choose(_measured(length, span, other_up, other_down))
+                assert not equal(gold, other) and not equal(other, gold), (gold, other)
+    for further in (other for other in LENGTHS if other != length):
+        other = "9.8" + choose(_measured(further, span, up, down))
+        assert not equal(gold, other) and not equal(other, gold), (gold, other)
+    turned = (
+        "9.8" + choose(_measured(span, length, down, up))
+        if down
+        else "9.8" + choose(_measured(span, length, up, 0))
+    )
+    assert not equal(gold, turned) and not equal(turned, gold), (gold, turned)
+    assert not equal(gold, choose(texts).replace("9.8", "-9.8")) and not equal(
+        gold, choose(texts).replace("9.8", "9.7")
+    )
+
+
+MEANT = """
+m meter meters metre metres|cm centimeter centimeters|mm millimeters|km kilometers kilometres|in inch inches
+ft foot feet|yd yard yards|mi mile miles|g gram grams|kg kilogram kilograms|mg milligrams|oz ounce ounces
+L liter liters litre|mL ml milliliters|gallon gallons|quart quarts|pint pints|s sec second seconds|min minute minutes
+h hr hrs hour hours|day days|week weeks|month months|year years|dollar dollars|cent cents|euro euros|degree degrees
+mph|N newton newtons|J joule joules|W watt watts|V volt volts|acre acres
+"""
+KINDS = [kind.split() for kind in MEANT.replace("\n", "|").strip("|").split("|")]
+
+
+def test_every_spelling_of_a_unit_is_that_unit_and_no_other() -> None:
+    for kind in KINDS:
+        gold = f"7\\text{{ {kind[0]}}}"
+        assert [word for word in kind if not equal(gold, f"7\\text{{ {word}}}")] == [], gold
+        others = [word for other in KINDS if other is not kind for word in other]
+        assert [word for word in others if equal(gold, f"7\\text{{ {word}}}")] == [], gold

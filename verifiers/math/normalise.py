@@ -100,6 +100,8 @@ _SPACING = re.compile(
     r"|displaystyle|textstyle|scriptstyle|limits|nolimits|left|right|middle"
     r"|[bB]igg?[lrm]?|hfill|newline|noindent|thinspace|medspace|thickspace|negthinspace|enspace|smallskip|bigskip)(?![A-Za-z])\.?)"
 )
+_SIZED = re.compile(r"(?<![\s\\])\\(?:left|[bB]igg?l?)(?=[(\[])")
+"""A command of size between a name and its bracket, where a blank would make a product: `f\\left(3\\right)` is f(3)."""
 _THIN = re.compile(r"(?<=[0-9])(?:\{,\}|,\s?\\!\s?|\\,)\s?(?=[0-9])")
 _CIRC = re.compile(
     r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![A-Za-z]))|\\degrees?(?![A-Za-z])|\\textdegree(?![A-Za-z])"
@@ -189,7 +191,7 @@ def normalise(text: str) -> str:
         text = _THIN.sub(GROUP, text)
         text = _CIRC.sub("°", text)
         text = text.replace("\\,", " ")
-        text = _SPACING.sub(" ", text)
+        text = _SPACING.sub(" ", _SIZED.sub("", text))
     text = text.replace("\n", " ").replace("\r", " ").replace("\t", " ").replace("...", "\\ldots ")
     if "." in text and "dots" in text:
         text = _GOING_ON.sub(_going_on, text)

@@ -152,7 +152,10 @@ def _solve(side: Node, op: str, bound: Node, name: str) -> Region:
             or evaluate.weight(side) > 40
         ):
             raise Unreadable("an inequality that is not linear")
-        bound = Node("mul", (Node("add", (bound, num(-offset))), num(1 / slope)))
+        if (end := _infinite(bound)) == 0:
+            bound = Node("mul", (Node("add", (bound, num(-offset))), num(1 / slope)))
+        elif slope < 0:
+            bound = Node("neg", (sym("∞"),)) if end > 0 else sym("∞")
         op = _FLIP[op] if slope < 0 else op
     if op == "!=":
         return Region((Piece(None, bound, False, False), Piece(bound, None, False, False)))

@@ -17,6 +17,8 @@ from verifiers.math.vectors import components, matrix_rows
 __all__ = ["scalar"]
 
 _CURRENCIES = word_set("dollar euro gbp yen rupee")
+MEASURE = 16
+"""Most tokens of a number with a unit in letters: `9.8 \\frac{m}{s^{2}}` has twelve."""
 _PREFIXES = word_set("approximately approx about exactly roughly")
 
 
@@ -138,7 +140,11 @@ def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
                 if len(rest) > closes[0] + 1
                 else 0
             )
-            return [*_unit_words(rest[2:middle]), ("per", 1), *_unit_words(rest[middle + 2 : -1])]
+            top, bottom = (
+                _unit_words([token._replace(kind="word") if is_unit(token.text) else token for token in part])
+                for part in (rest[2:middle], rest[middle + 2 : -1])
+            )
+            return [*top, ("per", 1), *bottom]
         elif token.text == "-" and words and following:  # foot-pounds, N-m
             pass
         elif token.text in ("/", "*", ".") or (token.kind == "op" and token.text == "'"):
@@ -173,8 +179,10 @@ def _typed(node: Node, unit: str | None, percent: bool, tokens: list[Token]) -> 
 
 
 def _measure(tokens: list[Token]) -> Scalar | None:
-    """`5 m` and `9.8 m/s^2` as a number with a unit, for the case that the other side has one."""
-    if not (2 <= len(tokens) <= 12 and tokens[0].kind == "num" and tokens[1].kind == "sym"):
+    """`5 m`, `9.8 m/s^2` and `9.8 \\frac{m}{s^2}` as a number with a unit, for the case that the other side has one."""
+    if not (2 <= len(tokens) <= MEASURE and tokens[0].kind == "num"):
+        return None
+    if tokens[1].kind != "sym" and tokens[1][:2] != ("cmd", "frac"):
         return None
     if not all(token.kind != "sym" or is_unit(token.text) for token in tokens[1:]) or tokens[0].value is None:
         return None

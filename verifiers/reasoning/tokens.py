@@ -54,11 +54,13 @@ class Token:
 MAX_DIGITS = 60
 """Numbers with more digits are not read."""
 
+_IN_WORDS = rf"[^\W\d_{''.join(SUPERSCRIPTS)}{''.join(FRACTIONS)}]"
+"""A letter: to `\\w` a raised digit and ½ are letters too."""
 _LEX = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<num>\d{1,3}(?:(?:\{?,\}?|\\,|,\\!|\{,\}\\!)\d{3})+(?![\d,]\d)(?:\.\d+)?|\d+(?:\.\d+|\.(?=\s*\\(?:overline|bar|dot)))?|\.\d+)"
     r"|(?P<cmd>\\(?:[A-Za-z]+\*?|.|\Z))"
-    r"|(?P<word>[^\W\d_]+(?:['’]?[^\W\d_]+)*(?:-[^\W\d_]+)*)"
+    rf"|(?P<word>(?<=\d\s)m[²³]|{_IN_WORDS}+(?:['’]?{_IN_WORDS}+)*(?:-{_IN_WORDS}+)*)"
     r"|(?P<arrow>(?:[=-]|--|==)>|<=>|<-+>)"
     r"|(?P<order><=|>=|!=|=<|==|\*\*|~=|=~)"
     r"|(?P<dots>\.{2,})"

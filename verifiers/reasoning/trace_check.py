@@ -219,6 +219,17 @@ _DENIED = re.compile(
     r"|\binconsistent|\bextraneous",
     re.IGNORECASE,
 )
+_STOP = re.compile(r"(?:[.!?](?=[\s\\$*])|\n)[\s$*]*(?:\\[\])])?[\s$*]*")
+"""The end of a sentence or line, and of its formula."""
+_ABOUT_IT = re.compile(
+    r"(?:(?:and|so|thus|hence|therefore|clearly|since|as|because|then|now),? )*"
+    r"(?:but|however|yet|this|that|it|these|which|we (?:have|get|reach|arrive|obtain)|an?|impossible|contradict\w*"
+    r"|no|not|the (?:equation|equality|statement|inequality|last|left|right|result|two|above|assumption|former|latter)"
+    r"|there (?:is|are)|both|neither)\b",
+    re.IGNORECASE,
+)
+"""How a sentence begins that says something of the one before it."""
+_SUPPOSED = re.compile(r"\b(?:suppose|assum\w*|if|were)\b", re.IGNORECASE)
 CORRECTION_REACH = 800
 """Characters after a false step in which the trace may announce a correction."""
 DENIAL_REACH = 80
@@ -226,9 +237,17 @@ DENIAL_REACH = 80
 
 
 def _is_denied(text: str, failure: Failure) -> bool:
-    """Whether the text itself says that the statement is false."""
+    """Whether the text itself says that the statement is false: in its own sentence, or in the next one about it.
+
+    Of a statement that is supposed, any sentence within reach may say so.
+    """
     after = text[failure.end : failure.end + DENIAL_REACH]
-    return _DENIED.search(after) is not None
+    *_, before = _STOP.split(text[max(0, failure.start - DENIAL_REACH) : failure.start])
+    own = before + text[failure.start : failure.end]
+    stop = _STOP.search(after)
+    if stop is None or _SUPPOSED.search(own) or _ABOUT_IT.match(after, stop.end()):
+        return _DENIED.search(after) is not None
+    return _DENIED.search(after, 0, stop.end()) is not None
 
 
 def _is_corrected(text: str, failure: Failure, numerals: list[Token], found: _Reading) -> bool:

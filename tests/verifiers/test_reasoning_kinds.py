@@ -1,0 +1,175 @@
+"""Every kind of step that the judge of reasoning knows, true and false, in every notation that it reads.
+
+The steps write themselves from two numbers; which of them are true is computed here with Python's integers, fractions
+and floats. `test_reasoning_slips` has whole solutions with one false step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.verifiers.forms import rational
+from verifiers.reasoning import check
+
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=5)
+Steps = tuple[str, list[str]]
+"""A true step and false ones."""
+
+
+def _values(left: str, value: int | Fraction, *others: int | Fraction) -> Steps:
+    """A left side with its value; false: another value by one, with the other sign, and `others`."""
+    false = [value + 1, value - 1, -value, *others]
+    return f"{left}={rational(Fraction(value))}", [
+        f"{left}={rational(Fraction(x))}" for x in false if x != value
+    ]
+
+
+def _pair(left: str, right: str, *false: str) -> Steps:
+    """A left side with a right one; false: with others."""
+    return f"{left}={right}", [f"{left}={other}" for other in false]
+
+
+def _decimals(left: str, value: float, sign: str = "\\approx ") -> Steps:
+    """A left side with its value to three decimals; false: the second of them is another one."""
+    return f"{left}{sign}{value:.3f}", [f"{left}{sign}{value + off:.3f}" for off in (0.02, -0.02, 1.0)]
+
+
+def _orders(low: str, high: str) -> Steps:
+    """Two unequal values in every order."""
+    true = f"{low}<{high}"
+    return true, [
+        f"{high}<{low}",
+        f"{low}>{high}",
+        f"{low}\\ge {high}",
+        f"{high}\\le {low}",
+        f"{low}\\geq {high}",
+    ]
+
+
+def _column(a: int, b: int) -> Steps:
+    """A matrix times a column."""
+    left = f"\\begin{{pmatrix}}1&2\\\\3&4\\end{{pmatrix}}\\begin{{pmatrix}}{a}\\\\{b}\\end{{pmatrix}}"
+    true, *false = (
+        f"{left}=\\begin{{pmatrix}}{a + 2 * b + x}\\\\{3 * a + 4 * b + y}\\end{{pmatrix}}"
+        for x, y in ((0, 0), (0, 1), (-1, 0))
+    )
+    return true, false
+
+
+KINDS: dict[str, Callable[[int, int], Steps]] = {
+    "sum": lambda a, b: _values(f"{a}+{b}", a + b, a * b, 10 * (a + b)),
+    "difference": lambda a, b: _values(f"{a}-{b}", a - b, b - a - 1),
+    "product, dot": lambda a, b: _values(f"{a}\\cdot {b}", a * b, a + b),
+    "product, cross": lambda a, b: _values(f"{a}\\times {b}", a * b, a + b + 1),
+    "product, brackets": lambda a, b: _values(f"{a}({b})", a * b),
+    "quotient, fraction": lambda a, b: _values(f"\\frac{{{a * b}}}{{{b}}}", a, a * b),
+    "quotient, slash": lambda a, b: _values(f"{a * b}/{b}", a),
+    "quotient, obelus": lambda a, b: _values(f"{a * b}\\div {b}", a),
+    "fractions": lambda a, b: _values(f"\\frac{{{a}}}{{{b}}}+\\frac{{1}}{{3}}", Fraction(a, b) + Fraction(1, 3)),
+    "lowest terms": lambda a, b: _values(f"\\dfrac{{{3 * a}}}{{{3 * b}}}", Fraction(a, b), Fraction(b, a)),
+    "mixed number": lambda a, b: _values(f"{a}\\frac{{1}}{{{b}}}", a + Fraction(1, b)),
+    "exact decimal": lambda a, b: _pair(f"\\frac{{{a}}}{{8}}", str(a / 8), str(a / 8 + 0.1), str(a / 8 - 0.5)),
+    "power": lambda a, b: _values(f"{a}^2", a * a, 2 * a if a > 2 else 5),
+    "negative power": lambda a, b: _values(f"{a}^{{-2}}", Fraction(1, a * a), -a * a),
+    "root of a power": lambda a, b: _values(f"{a**3}^{{1/3}}", a, a * a),
+    "square root": lambda a, b: _values(f"\\sqrt{{{a * a}}}", a),
+    "cube root": lambda a, b: _values(f"\\sqrt[3]{{{a**3}}}", a),
+    "surd": lambda a, b: (f"\\sqrt{{{2 * a * a}}}={a}\\sqrt{{2}}", [f"\\sqrt{{{2 * a * a}}}={a + 1}\\sqrt{{2}}"]),
+    "factorial": lambda a, b: _values(f"{b}!", math.factorial(b), b * (b - 1)),
+    "binomial": lambda a, b: _values(f"\\binom{{{a + b}}}{{{b}}}", math.comb(a + b, b), math.perm(a + b, b)),
+    "floor": lambda a, b: _values(f"\\lfloor\\frac{{{7 * a + 3}}}{{7}}\\rfloor", a),
+    "ceiling": lambda a, b: _values(f"\\lceil\\frac{{{7 * a + 3}}}{{7}}\\rceil", a + 1),
+    "absolute value": lambda a, b: _values(f"|{-a}-{b}|", a + b, a - b),
+    "greatest divisor": lambda a, b: _values(f"\\gcd({a * b},{b * (a + 1)})", b),
+    "least multiple": lambda a, b: _values(f"\\operatorname{{lcm}}({a * b},{b * (a + 1)})", a * b * (a + 1)),
+    "greatest of": lambda a, b: _values(f"\\max({a},{a + b})", a + b, a),
+    "least of": lambda a, b: _values(f"\\min({a},{a + b})", a, a + b),
+    "logarithm": lambda a, b: _values(f"\\log_{{{a}}} {a**b}", b),
+    "common logarithm": lambda a, b: _values(f"\\log {10**b}", b),
+    "sine of degrees": lambda a, b: _values("\\sin 30^\\circ", Fraction(1, 2)),
+    "cosine of radians": lambda a, b: _values("\\cos\\frac{\\pi}{3}", Fraction(1, 2)),
+    "tangent": lambda a, b: _values("\\tan 45^\\circ", 1),
+    "secant": lambda a, b: _values("\\sec 60^\\circ", 2),
+    "numeral in a base": lambda a, b: _values(f"{a:b}_2", a),
+    "complex product": lambda a, b: _values(f"({a}+{b}i)({a}-{b}i)", a * a + b * b, a * a - b * b),
+    "square of i": lambda a, b: (f"{a}i\\cdot {b}i={-a * b}", [f"{a}i\\cdot {b}i={a * b}"]),
+    "congruence": lambda a, b: (
+        f"{a * b + 2}\\equiv 2\\pmod{{{a}}}", [f"{a * b + 2}\\equiv {1 if a > 1 else 0}\\pmod{{{a}}}"],
+    ),
+    "residue": lambda a, b: _values(f"{(a + 2) * b + 1}\\bmod {a + 2}", 1),
+    "part of": lambda a, b: _values(f"20\\%\\cdot {5 * a}", a),
+    "percent more": lambda a, b: (f"{100 * a}+10\\%={110 * a}", [f"{100 * a}+10\\%={111 * a}"]),
+    "percent less": lambda a, b: (f"{100 * a}-10\\%={90 * a}", [f"{100 * a}-10\\%={89 * a}"]),
+    "rounded root": lambda a, b: _decimals(f"\\sqrt{{{a * a + 1}}}", math.sqrt(a * a + 1)),
+    "rounded quotient": lambda a, b: _decimals(f"\\frac{{{7 * a + 3}}}{{7}}", a + 3 / 7),
+    "rounded, not said": lambda a, b: _decimals(f"\\frac{{{7 * a + 3}}}{{7}}", a + 3 / 7, "="),
+    "multiple of pi": lambda a, b: (f"{a}\\pi\\approx {a * math.pi:.2f}", [f"{a}\\pi\\approx {a * math.pi + a:.2f}"]),
+    "pi in both": lambda a, b: (f"\\pi\\cdot {a}^2={a * a}\\pi", [f"\\pi\\cdot {a}^2={a * a + 1}\\pi"]),
+    "order of numbers": lambda a, b: _orders(str(a), str(a + b)),
+    "order of roots": lambda a, b: _orders(f"\\sqrt{{{a * a + 1}}}", str(a + 1)),
+    "order of quotients": lambda a, b: _orders(f"\\frac{{{a}}}{{{b + 1}}}", f"\\frac{{{a}}}{{{b}}}"),
+    "not below itself": lambda a, b: (f"{a}\\le {a}", [f"{a}<{a}", f"{a}>{a}"]),
+    "chain of orders": lambda a, b: (f"{a}<{a + 1}<{a + 2}", [f"{a}<{a + 2}<{a + 1}", f"{a + 1}<{a}<{a + 2}"]),
+    "both signs": lambda a, b: _pair(f"\\frac{{{2 * a}\\pm {2 * b}}}{{2}}", f"{a}\\pm {b}", f"{a}\\pm {b + 1}"),
+    "tuples": lambda a, b: (f"({a},{b})+(1,2)=({a + 1},{b + 2})", [f"({a},{b})+(1,2)=({a + 1},{b + 3})"]),
+    "multiple of a tuple": lambda a, b: (f"3({a},{b})=({3 * a},{3 * b})", [f"3({a},{b})=({3 * a},{b})"]),
+    "scalar product": lambda a, b: _values(f"({a},{b})\\cdot(2,3)", 2 * a + 3 * b, 6 * a * b),
+    "matrix times column": lambda a, b: _column(a, b),
+    "determinant": lambda a, b: _values(f"\\begin{{vmatrix}}{a}&2\\\\3&{b}\\end{{vmatrix}}", a * b - 6, a * b + 6),
+    "expansion": lambda a, b: _pair(
+        f"(x+{a})(x-{b + 40})", f"x^2{a - b - 40:+}x-{a * (b + 40)}",
+        f"x^2{b + 40 - a:+}x-{a * (b + 40)}", f"x^2{a - b - 40:+}x+{a * (b + 40)}",
+    ),
+    "distribution": lambda a, b: (f"{a}(x+{b})={a}x+{a * b}", [f"{a}(x+{b})={a}x+{b}"]),
+    "like terms": lambda a, b: (f"{a}y+{b}y={a + b}y", [f"{a}y+{b}y={a + b + 1}y", f"{a}y-{b}y={a + b}y"]),
+    "last of a chain": lambda a, b: (f"{a}\\cdot {b}={a * b}={a * b - 1}+1", [f"{a}\\cdot {b}={a * b}={a * b}+1"]),
+}  # fmt: skip
+WAYS = {
+    "dollars": "We have ${}$.", "brackets": "Then \\({}\\).", "display": "Thus\n\\[\n{}\n\\]\n",
+    "double dollars": "So\n$${}$$\n",
+    "aligned": "\\begin{{align*}}\n{}\n\\end{{align*}}", "equation": "\\begin{{equation}}\n{}\n\\end{{equation}}",
+    "in a list": "1. **Compute.** We get ${}$.\n2. Done.", "unfinished": "It follows that ${}$",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@PROPERTY
+@given(st.integers(3, 12), st.integers(2, 6))
+def test_a_true_step_is_read_and_a_false_one_found_in_every_notation(kind: str, a: int, b: int) -> None:
+    true, false = KINDS[kind](a, b)
+    for way, form in WAYS.items():
+        found = check(form.format(true), None)
+        assert found.ok and found.read, (way, true, found)
+        for step in false:
+            assert not check(form.format(step), None).ok, (way, step)
+
+
+PROSE = [
+    ("{a} + {b}", "+"), ("{a} - {b}", "-"), ("{a} * {b}", "*"), ("{a} x {b}", "*"), ("{a} × {b}", "*"),
+    ("{a}·{b}", "*"), ("{a} times {b}", "*"), ("{p} / {b}", "a"), ("{p} ÷ {b}", "a"), ("{p} divided by {b}", "a"),
+    ("{a}²", "q"), ("{a}^2", "q"), ("{a}**2", "q"), ("{a}² + {b}", "q+b"), ("√{q}", "a"), ("{b}% of {h}", "*"),
+    ("{h} * {b}%", "*"), ("1/2 of {t}", "a"), ("{a}½ + {b}½", "+1"), ("{a} ½ * 2", "t+1"), ("½ * {t}", "a"),
+    ("{a} 1/2 * 2", "t+1"), ("({a} + {b}) * 2", "2s"), ("{a} boxes * {b} apples/box", "*"), ("{a} km + {b} km", "+"),
+    ("{a} m² + {b} m²", "+"), ("${a} + ${b}", "+"), ("{a},000 + {b},000", "000"),
+]  # fmt: skip
+PLACES = ["{}", "So {}.", "That makes {} in all.", "**Step 1:** {}\n**Step 2:** done", "First,\n{}\nand so on", "- {}",
+          "He gets <<{}>>."]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "value"), PROSE)
+@PROPERTY
+@given(st.integers(13, 60), st.integers(2, 9), st.sampled_from([1, -1, 10]))
+def test_a_false_result_is_found_in_prose_too(form: str, value: str, a: int, b: int, off: int) -> None:
+    left = form.format(a=a, b=b, p=a * b, q=a * a, h=100 * a, t=2 * a)
+    right = {"+": a + b, "-": a - b, "*": a * b, "a": a, "q": a * a, "q+b": a * a + b, "+1": a + b + 1,
+             "t+1": 2 * a + 1, "2s": 2 * (a + b), "000": 1000 * (a + b)}[value]  # fmt: skip
+    for place in PLACES:
+        found = check(place.format(f"{left} = {right}"), None)
+        assert found.ok and found.read, (place, left, found)
+        assert not check(place.format(f"{left} = {right + off}"), None).ok, (place, left)
