@@ -254,7 +254,7 @@ class TrainConfig(Section):
         default=None,
         ge=0,
         description="steps between checkpoints; 0: only after the last; unset: as often as possible while saving takes "
-        "at most 1 % of the time",
+        "at most 1 % of the time. An evaluation that is the best so far has one in any case",
     )
     max_skipped: int = Field(
         default=5,

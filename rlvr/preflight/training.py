@@ -88,8 +88,12 @@ def disk(state: Preflight) -> Iterator[str]:
     import shutil
 
     train, limit = state.config.train, state.arguments.save_total_limit
-    written = 1 if train.checkpoint_every == 0 else -(-train.steps // (train.checkpoint_every or 1))
-    kept = written if not limit else min(written, limit + 1 + (0 < train.eval_every < train.steps))
+    evaluated = (
+        (train.steps - 1) // train.eval_every if train.eval_every else 0
+    )  # each may be the best so far
+    regular = 1 if train.checkpoint_every == 0 else -(-train.steps // (train.checkpoint_every or 1))
+    written = min(train.steps, regular + evaluated)
+    kept = written if not limit else min(written, limit + 1 + (evaluated > 0))
     needed = kept * state.sizes.checkpoint + state.sizes.model
     free = shutil.disk_usage(existing(state.folder)).free + already(state.folder)
     each = f"{kept} checkpoint{'s' if kept > 1 else ''} of {size(state.sizes.checkpoint)}"

@@ -117,9 +117,13 @@ class Curriculum:
                 self.passed[outcome.problem] += outcome.passed
                 self.judged[outcome.problem] += outcome.judged
             if self.config.kind == "staged":
-                last = int(self.levels.max())
-                while self.stage < last and self.pass_rates()[self.stage] >= self.config.advance_at:
+                while self.stage < int(self.levels.max()) and self._newest_is_solved():
                     self.stage += 1
+
+    def _newest_is_solved(self) -> bool:
+        """A level of which nothing was drawn yet has a prior, and no pass rate that could add the next one."""
+        judged = self.judged[self.levels == self.stage].any()
+        return bool(judged) and self.pass_rates()[self.stage] >= self.config.advance_at
 
     def _informative(self) -> np.ndarray:
         """(problems,) expected p (1 − p) under each problem's Beta posterior, mixed with the uniform share.

@@ -135,3 +135,12 @@ def test_levels_are_ranks_of_a_column():
 def test_stages_need_a_column():
     with pytest.raises(ValueError, match="needs `level`"):
         CurriculumConfig(kind="staged")
+
+
+def test_a_level_that_was_never_drawn_does_not_add_the_next_one():
+    """Nothing is known of it: its prior of one half is above an `advance_at` of 0.4."""
+    curriculum = Curriculum(
+        CurriculumConfig(kind="staged", level="grade", advance_at=0.4), [0, 0, 1, 1, 2, 2], 0, lambda: 1
+    )
+    curriculum.observe(1, [Outcome(0, 8, 8), Outcome(1, 8, 8)])
+    assert curriculum.state_dict()["stage"] == 1
