@@ -1,6 +1,7 @@
 """What is said of a base evaluation before training begins."""
 
 from dataclasses import replace
+from itertools import combinations
 from math import comb
 
 import pytest
@@ -35,6 +36,31 @@ def test_the_outlook_counts_the_groups_that_can_teach(tmp_path):
     assert "pass@1 25.0" in sentences[0]
     assert f"{100 * mixed:.0f} % of groups of 4" in sentences[0]
     assert len(sentences) == 1
+
+
+@pytest.mark.parametrize("right", [(8, 8), (8, 0), (0, 0), (1, 7), (4, 8), (7, 7), (3, 0)])
+def test_only_groups_with_right_and_wrong_answers_teach(tmp_path, right):
+    """Every group of four that eight samples hold, looked at one after the other; all right teaches as little as all
+    wrong."""
+    problems = [[("correct", True)] * n + [("incorrect", True)] * (8 - n) for n in right]
+    shares = []
+    for rows in problems:
+        groups = [{status for status, _ in group} for group in combinations(rows, 4)]
+        shares.append(sum(len(group) == 2 for group in groups) / len(groups))
+    mixed = 100 * sum(shares) / len(shares)
+    (first, *more) = said(tmp_path, *problems)
+    assert f"; {mixed:.0f} % of groups of 4 have right and wrong answers" in first
+    assert f"pass@1 {100 * sum(right) / 16:.1f}" in first
+    assert any("train.group_size" in words for words in more) == (mixed < 10)
+
+
+@pytest.mark.parametrize(("cut", "advised"), [(2, False), (3, True)])
+def test_advice_begins_beyond_its_share(tmp_path, cut, advised):
+    """Of twenty samples, two are a tenth, and three are more."""
+    rows = [("correct", n >= cut) for n in range(10)] + [("incorrect", True)] * 10
+    sentences = said(tmp_path, rows)
+    assert f"{5 * cut} % of samples were cut at 20 tokens" in sentences[0]
+    assert any("sampling.max_new_tokens" in words for words in sentences[1:]) == advised
 
 
 @pytest.mark.parametrize(
