@@ -173,3 +173,149 @@ def test_a_false_result_is_found_in_prose_too(form: str, value: str, a: int, b: 
         found = check(place.format(f"{left} = {right}"), None)
         assert found.ok and found.read, (place, left, found)
         assert not check(place.format(f"{left} = {right + off}"), None).ok, (place, left)
+
+
+# --- steps in words, and from one statement to the next -----------------------------------------------------
+
+
+def verdicts(*traces: str) -> list[bool]:
+    return [check(trace, None).ok for trace in traces]
+
+
+CONVERSIONS = [
+    ("2 hours", "120 minutes", "100 minutes"),
+    ("3 feet", "36 inches", "30 inches"),
+    ("2 kg", "2000 g", "200 g"),
+    ("2 weeks", "14 days", "15 days"),
+    ("4 quarters", "1 dollar", "2 dollars"),
+    ("2 miles", "10560 feet", "10000 feet"),
+    ("3 m", "300 cm", "30 cm"),
+    ("1 gallon", "4 quarts", "5 quarts"),
+    ("2 pounds", "32 ounces", "30 ounces"),
+    ("3 liters", "3000 ml", "300 ml"),
+    ("5 minutes", "300 seconds", "350 seconds"),
+    ("2 days", "48 hours", "24 hours"),
+    ("3 km", "3000 meters", "300 meters"),
+    ("2 yards", "6 feet", "5 feet"),
+    ("3 dozen", "36 ones", "30 ones"),
+    ("2 tons", "2000 kilograms", "200 kilograms"),
+    ("2 decades", "20 years", "12 years"),
+    ("3 dollars", "300 cents", "30 cents"),
+]
+
+
+@pytest.mark.parametrize(("quantity", "same", "other"), CONVERSIONS)
+def test_a_unit_may_only_be_changed_into_what_it_is(quantity: str, same: str, other: str) -> None:
+    assert (
+        verdicts(f"{quantity} = {same}", f"{same} = {quantity}", f"So {quantity} = {same} in all.")
+        == [True] * 3
+    )
+    assert verdicts(f"{quantity} = {other}", f"{other} = {quantity}") == [False, False]
+
+
+NAMED = [
+    ("sum of 14 and 29", "43", "44"),
+    ("product of 6 and 7", "42", "43"),
+    ("average of 4, 6 and 11", "7", "8"),
+    ("mean of 4 and 6", "5", "6"),
+    ("difference between 20 and 8", "12", "13"),
+    ("difference of 8 and 20", "12", "28"),
+    ("greatest common divisor of 12 and 18", "6", "3"),
+    ("gcd of 12 and 18", "6", "2"),
+    ("GCF of 12 and 18", "6", "36"),
+    ("least common multiple of 4 and 6", "12", "24"),
+    ("LCM of 4 and 6", "12", "2"),
+    ("square of 12", "144", "124"),
+    ("prime factorization of 28", "2^2 * 7", "2^3 * 7"),
+    ("cube of 5", "125", "15"),
+    ("sum of 1, 2, and 3", "6", "5"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "other"), NAMED)
+@pytest.mark.parametrize(
+    "form", ["So the {} is {}.", "The {} equals ${}$.", "the {} is equal to \\({}\\), as we need."]
+)
+def test_a_result_that_is_named_in_words_is_checked(form: str, name: str, value: str, other: str) -> None:
+    assert verdicts(form.format(name, value), form.format(name, other)) == [True, False]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "simplifies to",
+        "is equal to",
+        "is",
+        "equals",
+        "reduces to",
+        "evaluates to",
+        "can be written as",
+        "expands to",
+    ],
+)
+def test_a_relation_in_words_is_checked(words: str) -> None:
+    form = f"The value of \\(3 \\cdot 4 + 1\\) {words} \\({{}}\\)."
+    assert verdicts(form.format(13), form.format(14)) == [True, False]
+
+
+DERIVED = [
+    ("2x=10", "x=5", "x=6"),
+    ("2x=10", "x^2=25", "x^2=36"),
+    ("x^2=25", "2x=10", "2x=12"),
+    ("2x+1=11", "x^2-25=0", "x^2-24=0"),
+    ("3x=12", "\\sqrt{x}=2", "\\sqrt{x}=3"),
+    ("3x=12", "\\frac{8}{x}=2", "\\frac{8}{x}=3"),
+    ("3x=12", "2^x=16", "2^x=8"),
+    ("9+b^2=25", "b^2=16", "b^2=18"),
+    ("5x+30=10", "5x=-20", "5x=20"),
+    ("\\frac{y}{3}=4", "y=12", "y=7"),
+    ("7=2t-1", "2t=8", "2t=6"),
+    ("n^3=27", "3n=9", "3n=6"),
+    ("2(k+1)=12", "k+1=6", "k+1=10"),
+    ("x=7", "x+3=10", "x+3=11"),
+]
+LINKS = [
+    "${}$. Dividing, we get ${}$.",
+    "$${}$$ So $${}$$",
+    "${} \\implies {}$",
+    "\\[{}\\]\n\\[{}\\]",
+    "Since ${}$, we have ${}$.",
+    "${}$. Therefore ${}$.",
+    "\\begin{{align*}}{}\\\\{}\\end{{align*}}",
+    "${}$, hence ${}$.",
+    "${} \\Rightarrow {}$",
+]
+
+
+@pytest.mark.parametrize(("first", "follows", "false"), DERIVED)
+def test_an_equation_that_does_not_follow_is_found_linear_or_not(
+    first: str, follows: str, false: str
+) -> None:
+    for link in LINKS:
+        if first == "x=7" and "implies" not in link and "Rightarrow" not in link:
+            continue  # solved: what follows may be another equation
+        assert verdicts(link.format(first, follows), link.format(first, false)) == [True, False], link
+
+
+@pytest.mark.parametrize(
+    "words", ["Case 2:", "For the other one, let", "Suppose instead that", "or", "Next, consider"]
+)
+def test_a_new_case_is_not_derived(words: str) -> None:
+    assert verdicts(f"$x^2 = 25$ and so on, $2x = 10$. {words} $2x = -10$.") == [True]
+
+
+BOUNDS = [
+    ("2x>10", "x>5", ["x>4", "x<5", "x>6", "x<-5"]),
+    ("-2x<4", "x>-2", ["x<-2", "x>2", "x<2"]),
+    ("3x+1\\le 10", "x\\le 3", ["x\\le 4", "x\\ge 3", "x\\le 2"]),
+    ("7-x\\ge 3", "x\\le 4", ["x\\ge 4", "x\\le 10"]),
+]
+
+
+@pytest.mark.parametrize(("first", "follows", "false"), BOUNDS)
+def test_a_bound_that_does_not_follow_is_found_also_after_dividing_by_a_negative_number(
+    first: str, follows: str, false: list[str]
+) -> None:
+    for words in ("Dividing both sides, we get", "Simplifying gives", "Isolating it:"):
+        assert verdicts(f"${first}$. {words} ${follows}$.") == [True]
+        assert verdicts(*(f"${first}$. {words} ${other}$." for other in false)) == [False] * len(false)

@@ -6,10 +6,11 @@ against the trace; their share is in the verdict's detail. See `check`, which gi
 What belongs in this package: whether the steps of a trace hold and lead to its answer. Whether the answer is right is
 `verifiers.math`.
 
-In the order of a check: `tokens` (with `notation`, `dollars`), `spoken` (relations in words), `statements` (clauses and
-chains of relations), `sides` and `grammar` (expressions, as `tree`; with `cursor`), `functions` (what f is), `values`,
-`relation` (with `algebra`, `polynomials`, `arrays`, `inequalities`, `rounding`, `units`), `equations` (from one
-statement to the next), `solutions` (values stated anywhere), `named` (results in words), `conclusion`, `trace_check`.
+In the order of a check: `tokens` (with `notation`, `dollars`), `spoken` (relations in words), `statements` (clauses
+and chains of relations), `sides` and `grammar` (expressions, as `tree`; with `cursor`), `functions` (what f is),
+`values`, `relation` (with `algebra`, `polynomials`, `arrays`, `inequalities`, `rounding`, `parts`, `units`),
+`equations` (from one statement to the next), `solutions` (values stated anywhere), `named` (results in words),
+`conclusion`, `trace_check`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from verifiers.latex import word_set
 from verifiers.reasoning.algebra import Kind, free, identical, values_at
 from verifiers.reasoning.arrays import entries
 from verifiers.reasoning.inequalities import ORDERS, is_ordered
+from verifiers.reasoning.parts import is_quantity, with_rest
 from verifiers.reasoning.rounding import MACHINE_DIGITS, is_machine_made, rounds_to, slack_of
 from verifiers.reasoning.statements import Chain, Side
 from verifiers.reasoning.tree import Expression, Node, Undefined, Unreadable
@@ -218,10 +219,10 @@ class _Leeway:
             )
             if close(evaluate(parts, values_at(parts, 0)), check.truth):
                 return True  # 5 and 2/3
-        if right.second is not None and "and" in right.after and is_compound(right.after):
-            return True  # 1 hour and 35 minutes
+        if right.second is not None and is_compound(right.after):
+            return is_quantity(check.truth, self.left, check.claim, right) is not False
         if right.second is not None and not _REMAINDERS.isdisjoint(right.after[:2]):
-            return _with_rest(a, check, right.second)
+            return with_rest(a, check.truth, check.claim, right.second)
         ratio_words = ["$"] if self.chain.money else []
         ratio_words += [
             *self.left.before,
@@ -233,17 +234,6 @@ class _Leeway:
         ]
         percent = "percent" in a.features | b.features
         return any(close(check.truth * ratio, check.claim) for ratio in ratios(ratio_words, percent))
-
-
-def _with_rest(a: Expression, check: RelationCheck, rest: Expression) -> bool:
-    """63 : 5 = 12 remainder 3; 7 + 8 = 5 carry 1; 3 - 7 = 6 borrow 1. Raises Unreadable."""
-    truth, claim, extra = check.truth, check.claim, evaluate(rest, values_at(rest, 0))
-    if not (isinstance(truth, Fraction) and isinstance(claim, Fraction) and isinstance(extra, Fraction)):
-        return False
-    if a.node[0] in ("/", "frac"):
-        bottom = evaluate(Expression(a.node[2], a.variables, 0, a.features, None), values_at(a, 0))
-        return isinstance(bottom, Fraction) and truth == claim + extra / bottom
-    return truth in (claim + 10 * extra, claim - 10 * extra)
 
 
 def _literals(
@@ -263,6 +253,8 @@ def _literals(
         return check
     if left.before or not left.after or not right.after:
         return UNREAD
+    if right.second is not None and is_compound(right.after):
+        return RelationCheck(is_quantity(check.truth, left, check.claim, right), check.truth, check.claim)
     factors, exact = conversions(left.after[0], right.after[0])
     if any(close(check.truth * factor, check.claim) for factor in factors):
         return RelationCheck(True, check.truth, check.claim)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from verifiers.latex import table, word_set
+from verifiers.reasoning.values import Number
 from verifiers.units import SPELLINGS
 
-__all__ = ["conversions", "is_compound", "is_conversion", "ratios"]
+__all__ = ["compound", "conversions", "is_compound", "is_conversion", "ratios"]
 
 _FURTHER = {
     "cent": "penny pennies ¢ c", "dollar": "$ buck", "nickel": "nickels", "dime": "dimes", "quarter": "quarters",
@@ -67,6 +68,16 @@ def is_compound(names: Iterable[str]) -> bool:
     """Whether two units of one dimension are among `names`, as in "1 hour and 35 minutes"."""
     present = set(names)
     return any(len({units[name] for name in present if name in units}) > 1 for units in DIMENSIONS)
+
+
+def compound(parts: Sequence[tuple[Number, str]], names: Iterable[str]) -> list[Number]:
+    """What "1 hour and 35 minutes" is in those of its units that are among `names`, or in all; none if not exact."""
+    for units in DIMENSIONS:
+        if units not in CUSTOMARY and all(name in units for _, name in parts):
+            total = sum(value * units[name] for value, name in parts)
+            sizes = {units[name] for name in names if name in units} or set(units.values())
+            return [total / size for size in sizes]
+    return []
 
 
 def is_conversion(factor: Fraction, names: Iterable[str]) -> bool:
