@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from rlvr.analysis.passk import g_pass_at_k, pass_curve, pass_hat_k, pass_variance
-from rlvr.analysis.samples import Floats, Ints, Samples
+from rlvr.analysis.samples import Bools, Floats, Ints, Samples
 from rlvr.analysis.voting import maj_at_k
 
 VOTE_WORK = 1_000_000_000
@@ -66,13 +66,15 @@ def cot_curve(samples: Samples, ks: Sequence[int]) -> Floats | None:
     return table
 
 
-def fixed_se(n: Ints, c: Ints, ks: Sequence[int]) -> Floats:
-    """√(Σ v̂)/M over problems with n >= k, (Q,): the error for these problems only.
+def fixed_se(n: Ints, c: Ints, ks: Sequence[int], among: Bools | None = None) -> Floats:
+    """√(Σ v̂)/M over problems with n >= k, (Q,): the error for these problems only. `among` (M, Q) leaves out more of
+    them.
 
     NaN unless every one of these problems has n >= 2k, which the unbiased variance needs.
     """
     variance = by_counts(pass_variance, n, c, ks)
     used = (n[:, None] >= np.asarray(ks)[None, :]) & (n[:, None] > 0)
+    used = used if among is None else used & among
     total = np.where(used, variance, 0.0).sum(axis=0)  # NaN stays where a used problem is too shallow
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(used.any(axis=0), np.sqrt(total) / used.sum(axis=0), np.nan)

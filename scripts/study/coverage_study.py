@@ -54,18 +54,19 @@ class Population:
     b: float
     zero: float
     tilt: float  # what tuning adds to the log-odds of a problem the base can solve
-    lost: float  # share of problems on which tuning loses half of the rate
+    lost: float  # share of problems on which tuning loses part of the rate
     found: float  # tuned rate of a problem beyond the base
+    kept: float = 0.5  # what it keeps there
 
-    def grid(self) -> tuple[Floats, Floats, Floats]:
+    def grid(self, points: int = GRID) -> tuple[Floats, Floats, Floats]:
         """(base rate, tuned rate, weight) of a fine grid of problems; quantiles, so that sums are
         integrals.
         """
-        p = betaincinv(self.a, self.b, (np.arange(GRID) + 0.5) / GRID)
+        p = betaincinv(self.a, self.b, (np.arange(points) + 0.5) / points)
         q = p * np.exp(self.tilt) / (1 - p + p * np.exp(self.tilt))
         rates = [
             (p, q, (1 - self.zero) * (1 - self.lost)),
-            (p, p / 2, (1 - self.zero) * self.lost),
+            (p, self.kept * p, (1 - self.zero) * self.lost),
             (np.zeros(1), np.array([self.found]), self.zero),
         ]
         base = np.concatenate([b for b, _, _ in rates])

@@ -183,9 +183,8 @@ def differences(pair: Pair) -> dict[str, Difference]:
     base, tuned = pair.curves
     rows = keyed(pair.ks, mean_estimates(tuned - base, pair.boot, signed=True))
     unpaired = paired_difference(base, tuned)["se_unpaired"]
-    fixed = np.hypot(
-        fixed_se(pair.base.n, pair.base.c, pair.ks), fixed_se(pair.tuned.n, pair.tuned.c, pair.ks)
-    )
+    both = ~np.isnan(tuned - base)
+    fixed = np.hypot(*(fixed_se(x.n, x.c, pair.ks, both) for x in (pair.base, pair.tuned)))
     p = sign_flip_p(tuned - base, seed=pair.boot.seed)
     return {
         k: {

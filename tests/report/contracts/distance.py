@@ -1,0 +1,248 @@
+"""The distances: `comparison/alignment` in report.json, from the log-probabilities of each sample under both policies.
+
+Per problem, with p and q the rates of base and tuned, w = p0/π of a tuned sample; docs/metrics.md, "At what distance".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from statistics import fmean, stdev
+from typing import Any
+
+from tests.report.contracts.pair import Pair
+from tests.report.contracts.rows import Mean, Near, Number, Ratio, Row, solved
+
+MIN_HITS, MIN_ESS, MIN_ESS_SHARE = 10, 10, 0.05
+
+
+def logs(rows: list[Row], pair: Pair) -> list[tuple[float, float, bool]]:
+    """(ln p0, ln π, whether it is right) of the judged samples that have both."""
+    names = pair.before.name, pair.after.name
+    both = [([(row.get("logprobs") or {}).get(name) for name in names], solved(row)) for row in rows]
+    return [(held[0], held[1], right) for held, right in both if None not in held]  # pyright: ignore
+
+
+@dataclass(frozen=True)
+class At:
+    """One problem; None where something is not defined."""
+
+    n0: int
+    c0: int
+    q: Number
+    k1: Number
+    k3: Number
+    ess: Number
+    ess_right: Number
+    rights: int
+    p: Number
+    source: str
+    forward: Number
+    forward_se: Number
+    k1_se: Number
+    reverse: Number
+
+
+def ess(weights: list[float]) -> float:
+    return sum(weights) ** 2 / sum(w * w for w in weights)
+
+
+@cache
+def _cache() -> dict[int, list[At]]:
+    return {}
+
+
+def problems(pair: Pair) -> list[At]:
+    known = _cache()
+    if id(pair) not in known:
+        before, after = pair.base.judged, pair.tuned.judged
+        from_tuned = not any(logs(b, pair) for b in before)
+        known[id(pair)] = [at(logs(b, pair), logs(a, pair), len(b), sum(map(solved, b)), from_tuned)
+                           for b, a in zip(before, after, strict=True)]  # fmt: skip
+    return known[id(pair)]
+
+
+def at(
+    base: list[tuple[float, float, bool]],
+    tuned: list[tuple[float, float, bool]],
+    n0: int,
+    c0: int,
+    from_tuned: bool,
+) -> At:
+    n, right = len(tuned), [(p0, pi) for p0, pi, v in tuned if v]
+    q = len(right) / n if n else None
+    ratios = [pi - p0 for p0, pi, _ in tuned]
+    weights = [math.exp(p0 - pi) for p0, pi in right]
+    seen = sum(weights) / n if n else None  # the base's rate, by weights
+    ess_right = ess(weights) if weights else (0.0 if n else None)
+    usable = ess_right is not None and ess_right >= MIN_ESS and ess_right >= MIN_ESS_SHARE * len(right)
+    p, source = base_rate(n0, c0, seen if usable else None)
+    forward = forward_se = None
+    if right and source in ("counts", "importance"):
+        forward = fmean(pi - p0 for p0, pi in right) - math.log(len(right) / n) + math.log(p or 0)
+        forward_se = error(tuned, p or 0, source, n0)
+    hits = [(p0, pi) for p0, pi, v in base if v]
+    reverse = fmean(p0 - pi for p0, pi in hits) - math.log(len(hits) / len(base)) if hits else None
+    if from_tuned:  # no base sample has both log-probabilities: the right traces of π, weighted
+        reverse = None
+        if usable:
+            total = sum(weights)
+            reverse = sum(w / total * (math.log(w) - math.log(total / n)) for w in weights)
+    return At(
+        n0, c0, q,
+        fmean(ratios) if n else None,
+        fmean(math.expm1(-r) + r for r in ratios) if n else None,
+        ess([math.exp(-r) for r in ratios]) if n else None,
+        ess_right, len(right), p, source, forward, forward_se,
+        stdev(ratios) / math.sqrt(n) if n > 1 else None,
+        reverse,
+    )  # fmt: skip
+
+
+def base_rate(n0: int, c0: int, weighted: Number) -> tuple[Number, str]:
+    """By counts where the weights let expect 10 hits, or where hits are many and far more than they let expect."""
+    if weighted is not None:
+        weighted = min(weighted, (n0 + 0.5) / (n0 + 1))
+    expected = n0 * (weighted or 0)
+    counted = (c0 + 0.5) / (n0 + 1)
+    if (expected >= MIN_HITS and c0 > 0) or (c0 >= MIN_HITS and c0 > 3 * expected):
+        return counted, "counts"
+    if weighted is not None:
+        return weighted, "importance"
+    return (counted, "few_counts") if c0 else (None, "none")
+
+
+def error(tuned: list[tuple[float, float, bool]], p: float, source: str, n0: int) -> float:
+    """Delta method by leaving each sample's weight a little larger: the slope of the estimate in every sample."""
+    n, slope = len(tuned), []
+    step = 1e-6
+    for j in range(n):
+        weight = [1.0 + step * (i == j) for i in range(n)]
+        total = sum(weight)
+        held = [(w, p0, pi) for w, (p0, pi, v) in zip(weight, tuned, strict=True) if v]
+        rights = sum(w for w, _, _ in held)
+        gap = sum(w * (pi - p0) for w, p0, pi in held) / rights
+        rate = sum(w * math.exp(p0 - pi) for w, p0, pi in held) / total if source == "importance" else p
+        slope.append(gap - math.log(rights / total) + math.log(rate))
+    plain = _plain(tuned, p, source)
+    square = sum(((x - plain) / step) ** 2 for x in slope)
+    return math.sqrt(square + ((1 - p) / (p * n0) if source == "counts" else 0.0))
+
+
+def _plain(tuned: list[tuple[float, float, bool]], p: float, source: str) -> float:
+    right = [(p0, pi) for p0, pi, v in tuned if v]
+    rate = sum(math.exp(p0 - pi) for p0, pi in right) / len(tuned) if source == "importance" else p
+    return fmean(pi - p0 for p0, pi in right) - math.log(len(right) / len(tuned)) + math.log(rate)
+
+
+def kl(q: float, p: float) -> float:
+    """Of two rates."""
+    up = q * math.log(q / p) if q else 0.0
+    return up + ((1 - q) * math.log((1 - q) / (1 - p)) if q < 1 else 0.0)
+
+
+def bernoulli(a: At) -> Number:
+    return None if a.p is None or a.q is None else kl(a.q, a.p)
+
+
+def inside(a: At) -> Number:
+    """q KL(π_V‖π*)"""
+    if a.q is None:
+        return None
+    return 0.0 if a.q == 0 else None if a.forward is None else a.q * a.forward
+
+
+def outside(a: At) -> Number:
+    """The rest of the chain rule."""
+    b, i = bernoulli(a), inside(a)
+    return None if a.k1 is None or b is None or i is None else a.k1 - b - i
+
+
+def reverse_right(a: At) -> Number:
+    return None if a.reverse is None or not a.q else a.reverse + math.log(a.q)
+
+
+def mean(
+    of: Callable[[At], Number], error_of: Callable[[At], Number] | None = None
+) -> Callable[[Pair], Mean]:
+    def found(pair: Pair) -> Mean:
+        rows = problems(pair)
+        more: dict[str, Any] = {}
+        if error_of:
+            known = [e for a in rows if (e := error_of(a)) is not None]
+            more = {
+                "se_fixed": Near(math.sqrt(sum(e * e for e in known)) / len(known), 1e-6) if known else None
+            }
+        return Mean([of(a) for a in rows], more)
+
+    return found
+
+
+def efficiency(pair: Pair) -> Ratio:
+    rows = problems(pair)
+    return Ratio([bernoulli(a) for a in rows], [a.k1 for a in rows])
+
+
+def certain(pair: Pair) -> Mean:
+    """What certain success costs: ln 1/p."""
+    counts = pair.base.counts
+    prices = [math.log(n / c) if c else None for n, c in counts]
+    return Mean(prices, {"share_base_zero": fmean(c == 0 for n, c in counts if n)})
+
+
+def frontier(pair: Pair, at: str, key: str) -> float | str:
+    """41 temperatures 1/β from 0 to 20: logit q = logit p + 1/β."""
+    shift = int(at) / 2
+    if key == "beta":
+        return 1 / shift if shift else "inf"
+    rates = [a.p for a in problems(pair) if a.p is not None]
+    moved = [p * math.exp(shift) / (1 - p + p * math.exp(shift)) for p in rates]
+    return fmean(moved) if key == "q" else fmean(kl(q, p) for q, p in zip(moved, rates, strict=True))
+
+
+def dropped(pair: Pair) -> int:
+    return sum(map(len, pair.tuned.judged)) - sampled(pair)
+
+
+def sampled(pair: Pair) -> int:
+    return sum(len(logs(rows, pair)) for rows in pair.tuned.judged)
+
+
+def moved(pair: Pair, sign: int) -> int:
+    known = [(a.q, a.p) for a in problems(pair) if a.q is not None and a.p is not None]
+    return sum(sign * (q - p) > 0 for q, p in known)
+
+
+def low_ess(a: At) -> bool:
+    return a.rights > 0 and ((a.ess_right or 0) < MIN_ESS or (a.ess_right or 0) < MIN_ESS_SHARE * a.rights)
+
+
+DISTANCE: dict[str, Callable[..., Any]] = {
+    "status": lambda p: "ok",
+    "unit": lambda p: "nats per problem",
+    "samples": sampled,
+    "samples_without_logprobs": dropped,
+    **{
+        f"base_rate_from/{name}": (lambda p, name=name: sum(a.source == name for a in problems(p)))
+        for name in ("counts", "importance", "few_counts", "none")
+    },
+    "low_ess": lambda p: sum(map(low_ess, problems(p))),
+    "kl_pi_p0": mean(lambda a: a.k1, lambda a: a.k1_se),
+    "kl_pi_p0_k3": mean(lambda a: a.k3),
+    "kl_verified": mean(lambda a: a.forward, lambda a: a.forward_se),
+    "kl_target_pi": mean(lambda a: a.reverse),
+    "kl_target_pi_verified": mean(reverse_right),
+    "kl_bernoulli": mean(bernoulli),
+    "kl_within_verified": mean(inside),
+    "kl_within_unverified": mean(outside),
+    "ess": mean(lambda a: a.ess),
+    "ess_verified": mean(lambda a: a.ess_right if a.rights else None),
+    "efficiency": efficiency,
+    "improved/up": lambda p: moved(p, 1),
+    "improved/down": lambda p: moved(p, -1),
+    "frontier/*/*": frontier,
+    "certain_success": certain,
+}
+"""Pattern under `comparison/alignment` → what the figure is."""

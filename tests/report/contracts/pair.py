@@ -1,0 +1,325 @@
+"""The figures of two policies on their shared problems: `comparison` in report.json."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import comb
+from statistics import NormalDist, fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from tests.report.contracts import policy as one
+from tests.report.contracts.rows import Estimate, Holds, Mean, Near, Number, Policy, Ratio, difference
+
+ALPHA = 0.05
+Z = NormalDist().inv_cdf(0.975)
+Audit = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Pair:
+    before: Policy
+    after: Policy
+    replicates: int
+    seed: int
+    audits: dict[str, Audit]
+    adjusted: bool = False
+    """Its p-value is Holm-adjusted, as the only one of its report."""
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return [i for i in self.before.problems if i in self.after.problems]
+
+    @cached_property
+    def base(self) -> Policy:
+        return self.before.of(self.ids)
+
+    @cached_property
+    def tuned(self) -> Policy:
+        return self.after.of(self.ids)
+
+    @property
+    def counts(self) -> list[tuple[int, int, int, int]]:
+        """(n0, c0, n1, c1)"""
+        return [(*a, *b) for a, b in zip(self.base.counts, self.tuned.counts, strict=True)]
+
+    @property
+    def top(self) -> int:
+        return min(self.base.usual, self.tuned.usual)
+
+    @cached_property
+    def budget(self) -> int:
+        usual = self.base.usual
+        return max(1, min(4, usual), usual // 16)
+
+
+# --- Differences ---
+
+
+def change(pair: Pair, k: int) -> list[Number]:
+    return difference(one.curve(pair.base, k), one.curve(pair.tuned, k))
+
+
+def paired(pair: Pair, k: str) -> Mean:
+    size = int(k)
+    both = [c for c in pair.counts if c[0] >= size and c[2] >= size]
+    before, after = ([c[:2] for c in both], [c[2:] for c in both])
+    errors = [one.fixed_se(before, size), one.fixed_se(after, size)]
+    ses = [Mean([one.pass_at(n, c, size) for n, c in side]).se for side in (before, after)]
+    return Mean(change(pair, size), {
+        "p_signflip": p_value(pair, size),
+        "se_unpaired": math.hypot(*[se or 0 for se in ses]),
+        "se_fixed": None if None in errors else math.hypot(*[e or 0 for e in errors]),
+    })  # fmt: skip
+
+
+def p_value(pair: Pair, k: int) -> Near:
+    """Two-sided, by flipping the signs of the differences at random; here with other random numbers."""
+    moves = np.array([d for d in change(pair, k) if d])
+    flips = np.random.default_rng(1).choice([-1.0, 1.0], size=(40_000, len(moves))) @ moves
+    p = float(np.mean(np.abs(flips) >= abs(moves.sum()) - 1e-9))
+    return Near(p, 5 * math.sqrt(max(p, 1e-3) / 40_000))
+
+
+def gain(pair: Pair) -> Mean:
+    found = paired(pair, "1")
+    return Mean(found.values, found.more | ({"p_holm": found.more["p_signflip"]} if pair.adjusted else {}))
+
+
+def reading(name: str) -> Callable[[Pair, str], Mean]:
+    of = {"pass_hat_k": one.pass_hat, "maj_at_k": one.maj, "cot_pass_at_k": one.cot}[name]
+    return lambda pair, k: Mean(difference(of(pair.base, int(k)), of(pair.tuned, int(k))))
+
+
+def varieties(pair: Pair, what: str, measure: str) -> Mean:
+    return Mean(difference(*[one.variety(x, what, measure) for x in (pair.base, pair.tuned)]))
+
+
+# --- Where curves meet ---
+
+
+def smooth(n: int, c: int, k: float) -> float:
+    """pass@k for real k: 1 - Π_{j<c} (1 - k/(n-j))."""
+    return 1.0 if k >= n - c + 1 and c else 1 - math.prod(1 - k / (n - j) for j in range(c))
+
+
+def deep(pair: Pair) -> list[tuple[int, int, int, int]]:
+    return [c for c in pair.counts if min(c[0], c[2]) >= pair.top]
+
+
+def root(meets: Callable[[float], bool], low: float, high: float) -> float:
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (low, middle) if meets(middle) else (middle, high)
+    return high
+
+
+def drawn_again(pair: Pair, meet: Callable[[list[tuple[int, int, int, int]]], float | None]) -> list[float]:
+    """The root on 50 sets of as many problems, drawn from the deep ones; infinite where there is none."""
+    rng, rows = random.Random(0), deep(pair)
+    found = [meet([rng.choice(rows) for _ in rows]) for _ in range(50)]
+    return [math.inf if x is None else x for x in found]
+
+
+def share(roots: list[float]) -> Near:
+    """Of the draws without a root."""
+    p = sum(map(math.isinf, roots)) / len(roots)
+    return Near(p, 5 * math.sqrt(max(p * (1 - p), 0.01) * (2 / len(roots))))
+
+
+def k_star_of(rows: list[tuple[int, int, int, int]]) -> float | None:
+    goal, top = fmean(c1 / n1 for _, _, n1, c1 in rows), min(n0 for n0, *_ in rows)
+
+    def reached(k: float) -> bool:
+        return fmean(smooth(n, c, k) for n, c, _, _ in rows) >= goal - 1e-12
+
+    return root(reached, 0, top) if reached(top) else None
+
+
+def k_star(pair: Pair) -> Estimate:
+    rows = deep(pair)
+    value, status, bound = k_star_of(rows), trusted(len(rows)), None
+    if not any(c1 for *_, c1 in rows):
+        value = 0.0
+    elif value is None:
+        status, bound = "censored_right", min(n0 for n0, *_ in rows)
+    return Estimate({
+        "value": value, "log2": None if not value else math.log2(value), "status": status, "bound": bound,
+        "used": len(rows), "excluded": len(pair.ids) - len(rows),
+        "share_censored": share(drawn_again(pair, k_star_of)),
+    })  # fmt: skip
+
+
+def trusted(problems: int) -> str:
+    """Of an interval over so many problems."""
+    return "ok" if problems >= 20 else "few_problems" if problems else "no_data"
+
+
+def crossover_of(rows: list[tuple[int, int, int, int]]) -> int | None:
+    top = min(min(n0, n1) for n0, _, n1, _ in rows)
+    for k in range(1, top + 1):
+        if fmean(one.fail(n0, c0, k) - one.fail(n1, c1, k) for n0, c0, n1, c1 in rows) < -1e-12:
+            return k
+    return None
+
+
+def crossover(pair: Pair) -> Estimate:
+    rows, whole = deep(pair), crossover_of(deep(pair))
+
+    def behind(k: float) -> bool:
+        return fmean(smooth(n1, c1, k) - smooth(n0, c0, k) for n0, c0, n1, c1 in rows) < 0
+
+    said: dict[str, Any] = {"status": trusted(len(rows)), "bound": None, "k_real": None}
+    if whole is None:
+        said |= {"status": "censored_right", "bound": min(min(n0, n1) for n0, _, n1, _ in rows)}
+    elif whole == 1:
+        said["status"] = "base_ahead_at_1"
+    else:
+        said["k_real"] = Near(root(behind, whole - 1, whole), 1e-6)
+    return Estimate({
+        **said, "value": whole, "used": len(rows), "excluded": len(pair.ids) - len(rows),
+        "share_censored": share(drawn_again(pair, crossover_of)),
+        "first_significant": Holds(lambda k: surely_behind(rows, k)),
+    })  # fmt: skip
+
+
+def surely_behind(rows: list[tuple[int, int, int, int]], first: int | None) -> bool:
+    """The normal upper end lies below 0 at `first`, and at no smaller k, up to 0.4 standard errors."""
+
+    def ends(k: int) -> tuple[float, float]:
+        d = [one.fail(n0, c0, k) - one.fail(n1, c1, k) for n0, c0, n1, c1 in rows]
+        se = stdev(d) / math.sqrt(len(d))
+        return fmean(d) + (Z - 0.4) * se, fmean(d) + (Z + 0.4) * se
+
+    top = min(min(n0, n1) for n0, _, n1, _ in rows)
+    if first is None:
+        return all(ends(k)[1] > 0 for k in range(1, top + 1))
+    return ends(first)[0] < 0 and all(ends(k)[1] > 0 for k in range(1, first))
+
+
+# --- Of which kind the gain is ---
+
+
+def parts(n0: int, c0: int, n1: int, c1: int, K: int) -> dict[str, float] | None:
+    """docs/metrics.md, "Of which kind is the gain"; None where the problem is not used."""
+    if n0 < K or n1 == 0:
+        return None
+    b, t = c0 / n0, c1 / n1
+    up, headroom, reach = max(t - b, 0), 1 - one.fail(n0, c0, K) - b, 1 - ALPHA ** (K / n0)
+    within = min(up, headroom) if c0 else 0.0
+    unresolved = 0.0 if c0 else min(up, reach)
+    beyond, expansion = (up - within, 0.0) if c0 else (0.0, up - unresolved)
+    return {
+        "within": within, "beyond": beyond, "unresolved": unresolved, "expansion": expansion,
+        "forgetting": max(b - t, 0), "headroom": headroom, "delta": t - b, "gap": headroom + b - t,
+        "compression_low": within + beyond, "compression_high": within + beyond + unresolved,
+        "expansion_high": expansion + unresolved, "churn_floor": churn(n0, c0) * math.sqrt(
+            (1 / n0 + 1 / n1) / (2 / (n0 // 2))),
+    }  # fmt: skip
+
+
+def churn(n: int, c: int) -> float:
+    """E (x_A - x_B)⁺ between random halves of n samples, c of them right; an odd one is left out at random."""
+    half = n // 2
+    total = 0.0
+    for left, chance in ((0, 1.0),) if n % 2 == 0 else ((0, 1 - c / n), (1, c / n)):
+        right = c - left
+        for a in range(max(0, right - half), min(half, right) + 1):
+            ways = comb(right, a) * comb(2 * half - right, half - a) / comb(2 * half, half)
+            total += chance * ways * max(a - (right - a), 0) / half
+    return total
+
+
+def part(pair: Pair, name: str) -> list[Number]:
+    found = [parts(*counts, pair.budget) for counts in pair.counts]
+    return [None if p is None else p[name] for p in found]
+
+
+def used(pair: Pair) -> list[tuple[str, tuple[int, int, int, int]]]:
+    rows = zip(pair.ids, pair.counts, strict=True)
+    return [(i, c) for i, c in rows if c[0] >= pair.budget and c[2] > 0]
+
+
+def zeros(pair: Pair) -> int:
+    return sum(c[1] == 0 for _, c in used(pair))
+
+
+def certified(pair: Pair, simultaneous: bool) -> list[str]:
+    """The tuned rate's lower bound is above all that K samples of a base that was 0 of n0 could reach."""
+    level = ALPHA / max(zeros(pair), 1) if simultaneous else ALPHA
+    return [
+        i for i, (n0, c0, n1, c1) in used(pair)
+        if c0 == 0 and c1 > 0 and one.bound_below(n1, c1, level) > 1 - level ** (pair.budget / n0)
+    ]  # fmt: skip
+
+
+def lost(pair: Pair) -> list[Number]:
+    """pass@K of the base minus the tuned policy's."""
+    return [None if d is None else -d for d in change(pair, pair.budget)]
+
+
+def positive(values: Sequence[Number], sign: int = 1) -> list[Number]:
+    return [None if x is None else max(sign * x, 0.0) for x in values]
+
+
+def solved_by(pair: Pair, before: bool, after: bool) -> int:
+    drawn = [c for c in pair.counts if c[0] and c[2]]
+    return sum((c0 > 0) == before and (c1 > 0) == after for _, c0, _, c1 in drawn)
+
+
+PARTS = (
+    *("within", "beyond", "unresolved", "expansion", "forgetting", "headroom", "compression_low"),
+    *("compression_high", "expansion_high", "delta", "churn_floor"),
+)
+
+PAIR: dict[str, Callable[..., Any]] = {
+    "base": lambda p: p.before.name,
+    "tuned": lambda p: p.after.name,
+    "n_problems": lambda p: len(p.ids),
+    "only_base": lambda p: len(p.before.problems.keys() - p.after.problems.keys()),
+    "only_tuned": lambda p: len(p.after.problems.keys() - p.before.problems.keys()),
+    "replicates": lambda p: p.replicates,
+    "seed": lambda p: p.seed,
+    "gain": gain,
+    "mean_score": lambda p: Mean(difference(one.scores(p.base), one.scores(p.tuned))),
+    "difference/1": gain,
+    "difference/*": paired,
+    "p_signflip/*": lambda p, k: p_value(p, int(k)),
+    **{f"{name}/*": reading(name) for name in ("cot_pass_at_k", "pass_hat_k", "maj_at_k")},
+    "diversity/*/status": lambda p, what: "ok",
+    "diversity/*/rarefied_k": lambda p, what: one.RAREFIED,
+    "diversity/*/*": varieties,
+    "k_star": k_star,
+    "crossover": crossover,
+    **{f"compression/{name}": (lambda p, name=name: Mean(part(p, name))) for name in PARTS},
+    "compression/search_budget": lambda p: p.budget,
+    "compression/alpha": lambda p: ALPHA,
+    "compression/n_base": lambda p: min(c[0] for _, c in used(p)),
+    "compression/expansion_can_be_shown": lambda p: min(c[0] for _, c in used(p)) >= 16 * p.budget,
+    "compression/residual": lambda p: 0.0,
+    "compression/base_zero": zeros,
+    "compression/reach": lambda p: max(1 - ALPHA ** (p.budget / c[0]) for _, c in used(p)),
+    "compression/certified/count": lambda p: len(certified(p, False)),
+    "compression/certified/alpha_per_problem": lambda p: ALPHA,
+    "compression/certified/problems/*": lambda p, at: certified(p, False)[int(at)],
+    "compression/certified_simultaneous/count": lambda p: len(certified(p, True)),
+    "compression/certified_simultaneous/alpha_per_problem": lambda p: ALPHA / max(zeros(p), 1),
+    "compression/certified_simultaneous/problems/*": lambda p, at: certified(p, True)[int(at)],
+    "ratio_gross": lambda p: Ratio(part(p, "within"), part(p, "headroom")),
+    "ratio_net": lambda p: Ratio(part(p, "delta"), part(p, "headroom")),
+    "efficiency_gap": lambda p: Mean(part(p, "gap")),
+    "coverage/search_budget": lambda p: p.budget,
+    "coverage/loss": lambda p: Mean(positive(lost(p))),
+    "coverage/gain": lambda p: Mean(positive(lost(p), -1)),
+    "coverage/net": lambda p: Mean(lost(p)),
+    "coverage/solved/both": lambda p: solved_by(p, True, True),
+    "coverage/solved/base_only": lambda p: solved_by(p, True, False),
+    "coverage/solved/tuned_only": lambda p: solved_by(p, False, True),
+    "coverage/solved/neither": lambda p: solved_by(p, False, False),
+}
+"""Pattern under `comparison` → what the figure is."""
