@@ -50,6 +50,13 @@ class Evaluator:
     """By source; the config's own for a source that is not there."""
     environment: EnvironmentPool | None = None
     """Who answers the policy within an episode."""
+    training_evidence: Evidence | None = None
+    """That of `train.evidence`, which training prompts may have besides."""
+
+    @property
+    def evidences(self) -> list[Evidence]:
+        """Every evidence that a training prompt may have."""
+        return [self.evidence, *([self.training_evidence] if self.training_evidence else [])]
 
     def verifier_of(self, problem: Problem) -> SourceVerifier:
         """Who judges it."""
@@ -221,10 +228,11 @@ class Evaluator:
 
 
 def fitting(
-    policy: Policy, evidence: Evidence, problems: Sequence[Problem], max_new_tokens: int
+    policy: Policy, evidences: Sequence[Evidence], problems: Sequence[Problem], max_new_tokens: int
 ) -> tuple[Sequence[Problem], int]:
-    """The training problems whose prompts fit the model's context together with a whole completion, and the tokens of
-    the longest of these prompts. No prompt is ever cut: a problem without its end is another problem.
+    """The training problems whose prompts, under each evidence, fit the model's context together with a whole
+    completion, and the tokens of the longest of these prompts. No prompt is ever cut: a problem without its end is
+    another problem.
 
     Raises:
         PolicyError: not one fits.
@@ -232,7 +240,9 @@ def fitting(
     lengths = array("L")
     for start in range(0, len(problems), ENCODED_AT_ONCE):
         some = problems[start : start + ENCODED_AT_ONCE]
-        lengths.extend(map(len, encode(policy, evidence, some)))
+        lengths.extend(
+            map(max, zip(*(map(len, encode(policy, one, some)) for one in evidences), strict=True))
+        )
     room = policy.context - max_new_tokens if policy.context else max(lengths)
     if min(lengths) > room:
         raise PolicyError(

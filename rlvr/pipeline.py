@@ -122,8 +122,18 @@ def prepare(
     ):
         state.pools = pools
         preflight.go(state, preflight.GOLDS, show)
-        evaluator = Evaluator(config, state.evidence, pools, terminal, state.verifiers, state.environment)
-        yield state.problems, evaluator
+        yield (
+            state.problems,
+            Evaluator(
+                config,
+                state.evidence,
+                pools,
+                terminal,
+                verifiers=state.verifiers,
+                environment=state.environment,
+                training_evidence=state.training_evidence,
+            ),
+        )
 
 
 def evaluate(

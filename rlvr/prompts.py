@@ -81,9 +81,8 @@ def prove(config: Config, evidence: Evidence, problems: Problems) -> Iterator[st
             render(evidence, problem, tokenizer)
     template = evidence.template(tokenizer)
     first = next(chain.from_iterable(sets))
-    if encode(tokenizer, [render(evidence, first, tokenizer)], True) != [
-        template.tokens(evidence.messages(first))
-    ]:
+    messages = evidence.messages(first)
+    if encode(tokenizer, [template.render(messages, first.id)], True) != [template.tokens(messages)]:
         raise EvidenceError(
             f"the tokenizer of {config.model} makes other tokens of its chat template's text than its own "
             "apply_chat_template; use template: plain"

@@ -5,8 +5,10 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from rlvr import rollouts
 from rlvr.config import EvidenceConfig
 from rlvr.evidence import Evidence, EvidenceError, render
+from rlvr.rollouts import Rollout
 from verifiers import Problem
 
 TRAIN = [
@@ -51,10 +53,10 @@ def test_shots_come_from_training_are_the_same_every_time_and_leave_it():
     again = Evidence(given(shots=4), TRAIN, [ASKED])
     assert evidence.text(ASKED) == again.text(ASKED)
     assert evidence.text(ASKED) != Evidence(given(shots=4, shots_seed=1), TRAIN).text(ASKED)
-    shown = {shot.id for shot in evidence.shots}
+    shown = {shot.id for shot in evidence.examples.pool}
     assert len(shown) == 4
     assert [p.id for p in evidence.without_shots(TRAIN)] == [p.id for p in TRAIN if p.id not in shown]
-    for shot in evidence.shots:
+    for shot in evidence.examples.pool:
         assert f"Q: {shot.prompt}\nA: {shot.reference}\n\n" in evidence.text(ASKED)
     assert "51" not in evidence.text(ASKED)
 
@@ -67,7 +69,7 @@ def test_a_problem_that_is_shown_leaves_training_under_every_spelling():
 
 def test_an_answer_can_be_another_column():
     evidence = Evidence(given(shots=1, answer=" {solution} #### {reference}"), TRAIN)
-    shot = evidence.shots[0]
+    shot = evidence.examples.pool[0]
     assert f"A: {shot.meta['solution']} #### {shot.reference}\n\n" in evidence.text(ASKED)
 
 
@@ -110,7 +112,7 @@ def test_a_rows_own_messages_keep_their_system_message_and_their_turns():
 
 def test_examples_that_are_conversations_show_their_turns_without_their_system_message():
     train = [Problem(f"t{n}", f"{n} + 1", str(n + 1), history=(SYSTEM, *EARLIER)) for n in range(3)]
-    (shot,) = Evidence(given(template="chat", shots=1), train).shots
+    (shot,) = Evidence(given(template="chat", shots=1), train).examples.pool
     assert Evidence(given(template="chat", shots=1), train).messages(ASKED) == [
         *EARLIER,
         {"role": "user", "content": shot.prompt},
@@ -166,9 +168,9 @@ def test_the_description_is_json_and_shows_one_prompt_in_full(template):
     evidence = Evidence(given(template=template, shots=2), TRAIN)
     described = json.loads(json.dumps(evidence.describe()))
     assert described == evidence.describe()
-    assert described["shot_ids"] == [shot.id for shot in evidence.shots]
+    assert described["shot_ids"] == [shot.id for shot in evidence.examples.pool]
     assert "{prompt}" in json.dumps(described["rendered"])
-    assert all(shot.prompt in json.dumps(described["rendered"]) for shot in evidence.shots)
+    assert all(shot.prompt in json.dumps(described["rendered"]) for shot in evidence.examples.pool)
 
 
 @pytest.mark.parametrize(
@@ -229,3 +231,128 @@ def test_a_chat_template_that_fails_or_never_ends_is_named(template, tiny, monke
     with pytest.raises(EvidenceError, match=r"the model's chat template (fails|makes)") as refused:
         render(evidence, Problem("p7", "1 + 1", "2"), tiny.tokenizer)
     assert TEMPLATES[template] in str(refused.value) and "p7" in str(refused.value)
+
+
+# ------------------------------------------------------------------ examples chosen for each problem
+
+
+def shown(evidence: Evidence, problem: Problem) -> list[str]:
+    return [message["content"] for message in evidence.messages(problem)[:-1] if message["role"] == "user"]
+
+
+MORE = [Problem(f"m{n}", f"{n} + 1", str(n + 1)) for n in range(100)]
+
+
+def test_random_examples_differ_between_problems_and_come_back_with_the_seed():
+    evidence = Evidence(given(template="chat", shots=3, shots_choice="random", shots_pool=20), MORE)
+    each = {problem.id: tuple(shown(evidence, problem)) for problem in MORE}
+    again = Evidence(given(template="chat", shots=3, shots_choice="random", shots_pool=20), MORE)
+    assert all(tuple(shown(again, problem)) == each[problem.id] for problem in MORE)
+    assert len(set(each.values())) > 90
+    assert {len(set(prompts)) for prompts in each.values()} == {3}
+    other = given(template="chat", shots=3, shots_choice="random", shots_pool=20, shots_seed=1)
+    assert shown(Evidence(other, MORE), ASKED) != shown(evidence, ASKED)
+    pool = {problem.id for problem in evidence.examples.pool}
+    assert len(pool) == 20
+    assert {p.id for p in evidence.without_shots(MORE)} == {p.id for p in MORE} - pool
+
+
+def test_the_nearest_examples_share_rare_words_and_the_nearest_comes_last():
+    asked = Problem("p", "How many red apples are in the basket?", "3")
+    pool = [
+        Problem("a", "How many are in the box?", "1"),
+        Problem("b", "What is the area of the circle?", "2"),
+        Problem("c", "The basket holds red apples. How many?", "3"),
+        Problem("d", "Name the basket.", "4"),
+        Problem("e", "Solve x = 1.", "5"),
+    ]
+    config = given(template="chat", shots=2, shots_choice="nearest", shots_pool=4)
+    found = Evidence(config, [*pool, Problem("z", "z", "z")])
+    prompts = shown(found, asked)
+    assert len(prompts) == 2
+    in_pool = {problem.prompt for problem in found.examples.pool}
+    best = next(p.prompt for p in (pool[2], pool[0], pool[3]) if p.prompt in in_pool)
+    assert prompts[-1] == best
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"shots_choice": "nearest"}, "no `shots` are drawn"),
+        ({"hint": {}}, "give `column` or `file`"),
+        ({"hint": {"column": "a", "file": "b"}}, "give `column` or `file`"),
+        ({"hint": {"column": "a", "format": "{gold}"}}, "`format` must hold"),
+        ({"hint": {"column": "a", "share": 0}}, "greater than 0"),
+        ({"attempts": {"file": "a", "format": "no field"}}, "`format` must hold"),
+        ({"attempts": {}}, "Field required"),
+    ],
+)
+def test_pieces_that_make_no_sense_are_refused(keys, said):
+    with pytest.raises(ValidationError) as refused:
+        given(**keys)
+    assert said in str(refused.value)
+
+
+def test_too_small_a_pool_names_its_key():
+    with pytest.raises(EvidenceError, match=r"evidence\.shots_pool = 64 .* has only 20"):
+        Evidence(given(shots=2, shots_choice="random"), TRAIN)
+
+
+# ------------------------------------------------------------------ hints and attempts
+
+
+def test_a_hint_is_the_first_words_of_the_rows_solution():
+    evidence = Evidence(given(hint={"column": "solution", "share": 0.4}))
+    asked = TRAIN[3]
+    assert evidence.text(asked) == "Q: 3 + 1\nHint: 3 and\nA:"  # two of five words
+    assert evidence.text(ASKED) == "Q: 50 + 1\nA:"  # its row has no solution
+    whole = Evidence(given(hint={"column": "solution", "share": 1.0, "format": "It goes {hint}"}))
+    assert whole.text(asked) == "Q: 3 + 1\nIt goes 3 and 1 make 4.\nA:"
+
+
+def test_a_hint_can_be_the_beginning_of_the_answer():
+    keys = {"column": "solution", "share": 0.4, "position": "answer"}
+    assert Evidence(given(hint=keys)).text(TRAIN[3]) == "Q: 3 + 1\nA: 3 and"
+    chat = Evidence(given(hint=keys, template="chat", instruction="Add."))
+    assert render(chat, TRAIN[3], Templated()) == "<user>3 + 1\nAdd.<assistant>3 and"
+
+
+def rows(file, *samples):
+    found = [
+        Rollout(problem_id, n, "base", "?", trace, None, True, 1, score=score, status="correct")
+        for n, (problem_id, score, trace) in enumerate(samples)
+    ]
+    rollouts.append(file, found)
+
+
+def test_a_hint_from_rollouts_is_a_verified_trace_and_never_a_wrong_one(tmp_path):
+    rows(tmp_path / "base.jsonl", ("t3", 0.0, "3 + 1 = 5"), ("t3", 1.0, "3 + 1 is 4"), ("t4", 0.0, "no"))
+    evidence = Evidence(given(hint={"file": "base.jsonl", "share": 0.5}), base=tmp_path)
+    assert evidence.text(TRAIN[3]) == "Q: 3 + 1\nHint: 3 + 1\nA:"
+    assert evidence.text(TRAIN[4]) == "Q: 4 + 1\nA:"
+    rows(tmp_path / "wrong.jsonl", ("t3", 0.0, "3 + 1 = 5"))
+    with pytest.raises(EvidenceError, match=r"no sample in wrong\.jsonl has a score of 1"):
+        Evidence(given(hint={"file": "wrong.jsonl"}), base=tmp_path)
+    with pytest.raises(EvidenceError, match=r"nowhere\.jsonl cannot be read"):
+        Evidence(given(hint={"file": "nowhere.jsonl"}), base=tmp_path)
+
+
+def test_attempts_are_marked_with_their_verdicts_and_right_ones_stay_away_unless_asked_for(tmp_path):
+    file = ("t3", 1.0, "It is 4."), ("t3", 0.0, "It is 5. "), ("t3", 0.0, "It is 6.")
+    rows(tmp_path / "base.jsonl", *file)
+    wrong = Evidence(given(attempts={"file": "base.jsonl", "number": 2}), base=tmp_path)
+    assert wrong.text(TRAIN[3]) == (
+        "Q: 3 + 1\nAn earlier attempt: It is 5.\nIt is not correct.\nAn earlier attempt: It is 6.\n"
+        "It is not correct.\nA:"
+    )
+    asked = {"file": "base.jsonl", "which": "any", "format": "{trace} {verdict}"}
+    assert (
+        Evidence(given(attempts=asked), base=tmp_path).text(TRAIN[3])
+        == "Q: 3 + 1\nIt is 4. It is correct.\nA:"
+    )
+
+
+def test_settings_name_the_new_pieces_only_where_they_are_used(tmp_path):
+    assert not {"hint", "attempts", "shots_choice", "shots_pool"} & Evidence(given()).describe().keys()
+    hinted = Evidence(given(hint={"column": "solution"})).describe()
+    assert hinted["hint"]["column"] == "solution" and "attempts" not in hinted

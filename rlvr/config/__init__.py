@@ -3,7 +3,7 @@
 All sections, with those of problems and evidence. Of rlvr, only the errors are imported.
 """
 
-from rlvr.config.data import EvidenceConfig, Example, SourceConfig
+from rlvr.config.data import AttemptsConfig, EvidenceConfig, Example, HintConfig, SourceConfig
 from rlvr.config.explain import describe
 from rlvr.config.grid import Cell, cells, load_cells, single
 from rlvr.config.reading import find, load, packaged_folder, validate
@@ -15,6 +15,7 @@ from rlvr.config.schema import (
     VerificationConfig,
 )
 from rlvr.config.sets import ProblemsConfig, Sources, each
+from rlvr.config.steering import SteeringConfig
 from rlvr.config.training import (
     ALGORITHMS,
     GSPO,
@@ -28,8 +29,9 @@ from rlvr.config.training import (
 from rlvr.errors import ConfigError
 
 __all__ = [
-    "ALGORITHMS", "GSPO", "LOSS_TYPES", "AdapterSection", "AnalysisConfig", "Cell", "Config", "ConfigError",
-    "CurriculumConfig", "EvidenceConfig", "Example", "PpoSection", "ProblemsConfig", "SamplingConfig", "SandboxConfig",
-    "ShapingConfig", "SourceConfig", "Sources", "TrainConfig", "VerificationConfig", "cells", "describe", "each",
-    "find", "load", "load_cells", "packaged_folder", "single", "validate",
+    "ALGORITHMS", "GSPO", "LOSS_TYPES", "AdapterSection", "AnalysisConfig", "AttemptsConfig", "Cell", "Config",
+    "ConfigError", "CurriculumConfig", "EvidenceConfig", "Example", "HintConfig", "PpoSection", "ProblemsConfig",
+    "SamplingConfig", "SandboxConfig", "ShapingConfig", "SourceConfig", "Sources", "SteeringConfig", "TrainConfig",
+    "VerificationConfig", "cells", "describe", "each", "find", "load", "load_cells", "packaged_folder", "single",
+    "validate",
 ]  # fmt: skip

@@ -182,6 +182,57 @@ class Example(Section):
     answer: str = Field(min_length=1, description="its worked answer")
 
 
+class HintConfig(Section):
+    """The beginning of a right trace."""
+
+    column: str | None = Field(
+        default=None,
+        description="column of the problem's row that holds a worked solution, or a path into one",
+    )
+    file: str | None = Field(
+        default=None,
+        description="rollouts in its place, such as runs/NAME/rollouts/base.jsonl: each problem's first right sample",
+    )
+    share: float = Field(default=0.5, gt=0, le=1, description="share of its words that is shown")
+    position: Literal["question", "answer"] = Field(
+        default="question",
+        description="question: with the question, in `format`; answer: the answer begins with it, the policy goes on",
+    )
+    format: str = Field(default="Hint: {hint}", description="of the hint beside the question, with {hint}")
+
+    @model_validator(mode="after")
+    def _coherent(self) -> HintConfig:
+        if (self.column is None) == (self.file is None):
+            raise ValueError("give `column` or `file`, and not both")
+        _only(self.format, "format", "hint")
+        return self
+
+
+class AttemptsConfig(Section):
+    """Earlier attempts at the same problem, with what the verifier said of them."""
+
+    file: str = Field(description="rollouts that hold them, such as runs/NAME/rollouts/base.jsonl")
+    number: int = Field(default=1, ge=1, description="attempts that are shown, the first in the file")
+    which: Literal["wrong", "any"] = Field(
+        default="wrong", description="wrong: those below a score of 1; any: as they come, right ones too"
+    )
+    format: str = Field(
+        default="An earlier attempt: {trace}\n{verdict}", description="of one, with {trace} and {verdict}"
+    )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> AttemptsConfig:
+        _only(self.format, "format", "trace", "verdict")
+        return self
+
+
+def _only(text: str, key: str, *names: str) -> None:
+    if not fields(text) or fields(text) - {*names}:
+        raise ValueError(
+            f"`{key}` must hold {', '.join(f'{{{n}}}' for n in names)} and no other; found {text!r}"
+        )
+
+
 class EvidenceConfig(Section):
     template: Literal["plain", "chat"] = Field(
         default="plain", description="plain text, or the chat template of the model's tokenizer"
@@ -213,8 +264,22 @@ class EvidenceConfig(Section):
         description="number of worked examples, drawn from the training problems and then not trained on",
     )
     shots_seed: int = Field(default=0, ge=0, description="seed of that draw")
+    shots_choice: Literal["fixed", "random", "nearest"] = Field(
+        default="fixed",
+        description="fixed: the same for every problem; random: drawn for each from a pool; nearest: the most similar "
+        "of the pool, by words (tf-idf)",
+    )
+    shots_pool: int = Field(
+        default=64,
+        ge=1,
+        description="random, nearest: training problems that may be shown, and are then not trained on",
+    )
     examples: tuple[Example, ...] = Field(
         default=(), description="worked examples in full, instead of `shots`"
+    )
+    hint: HintConfig | None = Field(default=None, description="the beginning of a right trace")
+    attempts: AttemptsConfig | None = Field(
+        default=None, description="earlier attempts at the problem, marked right or wrong"
     )
     question: str | None = Field(
         default=None, description='format of a question; unset: "Q: {prompt}\\nA:" (plain), "{prompt}" (chat)'
@@ -242,6 +307,8 @@ class EvidenceConfig(Section):
             )
         if self.instruction_position is not None and self.instruction is None:
             raise ValueError("`instruction_position` needs an `instruction`")
+        if self.shots_choice != "fixed" and not self.shots:
+            raise ValueError(f"`shots_choice` is {self.shots_choice}, and no `shots` are drawn")
         if self.shots and self.examples:
             raise ValueError("give `shots` (drawn) or `examples` (verbatim), not both")
         if self.answer is not None and not fields(self.answer):

@@ -218,6 +218,8 @@ class Config(Section):
                 f"problems.train: the source {clash!r} is called like a term of the reward, and both are logged as "
                 f"reward/{clash}; give it another `name`"
             )
+        if self.train.evidence is not None:
+            self.train.evidence.on(self.evidence)
         if self.environment_options and self.environment is None:
             raise ValueError("environment_options are given, and no `environment`")
         if self.train.steps and self.sampling.temperature == 0:

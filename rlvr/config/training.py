@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from rlvr.config.section import Section
+from rlvr.config.steering import SteeringConfig
 
 
 def _listed(head: str, lines: dict[str, str], *more: str) -> str:
@@ -277,6 +278,10 @@ class TrainConfig(Section):
     )
     curriculum: CurriculumConfig = Field(
         default=CurriculumConfig(), description="which problems a step trains on"
+    )
+    evidence: SteeringConfig | None = Field(
+        default=None,
+        description="evidence that only training prompts have, and that may go away over the steps (docs/evidence.md)",
     )
     ppo: PpoSection = Field(default=PpoSection(), description="settings of algorithm: ppo")
     adapter: AdapterSection = Field(

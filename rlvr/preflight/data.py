@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import chain
 
 from rlvr import problems as sources
+from rlvr.config import SteeringConfig
 from rlvr.errors import UserError
 from rlvr.evaluation import fitting, prompt_ids
 from rlvr.evidence import Evidence
@@ -32,8 +33,15 @@ def evidence(state: Preflight) -> Iterator[str]:
     found = state.problems
     examined = [*found.heldout, *chain.from_iterable(found.probes.values())]
     tools = state.environment.tools if state.environment else ()
-    state.evidence = Evidence(state.config.evidence, found.train, examined, tools)
-    state.problems = replace(found, train=state.evidence.without_shots(found.train))
+    config = state.config.evidence
+    state.evidence = Evidence(config, found.train, examined, tools, state.base)
+    train = state.evidence.without_shots(found.train)
+    steering: SteeringConfig | None = state.config.train.evidence
+    if state.steps and steering:
+        state.training_evidence = Evidence(steering.on(config), train, examined, tools, state.base)
+        train = state.training_evidence.without_shots(train)
+        yield f"training prompts have {', '.join(steering.add)} of their own"
+    state.problems = replace(found, train=train)
     if state.trains and not state.problems.train:
         raise UserError("problems.train: no problem is left to train on")
     yield (
@@ -60,7 +68,8 @@ def prompts(state: Preflight) -> Iterator[str]:
         for ids in prompt_ids(policy, state.evidence, probed, most)
     ]
     if state.steps:
-        fit, state.longest = fitting(policy, state.evidence, state.problems.train, most)
+        evidences = [state.evidence, *filter(None, [state.training_evidence])]
+        fit, state.longest = fitting(policy, evidences, state.problems.train, most)
         if left_out := len(state.problems.train) - len(fit):
             yield f"{left_out} of {len(state.problems.train)} training prompts do not fit the context and are left out"
     yield (

@@ -42,6 +42,8 @@ class Preflight:
     """Its workers start when it is first asked."""
     problems: Problems = field(init=False)
     evidence: Evidence = field(init=False)
+    training_evidence: Evidence | None = field(init=False, default=None)
+    """That of `train.evidence`."""
     policy: Policy = field(init=False)
     """Tokenizer and structure; its weights are on torch's meta device, which holds none."""
     longest: int = field(init=False, default=0)

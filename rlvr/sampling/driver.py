@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from rlvr.environments.worker import EnvironmentPool
 from rlvr.evidence import Evidence
 from rlvr.policy import Policy
-from rlvr.prompts import prompts
+from rlvr.prompts import Prompt, prompts
 from rlvr.rollouts.types import Episode
 from rlvr.sampling.turns import Judge, Turns, context
 from rlvr.sampling.types import Completion, Sampler, SampleRequest
@@ -28,6 +28,8 @@ class Request:
     sample: int
     stream: str
     """With the run's seed, problem and sample it gives the seed of this draw: an evaluation's name, a step's group."""
+    evidence: Evidence | None = None
+    """Of this request alone; None: that of the others."""
 
 
 def roll(
@@ -53,18 +55,11 @@ def roll(
     """
     if not requests:
         return []
-    problems = {r.problem.id: r.problem for r in requests}
-    number = {name: i for i, name in enumerate(problems)}
-    policy = sampler.policy
-    prompted = prompts(policy.tokenizer, policy.thinking_marks, evidence, [*problems.values()])
+    prompted, which = prompts_of(sampler.policy, requests, evidence)
     read = [prompt.token_ids for prompt in prompted]
-    for problem, prompt in zip([*problems.values()], prompted, strict=True):
-        if prompt.opened:
-            problems[problem.id] = replace(problem, opened=prompt.opened)
     episodes = [
-        Episode(problems[id_], r.sample, sample_seed(seed, r), read[number[id_]], [], complete=False)
-        for r in requests
-        for id_ in [r.problem.id]
+        Episode(asked(r.problem, prompted[i]), r.sample, sample_seed(seed, r), read[i], [], complete=False)
+        for r, i in zip(requests, which, strict=True)
     ]
     turns = Turns(sampler, evidence, judge, environment, episodes)
     speaking, turn = list(range(len(episodes))), 0
@@ -74,7 +69,6 @@ def roll(
         if on_done and not environment:
             on_done()
 
-    which = [number[r.problem.id] for r in requests]
     while (
         speaking or turn == 0
     ):  # an engine that several processes share is asked by those without requests too
@@ -87,6 +81,26 @@ def roll(
         speaking, turn = again, turn + 1
         read, which = [context(episodes[i]) for i in speaking], list(range(len(speaking)))
     return [(episode, turns.verdicts[i]) for i, episode in enumerate(episodes)]
+
+
+def prompts_of(
+    policy: Policy, requests: Sequence[Request], evidence: Evidence
+) -> tuple[list[Prompt], list[int]]:
+    """The different prompts, one for each problem under each evidence, and which of them each request has."""
+    under: dict[Evidence, dict[str, Problem]] = {}
+    for r in requests:
+        under.setdefault(r.evidence or evidence, {})[r.problem.id] = r.problem
+    made: dict[tuple[str, Evidence], Prompt] = {}
+    for own, problems in under.items():
+        found = prompts(policy.tokenizer, policy.thinking_marks, own, [*problems.values()])
+        made |= {(name, own): prompt for name, prompt in zip(problems, found, strict=True)}
+    place = {key: i for i, key in enumerate(made)}
+    return [*made.values()], [place[r.problem.id, r.evidence or evidence] for r in requests]
+
+
+def asked(problem: Problem, prompt: Prompt) -> Problem:
+    """The problem as it was asked: where the prompt opened a thought, it says so to the verifiers."""
+    return replace(problem, opened=prompt.opened) if prompt.opened else problem
 
 
 def encode(policy: Policy, evidence: Evidence, problems: Sequence[Problem]) -> list[list[int]]:

@@ -39,6 +39,7 @@ from rlvr.training.pass_size import MemoryTrial, size_of_passes
 from rlvr.training.rewards import RewardTerms
 from rlvr.training.sharding import configure_deepspeed, deepspeed_steps, sharded, zero_3
 from rlvr.training.source_mix import SourceMix
+from rlvr.training.steering import Steering
 from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome
 from verifiers import Problem
 
@@ -58,7 +59,7 @@ def build(
     """The loop before its first step, or the next one after `done`. See `training.train`."""
     train, say = config.train, evaluator.terminal.say
     policy = load_policy(config, "policy", for_training=True)
-    fit, longest = fitting(policy, evaluator.evidence, problems, config.sampling.max_new_tokens)
+    fit, longest = fitting(policy, evaluator.evidences, problems, config.sampling.max_new_tokens)
     if len(fit) < len(problems):
         say(
             f"{len(problems) - len(fit)} of {len(problems)} training problems are left out: their prompts do not fit "
@@ -269,6 +270,7 @@ def make_collector(
         curriculum=training,
         terms=RewardTerms.of(config),
         monitor=monitor,
+        steering=Steering.of(config, evaluator.training_evidence),
         rollouts_to=rows,
     )
 

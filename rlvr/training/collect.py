@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from rlvr.training.advantages import zero_variance
 from rlvr.training.current_policy import CurrentPolicy, Frozen
 from rlvr.training.rewards import RewardTerms
 from rlvr.training.source_mix import SourceMix
+from rlvr.training.steering import Steering
 from rlvr.training.step_batch import Group, StepBatch, measure, rewards_of, rows_of, wait_for_verdicts
 from rlvr.verdict_health import UnjudgedMonitor, outcome
 from verifiers import Problem
@@ -56,6 +57,8 @@ class Collector:
     curriculum: SourceMix
     terms: RewardTerms
     monitor: UnjudgedMonitor
+    steering: Steering | None
+    """Evidence that training prompts alone have."""
     rollouts_to: Path
     """Folder of `train-000001.jsonl`, …: every sample that was trained on."""
 
@@ -71,20 +74,40 @@ class Collector:
         chosen, spares = self.curriculum.draw(draw, self.config.train.groups_per_step)
         sampled = Sampled("base" if self.base else f"step-{step - 1}", [])
         with self.current.sampler(sampled.drawn_by, self.base) as sampler:
-            sampled.groups = self._roll(sampler, step, dict(enumerate(chosen)), sampled.seconds)
+            steered = self.steering.at_first(step, range(len(chosen))) if self.steering else set[int]()
+            sampled.groups = self._roll(sampler, step, dict(enumerate(chosen)), sampled.seconds, steered)
+            self._help(sampler, step, sampled)
             self._refill(sampler, step, sampled, spares)
             sampled.seconds["verifying"] += wait_for_verdicts(sampled.groups, self.config.train)
         return sampled
 
     def _roll(
-        self, sampler: Sampler, step: int, chosen: dict[int, int], seconds: dict[str, float]
+        self,
+        sampler: Sampler,
+        step: int,
+        chosen: dict[int, int],
+        seconds: dict[str, float],
+        steered: Collection[int] = (),
+        again: bool = False,
     ) -> list[Group]:
-        """Roll out this process's groups. `chosen`: place in the step → index of its problem."""
+        """Roll out this process's groups.
+
+        Args:
+            chosen: place in the step → index of its problem.
+            steered: the places whose prompts have the evidence of `train.evidence`.
+            again: these problems have been drawn in this step.
+        """
+        steering = self.steering.evidence if self.steering else None
         size, indices, began = self.config.train.group_size, list(chosen.values()), time.perf_counter()
         earlier = {place: indices[:n].count(index) for n, (place, index) in enumerate(chosen.items())}
         own = [(place, index) for place, index in chosen.items() if place in self.places]
         requests = [  # a problem may come twice in a step: then its samples are numbered on
-            Request(self.problems[index], sample + size * earlier[place], f"train-{step}-{place}")
+            Request(
+                self.problems[index],
+                sample + size * (earlier[place] + again * self.config.train.groups_per_step),
+                f"train-{step}-{place}" + "-again" * again,
+                steering if place in steered else None,
+            )
             for place, index in own
             for sample in range(size)
         ]
@@ -107,9 +130,28 @@ class Collector:
                 [episode for episode, _ in part],
                 [verdict for _, verdict in part],
                 pending_terms=[self.terms.submit(episode) for episode, _ in part],
+                steered=place in steered,
             )
             for (place, index), part in zip(own, parts, strict=True)
         ]
+
+    def _help(self, sampler: Sampler, step: int, sampled: Sampled) -> None:
+        """Draw the groups without a solved sample once more, with the evidence of `train.evidence`, in their places."""
+        if self.steering is None or self.steering.config.only != "unsolved":
+            return
+        sampled.seconds["verifying"] += wait_for_verdicts(sampled.groups, self.config.train)
+        unsolved = gather_object([(g.place, g.index) for g in sampled.groups if not g.outcome.passed])
+        steered = self.steering.chosen(step, [place for place, _ in unsolved])
+        chosen = {place: index for place, index in unsolved if place in steered}
+        if chosen:
+            self._replace(sampled, self._roll(sampler, step, chosen, sampled.seconds, steered, again=True))
+
+    def _replace(self, sampled: Sampled, fresh: list[Group]) -> None:
+        """Put groups in the places of those that were drawn before them."""
+        first = self.places.start
+        sampled.replaced.append([sampled.groups[group.place - first] for group in fresh])
+        for group in fresh:
+            sampled.groups[group.place - first] = group
 
     def _refill(self, sampler: Sampler, step: int, sampled: Sampled, spares: Sequence[Iterator[int]]) -> None:
         """Put groups of fresh problems of the same source in the place of those without variance, for up to
@@ -126,11 +168,7 @@ class Collector:
             chosen = {place: index for place, index in fresh_ones if index is not None}
             if not chosen:
                 return
-            fresh = self._roll(sampler, step, chosen, sampled.seconds)
-            first = self.places.start
-            sampled.replaced.append([sampled.groups[group.place - first] for group in fresh])
-            for group in fresh:
-                sampled.groups[group.place - first] = group
+            self._replace(sampled, self._roll(sampler, step, chosen, sampled.seconds))
 
     def record(self, step: int, sampled: Sampled, batch: StepBatch) -> None:
         """Write every sample of the step, one file per step, whole: first what is trained on, in the batch's order;
@@ -149,6 +187,10 @@ class Collector:
         if self.accelerator.is_main_process:
             file = self.rollouts_to / f"train-{step:06d}.jsonl"
             rollouts.rewrite(file, rows, wait=False)  # a checkpoint waits
-        self.curriculum.observe(step, gather_object([group.outcome for group in sampled.drawn]))
+        unaided = [group.outcome for group in sampled.drawn if not group.steered]
+        self.curriculum.observe(step, gather_object(unaided))
         figures = measure(sampled.drawn, rewards_of(sampled.groups), sampled.seconds)
+        if self.steering:
+            steered = gather_object([group.steered for group in sampled.groups])
+            figures |= {"steered_share": sum(steered) / len(steered)}
         batch.metrics = figures | self.curriculum.metrics()

@@ -43,6 +43,8 @@ class Group:
     terms: list[dict[str, Verdict]] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     """NaN where there was no verdict."""
+    steered: bool = False
+    """Its prompt had the evidence of `train.evidence`."""
 
     @property
     def outcome(self) -> Outcome:
@@ -73,7 +75,14 @@ def rows_of(
 ) -> list[Rollout]:
     """The rollout rows of this process's groups. What the terms of `train.rewards` said stands apart from `score`."""
     return [
-        episode.row(policy, verifier_of(episode.problem).name, verdict, **extra, **_term_scores(terms))
+        episode.row(
+            policy,
+            verifier_of(episode.problem).name,
+            verdict,
+            **extra,
+            **({"steered": True} if group.steered else {}),
+            **_term_scores(terms),
+        )
         for group in groups
         for episode, verdict, terms in zip(
             group.episodes, group.verdicts, group.terms or repeat({}), strict=False

@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 
+from rlvr import rollouts
 from rlvr.config import EvidenceConfig
 from rlvr.evidence import Evidence, render
 from rlvr.policy import load_tokenizer
@@ -87,8 +88,8 @@ def test_drawn_examples_are_training_problems_of_the_seed_and_are_not_trained_on
         evidence = Evidence(EvidenceConfig(shots=shots, shots_seed=seed), TRAIN)
         left = evidence.without_shots(TRAIN)
         assert len(left) == len(TRAIN) - shots
-        assert not {problem.id for problem in evidence.shots} & {problem.id for problem in left}
-        return [problem.id for problem in evidence.shots]
+        assert not {problem.id for problem in evidence.examples.pool} & {problem.id for problem in left}
+        return [problem.id for problem in evidence.examples.pool]
 
     assert [len(drawn(n)) for n in (0, 1, 4)] == [0, 1, 4]
     assert drawn(4) == drawn(4)
@@ -101,7 +102,7 @@ def test_formats_of_questions_and_answers():
     examples = [{"prompt": "1 + 1", "answer": "2"}]
     assert prompt(question="{prompt} =", examples=examples) == "1 + 1 = 2\n\n2 + 2 ="
     one = Evidence(EvidenceConfig(shots=1, answer=" {why}, so {reference}"), TRAIN)
-    (shot,) = one.shots
+    (shot,) = one.examples.pool
     assert one.text(ASKED) == f"Q: {shot.prompt}\nA: {shot.meta['why']}, so {shot.reference}\n\nQ: 2 + 2\nA:"
 
 
@@ -110,3 +111,66 @@ def test_plain_text_refuses_what_it_would_not_show(key):
     value = datetime.date(2030, 1, 1) if key == "today" else TEMPLATE
     with pytest.raises(ValueError, match="needs template: chat"):
         EvidenceConfig.model_validate({key: value})
+
+
+@shows("evidence.shots_choice", "evidence.shots_pool")
+def test_examples_are_chosen_for_each_problem_from_a_pool():
+    def chosen(**keys) -> tuple[list[list[str]], int]:
+        evidence = Evidence(EvidenceConfig(shots=2, **keys), TRAIN)
+        left = evidence.without_shots(TRAIN)
+        return [[shot.id for shot in evidence.examples.of(problem)] for problem in left], len(left)
+
+    fixed, left = chosen()
+    assert len({*map(tuple, fixed)}) == 1 and left == 18
+    random, left = chosen(shots_choice="random", shots_pool=8)
+    assert len({*map(tuple, random)}) > 4 and left == 12
+    assert chosen(shots_choice="random", shots_pool=15)[1] == 5
+    nearest = Evidence(EvidenceConfig(shots=1, shots_choice="nearest", shots_pool=19), TRAIN)
+    for shot in nearest.examples.pool:
+        own = shot.prompt.split()[0]
+        alike = Problem("p", f"{own} + {own}", "")
+        assert [found.prompt for found in nearest.examples.of(alike)] == [shot.prompt]
+
+
+@shows(
+    "evidence.hint.column", "evidence.hint.share", "evidence.hint.position", "evidence.hint.format",
+    "evidence.hint.file",
+)  # fmt: skip
+def test_a_hint_is_the_beginning_of_a_right_trace(tmp_path):
+    asked = TRAIN[2]  # its why: "2 and ten"
+
+    def text(**hint) -> str:
+        return Evidence(EvidenceConfig.model_validate({"hint": hint}), base=tmp_path).text(asked)
+
+    assert text(column="why") == "Q: 2 + 10\nHint: 2 and\nA:"
+    assert text(column="why", share=0.3) == "Q: 2 + 10\nHint: 2\nA:"
+    assert text(column="why", format="({hint})") == "Q: 2 + 10\n(2 and)\nA:"
+    assert text(column="why", position="answer") == "Q: 2 + 10\nA: 2 and"
+    rollouts.append(tmp_path / "base.jsonl", [tried("12 is it", 1.0)])
+    assert text(file="base.jsonl", share=0.6) == "Q: 2 + 10\nHint: 12 is\nA:"
+
+
+def tried(trace: str, score: float, sample: int = 0) -> rollouts.Rollout:
+    return rollouts.Rollout("t2", sample, "base", "?", trace, None, True, 1, score=score, status="correct")
+
+
+@shows(
+    "evidence.attempts.file",
+    "evidence.attempts.number",
+    "evidence.attempts.which",
+    "evidence.attempts.format",
+)
+def test_earlier_attempts_are_shown_with_their_verdicts(tmp_path):
+    rows = [tried("13", 0.0), tried("12", 1.0, 1), tried("14", 0.0, 2)]
+    rollouts.append(tmp_path / "base.jsonl", rows)
+
+    def text(**keys) -> str:
+        config = EvidenceConfig.model_validate({"attempts": {"file": "base.jsonl"} | keys})
+        return Evidence(config, base=tmp_path).text(TRAIN[2])
+
+    assert text() == "Q: 2 + 10\nAn earlier attempt: 13\nIt is not correct.\nA:"
+    assert text(format="{trace}!") == "Q: 2 + 10\n13!\nA:"
+    assert text(format="{trace}!", number=2) == "Q: 2 + 10\n13!\n14!\nA:"
+    assert text(format="{trace}!", number=2, which="any") == "Q: 2 + 10\n13!\n12!\nA:"
+    (tmp_path / "other.jsonl").write_bytes((tmp_path / "base.jsonl").read_bytes().replace(b'"13"', b'"15"'))
+    assert "15" in text(file="other.jsonl")

@@ -1,6 +1,7 @@
 """A training loop as `training.train` builds it, and what its update must equal: each row read by itself."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def loop_of(
         sampling=sampling or SamplingConfig(max_new_tokens=32),
     )
     evaluator = Evaluator(config, Evidence(config.evidence), pool, Terminal(quiet=True))
+    if steering := config.train.evidence:
+        evaluator = replace(evaluator, training_evidence=Evidence(steering.on(config.evidence)))
     run = Run(folder)
     (folder / "rollouts").mkdir(parents=True, exist_ok=True)
     loop = build(

@@ -1,4 +1,4 @@
-"""How a problem becomes a prompt: template, system prompt, instruction, worked examples. Text only, no torch.
+"""How a problem becomes a prompt: template, system prompt, instruction, examples, hints. Text only, no torch.
 
 Everything that the policy is conditioned on besides the problem itself is evidence, the same before and after
 training. `plain` is for base models, `chat` for models whose tokenizer has a chat template.
@@ -6,12 +6,14 @@ training. `plain` is for base models, `chat` for models whose tokenizer has a ch
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rlvr.config import EvidenceConfig
 from rlvr.config.data import fields, fill
+from rlvr.evidence.examples import Examples
+from rlvr.evidence.hints import Attempts, Hint
 from rlvr.problems import identity
 from rlvr.problems.on_disk import stored
 from rlvr.problems.rows import value_at
@@ -24,7 +26,10 @@ __all__ = ["Evidence", "EvidenceError", "render"]
 # The `question` and `answer` formats where the config leaves them unset.
 PLAIN = {"question": "Q: {prompt}\nA:", "answer": " {reference}"}
 CHAT = {"question": "{prompt}", "answer": "{reference}"}
-LATER_KEYS = ("chat_template", "template_options", "today", "instruction_position")
+LATER_KEYS = (
+    *("chat_template", "template_options", "today", "instruction_position"),
+    *("shots_choice", "shots_pool", "hint", "attempts"),
+)
 """Named in a file's settings only where they are set: files of before they existed can be continued."""
 
 
@@ -42,8 +47,13 @@ class Evidence:
         train: Sequence[Problem] = (),
         heldout: Iterable[Problem] = (),
         tools: Sequence[Any] = (),
+        base: Path | None = None,
     ) -> None:
-        """Draw the examples from `train`, never from held-out problems. `tools` are those of the environment.
+        """Draw the examples from `train`, never from held-out problems.
+
+        Args:
+            tools: those of the environment.
+            base: folder that relative paths start from.
 
         Raises EvidenceError: too few training problems, an answer format that a training problem cannot fill,
         an example that is in `heldout`.
@@ -56,25 +66,16 @@ class Evidence:
         position = config.instruction_position or ("before" if config.template == "plain" else "after")
         self._before = config.instruction if position == "before" else None
         self._after = f"\n{config.instruction}" if config.instruction and position == "after" else ""
-        self.shots = self._drawn(train) if config.shots else self._given()
-        self._examples = [(shot, self._answer_to(shot)) for shot in self.shots]
-        self._spent = frozenset(identity(shot) for shot in self.shots)
+        self.examples = Examples.drawn(config, train) if config.shots else Examples.given(config)
+        self._answers = {shot.id: self._answer_to(shot) for shot in self.examples.pool}
+        self.hint: Hint | None = Hint.of(config.hint, base) if config.hint else None
+        self.attempts = Attempts.of(config.attempts, base) if config.attempts else None
+        self._spent = frozenset(identity(shot) for shot in self.examples.pool)
         for problem in heldout:
             if identity(problem) in self._spent:
                 raise EvidenceError(
                     f"evidence: an example is the held-out problem {problem.id}: {problem.prompt!r}"
                 )
-
-    def _given(self) -> list[Problem]:
-        return [Problem(f"example-{n}", e.prompt, e.answer) for n, e in enumerate(self.config.examples)]
-
-    def _drawn(self, train: Sequence[Problem]) -> list[Problem]:
-        if len(train) <= self.config.shots:
-            raise EvidenceError(
-                f"evidence.shots = {self.config.shots} are drawn from the training problems, and problems.train has "
-                f"only {len(train)}; add problems there, or write evidence.examples."
-            )
-        return random.Random(self.config.shots_seed).sample(train, self.config.shots)
 
     def _answer_to(self, shot: Problem) -> str:
         columns = {**shot.meta, "prompt": shot.prompt, "reference": shot.reference}
@@ -104,11 +105,26 @@ class Evidence:
         head = [self._before] if self._before else []
         system, turns = _parted(problem)
         pieces = [*head, *(message["content"] for message in system)]
-        for shot, answer in self._examples:
+        for shot in self.examples.of(problem):
             pieces += self._written(_parted(shot)[1])
-            pieces.append(self._asked(shot.prompt) + answer)
+            pieces.append(self._asked(shot.prompt) + self._answers[shot.id])
         pieces += self._written(turns)
-        return self.config.separator.join([*pieces, self._asked(problem.prompt)])
+        question = self._asked("\n".join([problem.prompt, *self._beside(problem)]))
+        return self.config.separator.join([*pieces, question]) + self.begun(problem)
+
+    def _beside(self, problem: Problem) -> list[str]:
+        """What is said with the question: earlier attempts, and a hint."""
+        said = self.attempts.said(problem) if self.attempts else []
+        if self.hint and self.hint.config.position == "question":
+            said.append(self.hint.said(problem))
+        return [text for text in said if text]
+
+    def begun(self, problem: Problem) -> str:
+        """What the answer begins with, where the hint stands there; with its blank, as answers of examples have it."""
+        if self.hint is None or self.hint.config.position == "question":
+            return ""
+        words = self.hint.words(problem)
+        return f" {words}" if words and self.config.template == "plain" else words
 
     def _written(self, turns: Sequence[Message]) -> list[str]:
         pieces: list[str] = []
@@ -131,11 +147,12 @@ class Evidence:
         if not system and self.config.system is not None:
             system = [{"role": "system", "content": self.config.system}]
         messages = [*system]
-        for shot, answer in self._examples:
+        for shot in self.examples.of(problem):
             messages += _parted(shot)[1]
             messages.append({"role": "user", "content": self._asked(shot.prompt)})
-            messages.append({"role": "assistant", "content": answer})
-        messages += [*turns, {"role": "user", "content": self._asked(problem.prompt)}]
+            messages.append({"role": "assistant", "content": self._answers[shot.id]})
+        question = self._asked("\n".join([problem.prompt, *self._beside(problem)]))
+        messages += [*turns, {"role": "user", "content": question}]
         if self._before:
             first = next(number for number, message in enumerate(messages) if message["role"] == "user")
             begun = self.config.separator.join([self._before, messages[first]["content"]])
@@ -179,12 +196,16 @@ class Evidence:
         """What a reader of rollouts must know about the prompts, as JSON: the settings and one prompt in full."""
         sample = Problem("", "{prompt}", "")
         plain = self.config.template == "plain"
-        unset = {key for key in LATER_KEYS if not getattr(self.config, key)}
+        unset = {
+            key
+            for key in LATER_KEYS
+            if getattr(self.config, key) == EvidenceConfig.model_fields[key].get_default()
+        }
         return {
             **self.config.model_dump(mode="json", exclude=unset),
             "question": self._question,
             "answer": self._answer,
-            "shot_ids": [shot.id for shot in self.shots],
+            "shot_ids": [shot.id for shot in self.examples.pool],
             "rendered": self.text(sample) if plain else self.messages(sample),
         }
 
@@ -204,4 +225,6 @@ def render(evidence: Evidence, problem: Problem, tokenizer: Tokenizer) -> str:
     """
     if evidence.config.template == "plain":
         return evidence.text(problem)
-    return evidence.template(tokenizer).render(evidence.messages(problem), problem.id)
+    return evidence.template(tokenizer).render(evidence.messages(problem), problem.id) + evidence.begun(
+        problem
+    )
