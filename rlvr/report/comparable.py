@@ -17,11 +17,12 @@ MUST_AGREE = (
     "max_new_tokens",
     "stop",
     "evidence",
-    "environment",
     "verifier",
     "verifier_options",
     "sources",
 )
+WHERE_ABSENT = {"pass_mark": 1.0, "environment": None}
+"""What must agree too, and what holds for a file that does not say it."""
 
 
 def check(
@@ -52,8 +53,11 @@ def check(
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any], besides: Collection[str]) -> list[str]:
     keys = [key for key in MUST_AGREE if key in a and key in b and key not in besides]
     differing = [f"{key}: {line(a[key])} / {line(b[key])}" for key in keys if a[key] != b[key]]
-    marks = [settings.get("pass_mark", 1.0) for settings in (a, b)]
-    return differing if marks[0] == marks[1] else [*differing, f"pass_mark: {marks[0]} / {marks[1]}"]
+    held = {key: (a.get(key, absent), b.get(key, absent)) for key, absent in WHERE_ABSENT.items()}
+    others = [
+        f"{key}: {line(x)} / {line(y)}" for key, (x, y) in held.items() if x != y and key not in besides
+    ]
+    return [*differing, *others]
 
 
 def _unknown(base: Evaluation, other: Evaluation) -> list[str]:

@@ -1,0 +1,206 @@
+"""What is drawn is where its number is: every mark of the figures against report.json."""
+
+import math
+
+import numpy as np
+import pytest
+import simulate
+
+from rlvr.report.document import assemble
+from rlvr.report.figures import (
+    View,
+    checkpoints,
+    decomposition,
+    frontier,
+    passk,
+    scatter,
+    theme,
+    training,
+    variants,
+)
+from rlvr.report.inputs import Inputs
+
+PARTS = ("within", "beyond", "unresolved", "expansion")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The view, and the axes of each figure."""
+    arguments = simulate.write_run(tmp_path_factory.mktemp("run"))
+    files = {key: arguments[key] for key in ("base", "tuned", "more", "metrics")}
+    inputs = Inputs.read(**files, probes={}, allow=False)
+    analysis = {"replicates": 200, "seed": 0, "search_budget": None}
+    document = assemble(inputs, title="", analysis=analysis, exact=None, notes=[])  # type: ignore[arg-type]
+    view, axes = View(document, inputs.training), {}
+    write = theme.svg
+
+    def keep(figure, name):
+        axes[name] = figure.axes
+        return write(figure, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theme, "svg", keep)
+        for module in (passk, decomposition, scatter, frontier, variants, training, checkpoints):
+            module.panel(view)
+    return view, axes
+
+
+def real(value):
+    return math.nan if value is None else float(value)
+
+
+def points(estimates, key="value"):
+    return [100 * real(e[key]) for e in estimates]
+
+
+def line(ax, xs, ys):
+    """Whether a line of the axes goes through these points."""
+    return any(
+        len(found.get_xdata()) == len(xs)
+        and np.allclose(np.asarray(found.get_xdata(), float), xs)
+        and np.allclose(np.asarray(found.get_ydata(), float), ys, equal_nan=True)
+        for found in ax.lines
+    )
+
+
+def band(ax, xs, lo, hi):
+    """Whether a band of the axes has these ends."""
+    wanted = {(round(x, 6), round(y, 6)) for x, *ends in zip(xs, lo, hi, strict=True) for y in ends if y == y}
+    bands = [c.get_paths()[0].vertices for c in ax.collections if c.get_paths()]
+    return any(wanted <= {(round(x, 6), round(y, 6)) for x, y in vertices} for vertices in bands)
+
+
+def test_the_curves(drawn):
+    view, axes = drawn
+    top, below = axes["curves"]
+    for name, policy in view.policies.items():
+        curve = policy["pass_at_k"]
+        ks = [int(k) for k in curve]
+        assert line(top, ks, points(curve.values())), name
+        if name in ("base", "tuned"):
+            assert band(top, ks, points(curve.values(), "lo"), points(curve.values(), "hi")), name
+    for name, comparison in view.comparisons.items():
+        curve = comparison["difference"]
+        ks = [int(k) for k in curve]
+        assert line(below, ks, points(curve.values())), name
+        if name == "tuned":
+            assert band(below, ks, points(curve.values(), "lo"), points(curve.values(), "hi"))
+    star, goal = view.comparison["k_star"]["value"], 100 * view.policies["tuned"]["pass_at_k"]["1"]["value"]
+    assert line(top, [1, star, star], [goal, goal, top.get_ylim()[0]])
+
+
+def test_other_readings(drawn):
+    view, axes = drawn
+    for ax, key in zip(axes["readings"], ("maj_at_k", "cot_pass_at_k", "pass_hat_k"), strict=True):
+        for policy in view.policies.values():
+            curve = policy[key]
+            assert line(ax, [int(k) for k in curve], points(curve.values())), key
+
+
+def test_the_bars_of_the_gain(drawn):
+    """Parts one after the other, forgetting to the left, their intervals under them, the churn floor at both sides."""
+    view, axes = drawn
+    (ax,) = axes["decomposition"]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["step-10", "step-20", "step-30", "tuned"]
+    bars = iter(ax.patches)
+    for y, name in enumerate(names):
+        parts, left = view.comparisons[name]["compression"], 0.0
+        for part in PARTS:
+            bar, value = next(bars), 100 * parts[part]["value"]
+            assert (bar.get_x(), bar.get_width(), bar.get_y() + bar.get_height() / 2) == pytest.approx(
+                (left, value, y)
+            )
+            if value > 0:
+                assert line(ax, [left + 100 * parts[part][end] for end in ("lo", "hi")], [y + 0.31] * 2), part
+            left += value
+        lost, floor = parts["forgetting"], 100 * parts["churn_floor"]["value"]
+        assert next(bars).get_width() == pytest.approx(-100 * lost["value"])
+        assert line(ax, [-100 * lost["lo"], -100 * lost["hi"]], [y + 0.31] * 2)
+        assert floor > 0
+        for x in (floor, -floor):
+            assert line(ax, [x, x], [y - 0.34, y + 0.34])
+        assert line(ax, [100 * parts["delta"]["value"]], [y])
+
+
+def test_every_problem(drawn):
+    """Base rate across, tuned rate up, but for a jitter smaller than a sample; those of rate 0 in a column apart."""
+    view, axes = drawn
+    main, found = axes["problems"][2], view.document["problems"]
+    (dots,) = [c for c in main.collections if c.get_gid() == "points"]
+    places = np.asarray(dots.get_offsets())
+    base, tuned = np.array(found["base"]), np.array(found["tuned"])
+    assert len(places) == len(base) and np.all(np.abs(places[:, 1] - 100 * tuned) <= 0.6 + 1e-9)
+    some = base > 0
+    assert np.all(np.abs(np.log(places[some, 0] / base[some])) <= 0.02 + 1e-9)
+    assert places[~some, 0].max() < places[some, 0].min()
+    shades = {scatter.KINDS[change][0] for change in found["change"]}
+    assert len({tuple(colour) for colour in dots.get_facecolors()}) == len(shades)
+    budget = view.comparison["compression"]["search_budget"]
+    (solid,) = [x for x in main.lines if len(x.get_xdata()) == 200 and x.get_linestyle() == "-"]
+    xs = np.asarray(solid.get_xdata())
+    assert np.allclose(solid.get_ydata(), 100 * (1 - (1 - xs) ** budget))
+    top, side = axes["problems"][0], axes["problems"][3]
+    assert sum(bar.get_height() for bar in top.patches) == len(base)
+    assert sum(bar.get_width() for bar in side.patches) == len(base)
+
+
+def test_distance_and_what_it_bought(drawn):
+    view, axes = drawn
+    left, right = axes["frontier"]
+    bars = {name: [] for name in view.comparisons}
+    for bar in right.patches:
+        bars[list(view.comparisons)[round(bar.get_x() + bar.get_width() / 2)]].append(bar)
+    for name, comparison in view.comparisons.items():
+        found, rate = comparison["alignment"], view.policies[name]["pass_at_k"]["1"]
+        assert found["status"] == "ok"
+        kl, y = found["kl_pi_p0"], 100 * rate["value"]
+        assert line(left, [kl["value"]], [y])
+        assert line(left, [kl["lo"], kl["hi"]], [y, y])
+        assert line(left, [kl["value"]] * 2, [100 * rate["lo"], 100 * rate["hi"]])
+        chain = ("kl_bernoulli", "kl_within_verified", "kl_within_unverified")
+        heights = [real(found[key]["value"]) for key in chain]
+        assert [bar.get_height() for bar in bars[name]] == pytest.approx([h for h in heights if h == h])
+    assert line(left, [0], [100 * view.policies["base"]["pass_at_k"]["1"]["value"]])
+    price = view.comparison["alignment"]["certain_success"]["value"]
+    assert line(left, [price, price], [0, 1])
+
+
+def test_the_steps_of_training(drawn):
+    view, axes = drawn
+    shown = {ax.get_title(loc="left"): ax for ax in axes["training"] if ax.get_visible()}
+    steps = [row["step"] for row in view.training]
+    for title, key, scale in (
+        ("train reward, points", "reward", 100),
+        ("completion length, tokens", "completion_length", 1),
+        ("cut by the token limit, %", "truncated_share", 100),
+        ("clipped ratios, %", "clipped_share", 100),
+    ):
+        assert line(shown[title], steps, [scale * row[key] for row in view.training]), title
+    for key in ("sampling", "verifying", "update"):
+        assert line(shown["seconds per step"], steps, [row[f"seconds/{key}"] for row in view.training])
+
+
+def test_the_checkpoints(drawn):
+    view, axes = drawn
+    at = {0: "base", 10: "step-10", 20: "step-20", 30: "step-30", 40: "tuned"}
+    titled = {ax.get_title(loc="left"): ax for ax in axes["steps"] if ax.get_visible()}
+    rates = titled["held-out pass@k, points"]
+    for k in ("1", "4"):
+        curve = [view.policies[name]["pass_at_k"][k] for name in at.values()]
+        assert line(rates, list(at), points(curve)), k
+        fixed = [(100 * real(e["value"]), 196 * real(e["se_fixed"])) for e in curve]
+        assert band(rates, list(at), [v - w for v, w in fixed], [v + w for v, w in fixed])
+    bars = iter(titled["of which kind, points"].patches)
+    changes = [view.comparisons[name]["compression"] for name in list(at.values())[1:]]
+    for part in (*PARTS, "forgetting"):
+        sign = -100 if part == "forgetting" else 100
+        heights = [next(bars).get_height() for _ in changes]
+        assert heights == pytest.approx([sign * parts[part]["value"] for parts in changes]), part
+    found = [view.comparisons[name]["alignment"] for name in list(at.values())[1:]]
+    for title, key in (("KL(π‖p0), nats", "kl_pi_p0"), ("to the verified posterior, nats", "kl_verified")):
+        known = {step: d[key]["value"] for step, d in zip(list(at)[1:], found, strict=True)}
+        held = {step: value for step, value in known.items() if value is not None}
+        assert line(titled[title], list(held), list(held.values())), title
+    distinct = [view.policies[name]["diversity"]["answers"]["rarefied"]["value"] for name in at.values()]
+    assert line(titled["distinct answers among 8"], list(at), distinct)
