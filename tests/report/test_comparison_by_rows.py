@@ -57,7 +57,9 @@ def test_the_paired_differences(rows, pairs):
 
         expected = paired(pairs, rate)
         separate = [both_mean(pairs, rate, side)["se"] for side in (0, 1)]
-        of_each = [defined.fixed_se([counts(pair[side]) for pair in pairs.values()], k) for side in (0, 1)]
+        shared = [(counts(b), counts(t)) for b, t in pairs.values()]
+        shared = [pair for pair in shared if min(pair[0][0], pair[1][0]) >= k]
+        of_each = [defined.fixed_se([pair[side] for pair in shared], k) for side in (0, 1)]
         expected["se_unpaired"] = math.hypot(*separate)
         expected["se_fixed"] = None if None in of_each else math.hypot(*of_each)
         agree(comparison["difference"][str(k)], expected, besides=("p_signflip",))
