@@ -132,7 +132,8 @@ def extrapolate(n: ArrayLike, c: ArrayLike, k: float, fit: BetaFit) -> tuple[flo
     """Mean posterior pass@k beyond n, and its sensitivity bracket (lower, upper).
 
     The tail of pass@k is set by mass near p = 0 that n samples cannot see (Brown et al. 2024, arXiv
-    2407.21787; Schaeffer et al. 2025, arXiv 2502.17578). So: lower is the observed pass@n, upper what the 95
+    2407.21787; Schaeffer et al. 2025, arXiv 2502.17578). So: lower is the observed pass@n, or the value where
+    that is less (a success seen once counts in full there, and for less under the population), upper what the 95
     % Clopper-Pearson upper bounds allow. Raises ValueError beyond 10 n, or where there is no fitted
     population.
     """
@@ -145,5 +146,5 @@ def extrapolate(n: ArrayLike, c: ArrayLike, k: float, fit: BetaFit) -> tuple[flo
     upper_rate = clopper_pearson(n, c, 0.05, sided=1)[1]
     with np.errstate(divide="ignore"):
         upper = -np.expm1(k * np.log1p(-upper_rate))
-    middle = beta_pass_at_k(fit.a + c, fit.b + n - c, k)
-    return float(middle.mean()), float(pass_at_k(n, c, n).mean()), float(upper.mean())
+    value = float(beta_pass_at_k(fit.a + c, fit.b + n - c, k).mean())
+    return value, min(float(pass_at_k(n, c, n).mean()), value), float(upper.mean())

@@ -203,20 +203,8 @@ def test_beyond_the_samples_the_value_is_right_where_the_population_is_a_beta(st
         assert abs(np.mean(found) - exact) < 4 * np.std(found, ddof=1) / np.sqrt(30) + 0.02 * (1 - exact)
 
 
-def test_beyond_ten_times_the_samples_of_any_problem_nothing_is_said():
-    n, c = np.array([24] * 40 + [4]), np.array([3, 9] * 20 + [1])
-    fit = fit_population(n, c)
-    assert 0 < extrapolate(n, c, 40, fit)[0] < 1
-    with pytest.raises(ValueError, match="beyond 10 n"):
-        extrapolate(n, c, 41, fit)
-
-
-def test_p_values_are_never_zero_and_hold_their_level():
-    """40 differences of one sign: no random flip reaches them, which is (0 + 1)/(flips + 1). Where signs are random, a
-    p-value below 0.05 is as rare as that.
-    """
-    assert sign_flip_p(np.ones(40)) == pytest.approx(1 / 100_001)
+def test_p_values_hold_their_level():
+    """Where signs are random, a p-value below 0.05 is as rare as that."""
     rng = np.random.default_rng(0)
     p = sign_flip_p(rng.exponential(1, (25, 400)) * rng.choice([-1, 1], (25, 400)), flips=4000)
-    assert p.min() > 0
     assert binom.ppf(RISK, 400, 0.05) <= np.sum(p <= 0.05) <= binom.isf(RISK, 400, 0.05)

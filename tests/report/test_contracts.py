@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import awkward_rows
 import pytest
 
 from rlvr.report.schema import SCHEMA
 from tests.report.contracts import certainty, distance, others, pair, policy, strata
 from tests.report.contracts.rows import Estimate, Holds, Mean, Near, Policy, Ratio
-from tests.report.contracts.simulated import AUDITS, REPLICATES, of_runs, write_run
+from tests.report.contracts.simulated import AUDITS, REPLICATES, document_of, of_runs, write_run
 
 
 @pytest.fixture(scope="module")
@@ -197,15 +198,16 @@ def test_every_figure_of_the_schema_has_a_second_computation():
 
 
 class Inputs:
-    """The files of the run, as the contracts read them."""
+    """The files of a report, as the contracts read them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.files = {
-            name: Policy.read(folder / f"{name}.jsonl", name) for name in ("base", "tuned", "step-20")
-        }
+    def __init__(self, folder: Path, audits: dict[str, dict[str, int]], *others: str) -> None:
+        names = ("base", "tuned", *others)
+        self.files = {name: Policy.read(folder / f"{name}.jsonl", name) for name in names}
+        apart = folder / "apart"
         self.apart = {
-            name: Policy.read(folder / "apart" / f"{name}.jsonl", name) for name in ("base", "tuned")
+            name: Policy.read(apart / f"{name}.jsonl", name) for name in ("base", "tuned") if apart.is_dir()
         }
+        self.audits = audits
         self.pairs: dict[str, pair.Pair] = {}
 
     def source(self, file: str, source: str) -> Policy:
@@ -227,7 +229,7 @@ class Inputs:
     def _pair(self, where: str) -> pair.Pair:
         policies = self.policies(where)
         other = where.split("/")[1] if where.startswith("comparisons") else "tuned"
-        audits = {} if where.startswith(("probes", "by_source")) else AUDITS
+        audits = {} if where.startswith(("probes", "by_source")) else self.audits
         audits = {name: audit for name, audit in audits.items() if name in ("base", other)}
         return pair.Pair(
             policies["base"], policies[other], REPLICATES, 0, audits, adjusted=where == "comparison"
@@ -247,17 +249,31 @@ def expected(inputs: Inputs, path: str, found: Any, around: Any, pattern: str) -
     return OF_THE_RUN[pattern](inputs.compared("comparison"), *stars(pattern, path))
 
 
-def test_every_figure_of_a_run_is_what_its_contract_says(run):
-    folder, document = run
-    inputs, wrong, used = Inputs(folder), [], set()
+def walk(document: dict[str, Any], inputs: Inputs) -> tuple[list[str], set[str]]:
+    """(faults, patterns that were met), of all but the ladder."""
+    wrong, used = [], set()
     for path, found, around in figures(document):
         pattern = line_for(shared(path))
-        if pattern is None or pattern in BY_HAND | NO_FIGURES or path.startswith("ladder"):
-            continue
-        used.add(pattern)
-        wrong += faults(path, found, expected(inputs, path, found, around, pattern))
+        if pattern is not None and pattern not in BY_HAND | NO_FIGURES and not path.startswith("ladder"):
+            used.add(pattern)
+            wrong += faults(path, found, expected(inputs, path, found, around, pattern))
+    return wrong, used
+
+
+def test_every_figure_of_a_run_is_what_its_contract_says(run):
+    folder, document = run
+    wrong, used = walk(document, Inputs(folder, AUDITS, "step-20"))
     assert not wrong, f"{len(wrong)} faults:\n" + "\n".join(wrong[:40])
     assert {*TABLE, *SEEN, *under("problems", others.PROBLEMS)} - used == set()
+
+
+def test_every_figure_of_awkward_rows_is_what_its_contract_says(tmp_path):
+    """Rows that lack keys, odd numbers of samples, a problem that nobody could judge."""
+    awkward_rows.write(tmp_path)
+    document = document_of(tmp_path / "base.jsonl", tmp_path / "tuned.jsonl")
+    wrong, used = walk(document, Inputs(tmp_path, {}))
+    assert not wrong, f"{len(wrong)} faults:\n" + "\n".join(wrong[:40])
+    assert len(used) > 150
 
 
 def test_every_figure_of_the_ladder_is_what_its_contract_says(run):
@@ -314,7 +330,7 @@ def test_exact_values_probes_and_the_rest_are_what_they_say(run):
     assert [row["exact"] for row in rows] == [0.2, 0.6, 0.4, 0.7, 0.4, 0.1, 1.1, 0.6, 0.001, 0.0]
     for row in rows:
         assert all(equal(row[key], value) for key, value in others.beside(document, row).items()), row
-    inputs = Inputs(folder)
+    inputs = Inputs(folder, AUDITS, "step-20")
     for name, held in inputs.apart.items():
         probe = document["probes"]["apart"]
         assert probe["correct"][name] == sum(held.c)

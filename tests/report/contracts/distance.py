@@ -12,6 +12,7 @@ from functools import cache
 from statistics import fmean, stdev
 from typing import Any
 
+from tests import by_definition as defined
 from tests.report.contracts.pair import Pair
 from tests.report.contracts.rows import Mean, Near, Number, Ratio, Row, solved
 
@@ -21,7 +22,7 @@ MIN_HITS, MIN_ESS, MIN_ESS_SHARE = 10, 10, 0.05
 def logs(rows: list[Row], pair: Pair) -> list[tuple[float, float, bool]]:
     """(ln p0, ln π, whether it is right) of the judged samples that have both."""
     names = pair.before.name, pair.after.name
-    both = [([(row.get("logprobs") or {}).get(name) for name in names], solved(row)) for row in rows]
+    both = [([row["logprobs"].get(name) for name in names], solved(row)) for row in rows]
     return [(held[0], held[1], right) for held, right in both if None not in held]  # pyright: ignore
 
 
@@ -137,14 +138,8 @@ def _plain(tuned: list[tuple[float, float, bool]], p: float, source: str) -> flo
     return fmean(pi - p0 for p0, pi in right) - math.log(len(right) / len(tuned)) + math.log(rate)
 
 
-def kl(q: float, p: float) -> float:
-    """Of two rates."""
-    up = q * math.log(q / p) if q else 0.0
-    return up + ((1 - q) * math.log((1 - q) / (1 - p)) if q < 1 else 0.0)
-
-
 def bernoulli(a: At) -> Number:
-    return None if a.p is None or a.q is None else kl(a.q, a.p)
+    return None if a.p is None or a.q is None else defined.bernoulli_kl(a.q, a.p)
 
 
 def inside(a: At) -> Number:
@@ -199,7 +194,11 @@ def frontier(pair: Pair, at: str, key: str) -> float | str:
         return 1 / shift if shift else "inf"
     rates = [a.p for a in problems(pair) if a.p is not None]
     moved = [p * math.exp(shift) / (1 - p + p * math.exp(shift)) for p in rates]
-    return fmean(moved) if key == "q" else fmean(kl(q, p) for q, p in zip(moved, rates, strict=True))
+    return (
+        fmean(moved)
+        if key == "q"
+        else fmean(defined.bernoulli_kl(q, p) for q, p in zip(moved, rates, strict=True))
+    )
 
 
 def dropped(pair: Pair) -> int:

@@ -7,12 +7,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import comb
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
 import numpy as np
 
+from tests import by_definition as defined
 from tests.report.contracts import policy as one
 from tests.report.contracts.rows import Estimate, Holds, Mean, Near, Number, Policy, Ratio, difference
 
@@ -69,7 +69,7 @@ def paired(pair: Pair, k: str) -> Mean:
     size = int(k)
     both = [c for c in pair.counts if c[0] >= size and c[2] >= size]
     before, after = ([c[:2] for c in both], [c[2:] for c in both])
-    errors = [one.fixed_se(before, size), one.fixed_se(after, size)]
+    errors = [defined.fixed_se(before, size), defined.fixed_se(after, size)]
     ses = [Mean([one.pass_at(n, c, size) for n, c in side]).se for side in (before, after)]
     return Mean(change(pair, size), {
         "p_signflip": p_value(pair, size),
@@ -103,20 +103,8 @@ def varieties(pair: Pair, what: str, measure: str) -> Mean:
 # --- Where curves meet ---
 
 
-def smooth(n: int, c: int, k: float) -> float:
-    """pass@k for real k: 1 - Π_{j<c} (1 - k/(n-j))."""
-    return 1.0 if k >= n - c + 1 and c else 1 - math.prod(1 - k / (n - j) for j in range(c))
-
-
 def deep(pair: Pair) -> list[tuple[int, int, int, int]]:
     return [c for c in pair.counts if min(c[0], c[2]) >= pair.top]
-
-
-def root(meets: Callable[[float], bool], low: float, high: float) -> float:
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (low, middle) if meets(middle) else (middle, high)
-    return high
 
 
 def drawn_again(pair: Pair, meet: Callable[[list[tuple[int, int, int, int]]], float | None]) -> list[float]:
@@ -132,13 +120,15 @@ def share(roots: list[float]) -> Near:
     return Near(p, 5 * math.sqrt(max(p * (1 - p), 0.01) * (2 / len(roots))))
 
 
-def k_star_of(rows: list[tuple[int, int, int, int]]) -> float | None:
-    goal, top = fmean(c1 / n1 for _, _, n1, c1 in rows), min(n0 for n0, *_ in rows)
+Rows = Sequence[tuple[int, int, int, int]]
 
-    def reached(k: float) -> bool:
-        return fmean(smooth(n, c, k) for n, c, _, _ in rows) >= goal - 1e-12
 
-    return root(reached, 0, top) if reached(top) else None
+def sides(rows: Rows) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    return [(n0, c0) for n0, c0, _, _ in rows], [(n1, c1) for _, _, n1, c1 in rows]
+
+
+def k_star_of(rows: Rows) -> float | None:
+    return defined.k_star(*sides(rows), min(n0 for n0, *_ in rows))
 
 
 def k_star(pair: Pair) -> Estimate:
@@ -160,19 +150,20 @@ def trusted(problems: int) -> str:
     return "ok" if problems >= 20 else "few_problems" if problems else "no_data"
 
 
-def crossover_of(rows: list[tuple[int, int, int, int]]) -> int | None:
-    top = min(min(n0, n1) for n0, _, n1, _ in rows)
-    for k in range(1, top + 1):
-        if fmean(one.fail(n0, c0, k) - one.fail(n1, c1, k) for n0, c0, n1, c1 in rows) < -1e-12:
-            return k
-    return None
+def crossover_of(rows: Rows) -> int | None:
+    return defined.crossover(*sides(rows), min(min(n0, n1) for n0, _, n1, _ in rows))
 
 
 def crossover(pair: Pair) -> Estimate:
     rows, whole = deep(pair), crossover_of(deep(pair))
 
     def behind(k: float) -> bool:
-        return fmean(smooth(n1, c1, k) - smooth(n0, c0, k) for n0, c0, n1, c1 in rows) < 0
+        return (
+            fmean(
+                defined.real_failure(n0, c0, k) - defined.real_failure(n1, c1, k) for n0, c0, n1, c1 in rows
+            )
+            < 0
+        )
 
     said: dict[str, Any] = {"status": trusted(len(rows)), "bound": None, "k_real": None}
     if whole is None:
@@ -180,7 +171,7 @@ def crossover(pair: Pair) -> Estimate:
     elif whole == 1:
         said["status"] = "base_ahead_at_1"
     else:
-        said["k_real"] = Near(root(behind, whole - 1, whole), 1e-6)
+        said["k_real"] = Near(defined.root(behind, whole - 1, whole), 1e-6)
     return Estimate({
         **said, "value": whole, "used": len(rows), "excluded": len(pair.ids) - len(rows),
         "share_censored": share(drawn_again(pair, crossover_of)),
@@ -192,7 +183,7 @@ def surely_behind(rows: list[tuple[int, int, int, int]], first: int | None) -> b
     """The normal upper end lies below 0 at `first`, and at no smaller k, up to 0.4 standard errors."""
 
     def ends(k: int) -> tuple[float, float]:
-        d = [one.fail(n0, c0, k) - one.fail(n1, c1, k) for n0, c0, n1, c1 in rows]
+        d = [float(defined.failure(n0, c0, k) - defined.failure(n1, c1, k)) for n0, c0, n1, c1 in rows]
         se = stdev(d) / math.sqrt(len(d))
         return fmean(d) + (Z - 0.4) * se, fmean(d) + (Z + 0.4) * se
 
@@ -206,33 +197,15 @@ def surely_behind(rows: list[tuple[int, int, int, int]], first: int | None) -> b
 
 
 def parts(n0: int, c0: int, n1: int, c1: int, K: int) -> dict[str, float] | None:
-    """docs/metrics.md, "Of which kind is the gain"; None where the problem is not used."""
-    if n0 < K or n1 == 0:
-        return None
-    b, t = c0 / n0, c1 / n1
-    up, headroom, reach = max(t - b, 0), 1 - one.fail(n0, c0, K) - b, 1 - ALPHA ** (K / n0)
-    within = min(up, headroom) if c0 else 0.0
-    unresolved = 0.0 if c0 else min(up, reach)
-    beyond, expansion = (up - within, 0.0) if c0 else (0.0, up - unresolved)
-    return {
-        "within": within, "beyond": beyond, "unresolved": unresolved, "expansion": expansion,
-        "forgetting": max(b - t, 0), "headroom": headroom, "delta": t - b, "gap": headroom + b - t,
-        "compression_low": within + beyond, "compression_high": within + beyond + unresolved,
-        "expansion_high": expansion + unresolved, "churn_floor": churn(n0, c0) * math.sqrt(
-            (1 / n0 + 1 / n1) / (2 / (n0 // 2))),
-    }  # fmt: skip
-
-
-def churn(n: int, c: int) -> float:
-    """E (x_A - x_B)⁺ between random halves of n samples, c of them right; an odd one is left out at random."""
-    half = n // 2
-    total = 0.0
-    for left, chance in ((0, 1.0),) if n % 2 == 0 else ((0, 1 - c / n), (1, c / n)):
-        right = c - left
-        for a in range(max(0, right - half), min(half, right) + 1):
-            ways = comb(right, a) * comb(2 * half - right, half - a) / comb(2 * half, half)
-            total += chance * ways * max(a - (right - a), 0) / half
-    return total
+    """docs/metrics.md, "Of which kind is the gain", and sums of the parts; None where the problem is not used."""
+    found = defined.decompose(n0, c0, n1, c1, K, ALPHA)
+    return found and found | {
+        "gap": found["base"] + found["headroom"] - found["tuned"],
+        "compression_low": found["within"] + found["beyond"],
+        "compression_high": found["within"] + found["beyond"] + found["unresolved"],
+        "expansion_high": found["expansion"] + found["unresolved"],
+        "churn_floor": defined.churn(n0, c0, n1),
+    }
 
 
 def part(pair: Pair, name: str) -> list[Number]:
@@ -250,12 +223,9 @@ def zeros(pair: Pair) -> int:
 
 
 def certified(pair: Pair, simultaneous: bool) -> list[str]:
-    """The tuned rate's lower bound is above all that K samples of a base that was 0 of n0 could reach."""
     level = ALPHA / max(zeros(pair), 1) if simultaneous else ALPHA
-    return [
-        i for i, (n0, c0, n1, c1) in used(pair)
-        if c0 == 0 and c1 > 0 and one.bound_below(n1, c1, level) > 1 - level ** (pair.budget / n0)
-    ]  # fmt: skip
+    found = [(i, defined.decompose(*counts, pair.budget, level)) for i, counts in used(pair)]
+    return [i for i, parts in found if parts.get("certified")]
 
 
 def lost(pair: Pair) -> list[Number]:

@@ -5,86 +5,51 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from math import comb, lgamma
 from statistics import fmean
 from typing import Any
 
 from scipy.optimize import minimize
 
+from tests import by_definition as defined
 from tests.report.contracts.rows import Estimate, Mean, Near, Number, Policy, Ratio, Row, answered, solved
 
 RAREFIED = 8
 
 
-def fail(n: int, c: int, k: int) -> float:
-    """k of the n samples, drawn without replacement, are all wrong."""
-    return comb(n - c, k) / comb(n, k)
-
-
 def pass_at(n: int, c: int, k: int) -> Number:
-    return 1 - fail(n, c, k) if 0 < k <= n else None
+    found = defined.pass_at_k(n, c, k)
+    return None if found is None else float(found)
 
 
 def curve(policy: Policy, k: int) -> list[Number]:
     return [pass_at(n, c, k) for n, c in policy.counts]
 
 
-def variance(n: int, c: int, k: int) -> Number:
-    """Of pass@k of one problem, unbiased: F_k² - F_2k."""
-    return fail(n, c, k) ** 2 - fail(n, c, 2 * k) if 2 * k <= n else None
-
-
-def fixed_se(counts: Sequence[tuple[int, int]], k: int) -> Number:
-    """For these problems only; None where one of them is too shallow."""
-    found = [variance(n, c, k) for n, c in counts if n >= k]
-    return None if None in found else math.sqrt(sum(v for v in found if v)) / len(found)
-
-
 def pass_at_k(policy: Policy, k: str) -> Mean:
-    return Mean(curve(policy, int(k)), {"se_fixed": fixed_se(policy.counts, int(k))})
+    return Mean(curve(policy, int(k)), {"se_fixed": defined.fixed_se(policy.counts, int(k))})
 
 
 def pass_hat(policy: Policy, k: int) -> list[Number]:
-    """All of k are right."""
-    return [comb(c, k) / comb(n, k) if k <= n else None for n, c in policy.counts]
+    return [defined.at_least(n, c, k, k) for n, c in policy.counts]
 
 
 def g_pass(policy: Policy, tau: str, k: str) -> Mean:
-    """At least ⌈τk⌉ of k are right."""
-    size, need = int(k), max(math.ceil(float(tau) * int(k)), 1)
-    return Mean([
-        sum(comb(c, j) * comb(n - c, size - j) for j in range(need, size + 1)) / comb(n, size) if size <= n else None
-        for n, c in policy.counts
-    ])  # fmt: skip
+    return Mean([defined.g_pass(n, c, int(k), Fraction(tau)) for n, c in policy.counts])
 
 
-def votes(rows: Sequence[Row]) -> tuple[int, list[int], int]:
-    """(samples with the right answer, of each wrong answer, without an answer)"""
-    right = sum(map(answered, rows))
-    wrong = Counter(row["answer"] for row in rows if not answered(row) and row["answer"] is not None)
-    return right, list(wrong.values()), len(rows) - right - wrong.total()
+RIGHT = "the right one"
 
 
-def majority(rows: Sequence[Row], k: int) -> Number:
-    """The right answer is the most frequent of k draws, ties at random; by counting the draws."""
-    if not 0 < k <= len(rows):
-        return None
-    right, wrong, without = votes(rows)
-    won = 0.0
-    for m in range(1, min(right, k) + 1):
-        ways = {(j, 0): comb(without, j) for j in range(min(without, k) + 1)}  # (drawn, ties) → ways
-        for count in wrong:
-            grown: Counter[tuple[int, int]] = Counter()
-            for (drawn, ties), number in ways.items():
-                for j in range(min(count, m, k - drawn) + 1):
-                    grown[drawn + j, ties + (j == m)] += number * comb(count, j)
-            ways = dict(grown)
-        won += comb(right, m) * sum(w / (1 + ties) for (drawn, ties), w in ways.items() if drawn == k - m)
-    return won / comb(len(rows), k)
+def votes(rows: Sequence[Row]) -> Counter[str]:
+    """How often each answer was given; all that are right are one, and samples without an answer are not in it."""
+    said = (RIGHT if answered(row) else row["answer"] for row in rows)
+    return Counter(answer for answer in said if answer is not None)
 
 
 def maj(policy: Policy, k: int) -> list[Number]:
-    return [majority(rows, k) for rows in policy.judged]
+    return [defined.majority(votes(rows), RIGHT, len(rows), k) for rows in policy.judged]
 
 
 def sound_counts(policy: Policy) -> list[Number]:
@@ -116,8 +81,9 @@ def scores(policy: Policy) -> list[Number]:
 
 
 def tokens(policy: Policy) -> Mean:
-    """Mean length of a problem's completions, judged or not."""
-    return Mean([fmean(row["tokens"] for row in rows) for rows in policy.problems.values()])
+    """Mean length of a problem's completions, judged or not, where the rows say it."""
+    lengths = [[row["tokens"] for row in rows if "tokens" in row] for rows in policy.problems.values()]
+    return Mean([fmean(some) if some else None for some in lengths])
 
 
 def share(policy: Policy, is_one: Callable[[Row], bool]) -> Estimate:
@@ -146,42 +112,13 @@ def bounds(policy: Policy, side: str, k: str) -> Mean:
 # --- Diversity ---
 
 
-def kinds_of(policy: Policy, what: str) -> list[list[int]]:
-    """Of each problem, how often each answer was given, or each right trace written."""
-    if what == "answers":
-        found = [votes(rows) for rows in policy.judged]
-        return [[right, *wrong] if right else wrong for right, wrong, _ in found]
-    return [list(Counter(row["trace"] for row in rows if solved(row)).values()) for rows in policy.judged]
-
-
-def entropy(m: list[int]) -> float:
-    return -sum(x / sum(m) * math.log(x / sum(m)) for x in m)
-
-
-def rarefied(m: list[int]) -> Number:
-    """Different ones expected among 8 draws."""
-    n = sum(m)
-    return sum(1 - comb(n - x, RAREFIED) / comb(n, RAREFIED) for x in m) if n >= RAREFIED else None
-
-
-def collision(m: list[int]) -> Number:
-    n = sum(m)
-    return sum(x * (x - 1) for x in m) / (n * (n - 1)) if n > 1 else None
-
-
-VARIETY: dict[str, Callable[[list[int]], Number]] = {
-    "entropy": entropy,
-    "entropy_mm": lambda m: entropy(m) + (len(m) - 1) / (2 * sum(m)),
-    "distinct": len,
-    "rarefied": rarefied,
-    "unseen_mass": lambda m: m.count(1) / sum(m),
-    "collision": collision,
-    "hill1": lambda m: math.exp(entropy(m)),
-}
-
-
 def variety(policy: Policy, what: str, measure: str) -> list[Number]:
-    return [VARIETY[measure](m) if sum(m) else None for m in kinds_of(policy, what)]
+    """Of all answers, or of the traces that are right."""
+    found = [
+        votes(rows) if what == "answers" else Counter(row["trace"] for row in rows if solved(row))
+        for rows in policy.judged
+    ]
+    return [defined.diversity(counts.values(), RAREFIED)[measure] for counts in found]
 
 
 # --- The population, and beyond the samples ---
@@ -242,7 +179,7 @@ def beyond(policy: Policy, k: str) -> Estimate:
     value = fmean(1 - expected(n, c) for n, c in deep)
     return Estimate({
         "value": Near(value, 1e-5),
-        "lo": fmean(float(c > 0) for _, c in deep),
+        "lo": Near(min(value, fmean(float(c > 0) for _, c in deep)), 1e-5),
         "hi": fmean(1 - (1 - bound_above(n, c)) ** size for n, c in deep),
         "used": len(deep), "excluded": len(policy.n) - len(deep), "extrapolated": True, "se": None,
     })  # fmt: skip
@@ -261,7 +198,7 @@ POLICY: dict[str, Callable[..., Any]] = {
     "samples_per_problem/min": lambda p: min(p.n),
     "samples_per_problem/max": lambda p: max(p.n),
     "excluded": lambda p: sum(p.unjudged),
-    "truncated": lambda p: share(p, lambda row: row["complete"] is False),
+    "truncated": lambda p: share(p, lambda row: row.get("complete") is False),
     "no_answer": lambda p: share(p, lambda row: row["status"] == "no_answer"),
     "statuses/*": lambda p, status: sum(row["status"] == status for row in p.rows),
     "tokens": tokens,

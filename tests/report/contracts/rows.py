@@ -28,7 +28,8 @@ class Policy:
         problems: dict[str, list[Row]] = {}
         for line in path.read_text().splitlines():
             row = json.loads(line)
-            row["logprobs"] = {name if p == row["policy"] else p: x for p, x in row["logprobs"].items()}
+            held = row.get("logprobs") or {}
+            row["logprobs"] = {name if p == row["policy"] else p: x for p, x in held.items()}
             problems.setdefault(row["problem_id"], []).append(row)
         return cls(name, problems)
 
@@ -96,7 +97,7 @@ class Mean:
 
     @property
     def known(self) -> list[float]:
-        return [value for value in self.values if value is not None]
+        return [float(value) for value in self.values if value is not None]
 
     @property
     def value(self) -> Number:

@@ -116,8 +116,15 @@ def of_runs(folder: Path) -> dict[str, Any]:
         (folder / f"{seed}").mkdir()
         base, tuned = simulate.write_pair(folder / f"{seed}", problems=24, samples=8, seed=seed)
         held.append(RunFiles(f"run-{seed}", "grpo" if seed < 3 else "rloo", seed, base, tuned))
+    return _document(Inputs.of_runs(held, allow=True))
+
+
+def document_of(base: Path, tuned: Path) -> dict[str, Any]:
+    """Of two files alone, whatever differs between them."""
+    return _document(Inputs.read(base, tuned, (), {}, None, allow=True))
+
+
+def _document(inputs: Inputs) -> dict[str, Any]:
     settings: AnalysisSettings = {"replicates": REPLICATES, "seed": 0, "search_budget": None}
-    document = assemble(
-        Inputs.of_runs(held, allow=True), title="Runs", analysis=settings, exact=None, notes=()
-    )
+    document = assemble(inputs, title="Two files", analysis=settings, exact=None, notes=())
     return json.loads(json.dumps(document))
