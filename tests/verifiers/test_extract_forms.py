@@ -136,3 +136,102 @@ def test_a_letter_is_found_in_every_form_and_no_rejected_one(form: str, verifier
         for gold in "ABCD":
             verdict = score(verifier, Problem("form", "", gold), "We compare.\n\n" + form.replace("%s", said))
             assert verdict.score == float(said == gold), (gold, said, verdict)
+
+
+# --- last lines, boxes in boxes, several boxes ----------------------------------------------------------------
+
+LONG = [
+    "there",
+    "apples",
+    "together",
+    "seven",
+    "boxes",
+    "over",
+    "shelf",
+    "counted",
+    "makes",
+    "before",
+    "that",
+]
+SHORT = ["we", "see", "a", "of", "the", "now", "km", "in"]
+PROPERTY = settings(deadline=None, max_examples=120, derandomize=True)
+
+
+@PROPERTY
+@given(
+    st.lists(st.sampled_from(LONG), min_size=2, max_size=6),
+    st.lists(st.sampled_from(SHORT), max_size=3),
+    st.integers(0, 999),
+    st.randoms(use_true_random=False),
+)
+def test_a_last_line_with_two_words_of_a_sentence_is_no_answer(
+    long: list[str], short: list[str], number: int, random: object
+) -> None:
+    words = [*long, *short, str(number)]
+    random.shuffle(words)  # type: ignore[attr-defined]
+    for line in (
+        " ".join(words),
+        " ".join(words).capitalize() + ".",
+        f"- {' '.join(words)}",
+        f"$x$ {' '.join(words)}",
+    ):
+        found = cut(f"We work it out.\n\n{line}")
+        assert found.answer is None and found.note, line
+
+
+@PROPERTY
+@given(
+    st.sampled_from(
+        ["42", "$42$", "\\frac{4}{7}", "x = 5", "3, 5", "(2, 3)", "-7.5", "2\\sqrt{3}", "$x^2+1$", "12 km"]
+    ),
+    st.sampled_from(["", " apples", " in all", " of a km", " boxes"]),
+    st.sampled_from(["{}", "**{}**", "{}\n\n", "*{}*"]),
+)
+def test_a_last_line_that_is_only_an_answer_is_one(answer: str, unit: str, form: str) -> None:
+    line = form.format(answer + unit)
+    assert (cut(f"We work it out.\n\n{line}").answer or "").strip("$") == (answer + unit).strip("$")
+    for ending in ("?", ":"):
+        assert cut(f"We work it out.\n\n{answer}{unit}{ending}").answer is None
+
+
+INSIDE = [
+    "6",
+    "\\frac{1}{2}",
+    "\\{1, 2\\}",
+    "x_{1}=3",
+    "\\text{(A)}",
+    "\\sqrt{a_{n}}",
+    "\\left\\{x\\right\\}",
+    "a \\} b",
+]
+COMMANDS = ["\\boxed{", "\\fbox{", "\\framebox{", "\\boxed {"]
+
+
+@PROPERTY
+@given(
+    st.sampled_from(INSIDE),
+    st.lists(st.sampled_from(COMMANDS), min_size=1, max_size=4),
+    st.sampled_from(["", "So \\boxed{3}, or not: ", "\\boxed{\\boxed{1}} is wrong. "]),
+    st.sampled_from(["", ".", "$ is it.", " and so on"]),
+)
+def test_of_boxes_in_boxes_the_outermost_of_the_last_counts(
+    inside: str, commands: list[str], before: str, after: str
+) -> None:
+    whole = "".join(commands) + inside + "}" * len(commands)
+    found = cut(f"{before}{whole}{after}")
+    assert found.answer == whole[len(commands[0]) : -1].strip()
+    assert found.trace == before.rstrip()
+    assert cut(f"{before}{whole[:-1]}{after}").answer is None  # it is never closed
+
+
+@PROPERTY
+@given(st.lists(st.integers(0, 99), min_size=2, max_size=4, unique=True), st.sampled_from(INSIDE[:2]))
+def test_boxes_side_by_side_are_one_answer_and_boxes_of_two_sentences_are_not(
+    items: list[int], last: str
+) -> None:
+    boxed = [f"\\boxed{{{item}}}" for item in items]
+    for joint in (", ", " and ", "$, $", " or ", ",\\quad "):
+        found = cut(f"The solutions are ${joint.join(boxed)}$.")
+        assert found.answer == ", ".join(map(str, items)), joint
+    for joint in (". Then we get ", " = 3, so ", "\n\nNext, we find "):
+        assert cut(joint.join([*boxed, f"\\boxed{{{last}}}"])).answer == last

@@ -192,7 +192,8 @@ def _of_json(response: str, start: int) -> Cut | None:
     return None if found is None else _between(response, found[1] or "", found[0])
 
 
-_LONG_WORD = re.compile(r"[A-Za-z]{4,}")
+_LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
+"""A word of a sentence; `\\frac` is none."""
 
 
 def _bare(response: str, start: int) -> Cut:
