@@ -81,3 +81,12 @@ def _row(rng: random.Random, policy: str, problem: str, sample: int, rate: float
     if rng.random() < 0.1:
         del row["logprobs"]
     return row
+
+
+def counts(rows: list[Row]) -> dict[str, tuple[int, int]]:
+    """Of each problem, the samples with a verdict and the right ones."""
+    found: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        n, c = found.get(row["problem_id"], (0, 0))
+        found[row["problem_id"]] = (n + (row["score"] is not None), c + (row["score"] == 1))
+    return found

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 
 import pytest
-from by_rows import by_problem, counts
+from awkward_rows import counts
 from cells import FIELDS, KINDS, cells, table, text
 from scipy.stats import beta
 
@@ -133,14 +133,11 @@ def test_steps(cells_run):
 
 def test_problems_are_those_of_the_rows(cells_awkward):
     report, rows = cells_awkward
-    base, tuned = by_problem(rows["base"]), by_problem(rows["tuned"])
+    base, tuned = counts(rows["base"]), counts(rows["tuned"])
     certified = report.document["comparison"]["compression"]["certified_simultaneous"]["problems"]
     budget = report.document["comparison"]["compression"]["search_budget"]
-    expected = {}
-    for name in base:
-        if name not in tuned or not counts(base[name])[0] or not counts(tuned[name])[0]:
-            continue
-        expected[name] = (*counts(base[name]), *counts(tuned[name]))
+    shared = [name for name in base if name in tuned and base[name][0] and tuned[name][0]]
+    expected = {name: (*base[name], *tuned[name]) for name in shared}
     found = {row["problem_id"]: row for row in table(report, "problems")}
     assert found.keys() == expected.keys()
     kinds = set()
