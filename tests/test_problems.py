@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from rlvr import hub, rollouts
 from rlvr.config import SourceConfig
 from rlvr.config.data import columns, fields, fill
-from rlvr.problems import ProblemError, load, load_all, normalise, refuse_overlap
+from rlvr.problems import ProblemError, load, load_all, normalise
 from verifiers import Problem
 
 SUMS = {
@@ -277,10 +277,6 @@ def test_normalising_forgets_case_space_and_width_and_is_idempotent(text, rng: r
     wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in once)
     assert normalise(wide) == once
     assert unicodedata.is_normalized("NFKC", once)
-
-
-def test_disjoint_sets_pass():
-    refuse_overlap([Problem("a", "1 + 1", "2")], [Problem("b", "1 + 2", "3")], "problems.heldout")
 
 
 # --- generators and the tiny world ------------------------------------------------------------------------

@@ -33,7 +33,7 @@ ROOMS = {
     "verifiers/code": "verifiers/test_code*.py verifiers/test_field_code.py",
     "verifiers/extract": "verifiers/test_extract*.py verifiers/test_math*.py verifiers/test_forms.py",
     "verifiers/math": "verifiers/test_math*.py verifiers/test_field_math.py verifiers/test_pairs.py",
-    "verifiers/pool": "verifiers/test_pool.py verifiers/test_reg*.py verifiers/test_sc*.py contracts/test_judging_keys.py",
+    "verifiers/pool": "verifiers/test_pool.py verifiers/test_reg*.py verifiers/test_sc*.py contracts/test_j*.py",
     "verifiers/reasoning": "verifiers/test_reasoning*.py verifiers/test_backtracking.py verifiers/test_pairs.py",
     "verifiers": "verifiers/test_[bps]*.py verifiers/test_f[ou]*.py verifiers/test_conf*.py verifiers/test_reg*.py",
 }

@@ -1,6 +1,5 @@
 """What crosses the border of the sandbox, and how it is compared."""
 
-import contextlib
 import math
 from decimal import Decimal
 from fractions import Fraction
@@ -64,9 +63,13 @@ def encode_lists(value):
 
 @given(st.binary(max_size=200))
 @quick
-def test_any_bytes_decode_or_are_refused(data):
-    with contextlib.suppress(MalformedError):
-        decode(data)
+def test_any_bytes_are_refused_or_are_a_value(data):
+    """What is decoded can be written again, and is then the same."""
+    try:
+        written = encode(decode(data, build=True))
+    except MalformedError:
+        return
+    assert encode(decode(written, build=True)) == written
 
 
 @given(values, st.data())
