@@ -237,6 +237,26 @@ def parser() -> argparse.ArgumentParser:
     )
     show.set_defaults(verb="show")
 
+    belief = verbs.add_parser(
+        "belief",
+        parents=[common],
+        help="what a model believes while it reads: log-odds of hypotheses after every token of a prompt",
+        description="Follow the log-odds of named hypotheses through a prompt, token by token or turn by turn.",
+    )
+    belief.add_argument("model", help="as of `rlvr eval`")
+    belief.add_argument(
+        "--hypotheses",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="YAML: prompt, hypotheses (docs/evidence.md)",
+    )
+    belief.add_argument("overrides", nargs="*", default=[], metavar="key=value")
+    belief.add_argument(
+        "--output", type=Path, metavar="DIR", help="for belief.json, .csv and .svg (default: beliefs/FILE)"
+    )
+    belief.set_defaults(verb="belief")
+
     listing = verbs.add_parser(
         "list",
         help="the runs in a folder: state, step, held-out pass@1, alarms",

@@ -94,6 +94,26 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def belief(args: argparse.Namespace) -> int:
+    """Follow hypotheses through a prompt."""
+    from rlvr import belief as beliefs
+    from rlvr.policy import load_policy
+
+    asked = beliefs.read(args.hypotheses)
+    overrides = configuration.single(args.overrides, "belief")
+    config = configuration.load(
+        configuration.find("quickstart"), [f"model={args.model}", "train.steps=0", *overrides]
+    )
+    policy = load_policy(config, "model")
+    found = beliefs.follow(policy, asked)
+    folder = args.output or Path("beliefs") / args.hypotheses.stem
+    beliefs.write(found, asked, policy, folder)
+    terminal = _terminal(args)
+    terminal.show(beliefs.table(found))
+    terminal.show(f"Picture: {folder / 'belief.svg'}")
+    return 0
+
+
 def export(args: argparse.Namespace) -> int:
     """Write a checkpoint or an adapter as a model folder."""
     from rlvr.training import export as exporting
