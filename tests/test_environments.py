@@ -28,6 +28,8 @@ from rlvr.environments.worker import EnvironmentPool
 from rlvr.errors import RunError
 from rlvr.evidence import Evidence
 from rlvr.rendering import EvidenceError
+from rlvr.report.browser import collect
+from rlvr.rollouts.evaluations import read
 from rlvr.rollouts.types import Episode, Turn
 from tests.scripted import CHATML, model_folder, tokenizer_of
 from tests.training import talkers
@@ -299,6 +301,22 @@ def test_a_run_with_feedback_judges_each_attempt_and_rewards_the_last(run, file)
     for row in rows:
         if not row.turns:  # one attempt: right, or cut off
             assert row.score == 1.0 or not row.complete
+
+
+def test_the_reports_browser_shows_who_said_what(run):
+    evaluation = read(run / "rollouts" / "base.jsonl", "base")[0]
+    shown = {(row[0], row[2]): row[4] for row in collect([evaluation])["rows"]}
+    rows = list(rollouts.read(run / "rollouts" / "base.jsonl"))
+    place = {name: n for n, name in enumerate(dict.fromkeys(row.problem_id for row in rows))}
+    for row in rows:
+        text = shown[place[row.problem_id], row.sample]
+        if not row.turns:
+            assert text == row.trace
+            continue
+        heads = [", ".join(filter(None, (turn["by"], turn.get("status")))) for turn in row.turns]
+        assert [line[1:-1] for line in text.splitlines() if line.startswith("[")] == heads
+        assert text.endswith(row.turns[-1]["text"])
+    assert any(row.turns for row in rows)
 
 
 def test_its_settings_and_its_config_say_who_answered(run):

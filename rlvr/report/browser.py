@@ -11,6 +11,7 @@ import numpy as np
 
 from rlvr.rollouts.columns import Columns
 from rlvr.rollouts.evaluations import Evaluation
+from rlvr.rollouts.keys import valid_turns
 
 MAX_ROWS = 10_000
 MAX_CHARACTERS = 12_000_000
@@ -78,7 +79,7 @@ def collect(evaluations: Sequence[Evaluation], rows: int = MAX_ROWS) -> Browser:
         share = rows // len(held)
         chosen = columns.rows(choose(columns, share))
         # Long traces make a heavy page: the rows that fit are counted from the average before they are taken.
-        weight = sum(min(len(str(r.get("trace") or "")), MAX_TRACE) + 100 for r in chosen)
+        weight = sum(min(len(_said(r)), MAX_TRACE) + 100 for r in chosen)
         if weight > budget:
             chosen = columns.rows(choose(columns, max(1, int(len(chosen) * budget / weight))))
         for row in chosen:
@@ -113,13 +114,22 @@ def _packed(row: dict[str, Any], problem: int, policy: int, status: int) -> list
         policy,
         row.get("sample", "–"),
         status,
-        _shortened(str(row.get("trace") or row.get("response") or "")),
+        _shortened(_said(row)),
         None if answer is None else str(answer)[:2000],
         str(row.get("detail") or "")[:500],
         -1 if complete is None else int(complete),
         -1 if tokens is None else tokens,
         nats,
     ]
+
+
+def _said(row: dict[str, Any]) -> str:
+    """What the policy wrote; of several turns, who wrote which, and the verdict on each attempt."""
+    turns = row.get("turns") if valid_turns(row.get("turns")) else None  # anybody's rows may have such a key
+    if not turns:
+        return str(row.get("trace") or row.get("response") or "")
+    heads = [", ".join(filter(None, (turn["by"], turn.get("status")))) for turn in turns]
+    return "\n\n".join(f"[{head}]\n{turn['text']}" for head, turn in zip(heads, turns, strict=True))
 
 
 def _finite(value: Any) -> float | None:
