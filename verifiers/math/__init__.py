@@ -104,7 +104,7 @@ class MathVerifier:
         if answer is None:
             return Verdict(0.0, "no_answer")
         try:
-            value = read(answer)
+            value = gold if answer == gold_text else read(answer)
         except Unreadable as why:
             return Verdict(0.0, "incorrect", _short(answer, 200), f"the answer cannot be read: {why}")
         rules = self.rules
@@ -134,6 +134,8 @@ def equal(gold: str, answer: str, **options: Any) -> bool:
     symbolic.new_verdict()
     gold_text = reference_answer(gold)
     value = read(gold_text)
+    if answer == gold_text:
+        return True
     try:
         return _matches(value, gold_text, read(answer), answer, Rules(**options) if options else DEFAULT)
     except Unreadable:

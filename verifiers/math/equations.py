@@ -65,7 +65,7 @@ def with_approximation(tokens: list[Token]) -> list[Token]:
 
 
 def _says_about(token: Token) -> bool:
-    return token[:2] == ("rel", "≈") or (token.kind == "word" and token.text.lower() in _ABOUT)
+    return token.text == "≈" or (token.kind == "word" and token.text.lower() in _ABOUT)
 
 
 def _cut(sides: list[list[Token]], ops: list[str]) -> tuple[list[list[Token]], list[list[Token]]]:

@@ -40,19 +40,19 @@ class Token(NamedTuple):
 
 _ALIASES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot",
     "arctg": "arctan", "cosec": "csc", "sign": "sgn"}  # fmt: skip
-_RELATIONS = {
-    "=": "=",
-    "<": "<",
-    ">": ">",
-    "<=": "<=",
-    ">=": ">=",
-    "!=": "!=",
-    "=>": "⇒",
-    "->": "→",
-    "<>": "!=",
-    "==": "=",
-    ":=": "=",
+_SIGNS = {
+    sign: (kind, meaning)
+    for kind, signs in {
+        "rel": table("= < > <= >= != =>:⇒ ->:→ <>:!= ==:=") | {":=": "="},
+        "op": table("+ - * / ^ _ ! | % ° & ' **:^") | {":": ":"},
+        "open": table("( ["),
+        "close": table(") ]"),
+        "sep": table(", ;"),
+        "money": CURRENCY_SIGNS,
+    }.items()
+    for sign, meaning in signs.items()
 }
+"""What a sign means: the kind and the text of its token."""
 _RELATION_SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "≃": "≈", "≅": "≈", "≐": "≈", "∼": "~"}
 """How a token spells the sign of a relation; it spells the others as they are."""
 _UNREAD = word_set("longrightarrow Longrightarrow iff Leftrightarrow Longleftrightarrow")
@@ -177,14 +177,15 @@ def lex(text: str, thousands: bool = True) -> list[Token]:
                 out.pop()  # {}_{10}C_3
             else:
                 out.append(Token("close", "}", spaced))
-        else:
-            if not (
-                (
-                    raw == "." and ("text" in groups or (out and out[-1].kind in ("word", "run")))
-                )  # an abbreviation
-                or (raw == '"' and "text" in groups)
-            ):
-                _sign(raw, spaced, out)
+        elif (sign := _SIGNS.get(raw)) is not None:
+            out.append(Token(*sign, spaced))
+        elif not (
+            (
+                raw == "." and ("text" in groups or (out and out[-1].kind in ("word", "run")))
+            )  # an abbreviation
+            or (raw == '"' and "text" in groups)
+        ):
+            raise Unreadable(f"unknown sign {raw!r}")
         if len(groups) > MAX_DEPTH:
             raise Unreadable("nested too deeply")
         spaced = False
@@ -227,25 +228,6 @@ def _number(raw: str, spaced: bool) -> Token:
     if exponent:
         places = -1
     return Token("num", raw, spaced, value, places, figures)
-
-
-def _sign(raw: str, spaced: bool, out: list[Token]) -> None:
-    if (relation := _RELATIONS.get(raw)) is not None:
-        out.append(Token("rel", relation, spaced))
-    elif raw == "**":
-        out.append(Token("op", "^", spaced))
-    elif raw in "([":
-        out.append(Token("open", raw, spaced))
-    elif raw in ")]":
-        out.append(Token("close", raw, spaced))
-    elif raw in ",;":
-        out.append(Token("sep", raw, spaced))
-    elif raw in CURRENCY_SIGNS:
-        out.append(Token("money", CURRENCY_SIGNS[raw], spaced))
-    elif raw in "+-*/^_!|:%°&'":
-        out.append(Token("op", raw, spaced))
-    else:
-        raise Unreadable(f"unknown sign {raw!r}")
 
 
 def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following: str) -> None:

@@ -96,11 +96,11 @@ def _ascii(text: str) -> str:
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SPACING = re.compile(
-    r"(?<!\\)\\(?:[;:>! ]|(?:q?quad|hspace\*?\{[^{}]{0,20}\}"
+    r"\\(?<!\\\\)(?:[;:>! ]|(?:q?quad|hspace\*?\{[^{}]{0,20}\}"
     r"|displaystyle|textstyle|scriptstyle|limits|nolimits|left|right|middle"
     r"|[bB]igg?[lrm]?|hfill|newline|noindent|thinspace|medspace|thickspace|negthinspace|enspace|smallskip|bigskip)(?![A-Za-z])\.?)"
 )
-_SIZED = re.compile(r"(?<![\s\\])\\(?:left|[bB]igg?l?)(?=[(\[])")
+_SIZED = re.compile(r"\\(?<![\s\\]\\)(?:left|[bB]igg?l?)(?=[(\[])")
 """A command of size between a name and its bracket, where a blank would make a product: `f\\left(3\\right)` is f(3)."""
 _THIN = re.compile(r"(?<=[0-9])(?:\{,\}|,\s?\\!\s?|\\,)\s?(?=[0-9])")
 _CIRC = re.compile(
@@ -144,6 +144,7 @@ _FENCES = (
     ("``", "''"),
     ("'", "'"),
 )
+_CLOSING = tuple({closing for _, closing in _FENCES})
 _BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
 
 
@@ -158,28 +159,9 @@ def normalise(text: str) -> str:
         text = _ascii(text)
         if not text.isascii():
             text = with_chinese_words(text)
-    if _CONTROL.search(text):
+    if not text.isprintable() and _CONTROL.search(text):
         raise Unreadable("control characters")
-    text = text.strip()
-    for _ in range(3):
-        before = text
-        for opening, closing in _FENCES:
-            if (
-                text.startswith(opening)
-                and text.endswith(closing)
-                and len(text) > len(opening) + len(closing)
-            ):
-                inner = text[len(opening) : -len(closing)]
-                if (
-                    opening not in inner.replace("\\$", "")
-                    and closing not in inner.replace("\\$", "")
-                    and not inner.endswith("\\")
-                ):
-                    text = inner.strip()
-        if (box := _BOX.match(text)) and text.endswith("}") and "\\boxed" not in text[box.end() :]:
-            text = text[box.end() : -1].strip()
-        if text == before:
-            break
+    text = _unwrapped(text.strip())
     text = text.replace("\\$", DOLLAR).replace("~", " ")
     if "$" in text:
         text = _dollars(text)
@@ -188,9 +170,10 @@ def normalise(text: str) -> str:
     if "\\prime" in text:
         text = _PRIMES.sub(lambda match: "'" * match.group().count("prime"), text)
     if "\\" in text or "{" in text:
-        text = _THIN.sub(GROUP, text)
-        text = _CIRC.sub("°", text)
-        text = text.replace("\\,", " ")
+        if "," in text:
+            text = _THIN.sub(GROUP, text).replace("\\,", " ")
+        if "circ" in text or "degree" in text:
+            text = _CIRC.sub("°", text)
         text = _SPACING.sub(" ", _SIZED.sub("", text))
     text = text.replace("\n", " ").replace("\r", " ").replace("\t", " ").replace("...", "\\ldots ")
     if "." in text and "dots" in text:
@@ -207,6 +190,30 @@ def normalise(text: str) -> str:
             text = text[start:]
     if not text:
         raise Unreadable("empty")
+    return text
+
+
+def _unwrapped(text: str) -> str:
+    """`text` without the fences, or the box, around all of it."""
+    for _ in range(3):
+        before = text
+        for opening, closing in _FENCES if text.endswith(_CLOSING) else ():
+            if (
+                text.startswith(opening)
+                and text.endswith(closing)
+                and len(text) > len(opening) + len(closing)
+            ):
+                inner = text[len(opening) : -len(closing)]
+                if (
+                    opening not in inner.replace("\\$", "")
+                    and closing not in inner.replace("\\$", "")
+                    and not inner.endswith("\\")
+                ):
+                    text = inner.strip()
+        if text.endswith("}") and (box := _BOX.match(text)) and "\\boxed" not in text[box.end() :]:
+            text = text[box.end() : -1].strip()
+        if text == before:
+            break
     return text
 
 

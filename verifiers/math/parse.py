@@ -53,13 +53,11 @@ class Parser(Cursor):
     def whole(self) -> Node:
         """an expression that \\over or \\choose may split"""
         left = self.expression()
-        if self.next_is("op", "over"):
-            self.take()
+        if not self.next_is("op", "over", "choose"):
+            return left
+        if self.take().text == "over":
             return Node("mul", (left, Node("inv", (self.expression(),))))
-        if self.next_is("op", "choose"):
-            self.take()
-            return Node("binom", (left, self.expression()))
-        return left
+        return Node("binom", (left, self.expression()))
 
     def signed_term(self) -> Node:
         sign = ""
@@ -109,15 +107,15 @@ class Parser(Cursor):
         return factors[0] if len(factors) == 1 else Node("mul", tuple(factors))
 
     def starts_operand(self, token: Token) -> bool:
-        if token.kind == "op" and token.text == "|":
-            return self.bars == 0
+        if token.kind not in _OPERANDS:
+            return token.kind == "op" and token.text == "|" and self.bars == 0
         if self.integrals and token.kind == "sym" and token.text == "d" and self.peek(1).kind == "sym":
             return False
         if (
             token[:2] == ("cmd", "frac") and self.peek(2).kind == "word"
         ):  # \frac{\text{m}}{\text{s}} is a unit
             return False
-        return token.kind in _OPERANDS and not (token.kind == "open" and token.text == "set")
+        return token.kind != "open" or token.text != "set"
 
     def signed_factor(self) -> Node:
         negative = False
@@ -188,21 +186,22 @@ class Parser(Cursor):
     def number(self, token: Token) -> Node:
         assert token.value is not None
         value = token.value
-        if self.peek().text in ("C", "P") and self.peek(1).kind == "num" and not self.peek(1).spaced:  # 10C3
+        following = self.peek()
+        if following.text in ("C", "P") and self.peek(1).kind == "num" and not self.peek(1).spaced:  # 10C3
             name, count = self.take().text, self.take()
             return selection(name, num(value), num(count.value or 0))
         if token.places < 0 and token.text.isdigit():  # 3 1/4 and 3\frac{1}{4}
             if (
-                self.next_is("num")
-                and self.peek().spaced
+                following.kind == "num"
+                and following.spaced
                 and self.peek(1)[:2] == ("op", "/")
                 and self.peek(2).kind == "num"
             ):
-                top, bottom = self.peek().value, self.peek(2).value
+                top, bottom = following.value, self.peek(2).value
                 if top is not None and bottom is not None and _proper(top, bottom):
                     self.at += 3
                     return num(value + top / bottom)
-            if self.next_is("cmd", "frac") and self.plain_fraction():
+            if following.kind == "cmd" and following.text == "frac" and self.plain_fraction():
                 self.take()
                 top, below = self._frac().args
                 if _proper(top.args[0], below.args[0].args[0]):

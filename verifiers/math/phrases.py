@@ -172,7 +172,8 @@ def _all_but(listed: str, read: Callable[[str], Value]) -> Value | None:
 
 def without_styles(text: str) -> str:
     """`text` without commands of style, and braces."""
-    return _SPACE.sub(" ", _STYLE.sub("", text).replace("{", "").replace("}", "").replace("\\ ", " ")).strip()
+    bare = _STYLE.sub("", text) if "\\" in text else text
+    return " ".join(bare.replace("{", "").replace("}", "").replace("\\ ", " ").split())
 
 
 def read_phrase(text: str, read: Callable[[str], Value]) -> Value | None:
@@ -223,6 +224,7 @@ def read_phrase(text: str, read: Callable[[str], Value]) -> Value | None:
 
 
 _BETWEEN_LETTERS = re.compile(r"(?:\s|[,、;&()]|\band\b|和)+")
+_OPTION = re.compile(r"[A-J]")
 _CHOSEN = re.compile(
     r"(?:(?:options?|choices?|answers?)\s)?\(?([A-J](?:(?:\s|[,、;&()]|and\s|和){0,6}[A-J]){1,9})\)?\.?"
 )
@@ -233,7 +235,7 @@ def chosen_letters(text: str) -> frozenset[str] | None:
 
     Run together they must be in the order of the alphabet: BAC is a name or a product.
     """
-    if len(text) > 100:
+    if len(text) > 100 or _OPTION.search(text) is None:
         return None
     bare = _SPACE.sub(" ", _STYLE.sub("", text)).translate(_NO_BRACES).strip()
     if (found := _CHOSEN.fullmatch(bare)) is None:
@@ -253,7 +255,7 @@ _BETWEEN = re.compile(r"(?:[\s,、;和]|and|or)*")
 
 def _circled(text: str) -> Text | None:
     """Statements by their numbers in circles, ①③④, in any order; None for anything else."""
-    if max(text) < "①" and "circled" not in text:
+    if text.isascii() and "circled" not in text:
         return None
     numbers = [int(m[1]) if m[1] else ord(m[2]) - ord("①") + 1 for m in _CIRCLED.finditer(text)]
     rest = _BETWEEN.fullmatch(_CIRCLED.sub("", text))

@@ -9,10 +9,10 @@ from verifiers.math import regions
 from verifiers.math.lex import Token
 from verifiers.math.normalise import Unreadable
 from verifiers.math.parse import Parser
-from verifiers.math.tree import Node, num, sym
+from verifiers.math.tree import Node, num
 from verifiers.math.units import is_unit, read_units
 from verifiers.math.values import Decimal, Matrix, Region, Scalar, Sequence, Value
-from verifiers.math.vectors import components, matrix_rows
+from verifiers.math.vectors import UNIT_VECTORS, components, matrix_rows
 
 __all__ = ["scalar"]
 
@@ -156,26 +156,31 @@ def _unit_words(rest: list[Token]) -> list[tuple[str, int]]:
     return words
 
 
+_SETS = {"∅": Region(()), "ℝ": regions.ALL}
+
+
 def _typed(node: Node, unit: str | None, percent: bool, tokens: list[Token]) -> Value:
-    if node == sym("∅"):
-        return Region(())
-    if node == sym("ℝ"):
-        return regions.ALL
-    kinds = {token.kind for token in tokens}
-    if kinds & {"begin", "sep"} and (rows := matrix_rows(node)) is not None:
+    if node.op == "sym" and node.args[0] in _SETS:
+        return _SETS[node.args[0]]
+    if any(token.kind in ("begin", "sep") for token in tokens) and (rows := matrix_rows(node)) is not None:
         return Matrix(rows)
-    if "sym" in kinds and (parts := components(node)) is not None:
+    texts = {token.text for token in tokens}
+    if texts & UNIT_VECTORS and (parts := components(node)) is not None:
         return Sequence(tuple(map(Scalar, parts)), "()")
-    signs = _count_signs(node) if "op" in kinds else 0
-    if signs:
+    if texts & {"±", "∓"}:
+        signs = _count_signs(node)
         if signs > 3:
             raise Unreadable("more than three ± signs")
         return Sequence(tuple(Scalar(chosen, unit, percent) for chosen in _choose_signs(node)), "")
-    written = [token for token in tokens if not (token.kind == "op" and token.text in "+-")]
-    decimal = None
-    if len(written) == 1 and written[0].kind == "num" and written[0].places >= 0:
-        decimal = Decimal(written[0].places, written[0].figures)
-    return Scalar(node, unit, percent, decimal, measure=_measure(tokens) if unit is None else None)
+    measure = _measure(tokens) if unit is None else None
+    return Scalar(node, unit, percent, _decimal_of(tokens), measure=measure)
+
+
+def _decimal_of(tokens: list[Token]) -> Decimal | None:
+    """How the only number of `tokens`, which may have signs before it, was written as a decimal."""
+    if not tokens or tokens[-1].places < 0 or not all(token.text in "+-" for token in tokens[:-1]):
+        return None
+    return Decimal(tokens[-1].places, tokens[-1].figures)
 
 
 def _measure(tokens: list[Token]) -> Scalar | None:

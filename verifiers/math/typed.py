@@ -88,14 +88,21 @@ def _digits(sign: str, whole: str, part: str | None) -> Scalar:
 # --- several values ---------------------------------------------------------------------------------------
 
 
+_SEPARATING = frozenset(("sep", "rel", "word"))
+
+
 def _statement(tokens: list[Token]) -> Value:
     while wrapped(tokens) == ("{", "}"):
         tokens = tokens[1:-1]
     if not tokens:
         raise Unreadable("empty")
-    if not any(token.kind in ("sep", "rel", "word") for token in tokens):  # most answers
+    if _SEPARATING.isdisjoint([token.kind for token in tokens]):  # most answers
         return _side(tokens)
-    if len(tokens) > 3 and (quantity := compound(tokens) or dimensions(tokens)) is not None:
+    if (
+        len(tokens) > 3
+        and tokens[0].kind == "num"
+        and (quantity := compound(tokens) or dimensions(tokens)) is not None
+    ):
         return quantity
     tokens, condition = split_condition(with_approximation(tokens))
     if condition:
@@ -286,7 +293,7 @@ def _inequality(sides: list[list[Token]], ops: list[str]) -> Value:
 # --- one side ---------------------------------------------------------------------------------------------
 
 
-_SIGNS = ("∪", "∩", "∖", "mod", ":")
+_SIGNS = frozenset(("∪", "∩", "∖", "mod", ":"))
 
 
 def _side(tokens: list[Token]) -> Value:
@@ -296,16 +303,16 @@ def _side(tokens: list[Token]) -> Value:
         return said
     if tokens[0].text == "∪" and (letter := _union_over(tokens)) is not None:
         return family(_side(tokens[letter[1] :]), letter[0])
-    if any(token.kind == "begin" for token in tokens[:2]):
+    if tokens[0].kind == "begin" or (len(tokens) > 1 and tokens[1].kind == "begin"):
         found = read_layout(tokens, _statement, _condition)
         if found is not None:
             return found
-    texts = [token.text for token in tokens[:2]]
-    if texts == ["ℝ", "-"] and len(tokens) > 3 and tokens[2].kind == "open":  # ℝ - {2}
+    first = tokens[0].text
+    if first == "ℝ" and len(tokens) > 3 and tokens[1].text == "-" and tokens[2].kind == "open":  # ℝ - {2}
         tokens = [tokens[0], tokens[1]._replace(text="∖"), *tokens[2:]]
-    if len(tokens) > 4 and texts[0].isupper() and texts[1] == "(" and _is_point(tokens):  # P(3, -4)
-        return labelled(_side(tokens[1:]), sym(texts[0]))
-    signs = any(token.kind == "op" and token.text in _SIGNS for token in tokens)
+    if len(tokens) > 4 and tokens[1].text == "(" and first.isupper() and _is_point(tokens):  # P(3, -4)
+        return labelled(_side(tokens[1:]), sym(first))
+    signs = not _SIGNS.isdisjoint([token.text for token in tokens])
     parts, cuts = split(tokens, "op", ("∪", "∩", "∖")) if signs else ([], [])
     if cuts:
         return regions.combined([_side(part) for part in parts], cuts)

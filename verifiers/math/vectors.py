@@ -7,12 +7,14 @@ from verifiers.math.evaluate import free_symbols
 from verifiers.math.normalise import Unreadable
 from verifiers.math.tree import Node, num, substituted, sym
 
-__all__ = ["Rows", "components", "matrix_rows"]
+__all__ = ["UNIT_VECTORS", "Rows", "components", "matrix_rows"]
 
 Rows = tuple[tuple[Node, ...], ...]
 MAX_ENTRIES = 64
 """Entries of a matrix that is computed."""
 _UNITS = ("î", "ĵ", "k̂")
+UNIT_VECTORS = frozenset((*_UNITS, "j"))
+"""Letters without one of which nothing is a vector in units."""
 
 
 def matrix_rows(node: Node) -> Rows | None:
@@ -69,7 +71,7 @@ def components(node: Node) -> tuple[Node, ...] | None:
     i is the unit vector where it has an arrow, a hat or is bold, and where j stands beside it.
     """
     letters = free_symbols(node)
-    if not letters & {"ĵ", "k̂", "î", "j"}:
+    if not letters & UNIT_VECTORS:
         return None
     if not letters & set(_UNITS):
         if not _contains(node, "i"):
