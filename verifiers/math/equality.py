@@ -32,11 +32,15 @@ def equal_trees(left: Node, right: Node, whole: frozenset[str] = NONE) -> bool:
     names = evaluate.free_symbols(left) | evaluate.free_symbols(right)
     if not names:
         return _equal_numbers(left, right)
-    if _sorted(left) == _sorted(right):
+    if _reordered(left, right):
         return True
+    try:
+        return residues.same_function(left, right)
+    except (Undecided, Undefined):
+        pass
     where = domain(left, right, whole)
     found = _equal_functions(left, right, where)
-    if found is False and _plain_log(left, right):
+    if found is False and (_has_plain_log(left) or _has_plain_log(right)):
         found = _equal_functions(_decadic(left), _decadic(right), where)
     return _by_sympy(left, right) if found is None else found
 
@@ -47,14 +51,22 @@ def _by_sympy(left: Node, right: Node) -> bool:
     return bool(equal(left, right))
 
 
+def _reordered(left: Node, right: Node) -> bool:
+    """Whether two trees differ only in the order of terms and factors."""
+    return evaluate.weight(left) == evaluate.weight(right) and _sorted(left) == _sorted(right)
+
+
 def _sorted(node: Node) -> Node:
     """`node` with the arguments of sums and products in one order."""
     args = tuple(_sorted(part) if isinstance(part, Node) else part for part in node.args)
     return Node(node.op, tuple(sorted(args, key=repr))) if node.op in _COMMUTING else Node(node.op, args)
 
 
-def _plain_log(left: Node, right: Node) -> bool:
-    return "'log'," in repr(left) + repr(right)
+def _has_plain_log(node: Node) -> bool:
+    """Whether a tree has a log without a base."""
+    return (node.op == "fn" and node.args[0] == "log" and len(node.args) == 2) or any(
+        _has_plain_log(part) for part in node.args if isinstance(part, Node)
+    )
 
 
 def _decadic(node: Node) -> Node:
@@ -73,7 +85,7 @@ def _equal_numbers(left: Node, right: Node) -> bool:
         return evaluate.exact(left, {}) == evaluate.exact(right, {})
     except (Undecided, Undefined):
         pass
-    if _sorted(left) == _sorted(right):
+    if _reordered(left, right):
         return True
     try:
         return residues.same_function(left, right)  # rational, but too large to write out
@@ -81,7 +93,7 @@ def _equal_numbers(left: Node, right: Node) -> bool:
         pass
     try:
         equal = _close_at(left, right, {}, real=False)
-        if not equal and _plain_log(left, right):
+        if not equal and (_has_plain_log(left) or _has_plain_log(right)):
             equal = _close_at(_decadic(left), _decadic(right), {}, real=False)
         return equal
     except (Undecided, Undefined):
@@ -98,13 +110,6 @@ def _close_at(left: Node, right: Node, point: Point, real: bool) -> bool:
 
 def _equal_functions(left: Node, right: Node, where: Domain) -> bool | None:
     """Equality of trees with letters; None if too few points tell."""
-    if where.smooth and where.continuous:
-        try:
-            return residues.same_function(left, right)
-        except Undecided:
-            pass
-        except Undefined:
-            return None
     if not where.periodic:
         return _agree(left, right, where)
     found = _agree(left, right, where)
@@ -195,6 +200,13 @@ def proportional(left: Node, right: Node, positive: bool = False, whole: frozens
     """
     if not positive and same_zeros(left, right):
         return True
+    try:
+        same = residues.proportional(left, right)
+    except (Undecided, Undefined):
+        pass
+    else:
+        if not (same and positive):
+            return same
     where = domain(left, right, whole)
     ratio: tuple[Any, int] | None = None
     agreed = 0

@@ -61,7 +61,11 @@ def _collect(node: Node, found: set[str]) -> None:
 
 def weight(node: Node) -> int:
     """The number of nodes of a tree."""
-    return 1 + sum(weight(part) for part in node.args if isinstance(part, Node))
+    total = 1
+    for part in node.args:
+        if type(part) is Node:
+            total += weight(part)
+    return total
 
 
 def unknown_function(name: str, args: list[Any]) -> Fraction:

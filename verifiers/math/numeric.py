@@ -66,9 +66,15 @@ def size(node: Node) -> int:
     return min(10**6, sum(size(part) for part in args if isinstance(part, Node)))
 
 
+_COSTLY = frozenset(("fn", "pow", "root", "fact", "fact2", "binom", "sum", "prod"))
+
+
 def _effort(node: Node) -> int:
-    own = node.op in ("fn", "pow", "root", "fact", "fact2", "binom", "sum", "prod")
-    return own + sum(_effort(part) for part in node.args if isinstance(part, Node))
+    total = int(node.op in _COSTLY)
+    for part in node.args:
+        if type(part) is Node:
+            total += _effort(part)
+    return total
 
 
 def settled(
@@ -140,7 +146,8 @@ class _Numeric:
     def rational(self, value: Fraction) -> Any:
         if bits(value) > MAX_BITS:
             raise Undecided("too large")
-        return self.mp.mpf(value.numerator) / value.denominator
+        top = self.mp.mpf(value.numerator)
+        return top if value.denominator == 1 else top / value.denominator
 
     def value(self, node: Node) -> Any:
         found = self.computed(node)
@@ -166,8 +173,8 @@ class _Numeric:
             total = sum(terms)
             return mp.mpf(0) if abs(total) <= self.tiny * max(map(abs, terms)) else total
         if op == "mul":
-            product = mp.mpf(1)
-            for factor in args:
+            product = self.value(args[0])
+            for factor in args[1:]:
                 product = product * self.value(factor)
             return product
         if op == "neg":
@@ -252,14 +259,14 @@ class _Numeric:
 
     def root(self, radicand: Any, index: Any) -> Any:
         mp = self.mp
+        if index == 2:
+            return mp.sqrt(radicand)
         if index == 0:
             raise Undefined("a root of index zero")
         self.bounded(index, 24)
         self.bounded(1 / index, 24)
         if mp.im(radicand) == 0 and mp.re(radicand) < 0 and mp.isint(index) and int(index) % 2:
             return -((-radicand) ** (1 / index))
-        if index == 2:
-            return mp.sqrt(radicand)
         return radicand ** (1 / index) if radicand != 0 else radicand
 
     def snapped(self, value: Any) -> Any:

@@ -6,12 +6,13 @@ Schwartz 1980, "Fast probabilistic algorithms for verification of polynomial ide
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 
 from verifiers.math.evaluate import Undecided, Undefined, exact, free_symbols
 from verifiers.math.tree import Node
 
-__all__ = ["same_function"]
+__all__ = ["proportional", "same_function"]
 
 PRIME = 63774312393225308266169305344007087439
 """A prime p of 126 bits of which (p - 1) / 2 is prime too, so that no short power is 1 by accident."""
@@ -23,12 +24,21 @@ def same_function(left: Node, right: Node) -> bool:
 
     Raises Undecided if a tree is not one (a root, a function, a letter in an exponent), Undefined if it has no value.
     """
+    return all(one == other for one, other in _values(left, right))
+
+
+def proportional(left: Node, right: Node) -> bool:
+    """Whether one rational function is a constant times the other, and neither is zero. Raises as `same_function`."""
+    (first, second), *others = _values(left, right)
+    return first * second != 0 and all(one * second % PRIME == other * first % PRIME for one, other in others)
+
+
+def _values(left: Node, right: Node) -> Iterator[tuple[int, int]]:
+    """The residues of both trees at the points that are compared."""
     names = sorted(free_symbols(left) | free_symbols(right))
     for turn in range(POINTS if names else 1):
         point = {name: _draw(name, turn) for name in names}
-        if _residue(left, point) != _residue(right, point):
-            return False
-    return True
+        yield _residue(left, point), _residue(right, point)
 
 
 def _draw(name: str, turn: int) -> int:
