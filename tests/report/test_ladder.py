@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import simulate
+from cells import table, text
 
 from rlvr.analysis.evidence import mantel_haenszel
 from rlvr.analysis.samples import Samples
@@ -174,3 +175,22 @@ def test_a_base_without_success_has_no_equivalent_and_nothing_is_zero():
     assert found["rungs"][0]["nats"]["value"] is None
     assert found["rungs"][1]["nats"]["value"] == "inf"
     assert found["equivalent"]["value"] is None and found["equivalent"]["status"] == "no_data"
+
+
+def test_every_cell_of_the_table_is_its_rungs(report):
+    rungs = as_json(report.document)["ladder"]["rungs"]
+    rows = table(report, "evidence")
+    assert len(rows) == len(rungs)
+    for row, rung in zip(rows, rungs, strict=True):
+        nats, own, rate = rung["nats"], rung["against_own"], rung["pass_1"]
+        expected = {
+            "policy": rung["policy"],
+            "evidence": rung["label"],
+            "shots": rung["shots"],
+            "file": rung["file"],
+        }
+        expected |= {"problems": nats["used"], "nats": nats["value"], "status": nats["status"]}
+        expected |= {key: nats[key] for key in ("se", "lo", "hi")}
+        expected |= {"nats against own first rung": own["value"], "own lo": own["lo"], "own hi": own["hi"]}
+        expected |= {"pass@1": rate["value"], "pass@1 lo": rate["lo"], "pass@1 hi": rate["hi"]}
+        assert row == {key: text(value) for key, value in expected.items()}

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from cells import shown, written
 from scipy.stats import t as student
 
 from rlvr.analysis.estimate import Estimate
@@ -71,6 +72,52 @@ def test_p_values_are_adjusted_over_all_runs(report):
 def test_the_page_shows_the_spread_beside_the_intervals(report):
     page = (report / "report.html").read_text()
     assert "grpo: mean of 3 seeds" in page and "sd between runs" in page and "best of K = 4 (control)" in page
+
+
+SHOWN = {
+    "Δ pass@1": ("gain", 100, ".1f"),
+    "C, compression within K": ("within", 100, ".1f"),
+    "E, expansion": ("expansion", 100, ".1f"),
+    "F, forgetting": ("forgetting", 100, ".1f"),
+    "k*": ("k_star", 1, ".3g"),
+    "KL(π‖p0), nats": ("kl_pi_p0", 1, ".2f"),
+    "η, KL efficiency": ("efficiency", 1, ".2f"),
+}
+
+
+def test_every_cell_of_the_table_of_methods_is_its_groups(report):
+    groups = json.loads((report / "report.json").read_text())["groups"]
+    with (report / "figures" / "runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["method"], row["quantity"]) for row in rows} >= {
+        (m, q) for m in ("grpo", "rloo") for q in SHOWN
+    }
+    for row in rows:
+        group = groups[row["method"]]
+        if row["quantity"] == "pass@1":
+            e, scale, form = group["pass_at_k"]["1"], 100, ".1f"
+        else:
+            key, scale, form = SHOWN[row["quantity"]]
+            e = group["quantities"][key]
+
+        def one(key, e=e, scale=scale, form=form):
+            return "–" if e.get(key) is None else written(scale * e[key], form)
+
+        assert row["runs"] == str(len(group["runs"]))
+        assert row["mean over runs"] == shown(e, scale, form)
+        assert (row["sd between runs"], row["se within a run"]) == (one("sd"), one("se_within"))
+        assert row["lowest to highest"] == f"{one('lowest')} to {one('highest')}"
+
+
+def test_the_spread_between_runs_is_from_the_lowest_to_the_highest(report):
+    document = json.loads((report / "report.json").read_text())
+    changes = {document["main"]: document["comparison"], **document["comparisons"]}
+    gains = [100 * c["gain"]["value"] for c in changes.values()]
+    with (report / "figures" / "summary.csv").open(newline="") as file:
+        rows = {row["quantity"]: row for row in csv.DictReader(file)}
+    row = rows["Δ pass@1, paired"]
+    assert row["lowest to highest run"] == f"{written(min(gains))} to {written(max(gains))}"
+    assert [row[name] for name in changes] == [shown(c["gain"]) for c in changes.values()]
 
 
 def test_the_first_sentence_says_of_which_run_it_is(report):
