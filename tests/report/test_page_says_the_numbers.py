@@ -1,0 +1,183 @@
+"""What the page and the terminal show of the document and of the rows: tiles, sentences, tables, settings, rollouts."""
+
+import csv
+import html
+import json
+import re
+
+import awkward_rows
+import pytest
+from cells import shown, table, written
+
+from rlvr.report import build, page, prose
+from rlvr.report.browser import collect
+from rlvr.rollouts.evaluations import read
+from rlvr.text import cell
+from tests.as_json import as_json
+
+
+def signed(value):
+    return ("+" if round(100 * value, 1) > 0 else "") + written(100 * value)
+
+
+def span(e, scale=100, form=".1f"):
+    return f"95 %: {written(scale * float(e['lo']), form)} to {written(scale * float(e['hi']), form)}"
+
+
+def test_the_tiles_at_the_top(cells_run):
+    document = as_json(cells_run.document)
+    c, policies = document["comparison"], document["policies"]
+    before, after = (written(100 * policies[name]["pass_at_k"]["1"]["value"]) for name in ("base", "tuned"))
+    found = {tile["label"]: (tile["value"], tile["range"]) for tile in prose.tiles(cells_run.document)}
+    parts = c["compression"]
+    assert found == {
+        "pass@1": (f"{before} → {after}", "base → tuned, points"),
+        "gain, points": (signed(c["gain"]["value"]), f"{span(c['gain'])}, paired"),
+        "one tuned sample": (
+            written(c["k_star"]["value"], ".3g"),
+            f"base samples, {span(c['k_star'], 1, '.3g')}",
+        ),
+        "compression within 4": (written(100 * parts["within"]["value"]), span(parts["within"])),
+        "expansion, certified": (
+            str(parts["certified_simultaneous"]["count"]),
+            f"of {parts['base_zero']} problems with no base success",
+        ),
+    }
+
+
+def test_the_first_sentence_goes_from_base_to_tuned(cells_run):
+    document = as_json(cells_run.document)
+    before, after = (
+        written(100 * document["policies"][p]["pass_at_k"]["1"]["value"]) for p in ("base", "tuned")
+    )
+    gain = document["comparison"]["gain"]
+    change = f"{signed(gain['value'])} points ({span(gain)}, paired over 24 problems)."
+    said = f"Training raised pass@1 from {before} to {after}: {change}"
+    assert prose.headline(cells_run.document)[0].startswith(said)
+
+
+def test_the_lines_of_the_terminal(cells_run):
+    document = as_json(cells_run.document)
+    c, policies, lines = document["comparison"], document["policies"], cells_run.summary.splitlines()
+    parts = c["compression"]
+    for k in ("1", "4", "64"):
+        before, after = (written(100 * policies[name]["pass_at_k"][k]["value"]) for name in ("base", "tuned"))
+        d = c["difference"][k]
+        wanted = f"  {f'pass@{k}':<9} {before} → {after}   ({signed(d['value'])}, {span(d)}, paired)"
+        assert wanted in lines
+    for key, words in (
+        ("within", "search compression within 4 samples"),
+        ("beyond", "compression beyond 4 samples"),
+        ("unresolved", f"unresolved on the {parts['base_zero']} problems with no base success"),
+        ("expansion", f"expansion on the {parts['base_zero']} problems with no base success, certified on"),
+    ):
+        line = next(line for line in lines if re.match(rf" +\S+  {words}", line))
+        assert line.split()[0] == signed(parts[key]["value"]) and span(parts[key]) in line
+    line = next(line for line in lines if "  forgetting (" in line)
+    assert line.split()[0] == signed(-parts["forgetting"]["value"]) and span(parts["forgetting"]) in line
+    solved = c["coverage"]["solved"]
+    assert (
+        f"  Solved at least once: both {solved['both']}, base only {solved['base_only']}, tuned only "
+        f"{solved['tuned_only']}, neither {solved['neither']}." in lines
+    )
+    for name in ("base", "tuned"):
+        p = policies[name]
+        cut, without = (written(100 * p[key]["value"]) for key in ("truncated", "no_answer"))
+        lost = f"{cut} % cut by the token limit, {without} % without an answer"
+        assert f"  {name}: 24 problems × 64 samples, {lost}" in lines
+
+
+ROW = re.compile(r"<tr[^>]*>(.*?)</tr>", re.DOTALL)
+CELL = re.compile(r"<t[dh][^>]*>(.*?)</t[dh]>", re.DOTALL)
+
+
+def test_the_tables_of_the_page_are_those_of_the_files(cells_run):
+    """Each table's cells in their order, as the CSV beside the page has them."""
+    text = cells_run.html.read_text()
+    for name in ("decomposition", "limits", "probes", "exact", "controls"):
+        rows = table(cells_run, name)
+        section = re.search(rf'id="{name}".*?</section>', text, re.DOTALL)
+        assert section, name
+        body = re.search(r"<tbody>(.*?)</tbody>", section[0], re.DOTALL)
+        assert body, name
+        found = [
+            [html.unescape(re.sub("<[^>]+>", "", x)).strip() for x in CELL.findall(row)]
+            for row in ROW.findall(body[1])
+        ]
+        assert found == [[_as_cell(value) for value in row.values()] for row in rows], name
+
+
+def _as_cell(text):
+    """A number or a truth value is shortened on the page, and a missing one is a dash."""
+    if text in ("True", "False"):
+        return cell(text == "True")
+    if text == "":
+        return "–"
+    try:
+        return cell(int(text)) if re.fullmatch(r"-?\d+", text) else cell(float(text))
+    except ValueError:
+        return text
+
+
+def test_the_settings_side_by_side(cells_awkward):
+    report, rows = cells_awkward
+    found = page.settings_table(report.document)
+    held = {row["key"]: row for row in found["rows"]}
+    assert found["names"] == ["base", "tuned"]
+    for number, policy in enumerate(found["names"]):
+        judged = [row for row in rows[policy] if row["score"] is not None]
+        expected = {
+            "file": f"{policy}.jsonl",
+            "problems": str(len({row["problem_id"] for row in rows[policy]})),
+            "samples scored": str(len(judged)),
+            "not judged (score null), left out": str(len(rows[policy]) - len(judged)),
+            "cut by the token limit": str(sum(row.get("complete") is False for row in judged)),
+            "without an answer": str(sum(row["status"] == "no_answer" for row in judged)),
+            "bootstrap": "200 replicates, seed 0",
+            "policy": policy,
+            "temperature": "1",
+        }
+        for key, value in expected.items():
+            assert held[key]["values"][number] == value, key
+    assert [held[key]["differs"] for key in ("policy", "temperature", "problems")] == [True, False, False]
+
+
+@pytest.mark.parametrize("limit", [10_000, 60])
+def test_a_rollout_of_the_page_is_its_row(tmp_path, limit):
+    rows = awkward_rows.write(tmp_path)
+    evaluations = [*read(tmp_path / "base.jsonl", "base"), *read(tmp_path / "tuned.jsonl", "tuned")]
+    found = collect(evaluations, rows=limit)
+    by_place = {(name, row["problem_id"], row["sample"]): row for name in rows for row in rows[name]}
+    assert found["total"] == len(by_place) and len(found["rows"]) == min(limit, len(by_place))
+    seen = set()
+    for problem, policy, sample, status, trace, answer, detail, complete, tokens, nats in found["rows"]:
+        about = found["problems"][problem]
+        place = found["policies"][policy], about["id"], sample
+        row = by_place[place]
+        seen.add(place)
+        assert about["prompt"] == row["prompt"] and found["statuses"][status] == row["status"]
+        assert (trace, answer, detail) == (row["trace"], row["answer"], "")
+        assert complete == (-1 if "complete" not in row else int(row["complete"]))
+        assert tokens == row.get("tokens", -1)
+        assert nats == [[name, pytest.approx(x, abs=1e-4)] for name, x in row.get("logprobs", {}).items()]
+    assert len(seen) == len(found["rows"])
+
+
+@pytest.mark.parametrize("cut, said", [(0.19, False), (0.2, True), (0.6, True)])
+def test_much_that_was_cut_is_said(tmp_path, cut, said):
+    path = tmp_path / "base.jsonl"
+    rows = [
+        {"problem_id": f"p{i % 20}", "sample": i // 20, "score": 0, "complete": i >= 100 * cut}
+        for i in range(100)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    notes = build(path, output=tmp_path / "out", replicates=100).document["notes"]
+    words = f"{100 * cut:.0f} % of the samples of base were cut by the token limit"
+    assert any(note.startswith(words) for note in notes) is said
+
+
+def test_csv_is_in_full_precision(cells_run):
+    with (cells_run.html.parent / "figures" / "curves.csv").open(newline="") as file:
+        values = [row["value"] for row in csv.DictReader(file)]
+    assert max(len(value) for value in values) > 15
+    assert shown({"value": 0.5, "lo": 0.25, "hi": 0.75}) == "50.0 (25.0 to 75.0)"
