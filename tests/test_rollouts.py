@@ -201,29 +201,6 @@ def test_a_failed_write_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_a_whole_last_row_without_its_line_end_is_kept_by_whoever_appends(tmp_path, recwarn):
-    path = tmp_path / "base.jsonl"
-    path.write_text("\n".join([row(0).to_json_line(), row(1).to_json_line()]))
-    rollouts.append(path, [row(2)])
-    assert [r.sample for r in rollouts.read(path)] == [0, 1, 2]
-    assert path.read_bytes().count(b"\n") == 3 and not recwarn.list
-
-
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, OSError, ValueError])
-def test_whatever_ends_a_rewrite_leaves_the_old_file_and_nothing_else(tmp_path, interruption):
-    path = tmp_path / "base.jsonl"
-    rollouts.append(path, [row(0)])
-    before = path.read_bytes()
-
-    def rows():
-        yield row(1)
-        raise interruption
-
-    with pytest.raises(interruption):
-        rollouts.rewrite(path, rows())
-    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["base.jsonl"]
-
-
 def test_rewrite_is_atomic(tmp_path):
     path = tmp_path / "base.jsonl"
     rollouts.append(path, [row(), row(1)])
