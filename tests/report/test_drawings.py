@@ -2,33 +2,34 @@
 
 import math
 
+import awkward_rows
 import numpy as np
 import pytest
 import simulate
+from test_ladder import rungs, write
 
 from rlvr.report.document import assemble
 from rlvr.report.figures import (
     View,
     checkpoints,
     decomposition,
+    evidence,
     frontier,
     passk,
     scatter,
+    sources,
     theme,
     training,
     variants,
+    verdicts,
 )
 from rlvr.report.inputs import Inputs
 
 PARTS = ("within", "beyond", "unresolved", "expansion")
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """The view, and the axes of each figure."""
-    arguments = simulate.write_run(tmp_path_factory.mktemp("run"))
-    files = {key: arguments[key] for key in ("base", "tuned", "more", "metrics")}
-    inputs = Inputs.read(**files, probes={}, allow=False)
+def draw(inputs, modules):
+    """The view, and the axes of each figure that the modules draw of it."""
     analysis = {"replicates": 200, "seed": 0, "search_budget": None}
     document = assemble(inputs, title="", analysis=analysis, exact=None, notes=[])  # type: ignore[arg-type]
     view, axes = View(document, inputs.training), {}
@@ -40,9 +41,34 @@ def drawn(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(theme, "svg", keep)
-        for module in (passk, decomposition, scatter, frontier, variants, training, checkpoints):
+        for module in modules:
             module.panel(view)
     return view, axes
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A run with checkpoints."""
+    arguments = simulate.write_run(tmp_path_factory.mktemp("run"))
+    files = {key: arguments[key] for key in ("base", "tuned", "more", "metrics")}
+    inputs = Inputs.read(**files, probes={}, allow=False)
+    return draw(inputs, (passk, decomposition, scatter, frontier, variants, training, checkpoints))
+
+
+@pytest.fixture(scope="module")
+def several_sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("awkward")
+    awkward_rows.write(folder)
+    inputs = Inputs.read(folder / "base.jsonl", folder / "tuned.jsonl", [], {}, None, allow=True)
+    return draw(inputs, (sources, verdicts))
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ladder")
+    files = [write(folder, name, name, nats) for name, nats in (("base", 0.0), ("tuned", 1.0))]
+    inputs = Inputs.read(files[0], files[1], rungs(folder), {}, None, allow=False)
+    return draw(inputs, (evidence,))
 
 
 def real(value):
@@ -204,3 +230,59 @@ def test_the_checkpoints(drawn):
         assert line(titled[title], list(held), list(held.values())), title
     distinct = [view.policies[name]["diversity"]["answers"]["rarefied"]["value"] for name in at.values()]
     assert line(titled["distinct answers among 8"], list(at), distinct)
+
+
+def test_rates_by_source(several_sources):
+    view, axes = several_sources
+    (ax,) = axes["sources"]
+    held = {name: part["policies"] for name, part in view.document["by_source"].items()}
+    held["all sources"] = view.policies
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == list(held)
+    for y, name in enumerate(names):
+        for place, policy in enumerate(("base", "tuned")):
+            e, at = held[name][policy]["pass_at_k"]["1"], y + 0.24 * (place - 0.5)
+            assert line(ax, [100 * e["value"]], [at]), (name, policy)
+            assert line(ax, [100 * e["lo"], 100 * e["hi"]], [at, at]), (name, policy)
+
+
+def test_verdicts_add_up_to_all_samples(several_sources):
+    view, axes = several_sources
+    (ax,) = axes["verdicts"]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == [
+        "base",
+        "tuned",
+        *(f"{p}, {s}" for s in view.document["by_source"] for p in ("base", "tuned")),
+    ]
+    bars = {
+        y: [bar for bar in ax.patches if abs(bar.get_y() + bar.get_height() / 2 - y) < 0.1]
+        for y in range(len(names))
+    }
+    for y, name in enumerate(names):
+        policy, _, source = name.partition(", ")
+        of = view.document["by_source"][source]["policies"] if source else view.policies
+        said = of[policy]["statuses"]
+        widths = sorted(bar.get_width() for bar in bars[y] if bar.get_width())
+        assert widths == pytest.approx(sorted(100 * count / sum(said.values()) for count in said.values()))
+        assert sum(widths) == pytest.approx(100)
+
+
+def test_the_rungs_of_the_ladder(ladder):
+    """Shots on a linear axis, hints to their right; the tuned policy's level, and where the base's line meets it."""
+    view, axes = ladder
+    ax, found = axes["evidence"][0], view.document["ladder"]
+    for policy in ("base", "tuned"):
+        own = [rung for rung in found["rungs"] if rung["policy"] == policy]
+        on_line = [rung for rung in own if rung["shots"] is not None]
+        shift = 0.0 if policy == "base" else 0.006 * max(ax.get_xticks())
+        xs = [rung["shots"] + shift for rung in on_line]
+        assert line(ax, xs, [rung["nats"]["value"] for rung in on_line]), policy
+        drawn = [segments.get_segments() for segments in ax.collections if hasattr(segments, "get_segments")]
+        bars = [[y for _, y in segment] for segments in drawn for segment in segments]
+        for rung in own:
+            ends = [rung["nats"]["value"] + side * 1.96 * rung["nats"]["se"] for side in (-1, 1)]
+            assert any(np.allclose(sorted(bar), ends) for bar in bars), (policy, rung["label"])
+    level = next(r for r in found["rungs"] if r["policy"] == "tuned")["nats"]["value"]
+    assert line(ax, [found["equivalent"]["value"]] * 2, [0, level])
+    assert line(ax, [0, 1], [level, level])
