@@ -4,6 +4,7 @@ import csv
 import html
 import json
 import re
+import statistics
 
 import awkward_rows
 import pytest
@@ -181,3 +182,51 @@ def test_csv_is_in_full_precision(cells_run):
         values = [row["value"] for row in csv.DictReader(file)]
     assert max(len(value) for value in values) > 15
     assert shown({"value": 0.5, "lo": 0.25, "hi": 0.75}) == "50.0 (25.0 to 75.0)"
+
+
+def said(report, name):
+    """The sentence beside a figure."""
+    section = re.search(rf'id="{name}".*?</section>', report.html.read_text(), re.DOTALL)
+    assert section, name
+    return html.unescape(re.sub("<[^>]+>", " ", section[0]))
+
+
+def test_the_sentence_beside_each_figure(cells_run):
+    document = as_json(cells_run.document)
+    c, folder = document["comparison"], cells_run.html.parents[1]
+    logged = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    parts, first = c["compression"], document["comparisons"]["step-10"]["compression"]
+    within, at_first = (written(100 * p["within"]["value"]) for p in (parts, first))
+    assert f"goes from {at_first} points at step 10 to {within} at step 40;" in said(cells_run, "steps")
+    reward = [100 * row["reward"] for row in logged]
+    begin, end = (written(statistics.median(some)) for some in (reward[:10], reward[-10:]))
+    idle = written(100 * statistics.fmean(row["frac_zero_variance"] for row in logged), ".0f")
+    assert (
+        f"40 steps, {40 * 64:,} samples drawn: the training reward goes from {begin} to {end} points (medians of 10 "
+        f"steps); {idle} % of the groups had equal rewards and taught nothing." in said(cells_run, "training")
+    )
+    found, text = c["alignment"], said(cells_run, "frontier")
+    assert f"lies {shown(found['kl_pi_p0'], 1, '.2f')} nats from the base." in text
+    assert f"KL efficiency η = {shown(found['efficiency'], 1, '.2f')}: that share" in text
+    assert f"it is {shown(found['kl_verified'], 1, '.2f')} nats from the base's verified posterior" in text
+    certain = found["certain_success"]
+    assert f"mean ln(1/p̂) = {shown(certain, 1, '.2f')} nats" in text
+    assert f"{written(100 * certain['share_base_zero'])} % of the problems have c0 = 0" in text
+    lo, hi = (written(100 * parts["within"][end]) for end in ("lo", "hi"))
+    beyond, text = written(100 * parts["beyond"]["value"]), said(cells_run, "decomposition")
+    assert (
+        f"Of {signed(parts['delta']['value'])} points, {within} ({lo} to {hi}) are what 4 base samples"
+        in text
+    )
+    assert f"reach, {beyond} lie beyond 4 samples" in text
+    ratios = (written(c[key]["value"], ".3g") for key in ("ratio_gross", "ratio_net"))
+    assert "K = 4, n0 = 64, α = 0.05, ρ_K = {}, R_K = {}.".format(*ratios) in text
+    certified = parts["certified_simultaneous"]["count"]
+    assert (
+        f"Certified expansion: {certified} of {parts['base_zero']} problems that the base never solved"
+        in text
+    )
+    for name, policy in document["policies"].items():
+        cut, without = (written(100 * policy[key]["value"]) for key in ("truncated", "no_answer"))
+        words = f"{name}: {cut} % cut by the token limit, {without} % without an answer"
+        assert words in said(cells_run, "verdicts")
