@@ -29,6 +29,7 @@ from rlvr.report.figures import (
     tables,
     theme,
     training,
+    turns,
     variants,
     verdicts,
 )
@@ -41,6 +42,7 @@ PANELS = (
     decomposition.panel,
     scatter.panel,
     sources.panel,
+    turns.panel,
     frontier.panel,
     variants.panel,
     training.panel,

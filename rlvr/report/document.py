@@ -15,6 +15,7 @@ from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.problems import problems
 from rlvr.analysis.sections.training import training
+from rlvr.analysis.sections.turns import OfTurn, turns
 from rlvr.report import evidence_ladder, runs
 from rlvr.report.inputs import Inputs
 from rlvr.report.schema import (
@@ -27,6 +28,7 @@ from rlvr.report.schema import (
     Source,
     distance_of,
 )
+from rlvr.rollouts.attempts import solved_attempts
 from rlvr.rollouts.evaluations import Evaluation
 from rlvr.text import is_step, number
 
@@ -60,6 +62,7 @@ def assemble(
         else None,
         "probes": {name: _probe(name, analysis, *pair) for name, pair in inputs.probes.items()},
         "by_source": _by_source(analysis, *evaluations[:2]),
+        "turns": _turns(analysis, *evaluations[:2]),
         "problems": None,
         "training": training(inputs.training),
     }
@@ -111,6 +114,17 @@ def _by_source(analysis: AnalysisSettings, *evaluations: Evaluation) -> dict[str
         both = _of_samples(pair[0], pair[1], analysis) if len(pair) == 2 else None
         found[name] = {"policies": policies, "comparison": both}
     return found
+
+
+def _turns(analysis: AnalysisSettings, *evaluations: Evaluation) -> dict[str, list[OfTurn]]:
+    """Only files whose settings name an environment have several turns; others are not read a second time."""
+    told = [e for e in evaluations if e.settings.get("environment")]
+    attempts = {e.name: solved_attempts(e.path, e.pass_mark) for e in told}
+    return {
+        name: turns(problems, analysis["replicates"], analysis["seed"])
+        for name, problems in attempts.items()
+        if problems
+    }
 
 
 MUCH_TRUNCATED = 0.2

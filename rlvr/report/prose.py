@@ -13,7 +13,7 @@ from rlvr.analysis.sections.decomposition import Compression
 from rlvr.analysis.sections.ladder import Ladder
 from rlvr.report import by_source
 from rlvr.report.schema import Document, ExactRow, distance_of
-from rlvr.report.words import counted, lost_samples, span, span_of
+from rlvr.report.words import attempts_in_short, counted, lost_samples, span, span_of
 from rlvr.text import number, points, visible
 
 
@@ -276,6 +276,8 @@ def _lines(document: Document) -> Iterator[str]:
         yield from _comparison(document, c)
     for text in by_source.lines(document):
         yield f"  {text}"
+    for policy, by_turn in document["turns"].items():
+        yield f"  {attempts_in_short(policy, by_turn)}"
     for method, group in (document.get("groups") or {}).items():
         yield f"  {method}, {len(group['runs'])} runs: {_over_seeds(group['quantities']['gain'])}"
     if ladder := document["ladder"]:

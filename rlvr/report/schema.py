@@ -21,6 +21,7 @@ from rlvr.analysis.sections.ladder import Ladder
 from rlvr.analysis.sections.problems import Problems
 from rlvr.analysis.sections.summary import PolicySummary
 from rlvr.analysis.sections.training import Training
+from rlvr.analysis.sections.turns import OfTurn
 
 VERSION = 1
 """Of the shape of report.json: new keys leave it as it is."""
@@ -156,6 +157,8 @@ class Document(TypedDict):
     probes: dict[str, Probe]
     by_source: dict[str, OfSource]
     """By the source's name; empty where the rows name none."""
+    turns: dict[str, list[OfTurn]]
+    """Of base and main policy, where their episodes have several attempts."""
     exact: NotRequired[Exact]
     problems: Problems | None
     """Every problem under base and main policy; null where there is one evaluation only."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rlvr.analysis.estimate import EstimateJson, Number, real
 from rlvr.analysis.sections.summary import PolicySummary
+from rlvr.analysis.sections.turns import OfTurn
 from rlvr.text import number, points
 
 NAMELESS = "not given"
@@ -24,6 +25,13 @@ def span_of(e: EstimateJson, scale: float = 100, form: str = ".1f") -> str:
 def counted(n: int | None, what: str) -> str:
     """1 sample, 2 samples."""
     return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def attempts_in_short(policy: str, by_turn: list[OfTurn]) -> str:
+    """ "base: pass@1 3.1 at the first attempt, 5.0 within 2, 6.2 within 3." """
+    first, *rates = (points(of["pass_at_k"]["1"]["value"]) for of in by_turn)
+    later = [f"{rate} within {n}" for n, rate in enumerate(rates, start=2)]
+    return f"{policy}: pass@1 {', '.join([f'{first} at the first attempt', *later])}."
 
 
 def lost_samples(policy: PolicySummary) -> list[str]:

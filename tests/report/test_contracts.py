@@ -14,7 +14,9 @@ from typing import Any
 import awkward_rows
 import pytest
 
+from rlvr.report import build
 from rlvr.report.schema import SCHEMA
+from tests import by_definition
 from tests.report.contracts import certainty, distance, others, pair, policy, strata
 from tests.report.contracts.rows import Estimate, Holds, Mean, Near, Policy, Ratio
 from tests.report.contracts.simulated import AUDITS, REPLICATES, document_of, of_runs, write_run
@@ -91,7 +93,8 @@ OF_THE_RUN = under("problems", others.PROBLEMS) | under("ladder", others.LADDER)
 OF_RUNS = under("groups/*", others.GROUPS) | {"contrasts/*": others.contrast}
 BY_HAND = {
     "exact/rows/*/*", "training/expected_mixed_share/*", "training/step/*", "probes/*/correct/*",
-    "probes/*/upper_bound/*", "analysis/*", "sources/*/rows",
+    "probes/*/upper_bound/*", "analysis/*", "sources/*/rows", "turns/*/*/attempts", "turns/*/*/reached",
+    "turns/*/*/pass_at_k/*",
 }  # fmt: skip
 """Figures with a test of their own below."""
 NO_FIGURES = {
@@ -348,3 +351,51 @@ def test_the_expected_share_of_mixed_groups_is_that_of_the_steps_rate(run):
     assert document["training"]["expected_mixed_share"] == pytest.approx(
         [others.mixed(step) for step in steps]
     )
+
+
+def test_attempts_are_counted_as_if_each_episode_had_ended_there(tmp_path):
+    """pass@(k, T) by hand: the T-th attempt, or the last one before it, of each episode that has a verdict."""
+    talks = {  # by problem: the scores of each episode's attempts
+        "a": [[0.0, 0.0, 1.0], [1.0], [0.0, 1.0], [0.0, 0.0, 0.0]],
+        "b": [[0.0, 0.0], [0.0, 0.0, 0.0], [0.0], [0.0, 1.0]],
+        "c": [[1.0], [1.0], [0.0, 0.0], [0.0, 1.0, 0.0]],
+    }
+    for which in ("base", "tuned"):
+        rows = []
+        for problem, episodes in talks.items():
+            for n, scores in enumerate(episodes):
+                said = [
+                    {"by": "policy", "text": "x", "token_ids": [1], "score": s, "status": "?"} for s in scores
+                ]
+                between = {"by": "evidence", "text": "no", "token_ids": [2]}
+                several = [turn for one in said for turn in (between, one)][1:]
+                row = {
+                    "problem_id": problem,
+                    "sample": n,
+                    "policy": which,
+                    "prompt": problem,
+                    "trace": "x" * n,
+                }
+                row |= {"answer": None, "complete": True, "tokens": 1, "score": scores[-1], "status": "?"}
+                rows.append(row | ({"turns": several} if len(scores) > 1 else {}))
+        rows.append(rows[-1] | {"sample": 9, "score": None})  # no verdict: in no figure
+        (tmp_path / f"{which}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        settings = {"environment": {"name": "feedback", "options": {}}} if which == "base" else {}
+        (tmp_path / f"{which}.settings.json").write_text(json.dumps(settings))
+    files = tmp_path / "base.jsonl", tmp_path / "tuned.jsonl"
+    build(*files, output=tmp_path / "r", replicates=REPLICATES, allow_mismatch=True)
+    document = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert document["turns"].keys() == {"base"}  # the other file says nothing of an environment
+    found = document["turns"]["base"]
+    assert [of["attempts"] for of in found] == [1, 2, 3]
+    assert [of["reached"] for of in found] == [1.0, 8 / 12, 4 / 12]
+    solved = {1: (1, 0, 2), 2: (2, 1, 3), 3: (3, 1, 2)}  # episodes of a, b, c that are right after T attempts
+    for of in found:
+        for k, estimate in of["pass_at_k"].items():
+            counts = [(4, c) for c in solved[of["attempts"]]]
+            rates = [policy.pass_at(n, c, int(k)) for n, c in counts]
+            expected = Mean(rates, {"se_fixed": by_definition.fixed_se(counts, int(k))})
+            assert not [*faults(f"turns/{of['attempts']}/pass@{k}", estimate, expected)]
+        assert list(of["pass_at_k"]) == ["1", "2", "4"]
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "base: pass@1 25.0 at the first attempt, 50.0 within 2, 50.0 within 3." in page
