@@ -267,8 +267,13 @@ def test_the_value_head_learns_at_its_own_rate_and_weight(loop):
     gradients = {}
     for coefficient in (0.0, 0.1, 0.4):
         built = loop(algorithm="ppo", ppo={"value_coefficient": coefficient})
-        built.backward(built.sample(1), fresh=True)
+        batch = built.sample(1)
+        built.backward(batch, fresh=True)
         gradients[coefficient] = built.plain.value_head.weight.grad.clone()
+        returns = torch.cat([group.returns for group in batch.groups if group.returns is not None])
+        # values begin at 0, so the derivative of ½ (V − R)² by the bias is −R, averaged over the step's tokens
+        expected = -coefficient * returns.mean().item()
+        assert built.plain.value_head.bias.grad.item() == pytest.approx(expected, rel=1e-4, abs=1e-9)
     assert not gradients[0.0].any() and gradients[0.1].any()
     torch.testing.assert_close(gradients[0.4], 4 * gradients[0.1])
     for rate in (1e-3, 5e-2):
