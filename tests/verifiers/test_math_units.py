@@ -98,8 +98,18 @@ RIGHT = [
     (r"12", r"12 \text{ outcomes per game}"),
     (r"6", r"6 \text{ fewer}"),
     (r"1", r"6 \text{ sixths}"),
+    (r"12", r"12 bags of rice"),
+    (r"12 bags", r"12 bags of rice"),
+    (r"12", r"12 \text{ bags of rice}"),
+    (r"3 houses", r"3 house"),
+    (r"3 cases", r"3 \text{ case}"),
+    (r"1 box", r"1 boxes"),
 ]
 WRONG = [
+    (r"12", r"12 bags of 5 kg"),
+    (r"5", r"5 out of 8"),
+    (r"12 pounds of rice", r"12 pounds of beef"),
+    (r"3 houses", r"3 horses"),
     (r"5", r"5 \text{ thousand dollars}"),
     (r"\$5", r"5 \text{ cents}"),
     (r"250", r"250 \text{ percent}"),

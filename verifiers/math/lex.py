@@ -284,6 +284,7 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following:
         out.append(Token("word", raw, spaced))
 
 
+_AFTER_WORDS = word_set("min max of")
 _ORDINAL_ENDINGS = word_set("st nd rd th")
 _UNIT_OR_FUNCTION = FUNCTIONS & frozenset(filter(is_unit, FUNCTIONS))
 
@@ -293,8 +294,8 @@ def _is_word(raw: str, before: Token, spaced: bool, in_text: bool, following: st
     if before.kind != "num":
         after = before.text == "/" or before.kind == "close"  # m/min, 5\\frac14 \\text{ min}
         return (in_text and after and raw in _UNIT_OR_FUNCTION) or (
-            before.kind == "word" and raw in ("min", "max")
-        )  # local min.
+            before.kind == "word" and raw in _AFTER_WORDS
+        )  # local min., bags of rice
     if raw in _ORDINAL_ENDINGS:
         return not spaced
     return raw in _UNIT_OR_FUNCTION and (in_text or re.match(r"[(\[{\\0-9]|[a-z]\b", following) is None)

@@ -148,8 +148,9 @@ def _is_inch(words: list[str], at: int, power: int) -> bool:
 
 
 def _singular(word: str) -> str:
+    """One form for a noun and its plural: boxes is box, houses and house are hous."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if word.endswith(("ses", "xes", "ches", "shes")):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
+    if word.endswith("s") and not word.endswith("ss") and len(word) > 3:
+        word = word[:-1]
+    return word[:-1] if word.endswith(("se", "xe", "che", "she")) else word
