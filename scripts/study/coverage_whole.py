@@ -24,6 +24,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
 
 import numpy as np
+from coverage_distances import of_distance
 from coverage_study import Population
 from coverage_truths import (
     ANSWERS,
@@ -39,8 +40,10 @@ from coverage_truths import (
 )
 
 from rlvr.analysis.noise import Audit
+from rlvr.analysis.pair import Pair
 from rlvr.analysis.samples import Answers, Bools, Ints, LogProbs, Samples
 from rlvr.analysis.sections.compare import compare, summarise
+from rlvr.analysis.sections.distance import distance
 from rlvr.analysis.sections.problems import problems as every_problem
 from rlvr.machine import measured_on
 
@@ -239,6 +242,26 @@ def study(
         for policy, held in found.inside.items():
             inside[policy].append(held)
     return records, {policy: float(np.concatenate(held).mean()) for policy, held in inside.items()}
+
+
+def counted_distances(experiments: int, problems: int) -> tuple[dict[str, Record], float]:
+    """Distances on the same problems each time, where most of the base's rates come from counts, and the share
+    of problems where they do: the errors of those counts are part of `se_fixed`.
+    """
+    whole = world(Population("the same tilt everywhere", 1.0, 1.0, 0.0, 1.5, 0.0, 0.0), ALL_DEEP)
+    rows = np.random.default_rng(problems).choice(len(whole.weight), size=problems, p=whole.weight)
+    true = dict(of_distance(of_rows(whole, rows)))
+    records = {name: Record(true[name]) for name in ("kl_verified", "kl_pi_p0")}
+    counted = 0
+    for seed in range(experiments):
+        rng = np.random.default_rng(seed)
+        base, tuned = (evaluation(whole, rows, policy, rng) for policy in ("base", "tuned"))
+        found = distance(Pair.of(base, tuned, 10, seed))
+        assert found["status"] == "ok"
+        counted += found["base_rate_from"]["counts"]
+        records["kl_verified"].add(found["kl_verified"])
+        records["kl_pi_p0"].add(found["kl_pi_p0"])
+    return records, counted / (experiments * problems)
 
 
 def table(records: Mapping[str, Record]) -> str:

@@ -126,6 +126,13 @@ def test_standard_errors_for_these_problems_are_right_and_brackets_hold(whole):
 
 
 @pytest.mark.slow
+def test_the_errors_of_distances_hold_those_of_the_bases_counts(study):
+    records, counted = study("coverage_whole").counted_distances(EXPERIMENTS, 80)
+    assert counted > 0.5
+    assert not [f for path, record in records.items() for f in scale(path, record, record.fixed, width=False)]
+
+
+@pytest.mark.slow
 def test_every_interval_of_the_report_is_held_against_a_truth(whole):
     settings = [whole(population, NEW)[0] for population in (0, 1)]
     paths = {path for records in settings for path in records}
