@@ -319,3 +319,25 @@ def test_a_bound_that_does_not_follow_is_found_also_after_dividing_by_a_negative
     for words in ("Dividing both sides, we get", "Simplifying gives", "Isolating it:"):
         assert verdicts(f"${first}$. {words} ${follows}$.") == [True]
         assert verdicts(*(f"${first}$. {words} ${other}$." for other in false)) == [False] * len(false)
+
+
+COMPUTED = ["3 + 4 = 7", "$3 + 4 = 7$", "21 / 3 = 7", "2^3 - 1 = 7", "$\\frac{14}{2} = 7$"]
+
+
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_a_result_does_not_become_another_number_in_its_own_chain(computed: str) -> None:
+    begun, end = computed.removesuffix("$"), "$" * computed.endswith("$")
+    assert verdicts(*(f"{begun} = {same}{end}" for same in ("7", "7.0", "7 = 7"))) == [True] * 3
+    assert verdicts(*(f"{begun} = {other}{end}" for other in ("8", "12", "-7", "7.5", "70"))) == [False] * 5
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "60 * 2 = 120 minutes = 2 hours", "60 * 2 = 120 = 2 hours", "5 + 7 = 12 = 1 dozen", "3 / 8 = 0.375 = 37.5%",
+        "2 + 2 = 4 = 100 in binary", "1 / 3 = 0.33 = 0.3", "5 * 3 = 15 = 3 (mod 4)", "7 / 2 = 3.5 = 3 remainder 1",
+        "10^3 = 1000 = 1,000", "0.1 + 0.2 = 0.30000000000000004 = 0.3",
+    ],
+)  # fmt: skip
+def test_a_result_in_another_form_or_unit_is_no_false_step(chain: str) -> None:
+    assert verdicts(chain) == [True]

@@ -249,7 +249,7 @@ def _literals(
         return RelationCheck(True, check.truth, check.claim)
     if check.truth is None or check.claim is None:
         return UNREAD
-    if _is_formula(chain, left, right) and not context.hypothetical:
+    if (_is_formula(chain, left, right) or _goes_on(chain, at, right)) and not context.hypothetical:
         return check
     if left.before or not left.after or not right.after:
         return UNREAD
@@ -269,6 +269,16 @@ def _is_formula(chain: Chain, left: Side, right: Side) -> bool:
     if {"pm", "array", "call"} & (a.features | b.features) or {"percent", "deg"} & (a.features ^ b.features):
         return False
     return all(t.math for t in (*a.numbers, *b.numbers))
+
+
+def _goes_on(chain: Chain, at: int, right: Side) -> bool:
+    """Whether the left number is the result of a computation in the same chain, and the right one is to be the same:
+    `3 + 4 = 7 = 12`. Words between them, units or a percentage make it something else."""
+    if at == 0 or chain.relations[at - 1] != "=" or _has_words(chain) or right.after or chain.money:
+        return False
+    computed, result, claim = chain.sides[at - 1].ending[0], chain.sides[at].ending[0], right.opening[0]
+    plain = not free(computed) and computed.literal is None
+    return plain and not {"percent", "deg", "pm", "array", "call"} & (result.features | claim.features)
 
 
 def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> RelationCheck:
