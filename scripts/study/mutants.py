@@ -146,6 +146,7 @@ def try_room(name: str, bugs: list[Bug], jobs: int, repo: Path = REPO) -> dict[B
     """Which test notices each bug of a room; printed as they are found."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(jobs) as threads:
         clean = copy_of(repo, Path(folder, "clean"))
+        print(f"{name}: its tests once without a bug, under coverage", flush=True)
         room = Room(name, clean, jobs)
         print(f"{name}: {len(room.seconds)} tests pass without a bug", flush=True)
         trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
