@@ -126,9 +126,18 @@ def test_groups_without_variance_are_replaced_in_so_many_rounds(tmp_path):
         found = {}
         for rounds in (0, 1, 4):
             loop = loop_of(
-                tmp_path / str(rounds), pool, groups_per_step=6, group_size=3, curriculum={"refill": rounds}
+                tmp_path / str(rounds),
+                pool,
+                groups_per_step=6,
+                group_size=3,
+                curriculum={"kind": "adaptive", "refill": rounds},
             )
             batch = loop.sample(1)
+            (own,) = loop.collector.curriculum.curricula.values()
+            [(step, outcomes)] = own.pending
+            assert step == 1 and len(outcomes) == batch.metrics["groups/drawn"], (
+                "it learns of what was replaced too"
+            )
             found[rounds] = {key: batch.metrics[f"groups/{key}"] for key in ("drawn", "replaced", "dead")}
     assert found[0]["drawn"] == 6 and found[0]["replaced"] == 0 and found[0]["dead"] > 1
     for rounds in (1, 4):

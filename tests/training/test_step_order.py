@@ -174,6 +174,19 @@ def test_what_the_ratio_is_taken_to_has_no_dropout(tmp_path, pool):
         torch.testing.assert_close(group.old, group.sampler, rtol=1e-4, atol=1e-4)
 
 
+def test_no_two_samples_of_a_run_have_the_same_random_numbers(tmp_path, pool):
+    """Sixty groups of fifty problems: some come twice in a step, and all come again in the next."""
+    loop = loop_of(tmp_path / "run", pool, SamplingConfig(max_new_tokens=1), groups_per_step=60, group_size=2)
+    drawn = [loop.collector.sample(step, step - 1).groups for step in (1, 2)]
+    problems = [{group.index for group in groups} for groups in drawn]
+    assert problems[0] & problems[1] and len(problems[0]) < 60, "no problem comes again: no test of that"
+    for groups in drawn:
+        named = [(e.problem.id, e.sample) for group in groups for e in group.episodes]
+        assert len(set(named)) == len(named)
+    seeds = [e.seed for groups in drawn for group in groups for e in group.episodes]
+    assert len(set(seeds)) == len(seeds)
+
+
 def test_a_gradient_is_of_its_own_step_alone(tmp_path, pool):
     loop = loop_of(
         tmp_path / "run",
