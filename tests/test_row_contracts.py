@@ -31,7 +31,7 @@ from tests.training import talkers
 from verifiers import Problem
 from verifiers.pool import VerifierPool
 
-SAMPLES, LIMIT, TEMPERATURE, SEED = 6, 22, 0.8, 11
+SAMPLES, LIMIT, TEMPERATURE, SEED = 6, 22, 0.8, 17
 """So few tokens that some completions are cut; another temperature than 1, so that it must be applied."""
 
 
@@ -222,6 +222,7 @@ def test_the_rows_hold_every_kind(rows):
     assert kinds["complete"] == {True, False} and kinds["answer_score"] == {0.0, 1.0}
     assert kinds["score"] == {0.0, 1.0} and kinds["sound"] == {0.0, 1.0, None}
     assert len(kinds["status"]) >= 3 and kinds["source"] == {None, "carry"}
+    assert any(seen.row.answer_score != seen.row.score for seen in rows)
     assert any(seen.row.turns for seen in rows) and any(seen.row.turns is None for seen in rows)
     assert any(seen.row.answer for seen in rows) and any(seen.row.answer is None for seen in rows)
     assert sum((seen.row.problem_id, seen.row.sample) in seen.again for seen in rows) == 2 * SAMPLES

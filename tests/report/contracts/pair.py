@@ -276,10 +276,12 @@ PAIR: dict[str, Callable[..., Any]] = {
     "compression/reach": lambda p: max(1 - ALPHA ** (p.budget / c[0]) for _, c in used(p)),
     "compression/certified/count": lambda p: len(certified(p, False)),
     "compression/certified/alpha_per_problem": lambda p: ALPHA,
-    "compression/certified/problems/*": lambda p, at: certified(p, False)[int(at)],
+    "compression/certified/problems/*": lambda p, at: dict(enumerate(certified(p, False))).get(int(at)),
     "compression/certified_simultaneous/count": lambda p: len(certified(p, True)),
     "compression/certified_simultaneous/alpha_per_problem": lambda p: ALPHA / max(zeros(p), 1),
-    "compression/certified_simultaneous/problems/*": lambda p, at: certified(p, True)[int(at)],
+    "compression/certified_simultaneous/problems/*": lambda p, at: dict(enumerate(certified(p, True))).get(
+        int(at)
+    ),
     "ratio_gross": lambda p: Ratio(part(p, "within"), part(p, "headroom")),
     "ratio_net": lambda p: Ratio(part(p, "delta"), part(p, "headroom")),
     "efficiency_gap": lambda p: Mean(part(p, "gap")),
