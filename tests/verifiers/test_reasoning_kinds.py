@@ -30,14 +30,15 @@ def _values(left: str, value: int | Fraction, *others: int | Fraction) -> Steps:
     ]
 
 
-def _pair(left: str, right: str, *false: str) -> Steps:
+def _pair(left: str, right: str, *false: str, sign: str = "=") -> Steps:
     """A left side with a right one; false: with others."""
-    return f"{left}={right}", [f"{left}={other}" for other in false]
+    return f"{left}{sign}{right}", [f"{left}{sign}{other}" for other in false]
 
 
 def _decimals(left: str, value: float, sign: str = "\\approx ") -> Steps:
-    """A left side with its value to three decimals; false: the second of them is another one."""
-    return f"{left}{sign}{value:.3f}", [f"{left}{sign}{value + off:.3f}" for off in (0.02, -0.02, 1.0)]
+    """A left side with its value to three decimals; false: another second decimal, or sign."""
+    false = [value + 0.02, value - 0.02, value + 1, -value]
+    return f"{left}{sign}{value:.3f}", [f"{left}{sign}{other:.3f}" for other in false]
 
 
 def _orders(low: str, high: str) -> Steps:
@@ -109,7 +110,12 @@ KINDS: dict[str, Callable[[int, int], Steps]] = {
     "rounded root": lambda a, b: _decimals(f"\\sqrt{{{a * a + 1}}}", math.sqrt(a * a + 1)),
     "rounded quotient": lambda a, b: _decimals(f"\\frac{{{7 * a + 3}}}{{7}}", a + 3 / 7),
     "rounded, not said": lambda a, b: _decimals(f"\\frac{{{7 * a + 3}}}{{7}}", a + 3 / 7, "="),
-    "multiple of pi": lambda a, b: (f"{a}\\pi\\approx {a * math.pi:.2f}", [f"{a}\\pi\\approx {a * math.pi + a:.2f}"]),
+    "multiple of pi": lambda a, b: _pair(
+        f"{a}\\pi", f"{a * 3.14:.2f}", *(f"{a * math.pi * off:.2f}" for off in (1.01, 0.99, 1.1, 1.3, -1))
+    ),
+    "near an expression": lambda a, b: _pair(
+        f"{a}\\pi", f"{a}\\cdot 3.14", f"{a}\\cdot 3.44", f"{a}\\cdot 4.14", sign="\\approx "
+    ),
     "pi in both": lambda a, b: (f"\\pi\\cdot {a}^2={a * a}\\pi", [f"\\pi\\cdot {a}^2={a * a + 1}\\pi"]),
     "order of numbers": lambda a, b: _orders(str(a), str(a + b)),
     "order of roots": lambda a, b: _orders(f"\\sqrt{{{a * a + 1}}}", str(a + 1)),
