@@ -347,3 +347,22 @@ def test_a_result_does_not_become_another_number_in_its_own_chain(computed: str)
 )  # fmt: skip
 def test_a_result_in_another_form_or_unit_is_no_false_step(chain: str) -> None:
     assert verdicts(chain) == [True]
+
+
+@pytest.mark.parametrize("zero", ["0", "(3-3)", "5-5"])
+def test_what_is_divided_by_zero_is_no_number(zero: str) -> None:
+    left = f"\\frac{{7}}{{{zero}}}"
+    assert verdicts(f"${left} = 7$", f"We have ${left} = 0$.", f"$7/({zero}) = 1$") == [False, False, False]
+
+
+@PROPERTY
+@given(st.integers(8, 90).filter(lambda a: a % 7), st.sampled_from([1, -1, 5]))
+def test_a_rounded_value_carries_its_error_on_and_no_more(a: int, off: int) -> None:
+    """a/7 to two decimals, and times 7 again: a, up to 7 · 0.005; an unannounced decimal carries none."""
+    shown = f"{a / 7:.2f}"
+    lead = f"$\\frac{{{a}}}{{7}} = {shown}$, and "
+    assert verdicts(f"{lead}${shown} \\cdot 7 = {a}$", f"{lead}${shown} \\cdot 7 = {a + off}$") == [
+        True,
+        False,
+    ]
+    assert verdicts(f"${shown} \\cdot 7 = {a}$") == [Fraction(shown) * 7 == a]
