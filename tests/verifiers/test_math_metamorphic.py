@@ -136,6 +136,53 @@ def test_an_interval_is_its_two_ends_and_its_brackets(
     require(gold, same, others)
 
 
+# --- unions, intersections and differences ----------------------------------------------------------------
+
+GRID = range(-8, 9)
+"""Half integers, as whole numbers: what is true of a set with integers as ends on these points is true everywhere."""
+SIGNS = {"\\cup": frozenset.union, "\\cap": frozenset.intersection, "\\setminus": frozenset.difference}
+Points = frozenset[int]
+
+
+@st.composite
+def intervals(draw: st.DrawFn) -> tuple[str, Points]:
+    """An interval with ends from -3 to 3, or a half line, and its points."""
+    low = draw(st.integers(-3, 2))
+    high = draw(st.integers(low + 1, 3))
+    left, right = draw(st.sampled_from("([")), draw(st.sampled_from(")]"))
+    points = frozenset(k for k in GRID if 2 * low + (left == "(") <= k <= 2 * high - (right == ")"))
+    match draw(st.integers(0, 6)):
+        case 0:
+            return f"(-\\infty,{high}{right}", points | frozenset(range(GRID[0], 2 * low + 1))
+        case 1:
+            return f"{left}{low},\\infty)", points | frozenset(range(2 * high, GRID[-1] + 1))
+    return f"{left}{low},{high}{right}", points
+
+
+def _as_union(points: Points) -> str:
+    """The fewest pieces that hold these points."""
+    pieces: list[str] = []
+    for start in (k for k in GRID if k in points and k - 1 not in points):
+        end = next(k for k in range(start, GRID[-1] + 2) if k + 1 not in points)
+        left = "(-\\infty" if start == GRID[0] else f"({(start - 1) // 2}" if start % 2 else f"[{start // 2}"
+        right = "\\infty)" if end == GRID[-1] else f"{(end + 1) // 2})" if end % 2 else f"{end // 2}]"
+        pieces.append(f"\\{{{start // 2}\\}}" if start == end and start % 2 == 0 else f"{left},{right}")
+    return "\\cup".join(pieces) or "\\emptyset"
+
+
+@SETTINGS
+@given(intervals(), intervals(), intervals(), st.sampled_from(sorted(SIGNS)))
+def test_sets_are_their_points_however_they_are_put_together(
+    one: tuple[str, Points], two: tuple[str, Points], three: tuple[str, Points], sign: str
+) -> None:
+    points = SIGNS[sign](one[1], two[1])
+    written = f"{one[0]}{sign} {two[0]}"
+    require(_as_union(points), [written], [])
+    require(_as_union(SIGNS[sign](points, three[1])), [f"{written}{sign} {three[0]}"], [])
+    for name, other in (one, two, three):
+        assert alike(written, name) is (points == other)
+
+
 # --- inequalities that have to be solved ------------------------------------------------------------------
 
 
