@@ -102,9 +102,16 @@ RUINED = ["train.learning_rate=0.3", "train.reward=random"]
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory) -> dict[str, Ended]:
     folder = tmp_path_factory.mktemp("ended")
-    words = [*RUINED, "train.steps=3", f"train.hooks=[{HERE}:Told]", "train.trl.report_to=[told]"]
-    best = ["train.keep=best", "train.eval_every=1", "train.eval_samples=3", "train.trl.save_total_limit=1"]
-    last = ["train.eval_every=2", "train.eval_samples=2", "train.checkpoint_every=0"]
+    words = [*RUINED, f"train.hooks=[{HERE}:Told]", "train.trl.report_to=[told]"]
+    best = [
+        "train.steps=3",
+        "train.checkpoint_every=2",
+        "train.keep=best",
+        "train.eval_every=1",
+        "train.eval_samples=3",
+        "train.trl.save_total_limit=1",
+    ]
+    last = ["train.steps=5", "train.eval_every=2", "train.eval_samples=2", "train.checkpoint_every=0"]
     named = ["train.trl.project=mine", "train.trl.run_name=mine"]
     RUN_NAME["told"] = "called"
     register_tracker_class(Tracker)
@@ -120,14 +127,21 @@ def ended(tmp_path_factory) -> dict[str, Ended]:
 @shows("train.eval_every", "train.eval_samples")
 def test_evaluations_on_the_way(ended):
     samples = {name: {line["step"]: line.get("eval/samples") for line in ended[name].lines} for name in ended}
-    assert samples == {"best": {1: 24, 2: 24, 3: 24}, "last": {1: None, 2: 16, 3: None}}  # of eight problems
-    assert ended["last"].at("evaluation") == [2]
+    assert samples == {
+        "best": {1: 24, 2: 24, 3: 24},
+        "last": {1: None, 2: 16, 3: None, 4: 16, 5: None},
+    }  # of eight problems
+    assert ended["last"].at("evaluation") == [2, 4]
 
 
 @shows("train.checkpoint_every", "train.trl.save_total_limit")
 def test_checkpoints_are_made_so_often_and_so_many_are_kept(ended):
-    assert ended["best"].at("checkpoint") == [1, 2, 3]
-    assert ended["last"].at("checkpoint") == [2, 3]  # the best evaluation, and the last step
+    assert ended["best"].at("checkpoint") == [1, 2, 3]  # the best evaluation, every other step, the last one
+    assert len({line["eval/pass@1"] for line in ended["last"].lines if "eval/pass@1" in line}) == 1
+    assert ended["last"].at("checkpoint") == [
+        2,
+        5,
+    ]  # the best evaluation, of equal ones the first; and the last step
     assert set(ended["best"].checkpoints) == {1, 3}, "the newest, and the best"
 
 
@@ -139,14 +153,14 @@ def test_the_model_is_the_best_or_the_last(ended):
     )
     assert same(best.run.model, best.checkpoints[1]) and not same(best.run.model, best.checkpoints[3])
     assert best.run.record["model"]["step"] == 1
-    assert same(last.run.model, last.checkpoints[3])
+    assert same(last.run.model, last.checkpoints[5])
 
 
 @shows("train.hooks", "train.trl.report_to", "train.trl.project", "train.trl.run_name")
 def test_who_is_told(ended):
-    for found in ended.values():
-        assert found.at("step") == [1, 2, 3]
-        assert found.steps == [1, 2, 3]
+    for name, steps in (("best", [1, 2, 3]), ("last", [1, 2, 3, 4, 5])):
+        assert ended[name].at("step") == steps
+        assert ended[name].steps == steps
     assert ended["best"].begun == [{"project": "rlvr", "called": "best"}]  # the folder's name
     assert ended["last"].begun == [{"project": "mine", "called": "mine"}]
 

@@ -243,7 +243,7 @@ def test_a_folder_that_holds_a_run_goes_on_or_is_refused(tmp_path):
 def test_the_seed_decides_every_sample_and_the_order_of_the_problems(tiny, tmp_path):
     problems, train = carry.problems("heldout", 4), carry.problems("train", 40)
 
-    def drawn(seed: int, folder: str) -> list[str]:
+    def drawn(seed: int, folder: str, name: str = "base") -> list[str]:
         config = quickstart_config(
             seed=seed,
             sampling=SamplingConfig(samples=8, max_new_tokens=32),
@@ -255,7 +255,9 @@ def test_the_seed_decides_every_sample_and_the_order_of_the_problems(tiny, tmp_p
         sampler = TransformersSampler(tiny, config.sampling)
         return [
             row.trace
-            for row in rollouts.read(evaluator.evaluate(sampler, problems, tmp_path / folder / "base.jsonl"))
+            for row in rollouts.read(
+                evaluator.evaluate(sampler, problems, tmp_path / folder / f"{name}.jsonl")
+            )
         ]
 
     def order(seed: int) -> list[int]:
@@ -265,6 +267,7 @@ def test_the_seed_decides_every_sample_and_the_order_of_the_problems(tiny, tmp_p
         first = drawn(0, "one")
         assert drawn(0, "again") == first
         assert drawn(1, "other") != first
+        assert drawn(0, "tuned", "tuned") != first  # each evaluation derives its own
     assert order(0) == order(0) and order(0) != order(1)
 
 
