@@ -137,7 +137,7 @@ def test_another_configuration_in_the_same_folder_is_refused(finished, capsys):
     "moment",
     [
         pytest.param("rollouts/base.jsonl", marks=pytest.mark.slow),
-        "rollouts/train-000003.jsonl",
+        pytest.param("rollouts/train-000003.jsonl", marks=pytest.mark.slow),
         pytest.param("rollouts/tuned.jsonl", marks=pytest.mark.slow),
     ],
 )

@@ -206,6 +206,7 @@ def test_a_folder_that_vanishes_under_the_run(tmp_path):
     assert steps >= 2
 
 
+@pytest.mark.slow
 def test_a_second_run_in_the_folder_is_refused_and_a_crash_leaves_no_lock(tmp_path, capsys):
     folder = tmp_path / "run"
     words = command(folder, "train.steps=400", verb="train")

@@ -53,6 +53,7 @@ def one_and_two(tmp_path_factory) -> tuple[Path, Path]:
     return run(folder / "one", 1), run(folder / "two", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["base", "train-000001"])
 def test_the_same_rows_in_the_same_order(one_and_two, name):
     one, two = (list(rollouts.read(folder / "rollouts" / f"{name}.jsonl")) for folder in one_and_two)
@@ -67,6 +68,7 @@ def moved(folder: Path) -> torch.Tensor:
     return torch.cat([(after[k] - before[k]).flatten() for k in sorted(before)])
 
 
+@pytest.mark.slow
 def test_the_same_update(one_and_two):
     moves = [moved(folder) for folder in one_and_two]
     assert moves[0].norm() > 0
@@ -89,6 +91,7 @@ def same_metrics(first: Path, second: Path) -> None:
         assert not differing, f"step {a['step']}"
 
 
+@pytest.mark.slow
 def test_the_same_figures(one_and_two):
     same_metrics(*one_and_two)
 
@@ -122,6 +125,7 @@ def test_the_same_gradient_where_a_process_has_nothing_to_learn_from(tmp_path):
     assert (moved(one) - moved(two)).norm() / moved(one).norm() < 1e-4
 
 
+@pytest.mark.slow
 def test_one_report(one_and_two):
     for folder in one_and_two:
         assert (folder / "report.json").stat().st_size > 0

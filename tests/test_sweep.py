@@ -48,12 +48,14 @@ def swept(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_cell_is_a_run_of_its_own(swept):
     assert json.loads((swept / "sweep.json").read_text())["cells"] == CELLS
     for name in CELLS:
         assert (swept / name / "report.html").exists() and (swept / name / "model").is_dir()
 
 
+@pytest.mark.slow
 def test_a_cell_is_what_the_run_alone_would_have_been(swept, tmp_path):
     alone = tmp_path / "alone"
     assert main(command(alone, "seed=2", "train.algorithm=ppo")) == 0
@@ -63,6 +65,7 @@ def test_a_cell_is_what_the_run_alone_would_have_been(swept, tmp_path):
         assert (cell / name).read_bytes() == (alone / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_cells_of_one_seed_share_the_base_and_others_do_not(swept):
     drawn = [
         [(r.trace, r.seed) for r in rollouts.read(swept / name / "rollouts" / "base.jsonl")] for name in CELLS
@@ -73,6 +76,7 @@ def test_cells_of_one_seed_share_the_base_and_others_do_not(swept):
     assert [shared in log for log in logs] == [False, True, False, True]
 
 
+@pytest.mark.slow
 def test_the_report_shows_cells_spread_and_adjusted_p_values(swept, tmp_path):
     document = json.loads((swept / "report.json").read_text())
     assert [run["name"] for run in document["runs"]] == CELLS
@@ -89,6 +93,7 @@ def test_the_report_shows_cells_spread_and_adjusted_p_values(swept, tmp_path):
     assert again["groups"] == document["groups"] and again["contrasts"] == document["contrasts"]
 
 
+@pytest.mark.slow
 def test_cells_that_differ_by_more_than_the_seed_are_no_seeds_of_each_other(swept, tmp_path):
     one = shutil.copytree(swept / CELLS[0], tmp_path / "a")
     file = one / "config.yaml"
@@ -98,6 +103,7 @@ def test_cells_that_differ_by_more_than_the_seed_are_no_seeds_of_each_other(swep
     assert list(groups) == ["grpo, train.learning_rate=0.001", "grpo, train.learning_rate=0.0003"]
 
 
+@pytest.mark.slow
 def test_a_changed_cell_is_refused_before_anything_runs(swept, capsys):
     assert main(command(swept, *GRID, "train.learning_rate=1e-2")) == 2
     assert "train.learning_rate: 0.0003 / 0.01" in capsys.readouterr().err

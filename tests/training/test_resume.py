@@ -109,7 +109,13 @@ CARRIES = {
 """What a run has to carry over besides weights and optimiser."""
 
 
-@pytest.mark.parametrize("kind", CARRIES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=() if kind in ("ppo-lora", "reference", "schedule") else pytest.mark.slow)
+        for kind in CARRIES
+    ],
+)
 def test_what_a_run_carries_comes_back(tmp_path, kind):
     """Cut after step 3: where batches are shared, between the two steps on one."""
     folder, words = tmp_path / "run", CARRIES[kind]

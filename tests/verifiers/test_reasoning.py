@@ -327,10 +327,10 @@ def test_no_unicode_raises(trace: str, answer: str) -> None:
 @pytest.mark.serial
 @pytest.mark.parametrize(
     "piece",
-    ["1+", "(", "{", "\\frac{", "$", "$1 ", "\\text{", "9^", "2 1/3 ", "the answer is ", "\\begin{array}", "\n=", "x ",
-     "1,234,", "\\\\ +1", " ", "so ",
+    ["1+", "(", "\\frac{", "$1 ", "\\text{", "the answer is ", "\n=", "so ",
      *(pytest.param(piece, marks=pytest.mark.slow)
-       for piece in ("1=", "(1", "3+4=8\n", "3+4=8 wait ", "1+1=2=", "\\[x+1=3\\]\n", "<<"))],
+       for piece in ("{", "$", "9^", "2 1/3 ", "\\begin{array}", "x ", "1,234,", "\\\\ +1", " ",
+                     "1=", "(1", "3+4=8\n", "3+4=8 wait ", "1+1=2=", "\\[x+1=3\\]\n", "<<"))],
 )  # fmt: skip
 def test_reading_grows_with_the_text_and_no_faster(piece: str) -> None:
     """Up to the cap on what is judged; beyond it, a megabyte costs little more than the cap."""

@@ -366,3 +366,8 @@ def test_a_rounded_value_carries_its_error_on_and_no_more(a: int, off: int) -> N
         False,
     ]
     assert verdicts(f"${shown} \\cdot 7 = {a}$") == [Fraction(shown) * 7 == a]
+
+
+@pytest.mark.parametrize("chain", ["=0=1", "=7=8=9", "= =1=2", "x=3=4", "=3+4=7"])
+def test_a_chain_that_begins_with_nothing_is_read_as_far_as_it_goes(chain: str) -> None:
+    assert verdicts(chain) == [True]

@@ -276,9 +276,10 @@ def _goes_on(chain: Chain, at: int, right: Side) -> bool:
     `3 + 4 = 7 = 12`. Words between them, units or a percentage make it something else."""
     if at == 0 or chain.relations[at - 1] != "=" or _has_words(chain) or right.after or chain.money:
         return False
-    computed, result, claim = chain.sides[at - 1].ending[0], chain.sides[at].ending[0], right.opening[0]
-    plain = not free(computed) and computed.literal is None
-    return plain and not {"percent", "deg", "pm", "array", "call"} & (result.features | claim.features)
+    if not (before := chain.sides[at - 1].ending) or free(before[0]) or before[0].literal is not None:
+        return False
+    result, claim = chain.sides[at].ending[0], right.opening[0]
+    return not {"percent", "deg", "pm", "array", "call"} & (result.features | claim.features)
 
 
 def _congruent(a: Expression, b: Expression, chain: Chain, context: Context) -> RelationCheck:
