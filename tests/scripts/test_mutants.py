@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import REPO
 
-sys.path.append(str(REPO / "scripts" / "study"))
+sys.path.insert(0, str(REPO / "scripts" / "study"))  # tests/verifiers has a `mutants` too
 
 import mutants  # pyright: ignore[reportMissingImports]
 from planted import BUGS, Bug, read_bugs  # pyright: ignore[reportMissingImports]
