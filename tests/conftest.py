@@ -37,6 +37,15 @@ def tiny():
     return load_policy(quickstart_config(), "base")
 
 
+@pytest.fixture(scope="session")
+def pool():
+    """One real worker process of the verifier `math`."""
+    from verifiers.pool import VerifierPool
+
+    with VerifierPool("math", workers=1) as pool:
+        yield pool
+
+
 def quickstart_config(**changes):
     """The quickstart's configuration with top-level sections replaced."""
     from rlvr import config

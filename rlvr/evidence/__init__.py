@@ -109,15 +109,14 @@ class Evidence:
             pieces += self._written(_parted(shot)[1])
             pieces.append(self._asked(shot.prompt) + self._answers[shot.id])
         pieces += self._written(turns)
-        question = self._asked("\n".join([problem.prompt, *self._beside(problem)]))
-        return self.config.separator.join([*pieces, question]) + self.begun(problem)
+        return self.config.separator.join([*pieces, self._question_of(problem)]) + self.begun(problem)
 
-    def _beside(self, problem: Problem) -> list[str]:
-        """What is said with the question: earlier attempts, and a hint."""
+    def _question_of(self, problem: Problem) -> str:
+        """The question with what is said beside it: earlier attempts, and a hint."""
         said = self.attempts.said(problem) if self.attempts else []
         if self.hint and self.hint.config.position == "question":
             said.append(self.hint.said(problem))
-        return [text for text in said if text]
+        return self._asked("\n".join([problem.prompt, *filter(None, said)]))
 
     def begun(self, problem: Problem) -> str:
         """What the answer begins with, where the hint stands there; with its blank, as answers of examples have it."""
@@ -151,8 +150,7 @@ class Evidence:
             messages += _parted(shot)[1]
             messages.append({"role": "user", "content": self._asked(shot.prompt)})
             messages.append({"role": "assistant", "content": self._answers[shot.id]})
-        question = self._asked("\n".join([problem.prompt, *self._beside(problem)]))
-        messages += [*turns, {"role": "user", "content": question}]
+        messages += [*turns, {"role": "user", "content": self._question_of(problem)}]
         if self._before:
             first = next(number for number, message in enumerate(messages) if message["role"] == "user")
             begun = self.config.separator.join([self._before, messages[first]["content"]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,9 +102,9 @@ class Attempts:
         ]
 
 
-def _rows(file: str, base: Path | None) -> list[Rollout]:
+def _rows(file: str, base: Path | None) -> Iterator[Rollout]:
     path = (base or Path()) / Path(file).expanduser()
     try:
-        return list(rollouts.read(path))
+        yield from rollouts.read(path)
     except (OSError, UserError) as error:
         raise EvidenceError(f"evidence: {path} cannot be read as rollouts: {error}") from error

@@ -59,12 +59,12 @@ class Turns:
                 turns[-1] = replace(turns[-1], verdict=verdict_of(self.verdicts[place]))
             going = [place for place in places if self.episodes[place].complete]
             self.asked = {place: self.environment.ask(self.episodes[place]) for place in going}
-        again = [place for place, said in sorted(self.asked.items()) if self._goes_on(place, said)]
-        for place in self.asked.keys() - {*again} if not self.environment.attempts else ():
+        again = {place for place, said in sorted(self.asked.items()) if self._goes_on(place, said)}
+        for place in self.asked.keys() - again - self.verdicts.keys():  # attempts are judged already
             episode = self.episodes[place]
             self.verdicts[place] = self.judge(episode.problem, episode.trace)
         self.asked = {}
-        return again
+        return sorted(again)
 
     def _goes_on(self, place: int, asked: Future[Verdict]) -> bool:
         """Add the environment's words; False where the episode is over, by its word or for want of room."""

@@ -16,17 +16,10 @@ from rlvr.training.loop import Loop
 from rlvr.training.step_batch import StepBatch, measure, rewards_of, wait_for_verdicts
 from tests.contracts.keys import shows
 from tests.training.handles import loop_of
-from verifiers.pool import VerifierPool
 
 GROUPS, SIZE = 3, 4
 SIZES: dict[str, Any] = {"groups_per_step": GROUPS, "group_size": SIZE, "steps": 2}
 REWARDS = [[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with VerifierPool("math", workers=1) as pool:
-        yield pool
 
 
 @pytest.fixture

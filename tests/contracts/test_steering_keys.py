@@ -22,12 +22,6 @@ SHOT = {"examples": [{"prompt": "11+11=", "answer": "22"}], "separator": " "}
 """Another prompt than the plain one, in the embedded model's letters."""
 
 
-@pytest.fixture(scope="module")
-def pool():
-    with VerifierPool("math", workers=1) as made:
-        yield made
-
-
 def sampled(folder: Path, pool: VerifierPool, step: int, **keys) -> tuple[Loop, Sampled]:
     loop = loop_of(folder, pool, evidence={"add": SHOT} | keys, groups_per_step=8, group_size=4)
     return loop, loop.collector.sample(step, draw=step - 1)

@@ -26,18 +26,11 @@ from tests.conftest import quickstart_config
 from tests.contracts.keys import shows
 from tests.training.handles import distance, gradient_of, loop_of
 from tests.training.test_mixture import mixture  # noqa: F401 (a fixture)
-from verifiers.pool import VerifierPool
 
 SMALL: dict[str, Any] = {
     "groups_per_step": 4, "group_size": 4, "steps": 2, "learning_rate": 1e-3, "checkpoint_every": 0,
     "reward": "random",  # so that every step has a signal
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with VerifierPool("math", workers=1) as pool:
-        yield pool
 
 
 @pytest.fixture
