@@ -4,9 +4,17 @@ PyPI has another package whose import name is `verifiers`. In a process that imp
 package which comes with `rlvr`, whatever else is installed: it is loaded from its own place, below.
 """
 
+from __future__ import annotations
+
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rlvr.api import compare as compare
+    from rlvr.api import evaluate as evaluate
+    from rlvr.api import score as score
 
 LONGEST_INTEGER = 100_000
 """Digits of an integer in a file of problems or rollouts. Such a one takes 0.2 s; Python's own limit is 4,300."""
@@ -47,3 +55,18 @@ def claim_verifiers() -> None:
 
 
 claim_verifiers()
+
+FUNCTIONS = ("compare", "evaluate", "score")
+"""Of `rlvr.api`, under short names too. `run` and `report` are modules here, so their functions are `api.run` and
+`api.report` alone."""
+
+
+def __getattr__(name: str) -> Any:
+    """The functions, imported when first used: `import rlvr` stays quick."""
+    if name in FUNCTIONS:
+        return getattr(import_module("rlvr.api"), name)
+    raise AttributeError(f"module 'rlvr' has no attribute {name!r}; its functions are in rlvr.api")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *FUNCTIONS])

@@ -1,23 +1,25 @@
-"""What a run trains, by kind: all weights (`full`), or an adapter beside weights that stay (`lora`).
+"""What a run trains, by kind: all weights (`full`), or an adapter beside weights that stay (`lora`, `soft_prompt`).
 
-A kind is a class with three answers: what it puts on the model (`attach`), what a checkpoint holds of it (`saved`,
-`missing_after_load`), and how it becomes a model that stands alone (`standalone`). A further kind is one more class
-here and in `KINDS`, and its keys in `config.training.AdapterSection`.
+A kind is a class with four answers: what it puts on the model (`attach`), how a folder of it is sampled from
+(`loaded`), what a checkpoint holds of it (`saved`, `save`, `missing_after_load`), and how it becomes a model that
+stands alone (`standalone`). A further kind is one more class in `KINDS`, and its keys in
+`config.training.AdapterSection`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rlvr.adapter_targets import check_targets, unsuited
 from rlvr.config import AdapterSection
 from rlvr.errors import ConfigError, PolicyError
-from rlvr.model_files import ADAPTER_WEIGHTS, adapter_config, in_words
+from rlvr.model_files import ADAPTER_WEIGHTS, adapter_config, in_words, whole_name
+from rlvr.soft_prompt import PEFT_TYPE, SoftPrompt
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +28,17 @@ if TYPE_CHECKING:
 
 
 class Kind(Protocol):
-    def __init__(self, settings: AdapterSection, whole: Sequence[str] = ()) -> None:
-        """`whole`: modules that are trained whole beside an adapter (PPO's value head)."""
+    def __init__(
+        self,
+        settings: AdapterSection,
+        whole: Sequence[str] = (),
+        words: Callable[[str], list[int]] | None = None,
+    ) -> None:
+        """
+        Args:
+            whole: modules that are trained whole beside an adapter (PPO's value head).
+            words: token ids of a text; needed where `settings` has one.
+        """
         ...
 
     def attach(self, model: PreTrainedModel, begun: Path | None = None) -> Any:
@@ -41,23 +52,36 @@ class Kind(Protocol):
         """
         ...
 
+    def loaded(self, model: PreTrainedModel, folder: Path) -> Any:
+        """The policy of the adapter in `folder` on its base, to sample from; nothing of it is trained.
+
+        Raises:
+            PolicyError: the adapter is not one of this model's, or its weights cannot be read.
+        """
+        ...
+
     def saved(self, model: Any) -> list[torch.nn.Parameter]:
-        """The weights that a checkpoint holds, which `model.save_pretrained` writes."""
+        """The weights that a checkpoint holds, which `save` writes."""
+        ...
+
+    def save(self, model: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
+        """Write them (`state`, where `model` holds parts of them) to `folder`, as transformers or peft load them."""
         ...
 
     def missing_after_load(self, model: Any, folder: Path) -> list[str]:
-        """Read what `model.save_pretrained` wrote to `folder` back into the model; the weights that are not there.
+        """Read what `save` wrote to `folder` back into the model; the weights that are not there.
 
         Raises:
             OSError, RuntimeError: `folder` has no such file, or weights of other shapes.
         """
         ...
 
-    def standalone(self, model: Any) -> PreTrainedModel:
-        """The same policy as a plain model, which transformers saves and loads. `model` is used up.
+    def standalone(self, model: Any) -> PreTrainedModel | None:
+        """The same policy as a plain model, which transformers saves and loads; `model` is used up. None where no
+        weights could hold it: then what `save` writes is the policy, beside its base.
 
         Raises:
-            PolicyError: there is none.
+            PolicyError: this one cannot be merged.
         """
         ...
 
@@ -68,12 +92,19 @@ class Full:
 
     settings: AdapterSection
     whole: Sequence[str] = ()
+    words: Callable[[str], list[int]] | None = None
 
     def attach(self, model: PreTrainedModel, begun: Path | None = None) -> Any:
         return model
 
+    def loaded(self, model: PreTrainedModel, folder: Path) -> Any:
+        return model
+
     def saved(self, model: Any) -> list[torch.nn.Parameter]:
         return list(model.parameters())
+
+    def save(self, model: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
+        model.save_pretrained(folder, state_dict=state, max_shard_size="1TB")  # one file
 
     def missing_after_load(self, model: Any, folder: Path) -> list[str]:
         from safetensors.torch import load_model
@@ -90,6 +121,7 @@ class Lora:
 
     settings: AdapterSection
     whole: Sequence[str] = ()
+    words: Callable[[str], list[int]] | None = None
 
     def attach(self, model: PreTrainedModel, begun: Path | None = None) -> Any:
         from peft import get_peft_model
@@ -103,8 +135,15 @@ class Lora:
         except (ValueError, TypeError) as error:
             raise ConfigError(f"train.adapter: {in_words(error)}") from error
 
+    def loaded(self, model: PreTrainedModel, folder: Path) -> Any:
+        adapted = on_base(model, folder)
+        return (adapted if stays_beside(adapted) else merged(adapted)).requires_grad_(False)
+
     def saved(self, model: Any) -> list[torch.nn.Parameter]:
         return [p for p in model.parameters() if p.requires_grad]
+
+    def save(self, model: Any, folder: Path, state: dict[str, torch.Tensor] | None = None) -> None:
+        model.save_pretrained(folder, state_dict=state)
 
     def missing_after_load(self, model: Any, folder: Path) -> list[str]:
         from peft import set_peft_model_state_dict
@@ -158,23 +197,30 @@ class Lora:
 VALUE_HEAD = "value_head"
 """PPO's: a checkpoint holds it beside the adapter, and it is no part of the policy."""
 
-KINDS: dict[str, type[Kind]] = {"full": Full, "lora": Lora}
+KINDS: dict[str, type[Kind]] = {"full": Full, "lora": Lora, "soft_prompt": SoftPrompt}
 MOST_RANK = 1 << 16
-PEFT_TYPES = {"LORA": "lora"}
+PEFT_TYPES: dict[str, Literal["lora", "soft_prompt"]] = {"LORA": "lora", PEFT_TYPE: "soft_prompt"}
 """peft's name of a kind, in adapter_config.json."""
 
 
-def kind(settings: AdapterSection, whole: Sequence[str] = ()) -> Kind:
+def kind(
+    settings: AdapterSection, whole: Sequence[str] = (), words: Callable[[str], list[int]] | None = None
+) -> Kind:
     """The kind that `train.adapter` names."""
-    return KINDS[settings.kind](settings, whole)
+    return KINDS[settings.kind](settings, whole, words)
 
 
-def kind_of(folder: Path) -> Kind:
-    """The kind of the adapter in `folder`. Raises PolicyError where it is none of `KINDS`."""
+def name_of(folder: Path) -> Literal["lora", "soft_prompt"]:
+    """The kind's name of the adapter in `folder`. Raises PolicyError where it is none of `KINDS`."""
     found = adapter_config(folder).get("peft_type")
     if found not in PEFT_TYPES:
         raise PolicyError(f"model {folder}: an adapter of kind {found}; expected {' or '.join(PEFT_TYPES)}")
-    return KINDS[PEFT_TYPES[found]](AdapterSection(kind="lora"))
+    return PEFT_TYPES[found]
+
+
+def kind_of(folder: Path) -> Kind:
+    """The kind of the adapter in `folder`. Raises as `name_of`."""
+    return kind(AdapterSection(kind=name_of(folder)))
 
 
 # ------------------------------------------------------------------ an adapter's folder
@@ -184,7 +230,7 @@ def read_adapter_config(folder: Path) -> LoraConfig:
     """peft's configuration of the adapter in `folder`. Raises PolicyError where peft cannot read it."""
     from peft import LoraConfig
 
-    kind_of(folder)
+    name_of(folder)
     try:
         config = LoraConfig.from_pretrained(str(folder))
     except Exception as error:  # whatever is in the file
@@ -233,9 +279,7 @@ def on_base(model: PreTrainedModel, folder: Path, config: LoraConfig | None = No
 
 def named(adapted: PeftModel, model: PreTrainedModel) -> PeftModel:
     """With the base's whole path in what it saves, so that the adapter finds it from any folder."""
-    base = str(model.name_or_path)
-    if Path(base).is_dir():
-        adapted.peft_config["default"].base_model_name_or_path = str(Path(base).resolve())
+    adapted.peft_config["default"].base_model_name_or_path = whole_name(str(model.name_or_path))
     return adapted
 
 

@@ -1,36 +1,94 @@
-"""The verbs of the command line, each a call of the module that does the work."""
+"""The verbs of the command line, each a call of the function or module that does the work."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
+import os
 import re
-from contextlib import closing
-from dataclasses import dataclass
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rlvr import api, failures
 from rlvr import config as configuration
 from rlvr.config import Config, ConfigError
-from rlvr.launch.processes import locked, main_process_only, processes
+from rlvr.errors import UserError
+from rlvr.launch import engine, workers
+from rlvr.launch.phases import Apart
+from rlvr.launch.processes import WORKER, locked, main_process_only
+from rlvr.launch.start import check as check_here
 from rlvr.rollouts.importers import Options
-from rlvr.run import SWEEP, Run, around
 from rlvr.terminal import Terminal
-from verifiers import add_folder
+
+if TYPE_CHECKING:
+    from rlvr.report import Report
+
+
+def launch(args: argparse.Namespace, words: Sequence[str]) -> int | None:
+    """Start this command in the processes that `--processes` asks for: their exit code. None where there is nothing to
+    start: one process is enough, or a launcher has started these already."""
+    count, shard = getattr(args, "processes", None), getattr(args, "shard", None)
+    if on := getattr(args, "on", None) if args.verb == "check" else None:
+        if count is not None:
+            raise UserError(f"--processes {count}: --on {on} says how many devices there are; leave it out")
+        return None
+    if shard and (count or 1) < 2:
+        raise UserError(f"--shard {shard}: among how many? Give --processes N, 2 or more")
+    if WORKER in os.environ or getattr(args, "phase", None):
+        workers.follow_parent()
+    if WORKER in os.environ or count is None:
+        return None
+    if engine.launched():
+        said = engine.joining(count, shard)
+        if said and os.environ.get("RANK", "0") == "0":
+            print(f"rlvr: {said}", file=sys.stderr)
+        return None
+    if count == 1:
+        return None
+    if args.verb == "run" and not args.phase:
+        return None  # it starts its phases
+    if args.verb in ("evaluate", "compare"):
+        return workers.start(count, words, failures.BAD_INPUT, failures.STOPPED)
+    from rlvr.launch.start import start
+
+    shard = shard or "ddp"
+    return start(count, shard, configuration.packaged_folder() / "accelerate" / f"{shard}.yaml", words)
 
 
 def run(args: argparse.Namespace) -> int:
     """The whole pipeline."""
     if args.help_config:
         return help_config()
-    from rlvr import pipeline, sweep
-
-    source, grid = _source(args.config), configuration.cells(args.overrides)
+    grid, apart = configuration.cells(args.overrides), phases_of(args)
+    source = api.source(args.config)
     config, *_ = configuration.load_cells(source.file, grid)
+    folder = api.folder_of(config, source, args.output, sweep=len(grid) > 1)
+    terminal = api.terminal_of(args.quiet)
     if len(grid) > 1:
-        folder = _folder(args, source, config, sweep=True)
-        return sweep.run(grid, source.file, folder, _terminal(args), source.base)
-    pipeline.run(config, _folder(args, source, config), _terminal(args), source.base)
+        from rlvr import sweep
+
+        return sweep.run(grid, source.file, folder, terminal, source.base, apart)
+    from rlvr import pipeline
+
+    if args.phase:
+        pipeline.phase(args.phase, config, folder, terminal, source.base)
+    else:
+        pipeline.run(config, folder, terminal, source.base, apart=apart)
     return 0
+
+
+def phases_of(args: argparse.Namespace) -> Apart | None:
+    """How `--processes` does the phases of a run; None: in this process, or in those of the launcher."""
+    if (args.processes or 1) < 2 or engine.launched() or args.phase:
+        return None
+    shard = args.shard or "ddp"
+    check_here(args.processes, shard)
+    resume = [word for word in args.overrides if word.partition("=")[0].strip() == "resume"]
+    quiet = ["-q"] if args.quiet else []
+    return Apart(args.processes, shard, [*resume, *quiet], failures.BAD_INPUT, failures.STOPPED)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -39,58 +97,79 @@ def train(args: argparse.Namespace) -> int:
         return help_config()
     from rlvr import pipeline
 
-    source = _source(args.config)
+    source = api.source(args.config)
     config = configuration.load(source.file, configuration.single(args.overrides, "train"))
-    folder, terminal = _folder(args, source, config), _terminal(args)
+    folder, terminal = api.folder_of(config, source, args.output), api.terminal_of(args.quiet)
     with (
         pipeline.prepare(config, terminal, folder, source.base) as (problems, evaluator),
         pipeline.begin(config, folder, terminal, source.base) as run,
     ):
         model = pipeline.train(config, problems, evaluator, run)
     terminal.show(f"Model: {model}")
+    terminal.show(f"rlvr run {folder} evaluates it and the base, and reports")
     return 0
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """Evaluate one model on the held-out problems, and report on it."""
-    from rlvr import pipeline
-    from rlvr import report as reports
-    from rlvr.sampling import load_sampler
+    """Evaluate models on the held-out problems, and report on them."""
+    models, overrides = _models([*args.models, *args.overrides])
+    found = api.evaluate(
+        *models, config=args.config, overrides=overrides, output=args.output, quiet=args.quiet
+    )
+    return _shown(found)
 
-    own = around(Path(args.model)) if args.config is None else None
-    file = _source(str(own.folder / "config.yaml") if own else args.config or "quickstart").file
-    # training keys do not matter, and must not cause an error (temperature 0 is fine for an evaluation)
-    overrides = configuration.single(args.overrides, "eval")
-    if own:
-        overrides = ["base_model=null", "revision=null", *overrides]
-    config = configuration.load(file, [f"model={args.model}", "train.steps=0", *overrides])
-    terminal = _terminal(args)
-    if own:
-        terminal.say(f"Problems and settings are those of {file}")
-    name = re.sub(r"[^\w.-]+", "-", args.model).strip("-")
-    asked = own.folder.name if own else file.stem
-    output = args.output or Path("evals") / f"{name}-{asked}.jsonl"
-    if output.suffix != ".jsonl":  # the report's folder has this name without the suffix
-        raise ConfigError(f"--output {output}: expected the name of a rollout file, such as {output}.jsonl")
-    folder = output.with_suffix("")
-    with (
-        locked(folder, "evaluation"),
-        pipeline.prepare(config, terminal, base=file.parent, trains=False) as (problems, evaluator),
-    ):
-        with closing(load_sampler(config, name)) as engine:
-            evaluator.evaluate(engine, problems.heldout, output)
-        with main_process_only() as is_main:
-            if is_main:
-                result = reports.build(
-                    output,
-                    None,
-                    output=folder,
-                    search_budget=config.analysis.search_budget,
-                    replicates=config.analysis.replicates,
-                    title=name,
-                )
-                terminal.show(result.summary)
-                terminal.show(f"Rollouts: {output}\nReport: {result.html}")
+
+def compare(args: argparse.Namespace) -> int:
+    """Evaluate two or more models on a problem set, and compare them."""
+    models, overrides = _models([*args.models, *args.overrides])
+    return _shown(api.compare(*models, on=args.on, overrides=overrides, output=args.output, quiet=args.quiet))
+
+
+def _shown(found: Report | None) -> int:
+    """A report on the terminal; there is none in processes that are not the main one."""
+    if found:
+        terminal = Terminal()
+        terminal.show(found.summary)
+        terminal.show(f"Report: {found.html}")
+    return 0
+
+
+def _models(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The models (`MODEL`, `NAME=MODEL`) and the overrides (`key=value`) among the words of a command. What stands
+    before `=` is a key where the config has such a section.
+
+    Raises ConfigError: a word is neither, and close to a key.
+    """
+    roots = {word: re.split("[.=]", word.strip())[0] for word in words if "=" in word}
+    overrides = [word for word, root in roots.items() if root in Config.model_fields]
+    models = [word for word in words if word not in overrides]
+    for word in models:
+        near = difflib.get_close_matches(roots.get(word, ""), Config.model_fields, n=1, cutoff=0.8)
+        if near and not Path(word.partition("=")[2]).exists():
+            raise ConfigError(
+                f"{word}: the config has no key {roots[word]!r} (did you mean {near[0]}?), and there is no "
+                "folder of a model to be called so"
+            )
+    return models, overrides
+
+
+def evidence(args: argparse.Namespace) -> int:
+    """Every lever of a file on the same held-out problems, in one table."""
+    from rlvr.levers import plan, running, table
+
+    source = api.source(args.config)
+    folder, terminal = args.output or source.folder, api.terminal_of(args.quiet)
+    asked = plan.load(source.file, folder, args.transfer, configuration.single(args.overrides, "evidence"))
+    if args.check:
+        running.check(asked)
+        terminal.show(f"{source.file}: {len(asked.levers) - 1} levers can be run")
+        return 0
+    running.run(asked, terminal)
+    with main_process_only() as is_main:
+        if is_main:
+            page = table.build(asked, terminal)
+            terminal.show(page.summary)
+            terminal.show(f"Page: {page.html}")
     return 0
 
 
@@ -108,17 +187,59 @@ def belief(args: argparse.Namespace) -> int:
     found = beliefs.follow(policy, asked)
     folder = args.output or Path("beliefs") / args.hypotheses.stem
     beliefs.write(found, asked, policy, folder)
-    terminal = _terminal(args)
+    terminal = api.terminal_of(args.quiet)
     terminal.show(beliefs.table(found))
     terminal.show(f"Picture: {folder / 'belief.svg'}")
     return 0
 
 
+def search_prompts(args: argparse.Namespace) -> int:
+    """The best prompt among candidates, by reward on training problems."""
+    from rlvr import pipeline, prompt_search
+    from rlvr.prompt_search import candidates, result
+
+    source = api.source(args.config)
+    overrides = configuration.single(args.overrides, "search-prompts")
+    config = configuration.load(source.file, ["train.steps=0", *overrides])
+    given = candidates.of_file(args.candidates, config.evidence) if args.candidates else args.write
+    folder, terminal = (
+        args.output or Path("prompts") / (config.name or source.folder.name),
+        api.terminal_of(args.quiet),
+    )
+    with (
+        locked(folder, "search"),
+        pipeline.prepare(config, terminal, base=source.base, trains=False) as (problems, evaluator),
+    ):
+        prompt_search.begin(folder, prompt_search.asked(config, given, args.budget))
+        search, ranked = prompt_search.search(
+            config, given, problems, evaluator, args.budget, folder, source.base
+        )
+        with main_process_only() as is_main:
+            if is_main:
+                for line in result.write(search, ranked, ["rlvr", "run", args.config, *overrides]):
+                    terminal.show(line)
+    return 0
+
+
+def worlds(args: argparse.Namespace) -> int:
+    """The checks on worlds with exact answers; 1 where a mark is missed."""
+    from rlvr import theory
+
+    unknown = [name for name in args.names if name not in theory.WORLDS]
+    if unknown:
+        raise UserError(f"rlvr worlds: unknown world {unknown[0]!r}; expected {', '.join(theory.WORLDS)}")
+    return int(not theory.run(args.names, args.quick, args.output, api.terminal_of(args.quiet)))
+
+
 def export(args: argparse.Namespace) -> int:
-    """Write a checkpoint or an adapter as a model folder."""
+    """Write a checkpoint or an adapter as a model folder, or a configuration for another trainer."""
+    from rlvr.elsewhere import TARGETS
+
+    if str(args.source) in TARGETS:
+        return _hand_over(args)
     from rlvr.training import export as exporting
 
-    terminal = _terminal(args)
+    terminal = api.terminal_of(args.quiet)
     source = exporting.chosen(args.source, args.step)
     config = exporting.config_of(source, args.overrides)
     into = args.into or exporting.default_folder(source, args.adapter_only)
@@ -128,47 +249,53 @@ def export(args: argparse.Namespace) -> int:
     return 0
 
 
+def _hand_over(args: argparse.Namespace) -> int:
+    """`rlvr export TARGET CONFIG --into DIR`."""
+    from rlvr.elsewhere import hand_over
+
+    target, (name, *overrides) = str(args.source), args.overrides or [""]
+    if not name or "=" in name:
+        raise UserError(
+            f"rlvr export {target}: expected a configuration: rlvr export {target} CONFIG --into DIR"
+        )
+    if args.into is None:
+        raise UserError(f"rlvr export {target}: --into DIR is needed")
+    source, terminal = api.source(name), api.terminal_of(args.quiet)
+    config = configuration.load(source.file, configuration.single(overrides, "export"))
+    left = hand_over(target, config, args.into, source.base, terminal.say)
+    terminal.show(f"For {target}: {args.into / 'run.sh'}{', without these keys:' * bool(left)}")
+    for each in left:
+        terminal.show(f"  {each.key} {each.words}")
+    return 0
+
+
 def score(args: argparse.Namespace) -> int:
     """Verdicts for responses that another system generated."""
-    from verifiers.scoring import score_file
-
-    add_folder(Path.cwd())
-    options = dict(_pair(text, "--option") for text in args.option)
-    columns = dict(_pair(text, "--map") for text in args.map)
-    score_file(
-        args.file, args.verifier, options=options, output=args.output, columns=columns, labels=args.labels
+    api.score(
+        args.file,
+        args.verifier,
+        option=dict(_pair(text, "--option") for text in args.option),
+        output=args.output,
+        map=dict(_pair(text, "--map") for text in args.map),
+        labels=args.labels,
     )
     return 0
 
 
 def report(args: argparse.Namespace) -> int:
-    """Compare finished rollout files, the runs in several folders, or those of a sweep."""
-    from rlvr import report as reports
-    from rlvr import sweep
-
-    options = {
-        "output": args.output,
-        "search_budget": args.search_budget,
-        "allow_mismatch": args.allow_mismatch,
-    }
-    if args.replicates is not None:
-        options["replicates"] = args.replicates
-    read = _formats(args)
-    given = [path for path in (args.base, args.tuned, *args.more) if path is not None]
-    if read.given() and any(path.is_dir() for path in given):
-        raise ConfigError(
-            f"--{next(iter(read.given()))}: for files of other systems; a run's folder needs none"
-        )
-    if len(given) == 1 and (args.base / SWEEP).is_file():
-        result = sweep.report(args.base, **options)
-    elif all(path.is_dir() for path in given):
-        result = reports.build_runs(reports.RunFiles.of_folders(given), **options)
-    else:
-        result = reports.build(args.base, args.tuned, more=args.more, options=read, **options)
-    terminal = Terminal()
-    terminal.show(result.summary)
-    terminal.show(f"Report: {result.html}")
-    return 0
+    """Compare rollout files, the runs in several folders, or those of a sweep; or one run, as far as it is."""
+    found = api.report(
+        *(path for path in (args.base, args.tuned, *args.more) if path is not None),
+        output=args.output,
+        search_budget=args.search_budget,
+        replicates=args.replicates,
+        allow_mismatch=args.allow_mismatch,
+        title=args.title,
+        name=dict(_pair(text, "--name") for text in args.name),
+        seeds=args.seeds,
+        options=_formats(args),
+    )
+    return _shown(found)
 
 
 def convert(args: argparse.Namespace) -> int:
@@ -180,7 +307,7 @@ def convert(args: argparse.Namespace) -> int:
             f"--into {args.into}: expected the name of a rollout file, such as {args.into}.jsonl"
         )
     done = importers.convert(args.files, args.into, args.policy or args.into.stem, _formats(args))
-    terminal = _terminal(args)
+    terminal = api.terminal_of(args.quiet)
     for note in done.notes:
         terminal.say(note)
     terminal.show(
@@ -218,6 +345,16 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
+def watch(args: argparse.Namespace) -> int:
+    """The report of a running run, written anew as it goes on."""
+    from rlvr.report.watch import watch as follow
+
+    terminal = api.terminal_of(args.quiet)
+    for line in follow(args.run, args.output or args.run / "watch", args.every):
+        terminal.say(line)
+    return 0
+
+
 def list_runs(args: argparse.Namespace) -> int:
     """The runs in a folder, a line each."""
     from rlvr import listing
@@ -234,6 +371,10 @@ def list_runs(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     """What this machine can do; with a config, whether `rlvr run` with the same arguments would start."""
+    if args.on is not None:
+        return planned(args)
+    if args.price is not None or args.tokens is not None:
+        raise UserError("--price and --tokens: of what `--on 8xH100-80GB` foretells, which is not asked for")
     if args.config is None:
         from rlvr import machine
 
@@ -243,15 +384,53 @@ def check(args: argparse.Namespace) -> int:
         return 0
     from rlvr import pipeline, sweep
 
-    terminal = _terminal(args)
-    source, grid = _source(args.config), configuration.cells(args.overrides)
+    terminal = api.terminal_of(args.quiet)
+    source, grid = api.source(args.config), configuration.cells(args.overrides)
     config, *_ = configuration.load_cells(source.file, grid)
     if len(grid) > 1:
-        for part in sweep.plan(grid, source.file, _folder(args, source, config, sweep=True)):
+        for part in sweep.plan(grid, source.file, api.folder_of(config, source, args.output, sweep=True)):
             terminal.show(part.cell.name)
             pipeline.check(part.config, part.run.folder, terminal, source.base)
         return 0
-    pipeline.check(config, _folder(args, source, config), terminal, source.base)
+    pipeline.check(config, api.folder_of(config, source, args.output), terminal, source.base)
+    return 0
+
+
+def planned(args: argparse.Namespace) -> int:
+    """What the run would take on other devices, from the model's config."""
+    if args.config is None:
+        raise UserError(f"--on {args.on}: of which config? rlvr check CONFIG --on {args.on}")
+    from rlvr.preflight.devices import parse
+
+    cluster = parse(args.on, args.price)
+    from rlvr.preflight.plan import plan
+
+    source, grid = api.source(args.config), configuration.cells(args.overrides)
+    if len(grid) > 1:
+        raise UserError(f"--on {args.on}: foretells one run, and the overrides are {len(grid)} of them")
+    config, *_ = configuration.load_cells(source.file, grid)
+    folder = api.folder_of(config, source, args.output)
+    plan(config, cluster, api.terminal_of(args.quiet), folder, source.base, args.tokens, args.shard)
+    return 0
+
+
+def init(args: argparse.Namespace) -> int:
+    """A config with every key commented; the schema by which an editor checks it."""
+    from rlvr import files
+
+    written = {args.schema: configuration.json_schema()} if args.schema else {}
+    if args.file or not args.schema:
+        file = args.file or Path("config.yaml")
+        like = configuration.find(args.like)
+        configuration.load(like)  # what is no config is refused by name
+        values = configuration.read(like)
+        written[file] = configuration.template(values, str(args.schema) if args.schema else None)
+        if file.exists():
+            raise ConfigError(f"{file}: is there already; give another name")
+    for file, text in written.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(file, [text.encode()])
+        Terminal().show(f"Written: {file}")
     return 0
 
 
@@ -261,63 +440,6 @@ def help_config() -> int:
     for key, default, words in configuration.describe():
         print(f"{key}{f' = {default}' if default else ''}\n    {words}")
     return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a configuration is read."""
-
-    file: Path
-    base: Path
-    """Folder that its relative paths start from."""
-    folder: Path
-    """Of the run, where nothing else is said."""
-
-
-def _source(name: str | None) -> Source:
-    """The config of this name; or that of a run, of which the folder is given (or the `config.yaml` in it). One's own
-    code (verifiers, hooks) is looked for in its folder, then in the current one.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if name is None:
-        raise ConfigError(
-            "a config is needed: a YAML file, the folder of a run, or the name of a packaged recipe such as quickstart"
-        )
-    if run := _begun(Path(name)):
-        source = Source(run.folder / "config.yaml", Path(run.record.get("base", "")), run.folder)
-    else:
-        file = configuration.find(name)
-        source = Source(file, file.parent, Path("runs") / file.stem)
-    add_folder(source.base)
-    add_folder(Path.cwd())
-    return source
-
-
-def _begun(path: Path) -> Run | None:
-    """The run in a folder, which may be named by its `config.yaml` too; None where `path` is no folder of a run."""
-    folder = path.parent if path.name == "config.yaml" else path
-    if (folder / "config.yaml").is_file() and (folder / "rollouts").is_dir():
-        return Run(folder)
-    if (path / SWEEP).is_file():
-        raise ConfigError(f"{path}: a sweep goes on by the command that began it, or run by run: {path}/NAME")
-    return None
-
-
-def _folder(args: argparse.Namespace, source: Source, config: Config, sweep: bool = False) -> Path:
-    """The folder of the run, or the sweep, of this config."""
-    if args.output:
-        return args.output
-    folder = Path("runs") / config.name if config.name else source.folder
-    return folder.with_name(f"{folder.name}-sweep") if sweep else folder
-
-
-def _terminal(args: argparse.Namespace) -> Terminal:
-    from rlvr.terminal import quiet_libraries
-
-    quiet_libraries()
-    return Terminal(quiet=args.quiet, main=processes().is_main_process)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -18,3 +18,11 @@ class RunError(Exception):
 
     What is on disk is complete: once the cause is fixed, the same command continues. Exit code 3.
     """
+
+
+class PhaseError(RunError):
+    """A phase of a run that had processes of its own ended with `code`; they have said why."""
+
+    def __init__(self, words: str, code: int) -> None:
+        super().__init__(words)
+        self.code = code

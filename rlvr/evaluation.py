@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +17,17 @@ from rlvr.config import Config
 from rlvr.environments.worker import EnvironmentPool
 from rlvr.errors import RunError, UserError
 from rlvr.evidence import Evidence, render
-from rlvr.launch.processes import independently, processes
+from rlvr.launch.processes import independently, is_main, place, processes, seen_by_all
 from rlvr.policy import Policy, PolicyError
 from rlvr.problems.on_disk import stored
+from rlvr.rollouts.shares import folder_of, forget, share
 from rlvr.run import differing, versions
 from rlvr.sampling import Sampler
 from rlvr.sampling.driver import Request, Rolled, encode, roll
+from rlvr.sampling.types import Score
 from rlvr.source_verifiers import SourceVerifier
 from rlvr.terminal import Terminal
-from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, failing_together, outcome, verdict_of
+from rlvr.verdict_health import PROBLEMS, UnjudgedMonitor, outcome, verdict_of
 from verifiers import Problem
 from verifiers.pool import VerifierPool, VerifierPools
 
@@ -34,6 +38,8 @@ Progress = Callable[[int], None]
 
 LATER_SETTINGS = {"end_tokens"}
 """Settings that files of before they were written down lack, and can be continued without."""
+SCORED_AT_ONCE = 512
+"""Rows that one process takes to score together."""
 ENCODED_AT_ONCE = 1000
 """Prompts whose token ids are in memory together where only their number is asked for."""
 
@@ -51,7 +57,7 @@ class Evaluator:
     environment: EnvironmentPool | None = None
     """Who answers the policy within an episode."""
     training_evidence: Evidence | None = None
-    """That of `train.evidence`, which training prompts may have besides."""
+    """That of `train.evidence`, which training prompts may have besides, or of the teacher of `train.distill`."""
 
     @property
     def evidences(self) -> list[Evidence]:
@@ -83,110 +89,150 @@ class Evaluator:
         """
         policy, samples = sampler.policy, samples or self.config.sampling.samples
         prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
-        self._begin(policy, problems, into, samples)
-        every = [(i, s) for i in range(len(problems)) for s in range(samples)]
-        if rollouts.count(into) == len(every):
+        self._begin(policy, problems, into, samples, sum(map(len, prompts)) / len(prompts))
+        total = len(problems) * samples
+        if seen_by_all(lambda: rollouts.count(into) == total):
             return into
-        size = sampler.block_size(prompts) * processes().num_processes
-        done = whole_blocks(into, size)
-        blocks = [every[start : start + size] for start in range(done, len(every), size)]
-        with self.terminal.progress(
-            label or f"sampling {policy.name}", total=len(every), start=done
-        ) as advance:
+        size = min(sampler.block_size(prompts), -(-total // place()[1]))
+        with (
+            self.terminal.progress(
+                label or f"sampling {policy.name}", total=total, start=rollouts.count(into)
+            ) as advance,
+            independently(),
+        ):
             try:
-                self._draw(sampler, problems, blocks, samples, into, advance)
+                self._draw(sampler, problems, samples, size, into, advance)
             except RunError:
                 forget_unjudged(into)
                 raise
+        if processes().num_processes > 1 and rollouts.count(into) != total:
+            raise RunError(f"{into} is not whole: another process of the launch says why")
         return into
 
     def complete(self, problems: Sequence[Problem], file: Path, samples: int | None = None) -> bool:
         """`file` has as many whole lines as there are samples to draw."""
         return rollouts.count(file) == len(problems) * (samples or self.config.sampling.samples)
 
-    def rescore(self, policy: Policy, problems: Sequence[Problem], file: Path) -> None:
-        """Add the log-probability under `policy` to every row of a finished evaluation. For one process."""
+    def rescore(
+        self, policy: Policy, problems: Sequence[Problem], file: Path, score: Score | None = None
+    ) -> None:
+        """Add the log-probability under `policy` to every row of a finished evaluation. Every process scores blocks
+        of rows, each as one process alone would.
+
+        Args:
+            score: servers that say it; None: transformers does, by the weights in memory.
+        """
         from rlvr.sampling.score import Written, logprobs
 
         prompts = prompt_ids(policy, self.evidence, problems, self.config.sampling.max_new_tokens)
-        place = {problem.id: i for i, problem in enumerate(problems)}
-        rows = list(rollouts.read(file))
-        drawn = [Written.of(row, place[row.problem_id]) for row in rows]
-        with self.terminal.progress(f"{file.stem} rows under {policy.name}", total=len(rows)) as advance:
-            nats = logprobs(policy, prompts, drawn, self.config.sampling.temperature, progress=advance)
-        both = (replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in zip(rows, nats, strict=True))
-        rollouts.rewrite(file, both)
+        number = {problem.id: i for i, problem in enumerate(problems)}
+        total, nats = rollouts.count(file), array("d")
+        say = score or partial(logprobs, policy)
+
+        def begin(rows: range) -> list[float]:
+            drawn = [Written.of(row, number[row.problem_id]) for row in rollouts.read(file, rows)]
+            found = say(prompts, drawn, self.config.sampling.temperature)
+            advance(len(found))
+            return found
+
+        def merge(part: Path, own: bool) -> None:
+            found = [*map(float, part.read_text().split())]
+            advance(0 if own else len(found))
+            nats.extend(found)
+            if len(nats) == total:
+                rows = zip(rollouts.read(file), nats, strict=True)
+                rollouts.rewrite(file, (replace(r, logprobs=r.logprobs | {policy.name: v}) for r, v in rows))
+
+        with (
+            self.terminal.progress(f"{file.stem} rows under {policy.name}", total=total) as advance,
+            independently(),
+        ):
+            share(
+                folder_of(file, f"under-{policy.name}"),
+                total,
+                SCORED_AT_ONCE,
+                begin,
+                lambda found: [f"{v!r}\n".encode() for v in found],
+                merge,
+            )
 
     def _draw(
         self,
         sampler: Sampler,
         problems: Sequence[Problem],
-        blocks: Sequence[list[tuple[int, int]]],
         samples: int,
+        size: int,
         into: Path,
         advance: Progress,
     ) -> None:
-        """Roll out a block after the other; a block's rows are judged and written while the next one is sampled.
+        """Roll out this process's blocks; one's rows are judged and written while the next one is sampled.
 
-        A block is sampled to its end before the next begins, so that a run that continues at the end of one draws
-        in the same batches what a run that was never stopped would have drawn.
+        A block is sampled to its end before the next begins, so whoever draws it, a run that continues too, draws it in
+        the same batches.
         """
-        from accelerate.utils import gather_object
-
-        state = processes()
         totals = {name: n * samples for name, n in Counter(problem.source for problem in problems).items()}
         monitor = UnjudgedMonitor(self.config.verification.max_unjudged, PROBLEMS * samples, totals=totals)
-        monitor.add(map(outcome, rollouts.read(into)) if into.exists() else ())
 
-        def write(rolled: Sequence[Rolled]) -> None:
-            with failing_together():
-                rows = [
-                    e.row(sampler.policy.name, self.verifier_of(e.problem).name, verdict_of(verdict))
-                    for e, verdict in rolled
-                ]
-            if state.num_processes > 1:
-                rows = gather_object(rows)
+        def there(size: int) -> int:
+            if is_main():
+                cut_to_blocks(into, size)
+                monitor.add(map(outcome, rollouts.read(into)) if into.exists() else ())
+            return rollouts.count(into)
+
+        def begin(rows: range) -> list[Rolled]:
+            requests = [Request(problems[row // samples], row % samples, into.stem) for row in rows]
+            return roll(
+                sampler,
+                requests,
+                self.evidence,
+                self.pool.submit,
+                self.config.seed,
+                self.environment,
+                on_done=lambda: advance(1),
+            )
+
+        def finish(rolled: Sequence[Rolled]) -> list[bytes]:
+            rows = (
+                e.row(sampler.policy.name, self.verifier_of(e.problem).name, verdict_of(verdict))
+                for e, verdict in rolled
+            )
+            return [f"{row.to_json_line()}\n".encode() for row in rows]
+
+        def merge(part: Path, own: bool) -> None:
+            rows = list(rollouts.read(part))
             monitor.see(map(outcome, rows), into.stem)
-            if state.is_main_process:
-                rollouts.append(into, rows)
+            rollouts.append(into, rows)
+            os.truncate(part, 0)  # it stays, so that nobody makes it again
+            advance(0 if own else len(rows))
 
-        before: list[Rolled] = []
-        for block in blocks:
-            with state.split_between_processes(block) as share:
-                own: list[tuple[int, int]] = list(share)  # type: ignore[arg-type]
-                requests = [Request(problems[i], s, into.stem) for i, s in own]
-                with independently():
-                    rolled = roll(
-                        sampler,
-                        requests,
-                        self.evidence,
-                        self.pool.submit,
-                        self.config.seed,
-                        self.environment,
-                        on_done=lambda: advance(1),
-                    )
-            if before:
-                write(before)
-            before = rolled
-            advance(len(block) - len(rolled))  # what other processes drew
-        write(before)
-        state.wait_for_everyone()  # nobody reads the file before it is whole
+        joint = processes().num_processes > 1 and self.config.sampling.vllm.tensor_parallel_size > 1
+        total = len(problems) * samples
+        share(folder_of(into), total, size, begin, finish, merge, there, in_step=joint)
 
-    def _begin(self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int) -> None:
+    def _begin(
+        self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int, prompt_tokens: float
+    ) -> None:
         """Write the settings, or check that those beside `into` are the same."""
-        settings = self.settings(policy, problems, samples)
+        settings = self.settings_for(policy, problems, into, samples)
+        if not rollouts.read_settings(into):
+            if is_main():
+                forget(into, policy.name)
+            rollouts.write_settings(into, settings | {"prompt_tokens": prompt_tokens})
+
+    def settings_for(
+        self, policy: Policy, problems: Sequence[Problem], into: Path, samples: int | None = None
+    ) -> dict[str, Any]:
+        """What is written beside `into`. Raises UserError where it says something else already."""
+        settings = self.settings(policy, problems, samples or self.config.sampling.samples)
         there = rollouts.read_settings(into)
-        informative = {"versions", "first_prompt", *(LATER_SETTINGS - there.keys())}
+        informative = {"versions", "first_prompt", "prompt_tokens", *(LATER_SETTINGS - there.keys())}
         compared = [{k: v for k, v in of.items() if k not in informative} for of in (there, settings)]
         if there and (found := differing(*compared)):
             shown = "; ".join(f"{key}: {a} there, {b} asked for" for key, a, b in found)
             raise UserError(
                 f"{into}: was drawn under other settings ({shown}). Give this evaluation another file."
             )
-        state = processes()
-        state.wait_for_everyone()
-        if state.is_main_process and not there:
-            rollouts.write_settings(into, settings)
+        return settings
 
     def settings(self, policy: Policy, problems: Sequence[Problem], samples: int) -> dict[str, Any]:
         """What holds for a whole file of rollouts."""
@@ -196,7 +242,8 @@ class Evaluator:
             "model": policy.source,
             "adapter": str(policy.adapter) if policy.adapter else None,
             "revision": config.revision,
-            "dtype": str(policy.model.dtype).removeprefix("torch."),
+            # a server does not say which type it computes in
+            "dtype": None if sampling.engine == "http" else str(policy.model.dtype).removeprefix("torch."),
             "n_problems": len(problems),
             "samples": samples,
             "temperature": sampling.temperature,
@@ -228,11 +275,18 @@ class Evaluator:
 
 
 def fitting(
-    policy: Policy, evidences: Sequence[Evidence], problems: Sequence[Problem], max_new_tokens: int
+    policy: Policy,
+    evidences: Sequence[Evidence],
+    problems: Sequence[Problem],
+    max_new_tokens: int,
+    ahead: int = 0,
 ) -> tuple[Sequence[Problem], int]:
     """The training problems whose prompts, under each evidence, fit the model's context together with a whole
     completion, and the tokens of the longest of these prompts. No prompt is ever cut: a problem without its end is
     another problem.
+
+    Args:
+        ahead: virtual tokens that training will put before each.
 
     Raises:
         PolicyError: not one fits.
@@ -241,7 +295,8 @@ def fitting(
     for start in range(0, len(problems), ENCODED_AT_ONCE):
         some = problems[start : start + ENCODED_AT_ONCE]
         lengths.extend(
-            map(max, zip(*(map(len, encode(policy, one, some)) for one in evidences), strict=True))
+            ahead + max(each)
+            for each in zip(*(map(len, encode(policy, one, some)) for one in evidences), strict=True)
         )
     room = policy.context - max_new_tokens if policy.context else max(lengths)
     if min(lengths) > room:
@@ -256,16 +311,19 @@ def fitting(
 
 
 def prompt_ids(
-    policy: Policy, evidence: Evidence, problems: Sequence[Problem], max_new_tokens: int
+    policy: Policy, evidence: Evidence, problems: Sequence[Problem], max_new_tokens: int, ahead: int = 0
 ) -> list[list[int]]:
     """Token ids of every problem's prompt.
+
+    Args:
+        ahead: virtual tokens that training will put before each.
 
     Raises:
         PolicyError: a prompt with its completion is longer than the model's context; none is cut silently.
     """
     ids = encode(policy, evidence, problems)
     limit = policy.context
-    lengths = zip((problem.id for problem in problems), map(len, ids), strict=True)
+    lengths = [(problem.id, ahead + len(own)) for problem, own in zip(problems, ids, strict=True)]
     too_long = [(name, length) for name, length in lengths if limit and length + max_new_tokens > limit]
     if too_long:
         name, length = max(too_long, key=lambda pair: pair[1])
@@ -277,21 +335,18 @@ def prompt_ids(
     return ids
 
 
-def whole_blocks(file: Path, size: int) -> int:
-    """How many rows of whole blocks `file` holds. Those of a block that was cut off are taken out: rows are drawn
-    in the batches of a run that was never stopped, to the last bit of their log-probabilities."""
-    with processes().main_process_first():
-        there = rollouts.count(file)
-        torn = file.exists() and not file.read_bytes().endswith(b"\n")
-        if processes().is_main_process and (there % size or torn):
-            rollouts.rewrite(file, islice(rollouts.read(file), there - there % size))
-    return there - there % size
+def cut_to_blocks(file: Path, size: int) -> None:
+    """Take out the rows of a block that was cut off: rows are drawn in the batches of a run that was never stopped, to
+    the last bit of their log-probabilities."""
+    there = rollouts.count(file)
+    if there % size or rollouts.is_torn(file):
+        rollouts.rewrite(file, islice(rollouts.read(file), there - there % size))
 
 
 def forget_unjudged(file: Path) -> None:
     """Cut the file off before its first row without a verdict: with the verifier fixed it is drawn and judged anew,
     with the same result but for the verdicts."""
-    if processes().is_main_process and file.exists():
+    if is_main() and file.exists():
         kept = takewhile(lambda row: row.score is not None, rollouts.read(file))
         rollouts.rewrite(file, kept)
 

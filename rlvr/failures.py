@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from rlvr.errors import RunError, UserError
+from rlvr.errors import PhaseError, RunError, UserError
 
 BUG, BAD_INPUT, STOPPED = 1, 2, 3
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -29,7 +29,9 @@ def full(error: Exception) -> bool:
 
 
 def code(error: Exception) -> int:
-    """The exit code: 2 bad input, 3 the run stopped itself, 1 anything else."""
+    """The exit code: 2 bad input, 3 the run stopped itself, 1 anything else; that of a phase's own processes."""
+    if isinstance(error, PhaseError):
+        return error.code
     if not expected(error):
         return BUG
     return STOPPED if full(error) or isinstance(error, RunError) else BAD_INPUT

@@ -61,6 +61,21 @@ def cached(name: str, kind: Kind, revision: str | None = None) -> bool:
         return False
 
 
+def licence(name: str, kind: Kind) -> str | None:
+    """What its card on the Hub says; None where it says nothing, or the Hub cannot be asked."""
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    try:
+        ask = HfApi().dataset_info if kind == "dataset" else HfApi().model_info
+        card = ask(name, timeout=SECONDS).card_data
+    except Exception:  # as in `missing`; whoever asks says that it is not known
+        return None
+    said = card.get("license") if card else None
+    return ", ".join(said) if isinstance(said, list) else said
+
+
 def folder_of(name: str, kind: Kind) -> str:
     return f"{kind}s--{name.replace('/', '--')}"
 

@@ -186,6 +186,14 @@ def _at(value: Any, *keys: str | None) -> Any:
 
 # ------------------------------------------------------------------ as text
 
+
+def brief(folder: Path) -> str:
+    """One run in a line: state, step, held-out pass@1, newest alarm."""
+    _, state, step, _, _, figures, alarm, _ = _cells(_run(Run(folder)))
+    named = {"step": step, "pass@1": figures, "alarm": alarm}
+    return ", ".join([state, *(f"{name} {text}" for name, text in named.items() if text)])
+
+
 HEADER = ("run", "state", "step", "model", "verifier", "pass@1", "alarm", "age")
 
 

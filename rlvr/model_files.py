@@ -57,11 +57,7 @@ def locate(name: str, revision: str | None = None, base: str | None = None) -> P
     if (folder / "config.json").is_file():
         return Place(str(folder), revision)
     if (folder / "config.yaml").is_file():
-        return Place(str(model_of_run(folder)))
-    if (folder / "sharded").is_dir():
-        raise PolicyError(
-            f"model {name}: a checkpoint whose weights lie in parts, one for each process; only resume= reads it"
-        )
+        return locate(str(model_of_run(folder)), base=base)
     found = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
     raise PolicyError(f"model {name}: the folder has no config.json; found {found}")
 
@@ -73,7 +69,7 @@ def looks_like_a_path(name: str) -> bool:
 
 def model_of_run(folder: Path) -> Path:
     """The tuned model of a run. Raises PolicyError where it is not written yet; it names the checkpoints."""
-    if (folder / "model" / "config.json").is_file():
+    if any((folder / "model" / name).is_file() for name in ("config.json", ADAPTER)):
         return folder / "model"
     there = sorted(
         (p for p in folder.glob("checkpoints/checkpoint-*") if p.name[11:].isdecimal()),
@@ -179,6 +175,11 @@ def _check_config(found: Any) -> None:
 def in_words(error: Exception) -> str:
     text = " ".join(str(error).split())
     return textwrap.shorten(text, 300, placeholder=" …") or type(error).__name__
+
+
+def whole_name(base: str) -> str:
+    """A base's name as an adapter's folder says it: a folder by its whole path, to be found from anywhere."""
+    return str(Path(base).resolve()) if Path(base).is_dir() else base
 
 
 def _on_its_base(folder: Path, base: str | None) -> Place:

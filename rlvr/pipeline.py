@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlvr import failures, machine, outlook, preflight
 from rlvr.config import Config
+from rlvr.errors import PhaseError
 from rlvr.evaluation import Evaluator, copy_own, pass_rates, rescored, training_budget
-from rlvr.launch.processes import locked, main_process_only, processes
+from rlvr.launch import engine
+from rlvr.launch.phases import Apart
+from rlvr.launch.processes import is_main, locked, main_process_only, of_node, processes, seen_by_all
 from rlvr.preflight import cost
 from rlvr.problems import Problems
 from rlvr.run import Run, open_run, refuse_foreign
 from rlvr.terminal import Terminal
-from rlvr.text import points
+from verifiers import Problem
 from verifiers.pool import VerifierPools
 
 if TYPE_CHECKING:
@@ -24,13 +27,19 @@ if TYPE_CHECKING:
 
 
 def run(
-    config: Config, folder: Path, terminal: Terminal, base: Path | None = None, sibling: Run | None = None
+    config: Config,
+    folder: Path,
+    terminal: Terminal,
+    base: Path | None = None,
+    sibling: Run | None = None,
+    apart: Apart | None = None,
 ) -> Report | None:
     """Everything, from problems to report (None in all but the main process). What `folder` holds is not repeated.
 
     Args:
         base: folder that the config's relative paths start from.
         sibling: a finished run with the same evaluation of the base; its rows are copied.
+        apart: does each phase in processes of its own.
     """
     with (
         prepare(config, terminal, folder, base) as (problems, evaluator),
@@ -41,12 +50,34 @@ def run(
         if not run.rollouts("base").exists():
             for line in cost.estimate(config, problems, evaluator, brief=True):
                 terminal.say(line)
-        evaluate(config, config.model, "base", problems, evaluator, run)
-        train(config, problems, evaluator, run)
-        evaluate(config, str(run.model), "tuned", problems, evaluator, run)
-        rescore(config, problems, evaluator, run)
-        with main_process_only() as is_main:
-            return report(config, problems, evaluator, run) if is_main else None
+        if truncated(config):
+            terminal.say("Sampling is truncated (top-p, top-k or min-p): no distances between the policies")
+        for name, work in PHASES.items():
+            if apart is None:
+                work(config, problems, evaluator, run)
+            elif not is_done(name, config, problems, evaluator, run):
+                apart(name, folder)
+        with main_process_only() as speaks:
+            return report(config, problems, evaluator, run) if speaks else None
+
+
+def phase(name: str, config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> None:
+    """One phase of a run, for the process that has begun it and holds its folder."""
+    with prepare(config, terminal, folder, base) as (problems, evaluator), noting_failure(run := Run(folder)):
+        terminal.log_to(run.log)
+        if processes().num_processes > 1:
+            terminal.say(f"Processes: {engine.in_force()}")
+        PHASES[name](config, problems, evaluator, run)
+
+
+def is_done(name: str, config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> bool:
+    """Nothing of this phase is left to do."""
+    match name:
+        case "train":
+            return run.model.is_dir()
+        case "rescore":
+            return not any(unscored(config, run).values())
+    return all(evaluator.complete(probed, file) for _, probed, file in questions(name, problems, run))
 
 
 def check(config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> None:
@@ -67,26 +98,37 @@ def begin(config: Config, folder: Path, terminal: Terminal, base: Path | None = 
     Args:
         base: folder that the config's relative paths start from.
     """
-    if processes().is_main_process:
+    if is_main():
         refuse_foreign(folder)
     with locked(folder):
         with processes().main_process_first():
             run = open_run(config, folder, base)
         note_failure(run, None)
         terminal.log_to(run.log)
+        if processes().num_processes > 1:
+            terminal.say(f"Processes: {engine.in_force()}")
         for warning in machine.warnings(config):
             terminal.say(warning)
-        try:
+        with noting_failure(run):
             yield run
-        except Exception as error:
-            with suppress(OSError):  # a full disk: what counts is what stopped the run
-                note_failure(run, failures.in_words(error) if failures.expected(error) else repr(error))
-            raise
+
+
+@contextmanager
+def noting_failure(run: Run) -> Iterator[None]:
+    """Write down what stops the run inside the block, but for what a phase's own processes have written down."""
+    try:
+        yield
+    except PhaseError:
+        raise
+    except Exception as error:
+        with suppress(OSError):  # a full disk: what counts is what stopped the run
+            note_failure(run, failures.in_words(error) if failures.expected(error) else repr(error))
+        raise
 
 
 def note_failure(run: Run, words: str | None) -> None:
     """Write down, in the main process, what stopped the run; None: it goes on."""
-    if processes().is_main_process and words != run.record.get("failed"):
+    if is_main() and words != run.record.get("failed"):
         run.write_down(failed=words)
 
 
@@ -108,13 +150,35 @@ def prepare(
     Raises:
         UserError and the verifiers' own errors: the first thing that would stop the run.
     """
+    with prepare_each([config], terminal, folder, base, trains, show) as (problems, [evaluator]):
+        yield problems, evaluator
+
+
+@contextmanager
+def prepare_each(
+    configs: Sequence[Config],
+    terminal: Terminal,
+    folder: Path | None = None,
+    base: Path | None = None,
+    trains: bool = True,
+    show: Callable[[str], None] | None = None,
+) -> Iterator[tuple[Problems, list[Evaluator]]]:
+    """The same for configs that differ only in model and evidence: the problems, and an evaluator for each config; they
+    share the verifiers' processes.
+
+    Args, Raises: as `prepare`.
+    """
+    config = configs[0]
     state = preflight.Preflight(config, folder, base, trains, terminal.say, thorough=show is not None)
     preflight.go(state, preflight.CHECKS, show)
+    states = [state, *(state.asking(other) for other in configs[1:])]
+    for other in states[1:]:
+        preflight.go(other, preflight.OF_A_MODEL, show)
     verification = config.verification
     with (
         VerifierPools(
             {name: (v.name, machine.verifier_options(config, v)) for name, v in state.verifiers.items()},
-            workers=verification.workers or None,
+            workers=of_node(verification.workers) or None,
             deadline=verification.deadline,
             memory_mb=verification.memory_mb,
         ) as pools,
@@ -124,15 +188,18 @@ def prepare(
         preflight.go(state, preflight.GOLDS, show)
         yield (
             state.problems,
-            Evaluator(
-                config,
-                state.evidence,
-                pools,
-                terminal,
-                verifiers=state.verifiers,
-                environment=state.environment,
-                training_evidence=state.training_evidence,
-            ),
+            [
+                Evaluator(
+                    asking.config,
+                    asking.evidence,
+                    pools,
+                    terminal,
+                    verifiers=state.verifiers,
+                    environment=state.environment,
+                    training_evidence=state.training_evidence,
+                )
+                for asking in states
+            ],
         )
 
 
@@ -142,14 +209,19 @@ def evaluate(
     """Sample and judge the held-out problems and the probes with the model at `model`."""
     from rlvr.sampling import load_sampler
 
-    sets = [("held-out", problems.heldout, run.rollouts(name))]
-    sets += [(probe, probed, run.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
-    if all(evaluator.complete(probed, file) for _, probed, file in sets):
+    sets = questions(name, problems, run)
+    if seen_by_all(lambda: all(evaluator.complete(probed, file) for _, probed, file in sets)):
         return
     evaluator.terminal.say(f"Evaluating the {name} policy ({model})")
     with closing(load_sampler(config, name, model)) as engine:
         for label, probed, file in sets:
             evaluator.evaluate(engine, probed, file, label=f"{name}, {label}")
+
+
+def questions(name: str, problems: Problems, run: Run) -> list[tuple[str, Sequence[Problem], Path]]:
+    """What a policy is asked: the name of each set, its problems, the file of its rows."""
+    probes = [(probe, probed, run.rollouts(f"{name}.{probe}")) for probe, probed in problems.probes.items()]
+    return [("held-out", problems.heldout, run.rollouts(name)), *probes]
 
 
 def take_base(sibling: Run, run: Run, terminal: Terminal) -> None:
@@ -178,7 +250,7 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) ->
         return pass_rates(file, training_budget(config))
 
     if not run.model.is_dir():
-        if run.rollouts("base").exists():
+        if run.rollouts("base").exists() and config.train.distill is None:  # whose samples are others
             for sentence in outlook.outlook(
                 run.rollouts("base"), config.train.group_size, config.sampling.max_new_tokens
             ):
@@ -190,50 +262,47 @@ def train(config: Config, problems: Problems, evaluator: Evaluator, run: Run) ->
 def rescore(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> None:
     """Add the log-probabilities under the other policy to both files of the comparison, which the distances between
     policies need, and those under the base to the evaluations during training."""
-    from rlvr.policy import load_policy
+    from rlvr.sampling import load_scorer
 
-    if config.sampling.top_p < 1 or config.sampling.top_k or config.sampling.min_p:
-        evaluator.terminal.say(
-            "Sampling is truncated (top-p, top-k or min-p): no distances between the policies"
-        )
-        return
-    with main_process_only() as is_main:
-        steps = [file.stem for file in run.evaluations()]
-        for name, model, files in (
-            ("base", config.model, ["tuned", *steps]),
-            ("tuned", str(run.model), ["base"]),
-        ):
-            todo = [
-                run.rollouts(file) for file in files if is_main and not rescored(run.rollouts(file), name)
-            ]
-            if todo:
-                policy = load_policy(config, name, model)
-                for file in todo:
-                    evaluator.rescore(policy, problems.heldout, file)
+    todo = seen_by_all(lambda: unscored(config, run))
+    for name, model in (("base", config.model), ("tuned", str(run.model))):
+        if todo[name]:
+            policy, score = load_scorer(config, name, model, evaluator.terminal.say)
+            for file in todo[name]:
+                evaluator.rescore(policy, problems.heldout, file, score)
 
 
-def history(config: Config, run: Run) -> Iterator[str]:
-    """What a reader of the report should know of how the tuned model came about."""
-    record = run.record
-    for end in record.get("ends", ()):
-        kept = f" What belonged to that end lies in model-{end} and rollouts/."
-        yield (
-            f"After step {end} the run went on to more steps than it was to have: from step {end + 1} on the learning "
-            f"rate is that of the longer schedule.{kept if (run.folder / f'model-{end}').is_dir() else ''}"
-        )
-    if chosen := record.get("model"):
-        yield (
-            f"The tuned model is the policy after step {chosen['step']}: the best of {chosen['of']} evaluations during "
-            f"training by held-out {chosen['figure']} ({points(chosen['value'])}; of equal ones the earliest). The "
-            "largest of several is too high by chance; the tuned figures here are of fresh samples, so they are not "
-            "that maximum. The problems are those that chose the step; a set under problems.probes has no part in it."
-        )
+def unscored(config: Config, run: Run) -> dict[str, list[Path]]:
+    """By policy: the files whose rows lack their log-probabilities under it."""
+    under = {"base": [run.rollouts("tuned"), *run.evaluations()], "tuned": [run.rollouts("base")]}
+    return {
+        name: [file for file in files if not (truncated(config) or rescored(file, name))]
+        for name, files in under.items()
+    }
+
+
+def truncated(config: Config) -> bool:
+    """Samples are of a cut distribution, whose log-probabilities are others."""
+    return config.sampling.top_p < 1 or bool(config.sampling.top_k) or bool(config.sampling.min_p)
+
+
+PHASES: dict[str, Callable[[Config, Problems, Evaluator, Run], object]] = {
+    "base": lambda config, *rest: evaluate(config, config.model, "base", *rest),
+    "train": train,
+    "tuned": lambda config, problems, evaluator, run: evaluate(
+        config, str(run.model), "tuned", problems, evaluator, run
+    ),
+    "rescore": rescore,
+}
+"""What `run` does, in order; then it reports."""
 
 
 def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> Report:
     """Write `report.html` and `report.json`, and show the summary."""
     from rlvr import report as reports
     from rlvr.exact import exact_values
+    from rlvr.report import card
+    from rlvr.report.one_run import history
 
     result = reports.build(
         run.rollouts("base"),
@@ -251,6 +320,7 @@ def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -
         title=run.folder.name,
         notes=[*machine.warnings(config), *history(config, run)],
     )
+    card.write(run, config, result.document)
     evaluator.terminal.show(result.summary)
     evaluator.terminal.show(f"Report: {result.html}")
     return result

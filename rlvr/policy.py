@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -71,8 +72,15 @@ class Policy:
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     def encode(self, prompts: Sequence[str], templated: bool = False) -> list[list[int]]:
-        """Token ids of rendered prompts; see `tokens.encode`."""
-        return tokens.encode(self.tokenizer, prompts, templated)
+        """Token ids of rendered prompts, as the policy reads them; see `tokens.encode`."""
+        return [self.reads(ids) for ids in tokens.encode(self.tokenizer, prompts, templated)]
+
+    def reads(self, prompt: Sequence[int]) -> list[int]:
+        """What the policy reads of a prompt's token ids: behind its virtual tokens, where a soft prompt has some. No
+        text has these, and nothing is decoded of them."""
+        from rlvr.soft_embedding import ahead_of
+
+        return ahead_of(self.model, prompt)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """What the policy wrote, without special tokens; but those of thinking marks stay, so that a verifier sees a
@@ -106,9 +114,9 @@ def load_policy(
 ) -> Policy:
     """Load `source` (the config's model where None) in evaluation mode on the device at hand.
 
-    An adapter is merged into its base in memory, which gives the same distribution and decodes faster; it stays beside
-    a quantised base, and beside one that it shares a matrix with. To go on training an adapter (`train.adapter`), the
-    base is loaded alone.
+    A low-rank adapter is merged into its base in memory, which gives the same distribution and decodes faster; it stays
+    beside a quantised base, and beside one that it shares a matrix with. A soft prompt stays in front. To go on
+    training an adapter (`train.adapter`), the base is loaded alone.
 
     Args:
         weights: False: the structure alone, for an engine that reads the weights itself.
@@ -124,11 +132,10 @@ def load_policy(
     dtype = "float32" if config.dtype == "auto" and whole else config.dtype
     read_config_json(place)
     tokenizer = load_tokenizer(config, source)
-    model: Any = _load_model(place, resolve_dtype(dtype), weights, config.trust_remote_code)
+    with nullcontext() if for_training else every_process_reads():
+        model: Any = load_model(place, resolve_dtype(dtype), weights, config.trust_remote_code)
     if place.adapter and weights and (whole or not for_training):
-        adapted = adapters.on_base(model, place.adapter)
-        model = adapted if adapters.stays_beside(adapted) else adapters.merged(adapted)
-        model.requires_grad_(whole)
+        model = adapters.kind_of(place.adapter).loaded(model, place.adapter).requires_grad_(whole)
     model.eval()
     return Policy(
         name,
@@ -145,10 +152,13 @@ def load_policy(
     )
 
 
-def _load_model(place: Place, dtype: torch.dtype, weights: bool, trust_remote_code: bool) -> PreTrainedModel:
+def load_model(
+    place: Place, dtype: torch.dtype, weights: bool = True, trust_remote_code: bool = False
+) -> PreTrainedModel:
     """A model's own weights, without an adapter, on the device at hand. Raises PolicyError."""
     from transformers import AutoModelForCausalLM
 
+    load_whole()
     where = place.model
     of = f" (the base of {place.adapter}; base_model=… names another)" if place.adapter else ""
     with _loading(f"model {where}{of}:", where):
@@ -172,6 +182,30 @@ def _load_model(place: Place, dtype: torch.dtype, weights: bool, trust_remote_co
     elif weights:
         model.to(device())
     return model
+
+
+def load_whole() -> None:
+    """Models that are loaded from here on are whole: accelerate shares them out in training. Where a launch asks for
+    ZeRO-3, making a GRPOConfig tells transformers to partition each."""
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+    unset_hf_deepspeed_config()
+
+
+@contextmanager
+def every_process_reads() -> Iterator[None]:
+    """A block in which each process reads a model's weights for itself. Under FSDP's `cpu_ram_efficient_loading`, which
+    is accelerate's default, transformers leaves them empty in all but the first, for FSDP to fill in training."""
+    name = "FSDP_CPU_RAM_EFFICIENT_LOADING"
+    before = os.environ.get(name)
+    if before is None:
+        yield
+        return
+    os.environ[name] = "false"
+    try:
+        yield
+    finally:
+        os.environ[name] = before
 
 
 def load_tokenizer(config: Config, source: str | Path | None = None) -> PreTrainedTokenizerBase:
@@ -252,6 +286,7 @@ def blueprint(config: Config) -> Policy:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    load_whole()
     common: dict[str, Any] = {"revision": place.revision, "trust_remote_code": config.trust_remote_code}
     tokenizer = load_tokenizer(config)
     whole = config.train.steps > 0 and config.train.adapter.kind == "full" and config.dtype == "auto"
@@ -261,7 +296,7 @@ def blueprint(config: Config) -> Policy:
             dtype=resolve_dtype("float32" if whole else config.dtype),
             trust_remote_code=config.trust_remote_code,
         )
-    marks = with_further(config.thinking_marks)
+    model.generation_config = load_generation(config)
     return Policy(
         "policy",
         model.eval(),
@@ -269,7 +304,10 @@ def blueprint(config: Config) -> Policy:
         place.model,
         adapter=place.adapter,
         revision=place.revision,
-        thinking_marks=marks,
+        trust_remote_code=config.trust_remote_code,
+        thinking_marks=with_further(config.thinking_marks),
+        turn_end=turn_end(config, tokenizer, model.generation_config),
+        own_template=config.evidence.chat_template is None,
     )
 
 

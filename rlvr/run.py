@@ -16,6 +16,7 @@ from rlvr import config as configuration
 from rlvr import files, rollouts
 from rlvr.config import Config
 from rlvr.errors import ConfigError
+from rlvr.rollouts.shares import forget
 
 PACKAGES = ("rlvr", "torch", "transformers", "trl", "datasets", "accelerate", "peft", "sympy", "numpy")
 
@@ -37,6 +38,11 @@ class Run:
         """Those made during training, in the order of their steps."""
         steps = (p for p in self.folder.glob("rollouts/step-*.jsonl") if p.stem[5:].isdecimal())
         return sorted(steps, key=lambda p: int(p.stem[5:]))
+
+    def steps(self) -> dict[int, Path]:
+        """Training step → the samples that it trained on."""
+        files = ((path.stem[6:], path) for path in self.folder.glob("rollouts/train-*.jsonl"))
+        return {int(number): path for number, path in sorted(files) if number.isdecimal()}
 
     @property
     def metrics(self) -> Path:
@@ -82,6 +88,16 @@ def around(path: Path) -> Run | None:
     return None
 
 
+def begun(path: Path) -> Run | None:
+    """The run in a folder, which may be named by its `config.yaml` too; None where `path` is no folder of a run."""
+    folder = path.parent if path.name == "config.yaml" else path
+    if (folder / "config.yaml").is_file() and (folder / "rollouts").is_dir():
+        return Run(folder)
+    if (path / SWEEP).is_file():
+        raise ConfigError(f"{path}: a sweep goes on by the command that began it, or run by run: {path}/NAME")
+    return None
+
+
 def cells(sweep: Path) -> list[Run]:
     """The runs of the sweep in a folder, in its order; those that have not begun have no folder."""
     names = json.loads((sweep / SWEEP).read_text(encoding="utf-8"))["cells"]
@@ -103,7 +119,7 @@ def open_run(config: Config, folder: Path, base: Path | None = None) -> Run:
         (folder / "rollouts").mkdir(parents=True, exist_ok=True)
         write_config(config, folder / "config.yaml")
         run.write_down(base=str((base or Path()).resolve()))
-    elif differences(existing := configuration.load(folder / "config.yaml"), config):
+    elif changes(existing := configuration.load(folder / "config.yaml"), config, run):
         if run.model.is_dir():
             if ended(run) < config.train.steps:
                 set_aside(run, ended(run))
@@ -129,7 +145,7 @@ def check_folder(config: Config, folder: Path) -> bool:
         )
     existing = configuration.load(folder / "config.yaml")
     refuse_other(existing, config, folder)
-    if differences(existing, config):
+    if changes(existing, config, Run(folder)):
         refuse_end(existing, config, Run(folder))
     return True
 
@@ -142,7 +158,7 @@ def refuse_other(existing: Config, asked: Config, folder: Path) -> None:
     """Raises ConfigError if `folder` holds a run of another configuration, and not one that goes on with more steps; it
     names the keys."""
     fewer = asked.train.steps < existing.train.steps
-    lines = differences(existing, asked)
+    lines = changes(existing, asked, Run(folder))
     if fewer or any(line.partition(":")[0] not in GOES_ON for line in lines):
         differing = "\n".join(f"  {line}" for line in lines)
         raise ConfigError(
@@ -150,6 +166,13 @@ def refuse_other(existing: Config, asked: Config, folder: Path) -> None:
             "A run goes on in its folder with more train.steps or another train.stop, and nothing else. Choose another "
             f"folder with name=NAME or --output (there, resume={folder} begins where this run is), or remove that run."
         )
+
+
+def changes(existing: Config, asked: Config, run: Run) -> list[str]:
+    """`differences`, without the engine where the training is over: what is left to sample, each draws alike."""
+    over = run.model.is_dir() and asked.train.steps == existing.train.steps
+    lines = differences(existing, asked)
+    return [line for line in lines if not (over and line.startswith("sampling.engine:"))]
 
 
 def refuse_end(existing: Config, asked: Config, run: Run) -> None:
@@ -177,6 +200,7 @@ def ended(run: Run) -> int:
 def set_aside(run: Run, step: int) -> None:
     """What belongs to the end of a run that goes on gets the number of its last step: the tuned model, its evaluation,
     the report. May be repeated after a kill."""
+    forget(run.rollouts("tuned"), "tuned")
     evaluated = any("eval/samples" in row for row in read_metrics(run.metrics) if row["step"] == step)
     name = f"tuned-{step}" if evaluated else f"step-{step}"  # that name is taken by the evaluation on the way
     for file in sorted(run.folder.glob("rollouts/tuned.jsonl")) + sorted(

@@ -88,8 +88,7 @@ def file_of(path: Path, step: int | None = None) -> Path:
     run = around(path) if path.is_dir() else None
     if run is None:
         raise UserError(f"{path}: expected the folder of a run, or a rollout file")
-    numbered = ((file.stem[6:], file) for file in run.folder.glob("rollouts/train-*.jsonl"))
-    steps = {int(number): file for number, file in numbered if number.isdecimal()}
+    steps = run.steps()
     if step is not None:
         if step not in steps:
             there = f"there are {min(steps)} to {max(steps)}" if steps else "there are none yet"

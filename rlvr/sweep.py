@@ -14,6 +14,7 @@ from rlvr import config as configuration
 from rlvr import failures, files, pipeline
 from rlvr.config import Cell, Config, ConfigError, each
 from rlvr.errors import UserError
+from rlvr.launch.phases import Apart
 from rlvr.launch.processes import locked, main_process_only, processes
 from rlvr.run import SWEEP, Run, cells, check_folder, differences
 from rlvr.terminal import Terminal
@@ -38,11 +39,19 @@ class Part:
         return "begun" if self.run.metrics.exists() or self.run.rollouts("base").exists() else "new"
 
 
-def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal, base: Path) -> int:
+def run(
+    grid: Sequence[Cell],
+    file: Path,
+    folder: Path,
+    terminal: Terminal,
+    base: Path,
+    apart: Apart | None = None,
+) -> int:
     """Run every cell that is not finished, then write the report. A cell that fails does not stop the others.
 
     Args:
         base: folder that the config's relative paths start from.
+        apart: as of `pipeline.run`.
 
     Returns:
         0, or the exit code of the first cell that failed.
@@ -59,7 +68,8 @@ def run(grid: Sequence[Cell], file: Path, folder: Path, terminal: Terminal, base
         terminal.say(f"A sweep of {len(parts)} runs in {folder}:")
         for part in parts:
             terminal.say(f"  {part.cell.name} ({part.state})")
-        failed = {part.cell.name: error for part in parts if (error := _attempt(part, parts, base, terminal))}
+        tried = ((part, _attempt(part, parts, base, terminal, apart)) for part in parts)
+        failed = {part.cell.name: error for part, error in tried if error}
         terminal.log_to(folder / "log.txt")
         with main_process_only() as is_main:
             if is_main:
@@ -84,13 +94,15 @@ def plan(grid: Sequence[Cell], file: Path, folder: Path) -> list[Part]:
     return parts
 
 
-def _attempt(part: Part, parts: Sequence[Part], base: Path, terminal: Terminal) -> Exception | None:
+def _attempt(
+    part: Part, parts: Sequence[Part], base: Path, terminal: Terminal, apart: Apart | None
+) -> Exception | None:
     """Run one cell unless it is finished. Returns the error that stopped it, if any."""
     if part.state == "finished":
         return None
     terminal.say(f"Cell {part.cell.name}")
     try:
-        pipeline.run(part.config, part.run.folder, terminal, base, sibling=_sibling(part, parts))
+        pipeline.run(part.config, part.run.folder, terminal, base, _sibling(part, parts), apart)
     except Exception as error:
         # not all processes of a launch may have failed, and a full disk is full for the next cell too
         if processes().num_processes > 1 or failures.full(error):
@@ -149,6 +161,7 @@ def report(
     search_budget: int | None = None,
     allow_mismatch: bool = False,
     replicates: int | None = None,
+    title: str | None = None,
 ) -> Report:
     """The report over a sweep's finished cells; search budget and replicates are those of their configurations, where
     all have the same.
@@ -169,6 +182,6 @@ def report(
         search_budget=search_budget or (budgets.pop() if len(budgets) == 1 else None),
         allow_mismatch=allow_mismatch,
         replicates=replicates or (drawn.pop() if len(drawn) == 1 else reports.REPLICATES),
-        title=folder.name,
+        title=title or folder.name,
         notes=[f"Not finished, so not in this report: {', '.join(missing)}"] if missing else [],
     )

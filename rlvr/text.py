@@ -8,7 +8,7 @@ from typing import Any
 
 from verifiers.visible import visible
 
-__all__ = ["cell", "is_step", "line", "number", "points", "size", "visible"]
+__all__ = ["cell", "is_step", "line", "number", "points", "shareable", "size", "step_of", "visible"]
 
 _LINE_ENDS = re.compile(r"[\r\n\t]+")
 
@@ -54,9 +54,31 @@ def _float(value: Any) -> float:
     return float(value)
 
 
+_FOLDERS = re.compile(r"(?<![\w.:/~-])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"<>|]+[/\\])+(?=[^\s/\\:'\"<>|]+)")
+
+
+def shareable(text: str) -> str:
+    """Without the folders of this machine: of an absolute path, the last two names are left.
+
+    >>> shareable("model /home/anna/runs/quickstart/model, from openai/gsm8k, https://x.org/a/b")
+    'model …/quickstart/model, from openai/gsm8k, https://x.org/a/b'
+    """
+
+    def short(found: re.Match[str]) -> str:
+        parts = re.split(r"[/\\]", found[0].strip("/\\"))
+        return f"…/{parts[-1]}/"
+
+    return _FOLDERS.sub(short, text)
+
+
 def is_step(name: str) -> bool:
     """The evaluation is one during training (`step-20`), not a run of its own."""
     return re.search(r"step-\d+$", name) is not None
+
+
+def step_of(name: str) -> int:
+    """The number of a step's evaluation."""
+    return int(name.rpartition("-")[2])
 
 
 def size(count: float) -> str:

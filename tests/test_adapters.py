@@ -388,6 +388,14 @@ def test_quantised_weights_that_cannot_be_trained_are_refused_at_once(tmp_path, 
     assert words in str(refused.value)
 
 
+def test_a_quantised_base_is_not_shared_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    model = quantised_config(tmp_path / "m", "bitsandbytes", 4)
+    with pytest.raises(UserError, match="is quantised, and this launch shards weights with FSDP2"):
+        adapter_check.check(config(model, "train.adapter.kind=lora"))
+
+
 @pytest.fixture(scope="module")
 def four_bits(tmp_path_factory) -> Path:
     """The embedded model with 4-bit weights."""

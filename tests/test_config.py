@@ -5,6 +5,8 @@ import yaml
 
 from rlvr import config as configuration
 from rlvr.config import ConfigError
+from rlvr.config.training import StopSection
+from rlvr.levers import plan
 
 MINIMAL = {"problems": {"heldout": {"world": "heldout"}}}
 
@@ -53,7 +55,10 @@ def test_overrides_reach_nested_keys_and_are_yaml(tmp_path):
         (["train.checkpoint_every=None"], r"train\.checkpoint_every: .* write null"),
         (["train.adapter.r=unset"], r"train\.adapter\.r: .* write null"),
         (["train.lora.r=4"], r"train: lora: .* write train\.adapter: \{kind: lora, r: 4\}"),
-        (["train.adapter.r=4"], r"train\.adapter: r belongs to adapters, .* write kind: lora"),
+        (
+            ["train.adapter.r=4"],
+            r"train\.adapter: r belongs to kind: lora, and kind is full: write kind: lora",
+        ),
     ],
 )
 def test_faults_are_named_with_the_nearest_key(tmp_path, overrides, message):
@@ -62,11 +67,38 @@ def test_faults_are_named_with_the_nearest_key(tmp_path, overrides, message):
         load(tmp_path, data, *overrides)
 
 
+BY_EVALUATIONS = {"keep": "best", "stop.patience": 2, "stop.at": 0.9}
+
+
+def test_every_key_of_stop_goes_by_evaluations():
+    assert {f"stop.{name}" for name in StopSection.model_fields} <= BY_EVALUATIONS.keys()
+
+
+@pytest.mark.parametrize("key", BY_EVALUATIONS)
+def test_what_goes_by_evaluations_is_refused_where_there_are_none(tmp_path, key):
+    asked = f"train.{key}={BY_EVALUATIONS[key]}"
+    with pytest.raises(ConfigError, match=rf"{key}(: best)? goes by evaluations.* eval_every is 0: set it"):
+        load(tmp_path, MINIMAL, asked)
+    assert load(tmp_path, MINIMAL, asked, "train.eval_every=5").train.evaluates_last_step
+
+
 def test_null_unsets_a_key(tmp_path):
     data = MINIMAL | {"evidence": {"instruction": "Think."}, "train": {"adapter": {"kind": "lora", "r": 4}}}
     config = load(tmp_path, data, "evidence.instruction=null", "train.adapter.r=null")
     assert config.evidence.instruction is None and config.train.adapter.r is None
     assert load(tmp_path, data, "evidence.instruction=none of these").evidence.instruction == "none of these"
+
+
+def test_a_template_beside_the_config_comes_before_one_in_the_working_directory(tmp_path, monkeypatch):
+    beside, here = tmp_path / "configs", tmp_path / "here"
+    for folder in (beside, here):
+        folder.mkdir()
+        (folder / "own.jinja").write_text(f"{{# {folder.name} #}}{{{{ messages[0].content }}}}")
+    monkeypatch.chdir(here)
+    data = MINIMAL | {"evidence": {"template": "chat", "chat_template": "own.jinja"}}
+    assert load(beside, data).evidence.chat_template == (beside / "own.jinja").read_text()
+    (beside / "own.jinja").unlink()
+    assert load(beside, data).evidence.chat_template == (here / "own.jinja").read_text()
 
 
 def test_a_missing_section_is_named(tmp_path):
@@ -102,9 +134,13 @@ def test_a_bare_name_is_the_recipe_whatever_lies_here(tmp_path, monkeypatch):
 
 def test_every_packaged_recipe_is_valid():
     files = sorted(configuration.packaged_folder().glob("*.yaml"))
-    assert files
+    levers = [file for file in files if "\nlevers:" in file.read_text(encoding="utf-8")]
+    assert levers and len(levers) < len(files)
     for file in files:
-        configuration.load(file)
+        if file in levers:
+            plan.load(file, Path("runs/any"))
+        else:
+            configuration.load(file)
 
 
 def test_every_key_is_explained():

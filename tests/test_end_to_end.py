@@ -234,36 +234,6 @@ def test_eval_alone(tmp_path, capsys):
     assert "max_new_tokens: 32 there, 3 asked for" in capsys.readouterr().err
 
 
-def test_train_alone(tmp_path):
-    words = [
-        "train",
-        "quickstart",
-        "--output",
-        str(tmp_path / "run"),
-        *SHORT,
-        "train.eval_every=0",
-        "train.steps=1",
-        "-q",
-    ]
-    assert main(words) == 0
-    assert (tmp_path / "run" / "model" / "model.safetensors").exists()
-
-
-def test_lora_trains_adapters_and_exports_a_merged_model(tmp_path):
-    words = ["train", "quickstart", "--output", str(tmp_path / "run"), *SHORT, "train.eval_every=0", "train.steps=2",
-             "train.adapter={kind: lora, r: 4}", "train.trl.beta=0.01", "train.learning_rate=1e-2", "-q"]  # fmt: skip
-    assert main(words) == 0
-    from safetensors.torch import load_file
-
-    before, after = (
-        load_file(TINY / "model.safetensors"),
-        load_file(tmp_path / "run" / "model" / "model.safetensors"),
-    )
-    assert before.keys() == after.keys()
-    assert any((before[k] != after[k]).any() for k in before)
-    assert "kl" in read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]
-
-
 def test_check_config_says_what_the_run_would_use(tmp_path, capsys):
     assert main(["check", "quickstart", "--output", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out

@@ -170,7 +170,11 @@ def test_a_call_that_cannot_be_run_is_answered_in_words(tool, call):
 def test_no_text_of_a_policy_raises(text):
     said = called(text)
     assert said is None or isinstance(said, str) or said.why
-    assert len(shortened(text, 20)) <= max(20, 0)
+
+
+@given(st.text() | st.text(min_size=18, max_size=24))
+def test_an_output_too_long_loses_its_middle(text):
+    assert shortened(text, 20) == (text if len(text) <= 20 else f"{text[:7]} [...] {text[-6:]}")
 
 
 # ------------------------------------------------------------------ how the policy reads it
@@ -223,7 +227,7 @@ def test_a_template_that_leaves_the_message_out_is_refused():
         ("feedback", {"turn": 2}, "environment_options.turn: feedback takes turns, show, message"),
         ("feedback", {"turns": 1}, "expected at least 2"),
         ("feedback", {"message": "{gold}"}, "message has {gold}"),
-        ("schedule", {}, "expected `pieces` or `column`"),
+        ("schedule", {}, "expected one of `pieces`, `column` and `shards`"),
         ("python", {"calls": 0}, "calls=0"),
         ("./nothing.py:Mine", {}, "there is no file"),
         ("json:dumps", {}, "expected a class with `name` and `answer"),

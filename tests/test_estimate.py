@@ -5,6 +5,7 @@ import math
 import pytest
 
 from rlvr.cli import main
+from rlvr.config import TrainConfig
 from rlvr.preflight.cost import Length, duration, phases, table
 from rlvr.preflight.trial import Trial, line_through
 from rlvr.problems import load_all
@@ -40,16 +41,33 @@ def test_a_phase_costs_its_steps_rows_and_prompts():
     """64 of 128 · 256 rows at once, 10 tokens each: 5,120 steps of 1 ms and 327,680 rows of 10 µs, 160 prompts read."""
     config = quickstart_config()
     problems = load_all(config.problems.train, config.problems.heldout, config.problems.probes)
-    base, train, tuned, rescore = phases(config, problems, TRIAL)
+    base, sampling, update, tuned, rescore = phases(config, problems, TRIAL)
     rows = 256 * (128 + 16 + 16)
     assert base.rows == tuned.rows == rows and base.tokens == (10 * rows, 32 * rows)
     assert base.seconds[1] == pytest.approx(rows / 64 * 10 * 1e-3 + rows * 10 * 1e-5 + 160 * 8 * 1e-5)
     assert base.seconds[0] < base.seconds[1] < base.seconds[2] < base.seconds[3]
     drawn, midway = 60 * 16 * 16, 2 * 128 * 16
-    assert train.rows == drawn + midway
-    update = 60 * 16 * (8 + 16 * 10) * 1e-4
-    assert train.seconds[1] > update and rescore.rows == 0 and rescore.seconds[1] > 0
-    assert len([*table(config, problems, TRIAL)]) == 8  # head, columns, four phases, together, memory
+    assert sampling.rows == drawn + midway and sampling.seconds[1] > (drawn + midway) * 10 * 1e-5
+    assert update.seconds[1] == pytest.approx(60 * 16 * (8 + 16 * 10) * 1e-4)
+    assert rescore.rows == 0 and rescore.seconds[1] > 0
+    assert len([*table(config, problems, TRIAL)]) == 9  # head, columns, five phases, together, memory
+
+
+def test_distillation_reads_the_teachers_prompts():
+    """40 tokens more: read by the sampler (forward), or by the teacher, who like the policy reads what was drawn."""
+    plain = quickstart_config()
+    problems = load_all(plain.problems.train, plain.problems.heldout, plain.problems.probes)
+    found = changed(teacher=40.0)
+    took = {}
+    for direction in ("forward", "reverse"):
+        distill = {"evidence": {"question": "{prompt} "}, "direction": direction}
+        train = plain.train.model_dump() | {"algorithm": "distill", "distill": distill}
+        config = plain.model_copy(update={"train": TrainConfig.model_validate(train)})
+        took[direction] = sum(p.seconds[1] for p in phases(config, problems, found)[1:3])
+    usual = sum(p.seconds[1] for p in phases(plain, problems, found)[1:3])
+    groups = 60 * 16
+    assert took["forward"] - usual == pytest.approx(groups * 40 * 1e-5)
+    assert took["reverse"] - usual == pytest.approx(groups * (2 * (8 + 16 * 10) + 40) * 1e-4 / 3)
 
 
 def test_verdicts_that_take_longer_than_sampling_decide():

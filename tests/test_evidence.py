@@ -317,6 +317,28 @@ def test_a_hint_can_be_the_beginning_of_the_answer():
     assert render(chat, TRAIN[3], Templated()) == "<user>3 + 1\nAdd.<assistant>3 and"
 
 
+@pytest.mark.parametrize(
+    ("trace", "share", "shown"),
+    [
+        ("7+8=15 \\boxed{15}", 0.75, "7+8=15"),  # of two words, one is before the answer
+        (
+            "so \\boxed{1} no, a b c \\boxed{15}",
+            0.99,
+            "so \\boxed{1} no, a b c",
+        ),  # the last one is the answer
+        ("a b c d #### 15", 0.5, "a b"),
+        ("a b <answer>15</answer>", 0.6, "a b"),
+        ("\\boxed{15}", 0.9, ""),
+        ("7+8=15 \\boxed{15}", 1.0, "7+8=15 \\boxed{15}"),
+    ],
+)
+def test_a_part_of_a_trace_never_has_its_answer(trace, share, shown):
+    problem = Problem("p", "7+8", "15", {"solution": trace})
+    hint = Evidence(given(hint={"column": "solution", "share": share})).hint
+    assert hint is not None
+    assert hint.words(problem) == shown
+
+
 def rows(file, *samples):
     found = [
         Rollout(problem_id, n, "base", "?", trace, None, True, 1, score=score, status="correct")

@@ -242,7 +242,8 @@ def test_a_second_evaluation_into_the_same_file_is_refused(tmp_path, capsys):
     process.kill()
     process.wait()
     assert main([*words[:-2], "sampling.samples=4", "problems.heldout.limit=4", "-q"]) == 2  # other settings
-    assert "another" not in capsys.readouterr().err
+    said = capsys.readouterr().err  # of the settings, not of somebody who works there
+    assert "works in this folder" not in said and "another file" in said
 
 
 def test_an_evaluation_needs_a_name_for_its_rollouts(tmp_path, capsys):

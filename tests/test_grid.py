@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from rlvr.config import ConfigError, cells, load_cells, single
-from rlvr.config.grid import LONGEST_NAME, split
+from rlvr.config.grid import LONGEST_NAME, cut, split
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,15 @@ def test_names_are_folders_and_differ_where_values_do():
     assert len(set(names)) == len(names) == 10
     assert all("/" not in name and len(name) <= LONGEST_NAME + 7 for name in names)
     assert names[0].startswith("model=.-a-b~")
+
+
+def test_cells_that_differ_at_the_end_of_a_long_name_have_folders_of_their_own():
+    """No value is long; many keys are swept, and the last one differs."""
+    keys = [f"train.curriculum.forgetting.key{i}=0.1,0.2" for i in range(6)]
+    names = [cell.name for cell in cells(keys)]
+    assert all(len(",".join(keys)) > LONGEST_NAME and len(name) <= LONGEST_NAME + 7 for name in names)
+    assert len(set(names)) == len(names) == 2**6
+    assert len({cut("a" * LONGEST_NAME + end) for end in ("", "b", "c", "bc")}) == 4
 
 
 @pytest.mark.parametrize(

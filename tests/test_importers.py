@@ -106,6 +106,14 @@ def test_a_first_sample_is_read_as_a_row_with_its_texts_and_settings(tmp_path: P
     assert {"complete", "tokens", "status"}.isdisjoint(evaluation.columns.present)  # never filled in
 
 
+def test_what_no_filter_matched_has_no_answer(tmp_path: Path):
+    """`[invalid]` is what the regex filters fall back on; what scored as right has an answer all the same."""
+    said = [("[invalid]", 0.0), ("41", 0.0), ("42", 1.0), ("[invalid]", 1.0)]
+    rows = [harness(i, "none", [answer], score, resps=[[RIGHT]]) for i, (answer, score) in enumerate(said)]
+    samples = one(write(tmp_path / "s.jsonl", rows)).samples
+    assert samples.no_answer is not None and samples.no_answer.tolist() == [1, 0, 0, 0]
+
+
 def test_documents_that_stand_twice_stay_two(tmp_path: Path):
     rows = [harness(i, "none", ["42"], s, resps=[[RIGHT]], doc_hash="same") for i, s in enumerate([1.0, 0.0])]
     assert one(write(tmp_path / "s.jsonl", rows)).samples.n.tolist() == [1, 1]

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import combinations
-from math import comb
 
 import pytest
 
@@ -28,17 +27,7 @@ def said(tmp_path, *problems: list[tuple[str, bool]]) -> list[str]:
     return list(outlook(file, group_size=4, max_new_tokens=20))
 
 
-def test_the_outlook_counts_the_groups_that_can_teach(tmp_path):
-    half = [("correct", True)] * 4 + [("incorrect", True)] * 4
-    never = [("incorrect", True)] * 8
-    sentences = said(tmp_path, half, never)
-    mixed = (1 - 2 * comb(4, 4) / comb(8, 4)) / 2
-    assert "pass@1 25.0" in sentences[0]
-    assert f"{100 * mixed:.0f} % of groups of 4" in sentences[0]
-    assert len(sentences) == 1
-
-
-@pytest.mark.parametrize("right", [(8, 8), (8, 0), (0, 0), (1, 7), (4, 8), (7, 7), (3, 0)])
+@pytest.mark.parametrize("right", [(8, 8), (8, 0), (0, 0), (1, 7), (4, 8), (7, 7), (3, 0), (4, 0)])
 def test_only_groups_with_right_and_wrong_answers_teach(tmp_path, right):
     """Every group of four that eight samples hold, looked at one after the other; all right teaches as little as all
     wrong."""
@@ -51,7 +40,7 @@ def test_only_groups_with_right_and_wrong_answers_teach(tmp_path, right):
     (first, *more) = said(tmp_path, *problems)
     assert f"; {mixed:.0f} % of groups of 4 have right and wrong answers" in first
     assert f"pass@1 {100 * sum(right) / 16:.1f}" in first
-    assert any("train.group_size" in words for words in more) == (mixed < 10)
+    assert ["train.group_size" in words for words in more] == [True] * (mixed < 10)
 
 
 @pytest.mark.parametrize(("cut", "advised"), [(2, False), (3, True)])

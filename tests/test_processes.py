@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -26,18 +27,18 @@ WORDS = [
     "train.steps=1", "train.groups_per_step=8", "train.group_size=8", "train.eval_every=0", "train.trl.optim=sgd",
     "train.learning_rate=1.0", "train.trl.max_grad_norm=0", "sampling.samples=6", "analysis.search_budget=2",
     "analysis.replicates=200", "problems.heldout.limit=21", "problems.probes={}", "verification.workers=1", "-q",
-    "train.curriculum.refill=2",
+    "train.curriculum.refill=2", "sampling.batch_size=7",
 ]  # fmt: skip
+"""126 samples of the base are three blocks of 56, eight batches of seven each."""
 
 
-def launch(processes: int) -> list[str]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "rlvr"]
-    return [sys.executable, *(launcher if processes > 1 else ["-m", "rlvr"])]
+def launch(processes: int, *words: str) -> list[str]:
+    return [sys.executable, "-m", "rlvr", *words, "--processes", str(processes)]
 
 
 def run(folder: Path, processes: int) -> Path:
     done = subprocess.run(
-        [*launch(processes), "run", "quickstart", "--output", str(folder), *WORDS],
+        launch(processes, "run", "quickstart", "--output", str(folder), *WORDS),
         capture_output=True,
         text=True,
         timeout=300,
@@ -59,6 +60,17 @@ def test_the_same_rows_in_the_same_order(one_and_two, name):
     one, two = (list(rollouts.read(folder / "rollouts" / f"{name}.jsonl")) for folder in one_and_two)
     assert [(r.problem_id, r.sample, r.seed) for r in one] == [(r.problem_id, r.sample, r.seed) for r in two]
     assert [(r.token_ids, r.score) for r in one] == [(r.token_ids, r.score) for r in two]
+
+
+@pytest.mark.slow
+def test_log_probabilities_are_the_same_to_the_bit_and_under_the_policy_that_each_has_trained_nearly(
+    one_and_two,
+):
+    one, two = ([*rollouts.read(folder / "rollouts" / "base.jsonl")] for folder in one_and_two)
+    assert [r.logprobs["base"] for r in one] == [r.logprobs["base"] for r in two]
+    assert [r.logprobs["tuned"] for r in one] == pytest.approx([r.logprobs["tuned"] for r in two], abs=1e-3)
+    assert all({*r.logprobs} == {"base", "tuned"} for r in one + two)
+    assert not [*one_and_two[1].glob("rollouts/*.parts")]
 
 
 def moved(folder: Path) -> torch.Tensor:
@@ -96,6 +108,68 @@ def test_the_same_figures(one_and_two):
     same_metrics(*one_and_two)
 
 
+HOLDING = """
+import os, time
+from verifiers import Verdict
+
+class Verifier:
+    name, answer_format, deadline = "holding", "text", 1000.0
+
+    def verify(self, problem, trace, answer):
+        if os.environ.get("RLVR_WORKER") == os.environ.get("HELD", "nobody"):
+            try:
+                open("held", "x").close()
+                time.sleep(1000)
+            except FileExistsError:
+                pass
+        return Verdict(float(len(trace) % 2), "correct" if len(trace) % 2 else "incorrect")
+"""
+"""In the worker `HELD` the first verdict does not come; it does where that worker is started again."""
+EVALUATION = [
+    "eval", "tiny", "problems.heldout.limit=8", "sampling.samples=16", "sampling.batch_size=4",
+    "sampling.temperature=2", "verification.workers=1", "verifier=holding:Verifier", "verifier_options={}", "-q",
+    "--output", "tiny.jsonl",
+]  # fmt: skip
+"""Four blocks of 32 rows: eight batches of four each."""
+
+
+@pytest.fixture(scope="module")
+def rows_of_one(tmp_path_factory) -> bytes:
+    folder = tmp_path_factory.mktemp("one")
+    (folder / "holding.py").write_text(HOLDING)
+    done = subprocess.run(launch(1, *EVALUATION), capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = (folder / "tiny.jsonl").read_bytes()
+    assert rows.count(b"\n") == 128
+    return rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["0/2", "1/3"])
+def test_workers_have_the_rows_of_one_process_and_one_that_is_killed_is_started_again(
+    rows_of_one, tmp_path, lost
+):
+    """It is killed with a block that it has sampled and not judged, and whose lock it holds."""
+    (tmp_path / "holding.py").write_text(HOLDING)
+    all_of_them = subprocess.Popen(
+        launch(int(lost[-1]), *EVALUATION),
+        cwd=tmp_path,
+        env=os.environ | {"HELD": lost},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "held").exists():
+        assert all_of_them.poll() is None
+        time.sleep(0.05)
+    workers = psutil.Process(all_of_them.pid).children()
+    next(worker for worker in workers if worker.environ()["RLVR_WORKER"] == lost).kill()
+    _, said = all_of_them.communicate(timeout=300)
+    assert all_of_them.returncode == 0, said
+    assert said.count("ended by SIGKILL: it is started again (1 of 3 times)") == 1, said
+    assert (tmp_path / "tiny.jsonl").read_bytes() == rows_of_one
+    assert not (tmp_path / "tiny.parts").exists()
+
+
 FEW = [
     "train.steps=8", "train.groups_per_step=4", "train.group_size=4", "train.rows_per_micro_step=4",
     "train.eval_every=0", "train.trl.optim=sgd", "train.learning_rate=0.1", "train.trl.max_grad_norm=0",
@@ -115,7 +189,7 @@ def test_the_same_gradient_where_a_process_has_nothing_to_learn_from(tmp_path):
     micro-step than the other process's."""
     for number in (1, 2):
         words = ["train", "quickstart", "--output", str(tmp_path / str(number)), *FEW]
-        done = subprocess.run([*launch(number), *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(launch(number, *words), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
     one, two = tmp_path / "1", tmp_path / "2"
     live = [live_groups(two, step) for step in range(1, 9)]
@@ -127,6 +201,8 @@ def test_the_same_gradient_where_a_process_has_nothing_to_learn_from(tmp_path):
 
 @pytest.mark.slow
 def test_one_report(one_and_two):
+    one, two = ((folder / "log.txt").read_text() for folder in one_and_two)
+    assert "Processes: DDP, 2 processes, gloo" in two and "Processes:" not in one
     for folder in one_and_two:
         assert (folder / "report.json").stat().st_size > 0
         assert sum(1 for _ in (folder / "metrics.jsonl").open()) == 1
@@ -141,7 +217,7 @@ LONGER = [
 
 
 def longer(folder: Path) -> list[str]:
-    return [*launch(2), "train", "quickstart", "--output", str(folder), *LONGER]
+    return launch(2, "train", "quickstart", "--output", str(folder), *LONGER)
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +274,7 @@ def test_two_processes_stop_at_the_same_step_and_take_the_same_weights(tmp_path)
         "sampling.samples=16",
         "-q",
     ]
-    command = [*launch(2), "train", "quickstart", "--output", str(tmp_path), *ends, *words]
+    command = launch(2, "train", "quickstart", "--output", str(tmp_path), *ends, *words)
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert [line["step"] for line in read_metrics(tmp_path / "metrics.jsonl")] == [1, 2, 3]
@@ -218,6 +294,7 @@ def test_two_processes_go_on_inside_and_behind_a_batch_that_two_steps_share(alon
     goes_on_as(alone, stopped)
 
 
+@pytest.mark.slow
 def test_one_process_does_not_go_on_inside_a_batch_of_two(alone, tmp_path, capsys):
     stopped = tmp_path / "stopped"
     shutil.copytree(alone, stopped)

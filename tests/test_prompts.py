@@ -452,6 +452,25 @@ def test_problems_are_proven_before_a_model_is_loaded(tmp_path: Path) -> None:
         notes(tmp_path, tokenizer_of(CHATML.replace("m.content", "m.content[:5]")))
 
 
+@pytest.mark.parametrize("place", ["train", "heldout", "probes"])
+@pytest.mark.parametrize("number", [0, 2])
+def test_every_set_is_proven(tmp_path: Path, place: str, number: int) -> None:
+    """A problem that the template cannot render, wherever it stands."""
+    from rlvr.problems import Problems
+
+    rows = {
+        name: [Problem(f"{name}-{i}", "1+1", "2") for i in range(3)]
+        for name in ("train", "heldout", "probes")
+    }
+    rows[place][number] = Problem("odd", "zebra", "42")
+    blind = CHATML.replace("m.content", "m.content.replace('zebra', '')")
+    model = model_folder(tmp_path / "model", tokenizer_of(blind))
+    asked = config.load(written(tmp_path), [f"model={model}"])
+    problems = Problems(rows["train"], rows["heldout"], {"far": rows["probes"]})
+    with pytest.raises(EvidenceError, match="question of problem 'odd'"):
+        list(prompts.prove(asked, Evidence(asked.evidence), problems))
+
+
 def test_an_example_shows_the_prompt_in_full_with_its_facts(tmp_path: Path) -> None:
     own = "{% if messages[0].role != 'system' %}<|im_start|>system\nYou are Smol.<|im_end|>\n{% endif %}"
     model = model_folder(tmp_path, tokenizer_of(own + QWEN3_THINKING))

@@ -14,6 +14,8 @@ from rlvr.errors import UserError
 from rlvr.rollouts import Rollout, TornLine
 from rlvr.rollouts.evaluations import read as read_evaluation
 from rlvr.rollouts.keys import KEYS
+from rlvr.rollouts.types import Episode, Turn
+from verifiers import Problem, Verdict
 
 TEXT = st.text(st.characters(codec=None), max_size=30)  # surrogates and control characters included
 IDS = st.lists(st.integers(0, 10**6), max_size=4)
@@ -86,6 +88,25 @@ def test_a_file_cut_anywhere_keeps_every_whole_row(tmp_path_factory, rows, data)
 class _nothing:  # noqa: N801
     def __enter__(self): ...
     def __exit__(self, *_): ...
+
+
+def test_of_an_episode_the_policy_alone_is_judged_counted_and_trained_on():
+    """What a tool answered is in the tokens and the turns, and in nothing that is said of the policy."""
+    talk = [
+        Turn("policy", [5, 6], "2+2?", [-0.25, -0.5]),
+        Turn("evidence", [7, 8, 9], "[4]"),
+        Turn("policy", [10], " so 5", [-1.0]),
+        Turn("evidence", [11], "[no]"),
+    ]
+    episode = Episode(Problem("p", "2+2", "4"), 0, 1, [1], talk, complete=True)
+    assert (episode.trace, episode.transcript) == ("2+2? so 5", "2+2?[4] so 5[no]")
+    assert (episode.token_ids, episode.tokens) == ([5, 6, 7, 8, 9, 10, 11], 3)
+    assert episode.mask == [True, True, False, False, False, True, False]
+    assert episode.logprobs == [-0.25, -0.5, -1.0]
+    found = episode.row("base", "math", Verdict(0.0, "incorrect", "5"))
+    assert (found.trace, found.tokens, found.logprobs) == ("2+2? so 5", 3, {"base": -1.75})
+    assert found.token_ids == episode.token_ids
+    assert [(turn["by"], turn["text"]) for turn in found.turns or []] == [(t.by, t.text) for t in talk]
 
 
 def test_the_written_keys_are_the_contract():

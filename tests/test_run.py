@@ -21,8 +21,11 @@ def test_a_new_folder_gets_every_key_and_the_versions(tmp_path):
 def test_the_same_configuration_goes_on(tmp_path):
     config = quickstart_config()
     open_run(config, tmp_path)
-    (tmp_path / "metrics.jsonl").write_text("")
+    (tmp_path / "rollouts" / "base.jsonl").write_text("")
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     assert open_run(config, tmp_path).folder == tmp_path
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
 
 
 def test_another_one_is_refused_and_the_keys_are_named(tmp_path):

@@ -6,12 +6,16 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from rlvr import rollouts
+from rlvr.policy import load_policy
 from rlvr.run import read_metrics
+from rlvr.training.export import logits
+from tests.conftest import REPO, quickstart_config
 from tests.test_processes import launch, moved, same_metrics
 
 pytestmark = pytest.mark.slow
@@ -19,26 +23,22 @@ pytestmark = pytest.mark.slow
 FSDP_ON_A_CPU = """
 from accelerate import state
 
-begin = state.AcceleratorState.__init__
+begin, begin_training = state.PartialState.__init__, state.AcceleratorState.__init__
 
-def with_fsdp(self, *args, fsdp_plugin=None, **kwargs):
-    fresh = "fsdp_plugin" not in state.AcceleratorState._shared_state
-    begin(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
-    if fresh and fsdp_plugin is not None and self.distributed_type == state.DistributedType.MULTI_CPU:
-        self.distributed_type, self.fsdp_plugin = state.DistributedType.FSDP, fsdp_plugin
-        state.PartialState._shared_state["distributed_type"] = state.DistributedType.FSDP
+def with_type(self, *args, **kwargs):
+    begin(self, *args, **kwargs)
+    if self.distributed_type == state.DistributedType.MULTI_CPU:
+        self.distributed_type = state.DistributedType.FSDP
 
-state.AcceleratorState.__init__ = with_fsdp
+def with_plugin(self, *args, fsdp_plugin=None, **kwargs):
+    begin_training(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+    if fsdp_plugin is not None:
+        self.fsdp_plugin = fsdp_plugin
+
+state.PartialState.__init__, state.AcceleratorState.__init__ = with_type, with_plugin
 """
 """accelerate takes FSDP for GPUs only, though torch's `fully_shard` runs over gloo: as `sitecustomize` it is let."""
 
-FSDP2 = {
-    "ACCELERATE_USE_FSDP": "true",
-    "FSDP_VERSION": "2",
-    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
-    "FSDP_RESHARD_AFTER_FORWARD": "true",
-    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
-}
 ZERO_3 = {
     "zero_optimization": {
         "stage": 3,
@@ -56,19 +56,38 @@ WORDS = [
     "sampling.samples=4", "analysis.search_budget=2", "analysis.replicates=200", "problems.heldout.limit=9",
     "problems.probes={}", "verification.workers=1", "-q",
 ]  # fmt: skip
+FEW = ["train.steps=5"]
 KINDS = {
     "all weights": [],
-    "kl": ["train.trl.beta=0.1"],
-    "lora": ["train.adapter.kind=lora", "train.adapter.r=4"],
-    "ppo": ["train.algorithm=ppo"],
+    "kl": [*FEW, "train.trl.beta=0.1"],
+    "lora": [*FEW, "train.adapter.kind=lora", "train.adapter.r=4"],
+    "ppo": [*FEW, "train.algorithm=ppo"],
 }
 
 
+def verb(kind: str) -> str:
+    """Evaluations before and after are the same for all kinds; those on the way are in each."""
+    return "run" if kind == "all weights" else "train"
+
+
+def command(engine: str, *words: str) -> list[str]:
+    """That a user types; of FSDP what it comes to, as `rlvr` itself refuses that on a CPU."""
+    if engine != "fsdp2":
+        return launch(2, *words)
+    settings = [
+        "--config_file",
+        str(REPO / "configs" / "accelerate" / "fsdp2.yaml"),
+        "--main_process_port",
+        "0",
+    ]
+    return [sys.executable, "-m", "accelerate.commands.launch", *settings, "-m", "rlvr", *words]
+
+
 def environment(engine: str, folder: Path) -> dict[str, str]:
-    """What a launcher of this engine would set."""
+    """What the machine has, and what the file of this engine leaves to others."""
     if engine == "fsdp2":
         (folder / "sitecustomize.py").write_text(FSDP_ON_A_CPU)
-        return FSDP2 | {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+        return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     if engine == "zero3":
         if importlib.util.find_spec("deepspeed") is None:
             pytest.skip("deepspeed is not installed")
@@ -81,10 +100,10 @@ def environment(engine: str, folder: Path) -> dict[str, str]:
     return {}
 
 
-def run(folder: Path, engine: str, *more: str, verb: str = "run") -> Path:
+def run(folder: Path, engine: str, *more: str, verb: str) -> Path:
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
-        [*launch(2), verb, "quickstart", "--output", str(folder / "run"), *WORDS, *more],
+        command(engine, verb, "quickstart", "--output", str(folder / "run"), *WORDS, *more),
         env=os.environ | environment(engine, folder),
         capture_output=True,
         text=True,
@@ -102,7 +121,7 @@ def whole(tmp_path_factory):
 
     def of(kind: str) -> Path:
         if kind not in made:
-            made[kind] = run(tmp_path_factory.mktemp("whole"), "ddp", *KINDS[kind])
+            made[kind] = run(tmp_path_factory.mktemp("whole"), "ddp", *KINDS[kind], verb=verb(kind))
         return made[kind]
 
     return of
@@ -111,10 +130,12 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("engine", ["fsdp2", "zero3"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_sharded_weights_do_what_whole_ones_do(whole, tmp_path, engine, kind):
-    sharded = run(tmp_path / "sharded", engine, *KINDS[kind])
+    sharded = run(tmp_path / "sharded", engine, *KINDS[kind], verb=verb(kind))
     expected = whole(kind)
     names = sorted(path.name for path in expected.glob("rollouts/*.jsonl"))
-    assert {"base.jsonl", "train-000008.jsonl", "step-4.jsonl", "tuned.jsonl"} <= set(names)
+    steps = 8 if kind == "all weights" else 5
+    evaluated = {"base.jsonl", "tuned.jsonl"} if verb(kind) == "run" else set()
+    assert {f"train-{steps:06d}.jsonl", "step-4.jsonl", *evaluated} <= set(names)
     for name in names:
         one, two = (list(rollouts.read(folder / "rollouts" / name)) for folder in (expected, sharded))
         assert [(r.problem_id, r.sample, r.token_ids) for r in one] == [
@@ -126,19 +147,36 @@ def test_sharded_weights_do_what_whole_ones_do(whole, tmp_path, engine, kind):
     assert kind != "all weights" or min(norms) == 0  # a step in which no process has anything to learn from
     change = moved(expected)
     assert (change - moved(sharded)).norm() / change.norm() < 1e-4
-    goes_on(sharded, engine, *KINDS[kind])
+    loads(sharded / "checkpoints" / f"checkpoint-{steps}", sharded / "model")
+    goes_on(sharded, engine, steps, *KINDS[kind])
 
 
-def goes_on(finished: Path, engine: str, *more: str) -> None:
-    """From the checkpoint of step 6 to the same weights, bit for bit."""
+def test_fsdp_that_accelerate_would_leave_out_is_refused(tmp_path):
+    """On a CPU it runs whole copies in place of shards, and says nothing."""
+    words = command("fsdp2", "check", "quickstart", "--output", str(tmp_path / "run"))
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.count("rlvr: the launcher's configuration asks for FSDP2, which accelerate takes") == 2
+
+
+def loads(checkpoint: Path, model: Path) -> None:
+    """What lies in parts lies there whole too: as an evaluation or an export loads it, it is the model."""
+    whole, exported = (load_policy(quickstart_config(), "again", path) for path in (checkpoint, model))
+    assert (logits(whole) - logits(exported)).abs().max() < 1e-4
+
+
+def goes_on(finished: Path, engine: str, steps: int, *more: str) -> None:
+    """From the checkpoint before the last one to the same weights, bit for bit."""
     weights = (finished / "model" / "model.safetensors").read_bytes()
-    assert (finished / "checkpoints" / "checkpoint-6" / "sharded").is_dir()  # the engine was in force
-    for later in ("model", "checkpoints/checkpoint-8"):
+    saved = [int(path.name.rpartition("-")[2]) for path in (finished / "checkpoints").glob("checkpoint-*")]
+    before = max(step for step in saved if step < steps)
+    assert (finished / "checkpoints" / f"checkpoint-{before}" / "sharded").is_dir()  # the engine was in force
+    for later in ("model", f"checkpoints/checkpoint-{steps}"):
         shutil.rmtree(finished / later)
-    drawn = {n: (finished / "rollouts" / f"train-{n:06d}.jsonl").stat().st_mtime_ns for n in (6, 7)}
+    files = [finished / "rollouts" / f"train-{n:06d}.jsonl" for n in (before, before + 1)]
+    kept, dropped = (file.stat().st_mtime_ns for file in files)
     run(finished.parent, engine, *more, verb="train")
-    again = {n: (finished / "rollouts" / f"train-{n:06d}.jsonl").stat().st_mtime_ns for n in (6, 7)}
-    assert again[6] == drawn[6] and again[7] > drawn[7]
+    assert files[0].stat().st_mtime_ns == kept and files[1].stat().st_mtime_ns > dropped
     assert (finished / "model" / "model.safetensors").read_bytes() == weights
 
 

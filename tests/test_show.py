@@ -1,5 +1,6 @@
 """`rlvr show`: which file, which samples, and what a person reads of them."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -126,10 +127,15 @@ def test_a_name_that_no_sample_has_is_refused_with_those_there_are(tmp_path):
     )
 
 
-def test_an_evaluation_shows_each_problem_in_turn_and_a_seed_draws(tmp_path):
+def test_an_evaluation_shows_each_problem_in_turn_and_a_seed_draws(tmp_path, capsys):
     file = written(tmp_path / "a.jsonl", *(row(p, i) for p in "pqr" for i in range(20)))
     assert shown(file, limit=4) == ["try 0 of p", "try 1 of p", "try 0 of q", "try 0 of r"]
     assert shown(file, limit=5, seed=1) == shown(file, limit=5, seed=1) != shown(file, limit=5, seed=2)
+    drawn = [shown(file, limit=5, seed=seed) for seed in (None, 0, 1, 2)]
+    assert all(one != other for one, other in itertools.combinations(drawn, 2)), "0 is a seed too"
+    assert main(["show", str(file), "--seed", "0"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.strip() for line in said if line.startswith("  try ")] == drawn[1]
     assert len(shown(file, limit=5, seed=1)) == 5 and len(shown(file, limit=0)) == 60
 
 

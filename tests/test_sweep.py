@@ -13,7 +13,6 @@ import pytest
 from rlvr import pipeline, rollouts
 from rlvr.cli import main
 from rlvr.errors import RunError
-from tests.test_processes import launch
 
 SHORT = [
     "train.steps=2", "train.groups_per_step=4", "train.group_size=4", "train.eval_every=0", "train.checkpoint_every=1",
@@ -109,11 +108,17 @@ def test_a_changed_cell_is_refused_before_anything_runs(swept, capsys):
     assert "train.learning_rate: 0.0003 / 0.01" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "thesis.tex"])
-def test_a_folder_of_something_else_is_refused(tmp_path, capsys, name):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("config.yaml", "--output"),
+        ("thesis.tex", "it is not empty and has no sweep.json"),
+    ],
+)
+def test_a_folder_of_something_else_is_refused(tmp_path, capsys, name, words):
     (tmp_path / name).write_text("seed: 1\n")
     assert main(command(tmp_path, *GRID)) == 2
-    assert "--output" in capsys.readouterr().err or name == "thesis.tex"
+    assert words in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
@@ -130,12 +135,14 @@ def test_a_cell_that_fails_is_named_and_the_others_run(tmp_path, monkeypatch, ca
     assert "Failed: seed=1: the verifier judges nothing" in capsys.readouterr().out
 
 
-def test_a_fault_nobody_expected_leaves_its_traceback_and_code_1(tmp_path, monkeypatch):
+def test_a_fault_nobody_expected_is_named_and_ends_with_code_1(tmp_path, monkeypatch, capsys):
     def run(*_, **__):
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(pipeline, "run", run)
     assert main(command(tmp_path / "grid", "seed=0,1")) == 1
+    said = capsys.readouterr().out
+    assert all(f"Failed: {cell}: RuntimeError('out of memory')\n" in said for cell in ("seed=0", "seed=1"))
     assert main(command(tmp_path / "grid", "seed=0,1")) == 1, "and the same command tries again"
 
 
@@ -149,8 +156,19 @@ def test_check_checks_every_cell_and_train_refuses_a_grid(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_two_processes_go_through_the_same_cells(tmp_path):
+    """Under a launcher, which starts them once for all cells."""
     folder = tmp_path / "grid"
-    words = [*launch(2), *command(folder, "seed=1,2")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=900, check=False)
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "rlvr",
+    ]
+    done = subprocess.run(
+        [*launcher, *command(folder, "seed=1,2")], capture_output=True, text=True, timeout=900, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(json.loads((folder / "report.json").read_text())["runs"]) == 2

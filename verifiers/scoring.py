@@ -6,6 +6,7 @@ With a column of labels the same pass audits the verifier (see `verifiers.audit`
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sys
@@ -29,6 +30,8 @@ __all__ = ["RowError", "SelfTest", "Summary", "score_file", "self_test"]
 COLUMNS = ("response", "reference", "id", "prompt", "kind")
 """The keys of a row that are read; the first two are required."""
 VERDICT_KEYS = ("score", "status", "answer", "detail")
+OF_THE_ANSWER = ("answer_score", "sound")
+"""Written where the verifier looked at the reasoning too."""
 AHEAD = 256  # rows per worker that are submitted before the first of them is written
 CACHE = 2000  # verdicts to remember: the samples of one problem are usually next to each other
 
@@ -110,7 +113,8 @@ def score_file(
     deadline: float = 10.0,
     memory_mb: int = 2048,
 ) -> Summary:
-    """Judge every row of a JSONL file and write it with `score, status, answer, detail` added.
+    """Judge every row of a JSONL file and write it as a rollout row: `score, status, answer, detail` are added, and
+    what `rlvr report` reads: `problem_id, sample, prompt, trace, reference, verifier`.
 
     Args:
         file: JSONL, one object a line; "-" is standard input.
@@ -118,8 +122,9 @@ def score_file(
         output: where rows are written, in their order; "-" is standard output. A file is complete or absent.
         columns: standard name → name in the file: {"response": "output", "reference": "gold"}. A row must have
             `response` (text or messages) and `reference`; `id`, `prompt` and `kind` are optional, and so is `opened`
-            (see `Problem`). A value that a
-            key of the verdict would overwrite (a gold in a column `answer`) is kept under its standard name.
+            (see `Problem`). Without `id` a row's `problem_id` names its problem, else its prompt does, else its line;
+            samples of a problem are numbered unless the rows number them. A value that would be overwritten (a score of
+            the system that wrote the file) is kept under `NAME_before`.
         labels: a column that says whether the response is right (true/false, 1/0, "correct"/"incorrect"); the
             verifier is then audited against it.
         workers, deadline, memory_mb: as for `VerifierPool`.
@@ -139,6 +144,7 @@ def score_file(
         _reading(file) as lines,
         _writing(output) as out,
     ):
+        drawn: Counter[str] = Counter()
 
         def write_first() -> None:
             row, future = waiting.popleft()
@@ -146,7 +152,7 @@ def score_file(
             summary.add(verdict)
             if summary.audit is not None:
                 summary.audit.add(row.label, verdict, row.line, row.problem, row.kind)
-            out.write(row.with_verdict(verdict, names))
+            out.write(row.with_verdict(verdict, verifier, drawn))
 
         for row in _rows(lines, str(file), names, labels):
             waiting.append((row, pool.submit(row.problem, row.response)))
@@ -170,14 +176,34 @@ class _Row:
     kind: str | None
     label: bool
 
-    def with_verdict(self, verdict: Verdict, names: Mapping[str, str]) -> bytes:
-        kept = {name: self.content[column] for name, column in names.items() if column in VERDICT_KEYS}
-        added = {key: getattr(verdict, key) for key in VERDICT_KEYS}
+    def with_verdict(self, verdict: Verdict, verifier: str, drawn: Counter[str]) -> bytes:
+        """As a line. `drawn` counts the samples of each problem, where the rows do not number them."""
+        added = self._as_sample(drawn) | {"verifier": verifier}
+        added |= {key: getattr(verdict, key) for key in VERDICT_KEYS}
+        if verdict.sound is not None or verdict.answer_score != verdict.score:
+            added |= {key: getattr(verdict, key) for key in OF_THE_ANSWER}
+        kept = {f"{key}_before": self.content[key] for key, new in added.items() if self._says_else(key, new)}
         row = self.content | kept | added
         try:
             return (json.dumps(row, ensure_ascii=False) + "\n").encode()
         except UnicodeEncodeError:  # a lone surrogate, which JSON can hold and UTF-8 cannot
             return (json.dumps(row) + "\n").encode()
+
+    def _as_sample(self, drawn: Counter[str]) -> dict[str, Any]:
+        own, problem = self.content.get("sample"), self.problem
+        if type(own) is not int:
+            own = drawn[problem.id]
+            drawn[problem.id] += 1
+        return {
+            "problem_id": problem.id,
+            "sample": own,
+            **({"prompt": problem.prompt} if problem.prompt else {}),
+            "trace": self.response,
+            "reference": problem.reference,
+        }
+
+    def _says_else(self, key: str, new: Any) -> bool:
+        return key in self.content and self.content[key] != new and self.content[key] is not None
 
 
 def _column_names(columns: Mapping[str, str]) -> dict[str, str]:
@@ -202,9 +228,10 @@ def _rows(lines: IO[bytes], file: str, names: Mapping[str, str], labels: str | N
                 f"{where}, key {names['response']!r}: found {found}, expected text or a list of messages"
             )
         prompt = content.get(names["prompt"]) or ""
+        prompt = text_of(prompt) if isinstance(prompt, str) or _are_messages(prompt) else str(prompt)
         problem = Problem(
-            str(content.get(names["id"], number)),
-            text_of(prompt) if isinstance(prompt, str) or _are_messages(prompt) else str(prompt),
+            _problem_id(content, names["id"], prompt, number),
+            prompt,
             reference,
             opened=str(content.get("opened") or ""),
         )
@@ -220,6 +247,15 @@ def _rows(lines: IO[bytes], file: str, names: Mapping[str, str], labels: str | N
                 )
         kind = content.get(names["kind"])
         yield _Row(number, content, problem, text_of(response), None if kind is None else str(kind), label)
+
+
+def _problem_id(content: Mapping[str, Any], column: str, prompt: str, line: int) -> str:
+    for key in (column, "problem_id"):
+        if content.get(key) is not None:
+            return str(content[key])
+    if prompt.strip():
+        return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return str(line)
 
 
 def _parse(raw: bytes, where: str, first: bool) -> dict[str, Any]:

@@ -90,19 +90,26 @@ def trust(problems: int) -> str:
     return OK if problems >= MIN_PROBLEMS else FEW_PROBLEMS
 
 
-def mean_estimates(columns: ArrayLike, boot: ClusterBootstrap, signed: ArrayLike = False) -> list[Estimate]:
+def mean_estimates(
+    columns: ArrayLike, boot: ClusterBootstrap, signed: ArrayLike = False, replicates: Floats | None = None
+) -> list[Estimate]:
     """Mean over problems of each column of an (M, Q) array, NaN where a problem is excluded.
 
     The standard error is the population one, sd/√M (Miller 2024, arXiv 2411.00640): the problems are a sample
     of those that could have been asked. The interval comes from the cluster bootstrap: BCa for rates,
     percentile for columns that may have either sign (`signed`, one flag or one per column), gamma where few
     problems carry the mean; `interval` in the estimate says which.
+
+    Args:
+        replicates: (R, Q), of quantities that are no means themselves; `columns` are then their linearisations, which
+            have their values as means.
     """
     columns = np.asarray(columns, dtype=np.float64)
     signed = np.broadcast_to(np.asarray(signed, dtype=bool), columns.shape[1:])
     used = np.sum(~np.isnan(columns), axis=0)
     mean, se = mean_and_se(columns)
-    lo, hi, kind = _interval(columns, mean, used, signed, boot.means(columns))
+    drawn = boot.means(columns) if replicates is None else replicates
+    lo, hi, kind = _interval(columns, mean, used, signed, drawn)
     return [
         Estimate(
             value=mean[q],

@@ -54,6 +54,13 @@ def vote_curve(samples: Samples, ks: Sequence[int]) -> Floats | None:
     return np.stack([known[k] for k in ks], axis=1)
 
 
+def answer_curve(samples: Samples, ks: Sequence[int]) -> Floats | None:
+    """pass@k (M, Q) of right answers, whatever else the verifier asks for; None where the rows do not say."""
+    if samples.c_answer is None:
+        return None
+    return pass_curve(samples.n, samples.c_answer.astype(np.int64), np.asarray(ks))
+
+
 def cot_curve(samples: Samples, ks: Sequence[int]) -> Floats | None:
     """CoT-pass@k (M, Q): right answers with sound reasoning; NaN for problems whose reasoning nobody looked
     at.

@@ -58,15 +58,15 @@ def bca_interval(
     """Bias-corrected and accelerated interval, expanded to Student's t.
 
     replicates (R, Q) or (R,), value (Q,) the estimates, influence (M, Q) each problem's first-order effect on
-    them, up to a positive factor; NaN where a problem is left out.
+    them, up to a positive factor; NaN where a problem is left out. NaN replicates are left out.
     """
     value, influence = np.asarray(value, dtype=np.float64), np.nan_to_num(influence)
     z = t_quantile(problems, level)
     value = np.where(np.isfinite(value), value, 0.0)
     slack = 1e-12 * np.maximum(np.abs(value), 1e-3)
-    below = np.mean(replicates < value - slack, axis=0) + 0.5 * np.mean(
-        np.abs(replicates - value) <= slack, axis=0
-    )
+    lower, equal = replicates < value - slack, np.abs(replicates - value) <= slack
+    defined = np.maximum(np.sum(~np.isnan(replicates), axis=0), 1)
+    below = (np.sum(lower, axis=0) + 0.5 * np.sum(equal, axis=0)) / defined
     shift = np.clip(ndtri(np.clip(below, 1e-6, 1 - 1e-6)), -1, 1)
     square = np.sum(influence**2, axis=0)
     acceleration = np.divide(

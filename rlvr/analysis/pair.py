@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from typing_extensions import TypedDict
 
-from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, trust
+from rlvr.analysis.bootstrap import ClusterBootstrap, mean_and_se, mean_estimates, trust
 from rlvr.analysis.compression import safe_ratio
-from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number, plain
 from rlvr.analysis.intervals import bca_interval, percentile_interval, rare_ratio_interval
 from rlvr.analysis.passk import pass_curve
 from rlvr.analysis.samples import Floats, Ints, Samples, align
@@ -36,6 +37,35 @@ def powers_of_two(top: int) -> list[int]:
 def keyed(ks: Sequence[int], estimates: Sequence[Estimate]) -> dict[str, EstimateJson]:
     """{"1": estimate, "2": …}, as report.json has it."""
     return {str(k): estimate.to_json() for k, estimate in zip(ks, estimates, strict=True)}
+
+
+class _Ends(TypedDict):
+    base: Number
+    tuned: Number
+
+
+class Change(EstimateJson, _Ends):
+    """Paired tuned - base, with the two means that it is the difference of: all three over the same problems."""
+
+
+def changes(keys: Sequence[object], base: Floats, tuned: Floats, boot: ClusterBootstrap) -> dict[str, Change]:
+    """The change of each column of (M, Q), by key. Problems where one side is NaN are in neither mean."""
+    base, tuned = both_defined(base, tuned)
+    rows = mean_estimates(tuned - base, boot, signed=True)
+    before, after = (mean_and_se(side)[0] for side in (base, tuned))
+    return {
+        str(key): {**rows[q].to_json(), "base": plain(before[q]), "tuned": plain(after[q])}
+        for q, key in enumerate(keys)
+    }
+
+
+def no_change(excluded: int = 0) -> Change:
+    """Where nothing says it."""
+    return {
+        **Estimate(None, status=NO_DATA, excluded=excluded).to_json(),
+        "base": None,
+        "tuned": None,
+    }
 
 
 def means(

@@ -79,15 +79,16 @@ class LogProbs:
 class Samples:
     """One policy's evaluation. Arrays have shape (M,), one entry per problem, in the order of `problem_ids`.
 
-    `n` counts scored samples and `c` the correct ones, whose score reaches the verifier's pass mark. Samples that could
-    not be judged (score None) are in neither; `excluded` counts them. Truncated and unparsable samples are in `n` as
-    wrong, and are counted separately in `truncated` and `no_answer`. `score` is the sum of a problem's scores, which
-    differs from `c` where there is partial credit; None where only counts are known. `c_answer` counts right answers
-    whatever the reasoning, `c_sound` right answers with sound reasoning; NaN for problems whose reasoning nobody looked
-    at, None where nobody looked at all. `tokens` is the mean completion length of a problem's samples (NaN: unknown).
-    `traces` counts distinct whole traces as `answers` counts answers, where any number of a problem's traces may be
-    correct. `status_counts` maps a verdict's status to how many samples got it. `sources` has the name of each
-    problem's source; None where the file knows none.
+    `n` counts scored samples and `c` the correct ones, whose score reaches the verifier's pass mark. Samples that
+    could not be judged (score None) are in neither; `excluded` counts them. Truncated and unparsable samples are in
+    `n` as wrong, and are counted separately in `truncated` and `no_answer`. `score` is the sum of a problem's scores,
+    which differs from `c` where there is partial credit; None where only counts are known. `c_answer` counts right
+    answers whatever the reasoning, None where the rows do not tell answers and verdicts apart; `c_sound` counts right
+    answers with sound reasoning, NaN for problems whose reasoning nobody looked at, None where nobody looked at all.
+    `tokens` is the mean completion length of a problem's samples (NaN: unknown). `traces` counts distinct whole
+    traces as `answers` counts answers, where any number of a problem's traces may be correct. `status_counts` maps a
+    verdict's status to how many samples got it. `sources` has the name of each problem's source; None where the file
+    knows none.
     """
 
     policy: str

@@ -5,8 +5,8 @@ All sections, with those of problems and evidence. Of rlvr, only the errors are 
 
 from rlvr.config.data import AttemptsConfig, EvidenceConfig, Example, HintConfig, SourceConfig
 from rlvr.config.explain import describe
-from rlvr.config.grid import Cell, cells, load_cells, single
-from rlvr.config.reading import find, load, packaged_folder, validate
+from rlvr.config.grid import Cell, cells, cut, folder_name, load_cells, single
+from rlvr.config.reading import find, is_problem_set, load, packaged_folder, problem_sets, read, validate
 from rlvr.config.schema import (
     AnalysisConfig,
     Config,
@@ -15,7 +15,8 @@ from rlvr.config.schema import (
     VerificationConfig,
 )
 from rlvr.config.sets import ProblemsConfig, Sources, each
-from rlvr.config.steering import SteeringConfig
+from rlvr.config.steering import DistillConfig, SteeringConfig
+from rlvr.config.template import json_schema, template
 from rlvr.config.training import (
     ALGORITHMS,
     GSPO,
@@ -30,8 +31,8 @@ from rlvr.errors import ConfigError
 
 __all__ = [
     "ALGORITHMS", "GSPO", "LOSS_TYPES", "AdapterSection", "AnalysisConfig", "AttemptsConfig", "Cell", "Config",
-    "ConfigError", "CurriculumConfig", "EvidenceConfig", "Example", "HintConfig", "PpoSection", "ProblemsConfig",
-    "SamplingConfig", "SandboxConfig", "ShapingConfig", "SourceConfig", "Sources", "SteeringConfig", "TrainConfig",
-    "VerificationConfig", "cells", "describe", "each", "find", "load", "load_cells", "packaged_folder", "single",
-    "validate",
+    "ConfigError", "CurriculumConfig", "DistillConfig", "EvidenceConfig", "Example", "HintConfig", "PpoSection",
+    "ProblemsConfig", "SamplingConfig", "SandboxConfig", "ShapingConfig", "SourceConfig", "Sources", "SteeringConfig",
+    "TrainConfig", "VerificationConfig", "cells", "cut", "describe", "each", "find", "folder_name", "is_problem_set",
+    "json_schema", "load", "load_cells", "packaged_folder", "problem_sets", "read", "single", "template", "validate",
 ]  # fmt: skip

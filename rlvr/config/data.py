@@ -193,7 +193,12 @@ class HintConfig(Section):
         default=None,
         description="rollouts in its place, such as runs/NAME/rollouts/base.jsonl: each problem's first right sample",
     )
-    share: float = Field(default=0.5, gt=0, le=1, description="share of its words that is shown")
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share of the words before its answer that is shown; 1: all, the answer too",
+    )
     position: Literal["question", "answer"] = Field(
         default="question",
         description="question: with the question, in `format`; answer: the answer begins with it, the policy goes on",

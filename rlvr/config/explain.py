@@ -47,18 +47,18 @@ def _short(value: Any) -> str:
     return "[" + ", ".join(map(_short, value)) + "]" if isinstance(value, list) else repr(value)
 
 
-def _section(annotation: Any) -> type[BaseModel] | None:
+def section_of(annotation: Any) -> type[BaseModel] | None:
     """The section class inside an annotation such as `X | None`, `dict[str, X]` or `X | tuple[X, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next(filter(None, map(_section, get_args(annotation))), None)
+    return next(filter(None, map(section_of, get_args(annotation))), None)
 
 
 def _fields_at(loc: Sequence[Any]) -> list[str]:
     model: type[BaseModel] = Config
     for part in loc:
         found = model.model_fields.get(str(part))
-        inner = _section(found.annotation) if found else model  # a key of dict[str, Section] names no field
+        inner = section_of(found.annotation) if found else model  # a key of dict[str, Section] names no field
         model = inner or model
     return list(model.model_fields)
 
@@ -67,7 +67,7 @@ def describe(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[tupl
     """Every key with its default and its one-line explanation, for `--help-config`."""
     for name, found in model.model_fields.items():
         key = f"{prefix}{name}"
-        inner = _section(found.annotation)
+        inner = section_of(found.annotation)
         default = (
             "required" if found.is_required() else _default_text(found.get_default(call_default_factory=True))
         )

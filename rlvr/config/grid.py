@@ -115,9 +115,22 @@ def load_cells(file: Path, grid: Sequence[Cell]) -> list[Config]:
     return found
 
 
+def folder_name(overrides: Sequence[str]) -> str:
+    """The overrides as a part of a file's name.
+
+    >>> folder_name(["seed=1", "sampling.samples=4"])
+    'seed=1,sampling.samples=4'
+    """
+    return _folder([(key.strip(), value) for key, _, value in (o.partition("=") for o in overrides)])
+
+
 def _folder(swept: Sequence[tuple[str, str]]) -> str:
     """`key=value,…`: readable, allowed in any file system, different for different values."""
-    name = ",".join(f"{key}={_word(value)}" for key, value in swept)
+    return cut(",".join(f"{key}={_word(value)}" for key, value in swept))
+
+
+def cut(name: str) -> str:
+    """A name that a file system takes, different for different names."""
     return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}~{_digest(name)}"
 
 

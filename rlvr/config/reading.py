@@ -17,16 +17,19 @@ from rlvr.errors import ConfigError
 
 
 def find(name: str | Path) -> Path:
-    """The config file `name`: a path, or one of the packaged recipes (`quickstart`, `configs/quickstart.yaml`). A bare
-    `quickstart` is the recipe, whatever file of that name is in the working directory.
+    """The config file `name`: a path, one of the packaged recipes (`quickstart`, `configs/quickstart.yaml`), or a
+    packaged problem set (`gsm8k`). A bare `quickstart` is the recipe, whatever file of that name is in the working
+    directory.
 
     Raises:
         ConfigError: neither exists.
     """
     path = Path(name)
     packaged = packaged_folder()
-    if path.name == str(name) and (recipe := packaged / f"{name}.yaml").is_file():
-        return recipe
+    if path.name == str(name):
+        for recipe in (packaged / f"{name}.yaml", packaged / SETS / f"{name}.yaml"):
+            if recipe.is_file():
+                return recipe
     if path.is_file():
         return path
     candidates = [packaged / path.name, packaged / f"{path.name}.yaml"]
@@ -35,7 +38,24 @@ def find(name: str | Path) -> Path:
             if candidate.is_file():
                 return candidate
     known = sorted(p.name for p in packaged.glob("*.yaml"))
-    raise ConfigError(f"{name}: no such config file. Recipes that come with the package: {', '.join(known)}")
+    raise ConfigError(
+        f"{name}: no such config file. Recipes that come with the package: {', '.join(known)}; problem sets to "
+        f"evaluate on: {', '.join(problem_sets())}"
+    )
+
+
+SETS = "sets"
+"""Folder of the packaged problem sets: configs that say what is asked, and neither a model nor a template."""
+
+
+def problem_sets() -> list[str]:
+    """The names of the packaged ones."""
+    return sorted(path.stem for path in (packaged_folder() / SETS).glob("*.yaml"))
+
+
+def is_problem_set(file: Path) -> bool:
+    """Whether a config is a packaged problem set."""
+    return file.parent == packaged_folder() / SETS
 
 
 def packaged_folder() -> Path:
@@ -51,6 +71,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: unreadable file, unknown key (with the nearest known one), wrong type, incoherent values.
     """
+    return built(read(path), overrides, path.parent, str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file. Raises ConfigError: it cannot be read, or holds something else."""
     try:
         data = _yaml(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -59,10 +84,23 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected keys and values, found {type(data).__name__}")
-    for override in overrides:
-        _override(data, override)
-    _read_template(data.get("evidence"), path.parent)
-    return validate(data, where=str(path))
+    return data
+
+
+def built(data: dict[str, Any], overrides: Sequence[str], folder: Path, where: str) -> Config:
+    """The configuration that plain `data`, which is changed, becomes with overrides.
+
+    Args:
+        folder: that a chat template's file is relative to.
+        where: opens the message of an error.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    for text in overrides:
+        override(data, text)
+    _read_template(data.get("evidence"), folder)
+    return validate(data, where)
 
 
 def validate(data: dict[str, Any], where: str) -> Config:
@@ -155,7 +193,8 @@ def _refuse_bomb(data: Any) -> None:
         pending += inner
 
 
-def _override(data: dict[str, Any], text: str) -> None:
+def override(data: dict[str, Any], text: str) -> None:
+    """Apply one `key.sub=value` to plain data. Raises ConfigError."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ConfigError(f"override {text!r}: expected key=value, such as train.steps=100")

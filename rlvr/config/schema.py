@@ -43,12 +43,35 @@ class VllmSection(Section):
     )
 
 
+class HttpSection(Section):
+    """Of `sampling.engine: http`."""
+
+    in_flight: int = Field(
+        default=64, ge=1, le=4096, description="completions that each server is asked for at once"
+    )
+    timeout: float = Field(
+        default=3600.0, gt=0, description="seconds for one completion, waiting at the server included"
+    )
+    patience: float = Field(
+        default=600.0,
+        ge=0,
+        description="seconds that a server may be away (a restart) before the evaluation goes on without it, or stops",
+    )
+
+
 class SamplingConfig(Section):
-    engine: Literal["auto", "transformers", "vllm"] = Field(
+    engine: Literal["auto", "transformers", "vllm", "http"] = Field(
         default="auto",
         description="what samples, in training and evaluation; auto: vllm if it is installed, there is a GPU and it "
-        "takes these settings, else transformers",
+        "takes these settings, else transformers; http, in evaluation alone: sampling.servers",
     )
+    servers: list[Annotated[str, Field(pattern=r"^https?://[^/\s]+")]] = Field(
+        default_factory=list,
+        exclude=True,  # of one attempt, as is how they are asked: where a model is served is no part of the run
+        description="OpenAI-compatible servers, such as [http://node1:8000, http://node2:8000]: each model is sampled "
+        "by all that serve it; see docs/engines.md",
+    )
+    http: HttpSection = Field(default=HttpSection(), exclude=True, description="how the servers are asked")
     samples: int = Field(
         default=64,
         ge=1,
@@ -88,7 +111,13 @@ class SamplingConfig(Section):
 
 
 class VerificationConfig(Section):
-    workers: int = Field(default=0, ge=0, description="verifier processes; 0: one per core, at most 8")
+    workers: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="verifier processes of each machine, divided among the launch's processes there; 0: one per core, "
+        "at most 8 for each of them",
+    )
     deadline: float = Field(
         default=10.0, gt=0, description="seconds for one verdict before its worker is killed"
     )
@@ -220,6 +249,12 @@ class Config(Section):
             )
         if self.train.evidence is not None:
             self.train.evidence.on(self.evidence)
+        if self.train.distill is not None:
+            self.train.distill.on(self.evidence)
+            if self.environment is not None:
+                raise ValueError(
+                    f"environment: algorithm: distill compares answers of one turn, and {self.environment} answers them"
+                )
         if self.environment_options and self.environment is None:
             raise ValueError("environment_options are given, and no `environment`")
         if self.train.steps and self.sampling.temperature == 0:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from rlvr.config.section import Section
-from rlvr.config.steering import SteeringConfig
+from rlvr.config.steering import DistillConfig, SteeringConfig
 
 
 def _listed(head: str, lines: dict[str, str], *more: str) -> str:
@@ -18,17 +18,26 @@ def _listed(head: str, lines: dict[str, str], *more: str) -> str:
 ADAPTERS = {
     "full": "all weights, no adapter",
     "lora": "low-rank updates beside weights that stay (Hu et al. 2021, arXiv 2106.09685)",
+    "soft_prompt": "virtual tokens before each prompt; all weights stay (Lester et al. 2021, arXiv 2104.08691)",
 }
 
-RATE = {"full": 1e-6, "lora": 1e-5}
+RATE = {"full": 1e-6, "lora": 1e-5, "soft_prompt": 1e-2}
 """Learning rates where the config has none. Low-rank updates want about ten times the rate of all weights, at every
-rank, as long as the update is alpha / r times B A (Schulman et al. 2025, LoRA Without Regret)."""
+rank, as long as the update is alpha / r times B A (Schulman et al. 2025, LoRA Without Regret). An embedding moves by
+about the rate in each of its numbers and steps; that of soft prompts is measured (docs/adapters.md)."""
+
+
+KEYS_OF = {
+    "full": (),
+    "lora": ("r", "alpha", "dropout", "target_modules", "rslora"),
+    "soft_prompt": ("tokens", "init_text"),
+}
 
 
 class AdapterSection(Section):
     """A key of another kind than `kind` is refused where it is not at its default."""
 
-    kind: Literal["full", "lora"] = Field(
+    kind: Literal["full", "lora", "soft_prompt"] = Field(
         default="full", description=_listed("what is trained; see docs/adapters.md", ADAPTERS)
     )
     r: int | None = Field(
@@ -56,14 +65,26 @@ class AdapterSection(Section):
         default=False,
         description="lora: alpha / √r in place of alpha / r (Kalajdzievski 2023, arXiv 2312.03732)",
     )
+    tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="soft_prompt: virtual tokens before each prompt, which count as tokens of it; unset: 16, or those "
+        "of the adapter at `model`",
+    )
+    init_text: str | None = Field(
+        default=None,
+        description="soft_prompt: begin with the embeddings of this text, repeated until there are enough; unset: of "
+        "tokens of the vocabulary drawn with the seed",
+    )
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> AdapterSection:
-        given = [name for name in type(self).model_fields if getattr(self, name) != _default(self, name)]
-        if self.kind == "full" and (foreign := [name for name in given if name != "kind"]):
-            raise ValueError(
-                f"{foreign[0]} belongs to adapters, and kind is full: write kind: lora beside it"
-            )
+        for kind, names in KEYS_OF.items():
+            given = [name for name in names if getattr(self, name) != _default(self, name)]
+            if given and kind != self.kind:
+                raise ValueError(
+                    f"{given[0]} belongs to kind: {kind}, and kind is {self.kind}: write kind: {kind} beside it"
+                )
         return self
 
 
@@ -189,6 +210,7 @@ ALGORITHMS = {
     "reinforce": "reward minus the batch's mean (Williams 1992)",
     "ppo": "return minus a learnt value, per token; see train.ppo (Schulman et al. 2017, arXiv 1707.06347)",
     "rejection": "no RL: cross-entropy on verified samples of the base (RFT, Yuan et al. 2023, arXiv 2308.01825)",
+    "distill": "no reward: the base, asked with evidence, teaches the policy without it; see train.distill",
 }
 
 LOSS_TYPES = {
@@ -211,7 +233,7 @@ GSPO = (
 
 
 class TrainConfig(Section):
-    algorithm: Literal["grpo", "rloo", "reinforce", "ppo", "rejection"] = Field(
+    algorithm: Literal["grpo", "rloo", "reinforce", "ppo", "rejection", "distill"] = Field(
         default="grpo", description=_listed("how rewards become advantages", ALGORITHMS)
     )
     reward: Literal["verdict", "random", "format"] = Field(
@@ -271,7 +293,8 @@ class TrainConfig(Section):
     learning_rate: float = Field(
         default=RATE["full"],
         gt=0,
-        description=f"peak learning rate of AdamW; where it is not given and adapter.kind is lora: {RATE['lora']}",
+        description=f"peak learning rate of AdamW; where it is not given and adapter.kind is lora: {RATE['lora']}; "
+        f"soft_prompt: {RATE['soft_prompt']}",
     )
     shaping: ShapingConfig = Field(
         default=ShapingConfig(), description="penalties on length, added to the reward; off by default"
@@ -282,6 +305,10 @@ class TrainConfig(Section):
     evidence: SteeringConfig | None = Field(
         default=None,
         description="evidence that only training prompts have, and that may go away over the steps (docs/evidence.md)",
+    )
+    distill: DistillConfig | None = Field(
+        default=None,
+        description="of algorithm: distill: the teacher's evidence, and the direction (docs/evidence.md)",
     )
     ppo: PpoSection = Field(default=PpoSection(), description="settings of algorithm: ppo")
     adapter: AdapterSection = Field(
@@ -342,10 +369,39 @@ class TrainConfig(Section):
         names = [term.name for term in self.rewards]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"rewards: two terms are called {twice[0]!r}; give them a `name` each")
-        if self.rewards and self.algorithm == "rejection":
+        if self.rewards and self.imitates:
             raise ValueError(
-                "rewards: rejection trains on the solved samples alone, so a further term does nothing"
+                f"rewards: {self.algorithm} trains on the solved samples alone, so a further term does nothing"
             )
+        return self
+
+    @property
+    def imitates(self) -> bool:
+        """Cross-entropy on accepted samples of the policy as the run began; else on-policy."""
+        forward = self.distill is not None and self.distill.direction == "forward"
+        return self.algorithm == "rejection" or (self.algorithm == "distill" and forward)
+
+    @model_validator(mode="after")
+    def _distillable(self) -> TrainConfig:
+        if (self.algorithm == "distill") != (self.distill is not None):
+            raise ValueError(
+                "algorithm: distill and `distill: {evidence: {…}}`, the teacher's evidence, go together; one of them "
+                "is missing"
+            )
+        if self.distill is None:
+            return self
+        if self.evidence is not None:
+            raise ValueError(
+                "evidence: algorithm: distill asks the policy without further evidence, always; what the teacher has "
+                "is distill.evidence"
+            )
+        if self.distill.direction == "reverse":
+            rewarded = {"reward": self.reward != "verdict", "rewards": bool(self.rewards)}
+            rewarded |= {"shaping": self.shaping != ShapingConfig()}
+            for key in (key for key, given in rewarded.items() if given):
+                raise ValueError(
+                    f"{key}: distill.direction: reverse learns from the teacher, not from a reward"
+                )
         return self
 
     @model_validator(mode="after")

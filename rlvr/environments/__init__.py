@@ -37,9 +37,10 @@ class Environment(Protocol):
     """What a plug-in implements. It runs in a worker process that may be killed, and must be deterministic: a function
     of the episode alone.
 
-    Optional attributes: `attempts`, True where each turn of the policy is an answer of its own (each is judged by
-    itself, the verdict stands in `episode.turns[-1].verdict`, and the last one's is the episode's; else all that the
-    policy wrote is judged together, at the end); `tools`, JSON schemas of functions for chat templates that have them.
+    Optional attributes: `opening(problem) -> str`, what is asked first in place of the problem's prompt (called in the
+    run's own process); `attempts`, True where each turn of the policy is an answer of its own (each is judged by
+    itself, the verdict is in `episode.turns[-1].verdict`, and the last one's is the episode's; else all that the policy
+    wrote is judged together, at the end); `tools`, JSON schemas of functions for chat templates that have them.
 
     >>> class Encourage:
     ...     name, attempts = "encourage", True

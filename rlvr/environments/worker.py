@@ -6,7 +6,7 @@ So an environment that hangs, crashes or eats memory costs its own episode a wor
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, replace
 from typing import Any
@@ -49,6 +49,7 @@ class EnvironmentPool:
         self.name = environment.name
         self.attempts: bool = getattr(environment, "attempts", False)
         self.tools: list[Any] = list(getattr(environment, "tools", ()))
+        self.opening: Callable[[Problem], str] | None = getattr(environment, "opening", None)
         self._pool = VerifierPool(
             "rlvr.environments.worker:Answering",
             {"environment": lasting(spec), "options": dict(options)},
@@ -56,6 +57,11 @@ class EnvironmentPool:
             deadline=deadline,
             memory_mb=memory_mb,
         )
+
+    @property
+    def asks(self) -> tuple[Sequence[Any], Callable[[Problem], str] | None]:
+        """What a prompt has of it: tools, and what is asked first."""
+        return self.tools, self.opening
 
     def ask(self, episode: Episode) -> Future[Verdict]:
         """What comes after the episode, some time later; `said` reads it."""

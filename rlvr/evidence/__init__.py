@@ -6,7 +6,7 @@ training. `plain` is for base models, `chat` for models whose tokenizer has a ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +48,19 @@ class Evidence:
         heldout: Iterable[Problem] = (),
         tools: Sequence[Any] = (),
         base: Path | None = None,
+        opening: Callable[[Problem], str] | None = None,
     ) -> None:
         """Draw the examples from `train`, never from held-out problems.
 
         Args:
             tools: those of the environment.
             base: folder that relative paths start from.
+            opening: what the environment asks first in place of a problem's prompt.
 
         Raises EvidenceError: too few training problems, an answer format that a training problem cannot fill,
         an example that is in `heldout`.
         """
-        self.config, self.tools = config, tools
+        self.config, self.tools, self.opening = config, tools, opening
         self._template: Template | None = None
         formats = PLAIN if config.template == "plain" else CHAT
         self._question = config.question if config.question is not None else formats["question"]
@@ -67,7 +69,7 @@ class Evidence:
         self._before = config.instruction if position == "before" else None
         self._after = f"\n{config.instruction}" if config.instruction and position == "after" else ""
         self.examples = Examples.drawn(config, train) if config.shots else Examples.given(config)
-        self._answers = {shot.id: self._answer_to(shot) for shot in self.examples.pool}
+        self._answers = {shot.id: self.answer_to(shot) for shot in self.examples.pool}
         self.hint: Hint | None = Hint.of(config.hint, base) if config.hint else None
         self.attempts = Attempts.of(config.attempts, base) if config.attempts else None
         self._spent = frozenset(identity(shot) for shot in self.examples.pool)
@@ -77,7 +79,8 @@ class Evidence:
                     f"evidence: an example is the held-out problem {problem.id}: {problem.prompt!r}"
                 )
 
-    def _answer_to(self, shot: Problem) -> str:
+    def answer_to(self, shot: Problem) -> str:
+        """What an example shows as the answer to a training problem. Raises EvidenceError: the format does not fit."""
         columns = {**shot.meta, "prompt": shot.prompt, "reference": shot.reference}
         for name in sorted(fields(self._answer)):
             try:
@@ -116,7 +119,8 @@ class Evidence:
         said = self.attempts.said(problem) if self.attempts else []
         if self.hint and self.hint.config.position == "question":
             said.append(self.hint.said(problem))
-        return self._asked("\n".join([problem.prompt, *filter(None, said)]))
+        prompt = self.opening(problem) if self.opening else problem.prompt
+        return self._asked("\n".join([prompt, *filter(None, said)]))
 
     def begun(self, problem: Problem) -> str:
         """What the answer begins with, where the hint stands there; with its blank, as answers of examples have it."""

@@ -19,6 +19,8 @@ from rlvr.rollouts import Rollout
 from verifiers.types import Problem
 
 WORD = re.compile(r"\s*\S+")
+ANSWER = re.compile(r"\\boxed\b|\\fbox\b|####|<answer>")
+"""Where a trace gives its answer. A hint that is a part of the trace ends before it."""
 WORDS = {1.0: "It is correct.", 0.0: "It is not correct."}
 
 
@@ -44,11 +46,14 @@ class Hint:
         return cls(config, traces)
 
     def words(self, problem: Problem) -> str:
-        """The first words of the trace, at most a share of them; "" where the problem has none."""
+        """The first words of the trace, about a share of those before its answer; "" where the problem has none. With
+        share 1 it is the whole trace, the answer too."""
         trace = self._trace(problem)
-        found = WORD.findall(trace)
-        kept = math.ceil(self.config.share * len(found))
-        return "".join(found[:kept]).strip()
+        if self.config.share == 1:
+            return trace.strip()
+        marks = [mark.start() for mark in ANSWER.finditer(trace)]
+        found = WORD.findall(trace[: marks[-1]] if marks else trace)
+        return "".join(found[: math.ceil(self.config.share * len(found))]).strip()
 
     def said(self, problem: Problem) -> str:
         """The hint in its format; "" where there is none."""

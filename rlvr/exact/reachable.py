@@ -61,7 +61,9 @@ def _expand(
 ) -> list[Reached]:
     """Level by level; a row is a prefix, with its log-probability under each policy (policies, rows)."""
     stops = torch.tensor(policies[0].stop_ids, device=policies[0].device)
-    prefixes: list[Prefix] = [begin(policy, prompts) for policy in policies]
+    prefixes: list[Prefix] = [
+        begin(policy, [policy.reads(prompt) for prompt in prompts]) for policy in policies
+    ]
     owner = list(range(len(prompts)))
     written: list[list[int]] = [[] for _ in prompts]
     logp = torch.zeros(len(policies), len(prompts), dtype=torch.float64, device=stops.device)

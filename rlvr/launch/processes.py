@@ -8,12 +8,12 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 from rlvr.errors import ConfigError
 from rlvr.files import append_to, refuse_links
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from accelerate import PartialState
     from torch._C._distributed_c10d import Store
 
+T = TypeVar("T")
+
 TIMEOUT = timedelta(hours=12)
 """How long a collective waits for the slowest process; torch's own 10 minutes (NCCL) are less than writing a large
 checkpoint can take. It is not needed to notice a process that died: then the launcher ends the others."""
 POLLING, LONGEST_POLLING = 0.001, 0.1
 """Seconds between two looks at whether the others have come: at first, and when it takes long."""
+WORKER = "RLVR_WORKER"
+"""Environment: "1/8" in the second of eight workers."""
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What `flock` says on a file system without locks."""
 APPEARS_SECONDS = 20.0
@@ -38,7 +42,7 @@ _blocks = count()
 
 
 def processes() -> PartialState:
-    """The processes of this launch (`torchrun`, `accelerate launch`), or this one alone."""
+    """The processes of this launch (`torchrun`, `accelerate launch`, `srun`), or this one alone."""
     import torch
     from accelerate import PartialState
 
@@ -46,11 +50,59 @@ def processes() -> PartialState:
     return PartialState(cpu=not torch.accelerator.is_available(), timeout=TIMEOUT)
 
 
+def place() -> tuple[int, int]:
+    """Which worker this process is, and of how many: those that `workers` started, each by itself, or a launch."""
+    if found := os.environ.get(WORKER):
+        own, _, count = found.partition("/")
+        return int(own), int(count)
+    return processes().process_index, processes().num_processes
+
+
+def is_main() -> bool:
+    """This process speaks for the others, and puts together what they made."""
+    return place()[0] == 0
+
+
+def local_place() -> tuple[int, int]:
+    """The same among those on this machine."""
+    if WORKER in os.environ:
+        return place()
+    state = processes()
+    return state.local_process_index, int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
+
+
+def of_node(count: int) -> int:
+    """This process's part of what a node has `count` of: at least 1; 0 stays 0."""
+    own, local = local_place()
+    share, rest = divmod(count, local)
+    return max(min(count, 1), share + (own < rest))
+
+
 @contextmanager
 def main_process_only() -> Iterator[bool]:
-    """True in the main process, False in the others, which wait at the end of the block."""
+    """True in the main process, False in the others, which wait at the end of the block if they are of its launch."""
     with independently():
-        yield processes().is_main_process
+        yield is_main()
+
+
+def by_main(work: Callable[[], T]) -> T:
+    """What `work` gives or raises in the main process, which alone does it, in all of them."""
+    state = processes()
+    found: list[T | Exception | None] = [None]
+    if state.is_main_process:
+        try:
+            found = [work()]
+        except Exception as error:
+            if state.num_processes == 1:
+                raise
+            found = [error]
+    if state.num_processes > 1:
+        from accelerate.utils import broadcast_object_list
+
+        broadcast_object_list(found)
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return cast(T, found[0])
 
 
 @contextmanager
@@ -76,6 +128,12 @@ def independently() -> Iterator[None]:
     finally:
         _wait_for_all(store, f"rlvr/block {next(_blocks)}")
         stop_if_asked()
+
+
+def seen_by_all(look: Callable[[], T]) -> T:
+    """What `look` finds on disk. No process of the launch goes on, and changes it, before all have looked."""
+    with independently():
+        return look()
 
 
 def _wait_for_all(store: Store, block: str) -> None:
@@ -124,7 +182,7 @@ def locked(folder: Path, work: str = "run") -> Iterator[None]:
         ConfigError: another process holds it (its pid, host and since when are named), its file system has no locks,
             it holds links, or the processes of this launch do not share it.
     """
-    if not processes().is_main_process:
+    if not is_main():
         require_shared(folder)
         yield
         return
@@ -178,10 +236,11 @@ def is_locked(folder: Path) -> bool:
 
 
 def require_shared(folder: Path) -> None:
-    """Check that all processes of the launch see the same `folder`, by a file that the main one writes there.
+    """Check that all processes of the launch write to the same `folder`: each makes a file there, and looks for the
+    main one's.
 
     Raises:
-        ConfigError: in every process, if one does not see it; both paths are named.
+        ConfigError: in every process, if one does not see it, or cannot write; the paths are named.
     """
     state = processes()
     if state.num_processes == 1:
@@ -189,18 +248,27 @@ def require_shared(folder: Path) -> None:
     from accelerate.utils import broadcast_object_list, gather_object
 
     token = broadcast_object_list([uuid.uuid4().hex])[0]
-    file = folder / f".shared-{token}"
-    if state.is_main_process:
-        file.touch()
+    own, of_main = (folder / f".shared-{token}-{number}" for number in (state.process_index, 0))
+    fault = ""
+    try:
+        own.touch()
+    except FileNotFoundError:
+        pass  # there is no such folder: so it is not the main one's either
+    except OSError as error:
+        fault = str(error.strerror)
     state.wait_for_everyone()
     until = time.monotonic() + APPEARS_SECONDS
-    while not file.exists() and time.monotonic() < until:
+    while not of_main.exists() and not fault and time.monotonic() < until:
         time.sleep(0.1)
-    seen = gather_object([(file.exists(), f"{folder.resolve()} on {platform.node()}")])
-    if state.is_main_process:
-        file.unlink()
-    if elsewhere := [place for found, place in seen if not found]:
-        raise ConfigError(
-            f"the processes of this launch do not share the output folder: {elsewhere[0]} is not the same folder as "
-            f"{seen[0][1]}; give --output a folder that every machine mounts"
-        )
+    seen = gather_object([(of_main.exists(), fault, f"{folder.resolve()} on {platform.node()}")])
+    own.unlink(missing_ok=True)
+    for found, fault, place in seen:
+        if fault:
+            raise ConfigError(
+                f"{place} cannot be written to: {fault}; every process of a launch writes there"
+            )
+        if not found:
+            raise ConfigError(
+                f"the processes of this launch do not share the output folder: {place} is not the same folder as "
+                f"{seen[0][2]}; give --output a folder that every machine mounts"
+            )

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from rlvr.preflight import data, golds, parts, training
 from rlvr.preflight.state import Preflight
 
-__all__ = ["CHECKS", "GOLDS", "Preflight", "go"]
+__all__ = ["CHECKS", "GOLDS", "OF_A_MODEL", "Preflight", "go"]
 
 Check = Callable[[Preflight], Iterator[str]]
 
 CHECKS: tuple[Check, ...] = (
+    parts.launch,
     # names alone, in milliseconds
     parts.folder,
     parts.model_location,
@@ -34,12 +35,24 @@ CHECKS: tuple[Check, ...] = (
     data.template,
     training.structure,
     data.prompts,
+    parts.servers,
     data.curriculum,
     training.adapters,
     training.memory,
     training.disk,
 )
 """In this order. None of them samples, and none needs the weights."""
+
+OF_A_MODEL: tuple[Check, ...] = (
+    parts.model_location,
+    parts.engine,
+    data.evidence,
+    data.template,
+    training.structure,
+    data.prompts,
+    parts.servers,
+)
+"""Those of a further model that is asked the same questions."""
 
 GOLDS: tuple[Check, ...] = (golds.own_answers, golds.hostile_texts)
 """Those that ask the verifier, in the processes that will judge."""

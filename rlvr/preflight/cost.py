@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rlvr.config import Config
 from rlvr.evaluation import Evaluator
@@ -63,8 +63,23 @@ class Phase:
     """Low, expected, high, and at most."""
 
 
-def phases(config: Config, problems: Problems, found: Trial) -> list[Phase]:
-    """The phases of a run on one process."""
+def longest(mean: float, most: float, rows: float) -> float:
+    """Tokens of the longest of so many completions, in expectation, where each token is as likely to be the last as any
+    other until `most` cuts: with μ their mean without a limit and F = 1 − exp(−most/μ), μ Σ F^i / i.
+
+    >>> longest(10.0, 1000, 1), round(longest(10.0, 1000, 100)), longest(600, 600, 8)
+    (10.0, 52, 600)
+    """
+    low, high = mean, 1e3 * most
+    for _ in range(60):  # the μ of which the limit leaves `mean`
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle * -math.expm1(-most / middle) < mean else (low, middle)
+    cut = -math.expm1(-most / low)
+    return min(most, max(mean, low * sum(cut**i / i for i in range(1, max(1, round(rows)) + 1))))
+
+
+def phases(config: Config, problems: Problems, found: Trial, devices: int = 1) -> list[Phase]:
+    """The phases of a run, each of whose processes has one of the devices and an equal share."""
     train, samples = config.train, config.sampling.samples
     length = Length.of(found, config.sampling.max_new_tokens)
     evaluated = [problems.heldout, *problems.probes.values()]
@@ -74,32 +89,46 @@ def phases(config: Config, problems: Problems, found: Trial) -> list[Phase]:
     groups = draws * train.groups_per_step
     way = midway * len(problems.heldout) * train.eval_samples
 
-    def sampled(problems: int, rows: int, batch: int, tokens: float) -> float:
-        steps = rows / min(batch, rows) * tokens if rows else 0.0
+    def sampled(problems: int, rows: int, times: int, tokens: float, more: float = 0.0) -> float:
+        """`rows` in so many calls, of which each ends with its longest row."""
+        own = rows / max(1, times) / devices  # of one call and process
+        steps = (
+            max(own / min(found.batch, max(1.0, own)) * tokens, longest(tokens, most, own)) if rows else 0.0
+        )
         return max(
-            problems * found.prompt * found.read + steps * found.step + rows * tokens * found.row,
-            rows * found.verdict,
+            problems / devices * (found.prompt + more) * found.read
+            + times * steps * found.step
+            + times * own * tokens * found.row,
+            rows / devices * found.verdict,
         )
 
     def evaluation(tokens: float) -> float:
-        return sampled(prompts, prompts * samples, found.batch, tokens)
+        return sampled(prompts, prompts * samples, 1, tokens)
 
-    def training(tokens: float) -> float:
-        at_once = min(found.batch, train.groups_per_step * train.group_size)
-        drawing = sampled(groups, groups * train.group_size, at_once, tokens)
+    def drawing(tokens: float) -> float:
+        teacher = found.teacher if train.imitates else 0.0
+        on_the_way = sampled(midway * len(problems.heldout), way, midway, tokens)
+        return sampled(groups, groups * train.group_size, draws, tokens, teacher) + on_the_way
+
+    def updating(tokens: float) -> float:
         read = train.steps * train.groups_per_step * (found.prompt + train.group_size * tokens)
         reference = FORWARD if train.trl.get("beta") else 0.0
-        on_the_way = midway * sampled(len(problems.heldout), way // max(midway, 1), found.batch, tokens)
-        return drawing + read * found.update * (1 + reference) + on_the_way
+        compared = 0.0  # tokens that policy and teacher read, to be compared
+        if train.distill and not train.imitates:
+            compared = groups * (2 * (found.prompt + train.group_size * tokens) + found.teacher)
+        passes = (read * (1 + reference) + compared * FORWARD) * found.update
+        return passes / devices + train.steps * found.exchange
 
     def rescoring(tokens: float) -> float:
         rows = 2 * len(problems.heldout) * samples + way
-        return rows * (tokens + found.prompt / samples) * (found.update * FORWARD or found.read)
+        return rows / devices * (tokens + found.prompt / samples) * (found.update * FORWARD or found.read)
 
+    most = config.sampling.max_new_tokens
     listed = [("base", prompts * samples, evaluation)]
     if train.steps:
         listed += [
-            ("train", groups * train.group_size + way, training),
+            ("sampling", groups * train.group_size + way, drawing),
+            ("update", 0, updating),
             ("tuned", prompts * samples, evaluation),
         ]
         if config.sampling.top_p == 1 and not config.sampling.top_k and not config.sampling.min_p:
@@ -126,16 +155,49 @@ def estimate(config: Config, problems: Problems, evaluator: Evaluator, brief: bo
     Args:
         brief: in a run: the trial is a short one, unless the run takes so long that a better one is 1 % of it.
     """
-    if processes().num_processes > 1:
-        yield "estimate: none in a launch of several processes; `rlvr check` on one of them gives it for one"
+    if why := unknown(config):
+        yield f"estimate: none{why}"
         return
-    if takes_vllm(config.sampling, device().type):
-        yield "estimate: none, since vLLM samples: its rate is known once it has started"
-        return
-    found = trial(config, problems.heldout, evaluator, SECONDS_OF_A_RUN if brief else SECONDS)
+    found = trial(config, problems, evaluator, SECONDS_OF_A_RUN if brief else SECONDS)
     if brief and SHARE * sum(p.seconds[1] for p in phases(config, problems, found)) > SECONDS:
-        found = trial(config, problems.heldout, evaluator, SECONDS)
+        found = trial(config, problems, evaluator, SECONDS)
     yield from table(config, problems, found)
+
+
+def estimate_each(asked: Mapping[str, Evaluator], problems: Problems) -> Iterator[str]:
+    """A table for people of evaluations of several models, by name, one after the other."""
+    if not asked:
+        return
+    config = next(iter(asked.values())).config
+    if why := unknown(config):
+        yield f"estimate: none{why}"
+        return
+    trials = {
+        name: trial(evaluator.config, problems, evaluator, SECONDS_OF_A_RUN)
+        for name, evaluator in asked.items()
+    }
+    seconds, rows = (
+        sum(found.seconds for found in trials.values()),
+        sum(found.rows for found in trials.values()),
+    )
+    yield f"estimate, from trials of {seconds:.1f} s here ({rows} samples):"
+    listed = [
+        replace(phase, name=name)
+        for name, found in trials.items()
+        for phase in phases(asked[name].config, problems, found)
+    ]
+    yield from rows_of(listed, config.sampling.max_new_tokens)
+
+
+def unknown(config: Config) -> str | None:
+    """Why no estimate can be made, as the end of a sentence."""
+    if processes().num_processes > 1:
+        return " in a launch of several processes; `rlvr check` on one of them gives it for one"
+    if config.sampling.engine == "http":
+        return ", since servers sample: their rate is known once they are asked"
+    if takes_vllm(config.sampling, device().type):
+        return ", since vLLM samples: its rate is known once it has started"
+    return None
 
 
 def table(config: Config, problems: Problems, found: Trial) -> Iterator[str]:
@@ -145,18 +207,7 @@ def table(config: Config, problems: Problems, found: Trial) -> Iterator[str]:
     ends = f"{found.ended} ended" + (f" within {found.cut} tokens" if found.cut < most else "")
     passed = f", a forward and backward pass over {found.update_tokens} tokens" if found.update_tokens else ""
     yield f"estimate, from a trial of {found.seconds:.1f} s here ({found.rows} samples, {ends}{passed}):"
-    head = f"{'phase':<10}{'samples':>10}{'tokens':>10}{'at most':>10}"
-    yield f"  {head}   time (at most, if every sample has {most} tokens)"
-    whole = Phase(
-        "together",
-        sum(p.rows for p in listed),
-        (sum(p.tokens[0] for p in listed), sum(p.tokens[1] for p in listed)),
-        tuple(sum(p.seconds[i] for p in listed) for i in range(4)),  # type: ignore[arg-type]
-    )
-    for phase in (*listed, whole):
-        low, expected, high, limit = map(duration, phase.seconds)
-        counts = f"{phase.rows:>10,}{count(phase.tokens[0]):>10}{count(phase.tokens[1]):>10}"
-        yield f"  {phase.name:<10}{counts}   about {expected}, {low} to {high} ({limit})"
+    yield from rows_of(listed, most)
     if found.activations:
         from rlvr.training.arguments import groups_per_micro_step, groups_per_process
 
@@ -178,6 +229,23 @@ def table(config: Config, problems: Problems, found: Trial) -> Iterator[str]:
                 "sampling.max_new_tokens or train.group_size, train.groups_per_micro_step=1, or "
                 "train.trl.activation_checkpointing=true"
             )
+
+
+def rows_of(listed: Sequence[Phase], most: int) -> Iterator[str]:
+    """Head, phases and their sum; `most`: tokens of a completion."""
+    whole = Phase(
+        "together",
+        sum(p.rows for p in listed),
+        (sum(p.tokens[0] for p in listed), sum(p.tokens[1] for p in listed)),
+        tuple(sum(p.seconds[i] for p in listed) for i in range(4)),  # type: ignore[arg-type]
+    )
+    width = max(10, *(len(phase.name) + 2 for phase in listed))
+    head = f"{'phase':<{width}}{'samples':>10}{'tokens':>10}{'at most':>10}"
+    yield f"  {head}   time (at most, if every sample has {most} tokens)"
+    for phase in (*listed, whole) if len(listed) > 1 else listed:
+        low, expected, high, limit = map(duration, phase.seconds)
+        counts = f"{phase.rows:>10,}{count(phase.tokens[0]):>10}{count(phase.tokens[1]):>10}"
+        yield f"  {phase.name:<{width}}{counts}   about {expected}, {low} to {high} ({limit})"
 
 
 def count(number: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,25 @@ from rlvr import hub, machine
 from rlvr.config import Config, SamplingConfig
 from rlvr.environments.worker import EnvironmentPool
 from rlvr.errors import UserError
-from rlvr.launch.processes import processes
+from rlvr.launch import engine as launched
+from rlvr.launch.processes import by_main, processes
 from rlvr.policy import place_of
 from rlvr.preflight.state import Preflight
-from rlvr.run import check_folder
-from rlvr.sampling import takes_vllm, vllm_engine
+from rlvr.run import Run, check_folder
+from rlvr.sampling import http, load_served, takes_vllm, vllm_engine
+from rlvr.soft_prompt import is_one
 from rlvr.source_verifiers import verifiers_of
+
+
+def launch(state: Preflight) -> Iterator[str]:
+    """The processes of the launch have joined, under the engine that was asked for."""
+    for line in launched.warnings():
+        state.say(line)
+    found = launched.in_force()
+    if processes().num_processes > 1 and state.folder is None:  # a run says it in its log
+        state.say(f"Processes: {found}")
+    return
+    yield
 
 
 def folder(state: Preflight) -> Iterator[str]:
@@ -47,10 +61,11 @@ def model_location(state: Preflight) -> Iterator[str]:
     place = place_of(state.config)
     if state.config.base_model and not place.adapter:
         raise UserError(f"base_model={state.config.base_model}: {name} is no adapter, so it needs no base")
-    if state.config.sampling.engine == "vllm" and place.adapter:
+    if (asked := state.config.sampling.engine) in ("vllm", "http") and place.adapter:
+        export = "" if is_one(place.adapter) else f"`rlvr export {place.adapter}` writes one, or "
         raise UserError(
-            f"sampling.engine: vLLM reads whole models, and {place.adapter} is an adapter: `rlvr export "
-            f"{place.adapter}` writes one, or sampling.engine=transformers"
+            f"sampling.engine: {'vLLM' if asked == 'vllm' else 'a server'} reads whole models, and {place.adapter} is "
+            f"an adapter: {export}sampling.engine=transformers"
         )
     if state.trains and state.config.revision and (name == "tiny" or Path(name).is_dir()):
         raise UserError(f"revision: {state.config.revision!r} is of a Hub name, and model {name} is a folder")
@@ -106,15 +121,28 @@ def sandbox(state: Preflight) -> Iterator[str]:
 
 def engine(state: Preflight) -> Iterator[str]:
     """The engine that is asked for can sample with these settings."""
-    check_engine(state.config.sampling, training=state.steps > 0)
+    check_engine(state.config.sampling, training=state.steps > 0 and trained(state) is None)
     return
     yield
+
+
+def trained(state: Preflight) -> Path | None:
+    """The model of a run whose training is over."""
+    model = Run(state.folder).model if state.folder else None
+    return model if model and model.is_dir() else None
 
 
 def check_engine(sampling: SamplingConfig, training: bool) -> None:
     """Raises UserError where the engine that was asked for cannot sample with these settings."""
     if sampling.engine == "vllm" and (why := vllm_engine.unusable(sampling)):
         raise UserError(f"sampling.engine: {why}, or sampling.engine=transformers")
+    if sampling.engine == "http" and (why := http.unusable(sampling)):
+        raise UserError(f"sampling.engine: {why}")
+    if sampling.engine == "http" and training:
+        raise UserError(
+            "sampling.engine: servers have the weights of a file, and training samples from those in memory: train "
+            "with another engine; `rlvr eval`, `rlvr compare`, and `rlvr run` once the run is trained take http"
+        )
     if sampling.vllm.tensor_parallel_size > 1:
         from rlvr.policy import device
 
@@ -122,18 +150,33 @@ def check_engine(sampling: SamplingConfig, training: bool) -> None:
             vllm_engine.check_parallel(sampling, training)
 
 
+def servers(state: Preflight) -> Iterator[str]:
+    """The servers that are to sample have the model, and say what rollout rows need."""
+    if state.config.sampling.engine != "http":
+        return
+    tuned = trained(state) if state.trains else None
+    for model in filter(None, (state.config.model, tuned)):
+        with closing(load_served(state.config, "policy", model)) as sampler:
+            urls = [server.url for server in sampler.fleet.servers]
+            scored = f"; {sampler.why_unscored}" if state.trains and sampler.why_unscored else ""
+            yield f"servers of {model}: {', '.join(urls)}{scored}"
+
+
 def checkpoint(state: Preflight) -> Iterator[str]:
     """The checkpoint that `resume` names is whole."""
-    if names_checkpoint(state.config) and processes().is_main_process:
-        from rlvr.training import checkpoints
-
-        found = checkpoints.given(Path(state.config.resume))
-        if state.steps:
-            from rlvr.training import adapter_check
-
-            adapter_check.check_resume(state.config, found.path)
+    if names_checkpoint(state.config):
+        by_main(lambda: check_checkpoint(state))
     return
     yield
+
+
+def check_checkpoint(state: Preflight) -> None:
+    """Raises UserError: there is none, it is damaged, or of another kind of training."""
+    from rlvr.training import adapter_check, checkpoints
+
+    found = checkpoints.given(Path(state.config.resume))
+    if state.steps:
+        adapter_check.check_resume(state.config, found.path)
 
 
 def names_checkpoint(config: Config) -> bool:

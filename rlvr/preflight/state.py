@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,10 +41,13 @@ class Preflight:
     """Of each source, with its pass mark."""
     environment: EnvironmentPool | None = field(init=False, default=None)
     """Its workers start when it is first asked."""
+    loaded: Problems = field(init=False)
+    """As the sources hold them."""
     problems: Problems = field(init=False)
+    """Without those that are shown as examples."""
     evidence: Evidence = field(init=False)
     training_evidence: Evidence | None = field(init=False, default=None)
-    """That of `train.evidence`."""
+    """That of `train.evidence`, or of the teacher of `train.distill`."""
     policy: Policy = field(init=False)
     """Tokenizer and structure; its weights are on torch's meta device, which holds none."""
     longest: int = field(init=False, default=0)
@@ -54,6 +58,12 @@ class Preflight:
     """What the optimiser keeps for each trained weight."""
     sizes: Any = field(init=False, default=None)
     pools: VerifierPools | None = field(init=False, default=None)
+
+    def asking(self, config: Config) -> Preflight:
+        """The same for a config that differs only in its model and evidence: what was found of the rest holds."""
+        other = copy.copy(self)
+        other.config = config
+        return other
 
     @property
     def steps(self) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rlvr.config import Config
 from rlvr.evaluation import Evaluator
 from rlvr.policy import Policy, device, load_policy
+from rlvr.problems import Problems
 from rlvr.sampling.driver import encode
 from rlvr.sampling.engine import TransformersSampler, batch_size
 from rlvr.sampling.types import Completion, SampleRequest
@@ -30,7 +31,7 @@ class Trial:
     """Rows that ended before the limit of the trial."""
     cut: int
     """That limit, in tokens."""
-    tokens: int
+    tokens: float
     batch: int
     """Rows that an evaluation decodes at once."""
     prompt: float
@@ -48,12 +49,17 @@ class Trial:
     update_tokens: int = 0
     activations: float = 0.0
     """Bytes per token of that pass, beyond the weights; 0 where it could not be seen."""
+    exchange: float = 0.0
+    """Per training step, between processes, and of the optimiser."""
+    teacher: float = 0.0
+    """Tokens that a prompt of the teacher of `train.distill` has more."""
 
 
-def trial(config: Config, problems: Sequence[Problem], evaluator: Evaluator, seconds: float) -> Trial:
+def trial(config: Config, sets: Problems, evaluator: Evaluator, seconds: float) -> Trial:
     """Measure for about `seconds`, the loading of the model not counted."""
     policy = load_policy(config, "trial", for_training=config.train.steps > 0)
     began = time.perf_counter()
+    problems = sets.heldout
     some = [problems[i * len(problems) // PROBLEMS] for i in range(min(PROBLEMS, len(problems)))]
     prompts = encode(policy, evaluator.evidence, some)
     batch = batch_size(policy, prompts, config.sampling)
@@ -100,7 +106,15 @@ def trial(config: Config, problems: Sequence[Problem], evaluator: Evaluator, sec
         update=update,
         update_tokens=update_tokens,
         activations=activations,
+        teacher=teacher_reads(policy, sets.train, evaluator) if config.train.distill else 0.0,
     )
+
+
+def teacher_reads(policy: Policy, train: Sequence[Problem], evaluator: Evaluator) -> float:
+    """Tokens that the teacher's prompts have more than the policy's, on some training problems."""
+    some = train[:PROBLEMS]
+    lengths = [sum(map(len, encode(policy, one, some))) for one in evaluator.evidences]
+    return (lengths[-1] - lengths[0]) / len(some)
 
 
 def sample(

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rlvr.rollouts.importers import DEFAULTS, Options
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from rlvr.report.frames import Table
     from rlvr.report.schema import Document
 
 __all__ = ["REPLICATES", "Report", "RunFiles", "build", "build_runs"]
@@ -28,6 +31,21 @@ class Report:
     html: Path
     document: Document
     """The content of report.json."""
+
+    def to_pandas(self, table: Table = "pass_at_k") -> DataFrame:
+        """A table with 95 % intervals, rates between 0 and 1: `pass_at_k` (a row for each policy and k), `gains`
+        (pass@1 minus the base's, paired), `problems` (counts and rates of base and main policy).
+
+        Raises UserError: pandas is not installed, or the report has no such table.
+        """
+        from rlvr.report import frames
+
+        return frames.table(self.document, table)
+
+    def _repr_html_(self) -> str:
+        from rlvr.report import frames
+
+        return frames.html(self.document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,16 @@ class RunFiles:
 
         return of_folders(folders)
 
+    @classmethod
+    def of_seeds(cls, base: Path, seeds: Sequence[Path], method: str = "tuned") -> list[RunFiles]:
+        """Files that are seeds of one policy, each compared with `base`; they are called as their files are."""
+        from rlvr.report.inputs import distinct
+
+        return [
+            cls(name, method, number, base, path)
+            for number, (name, path) in enumerate(zip(distinct(seeds, ["base"]), seeds, strict=True))
+        ]
+
 
 def build(
     base: Path,
@@ -65,22 +93,28 @@ def build(
     probes: Mapping[str, tuple[Path, Path]] | None = None,
     exact: Mapping[str, Any] | None = None,
     replicates: int = REPLICATES,
-    title: str = "Base and tuned",
+    title: str | None = None,
     notes: Sequence[str] = (),
     options: Options = DEFAULTS,
+    names: Sequence[str] = (),
+    reload: float | None = None,
 ) -> Report:
     """Compare evaluations and write `report.json`, `report.html` and `figures/` into `output`.
 
     Args:
         base, tuned: rollout files (JSONL), or CSVs of counts; one CSV alone may hold both policies.
         more: further evaluations (checkpoints, other runs), each compared with the base.
-        search_budget: K, chosen before looking; by default a sixteenth of the base's samples.
+        search_budget: K, chosen before looking; None: `rlvr.analysis.sections.compare.default_budget`.
         allow_mismatch: compare evaluations that were sampled or judged differently; the report says so.
-        metrics: a run's metrics.jsonl, for the training curves.
+        metrics: a run's metrics.jsonl, for the training curves; what some steps trained on is read from `rollouts/`
+            beside it.
         probes: further problem sets (base file, tuned file), reported apart.
         exact: exact values of an enumerable world, shown beside the estimates.
         replicates: of the cluster bootstrap behind every interval, at least 100.
+        title: by default what is compared; of one evaluation, its name or its file's.
         options: how files of other systems are read.
+        names: what the policies are called, in the order of the files; by default base, tuned, and the files' names.
+        reload: seconds after which a browser loads the page anew; None: never.
 
     Raises:
         UserError: a file cannot be read, or the evaluations cannot be compared.
@@ -88,7 +122,7 @@ def build(
     from rlvr.report.building import write
     from rlvr.report.inputs import Inputs
 
-    inputs = Inputs.read(base, tuned, more, probes or {}, metrics, allow_mismatch, options)
+    inputs = Inputs.read(base, tuned, more, probes or {}, metrics, allow_mismatch, options, names)
     return write(
         inputs,
         Path(output),
@@ -97,6 +131,7 @@ def build(
         exact=exact,
         title=title,
         notes=notes,
+        reload=reload,
     )
 
 
@@ -109,6 +144,7 @@ def build_runs(
     replicates: int = REPLICATES,
     title: str = "Runs",
     notes: Sequence[str] = (),
+    options: Options = DEFAULTS,
 ) -> Report:
     """Compare several training runs, seeds and algorithms, and write the same files as `build`.
 
@@ -119,7 +155,7 @@ def build_runs(
 
     Args:
         runs: at least two; see `RunFiles`.
-        search_budget, allow_mismatch, replicates, title, notes: as in `build`.
+        search_budget, allow_mismatch, replicates, title, notes, options: as in `build`.
 
     Raises:
         UserError: a file cannot be read, names clash, or runs cannot be compared.
@@ -127,7 +163,7 @@ def build_runs(
     from rlvr.report.building import write
     from rlvr.report.inputs import Inputs
 
-    inputs = Inputs.of_runs(runs, allow_mismatch)
+    inputs = Inputs.of_runs(runs, allow_mismatch, options)
     return write(
         inputs,
         Path(output),

@@ -10,15 +10,19 @@ from typing import Any
 
 from rlvr import files
 from rlvr.errors import UserError
-from rlvr.report import Report, browser, page, prose
-from rlvr.report.document import assemble
+from rlvr.report import Report, browser, headline, page, problem_table, prose, tiles
+from rlvr.report import summary as terminal
+from rlvr.report.document import assemble, in_time
 from rlvr.report.figures import (
     Panel,
     View,
+    answering,
+    breakdown,
     checkpoints,
     controls,
     decomposition,
     evidence,
+    flips,
     frontier,
     passk,
     sampling_caption,
@@ -34,14 +38,17 @@ from rlvr.report.figures import (
     verdicts,
 )
 from rlvr.report.inputs import Inputs
+from rlvr.rollouts.attributes import attributes
 
 FEWEST_REPLICATES = 100
 
 PANELS = (
+    flips.panel,
     passk.panel,
     decomposition.panel,
     scatter.panel,
     sources.panel,
+    breakdown.panel,
     turns.panel,
     frontier.panel,
     variants.panel,
@@ -52,6 +59,7 @@ PANELS = (
     tables.exact,
     tables.limits,
     verdicts.panel,
+    answering.panel,
     seeds.panel,
     summary.panel,
     controls.panel,
@@ -65,8 +73,9 @@ def write(
     search_budget: int | None,
     replicates: int,
     exact: Mapping[str, Any] | None,
-    title: str,
+    title: str | None,
     notes: Sequence[str],
+    reload: float | None = None,
 ) -> Report:
     """Computes, draws and writes; each file is put in place whole."""
     most = int(inputs.evaluations[0].samples.n.max())
@@ -78,35 +87,55 @@ def write(
         raise UserError(
             f"replicates = {replicates}: expected at least {FEWEST_REPLICATES}, for a 95 % interval"
         )
+    columns = attributes(inputs.evaluations[:2])
     document = assemble(
         inputs,
-        title=title,
+        title=title or _title(inputs),
         analysis={"replicates": replicates, "seed": 0, "search_budget": search_budget},
         exact=exact,
         notes=[*notes, *inputs.notes],
+        columns=columns,
     )
     view = View(document, inputs.training)
-    panels = [_captioned(draw(view), view) for draw in PANELS]
+    panels = [captioned(draw(view), view) for draw in PANELS]
     html = page.render(
-        document, panels, browser.collect(inputs.evaluations), prose.headline(document), prose.tiles(document)
+        document,
+        panels,
+        browser.collect(in_time(inputs.evaluations), inputs.steps),
+        prose.headline(document),
+        tiles.tiles(document),
+        folded=prose.folded(document),
+        table=problem_table.collect(document, columns),
+        quoted=dict(headline.files(document)),
+        reload=reload,
     )
     output.mkdir(parents=True, exist_ok=True)
-    for name, text in _beside(panels):
-        _put(output / "figures" / name, text)
+    for name, text in (*beside(panels), *headline.files(document)):
+        put(output / "figures" / name, text)
     text = json.dumps(document, indent=1, allow_nan=False)
-    _put(output / "report.json", text + "\n")
-    _put(output / "report.html", html)
-    return Report(prose.summary(document), output / "report.json", output / "report.html", document)
+    put(output / "report.json", text + "\n")
+    put(output / "report.html", html)
+    return Report(terminal.summary(document), output / "report.json", output / "report.html", document)
 
 
-def _captioned(panel: Panel, view: View) -> Panel:
+def _title(inputs: Inputs) -> str:
+    """What is compared; of one evaluation, what it is of."""
+    first, *others = inputs.evaluations
+    if not others:
+        return first.path.stem if first.name == "base" else first.name
+    if inputs.runs or (first.name, others[0].name) == ("base", "tuned"):
+        return "Base and tuned"
+    return f"{first.name} and {others[0].name}"
+
+
+def captioned(panel: Panel, view: View) -> Panel:
     """With what every figure owes its reader: on what it was measured."""
     if not panel.drawing:
         return panel
     return replace(panel, caption=" ".join(filter(None, (panel.caption, sampling_caption(view)))))
 
 
-def _beside(panels: Sequence[Panel]) -> Iterator[tuple[str, str]]:
+def beside(panels: Sequence[Panel]) -> Iterator[tuple[str, str]]:
     """The files beside the page: every panel's numbers, and its drawing."""
     for panel in panels:
         if panel.rows:
@@ -115,7 +144,7 @@ def _beside(panels: Sequence[Panel]) -> Iterator[tuple[str, str]]:
             yield f"{panel.name}.svg", theme.for_file(panel.drawing)
 
 
-def _put(path: Path, text: str) -> None:
+def put(path: Path, text: str) -> None:
     """Half a surrogate pair, which is not UTF-8, becomes "?"."""
     path.parent.mkdir(parents=True, exist_ok=True)
     files.replace(path, [text.encode("utf-8", "replace")])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import filecmp
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rlvr.errors import UserError
@@ -50,6 +51,11 @@ def check(
     return [*notes, *_unknown(base, other)]
 
 
+def asked_alike(a: Evaluation, b: Evaluation, besides: Collection[str] = ()) -> bool:
+    """No setting differs that must agree, but those named in `besides`."""
+    return not _settings(a.settings, b.settings, besides)
+
+
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any], besides: Collection[str]) -> list[str]:
     keys = [key for key in MUST_AGREE if key in a and key in b and key not in besides]
     differing = [f"{key}: {line(a[key])} / {line(b[key])}" for key in keys if a[key] != b[key]]
@@ -61,16 +67,48 @@ def _settings(a: Mapping[str, Any], b: Mapping[str, Any], besides: Collection[st
 
 
 def _unknown(base: Evaluation, other: Evaluation) -> list[str]:
-    """What could not be compared because nobody wrote it down."""
-    sampled = [key for key in MUST_AGREE if not key.startswith(("verifier", "sources"))]
-    if not any(key in e.settings for e in (base, other) for key in sampled):
-        files = " and ".join(dict.fromkeys((base.path.name, other.path.name)))
-        return [f"No settings beside {files}: that both policies were sampled alike could not be checked."]
+    """What could not be compared because one of two files does not say it; see `unsaid` for what neither says."""
+    if _says_nothing(base) and _says_nothing(other):
+        return []
     return [
         f"{b.path.name} does not say its {', '.join(lacks)}: could not be checked against {a.name}."
         for a, b in ((base, other), (other, base))
         if (lacks := [key for key in MUST_AGREE if key in a.settings and key not in b.settings])
     ]
+
+
+SAMPLED = tuple(key for key in MUST_AGREE if not key.startswith(("verifier", "sources")))
+
+
+def _says_nothing(evaluation: Evaluation) -> bool:
+    """Of how its samples were drawn."""
+    return not any(key in evaluation.settings for key in SAMPLED)
+
+
+def unsaid(evaluations: Sequence[Evaluation]) -> list[str]:
+    """One note on all files without settings, and on those that are the same file twice; the base comes first."""
+    notes = []
+    silent = [e.path for e in evaluations if _says_nothing(e)]
+    names = list(dict.fromkeys(path.name for path in silent))
+    if len(evaluations) > 1 and _says_nothing(evaluations[0]) and len(silent) > 1:
+        files = ", ".join(line(name, 60) for name in names[:3]) + (
+            f", … ({len(names)} files)" if names[3:] else ""
+        )
+        beside = evaluations[0].path.with_suffix(".settings.json").name
+        notes.append(
+            f"No settings beside {files}: that the policies were sampled alike could not be checked. A file "
+            f"{line(beside, 60)} says it, such as "
+            '{"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 512, "verifier": "math"}.'
+        )
+    first = evaluations[0].path
+    for other in evaluations[1:]:
+        if other.path != first and filecmp.cmp(first, other.path, shallow=False):
+            notes.append(
+                f"{line(first.name, 60)} and {line(other.path.name, 60)} are the same, byte for byte."
+            )
+        elif other.path == first and first.suffix != ".csv":
+            notes.append(f"{line(first.name, 60)} is compared with itself.")
+    return notes
 
 
 def _problems(a: Evaluation, b: Evaluation) -> list[str]:

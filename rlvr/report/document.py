@@ -11,9 +11,11 @@ from rlvr.analysis import compare, summarise
 from rlvr.analysis.compression import unseen_bound
 from rlvr.analysis.estimate import EstimateJson, plain, real
 from rlvr.analysis.noise import Audit
+from rlvr.analysis.pair import Pair
 from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.problems import problems
+from rlvr.analysis.sections.strata import Stratum, by_columns
 from rlvr.analysis.sections.training import training
 from rlvr.analysis.sections.turns import OfTurn, turns
 from rlvr.report import evidence_ladder, runs
@@ -30,7 +32,7 @@ from rlvr.report.schema import (
 )
 from rlvr.rollouts.attempts import solved_attempts
 from rlvr.rollouts.evaluations import Evaluation
-from rlvr.text import is_step, number
+from rlvr.text import is_step, number, step_of
 
 
 def assemble(
@@ -40,8 +42,13 @@ def assemble(
     analysis: AnalysisSettings,
     exact: Mapping[str, Any] | None,
     notes: Sequence[str],
+    columns: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Document:
-    """The document of base, tuned and further evaluations, in this order, or of one alone."""
+    """The document of base, tuned and further evaluations, in this order, or of one alone.
+
+    Args:
+        columns: what the rows say of their problems: column → problem → value.
+    """
     evaluations = inputs.evaluations
     base, *others = evaluations
     replicates, seed = analysis["replicates"], analysis["seed"]
@@ -50,19 +57,21 @@ def assemble(
         "title": title,
         "version": __version__,
         "analysis": analysis,
-        "policies": {e.name: summarise(e.samples, None, replicates, seed) for e in evaluations},
+        "policies": {e.name: summarise(e.samples, None, replicates, seed) for e in in_time(evaluations)},
+        "base": base.name,
         "main": others[0].name if others else base.name,
         "comparison": None,
         "comparisons": {},
         "settings": {e.name: e.settings for e in evaluations},
-        "sources": {e.name: _source(e) for e in evaluations},
+        "sources": {e.name: source_of(e) for e in evaluations},
         "notes": list(notes),
         "ladder": evidence_ladder.section(base, others[0], inputs.rungs, replicates, seed)
         if others
         else None,
         "probes": {name: _probe(name, analysis, *pair) for name, pair in inputs.probes.items()},
         "by_source": _by_source(analysis, *evaluations[:2]),
-        "turns": _turns(analysis, *evaluations[:2]),
+        "breakdown": {},
+        "turns": turns_of(analysis, *evaluations[:2]),
         "problems": None,
         "training": training(inputs.training),
     }
@@ -74,12 +83,20 @@ def assemble(
         document["problems"] = problems(
             base.samples, others[0].samples, document["comparison"]["compression"]
         )
+        document["breakdown"] = _breakdown(base, others[0], columns or {}, document["comparison"], analysis)
     if inputs.runs:
         runs.add(document, inputs.runs)
     document["notes"] += _cautions(document)
     if exact is not None:
         document["exact"] = {"values": dict(exact), "rows": list(_beside(exact, document))}
-    return cast("Document", _jsonable(document))
+    return cast("Document", jsonable(document))
+
+
+def in_time(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The base, evaluations during training by their step, then all others as they were given: so they stand everywhere
+    on the page."""
+    base, *rest = evaluations
+    return [base, *sorted(rest, key=lambda e: step_of(e.name) if is_step(e.name) else math.inf)]
 
 
 def _compare(base: Evaluation, tuned: Evaluation, analysis: AnalysisSettings) -> Comparison:
@@ -100,6 +117,19 @@ def _of_samples(
     )
 
 
+def _breakdown(
+    base: Evaluation,
+    tuned: Evaluation,
+    columns: Mapping[str, Mapping[str, str]],
+    comparison: Comparison,
+    analysis: AnalysisSettings,
+) -> dict[str, list[Stratum]]:
+    if not columns:
+        return {}
+    pair = Pair.of(base.samples, tuned.samples, analysis["replicates"], analysis["seed"])
+    return by_columns(pair, columns, comparison["compression"]["search_budget"])
+
+
 def _by_source(analysis: AnalysisSettings, *evaluations: Evaluation) -> dict[str, OfSource]:
     """What the document says of all problems, for those of each source. An audit of the verifier is of all of them."""
     parts = {e.name: e.samples.by_source() for e in evaluations}
@@ -116,7 +146,7 @@ def _by_source(analysis: AnalysisSettings, *evaluations: Evaluation) -> dict[str
     return found
 
 
-def _turns(analysis: AnalysisSettings, *evaluations: Evaluation) -> dict[str, list[OfTurn]]:
+def turns_of(analysis: AnalysisSettings, *evaluations: Evaluation) -> dict[str, list[OfTurn]]:
     """Only files whose settings name an environment have several turns; others are not read a second time."""
     told = [e for e in evaluations if e.settings.get("environment")]
     attempts = {e.name: solved_attempts(e.path, e.pass_mark) for e in told}
@@ -144,7 +174,7 @@ def _cautions(document: Document) -> Iterator[str]:
         yield "Fewer than 20 problems: bootstrap intervals over so few are not to be trusted."
 
 
-def _source(evaluation: Evaluation) -> Source:
+def source_of(evaluation: Evaluation) -> Source:
     return {
         "file": evaluation.path.name,
         "rows": len(evaluation.columns) if evaluation.columns else None,
@@ -203,7 +233,8 @@ def _beside(exact: Mapping[str, Any], document: Document) -> Iterator[ExactRow]:
     """Exact values of an enumerable world, each beside its estimate.
 
     The world's values hold for these very problems, so the interval that must cover them is the one for a
-    fixed benchmark (sampling noise alone), not the wider one for a population of problems.
+    fixed benchmark (sampling noise alone), not the wider one for a population of problems. Where the samples of no
+    problem differ, as with 0 right of all, that error is 0 and says nothing: then it is the wider one.
     """
     for policy in ("base", "tuned"):
         for k, value in exact.get(policy, {}).get("pass_at_k", {}).items():
@@ -228,7 +259,7 @@ def _beside(exact: Mapping[str, Any], document: Document) -> Iterator[ExactRow]:
 
 def _pair(quantity: str, value: float, estimate: EstimateJson | None) -> ExactRow:
     at, lo, hi = (estimate["value"], estimate["lo"], estimate["hi"]) if estimate else (None, None, None)
-    if estimate and at is not None and (fixed := estimate.get("se_fixed")) is not None:
+    if estimate and at is not None and (fixed := estimate.get("se_fixed")):
         lo, hi = real(at) - 1.96 * real(fixed), real(at) + 1.96 * real(fixed)
     inside = None if at is None or lo is None or hi is None else bool(real(lo) <= value <= real(hi))
     return {
@@ -242,12 +273,12 @@ def _pair(quantity: str, value: float, estimate: EstimateJson | None) -> ExactRo
     }
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """Plain JSON: NaN becomes null, infinities strings, keys text."""
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(inner) for key, inner in value.items()}
+        return {str(key): jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(inner) for inner in value]
+        return [jsonable(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return plain(value)
     return value

@@ -12,6 +12,7 @@ from rlvr.report import RunFiles, comparable, evidence_ladder
 from rlvr.rollouts import read_objects
 from rlvr.rollouts.evaluations import Evaluation, read, renamed
 from rlvr.rollouts.importers import DEFAULTS, Options
+from rlvr.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Inputs:
     """Base or tuned again, under other evidence."""
     training: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the main run's metrics.jsonl."""
+    steps: dict[int, Path] = field(default_factory=dict)
+    """Training step → the samples that it trained on, of the main run."""
     notes: list[str] = field(default_factory=list)
     runs: tuple[RunFiles, ...] = ()
     """Where there are several runs: which evaluation is which, in the order of `evaluations[1:]`."""
@@ -41,10 +44,12 @@ class Inputs:
         metrics: Path | None,
         allow: bool,
         options: Options = DEFAULTS,
+        names: Sequence[str] = (),
     ) -> Self:
         """One run: reads all files and refuses what cannot be compared."""
-        found = _evaluations(base, tuned, more, allow, options)
+        found = _evaluations(base, tuned, more, allow, options, names)
         notes = [note for evaluation in found for note in evaluation.notes]
+        notes += comparable.unsaid(found)
         held, further = evidence_ladder.split(found, allow)
         for other in held[1:]:
             notes += comparable.check(held[0], other, allow)
@@ -53,15 +58,18 @@ class Inputs:
         apart = {}
         for name, (before, after) in probes.items():
             apart[name] = _named([read(before, "base", allow)[0], read(after, "tuned", allow)[0]])
+            notes += comparable.unsaid(apart[name])
             notes += comparable.check(apart[name][0], apart[name][1], allow)
-        return cls(held, apart, further, _metrics(metrics), list(dict.fromkeys(notes)))
+        return cls(held, apart, further, _metrics(metrics), _steps(metrics), notes=list(dict.fromkeys(notes)))
 
     @classmethod
-    def of_runs(cls, runs: Sequence[RunFiles], allow: bool) -> Self:
+    def of_runs(cls, runs: Sequence[RunFiles], allow: bool, options: Options = DEFAULTS) -> Self:
         """Several runs, each with its own base; refuses runs that cannot be compared."""
         _check_names(runs)
-        pairs = [_named([_one(run.base, "base", allow), _one(run.tuned, run.name, allow)]) for run in runs]
+        bases = {path: _one(path, "base", allow, options) for path in dict.fromkeys(r.base for r in runs)}
+        pairs = [_named([bases[run.base], _one(run.tuned, run.name, allow, options)]) for run in runs]
         notes = [note for pair in pairs for evaluation in pair for note in evaluation.notes]
+        notes += comparable.unsaid([e for pair in pairs for e in pair])
         for base, tuned in pairs:
             notes += comparable.check(base, tuned, allow)
         first = pairs[0][0]
@@ -71,6 +79,7 @@ class Inputs:
         return cls(
             [first, *(tuned for _, tuned in pairs)],
             training=_metrics(runs[0].metrics),
+            steps=_steps(runs[0].metrics),
             notes=list(dict.fromkeys(notes)),
             runs=tuple(runs),
             bases={run.name: base for run, (base, _) in zip(runs, pairs, strict=True)},
@@ -88,17 +97,23 @@ def _check_names(runs: Sequence[RunFiles]) -> None:
         )
 
 
-def _one(path: Path, name: str, allow: bool) -> Evaluation:
-    found = read(path, name, allow)
+def _one(path: Path, name: str, allow: bool, options: Options) -> Evaluation:
+    found = read(path, name, allow, options)
     if len(found) > 1:
         raise UserError(f"{path}: holds base and tuned; a run needs one file for each")
     return found[0]
 
 
 def _evaluations(
-    base: Path, tuned: Path | None, more: Sequence[Path], allow: bool, options: Options
+    base: Path,
+    tuned: Path | None,
+    more: Sequence[Path],
+    allow: bool,
+    options: Options,
+    names: Sequence[str] = (),
 ) -> list[Evaluation]:
-    first = read(base, "base", allow, options)
+    given = dict(enumerate(names))
+    first = read(base, given.get(0, "base"), allow, options)
     if len(first) == 2:
         if tuned is not None:
             raise UserError(
@@ -107,16 +122,27 @@ def _evaluations(
         return first
     if tuned is None:
         return first
-    second = read(tuned, "tuned", allow, options)
+    second = read(tuned, given.get(1, "tuned"), allow, options)
     if len(second) == 2:
         raise UserError(f"{tuned}: holds base and tuned; give it alone")
     held = [first[0], second[0]]
-    for path in more:
-        name = path.stem
-        if name in (e.name for e in held):
-            name = f"{path.parent.name}/{name}"
+    for number, (name, path) in enumerate(
+        zip(distinct(more, [e.name for e in held]), more, strict=True), start=2
+    ):
+        name = given.get(number, name)
         held += read(path, name, allow, options)
     return _named(held)
+
+
+def distinct(paths: Sequence[Path], taken: Sequence[str]) -> list[str]:
+    """The files' stems; with its folder before it where a stem is taken."""
+    names: list[str] = []
+    for path in paths:
+        name = path.stem
+        if name in (*taken, *names):
+            name = f"{path.parent.name}/{name}"
+        names.append(name)
+    return names
 
 
 def _named(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -136,3 +162,7 @@ def _metrics(path: Path | None) -> list[dict[str, Any]]:
     if path is None or not Path(path).exists():
         return []
     return [obj for _, _, obj in read_objects(path) if isinstance(obj, dict)]
+
+
+def _steps(metrics: Path | None) -> dict[int, Path]:
+    return Run(Path(metrics).parent).steps() if metrics else {}

@@ -12,19 +12,22 @@ import hashlib
 import io
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from rlvr.report.browser import Browser
 from rlvr.report.figures import Panel, theme
+from rlvr.report.glossary import TERMS
+from rlvr.report.problem_table import ProblemTable
 from rlvr.report.schema import Document
 from rlvr.run import flat
-from rlvr.text import cell, visible
+from rlvr.text import cell, shareable, visible
 
 ROWS_SHOWN = 200
 
@@ -35,17 +38,35 @@ def render(
     browser: Browser,
     headline: Sequence[str],
     tiles: Sequence[Mapping[str, str]],
+    document_name: str = "report.json",
+    folded: Sequence[str] = (),
+    table: ProblemTable | None = None,
+    quoted: Mapping[str, str] | None = None,
+    reload: float | None = None,
 ) -> str:
-    """The whole page as text."""
-    style = re.sub(r"%(light|dark)%", lambda m: theme.variables(m[1]), _template("report.css"))
-    script = _template("report.js")
+    """The whole page as text.
+
+    Args:
+        document_name: the file beside it that has its numbers.
+        folded: further sentences of the headline, for those who want them.
+        table: every problem, to be sorted and filtered.
+        quoted: name of a file → its text: the headline as a table, for a README or a paper.
+        reload: seconds after which a browser loads it anew: the page of a run that is going on, which opens what was
+            sampled last.
+    """
+    style = stylesheet()
+    script = _script(bool(browser["rows"]))
+    files = {f"{p.name}.csv": as_csv(p) for p in panels if p.rows} | dict(quoted or {})
     data = {
-        "csv": {p.name: as_csv(p) for p in panels if p.rows},
+        "files": files,
+        "table": table,
         "points": [point for p in panels for point in p.points],
         "browser": browser,
+        "open": _newest(browser) if reload else None,
     }
     environment = Environment(autoescape=True, trim_blocks=False, finalize=_finalize)
     environment.filters["cell"] = cell
+    environment.filters["code"] = _code
     return environment.from_string(_template("report.html.j2")).render(
         policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; "
         "form-action 'none'",
@@ -54,15 +75,32 @@ def render(
         data=Markup(embedded(data)),
         version=document["version"],
         title=document["title"],
-        headline=[sentence for sentence in headline if sentence],
+        reload=reload and max(1, round(reload)),
+        written=time.strftime("%H:%M:%S"),
+        headline=[shareable(sentence) for sentence in headline if sentence],
+        folded=folded,
+        quoted=list(quoted or {}),
+        table=bool(table),
+        terms=TERMS,
         tiles=tiles,
-        notes=document["notes"],
+        notes=[shareable(note) for note in document["notes"]],
         panels=[_for_template(p) for p in panels if not p.missing],
         missing=[p for p in panels if p.missing],
         browser={"rows": bool(browser["rows"]), "see": _see(browser)},
         settings=settings_table(document),
+        document_name=document_name,
         shown=ROWS_SHOWN,
     )
+
+
+def stylesheet() -> str:
+    """The style of our pages, light and dark."""
+    return re.sub(r"%(light|dark)%", lambda m: theme.variables(m[1]), _template("report.css"))
+
+
+def _code(text: str) -> Markup:
+    """Escaped, what stands between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(visible(text)))))
 
 
 def _finalize(value: Any) -> Any:
@@ -79,6 +117,15 @@ def _for_template(panel: Panel) -> dict[str, Any]:
         },
         "svg": svg,
     }
+
+
+def _script(texts: bool) -> str:
+    """The page's one script: fragments in one closure; before them, where there are texts to show, the libraries."""
+    parts = [_template(f"{name}.js") for name in ("common", "render", "problems", "report")]
+    libraries = [_template(f"vendor/{name}.min.js") for name in ("markdown-it", "katex")] if texts else []
+    whole = "\n".join([*libraries, "(() => {", '  "use strict";', *parts, "})();"])
+    whole = re.sub(r"(?m)^//# sourceMappingURL=.*$", "", whole)  # nothing else is to be loaded
+    return whole.replace("<!--", "\\x3C!--")  # in a library's text: it would open a comment of HTML
 
 
 @cache
@@ -115,17 +162,23 @@ _SIGNED = re.compile(r"[-+][\d., ±%]*")
 """A number of our own with its sign: +13.1 ± 3.0."""
 
 
+def _newest(browser: Browser) -> int | None:
+    """The policy of the newest training step."""
+    return next((i for i, name in enumerate(browser["policies"]) if name.startswith("training, ")), None)
+
+
 def _see(browser: Browser) -> str:
-    shown, total = len(browser["rows"]), browser["total"]
+    shown, total = browser["shown"], browser["total"]
     if not total:
         return "The files hold counts only; rollout files (JSONL) can be read here, trace by trace."
-    if shown == total:
-        return f"All {total:,} rollouts. Filter them, or click a point in the figure of problems."
-    return (
-        f"A sample of {shown:,} of {total:,} rollouts that keeps the variety of problems and verdicts; the "
-        "statistics "
-        "above rest on all of them."
-    )
+    text = f"All {total:,} rollouts. Filter them, or click a point in the figure of problems."
+    if shown < total:
+        text = (
+            f"A sample of {shown:,} of {total:,} rollouts that keeps the variety of problems and verdicts; the "
+            "statistics above rest on all of them."
+        )
+    steps = [name.rpartition(" ")[2] for name in browser["policies"] if name.startswith("training, ")]
+    return f"{text} And samples that training steps {', '.join(steps[::-1])} trained on." if steps else text
 
 
 def settings_table(document: Document) -> dict[str, Any]:
@@ -168,5 +221,5 @@ def _shown(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, str):
-        return value
-    return cell(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
+        return shareable(value)
+    return cell(value) if isinstance(value, int | float) else shareable(json.dumps(value, ensure_ascii=False))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 from rlvr.analysis.estimate import EstimateJson, real
 from rlvr.analysis.runs import BetweenRuns
@@ -12,39 +11,66 @@ from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.decomposition import Compression
 from rlvr.analysis.sections.ladder import Ladder
 from rlvr.report import by_source
+from rlvr.report.kinds import told
 from rlvr.report.schema import Document, ExactRow, distance_of
-from rlvr.report.words import attempts_in_short, counted, lost_samples, span, span_of
-from rlvr.text import number, points, visible
+from rlvr.report.words import answered, change_of, counted, span, span_of
+from rlvr.text import number, points
 
 
 def headline(document: Document) -> list[str]:
     """Three or four sentences that a reader takes away."""
     policies, comparison = document["policies"], document["comparison"]
     if not comparison:
-        curve = policies["base"]["pass_at_k"]
+        curve = policies[document["base"]]["pass_at_k"]
         last = list(curve)[-1]
         return [
             f"pass@1 is {span(curve['1'])} points; with {last} samples at least one is right on "
             f"{span(curve[last])}.",
-            *_mean_scores(document),
+            *answer_lines(document),
+            *mean_scores(document),
         ]
     gain = comparison["gain"]
-    before, after = (policies[p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"]))
     kind = _moved(gain)
     first = (
-        f"{_of_many(document)}Training {kind} pass@1 from {points(before)} to {points(after)}: "
+        f"{of_many(document)}Training {kind} pass@1 from {points(gain['base'])} to {points(gain['tuned'])}: "
         f"{points(gain['value'], True)} points "
         f"({span_of(gain)}, paired over {comparison['n_problems']} problems)."
     )
     return [
-        f"{first} {_worth(comparison)}",
+        *seed_lines(document),
+        f"{first} {worth(comparison)}",
+        *answer_lines(document),
         *unjudged_lines(comparison),
+        *format_lines(comparison),
+        *flip_lines(comparison),
         _kinds(comparison["compression"]),
-        f"{_overtaking(comparison)} {_distance(comparison)}",
-        *_mean_scores(document),
+        " ".join(filter(None, (overtaking(comparison), covered(comparison)))),
+        *mean_scores(document),
         *filter(None, [by_source.in_short(document)]),
-        *exact_lines(_exact_rows(document), distances_only=True),
     ]
+
+
+def folded(document: Document) -> list[str]:
+    """What the page keeps folded: how far the policy moved, and what is exactly true of an enumerable world."""
+    c = document["comparison"]
+    moved = distance_moved(c) if c else ""
+    return [
+        *([moved] if moved else []),
+        *(exact_lines(exact_rows(document), distances_only=True) if c else ()),
+    ]
+
+
+def covered(c: Comparison) -> str:
+    """Who solves what at all, and pass@k at the largest k; nothing of one sample a problem."""
+    solved = c["coverage"]["solved"]
+    known = [k for k, change in c["difference"].items() if change["value"] is not None]
+    if c["flips"] or not known or known[-1] == "1":
+        return ""
+    return (
+        f"Of {counted(answered(solved), 'problem')}, in any sample, the base alone solves {solved['base_only']}, "
+        f"{c['tuned']} alone {solved['tuned_only']}, both {solved['both']}; pass@{known[-1]}, the largest k of both, "
+        f"goes {change_of(c['difference'][known[-1]])}."
+    )
 
 
 def partial_credit(document: Document) -> bool:
@@ -66,29 +92,93 @@ def pass_marks(document: Document, policy: str) -> list[float]:
     return sorted(own) if len(own) > 1 else [float(held.get("pass_mark", 1.0))]
 
 
-def _mean_scores(document: Document) -> Iterator[str]:
+def mean_scores(document: Document) -> Iterator[str]:
     """Where the verifier gives partial credit: the mean score beside the share that is solved."""
     if not partial_credit(document):
         return
-    marks = [number(mark) for mark in pass_marks(document, "base")]
+    marks = [number(mark) for mark in pass_marks(document, document["base"])]
     mark = f"{marks[0]} or more" if len(marks) == 1 else f"at least that of its source ({' or '.join(marks)})"
     solved = f"solved, in pass@k and all that follows from it, is a score of {mark}."
     policies, c = document["policies"], document["comparison"]
-    before = policies["base"]["mean_score"]
+    before = policies[document["base"]]["mean_score"]
     if not c:
         yield f"The mean score is {span(before)} points; {solved}"
         return
-    after, change = policies[document["main"]]["mean_score"], c["mean_score"]
+    change = c["mean_score"]
     yield (
-        f"The mean score goes from {points(before['value'])} to {points(after['value'])}: "
+        f"The mean score goes from {points(change['base'])} to {points(change['tuned'])}: "
         f"{points(change['value'], True)} points ({span_of(change)}, paired); {solved}"
     )
 
 
-def _of_many(document: Document) -> str:
+def answer_lines(document: Document) -> Iterator[str]:
+    """Where right answers and right samples differ: which of them the headline is, and the other beside it."""
+    c = document["comparison"]
+    if c:
+        if not c["answers_differ"] or not (alone := c["answer_pass_at_k"].get("1")):
+            return
+        text = f"By right answers alone, whatever else the verifier asks for, pass@1 goes {change_of(alone)}."
+        shown = c["compression"]["certified_simultaneous"]
+        if shown["count"] and (found := shown["answered_by_base"]):
+            text += (
+                f" Of {counted(shown['count'], 'problem')} with certified expansion, the base does find the right "
+                f"answer on {found}, though not as the verifier asks."
+            )
+    else:
+        base = document["policies"][document["base"]]
+        alone, whole = base["answer_pass_at_k"].get("1"), base["pass_at_k"]["1"]
+        if alone is None or alone["value"] == whole["value"]:
+            return
+        text = f"By right answers alone, whatever else the verifier asks for, pass@1 is {span(alone)}."
+    yield f"{VERIFIED} {text}"
+
+
+VERIFIED = (
+    "pass@k counts what the verifier accepts as a whole, here more than a right answer (sound reasoning): that is the "
+    "headline, and what all figures rest on."
+)
+
+
+def flip_lines(c: Comparison) -> Iterator[str]:
+    """One sample of each problem: the 2 × 2 table and its test, in place of what takes several samples."""
+    flips, solved = c["flips"], c["coverage"]["solved"]
+    if flips:
+        yield (
+            f"One sample of each problem: {counted(len(flips['to_right']), 'problem')} went from wrong to right and "
+            f"{len(flips['to_wrong'])} from right to wrong (McNemar's exact test: p = "
+            f"{number(flips['p_exact'], '.2g')}); {solved['both']} are right both times, {solved['neither']} wrong "
+            "both times."
+        )
+    if c["compression"]["within"]["value"] is None:
+        yield (
+            "Of which kind the change is (k*, compression, expansion) cannot be told from one base sample per problem."
+        )
+
+
+def of_many(document: Document) -> str:
     """Whose sentences these are, where the report is over several runs."""
     runs = document.get("runs") or ()
     return f"{document['main']}, the first of {len(runs)} runs: " if len(runs) > 1 else ""
+
+
+def seed_lines(document: Document) -> Iterator[str]:
+    """Of several runs of one method, what they are on average, before the sentences on the first of them."""
+    for method, group in (document.get("groups") or {}).items():
+        if len(group["runs"]) > 1:
+            yield f"{method}, {len(group['runs'])} runs: {over_seeds(group['quantities']['gain'])}."
+
+
+def over_seeds(gain: BetweenRuns) -> str:
+    """Gain over seeds: the spread between runs beside what one run knows of itself."""
+    if gain["value"] is None:
+        return "no gain could be measured"
+    text = f"pass@1 {points(gain['value'], True)} on average"
+    if gain.get("sd") is None:
+        return f"{text}; a single run says nothing about the spread between seeds"
+    return (
+        f"{text} ({span_of(gain)} between seeds, sd {points(gain.get('sd'))}; "
+        f"se within a run {points(gain.get('se_within'))})"
+    )
 
 
 def unjudged_lines(c: Comparison) -> Iterator[str]:
@@ -106,6 +196,25 @@ def unjudged_lines(c: Comparison) -> Iterator[str]:
     )
 
 
+def format_lines(c: Comparison) -> Iterator[str]:
+    """How much of the change is answer format, where the share of samples with an answer has measurably changed."""
+    split = c["answering"]
+    if split is None or _moved(split["answered"]) == "did not measurably change":
+        return
+    parts = (split["from_answering"], split["from_being_right"])
+    if parts[0]["value"] is None:
+        return
+    answered, right = split["answered"], split["right_given_answered"]
+    often = ("more" if real(change["value"]) > 0 else "less" for change in (answered, right))
+    yield (
+        f"Of the change of {points(c['gain']['value'], True)} points, {points(parts[0]['value'], True)} "
+        f"({span_of(parts[0])}) come from answering {next(often)} often ({points(answered['base'])} % of the samples "
+        f"have an answer before, {points(answered['tuned'])} % after), {points(parts[1]['value'], True)} "
+        f"({span_of(parts[1])}) from being right {next(often)} often when answered ({points(right['base'])} % before, "
+        f"{points(right['tuned'])} % after)."
+    )
+
+
 def _moved(gain: EstimateJson) -> str:
     if real(gain["lo"]) > 0:
         return "raised"
@@ -114,7 +223,7 @@ def _moved(gain: EstimateJson) -> str:
     return "did not measurably change"
 
 
-def _worth(c: Comparison) -> str:
+def worth(c: Comparison) -> str:
     star = c["k_star"]
     if star["status"] == "censored_right":
         return (
@@ -127,30 +236,36 @@ def _worth(c: Comparison) -> str:
         )
     if star["value"] is None:
         return ""
+    if real(star["value"]) < 1:
+        if real(star["hi"]) < 1:
+            return "One tuned sample is worth less than one base sample: the tuned policy is worse."
+        return "One tuned sample is not measurably worth more, or less, than one base sample."
     return f"One tuned sample is worth {number(star['value'])} base samples ({span_of(star, 1, '.3g')})."
 
 
 def _kinds(parts: Compression) -> str:
-    K = parts["search_budget"]
+    held = told(parts)
+    if not held:
+        return ""
+    K, loss = parts["search_budget"], real(parts["forgetting"]["value"])
     text = (
-        f"Of the {points(parts['delta']['value'], True)} points, {points(parts['within']['value'])} are "
-        "search "
-        f"compression within {counted(K, 'sample')} ({span_of(parts['within'])}): traces that the base already "
-        f"finds when it may try {counted(K, 'time')}. {points(parts['beyond']['value'])} are compression beyond that"
+        f"Training gained {points(real(parts['delta']['value']) + loss)} points and lost {points(loss)}. Of the gain, "
+        f"{points(held['within']['value'])} are search compression within {counted(K, 'sample')} "
+        f"({span_of(held['within'])}): traces that the base already finds when it may try {counted(K, 'time')}. "
+        f"{points(held['beyond']['value'])} are compression beyond that"
     )
     if parts["base_zero"]:
-        shown = parts["certified_simultaneous"]["count"]
         text += (
             f". On the {counted(parts['base_zero'], 'problem')} with no base success, "
-            f"{points(parts['unresolved']['value'])} points "
-            f"cannot be resolved with {counted(parts['n_base'], 'sample')} and {points(parts['expansion']['value'])} "
-            "are expansion, "
-            f"certified on {counted(shown, 'problem')}"
+            f"{points(held['unresolved']['value'])} points cannot be resolved with {counted(parts['n_base'], 'sample')}"
         )
-    return " ".join(said for said in (f"{text}.", _gained(parts), lost(parts)) if said)
+        if "expansion" in held:
+            shown = parts["certified_simultaneous"]["count"]
+            text += f" and {points(held['expansion']['value'])} are expansion, certified on {counted(shown, 'problem')}"
+    return " ".join(said for said in (f"{text}.", gained(parts), lost(parts)) if said)
 
 
-def _gained(parts: Compression) -> str:
+def gained(parts: Compression) -> str:
     """A warning where compression within K is no larger than noise alone would show it."""
     within, floor = parts["within"], real(parts["churn_floor"]["value"])
     if not within["value"] or not real(within["lo"]) <= floor:
@@ -183,7 +298,7 @@ def lost(parts: Compression) -> str:
     return f"Forgetting is {points(value)} points, above the {points(floor)} that noise alone would show."
 
 
-def _net(net: EstimateJson, search: str) -> str:
+def net_ratio(net: EstimateJson, search: str) -> str:
     """The share of what search adds that one sample now has, where it is one."""
     if net["value"] is None:
         return ""
@@ -192,10 +307,13 @@ def _net(net: EstimateJson, search: str) -> str:
         return f"One sample lost {share} % of what {search} would add to it (R, {span})."
     if not real(net["lo"]) > 0:
         return f"No measurable part of what {search} would add is now in one (R, {span})."
+    if real(net["value"]) > 1:
+        more = number(real(net["value"]), ".2f")
+        return f"One sample gained {more} times what {search} would add to it (R, {span_of(net, 1, '.2f')})."
     return f"{share} % of what {search} would add is now in one ({span})."
 
 
-def _overtaking(c: Comparison) -> str:
+def overtaking(c: Comparison) -> str:
     cross = c["crossover"]
     if cross["value"] is None:
         return f"The base does not overtake up to k = {cross.get('bound')}." if cross.get("bound") else ""
@@ -209,101 +327,7 @@ def _overtaking(c: Comparison) -> str:
     return f"With many samples the base is ahead, from k = {start} on {sure}."
 
 
-def tiles(document: Document) -> list[dict[str, str]]:
-    """The few numbers at the top of the page."""
-    c = document["comparison"]
-    if not c:
-        curve = document["policies"]["base"]["pass_at_k"]
-        return [
-            {"label": f"pass@{k}", "value": points(e["value"]), "range": span_of(e)} for k, e in curve.items()
-        ][:6]
-    star, parts = c["k_star"], c["compression"]
-    before, after = (document["policies"][p]["pass_at_k"]["1"]["value"] for p in ("base", document["main"]))
-    censored = star["status"] == "censored_right"
-    return [
-        {
-            "label": "pass@1",
-            "value": f"{points(before)} → {points(after)}",
-            "range": f"base → {document['main']}, points",
-        },
-        {
-            "label": "gain, points",
-            "value": points(c["gain"]["value"], True),
-            "range": f"{span_of(c['gain'])}, paired",
-        },
-        {
-            "label": "one tuned sample",
-            "value": f"> {star.get('bound')}" if censored else number(star["value"]),
-            "range": "base samples"
-            + ("" if censored or star["value"] is None else f", {span_of(star, 1, '.3g')}"),
-        },
-        {
-            "label": f"compression within {parts['search_budget']}",
-            "value": points(parts["within"]["value"]),
-            "range": span_of(parts["within"]),
-        },
-        {
-            "label": "expansion, certified",
-            "value": str(parts["certified_simultaneous"]["count"]),
-            "range": f"of {counted(parts['base_zero'], 'problem')} with no base success",
-        },
-    ]
-
-
-def summary(document: Document) -> str:
-    """About 25 lines for a terminal. Text that came from files cannot steer it."""
-    return "\n".join(visible(text) if "\n" not in text else text for text in _lines(document))
-
-
-def _lines(document: Document) -> Iterator[str]:
-    policies, c = document["policies"], document["comparison"]
-    yield document["title"]
-    for name in ("base", document["main"]) if c else ("base",):
-        p = policies[name]
-        n = p["samples_per_problem"]
-        each = n["max"] if n["min"] == n["max"] else f"{n['min']} to {n['max']}"
-        left_out = f", {p['excluded']} samples could not be judged" if p["excluded"] else ""
-        about = f"{name}: {p['n_problems']} problems × {each} samples"
-        yield f"  {', '.join([about, *lost_samples(p)])}{left_out}"
-    yield ""
-    if not c:
-        for k, e in policies["base"]["pass_at_k"].items():
-            yield f"  {f'pass@{k}':<9} {span(e)}"
-        yield from (f"  {text}" for text in _mean_scores(document))
-    else:
-        if whose := _of_many(document):
-            yield f"  {whose.rstrip()}"
-        yield from _comparison(document, c)
-    for text in by_source.lines(document):
-        yield f"  {text}"
-    for policy, by_turn in document["turns"].items():
-        yield f"  {attempts_in_short(policy, by_turn)}"
-    for method, group in (document.get("groups") or {}).items():
-        yield f"  {method}, {len(group['runs'])} runs: {_over_seeds(group['quantities']['gain'])}"
-    if ladder := document["ladder"]:
-        yield f"  {evidence_worth(ladder)}"
-    for probe in document["probes"].values():
-        yield f"  {probe['words']}"
-    for text in exact_lines(_exact_rows(document)):
-        yield f"  {text}"
-    for note in document["notes"]:
-        yield f"  Note: {note}"
-
-
-def _over_seeds(gain: BetweenRuns) -> str:
-    """Gain over seeds: the spread between runs beside what one run knows of itself."""
-    if gain["value"] is None:
-        return "no gain could be measured"
-    text = f"pass@1 {points(gain['value'], True)} on average"
-    if gain.get("sd") is None:
-        return f"{text}; a single run says nothing about the spread between seeds"
-    return (
-        f"{text} ({span_of(gain)} between seeds, sd {points(gain.get('sd'))}; "
-        f"se within a run {points(gain.get('se_within'))})"
-    )
-
-
-def _exact_rows(document: Document) -> Sequence[ExactRow]:
+def exact_rows(document: Document) -> Sequence[ExactRow]:
     exact = document.get("exact")
     return exact["rows"] if exact else ()
 
@@ -328,15 +352,16 @@ def _symbol(quantity: str) -> str:
     return quantity.removesuffix(", nats").removeprefix("KL efficiency ")
 
 
-def _distance(c: Comparison) -> str:
+def distance_moved(c: Comparison) -> str:
     """How far the policy moved, where log-probabilities say so."""
     a = distance_of(c)
     if not a or a["kl_pi_p0"]["value"] is None:
         return ""
     text = f"The tuned policy lies {number(a['kl_pi_p0']['value'], '.2f')} nats from the base"
     text += f" ({span_of(a['kl_pi_p0'], 1, '.2f')})"
-    if a["efficiency"]["value"] is not None:
-        text += f"; {number(100 * real(a['efficiency']['value']), '.0f')} % of that went into success (η)"
+    if (share := a["efficiency"]["value"]) is not None:
+        part = f"{number(100 * real(share), '.0f')} %" if real(share) <= 1 else "all, within the error,"
+        text += f"; {part} of that went into success (η{'' if real(share) <= 1 else f' = {number(share)}'})"
     if a["kl_verified"]["value"] is not None:
         text += (
             f"; from the verified posterior, KL(π_V‖π*), {number(a['kl_verified']['value'], '.2f')} "
@@ -360,55 +385,3 @@ def evidence_worth(ladder: Ladder) -> str:
     if worth["value"] is None:
         return f"{text}; these files do not show how many shots that is worth."
     return f"{text}: worth {number(worth['value'])} shots ({span_of(worth, 1, '.3g')})."
-
-
-def _comparison(document: Document, c: Comparison) -> Iterator[str]:
-    policies, parts = document["policies"], c["compression"]
-    ks = list(c["difference"])
-    for k in dict.fromkeys([ks[0], *[k for k in ks if k == str(parts["search_budget"])], ks[-1]]):
-        b, t = (policies[p]["pass_at_k"].get(k) for p in ("base", document["main"]))
-        if b and t:
-            d = c["difference"][k]
-            yield (
-                f"  {f'pass@{k}':<9} {points(b['value'])} → {points(t['value'])}   "
-                f"({points(d['value'], True)}, {span_of(d)}, paired)"
-            )
-    for text in unjudged_lines(c):
-        yield f"  {text}"
-    yield from (f"  {text}" for text in _mean_scores(document))
-    yield f"  {_worth(c)}"
-    yield (
-        f"  Of which kind is the change of {points(parts['delta']['value'], True)} (search budget K = "
-        f"{parts['search_budget']}, n0 = {parts['n_base']}, α = {number(parts['alpha'])})?"
-    )
-    K = counted(parts["search_budget"], "sample")
-    zero = f" on the {counted(parts['base_zero'], 'problem')} with no base success"
-    kinds: tuple[tuple[Literal["within", "beyond", "unresolved", "expansion"], str], ...] = (
-        ("within", f"search compression within {K}"),
-        ("beyond", f"compression beyond {K}"),
-        ("unresolved", f"unresolved{zero}"),
-        ("expansion", f"expansion{zero}, certified on {parts['certified_simultaneous']['count']}"),
-    )
-    for key, words in kinds:
-        if parts["base_zero"] or key in ("within", "beyond"):
-            noise = f". {said}" if key == "within" and (said := _gained(parts)) else ""
-            yield f"    {points(parts[key]['value'], True):>6}  {words} ({span_of(parts[key])}){noise}"
-    yield (
-        f"    {points(-real(parts['forgetting']['value']), True):>6}  forgetting "
-        f"({span_of(parts['forgetting'])}). {lost(parts)}"
-    )
-    if said := _net(c["ratio_net"], K):
-        yield f"  {said}"
-    yield f"  {_overtaking(c)}"
-    if distance := _distance(c):
-        yield f"  {distance}"
-    solved = c["coverage"]["solved"]
-    yield (
-        f"  Solved at least once: both {solved['both']}, base only {solved['base_only']}, tuned only "
-        f"{solved['tuned_only']}, neither {solved['neither']}."
-    )
-    if not parts["expansion_can_be_shown"]:
-        yield (
-            f"  Expansion can hardly be shown: that takes {16 * parts['search_budget']} base samples "
-            "per problem."
-        )

@@ -19,12 +19,14 @@ from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.distance import Distance
 from rlvr.analysis.sections.ladder import Ladder
 from rlvr.analysis.sections.problems import Problems
+from rlvr.analysis.sections.strata import Stratum
 from rlvr.analysis.sections.summary import PolicySummary
 from rlvr.analysis.sections.training import Training
 from rlvr.analysis.sections.turns import OfTurn
 
-VERSION = 1
-"""Of the shape of report.json: new keys leave it as it is."""
+VERSION = 2
+"""Of the shape of report.json: new keys leave it as it is. 2: `compression.certified` is gone; U, E and `reach` are at
+the level of `certified_simultaneous`."""
 SCHEMA = Path(__file__).with_name("schema.json")
 
 Settings = dict[str, Any]
@@ -128,7 +130,7 @@ class AnalysisSettings(TypedDict):
     """Of the cluster bootstrap behind every interval."""
     seed: int
     search_budget: int | None
-    """K as it was asked for; null: each comparison's default, a sixteenth of its base's samples."""
+    """K as it was asked for; null: each comparison's default."""
 
 
 class Document(TypedDict):
@@ -139,6 +141,8 @@ class Document(TypedDict):
     version: str
     analysis: AnalysisSettings
     policies: dict[str, PolicySummary]
+    base: str
+    """The policy that the others are compared with; the first of `policies`."""
     main: str
     """The policy that the page is about."""
     comparison: Comparison | None
@@ -157,6 +161,8 @@ class Document(TypedDict):
     probes: dict[str, Probe]
     by_source: dict[str, OfSource]
     """By the source's name; empty where the rows name none."""
+    breakdown: dict[str, list[Stratum]]
+    """Column of the rows → base and main policy for each of its values; empty where the rows have none."""
     turns: dict[str, list[OfTurn]]
     """Of base and main policy, where their episodes have several attempts."""
     exact: NotRequired[Exact]

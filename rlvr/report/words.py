@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rlvr.analysis.estimate import EstimateJson, Number, real
+from rlvr.analysis.pair import Change
+from rlvr.analysis.sections.decomposition import Solved
 from rlvr.analysis.sections.summary import PolicySummary
 from rlvr.analysis.sections.turns import OfTurn
 from rlvr.text import number, points
@@ -15,10 +17,19 @@ def span(e: EstimateJson) -> str:
     return f"{points(e['value'])} ({span_of(e)})"
 
 
+def change_of(change: Change) -> str:
+    """ "4.6 → 92.6: +88.0 points (95 %: 86.4 to 89.3, paired)", all of it over the same problems."""
+    return (
+        f"{points(change['base'])} → {points(change['tuned'])}: {points(change['value'], True)} points "
+        f"({span_of(change)}, paired)"
+    )
+
+
 def span_of(e: EstimateJson, scale: float = 100, form: str = ".1f") -> str:
+    """The interval; with a negative scale, that of the negative number."""
     if e["lo"] is None or e["hi"] is None:
         return "no interval"
-    lo, hi = real(e["lo"]) * scale, real(e["hi"]) * scale
+    lo, hi = sorted((real(e["lo"]) * scale, real(e["hi"]) * scale))
     return f"95 %: {number(lo, form)} to {number(hi, form)}"
 
 
@@ -32,6 +43,11 @@ def attempts_in_short(policy: str, by_turn: list[OfTurn]) -> str:
     first, *rates = (points(of["pass_at_k"]["1"]["value"]) for of in by_turn)
     later = [f"{rate} within {n}" for n, rate in enumerate(rates, start=2)]
     return f"{policy}: pass@1 {', '.join([f'{first} at the first attempt', *later])}."
+
+
+def answered(solved: Solved) -> int:
+    """Problems with samples of both policies."""
+    return solved["both"] + solved["base_only"] + solved["tuned_only"] + solved["neither"]
 
 
 def lost_samples(policy: PolicySummary) -> list[str]:

@@ -7,6 +7,7 @@ from rlvr.rollouts.rows import (
     TornLine,
     append,
     count,
+    is_torn,
     parse,
     pass_marks,
     read,
@@ -18,6 +19,6 @@ from rlvr.rollouts.rows import (
 )
 
 __all__ = [
-    "Rollout", "TornLine", "append", "count", "parse", "pass_marks", "read", "read_objects", "read_settings", "rewrite",
-    "settings_path", "write_settings",
+    "Rollout", "TornLine", "append", "count", "is_torn", "parse", "pass_marks", "read", "read_objects", "read_settings",
+    "rewrite", "settings_path", "write_settings",
 ]  # fmt: skip

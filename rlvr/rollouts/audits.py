@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+from rlvr import files
 from rlvr.analysis.noise import Audit
 from rlvr.errors import UserError
 
 KEYS = ("wrong", "false_positives", "right", "false_negatives")
+
+
+def write_audit(rollouts: Path, counts: Mapping[str, int]) -> Path:
+    """Puts an audit of the samples of `NAME.jsonl` beside it, for `read_audit`."""
+    path = rollouts.with_suffix(".audit.json")
+    files.replace(path, [json.dumps({key: counts[key] for key in KEYS}).encode(), b"\n"])
+    return path
 
 
 def read_audit(rollouts: Path) -> Audit | None:

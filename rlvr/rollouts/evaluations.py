@@ -121,6 +121,7 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     columns = read_columns(path, name)
     settings = read_settings(path)
     marks = pass_marks(path, settings)
+    columns = _with_verdicts(columns, marks)
     notes = list(columns.notes)
     faults = [("several policies drew these rows", columns.policies, "expected one evaluation per file")]
     faults += [
@@ -155,6 +156,28 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
 
 
 WHY = "their scores do not compare"
+
+
+def _with_verdicts(columns: Columns, marks: dict[str, float]) -> Columns:
+    """Rows without a status have the one that their score says: correct, incorrect, or not judged."""
+    if UNSAID not in columns.statuses:
+        return columns
+    names = list(dict.fromkeys((*columns.statuses, *FROM_SCORE)))
+    right, wrong, unjudged = map(names.index, FROM_SCORE)
+    said = np.where(columns.score >= _marks(columns, marks), right, wrong)
+    said = np.where(np.isnan(columns.score), unjudged, said)
+    status = np.where(columns.status == names.index(UNSAID), said, columns.status)
+    return replace(columns, statuses=tuple(names), status=status)
+
+
+UNSAID = "not given"
+"""The status of rows that do not say it, in `columns`."""
+FROM_SCORE = ("correct", "incorrect", "not judged")
+
+
+def _marks(columns: Columns, marks: dict[str, float]) -> np.ndarray:
+    """Of each row, the score from which it counts as solved."""
+    return np.array([marks.get(source, marks[""]) for source in columns.sources])[columns.source]
 
 
 def _sources(columns: Columns) -> tuple[str, ...] | None:
@@ -239,7 +262,7 @@ def _samples(
 ) -> Samples:
     """Counts per problem, from rows. Solved is a score of its source's mark, or more."""
     size = len(columns.problems)
-    pass_mark = np.array([marks.get(source, marks[""]) for source in columns.sources])[columns.source]
+    pass_mark = _marks(columns, marks)
     scored = ~np.isnan(columns.score)
     right = columns.score >= pass_mark  # NaN is not
     answered = np.where(np.isnan(columns.answer_score), right, columns.answer_score >= pass_mark)
@@ -249,8 +272,9 @@ def _samples(
 
     looked = ~np.isnan(columns.sound) & scored
     c_answer = c_sound = None
-    if looked.any():
+    if looked.any() or (scored & ~np.isnan(columns.answer_score)).any():
         c_answer = count(answered & scored).astype(float)
+    if c_answer is not None and looked.any():
         c_sound = count(answered & scored & (columns.sound == 1.0)).astype(float)
         c_sound[(c_answer > 0) & (count(answered & looked) == 0)] = np.nan
     lengths = columns.tokens >= 0
@@ -268,7 +292,7 @@ def _samples(
         c_sound=c_sound,
         excluded=count(~scored),
         truncated=count(scored & (columns.complete == 0)) if (columns.complete >= 0).any() else None,
-        no_answer=_without_answer(columns, count, scored),
+        no_answer=_without_answer(columns, count, scored & ~answered),
         tokens=tokens if lengths.any() else None,
         status_counts={status: count(columns.status == i) for i, status in enumerate(columns.statuses)},
         sources=sources,
@@ -278,11 +302,14 @@ def _samples(
     )
 
 
-def _without_answer(columns: Columns, count: Callable[[np.ndarray], np.ndarray], scored: np.ndarray):
-    if columns.statuses != ("not given",):
+def _without_answer(
+    columns: Columns, count: Callable[[np.ndarray], np.ndarray], not_right: np.ndarray
+) -> np.ndarray | None:
+    """Of each problem; what a verifier accepted has an answer, also where the row does not give it."""
+    if set(columns.statuses) - {UNSAID, *FROM_SCORE}:  # statuses of its own, which say more than the score
         codes = [i for i, status in enumerate(columns.statuses) if status == "no_answer"]
-        return count(scored & np.isin(columns.status, codes))
-    return count(scored & (columns.answer == 0)) if "answer" in columns.present else None
+        return count(not_right & np.isin(columns.status, codes))
+    return count(not_right & (columns.answer == 0)) if "answer" in columns.present else None
 
 
 def _answers(columns: Columns, answered: np.ndarray, scored: np.ndarray) -> Answers:

@@ -13,6 +13,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NotRequired, Self, TypedDict
 
@@ -176,16 +177,21 @@ def parse(line: bytes) -> Any:
             raise ValueError("nested too deeply") from None
 
 
-def read_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
+def read_objects(path: Path, lines: range | None = None) -> Iterator[tuple[int, int, Any]]:
     """(line number, byte offset, decoded value) of every line; a byte-order mark, CRLF and blank lines pass.
+
+    Args:
+        lines: only these, the first being 0.
 
     A torn last line is left out with a `TornLine` warning; any other bad line raises UserError.
     Both name file and line.
     """
     with Path(path).open("rb") as file:
         offset = 0
-        for number, line in enumerate(file, 1):
+        for number, line in islice(enumerate(file, 1), lines.stop if lines else None):
             start, offset = offset, offset + len(line)
+            if lines and number <= lines.start:
+                continue
             if number == 1 and line.startswith(b"\xef\xbb\xbf"):
                 start, line = 3, line[3:]
             if line.isspace() or not line:
@@ -201,9 +207,9 @@ def read_objects(path: Path) -> Iterator[tuple[int, int, Any]]:
                 yield number, start, value
 
 
-def read(path: Path) -> Iterator[Rollout]:
+def read(path: Path, lines: range | None = None) -> Iterator[Rollout]:
     """The rows of a file, one at a time. Raises UserError with file and line; see `read_objects`."""
-    for number, _, obj in read_objects(path):
+    for number, _, obj in read_objects(path, lines):
         yield Rollout.from_json(obj, f"{path}:{number}")
 
 
@@ -213,6 +219,15 @@ def count(path: Path) -> int:
         return 0
     with path.open("rb") as stream:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+
+
+def is_torn(path: Path) -> bool:
+    """The last line has no end; False where there is no file, or nothing in it."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read() != b"\n"
 
 
 def append(path: Path, rows: Iterable[Rollout]) -> None:

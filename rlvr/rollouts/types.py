@@ -98,12 +98,12 @@ class Episode:
         Args:
             policy: name of who drew it.
             extra: further keys of the row. Where the prompt opened a thought, `opened` is its mark; where the problem
-                has messages before the question, `history` has them.
+                has messages before the question, `history` has them; `meta` has what else its set says of it in a
+                word or a number, such as a level.
         """
         logprobs = self.logprobs
-        opened: dict[str, Any] = {"opened": self.problem.opened} if self.problem.opened else {}
-        if self.problem.history:
-            opened["history"] = list(self.problem.history)
+        meta = {key: value for key, value in self.problem.meta.items() if _is_short(value)}
+        said = {"opened": self.problem.opened, "history": list(self.problem.history), "meta": meta}
         several = len(self.turns) > 1
         return Rollout(
             problem_id=self.problem.id,
@@ -126,5 +126,13 @@ class Episode:
             seed=self.seed,
             turns=[turn.as_json() for turn in self.turns] if several else None,
             token_ids=self.token_ids,
-            extra=opened | extra,
+            extra={key: value for key, value in said.items() if value} | extra,
         )
+
+
+SHORT = 60
+"""Characters of a text that travels with every row of its problem."""
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, int) or (isinstance(value, str) and 0 < len(value) <= SHORT)

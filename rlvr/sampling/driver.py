@@ -92,7 +92,7 @@ def prompts_of(
         under.setdefault(r.evidence or evidence, {})[r.problem.id] = r.problem
     made: dict[tuple[str, Evidence], Prompt] = {}
     for own, problems in under.items():
-        found = prompts(policy.tokenizer, policy.thinking_marks, own, [*problems.values()])
+        found = read_by(policy, own, [*problems.values()])
         made |= {(name, own): prompt for name, prompt in zip(problems, found, strict=True)}
     place = {key: i for i, key in enumerate(made)}
     return [*made.values()], [place[r.problem.id, r.evidence or evidence] for r in requests]
@@ -105,8 +105,13 @@ def asked(problem: Problem, prompt: Prompt) -> Problem:
 
 def encode(policy: Policy, evidence: Evidence, problems: Sequence[Problem]) -> list[list[int]]:
     """Token ids of each problem's rendered prompt."""
+    return [prompt.token_ids for prompt in read_by(policy, evidence, problems)]
+
+
+def read_by(policy: Policy, evidence: Evidence, problems: Sequence[Problem]) -> list[Prompt]:
+    """Each problem's prompt, with the token ids that the policy reads: those of a soft prompt before its own."""
     made = prompts(policy.tokenizer, policy.thinking_marks, evidence, problems)
-    return [prompt.token_ids for prompt in made]
+    return [replace(prompt, token_ids=policy.reads(prompt.token_ids)) for prompt in made]
 
 
 def sample_seed(seed: int, request: Request) -> int:

@@ -31,6 +31,9 @@ REFILL = 1 / 8
 """Share of the batch that is free before waiting rows join, so that several prompts are read at once."""
 PREFILL_TOKENS = 4096
 PREFILL_PROMPTS = 256
+GPU_SHARE, CPU_BUDGET = 0.4, 2 * 1024**3
+"""Of a GPU's free memory, and bytes of a CPU's, for the rows that are decoded at once."""
+LEAST_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,7 @@ class TransformersSampler:
 
 
 def batch_size(policy: Policy, prompts: Sequence[Sequence[int]], settings: SamplingConfig) -> int:
-    """Rows decoded at once: as set, or those whose cache and logits fit a share of the memory at hand, 2 GiB on CPU,
-    40 % of a free GPU."""
+    """Rows decoded at once: as set, or those whose cache and logits fit a share of the memory at hand."""
     if settings.batch_size:
         return settings.batch_size
     able = abilities(policy)
@@ -80,8 +82,13 @@ def batch_size(policy: Policy, prompts: Sequence[Sequence[int]], settings: Sampl
     vocabulary = policy.model.config.get_text_config().vocab_size
     bytes_per_row = able.bytes_per_row + able.bytes_per_token * longest + 8 * vocabulary
     on_gpu = policy.device.type == "cuda"
-    budget = int(0.4 * torch.cuda.mem_get_info(policy.device)[0]) if on_gpu else 2 * 1024**3
-    return max(16, min(1024, budget // bytes_per_row // 16 * 16))
+    budget = int(GPU_SHARE * torch.cuda.mem_get_info(policy.device)[0]) if on_gpu else CPU_BUDGET
+    return rows_within(budget, bytes_per_row)
+
+
+def rows_within(budget: int, bytes_per_row: int) -> int:
+    """Rows that are decoded at once where so many bytes are for them."""
+    return max(LEAST_ROWS, min(1024, budget // bytes_per_row // 16 * 16))
 
 
 @dataclass(slots=True)
@@ -224,14 +231,8 @@ class _Run:
 
     def _write(self, rows: Sequence[int], drawn: Drawn) -> list[int]:
         """Append the drawn tokens; say which of `rows`, by place, have ended by them."""
-        values = zip(
-            rows,
-            drawn.tokens.tolist(),
-            drawn.logprobs.tolist(),
-            drawn.sampling_logprobs.tolist(),
-            drawn.raw_logprobs.tolist(),
-            strict=True,
-        )
+        nats = torch.stack([drawn.logprobs, drawn.sampling_logprobs, drawn.raw_logprobs])
+        values = zip(rows, drawn.tokens.tolist(), *nats.tolist(), strict=True)  # each waits for the device
         ended = []
         for place, (i, token, logprob, sampling_logprob, raw_logprob) in enumerate(values):
             row = self.completions[i]
@@ -251,7 +252,8 @@ class _Run:
     def _at_stop_string(self, token_ids: list[int]) -> bool:
         if not self.settings.stop:
             return False
-        longest = max(map(len, self.settings.stop))  # a token is at least one character, or part of one
+        # a token is at least one byte: characters of several bytes may be written in as many tokens
+        longest = max(len(stop.encode(errors="surrogatepass")) for stop in self.settings.stop)
         tail = self.policy.tokenizer.decode(token_ids[-(longest + 4) :], skip_special_tokens=False)
         return any(stop in tail for stop in self.settings.stop)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -22,8 +23,8 @@ class Written:
     prompt: int
     """index of the prompt"""
     token_ids: Sequence[int]
-    mask: Sequence[bool]
-    """False on tokens of a tool or other evidence: they are read, and not counted."""
+    mask: Sequence[int]
+    """0 on tokens of a tool or other evidence: they are read, and not counted."""
 
     @classmethod
     def of(cls, row: Rollout, prompt: int) -> Self:
@@ -42,7 +43,7 @@ class Written:
             raise UserError(
                 f"{where}: its turns have {len(mask)} token_ids, the row has {len(row.token_ids)}"
             )
-        return cls(prompt, row.token_ids, mask)
+        return cls(prompt, array("I", row.token_ids), bytes(mask))  # a tenth of the lists' memory
 
 
 LOGITS = 2**27
@@ -66,20 +67,28 @@ def logprobs(
     Returns:
         One number per row, the sum over the tokens of its mask; 0.0 for an empty completion.
     """
-    shares = abilities(policy).why_unshared is None
+    score = _on_prompts if _shares(policy) else _whole
+    totals: list[float] = []
+    for part in batches(policy, prompts, rows):
+        signals.check_stop()
+        totals += score(policy, prompts, rows[part], temperature or 1.0)
+        if progress:
+            progress(len(rows[part]))
+    return totals
+
+
+def batches(policy: Policy, prompts: Sequence[Sequence[int]], rows: Sequence[Written]) -> list[slice]:
+    """Which rows are scored together."""
     longest = max((len(row.token_ids) for row in rows), default=1)
-    if not shares:
+    if not _shares(policy):
         longest += max((len(prompts[row.prompt]) for row in rows), default=0)
     vocabulary = policy.model.config.get_text_config().vocab_size
-    batch_size = max(1, min(1024, LOGITS // (longest * vocabulary)))
-    totals: list[float] = []
-    for start in range(0, len(rows), batch_size):
-        signals.check_stop()
-        batch = rows[start : start + batch_size]
-        totals += (_on_prompts if shares else _whole)(policy, prompts, batch, temperature or 1.0)
-        if progress:
-            progress(len(batch))
-    return totals
+    size = max(1, min(1024, LOGITS // (longest * vocabulary)))
+    return [slice(start, start + size) for start in range(0, len(rows), size)]
+
+
+def _shares(policy: Policy) -> bool:
+    return abilities(policy).why_unshared is None
 
 
 def _on_prompts(
@@ -88,25 +97,27 @@ def _on_prompts(
     rows: Sequence[Written],
     temperature: float,
 ) -> list[float]:
-    """Each distinct prompt is read once."""
+    """Each distinct prompt is read once, and long completions in tiles, whose logits fit into memory."""
     distinct = list(dict.fromkeys(row.prompt for row in rows))
     place = {prompt: i for i, prompt in enumerate(distinct)}
     prefix = begin(policy, [prompts[p] for p in distinct])
     prefix.select(torch.tensor([place[row.prompt] for row in rows], device=policy.device))
     ids, real = _right_padded(policy, [row.token_ids for row in rows])
     own, _ = _right_padded(policy, [row.mask for row in rows], pad=0)
-    logits = prefix.logits[:, None]
-    if ids.shape[1] > 1:  # the last token predicts nothing that is asked for
-        lengths = prefix.mask.sum(-1, keepdim=True)
+    lengths = prefix.mask.sum(-1, keepdim=True)
+    found = [_token_logprobs(prefix.logits[:, None], ids[:, :1], temperature)]
+    tile = max(1, LOGITS // (len(rows) * prefix.logits.shape[-1]))
+    for start in range(0, ids.shape[1] - 1, tile):  # the last token predicts nothing that is asked for
+        stop = min(start + tile, ids.shape[1] - 1)
         output = policy.model(
-            input_ids=ids[:, :-1],
-            attention_mask=torch.cat([prefix.mask, real[:, :-1]], dim=1),
-            position_ids=lengths + torch.arange(ids.shape[1] - 1, device=policy.device),
+            input_ids=ids[:, start:stop],
+            attention_mask=torch.cat([prefix.mask, real[:, :stop]], dim=1),
+            position_ids=lengths + torch.arange(start, stop, device=policy.device),
             past_key_values=prefix.cache,
             use_cache=True,
         )
-        logits = torch.cat([logits, output.logits.float()], dim=1)
-    return (_token_logprobs(logits, ids, temperature) * own).sum(-1).tolist()
+        found.append(_token_logprobs(output.logits.float(), ids[:, start + 1 : stop + 1], temperature))
+    return (torch.cat(found, dim=1) * own).sum(-1).tolist()
 
 
 def _whole(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rlvr.config import SamplingConfig
     from rlvr.policy import Policy
+    from rlvr.sampling.score import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +66,14 @@ class Sampler(Protocol):
     def close(self) -> None:
         """Give back memory and processes; the sampler is not used afterwards."""
         ...
+
+
+class Score(Protocol):
+    """Says log-probabilities of what was written, as `score.logprobs` does."""
+
+    def __call__(
+        self,
+        prompts: Sequence[Sequence[int]],
+        rows: Sequence[Written],
+        temperature: float,
+    ) -> list[float]: ...

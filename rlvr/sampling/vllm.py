@@ -66,7 +66,10 @@ class VllmSampler:
         with signals.held() if self._joint else nullcontext():
             for place, output in self._drawn(asked):
                 if 0 <= (i := place - first) < len(rows):
-                    completions[i] = self._completion(output)
+                    ids, nats = list(output.token_ids), list(output.logprobs.logprobs)
+                    assert len(ids) == len(nats), "vLLM gave other than one log-probability per token"
+                    ended = output.finish_reason == "stop"
+                    completions[i] = completion_of(self.policy, self.settings, ids, nats, ended)
                     if on_done:
                         on_done(i, completions[i])
         return completions
@@ -144,16 +147,17 @@ class VllmSampler:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def _completion(self, output: Any) -> Completion:
-        ids, nats = list(output.token_ids), list(output.logprobs.logprobs)
-        assert len(ids) == len(nats), "vLLM gave other than one log-probability per token"
-        settings = self.settings
-        drawn_from = [] if truncates(settings) else nats
-        return Completion(
-            token_ids=ids,
-            logprobs=nats,
-            sampling_logprobs=[0.0] * len(ids) if settings.temperature == 0 else drawn_from,
-            raw_logprobs=nats if nats_of(settings) == "raw" else [],
-            text=self.policy.decode(ids),
-            complete=output.finish_reason == "stop",
-        )
+
+def completion_of(
+    policy: Policy, settings: SamplingConfig, ids: list[int], nats: list[float], complete: bool
+) -> Completion:
+    """What vLLM drew, where it says of each token the log-probability that a rollout row wants (`nats_of`)."""
+    drawn_from = [] if truncates(settings) else nats
+    return Completion(
+        token_ids=ids,
+        logprobs=nats,
+        sampling_logprobs=[0.0] * len(ids) if settings.temperature == 0 else drawn_from,
+        raw_logprobs=nats if nats_of(settings) == "raw" else [],
+        text=policy.decode(ids),
+        complete=complete,
+    )

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 VERSIONS = ">=0.28,<0.31"
 """Those that take the versions of torch and transformers that rlvr is pinned to; the extra `vllm` says the same."""
-BESIDE_A_TRAINER = 0.3
-"""Share of a GPU's memory for the engine, where weights, gradients and optimiser need the rest."""
+ALONE, BESIDE_A_TRAINER = 0.9, 0.3
+"""Share of a GPU's memory for the engine: alone, and where weights, gradients and optimiser need the rest."""
 
 
 def unusable(settings: SamplingConfig) -> str | None:
@@ -99,7 +99,7 @@ def start(
     from vllm import LLM  # type: ignore[import-not-found]
 
     chosen, synced = settings.vllm, load_format == "dummy"
-    share = chosen.gpu_memory_utilization or (BESIDE_A_TRAINER if synced else 0.9)
+    share = chosen.gpu_memory_utilization or (BESIDE_A_TRAINER if synced else ALONE)
     gpus = list(range(torch.cuda.device_count()))
     if gpus:
         torch.cuda.empty_cache()  # vLLM counts what torch caches as taken

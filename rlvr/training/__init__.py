@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlvr.config import Config
-from rlvr.launch.processes import processes
+from rlvr.launch.processes import by_main, processes
 from rlvr.run import Run
 from rlvr.text import points
 from verifiers import Problem
@@ -50,10 +50,9 @@ def train(
 
     from rlvr.training import arguments
     from rlvr.training.build import build, start
-    from rlvr.training.checkpoints import Checkpoints
+    from rlvr.training.checkpoints import Checkpoint, Checkpoints
     from rlvr.training.export import export
     from rlvr.training.metrics_log import hook_classes, rewind
-    from rlvr.training.sharding import end_partitioning
 
     if run.model.is_dir():
         return run.model
@@ -61,11 +60,15 @@ def train(
     hooks = [cls() for cls in hook_classes(config.train.hooks)]
     limit = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
     checkpoints = Checkpoints(run.checkpoints, max(0, limit or 0), evaluator.terminal.say)
-    with processes().main_process_first():
-        resumed = start(checkpoints, config.resume)
-        done = resumed.step if resumed else 0
-        if processes().is_main_process:  # before the others read what it leaves
-            rewind(run.metrics, run.rollouts("train").parent, done)
+
+    def begin() -> Checkpoint | None:
+        """Read and hashed once, before the others read what is left."""
+        found = start(checkpoints, config.resume)
+        rewind(run.metrics, run.rollouts("train").parent, found.step if found else 0)
+        return found
+
+    resumed = by_main(begin)
+    done = resumed.step if resumed else 0
     with evaluator.terminal.progress("training", total=config.train.steps, start=done) as advance:
         loop = build(config, problems, evaluator, run, checkpoints, due, evaluate, advance, hooks, done)
         assert loop.checkpoints
@@ -89,7 +92,6 @@ def train(
     export(loop.policy, loop.adapter, loop.model, loop.accelerator, run.model)
     for tracker in loop.accelerator.trackers:  # `end_training` would end the processes' group too
         tracker.finish()
-    end_partitioning(loop.accelerator)
     del loop
     gc.collect()  # its parts hold each other; what they hold of the device is needed to evaluate the tuned model
     return run.model

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlvr.adapter_targets import covered
-from rlvr.adapters import check_same, kind, read_adapter_config
+from rlvr.adapters import check_same, kind, name_of, read_adapter_config
 from rlvr.config import Config
 from rlvr.errors import ConfigError, PolicyError, UserError
+from rlvr.launch.engine import asked
 from rlvr.model_files import ADAPTER, Place, read_config_json
-from rlvr.policy import device, place_of
+from rlvr.policy import device, load_whole, place_of
 from rlvr.sampling import takes_vllm
+from rlvr.soft_prompt import TOKENS, check_tokens, tokens_ahead, virtual_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,6 +31,7 @@ def check(config: Config) -> list[str]:
     place = place_of(config)
     method = quantisation(place)
     if settings.kind == "full":
+        check_same_kind(config, place)
         if method:
             raise ConfigError(
                 f"train.adapter.kind is full, and {place.model} is quantised ({method}): its weights cannot be "
@@ -39,9 +42,49 @@ def check(config: Config) -> list[str]:
         return []
     if method:
         check_quantised(config, place, method)
-    adapted = kind(settings).attach(on_meta(place, config.trust_remote_code), place.adapter)
+    check_same_kind(config, place)
     on = f", going on with {place.adapter}" if place.adapter else ""
+    if settings.kind == "soft_prompt":
+        check_soft_prompt(config)
+        return [f"soft_prompt{on}: {tokens_ahead(settings, place.adapter)} virtual tokens before each prompt"]
+    adapted = kind(settings).attach(on_meta(place, config.trust_remote_code), place.adapter)
     return [f"{settings.kind}{on}: {covered(adapted)}"]
+
+
+def check_same_kind(config: Config, place: Place) -> None:
+    """Raises ConfigError where the model is an adapter of another kind than is to be trained."""
+    asked = config.train.adapter.kind
+    if place.adapter is None or (found := name_of(place.adapter)) == asked:
+        return
+    if found == "soft_prompt":
+        raise ConfigError(
+            f"train.adapter.kind is {asked}, and model={place.adapter} is a soft prompt, which no weights can hold: go "
+            f"on with it (kind: soft_prompt), or take its base: model={place.model}"
+        )
+    if asked == "soft_prompt":
+        raise ConfigError(
+            f"train.adapter.kind is soft_prompt, and model={place.adapter} is an adapter of kind {found}: `rlvr export "
+            f"{place.adapter}` writes a whole model, before whose prompts one can stand"
+        )
+
+
+def check_soft_prompt(config: Config) -> None:
+    """Raises ConfigError where something of the run cannot put virtual tokens before prompts."""
+    if takes_vllm(config.sampling, device().type):
+        raise ConfigError(
+            "train.adapter.kind is soft_prompt, and vLLM reads no embeddings in place of tokens here: set "
+            "sampling.engine=transformers"
+        )
+    check_whole("train.adapter.kind is soft_prompt")
+
+
+def check_whole(what: str) -> None:
+    """Raises ConfigError where the launch shards weights."""
+    if (engine := asked()) != "DDP":
+        raise ConfigError(
+            f"{what}, and this launch shards weights with {engine}: start it with plain processes (--processes N, "
+            "torchrun), each of which holds the base"
+        )
 
 
 def on_meta(place: Place, trust_remote_code: bool) -> PreTrainedModel:
@@ -50,6 +93,7 @@ def on_meta(place: Place, trust_remote_code: bool) -> PreTrainedModel:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     read_config_json(place)
+    load_whole()
     try:
         found = AutoConfig.from_pretrained(
             place.model, revision=place.revision, trust_remote_code=trust_remote_code
@@ -84,6 +128,7 @@ def check_quantised(config: Config, place: Place, method: str) -> None:
             f"model {place.model} is quantised ({method}): adapters are trained on plain weights, or on 4-bit ones of "
             "bitsandbytes"
         )
+    check_whole(f"model {place.model} is quantised")
     if find_spec("bitsandbytes") is None:
         raise ConfigError(f"model {place.model} is quantised: pip install bitsandbytes (rlvr[qlora])")
     if takes_vllm(config.sampling, device().type):
@@ -99,18 +144,19 @@ def check_resume(config: Config, checkpoint: Path) -> None:
     Raises:
         UserError: names what the checkpoint holds, and how to start from it instead.
     """
-    asked, holds = config.train.adapter, "lora" if (checkpoint / ADAPTER).is_file() else "full"
-    if (checkpoint / "sharded").is_dir():
-        return  # says nothing of its kind; what does not fit is refused when it is read
+    asked, holds = config.train.adapter, name_of(checkpoint) if (checkpoint / ADAPTER).is_file() else "full"
     start = f"to start a new run from its weights instead: model={checkpoint}"
     if holds != asked.kind:
         raise UserError(
             f"resume={checkpoint}: a checkpoint of train.adapter.kind {holds}, and this run's is {asked.kind}; {start}"
         )
-    if holds == "lora":
-        found = read_adapter_config(checkpoint)
-        defaults = {"r": asked.r or 16, "alpha": asked.alpha or 32}
+    if holds != "full":
+        defaults = {"r": asked.r or 16, "alpha": asked.alpha or 32, "tokens": asked.tokens or TOKENS}
+        said, what = asked.model_copy(update=defaults), f"the checkpoint {checkpoint}"
         try:
-            check_same(asked.model_copy(update=defaults), found, f"the checkpoint {checkpoint}")
+            if holds == "soft_prompt":
+                check_tokens(said, virtual_tokens(checkpoint), what)
+            else:
+                check_same(said, read_adapter_config(checkpoint), what)
         except ConfigError as error:
             raise UserError(f"resume={checkpoint}: {error}, or {start}") from error

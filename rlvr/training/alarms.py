@@ -100,8 +100,10 @@ def equal_rewards(train: TrainConfig) -> Kind:
             return None
         solved = line.get("correct_share") or 0.0
         most = max(most, (solved, line["step"]), key=lambda pair: pair[0])
-        if train.algorithm == "rejection":
+        if train.imitates:
             dead = line.get("correct_share") == 0
+        elif train.algorithm == "distill":
+            dead = False  # it learns from the teacher, whatever the rewards
         elif train.algorithm in ("grpo", "rloo"):
             dead = line.get("frac_zero_variance") == 1
         else:
@@ -131,6 +133,11 @@ def cure_of_equal(train: TrainConfig, line: Line, solved: float, most: tuple[flo
         share = number(100 * cut, ".0f")
         return (
             f"The token limit cuts {share} % of them. Try: a higher sampling.max_new_tokens, evidence.shots"
+        )
+    if train.adapter.kind == "soft_prompt" and train.adapter.init_text is None:
+        return (
+            "Tokens drawn from the vocabulary may hide the task from the model. Try: a text in train.adapter.init_text "
+            "that does not, a smaller train.adapter.tokens"
         )
     return (
         "Try: easier problems in problems.train, evidence.shots; or the verifier reads another form of answer than "
@@ -194,7 +201,7 @@ def collapsing(train: TrainConfig) -> Kind:
     def look(line: Line) -> str | None:
         nonlocal highest
         now, share = entropies.add(line), solved.add(line)
-        if train.algorithm == "rejection" or now is None or share is None:  # its samples are the base's
+        if train.imitates or now is None or share is None:  # its samples are not the policy's
             return None
         highest = now if highest is None or now.mean > highest.mean else highest
         if now.mean > COLLAPSED * highest.mean or share.mean >= SOLVED or not apart(now, highest):

@@ -217,10 +217,28 @@ def check(train: TrainConfig) -> None:
         raise ConfigError(
             f"train.trl.scale_rewards: {train.algorithm} does not scale rewards; it belongs to grpo"
         )
-    if train.algorithm == "rejection":
+    if train.imitates:
         for key in ("beta", "entropy_coef", "loss_type"):
             if train.trl.get(key):
-                raise ConfigError(f"train.trl.{key}: has no place in train.algorithm=rejection")
+                raise ConfigError(f"train.trl.{key}: has no place in train.algorithm={train.algorithm}")
+    if train.distill is not None:
+        check_distillable(train)
+
+
+def check_distillable(train: TrainConfig) -> None:
+    """Refuse what reads an advantage as the whole completion's, or moves the teacher. Raises ConfigError."""
+    trl = DEFAULTS | train.trl
+    whole = {
+        "importance_sampling_level": trl.get("importance_sampling_level") == "sequence",
+        "loss_type": trl["loss_type"] in ("luspo", "vespo"),
+        "off_policy_mask_threshold": trl.get("off_policy_mask_threshold") is not None,
+    }
+    for key in (key for key, asked in whole.items() if asked and not train.imitates):
+        raise ConfigError(
+            f"train.trl.{key}: {trl[key]} weighs whole completions, and train.distill.direction=reverse weighs tokens"
+        )
+    if trl.get("sync_ref_model"):
+        raise ConfigError("train.trl.sync_ref_model: would move the teacher of train.algorithm=distill too")
 
 
 def refusal(key: str) -> str | None:

@@ -19,6 +19,7 @@ from rlvr.policy import Policy, load_policy
 from rlvr.run import Run, read_metrics
 from rlvr.sampling import takes_vllm
 from rlvr.sampling.rounding import tokens
+from rlvr.soft_prompt import tokens_ahead
 from rlvr.training import Evaluate, arguments, attention, dropout, ppo, trackers, trial
 from rlvr.training.alarms import Alarms
 from rlvr.training.checkpoint_policy import CheckpointPolicy
@@ -26,6 +27,7 @@ from rlvr.training.checkpoints import Checkpoint, Checkpoints, given
 from rlvr.training.collect import Collector
 from rlvr.training.credit import Credit
 from rlvr.training.current_policy import CurrentPolicy, Frozen
+from rlvr.training.distill import Distillation
 from rlvr.training.entropy import EntropyControl
 from rlvr.training.finite import FiniteCheck
 from rlvr.training.forward import Forward, Way, base_of
@@ -59,7 +61,8 @@ def build(
     """The loop before its first step, or the next one after `done`. See `training.train`."""
     train, say = config.train, evaluator.terminal.say
     policy = load_policy(config, "policy", for_training=True)
-    fit, longest = fitting(policy, evaluator.evidences, problems, config.sampling.max_new_tokens)
+    ahead = tokens_ahead(train.adapter, policy.adapter)
+    fit, longest = fitting(policy, evaluator.evidences, problems, config.sampling.max_new_tokens, ahead)
     if len(fit) < len(problems):
         say(
             f"{len(problems) - len(fit)} of {len(problems)} training problems are left out: their prompts do not fit "
@@ -71,7 +74,7 @@ def build(
         trackers.begin(accelerator, config, args, run, done)
     set_seed(config.seed)  # adapters begin at random numbers, the same on every process
     vllm = takes_vllm(config.sampling, accelerator.device.type)
-    adapter = adapter_of(train)
+    adapter = adapter_of(train, policy)
     model, frozen = trainable(config, policy, args)
     router = router_coefficient(model, args)
     way, why = way_of_update(model, args, accelerator, policy)
@@ -85,8 +88,11 @@ def build(
     forward = Forward(read, accelerator, config.sampling.temperature, way, router != 0)
     current = CurrentPolicy(policy, prepared, accelerator, config.sampling, whole, vllm)
     reference = frozen if args.beta else None
-    objective = Objective.of(args, other_engine=vllm and train.algorithm != "rejection")
-    collector = make_collector(config, fit, evaluator, accelerator, current, frozen, run, lambda: loop.done)
+    objective = Objective.of(args, other_engine=vllm and not train.imitates)
+    distillation = Distillation.of(evaluator, policy, frozen)
+    collector = make_collector(
+        config, fit, evaluator, accelerator, current, frozen, distillation, run, lambda: loop.done
+    )
     micro = (args.per_device_train_batch_size or 0) // train.group_size
     memory_trial = MemoryTrial(
         forward,
@@ -98,7 +104,17 @@ def build(
     )
     pass_size = size_of_passes(train, micro, memory_trial, accelerator, run.folder, say)
     credit = Credit(
-        train, args, accelerator, prepared, reference, forward, objective, collector.places, micro, pass_size
+        config=train,
+        args=args,
+        accelerator=accelerator,
+        model=prepared,
+        reference=reference,
+        distillation=distillation,
+        forward=forward,
+        objective=objective,
+        places=collector.places,
+        groups_per_micro_step=micro,
+        pass_size=pass_size,
     )
 
     def first_rows(step: int) -> Path:
@@ -118,6 +134,7 @@ def build(
         pass_size=pass_size,
         collector=collector,
         credit=credit,
+        distillation=distillation,
         objective=objective,
         entropy=EntropyControl.of(args),
         router_coefficient=router,
@@ -180,9 +197,10 @@ def precision(args: GRPOConfig) -> str:
     return "bf16" if args.bf16 else "fp16" if args.fp16 else "no"
 
 
-def adapter_of(train: TrainConfig) -> adapters.Kind:
+def adapter_of(train: TrainConfig, policy: Policy) -> adapters.Kind:
     """What is trained; PPO's value head beside it."""
-    return adapters.kind(train.adapter, whole=[VALUE_HEAD] if train.algorithm == "ppo" else [])
+    whole = [VALUE_HEAD] if train.algorithm == "ppo" else []
+    return adapters.kind(train.adapter, whole, policy.words)
 
 
 def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Frozen | None]:
@@ -198,8 +216,8 @@ def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Fr
         model.enable_input_require_grads()
     if config.train.algorithm == "ppo":
         ppo.add_value_head(model)
-    model = adapter_of(config.train).attach(model, policy.adapter)
-    needed = args.beta or config.train.algorithm == "rejection"
+    model = adapter_of(config.train, policy).attach(model, policy.adapter)
+    needed = args.beta or config.train.imitates or config.train.distill
     return model, Frozen(model, begun=policy.adapter is not None) if needed else None
 
 
@@ -248,6 +266,7 @@ def make_collector(
     accelerator: Accelerator,
     current: CurrentPolicy,
     frozen: Frozen | None,
+    distillation: Distillation | None,
     run: Run,
     clock: Callable[[], int],
 ) -> Collector:
@@ -266,11 +285,12 @@ def make_collector(
         evaluator=evaluator,
         accelerator=accelerator,
         current=current,
-        base=frozen if train.algorithm == "rejection" else None,
+        base=frozen if train.imitates else None,
         curriculum=training,
         terms=RewardTerms.of(config),
         monitor=monitor,
         steering=Steering.of(config, evaluator.training_evidence),
+        distillation=distillation,
         rollouts_to=rows,
     )
 

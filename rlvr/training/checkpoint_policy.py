@@ -19,12 +19,13 @@ from safetensors.torch import load_model, save_model
 
 from rlvr.errors import UserError
 from rlvr.launch import signals
-from rlvr.launch.processes import processes
+from rlvr.launch.processes import by_main, processes
 from rlvr.policy import save_beside
 from rlvr.training.checkpoints import Checkpoint, Checkpoints
+from rlvr.training.head import whole
 from rlvr.training.metrics_log import Hook, MetricsLog, settle
 from rlvr.training.optimizer import set_rates
-from rlvr.training.sharding import sharded
+from rlvr.training.sharding import deepspeed_steps, gathering, sharded
 from rlvr.training.step_batch import StepBatch
 
 if TYPE_CHECKING:
@@ -125,12 +126,7 @@ class CheckpointPolicy:
         Returns:
             It; None where there is none, and the model stays as it is.
         """
-        chosen: list[Checkpoint | None] = [None]
-        if processes().is_main_process:
-            chosen = [self.checkpoints.best()]
-        if processes().num_processes > 1:
-            broadcast_object_list(chosen)
-        (best,) = chosen
+        best = by_main(self.checkpoints.best)
         if best and best.step != self.loop.done:
             if sharded(self.loop.accelerator):
                 self.loop.accelerator.load_state(str(best.path / "sharded"))
@@ -154,16 +150,25 @@ class CheckpointPolicy:
 
 
 def size_of(loop: Loop) -> int:
-    """Bytes of a checkpoint: weights (of the adapters alone, where there are any) and optimiser."""
-    tensors: list[torch.Tensor] = [*loop.adapter.saved(loop.plain)]
+    """Bytes of a checkpoint: weights (of the adapters alone, where there are any; sharded ones lie there in parts too)
+    and optimiser."""
+    weights = loop.adapter.saved(loop.plain)
+    kept = sum(numbers(w) * w.element_size() for w in weights) * (2 if sharded(loop.accelerator) else 1)
     for states in loop.optimizer.state.values():
-        tensors += [value for value in states.values() if isinstance(value, torch.Tensor)]
-    return sum(t.numel() * t.element_size() for t in tensors)
+        own = sum(v.numel() * v.element_size() for v in states.values() if isinstance(v, torch.Tensor))
+        kept += own * (processes().num_processes if deepspeed_steps(loop.accelerator) else 1)
+    return kept
+
+
+def numbers(weight: torch.Tensor) -> int:
+    """Of the whole weight: one that ZeRO-3 has partitioned is empty itself."""
+    return getattr(weight, "ds_numel", weight.numel())
 
 
 def save_loop(loop: Loop, folder: Path) -> None:
     """Weights as transformers or peft load them, optimiser, schedule, each process's random states; the batch that
-    several steps share, in the middle of its use; a reference that moves."""
+    several steps share, in the middle of its use; a reference that moves. Where each process holds a part of the
+    weights, the parts and their optimiser lie besides in `sharded/`, as the engine goes on from them."""
     process, main = processes().process_index, processes().is_main_process
     if main:
         folder.mkdir(parents=True, exist_ok=True)
@@ -172,15 +177,27 @@ def save_loop(loop: Loop, folder: Path) -> None:
         loop.accelerator.save_state(str(folder / "sharded"))
         if main:
             torch.save(loop.schedule.state_dict(), folder / "schedule.pt")
+        with gathering(loop.accelerator, loop.adapter.saved(loop.plain)):
+            state = whole_state(loop.plain)
+            if main:
+                loop.adapter.save(loop.plain, folder, state)
     elif main:
-        loop.plain.save_pretrained(folder, max_shard_size="1TB")  # one file
-        save_beside(loop.policy, folder, kept=True)
+        loop.adapter.save(loop.plain, folder)
         torch.save(optimizer_state(loop), folder / "optimizer.pt")
+    if main:
+        save_beside(loop.policy, folder, kept=True)
     torch.save(plain_states(random_states()), folder / f"random-{process}.pt")
     if loop.batch is not None and loop.done % loop.args.num_iterations:
         torch.save(loop.batch.state(), folder / f"batch-{process}.pt")
     if loop.reference and loop.moves_reference and main:
         save_model(loop.reference.model, str(folder / "reference.safetensors"))
+
+
+def whole_state(model: Any) -> dict[str, torch.Tensor]:
+    """What is trained, and buffers, by name; gathered, where FSDP has sharded it."""
+    every = model.named_parameters(remove_duplicate=False)
+    stays = {name for name, weight in every if not weight.requires_grad}
+    return {name: whole(weight) for name, weight in model.state_dict().items() if name not in stays}
 
 
 def optimizer_state(loop: Loop) -> dict[str, Any]:

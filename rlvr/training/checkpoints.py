@@ -3,7 +3,8 @@
 `checkpoints/checkpoint-N/` holds what the run was after step N: the weights as transformers or peft load them, what
 `checkpoint_policy.save_loop` writes beside them, `state.json` (the state of every `Stateful` part of the run) and
 `manifest.json`, which is written last: size and SHA-256 of each file. Weights are safetensors; optimiser, schedule,
-random states and batches are loaded with `weights_only`, so nothing in them can run.
+random states and batches are loaded with `weights_only`, so nothing in them can run. What an engine of sharded weights
+wrote of itself (`sharded/`) is another matter: torch and DeepSpeed read some of it as pickles.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from rlvr.sampling import Sampler
 from rlvr.sampling.driver import Request, roll
 from rlvr.training.advantages import zero_variance
 from rlvr.training.current_policy import CurrentPolicy, Frozen
+from rlvr.training.distill import Distillation
 from rlvr.training.rewards import RewardTerms
 from rlvr.training.source_mix import SourceMix
 from rlvr.training.steering import Steering
@@ -45,7 +46,7 @@ class Sampled:
 
 @dataclass(slots=True)
 class Collector:
-    """Samples the groups of a step with the policy as it is, or, for rejection sampling, as it was."""
+    """Samples the groups of a step with the policy as it is, or, where it imitates the base, as it was."""
 
     config: Config
     problems: Sequence[Problem]
@@ -59,6 +60,8 @@ class Collector:
     monitor: UnjudgedMonitor
     steering: Steering | None
     """Evidence that training prompts alone have."""
+    distillation: Distillation | None
+    """Of `algorithm: distill`."""
     rollouts_to: Path
     """Folder of `train-000001.jsonl`, …: every sample that was trained on."""
 
@@ -74,12 +77,18 @@ class Collector:
         chosen, spares = self.curriculum.draw(draw, self.config.train.groups_per_step)
         sampled = Sampled("base" if self.base else f"step-{step - 1}", [])
         with self.current.sampler(sampled.drawn_by, self.base) as sampler:
-            steered = self.steering.at_first(step, range(len(chosen))) if self.steering else set[int]()
+            steered = self._steered(step, len(chosen))
             sampled.groups = self._roll(sampler, step, dict(enumerate(chosen)), sampled.seconds, steered)
             self._help(sampler, step, sampled)
             self._refill(sampler, step, sampled, spares)
             sampled.seconds["verifying"] += wait_for_verdicts(sampled.groups, self.config.train)
         return sampled
+
+    def _steered(self, step: int, groups: int) -> Collection[int]:
+        """The groups of a step, by place, that are drawn from the start with evidence of their own."""
+        if self.distillation:
+            return range(groups if self.distillation.forward else 0)
+        return self.steering.at_first(step, range(groups)) if self.steering else ()
 
     def _roll(
         self,
@@ -94,10 +103,11 @@ class Collector:
 
         Args:
             chosen: place in the step → index of its problem.
-            steered: the places whose prompts have the evidence of `train.evidence`.
+            steered: the places whose prompts have the evidence of `train.evidence`, or of a teacher.
             again: these problems have been drawn in this step.
         """
-        steering = self.steering.evidence if self.steering else None
+        helped = self.distillation or self.steering
+        aided = helped.evidence if helped else None
         size, indices, began = self.config.train.group_size, list(chosen.values()), time.perf_counter()
         earlier = {place: indices[:n].count(index) for n, (place, index) in enumerate(chosen.items())}
         own = [(place, index) for place, index in chosen.items() if place in self.places]
@@ -106,7 +116,7 @@ class Collector:
                 self.problems[index],
                 sample + size * (earlier[place] + again * self.config.train.groups_per_step),
                 f"train-{step}-{place}" + "-again" * again,
-                steering if place in steered else None,
+                aided if place in steered else None,
             )
             for place, index in own
             for sample in range(size)
@@ -187,10 +197,12 @@ class Collector:
         if self.accelerator.is_main_process:
             file = self.rollouts_to / f"train-{step:06d}.jsonl"
             rollouts.rewrite(file, rows, wait=False)  # a checkpoint waits
-        unaided = [group.outcome for group in sampled.drawn if not group.steered]
+        unaided = [group.outcome for group in sampled.drawn if self.distillation or not group.steered]
         self.curriculum.observe(step, gather_object(unaided))
         figures = measure(sampled.drawn, rewards_of(sampled.groups), sampled.seconds)
         if self.steering:
             steered = gather_object([group.steered for group in sampled.groups])
             figures |= {"steered_share": sum(steered) / len(steered)}
+        if self.distillation and self.distillation.forward:
+            figures |= {"teacher/correct_share": figures["correct_share"]}
         batch.metrics = figures | self.curriculum.metrics()

@@ -14,9 +14,10 @@ from trl.trainer.grpo_config import GRPOConfig
 from rlvr.config import TrainConfig
 from rlvr.launch.processes import stop_if_asked
 from rlvr.training import ppo
-from rlvr.training.advantages import advantages
+from rlvr.training.advantages import advantages, rejection
 from rlvr.training.collect import Sampled
 from rlvr.training.current_policy import Frozen
+from rlvr.training.distill import Distillation
 from rlvr.training.forward import Forward
 from rlvr.training.head import Selected
 from rlvr.training.importance import required
@@ -36,6 +37,8 @@ class Credit:
     """The policy's model, prepared."""
     reference: Frozen | None
     """Of the KL term."""
+    distillation: Distillation | None
+    """Of `algorithm: distill`."""
     forward: Forward
     objective: Objective
     places: range
@@ -57,16 +60,19 @@ class Credit:
         weights = torch.zeros_like(rewards)[own]
         if self.config.algorithm == "ppo":
             left_out |= rewards[own].isnan()  # neither return nor advantage; the values come with `score`
-        else:
-            weights = advantages(self.config.algorithm, rewards, self.args.scale_rewards)[own]
-        if self.config.algorithm == "rejection":
+        elif self.config.imitates:
+            weights = rejection(rewards)[own]
             left_out |= weights == 0  # a sample is accepted, or it is not there
+        elif not self.distillation:  # whose advantages are the teacher's, and come with `score`
+            weights = advantages(self.config.algorithm, rewards, self.args.scale_rewards)[own]
         if self.args.mask_truncated_completions:
             left_out |= torch.tensor([[not e.complete for e in group.episodes] for group in sampled.groups])
         device = self.accelerator.device
         groups = [
             TokenGroup.of(g, out.tolist(), device) for g, out in zip(sampled.groups, left_out, strict=True)
         ]
+        if self.distillation and self.distillation.forward:
+            groups = self.distillation.unaided(groups, sampled.groups)
         for group, weight in zip(groups, weights.to(device), strict=True):
             group.advantages = group.per_token(weight)
         tokens = sum(gather_object([len(group.advantages) for group in groups]))
@@ -79,7 +85,7 @@ class Credit:
         """What the loss needs of the weights that drew the batch, and of the reference: log-probabilities and values,
         without dropout, as they were drawn."""
         self.model.eval()
-        several = self.args.num_iterations > 1 and self.config.algorithm != "rejection"
+        several = self.args.num_iterations > 1 and not self.config.imitates
         for micro in batch.micro_steps(self.pass_size.rows):
             if several:  # else the update's own are those of the policy that sampled
                 micro.set("old", self.read(self.model, micro).logprobs)
@@ -88,6 +94,8 @@ class Credit:
                     micro.set("ref", self.read(reference, micro).logprobs)
             if self.config.algorithm == "ppo":
                 self.estimate(micro, sampled)
+        if self.distillation and not self.distillation.forward:
+            self.compare(batch, self.distillation, sampled)
 
     def read(self, model: Any, micro: MicroStep, logprobs: bool = True) -> Selected:
         """What a model says of the tokens of a micro-step, a pass after the other."""
@@ -101,6 +109,14 @@ class Credit:
             torch.cat([answer.entropies for answer in answers]),
             torch.cat(values) if values else None,
         )
+
+    def compare(self, batch: StepBatch, distillation: Distillation, sampled: Sampled) -> None:
+        """Advantages of the policy's own tokens: log p of the teacher, asked with evidence, minus its own."""
+        rows, aided = self.pass_size.rows, distillation.aided(batch, sampled.groups)
+        for micro, asked in zip(batch.micro_steps(rows), aided.micro_steps(rows), strict=True):
+            own = self.read(self.model, micro).logprobs
+            with distillation.teacher.weights(self.model) as teacher:
+                micro.set("advantages", self.read(teacher, asked).logprobs - own)
 
     def estimate(self, micro: MicroStep, sampled: Sampled) -> None:
         """PPO's values, advantages and returns."""

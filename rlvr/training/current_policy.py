@@ -16,6 +16,7 @@ import torch
 from accelerate import Accelerator
 from peft import PeftModel
 
+from rlvr import soft_embedding
 from rlvr.config import SamplingConfig
 from rlvr.policy import Policy
 from rlvr.sampling import Sampler
@@ -94,14 +95,15 @@ class CurrentPolicy:
 
 
 class Frozen:
-    """A policy whose weights stay as they are now: the reference of a KL term, and what rejection sampling draws from.
+    """A policy whose weights stay as they are now: the reference of a KL term, a teacher, what rejection draws from.
 
-    An adapter that is switched off leaves the base. Where all weights are trained, or the adapter had `begun` before
-    (the base is then not the policy that this run began with), it is a copy.
+    An adapter that is switched off leaves the base, a soft prompt that is left out too. Where all weights are trained,
+    or the adapter had `begun` before (the base is then not the policy that this run began with), it is a copy.
     """
 
     def __init__(self, model: Any, begun: bool = False) -> None:
-        self.adapted = isinstance(model, PeftModel) and not begun
+        self.soft = soft_embedding.of(model) is not None
+        self.adapted = (isinstance(model, PeftModel) or self.soft) and not begun
         self.model = model if self.adapted else copy.deepcopy(model).requires_grad_(False).eval()
 
     @contextmanager
@@ -109,6 +111,12 @@ class Frozen:
         """The model to call: `training`, the prepared model, without its adapters; or the copy."""
         if not self.adapted:
             yield self.model
+            return
+        if (
+            self.soft
+        ):  # whoever reads a prompt asks the model for its virtual tokens: there are none meanwhile
+            with soft_embedding.without(training):
+                yield training
             return
         gathered = (
             training if isinstance(training, PeftModel) else self.model

@@ -1,5 +1,5 @@
 """A policy as a folder that transformers loads: gathered, adapter merged, base dequantised, proven, renamed into place
-when it is whole."""
+when it is whole. A soft prompt, which no weights can hold, is a folder that peft loads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers.core_model_loading import revert_weight_conversion
 
-from rlvr import adapters, files
+from rlvr import adapters, files, soft_prompt
 from rlvr import config as configuration
 from rlvr.config import Config
 from rlvr.errors import ConfigError, PolicyError, RunError, UserError
-from rlvr.model_files import ADAPTER, ADAPTER_WEIGHTS, adapter_config, copy_beside
-from rlvr.policy import Policy, load_policy, place_of, save_beside
+from rlvr.launch.processes import by_main
+from rlvr.model_files import ADAPTER, ADAPTER_WEIGHTS, adapter_config, copy_beside, locate
+from rlvr.policy import Policy, load_model, load_policy, place_of, save_beside
 from rlvr.run import around
+from rlvr.sampling.rounding import Tolerance, apart, epsilon
 from rlvr.training import ppo
 from rlvr.training.checkpoints import Checkpoints, damage
 from rlvr.training.head import whole
@@ -40,16 +42,56 @@ def export(
         model: the prepared model.
 
     Raises:
-        RunError: what was written is not what the model holds; nothing is published.
+        RunError: what was written is not what the model holds, or answers otherwise; nothing is published.
         OSError: the disk cannot hold it.
     """
-    plain = accelerator.unwrap_model(model)
-    with gathering(accelerator, plain.parameters()):
-        plain = adapter.standalone(plain)
-        state = ppo.without_value_head({name: whole(p) for name, p in plain.state_dict().items()})
-        if accelerator.is_main_process:
-            files.publish(write(policy, plain, state, folder), folder)
-    accelerator.wait_for_everyone()
+    trained = accelerator.unwrap_model(model).eval()
+    expected = logits(policy, model)  # by all processes together, where each holds a part
+    with gathering(accelerator, trained.parameters()):
+        plain = adapter.standalone(trained)
+        named = {} if plain is None else plain.state_dict()
+        state = ppo.without_value_head({name: whole(p) for name, p in named.items()})
+
+        def publish() -> None:
+            if plain is None:
+                partial = write_beside_base(policy, adapter, trained, folder)
+            else:
+                partial = write(policy, plain, state, folder)
+            again = load_again(policy, partial, policy.model.dtype if plain is None else plain.dtype)
+            with accelerator.autocast():
+                prove_answers(partial, again, expected)
+            files.publish(partial, folder)
+
+        by_main(publish)
+
+
+def load_again(policy: Policy, folder: Path, dtype: torch.dtype) -> Policy:
+    """What was written of a policy, loaded as an evaluation will load it."""
+    place = locate(str(folder))
+    model: Any = load_model(place, dtype, trust_remote_code=policy.trust_remote_code)
+    if place.adapter:
+        model = adapters.kind_of(place.adapter).loaded(model, place.adapter)
+    return replace(policy, model=model.eval(), source=place.model, adapter=place.adapter)
+
+
+def prove_answers(folder: Path, again: Policy, expected: torch.Tensor) -> None:
+    """Raises RunError where a policy that was written and loaded answers otherwise than the one that it was made of, by
+    more than rounding explains.
+
+    Args:
+        expected: `logits` of the latter.
+    """
+
+    def answers() -> torch.Tensor:
+        return logits(again).log_softmax(-1)
+
+    found = answers()
+    tolerance = Tolerance(again.model, lambda: apart(answers(), found), epsilon(again.model))
+    if by := tolerance.exceeded(apart(found, expected.log_softmax(-1))):
+        raise RunError(
+            f"{folder}: what was written answers otherwise than what it was made of, by nats of {by}; it is kept to "
+            "look at"
+        )
 
 
 # ------------------------------------------------------------------ rlvr export
@@ -114,7 +156,13 @@ def export_from_disk(config: Config, folder: Path, adapter_only: bool = False) -
     if folder.exists():
         raise ConfigError(f"{folder}: is there already; choose another with --into")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    whole_weights = place_of(config).adapter is None  # as the run held them
+    adapter = place_of(config).adapter
+    if soft_prompt.is_one(adapter) and not adapter_only:
+        raise PolicyError(
+            f"model {adapter}: a soft prompt is no part of the weights, so there is no merged model: export it with "
+            "--adapter-only, and load it with peft.PeftModel.from_pretrained on its base"
+        )
+    whole_weights = adapter is None  # as the run held them
     policy = load_policy(config, "exported", for_training=whole_weights)
     if adapter_only:
         expected = logits(policy)
@@ -127,14 +175,7 @@ def export_from_disk(config: Config, folder: Path, adapter_only: bool = False) -
     policy.model.to(device="cpu")  # type: ignore[call-arg]  # there may be room for one of the two
     base = config.base_model if adapter_only else None
     reading = config.model_copy(update={"model": str(partial), "base_model": base})
-    difference = (
-        (logits(load_policy(reading, "again", for_training=whole_weights)) - expected).abs().max().item()
-    )
-    if not difference <= 1e-4 * expected.abs().max().item():
-        raise RunError(
-            f"{partial}: what was written answers otherwise than what it was made of, by {difference:.2g} in a logit; "
-            "it is kept to look at"
-        )
+    prove_answers(partial, load_policy(reading, "again", for_training=whole_weights), expected)
     files.publish(partial, folder)
 
 
@@ -148,10 +189,15 @@ def standalone(policy: Policy) -> Any:
 
 
 @torch.no_grad()
-def logits(policy: Policy) -> torch.Tensor:
-    """(tokens, vocabulary) after a short prompt, in float32."""
+def logits(policy: Policy, prepared: Any = None) -> torch.Tensor:
+    """(tokens, vocabulary) after a short prompt, in float32.
+
+    Args:
+        prepared: the policy's model in training, which may be wrapped, and have an adapter that `policy.model` lacks.
+    """
     ids = torch.tensor(policy.encode(["What is 1 + 1? The answer is"]), device=policy.device)
-    return policy.model(input_ids=ids).logits[0].float().cpu()
+    model: Any = policy.model if prepared is None else prepared
+    return model(input_ids=ids).logits[0].float().cpu()
 
 
 def write_adapter(policy: Policy, folder: Path) -> Path:
@@ -174,6 +220,21 @@ def write_adapter(policy: Policy, folder: Path) -> Path:
         {"format": "pt"},
     )
     copy_beside(replace(place, model=str(place.adapter)), partial)
+    return partial
+
+
+def write_beside_base(policy: Policy, adapter: adapters.Kind, model: Any, folder: Path) -> Path:
+    """The adapter of a policy that has no weights of its own, without a value head, beside `folder`; returned.
+
+    Raises:
+        RunError, OSError: as `export`.
+    """
+    partial = fresh(folder)
+    adapter.save(model, partial)
+    save_beside(policy, partial)
+    state = {n: w for n, w in load_file(partial / ADAPTER_WEIGHTS).items() if adapters.VALUE_HEAD not in n}
+    save_file(state, partial / ADAPTER_WEIGHTS, {"format": "pt"})
+    prove(partial, state)
     return partial
 
 
@@ -202,7 +263,8 @@ def write(policy: Policy, model: Any, state: dict[str, torch.Tensor], folder: Pa
 
 
 def prove(folder: Path, state: Mapping[str, torch.Tensor], buffers: Collection[str] = ()) -> None:
-    """Read back what was written: every weight is there (or shares its memory with one that is), whole and finite.
+    """Read back what was written: every weight is there (or shares its memory with one that is), finite, and to the
+    last bit what the model holds.
 
     Args:
         buffers: numbers that are kept beside the weights, and may be infinite (Gemma 4's bounds, before they are set).
@@ -223,6 +285,10 @@ def prove(folder: Path, state: Mapping[str, torch.Tensor], buffers: Collection[s
                     raise RunError(
                         f"the tuned model's {name} is empty or not finite; {folder} is kept to look at"
                     )
+                if name in state and differs(weight, state[name]):
+                    raise RunError(
+                        f"the tuned model's {name} was written with other values; {folder} is kept to look at"
+                    )
     written = {state[name].data_ptr() for name in found if name in state}
     for name, weight in state.items():
         if name not in found and weight.data_ptr() not in written:
@@ -231,3 +297,8 @@ def prove(folder: Path, state: Mapping[str, torch.Tensor], buffers: Collection[s
             raise RunError(
                 f"the tuned model's {name} was written as {found[name]}, it is {list(weight.shape)}"
             )
+
+
+def differs(weight: torch.Tensor, held: torch.Tensor) -> bool:
+    """Whether values differ; of another shape, which is said by itself, it is left open."""
+    return weight.shape == held.shape and not torch.equal(weight, held.detach().to("cpu"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from peft import PeftModel
 
+from rlvr.soft_embedding import ahead_of
 from rlvr.training import attention
 from rlvr.training.head import Selected, add_selected_head
 from rlvr.training.malloc import keep_freed_memory
@@ -68,13 +69,19 @@ class Forward:
         Args:
             logprobs: False: values alone.
         """
-        packed = pack(groups, self.accelerator.device, self.kind, self.reaches)
+        packed = pack(read_by(model, groups), self.accelerator.device, self.kind, self.reaches)
         router = {"counts": packed.counts} if self.balances and logprobs else {}
         with self.accelerator.autocast():
             answer = model(
                 **packed.inputs, **router, select=packed.select, targets=packed.targets if logprobs else None
             )
         return answer, packed.row
+
+
+def read_by(model: Any, groups: Sequence[Prompted]) -> list[Prompted]:
+    """The groups with their prompts as the model reads them: its own virtual tokens before them, or none (a reference,
+    and what it drew)."""
+    return [replace(group, prompt=ahead_of(model, group.prompt)) for group in groups]
 
 
 @contextmanager

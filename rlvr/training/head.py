@@ -14,8 +14,8 @@ from trl.kernels import ChunkedLogProbFunction
 
 TILE = 1024
 """Tokens, and columns of their logits, that are held at once on a CPU: few enough to stay in its cache."""
-GPU_TILE = 8192
-"""Columns held at once on a GPU, for at most 4,096 tokens (TRL's `TOKEN_CHUNK_SIZE`)."""
+GPU_TILE, GPU_TOKENS = 8192, 4096
+"""Columns held at once on a GPU, and of how many tokens at most (TRL's `TOKEN_CHUNK_SIZE`)."""
 
 
 SOFTCAPS = "final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap"

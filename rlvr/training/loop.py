@@ -31,6 +31,7 @@ from rlvr.training.checkpoint_policy import CheckpointPolicy
 from rlvr.training.collect import Collector
 from rlvr.training.credit import Credit
 from rlvr.training.current_policy import Frozen
+from rlvr.training.distill import Distillation
 from rlvr.training.entropy import EntropyControl, entropy_threshold
 from rlvr.training.finite import FiniteCheck
 from rlvr.training.forward import Forward
@@ -62,6 +63,8 @@ class Loop:
     pass_size: PassSize
     collector: Collector
     credit: Credit
+    distillation: Distillation | None
+    """Of `algorithm: distill`."""
     objective: Objective
     entropy: EntropyControl | None
     router_coefficient: float
@@ -164,7 +167,9 @@ class Loop:
             sums.add(loss=(value.detach(), 1 / len(passes)))
             if not part.filler:
                 sums.add(**metrics)
-            comparable = fresh and self.config.algorithm != "rejection" and not part.filler
+                if self.distillation:
+                    sums.add(**self.distillation.kl(tokens, answer.logprobs))
+            comparable = fresh and not self.config.imitates and not part.filler
             self.finite.see(
                 part.numbers, tokens, answer.logprobs, value, tokens.sampler if comparable else None
             )

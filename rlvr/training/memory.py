@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,6 @@ import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-
-from rlvr.launch.processes import processes
 
 
 def parabola(x: Sequence[int], y: Sequence[float], bends: bool = True) -> tuple[float, float, float]:
@@ -67,8 +64,3 @@ def free_memory() -> int:
         if (group / limit).exists() and (text := (group / limit).read_text().strip()).isdecimal():
             free = min(free, max(0, int(text) - int((group / used).read_text())))
     return free
-
-
-def local_processes() -> int:
-    """Of this launch, on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", processes().num_processes))

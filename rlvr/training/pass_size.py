@@ -22,9 +22,9 @@ from accelerate.utils import gather_object
 from rlvr import files
 from rlvr.config import TrainConfig
 from rlvr.errors import RunError
-from rlvr.launch.processes import processes
+from rlvr.launch.processes import local_place, processes
 from rlvr.training.forward import Forward
-from rlvr.training.memory import LiveBytes, free_memory, local_processes, parabola
+from rlvr.training.memory import LiveBytes, free_memory, parabola
 from rlvr.training.packing import Prompted, Sample
 from rlvr.training.sharding import deepspeed_steps, sharded
 
@@ -208,7 +208,7 @@ def find(trial: MemoryTrial, most: Sequence[int], device: torch.device) -> tuple
             if all(gather_object([trial.fits(rows)])):
                 return rows, "an update on the longest texts went through"
         return most[-1], "no more went through on the longest texts"
-    free, cost = free_memory() / local_processes(), trial.cost()
+    free, cost = free_memory() / local_place()[1], trial.cost()
     rows = next((rows for rows in most if cost(rows) <= SHARE * free), most[-1])
     rows = min(gather_object([rows]))
     return rows, f"about {cost(rows) / GIB:.2g} of {free / GIB:.2g} GiB that are free"

@@ -41,7 +41,7 @@ def arguments(config: Config, output: Path) -> tuple[GRPOConfig, float]:
     trl.trackers(args.report_to)
     EntropyControl.of(args)
     vllm = takes_vllm(config.sampling, device().type)
-    Objective.of(args, other_engine=vllm and config.train.algorithm != "rejection")
+    Objective.of(args, other_engine=vllm and not config.train.imitates)
     _checkpointing(args)
     matrix = nn.Linear(WIDTH, WIDTH, bias=False, device=device())
     own = optimizer(matrix, args)
@@ -75,11 +75,22 @@ class Sizes:
 
     weights: int
     trained_weights: int
-    in_memory: int
-    """Weights, a copy as reference where one is needed, gradients, optimiser."""
-    checkpoint: int
+    own: int
+    """Of the model's weights."""
+    reference: int
+    """Of the copy that stays as it began, where one is needed."""
+    gradients: int
+    optimizer: int
     model: int
-    """The tuned model's files."""
+    """The tuned model's files; of a soft prompt, the prompt alone."""
+
+    @property
+    def in_memory(self) -> int:
+        return self.own + self.reference + self.gradients + self.optimizer
+
+    @property
+    def checkpoint(self) -> int:
+        return self.gradients + self.optimizer  # the trained weights are as large as their gradients
 
 
 def sizes(config: Config, policy: Policy, args: GRPOConfig, bytes_per_weight: float) -> Sizes:
@@ -96,13 +107,14 @@ def sizes(config: Config, policy: Policy, args: GRPOConfig, bytes_per_weight: fl
         raise ConfigError("train: no weight of the model would be trained")
     all_bytes, trained_bytes = bytes_of(whole), bytes_of(trained)
     kept = int(bytes_per_weight * sum(p.numel() for p in trained))
-    copies = 1 if frozen is None or frozen.adapted else 2
     return Sizes(
         weights=sum(p.numel() for p in whole),
         trained_weights=sum(p.numel() for p in trained),
-        in_memory=copies * all_bytes + trained_bytes + kept,
-        checkpoint=trained_bytes + kept,
-        model=all_bytes,
+        own=all_bytes,
+        reference=0 if frozen is None or frozen.adapted else all_bytes,
+        gradients=trained_bytes,
+        optimizer=kept,
+        model=trained_bytes if config.train.adapter.kind == "soft_prompt" else all_bytes,
     )
 
 

@@ -51,14 +51,15 @@ def reward(
     train: TrainConfig, verdict: Verdict, episode: Episode, terms: Mapping[str, Verdict] | None = None
 ) -> float:
     """What one sample is reinforced with; NaN where a verdict, or a term of `train.rewards`, is asked for and there is
-    none. A score between 0 and 1 is rewarded as it is; rejection sampling accepts what is solved.
+    none. A score between 0 and 1 is rewarded as it is; rejection sampling and the teacher of `distill` are
+    accepted where they are solved.
 
     `reward: random` takes its coin from the sample's seed (spurious rewards, Shao et al. 2025, arXiv 2506.10947),
     independent of the numbers that it was sampled with.
     """
     match train.reward:
         case "verdict":
-            score = verdict.solved if train.algorithm == "rejection" else verdict.score
+            score = verdict.solved if train.imitates else verdict.score
             earned = float("nan") if score is None else float(score)
         case "random":
             earned = float(row_seed(episode.seed, "reward", "", 0) < train.random_rate * 2**63)

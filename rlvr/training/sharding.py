@@ -55,14 +55,6 @@ def configure_deepspeed(accelerator: Accelerator, max_grad_norm: float) -> None:
         plugin.deepspeed_config[key] = value
 
 
-def end_partitioning(accelerator: Accelerator) -> None:
-    """Models that are loaded from here on are whole: under ZeRO-3 transformers would partition each of them."""
-    if zero_3(accelerator):
-        from transformers.integrations.deepspeed import unset_hf_deepspeed_config
-
-        unset_hf_deepspeed_config()
-
-
 def gathering(accelerator: Accelerator, weights: Iterable[torch.nn.Parameter]) -> AbstractContextManager[Any]:
     """A block in which ZeRO-3's weights are whole. (FSDP2's are gathered one by one: `head.whole`.)"""
     if not zero_3(accelerator):

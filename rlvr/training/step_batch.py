@@ -44,7 +44,7 @@ class Group:
     rewards: list[float] = field(default_factory=list)
     """NaN where there was no verdict."""
     steered: bool = False
-    """Its prompt had the evidence of `train.evidence`."""
+    """Its prompt had the evidence of `train.evidence`, or of the teacher of `train.distill`."""
 
     @property
     def outcome(self) -> Outcome:

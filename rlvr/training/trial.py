@@ -21,7 +21,7 @@ from rlvr.policy import PolicyError
 from rlvr.sampling.rounding import Tolerance, apart, epsilon
 from rlvr.training import attention
 from rlvr.training.attention import Kind
-from rlvr.training.forward import Forward, Way, as_it_was, base_of
+from rlvr.training.forward import Forward, Way, as_it_was, base_of, read_by
 from rlvr.training.head import router_loss
 from rlvr.training.packing import Prompted, Sample
 
@@ -124,7 +124,7 @@ class _Truth:
         temperature: float,
         balances: bool,
     ) -> None:
-        self.model, self.groups, self.accelerator = base_of(model).eval(), groups, accelerator
+        self.model, self.groups, self.accelerator = base_of(model).eval(), read_by(model, groups), accelerator
         self.temperature, self.balances = temperature, balances
         self.weights = compared(model)
         self.numbers = self._read()

@@ -17,41 +17,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from rlvr.analysis.alignment import exact_alignment
 from rlvr.exact.compare import summary
-from rlvr.exact.enumerate import Tree, law_tables, law_trees, pack
-from rlvr.exact.table import Table
+from rlvr.exact.enumerate import law_tables
+from rlvr.exact.fit import EOS, PAD, fit, kl_law, tokenizer_of
 from rlvr.worlds import carry
 
 WORDS = [" carry ", " borrow ", " \\boxed{", ", "]
-VOCABULARY = ["<pad>", "<eos>", "<unk>", *WORDS, *"0123456789+-=} "]
-PAD, EOS = 0, 1
+CHARACTERS = "0123456789+-=} "
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """One token per character, but for the few words above; decode(encode(text)) is the text."""
-    core = Tokenizer(models.WordLevel({word: i for i, word in enumerate(VOCABULARY)}, unk_token="<unk>"))
-    pattern = " carry | borrow | \\\\boxed\\{|, |."
-    core.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="isolated")  # type: ignore[assignment]
-    core.decoder = decoders.Fuse()  # type: ignore[assignment]
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token="<pad>",
-        eos_token="<eos>",
-        unk_token="<unk>",
-        padding_side="left",
-        clean_up_tokenization_spaces=False,
-        model_max_length=128,
-    )
+    return tokenizer_of(WORDS, CHARACTERS)
 
 
 def build_model() -> LlamaForCausalLM:
     """Three layers of width 96, about 0.35 million parameters."""
     config = LlamaConfig(
-        vocab_size=len(VOCABULARY),
+        vocab_size=3 + len(WORDS) + len(CHARACTERS),
         hidden_size=96,
         intermediate_size=256,
         num_hidden_layers=3,
@@ -75,62 +59,6 @@ def build_model() -> LlamaForCausalLM:
         pad_token_id=PAD,
     )
     return model
-
-
-def soft_targets(tree: Tree, probabilities: list[float]) -> np.ndarray:
-    """(N, vocabulary) next-token law at each node; zero inside the prompt and at the ends of traces."""
-    reach = np.zeros(len(tree.tokens))
-    for leaf, p in zip(tree.leaves, probabilities, strict=True):
-        node = leaf
-        while node >= tree.prompt_length:
-            reach[node] += p
-            node = tree.parents[node]
-    reach[tree.prompt_length - 1] = 1.0
-    law = np.zeros((len(tree.tokens), len(VOCABULARY)))
-    for node in range(tree.prompt_length, len(tree.tokens)):
-        law[tree.parents[node], tree.tokens[node]] = reach[node] / reach[tree.parents[node]]
-    return law
-
-
-def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, args: argparse.Namespace) -> None:
-    problems = carry.pretraining_problems()
-    trees = law_trees(carry.WORLD, problems, tokenizer)
-    laws = [
-        soft_targets(tree, [t.probability for t in carry.support(problem)])
-        for tree, problem in zip(trees, problems, strict=True)
-    ]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.01, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=args.steps, pct_start=0.1)
-    order = np.random.default_rng(args.seed)
-    start = time.perf_counter()
-    for step in range(args.steps):
-        chosen = order.choice(len(trees), args.batch, replace=False)
-        batch = pack([trees[i] for i in chosen], PAD)
-        batch.pop("parents")
-        logp = model(**batch, use_cache=False).logits.log_softmax(-1)
-        law = np.zeros(logp.shape, dtype=np.float32)
-        weight = np.zeros(logp.shape[:2], dtype=np.float32)
-        for row, i in enumerate(chosen):
-            nodes = len(trees[i].tokens)
-            law[row, :nodes] = laws[i]
-            # Every prefix counts the same, however seldom the law reaches it: rare branches are learned too.
-            weight[row, :nodes] = law[row, :nodes].sum(-1) > 0
-        target = torch.from_numpy(law)
-        gap = (torch.xlogy(target, target) - target * logp).sum(-1)  # KL(law‖network) at each prefix
-        loss = (gap * torch.from_numpy(weight)).sum() / args.batch
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 50 == 0 or step == args.steps - 1:
-            print(f"step {step:5d}  loss {loss.item():.4f}  {time.perf_counter() - start:.0f} s", flush=True)
-
-
-def kl_law(table: Table) -> float:
-    """KL(law‖network) of one problem, nats per trace."""
-    law = np.append(np.log([t.probability for t in table.traces]), -np.inf)
-    return float(exact_alignment(table.logp, law, table.verified).kl_pi_p0)
 
 
 def requirements(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> dict[str, bool]:
@@ -183,7 +111,18 @@ def main() -> int:
     torch.manual_seed(args.seed)
     tokenizer = build_tokenizer()
     model = build_model()
-    train(model, tokenizer, args)
+    start = time.perf_counter()
+    fit(
+        model,
+        tokenizer,
+        carry.WORLD,
+        carry.pretraining_problems(),
+        steps=args.steps,
+        batch=args.batch,
+        learning_rate=args.lr,
+        seed=args.seed,
+        say=lambda line: print(f"{line}  {time.perf_counter() - start:.0f} s", flush=True),
+    )
     missed = [name for name, met in requirements(model, tokenizer).items() if not met]
     if missed:
         print(f"not written; missed: {'; '.join(missed)}", file=sys.stderr)

@@ -1,11 +1,12 @@
-"""Expected values of what is said of samples without a verdict and of strata, as exact sums: see `coverage_truths`."""
+"""Expected values of what is said of samples without a verdict or an answer, and of strata, as exact sums: see
+`coverage_truths`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from coverage_truths import BUDGET, Floats, Values, World, binomial, unjudged_share
+from coverage_truths import ANSWERS, BUDGET, Floats, Values, World, binomial, unjudged_share
 
 
 def of_unjudged(world: World) -> Values:
@@ -25,6 +26,20 @@ def of_unjudged(world: World) -> Values:
     yield "unjudged/gain_wrong", low["tuned"] - low["base"]
     yield "unjudged/gain_lower", low["tuned"] - high["base"]
     yield "unjudged/gain_upper", high["tuned"] - low["base"]
+
+
+def of_answering(world: World) -> Values:
+    """The parts: one factor of pass@1 changes and the other does not, averaged over which of them changes first."""
+    w, some = world.weight, np.array(ANSWERS) >= 0
+    before, after = (float(w @ world.traces(policy)[:, some].sum(axis=1)) for policy in ("base", "tuned"))
+    first, last = float(w @ world.base) / before, float(w @ world.tuned) / after
+    yield "answering/answered", after - before
+    yield "answering/right_given_answered", last - first
+    yield "answering/from_answering", ((after * first - before * first) + (after * last - before * last)) / 2
+    yield (
+        "answering/from_being_right",
+        ((before * last - before * first) + (after * last - after * first)) / 2,
+    )
 
 
 def of_strata(world: World) -> Values:

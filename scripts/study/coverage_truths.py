@@ -168,6 +168,10 @@ def of_policy(world: World, policy: str) -> Values:
     yield "unsound_share", 1 - (w @ sound) / (w @ rate)
     for k in KS:
         yield f"pass_at_k/{k}", w @ (1 - (1 - rate) ** k)
+        yield (
+            f"answer_pass_at_k/{k}",
+            w @ (1 - (1 - rate) ** k),
+        )  # unsound reasoning is no part of these scores
         yield f"pass_hat_k/{k}", w @ rate**k
         yield f"cot_pass_at_k/{k}", w @ (1 - (1 - sound) ** k)
         yield f"maj_at_k/{k}", w @ majority(chances, k)
@@ -248,18 +252,18 @@ MEASURES: dict[str, Callable[[Floats, Floats], Floats]] = {
 # --- Base against tuned ---
 
 
-def of_pair(world: World) -> Values:
+def of_pair(world: World, problems: int) -> Values:
     p, q, w = world.base, world.tuned, world.weight
     score = [world.traces(policy) @ np.array(CREDIT) for policy in ("base", "tuned")]
     yield "mean_score", w @ (score[1] - score[0])
     own = {policy: dict(of_policy(world, policy)) for policy in ("base", "tuned")}
-    for series in ("pass_at_k", "pass_hat_k", "cot_pass_at_k", "maj_at_k"):
+    for series in ("pass_at_k", "answer_pass_at_k", "pass_hat_k", "cot_pass_at_k", "maj_at_k"):
         for k in KS:
             name = "difference" if series == "pass_at_k" else series
             yield f"{name}/{k}", own["tuned"][f"{series}/{k}"] - own["base"][f"{series}/{k}"]
     yield "gain", w @ (q - p)
     yield from _roots(p, q, w)
-    yield from _kinds(world)
+    yield from _kinds(world, problems)
     yield from _variety_changes(world)
     up = over_counts(world, lambda n0, c0, n1, c1: c1 * (n0 - c0) / max(n0 + n1, 1)).total
     down = over_counts(world, lambda n0, c0, n1, c1: c0 * (n1 - c1) / max(n0 + n1, 1)).total
@@ -282,8 +286,14 @@ def _roots(p: Floats, q: Floats, w: Floats) -> Values:
     yield "crossover", float(ahead[0]) if ahead else np.inf
 
 
-def _kinds(world: World) -> Values:
-    """The parts of the gain, their ratios, coverage at K."""
+def _kinds(world: World, problems: int) -> Values:
+    """The parts of the gain, their ratios, coverage at K. α is shared by the problems that the base did not solve, of
+    which there are as many as are expected."""
+
+    def unsolved(n0: int, c0: Floats, n1: int, c1: Floats) -> Floats:
+        return np.where((c0 == 0) & (n0 >= BUDGET) & (n1 > 0), 1.0, 0.0)
+
+    alpha = ALPHA / max(1.0, problems * over_counts(world, unsolved).value)
 
     def part(name: str) -> Callable[..., Floats]:
         def of(n0: int, c0: Floats, n1: int, c1: Floats) -> Floats:
@@ -291,7 +301,7 @@ def _kinds(world: World) -> Values:
                 return np.full(c0.shape, np.nan)
             b, t = c0 / n0, c1 / n1
             gain, zero = np.maximum(t - b, 0), c0 == 0
-            headroom, reach = solves(n0, c0, BUDGET) - b, 1 - ALPHA ** (BUDGET / n0)
+            headroom, reach = solves(n0, c0, BUDGET) - b, 1 - alpha ** (BUDGET / n0)
             within = np.where(zero, 0, np.minimum(gain, headroom))
             unresolved = np.where(zero, np.minimum(gain, reach), 0)
             found = {
@@ -363,12 +373,13 @@ def _variety_changes(world: World) -> Values:
             yield f"diversity/{name}/{measure}", world.weight @ (after * seen0 - before * seen1) / both
 
 
-def truths(world: World) -> dict[str, float]:
-    """Every path that has an exact value; those of distances and strata are in modules of their own."""
+def truths(world: World, problems: int) -> dict[str, float]:
+    """Every path that has an exact value, of evaluations of so many problems; those of distances and strata are in
+    modules of their own."""
     from coverage_distances import of_distance
-    from coverage_strata import of_strata, of_unjudged
+    from coverage_strata import of_answering, of_strata, of_unjudged
 
     found = {f"{policy}/{key}": v for policy in ("base", "tuned") for key, v in of_policy(world, policy)}
-    found |= {f"comparison/{key}": v for key, v in of_pair(world)}
-    found |= {f"comparison/{key}": v for of in (of_unjudged, of_strata) for key, v in of(world)}
+    found |= {f"comparison/{key}": v for key, v in of_pair(world, problems)}
+    found |= {f"comparison/{key}": v for of in (of_unjudged, of_answering, of_strata) for key, v in of(world)}
     return found | {f"comparison/alignment/{key}": v for key, v in of_distance(world)}

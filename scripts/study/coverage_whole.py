@@ -92,6 +92,7 @@ def evaluation(whole: World, rows: Ints, policy: str, rng: np.random.Generator) 
         c_answer=m[:, RIGHT].sum(axis=1).astype(float),
         c_sound=m[:, SOUND].sum(axis=1).astype(float),
         excluded=rng.binomial(MOST_UNJUDGED, UNJUDGED[policy], len(rows)),
+        no_answer=m[:, np.array(ANSWERS) == -1].sum(axis=1),
         tokens=tokens,
         sources=["easy" if easy else "hard" for easy in whole.easy[rows]],
         answers=_tally(answers, np.array([True, False, False])),
@@ -143,9 +144,11 @@ def experiment(whole: World, rows: Ints, seed: int, replicates: int = REPLICATES
 
 
 def intervals(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every estimate of a section that has an interval, or could have one: path → estimate."""
+    """Every estimate of a section that has an interval, or could have one: path → estimate. A share of all samples is
+    a count, and has none."""
     if isinstance(node, dict) and "lo" in node and "value" in node:
-        yield path, node
+        if "count" not in node:
+            yield path, node
     elif isinstance(node, dict):
         for key, inner in node.items():
             yield from intervals(inner, f"{path}/{key}".removeprefix("/"))
@@ -225,7 +228,7 @@ def study(
     whole = world(population, DEPTHS if kind == "population" else ALL_DEEP)
     rng = np.random.default_rng(problems)
     fixed = rng.choice(len(whole.weight), size=problems, p=whole.weight)
-    true = truths(whole if kind == "population" else of_rows(whole, fixed))
+    true = truths(whole if kind == "population" else of_rows(whole, fixed), problems)
     records: dict[str, Record] = {}
     inside: dict[str, list[Bools]] = {"base": [], "tuned": []}
     for seed in range(experiments):

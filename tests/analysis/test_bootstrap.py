@@ -6,9 +6,11 @@ import pytest
 from rlvr.analysis.bootstrap import ClusterBootstrap, exact_bootstrap, mean_estimates
 from rlvr.analysis.intervals import (
     at_quantiles,
+    bca_interval,
     effective_contributors,
     gamma_interval,
     percentile_interval,
+    rare_difference_interval,
     t_quantile,
 )
 from rlvr.analysis.paired import paired_difference, sign_flip_p
@@ -57,6 +59,23 @@ def test_censored_replicates_are_ordered_not_interpolated() -> None:
     assert lo == 1.0 and hi == np.inf
 
 
+@pytest.mark.parametrize("undefined", [1, 40, 300])
+def test_an_undefined_replicate_is_none(undefined: int) -> None:
+    """Every interval is that of the replicates that are defined, wherever the others stand among them."""
+    rng = np.random.default_rng(undefined)
+    values = rng.beta(0.5, 3.0, (30, 2))
+    drawn = ClusterBootstrap(30, 400, 1).means(values)
+    among = np.insert(drawn, rng.integers(0, len(drawn), undefined), np.nan, axis=0)
+    apart = np.column_stack([among[:, 0], np.sort(among[:, 1])])  # of one column the undefined ones come last
+    for replicates in (among, apart):
+        for interval in (
+            lambda r: at_quantiles(r, 0.025, 0.975),
+            lambda r: percentile_interval(r, 30),
+            lambda r: bca_interval(r, values.mean(axis=0), values - values.mean(axis=0), 30),
+        ):
+            assert np.array_equal(interval(replicates), interval(drawn))
+
+
 def test_width_is_that_of_students_t() -> None:
     values = np.random.default_rng(0).normal(size=25)
     lo, hi = percentile_interval(ClusterBootstrap(25, 20_000, 0).means(values), 25)
@@ -83,6 +102,23 @@ def test_gamma_interval_of_counts_is_the_exact_poisson_one() -> None:
     assert lo * 1000 == pytest.approx(chi2.ppf(0.025, 8) / 2) and hi * 1000 == pytest.approx(
         chi2.ppf(0.975, 10) / 2
     )
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_interval_of_a_rare_difference_is_that_of_gains_and_losses(sign: int) -> None:
+    """MOVER (Zou & Donner 2008): how far the gains may be fewer, and the losses more, says how low it may lie."""
+    values = np.zeros(200)
+    values[:6], values[6:8] = sign, -sign
+    (low_a, high_a), (low_b, high_b) = (
+        (float(end) for end in gamma_interval(np.clip(s * values, 0, 1), 200)) for s in (1, -1)
+    )
+    a, b = np.mean(values > 0), np.mean(values < 0)
+    lo, hi, rare = rare_difference_interval(values[:, None], 200, np.array([np.inf]), np.array([-np.inf]))
+    assert rare.all()
+    assert lo[0] == pytest.approx(a - b - np.sqrt((a - low_a) ** 2 + (high_b - b) ** 2))
+    assert hi[0] == pytest.approx(a - b + np.sqrt((high_a - a) ** 2 + (b - low_b) ** 2))
+    other = rare_difference_interval(-values[:, None], 200, np.array([np.inf]), np.array([-np.inf]))
+    assert (other[0][0], other[1][0]) == pytest.approx((-hi[0], -lo[0]))  # of the difference turned round
 
 
 def test_few_problems_are_named() -> None:

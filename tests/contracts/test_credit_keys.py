@@ -4,6 +4,7 @@ One step is sampled by the real loop and judged by the real verifier; each key i
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
@@ -175,6 +176,21 @@ def test_what_the_token_limit_cut_off_may_be_left_out(loop, sampled):
     assert masked.totals.rows == GROUPS * SIZE
     for group, rows in zip(masked.groups, sampled.groups, strict=True):
         assert group.lengths == [e.tokens if e.complete else 0 for e in rows.episodes]
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "rloo", "reinforce", "ppo", "rejection"])
+def test_what_was_cut_off_is_left_out_besides_what_the_algorithm_leaves_out(loop, sampled, algorithm):
+    """Rejection trains on accepted samples alone, PPO on none without a reward: with the mask as without."""
+    missing = float("nan") if algorithm == "ppo" else 0.0
+    rewards = [[1.0, 0.0, 1.0, 0.0], [missing, 1.0, missing, 1.0], [0.0, 0.0, 1.0, 1.0]]
+    lacks = {"rejection": lambda r: r == 0, "ppo": math.isnan}.get(algorithm, lambda r: False)
+    plain = weighed(loop(algorithm=algorithm), sampled, rewards)
+    masked = weighed(loop(algorithm=algorithm, trl={"mask_truncated_completions": True}), sampled, rewards)
+    for one, other, own, group in zip(plain.groups, masked.groups, rewards, sampled.groups, strict=True):
+        lengths = [0 if lacks(r) else e.tokens for r, e in zip(own, group.episodes, strict=True)]
+        assert one.lengths == lengths
+        ended = [n if e.complete else 0 for n, e in zip(lengths, group.episodes, strict=True)]
+        assert other.lengths == ended
 
 
 @shows("train.ppo.gamma", "train.ppo.gae_lambda")

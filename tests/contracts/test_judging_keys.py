@@ -22,7 +22,6 @@ from tests.conftest import quickstart_config
 from tests.contracts.keys import shows
 from verifiers import Problem
 from verifiers.pool import VerifierPool
-from verifiers.pool.pool import default_workers
 
 
 def written(file: Path, *references: str) -> SourceConfig:
@@ -60,16 +59,8 @@ def judged(tmp_path_factory):
 
 
 @shows("verification.workers")
-def test_so_many_processes_judge(judged, monkeypatch):
+def test_so_many_processes_judge(judged):
     assert (judged["default"]["workers"], judged["strict"]["workers"]) == (2, 1)
-
-    def workers(cores: int, processes: int | None) -> int:
-        monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
-        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes or 1))
-        return default_workers()
-
-    assert [workers(cores, None) for cores in (1, 4, 8, 64)] == [1, 4, 8, 8]
-    assert [workers(cores, 8) for cores in (1, 8, 16, 64, 128)] == [1, 1, 2, 8, 8]
 
 
 @shows("verification.deadline", "verification.memory_mb")

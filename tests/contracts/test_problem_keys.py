@@ -250,6 +250,9 @@ SAME_BUT_FOR_CASE = [
     ("Πόσο είναι ο λόγος;", "ΠΌΣΟ ΕΊΝΑΙ Ο ΛΌΓΟΣ;"),
     ("the coﬀee", "THE COFFEE"),
     ("ĳssel", "IJSSEL"),
+    ("Ὀδυσσεύς?", "ὈΔΥΣΣΕΎΣ?"),
+    ("Ångström", "ÅNGSTRÖM"),
+    ("ﬁve?", "FIVE?"),
     ("naïve x²", "NAI\u0308VE X2"),  # a combining mark, and a digit that NFKC makes of a superscript
 ]
 

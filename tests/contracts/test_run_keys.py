@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from argparse import Namespace
 from pathlib import Path
 
 import peft
@@ -12,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 import verifiers
-from rlvr import commands, machine, pipeline, rollouts
+from rlvr import api, machine, pipeline, rollouts
 from rlvr.config import (
     AnalysisConfig,
     Config,
@@ -222,11 +221,11 @@ def test_the_report_has_the_budget_and_the_replicates_that_are_asked_for(evaluat
 @shows("name")
 def test_the_folder_has_the_name_of_the_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    source, plain = commands._source("quickstart"), Namespace(output=None)
-    assert commands._folder(plain, source, quickstart_config()) == Path("runs/quickstart")
-    assert commands._folder(plain, source, quickstart_config(name="mine")) == Path("runs/mine")
-    given = Namespace(output=tmp_path / "there")
-    assert commands._folder(given, source, quickstart_config(name="mine")) == tmp_path / "there"
+    source = api.source("quickstart")
+    assert api.folder_of(quickstart_config(), source, None) == Path("runs/quickstart")
+    assert api.folder_of(quickstart_config(name="mine"), source, None) == Path("runs/mine")
+    there = tmp_path / "there"
+    assert api.folder_of(quickstart_config(name="mine"), source, there) == there
 
 
 @shows("resume")

@@ -1,10 +1,13 @@
-"""What each key of `sampling` does: to the distribution that tokens are drawn from, to where completions end, and to
-what vLLM is started with."""
+"""What each key of `sampling` does: to the distribution that tokens are drawn from, to where completions end, to what
+vLLM is started with, and to how servers are asked."""
 
 import sys
+import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from itertools import accumulate
+from threading import Thread
 from types import SimpleNamespace
 from typing import Literal
 
@@ -15,18 +18,20 @@ from scipy import stats
 
 from rlvr import rollouts
 from rlvr.config import SamplingConfig
-from rlvr.errors import UserError
+from rlvr.errors import RunError, UserError
 from rlvr.evaluation import Evaluator
 from rlvr.evidence import Evidence
 from rlvr.preflight.parts import check_engine
 from rlvr.sampling import SampleRequest, load_sampler, takes_vllm, vllm_engine
 from rlvr.sampling.driver import row_seed
 from rlvr.sampling.engine import TransformersSampler
+from rlvr.sampling.http import from_servers
 from rlvr.sampling.vllm import VllmSampler
 from rlvr.terminal import Terminal
 from rlvr.worlds import carry
 from tests.conftest import quickstart_config
 from tests.contracts.keys import shows
+from tests.sampling.served_policy import serving
 from verifiers.pool import VerifierPool
 
 PROMPT = "37+48="
@@ -271,3 +276,60 @@ def test_vllm_draws_by_the_same_keys(tiny, monkeypatch):
     }
     assert set(params["stop_token_ids"]) == {3, *tiny.stop_ids}
     assert (params["max_tokens"], params["seed"]) == (9, 11)
+
+
+# ------------------------------------------------------------------ servers
+
+
+@shows("sampling.servers", "sampling.http.in_flight")
+def test_the_servers_that_are_named_are_asked_for_so_many_completions_at_once(tiny):
+    with serving(tiny) as one, serving(tiny) as two:
+        for urls, in_flight in (([one.url], 2), ([one.url, two.url], 5)):
+            for served in (one, two):
+                served.asked.clear()
+                served.most = 0
+            sampling = {
+                "engine": "http",
+                "servers": urls,
+                "max_new_tokens": 8,
+                "http": {"in_flight": in_flight},
+            }
+            asked = quickstart_config(sampling=SamplingConfig.model_validate(sampling))
+            with closing(load_sampler(asked, "base")) as sampler:
+                sampler.generate(tiny.encode([PROMPT]), [SampleRequest(0, seed) for seed in range(40)])
+            assert [bool(served.asked) for served in (one, two)] == [True, len(urls) == 2]
+            assert max(one.most, two.most) == in_flight
+
+
+@shows("sampling.http.timeout")
+def test_an_answer_is_waited_for_so_long(tiny):
+    """The first of two is held back by the server."""
+    prompts, rows = tiny.encode([PROMPT]), [SampleRequest(0, 1), SampleRequest(0, 2)]
+    for timeout, asked_again in ((0.5, True), (30.0, False)):
+        with serving(tiny) as served, closing(by_servers(tiny, served, timeout=timeout)) as sampler:
+            served.asked.clear()
+            served.faults.answers = ["hold"]
+            drawing = Thread(target=sampler.generate, args=(prompts, rows))
+            drawing.start()
+            drawing.join(20 if asked_again else 1.5)
+            assert drawing.is_alive() != asked_again
+            served.free.set()
+            drawing.join()
+
+
+@shows("sampling.http.patience")
+def test_a_server_that_is_gone_is_waited_for_so_long(tiny):
+    with serving(tiny) as served:
+        samplers = {patience: by_servers(tiny, served, patience=patience) for patience in (0.2, 1.5)}
+    took = {}
+    for patience, sampler in samplers.items():
+        began = time.monotonic()
+        with pytest.raises(RunError, match="no server has been there"):
+            sampler.generate(tiny.encode([PROMPT]), [SampleRequest(0, 1)])
+        took[patience] = time.monotonic() - began
+    assert took[1.5] >= 1.5 and took[1.5] - took[0.2] > 0.5
+
+
+def by_servers(tiny, served, **http):
+    settings = {"engine": "http", "servers": [served.url], "max_new_tokens": 8, "http": http}
+    return from_servers(tiny, SamplingConfig.model_validate(settings))

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from rlvr import rollouts
@@ -84,6 +85,24 @@ def test_a_group_without_success_is_drawn_again_with_it(tmp_path, pool):
     rows = list(rollouts.read(file))
     assert sum(row.extra.get("steered", False) for row in rows) == 4 * len(before)
     assert len({(row.problem_id, row.sample) for row in rows}) == len(rows)
+
+
+@shows("train.distill.evidence", "train.distill.direction")
+def test_the_teacher_alone_has_the_evidence(tmp_path, pool):
+    """Forward, its samples are learnt behind the plain prompt; reverse, it judges samples of the plain prompt."""
+    for direction, drawn_with_it in (("forward", True), ("reverse", False)):
+        distill = {"evidence": SHOT, "direction": direction}
+        loop = loop_of(tmp_path / direction, pool, algorithm="distill", distill=distill, group_size=4)
+        found = loop.collector.sample(1, draw=0)
+        assert set(shown(loop, found).values()) == {drawn_with_it}
+        batch = loop.credit.assign(found)
+        asked = loop.collector.evaluator.evidence
+        policy = loop.collector.current.policy
+        for group, drawn in zip(batch.groups, found.groups, strict=True):
+            assert group.prompted.prompt == policy.words(asked.text(drawn.episodes[0].problem))
+        rewarded = torch.tensor([float(r > 0) for group in found.groups for r in group.rewards])
+        weights = torch.tensor([w for group in batch.groups for w in group.per_sample(group.advantages)])
+        assert torch.equal(weights, rewarded) == drawn_with_it
 
 
 def test_what_is_no_evidence_of_training_is_refused():

@@ -12,7 +12,7 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch.utils.checkpoint import checkpoint
 
-from rlvr import rollouts
+from rlvr import rollouts, soft_embedding
 from rlvr.adapters import kind
 from rlvr.config import AdapterSection, SamplingConfig, TrainConfig
 from rlvr.errors import RunError
@@ -354,3 +354,26 @@ def test_an_adapters_input_may_be_dropped(tiny):
 
     assert silenced(0.0) == 0
     assert silenced(0.25) == pytest.approx(0.25, abs=0.02)
+
+
+@shows("train.adapter.tokens", "train.adapter.init_text")
+def test_how_many_virtual_tokens_come_before_a_prompt_and_what_they_begin_as(tiny):
+    """Each has a row as wide as an embedding: one of the vocabulary's, drawn, or those of the text, again and again."""
+
+    def rows(**keys: Any) -> Any:
+        section = AdapterSection.model_validate({"kind": "soft_prompt"} | keys)
+        policy = load_policy(
+            quickstart_config(train=TrainConfig(adapter=section)), "policy", for_training=True
+        )
+        model = kind(section, words=policy.words).attach(policy.model)
+        assert len(policy.encode(["1+1="])[0]) == len(tiny.encode(["1+1="])[0]) + (section.tokens or 16)
+        soft = soft_embedding.of(model)
+        assert soft is not None
+        return soft.rows
+
+    vocabulary = tiny.model.get_input_embeddings().weight
+    for count, drawn in ((16, rows()), (5, rows(tokens=5))):
+        assert len(drawn) == count and all((row == vocabulary).all(dim=1).any() for row in drawn)
+    torch.testing.assert_close(
+        rows(tokens=5, init_text="1+"), vocabulary[tiny.words("1+1+1")], rtol=0, atol=0
+    )

@@ -123,6 +123,30 @@ def test_a_base_that_is_never_right_has_no_posterior(model, tokenizer):
     assert sum(one_of_two.values()) == pytest.approx(1)
 
 
+def test_the_strategies_of_the_posterior_are_those_of_verified_traces(model, tokenizer):
+    """By hand from the traces' probabilities, of all of them and of those that are verified."""
+    tables = law_tables(carry.WORLD, model, tokenizer, carry.problems("heldout", 3))
+    found = summary(carry.WORLD, tables)
+    for name, condition in (
+        ("strategies", lambda right: True),
+        ("posterior_strategies", lambda right: right),
+    ):
+        for strategy in carry.STRATEGIES:
+            shares = []
+            for table in tables:
+                chances = [
+                    (math.exp(nats), trace.strategy)
+                    for trace, nats, right in zip(table.traces, table.logp, table.verified, strict=False)
+                    if condition(right)
+                ]
+                whole = sum(chance for chance, _ in chances)
+                whole += 0 if name.startswith("posterior") else table.outside
+                shares.append(sum(chance for chance, own in chances if own == strategy) / whole)
+            assert found[name][strategy] == pytest.approx(np.mean(shares)), (name, strategy)
+    assert found["posterior_strategies"]["elsewhere"] == 0 < found["strategies"]["elsewhere"]
+    assert found["strategies"] != found["posterior_strategies"]
+
+
 def test_comparison_of_a_policy_with_itself_and_with_another(model, moved, tokenizer):
     problems = carry.problems("heldout", 6)
     base = law_tables(carry.WORLD, model, tokenizer, problems)

@@ -6,6 +6,15 @@ FIELDS = ("value", "se", "lo", "hi")
 KINDS = ("within", "beyond", "unresolved", "expansion", "forgetting")
 
 
+def spoken(parts):
+    """The parts that a page speaks of: expansion only where a problem is certified; else it is unresolved too."""
+    held = {kind: parts[kind] for kind in KINDS}
+    if parts["certified_simultaneous"]["count"] == 0:
+        held["unresolved"] = parts["expansion_high"]
+        held.pop("expansion")
+    return held
+
+
 def table(report, name):
     with (report.html.parent / "figures" / f"{name}.csv").open(newline="") as file:
         return list(csv.DictReader(file))

@@ -2,11 +2,12 @@
 the rows of the files. Which number that is, is written down here a second time."""
 
 import json
+import statistics
 from collections import Counter
 
 import pytest
 from awkward_rows import counts
-from cells import FIELDS, KINDS, cells, table, text
+from cells import FIELDS, cells, spoken, table, text, written
 from scipy.stats import beta
 
 from tests.as_json import as_json
@@ -32,7 +33,7 @@ def test_readings(cells_run):
     document = as_json(cells_run.document)
     expected = {
         (reading, name, k): e
-        for reading in ("maj_at_k", "cot_pass_at_k", "pass_hat_k")
+        for reading in ("answer_pass_at_k", "maj_at_k", "cot_pass_at_k", "pass_hat_k")
         for name, policy in document["policies"].items()
         for k, e in policy[reading].items()
     }
@@ -46,7 +47,6 @@ def test_decomposition(cells_run):
     document = as_json(cells_run.document)
     changes = {"tuned": document["comparison"], **document["comparisons"]}
     parts = (
-        *KINDS,
         "delta",
         "headroom",
         "churn_floor",
@@ -56,6 +56,9 @@ def test_decomposition(cells_run):
     )
     ratios = ("ratio_gross", "ratio_net", "efficiency_gap")
     expected = {(name, part): c["compression"][part] for name, c in changes.items() for part in parts}
+    expected |= {
+        (name, part): e for name, c in changes.items() for part, e in spoken(c["compression"]).items()
+    }
     expected |= {(name, ratio): c[ratio] for name, c in changes.items() for ratio in ratios}
     rows = {(row["run"], row["part"]): row for row in table(cells_run, "decomposition")}
     assert rows.keys() == expected.keys()
@@ -102,7 +105,7 @@ def test_steps(cells_run):
         if step == 0:
             continue
         c = document["comparisons"].get(name, document["comparison"])
-        expected |= {(step, kind): cells(c["compression"][kind], "status") for kind in KINDS}
+        expected |= {(step, kind): cells(e, "status") for kind, e in spoken(c["compression"]).items()}
         expected[step, "k*"] = cells(c["k_star"], "status")
         for words, key in (
             ("KL(π‖p0)", "kl_pi_p0"),
@@ -189,6 +192,22 @@ def test_verdicts_are_those_of_the_rows(cells_awkward):
     assert {(row["policy"], row["status"]): int(row["samples"]) for row in found} == expected
     for row in found:
         assert float(row["share"]) == pytest.approx(int(row["samples"]) / total[row["policy"]])
+
+
+def test_answer_format_is_that_of_the_rows(cells_run):
+    """Means over problems; base and tuned have the same ones here, and as many samples of each."""
+    shares = {}
+    for policy in ("base", "tuned"):
+        path = cells_run.html.parents[1] / f"{policy}.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        answered = statistics.mean(row["status"] != "no_answer" for row in rows)
+        shares[policy] = answered, statistics.mean(row["score"] for row in rows) / answered
+    found = table(cells_run, "answering")
+    for at, row in enumerate(found[:2]):
+        assert [row[policy] for policy in shares] == [written(100 * both[at]) for both in shares.values()]
+    (a0, r0), (a1, r1) = shares.values()
+    parts = ((a1 - a0) * (r0 + r1) / 2, (r1 - r0) * (a0 + a1) / 2, a1 * r1 - a0 * r0)
+    assert [row["points of the gain"].split()[0] for row in found] == [written(100 * part) for part in parts]
 
 
 def test_training(cells_run):

@@ -1,7 +1,7 @@
 """Cells that are written for people: rates in points with their intervals, and the reason where there is none."""
 
 import pytest
-from cells import KINDS, shown, table, written
+from cells import KINDS, shown, spoken, table, written
 
 from rlvr.report import build
 from tests.as_json import as_json
@@ -28,7 +28,7 @@ def test_sources(cells_awkward):
             ("C, within K", "X, beyond K", "U, unresolved", "E, expansion", "F, forgetting"),
             strict=True,
         ):
-            of_kind = "– (few problems)" if few else shown(c["compression"][kind])
+            of_kind = "– (few problems)" if few else shown(spoken(c["compression"]).get(kind))
             assert row[letter] == (of_kind if policy == "tuned" else "")
         assert row["Δ pass@1, paired"] == (shown(c["gain"]) if policy == "tuned" else "")
         assert row["cut by the limit, %"] == written(100 * summary["truncated"]["value"])
@@ -38,6 +38,8 @@ def test_sources(cells_awkward):
 
 LABELS = {
     "Δ pass@1, paired": (("gain",), 100, ".1f"),
+    "… from answering more often": (("answering", "from_answering"), 100, ".1f"),
+    "… from being right when answered": (("answering", "from_being_right"), 100, ".1f"),
     "p, sign flips": (("gain", "p_signflip"), 1, ".2g"),
     "… Holm-adjusted over the runs": (("gain", "p_holm"), 1, ".2g"),
     "k*, base samples worth one tuned sample": (("k_star",), 1, ".3g"),
@@ -64,6 +66,7 @@ LABELS = {
     "effective sample size among verified": (("alignment", "ess_verified"), 1, ".0f"),
 }
 """Label of a row of the summary → where its number is in a comparison, its scale and its form."""
+ALONE = " of right answers alone"
 SERIES = {"pass": "pass_at_k", "maj": "maj_at_k", "CoT-pass": "cot_pass_at_k"}
 
 
@@ -74,14 +77,16 @@ def test_the_summary_table(cells_run):
     assert {row["quantity"] for row in rows} >= LABELS.keys() - {
         "… beyond noise from k",
         "base overtakes at k",
+        "E, expansion",  # certified on no problem here
     }
+    assert any(row["quantity"].endswith(ALONE) for row in rows)
     for row in rows:
         label = row["quantity"]
         if label in LABELS:
             place, scale, form = LABELS[label]
             assert row["base"] == ""
             for name, c in changes.items():
-                e = c
+                e = {**c, "compression": {**c["compression"], "expansion": None, **spoken(c["compression"])}}
                 for key in place:
                     e = e and e.get(key)
                 assert row[name] == shown(e, scale, form), (label, name)
@@ -96,8 +101,8 @@ def test_the_summary_table(cells_run):
                 assert row[name] == "not audited"
                 continue
             else:
-                series, _, k = label.partition("@")
-                e = policy[SERIES[series]].get(k)
+                series, _, k = label.removesuffix(ALONE).partition("@")
+                e = policy["answer_pass_at_k" if label.endswith(ALONE) else SERIES[series]].get(k)
             assert row[name] == shown(e), (label, name)
 
 

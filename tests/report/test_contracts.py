@@ -6,6 +6,7 @@ that has none fails here: who adds a figure says there what it means.
 
 import json
 import math
+import random
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from rlvr.report import build
 from rlvr.report.schema import SCHEMA
 from tests import by_definition
-from tests.report.contracts import certainty, distance, others, pair, policy, strata
+from tests.report.contracts import answering, certainty, distance, others, pair, policy, strata
 from tests.report.contracts.rows import Estimate, Holds, Mean, Near, Policy, Ratio
 from tests.report.contracts.simulated import AUDITS, REPLICATES, document_of, of_runs, write_run
 
@@ -84,12 +85,13 @@ def under(prefix: str, table: dict[str, Any]) -> dict[str, Any]:
 
 TABLE = (
     under("policies/*", {name: lambda p, _, *keys, of=of: of(p, *keys) for name, of in policy.POLICY.items()})
-    | under("comparison", pair.PAIR | certainty.CERTAINTY | strata.STRATA)
+    | under("comparison", pair.PAIR | certainty.CERTAINTY | answering.ANSWERING | strata.STRATA)
     | under("comparison/alignment", distance.DISTANCE)
 )
 """Pattern → second computation, for everything that one policy or one pair has."""
-SEEN = under("comparison", certainty.SEEN)
+SEEN = under("comparison", certainty.SEEN) | under("comparison/alignment", distance.SEEN)
 OF_THE_RUN = under("problems", others.PROBLEMS) | under("ladder", others.LADDER)
+OF_THE_RUN |= under("breakdown", strata.BREAKDOWN)
 OF_RUNS = under("groups/*", others.GROUPS) | {"contrasts/*": others.contrast}
 BY_HAND = {
     "exact/rows/*/*", "training/expected_mixed_share/*", "training/step/*", "probes/*/correct/*",
@@ -98,9 +100,9 @@ BY_HAND = {
 }  # fmt: skip
 """Figures with a test of their own below."""
 NO_FIGURES = {
-    "schema", "title", "version", "main", "settings/*/*", "sources/*/file", "sources/*/missing/*", "sources/*/notes/*",
-    "notes/*", "runs/*/name", "runs/*/algorithm", "runs/*/seed", "groups/*/runs/*", "exact/values/*",
-    "training/said/*", "probes/*/words", "probes/*/settings/*/*",
+    "schema", "title", "version", "base", "main", "settings/*/*", "sources/*/file", "sources/*/missing/*",
+    "sources/*/notes/*", "notes/*", "runs/*/name", "runs/*/algorithm", "runs/*/seed", "groups/*/runs/*",
+    "exact/values/*", "training/said/*", "probes/*/words", "probes/*/settings/*/*",
 }  # fmt: skip
 """Words, names and copies of the input."""
 
@@ -267,7 +269,28 @@ def test_every_figure_of_a_run_is_what_its_contract_says(run):
     folder, document = run
     wrong, used = walk(document, Inputs(folder, AUDITS, "step-20"))
     assert not wrong, f"{len(wrong)} faults:\n" + "\n".join(wrong[:40])
-    assert {*TABLE, *SEEN, *under("problems", others.PROBLEMS)} - used == set()
+    met_elsewhere = {pattern for pattern in TABLE if "/flips/" in pattern}
+    assert {*TABLE, *SEEN, *under("problems", others.PROBLEMS)} - used == met_elsewhere
+    assert list(document["breakdown"]) == ["level"]  # not "draw", which samples of a problem differ in
+
+
+def test_flips_of_one_sample_a_problem_are_what_their_contract_says(tmp_path):
+    rng = random.Random(3)
+    for name, rate in (("base", 0.4), ("tuned", 0.6)):
+        rows = [
+            {"problem_id": f"p{i}", "policy": name, "score": float(rng.random() < rate)} for i in range(30)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    document = document_of(tmp_path / "base.jsonl", tmp_path / "tuned.jsonl")
+    wrong, used = walk({"comparison": {"flips": document["comparison"]["flips"]}}, Inputs(tmp_path, {}))
+    assert not wrong
+    assert used == {pattern for pattern in TABLE if "/flips/" in pattern}
+    assert (
+        document["comparison"]["k_star"]["status"]
+        == document["comparison"]["crossover"]["status"]
+        == "one_sample"
+    )
+    assert {document["comparison"]["compression"][part]["value"] for part in pair.PARTS} == {None}
 
 
 def test_every_figure_of_awkward_rows_is_what_its_contract_says(tmp_path):

@@ -6,6 +6,7 @@ import awkward_rows
 import numpy as np
 import pytest
 import simulate
+from cells import spoken
 from test_ladder import rungs, write
 
 from rlvr.report.document import assemble
@@ -25,6 +26,7 @@ from rlvr.report.figures import (
 )
 from rlvr.report.inputs import Inputs
 
+READINGS = ("answer_pass_at_k", "maj_at_k", "cot_pass_at_k", "pass_hat_k")
 PARTS = ("within", "beyond", "unresolved", "expansion")
 
 
@@ -32,8 +34,12 @@ def draw(inputs, modules):
     """The view, and the axes of each figure that the modules draw of it."""
     analysis = {"replicates": 200, "seed": 0, "search_budget": None}
     document = assemble(inputs, title="", analysis=analysis, exact=None, notes=[])  # type: ignore[arg-type]
-    view, axes = View(document, inputs.training), {}
-    write = theme.svg
+    view = View(document, inputs.training)
+    return view, axes_of(view, modules)
+
+
+def axes_of(view, modules):
+    axes, write = {}, theme.svg
 
     def keep(figure, name):
         axes[name] = figure.axes
@@ -43,7 +49,7 @@ def draw(inputs, modules):
         patch.setattr(theme, "svg", keep)
         for module in modules:
             module.panel(view)
-    return view, axes
+    return axes
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +123,7 @@ def test_the_curves(drawn):
 
 def test_other_readings(drawn):
     view, axes = drawn
-    for ax, key in zip(axes["readings"], ("maj_at_k", "cot_pass_at_k", "pass_hat_k"), strict=True):
+    for ax, key in zip(axes["readings"], READINGS, strict=True):
         for policy in view.policies.values():
             curve = policy[key]
             assert line(ax, [int(k) for k in curve], points(curve.values())), key
@@ -132,13 +138,14 @@ def test_the_bars_of_the_gain(drawn):
     bars = iter(ax.patches)
     for y, name in enumerate(names):
         parts, left = view.comparisons[name]["compression"], 0.0
-        for part in PARTS:
-            bar, value = next(bars), 100 * parts[part]["value"]
+        held = spoken(parts)
+        for part in (part for part in PARTS if part in held):
+            bar, value = next(bars), 100 * held[part]["value"]
             assert (bar.get_x(), bar.get_width(), bar.get_y() + bar.get_height() / 2) == pytest.approx(
                 (left, value, y)
             )
             if value > 0:
-                assert line(ax, [left + 100 * parts[part][end] for end in ("lo", "hi")], [y + 0.31] * 2), part
+                assert line(ax, [left + 100 * held[part][end] for end in ("lo", "hi")], [y + 0.31] * 2), part
             left += value
         lost, floor = parts["forgetting"], 100 * parts["churn_floor"]["value"]
         assert next(bars).get_width() == pytest.approx(-100 * lost["value"])
@@ -146,7 +153,7 @@ def test_the_bars_of_the_gain(drawn):
         assert floor > 0
         for x in (floor, -floor):
             assert line(ax, [x, x], [y - 0.34, y + 0.34])
-        assert line(ax, [100 * parts["delta"]["value"]], [y])
+        assert line(ax, [100 * parts["delta"]["value"]], [y - 0.31])  # above the numbers in the bars
 
 
 def test_every_problem(drawn):
@@ -192,6 +199,21 @@ def test_distance_and_what_it_bought(drawn):
     assert line(left, [price, price], [0, 1])
 
 
+def test_the_best_that_a_distance_can_buy_is_of_all_problems(drawn):
+    """The most success on average over problems at an average distance: where no base sample, and no weight, shows
+    any success, no tilt makes some, and none is paid for."""
+    view, axes = drawn
+    found = view.comparison["alignment"]
+    problems, idle = sum(found["base_rate_from"].values()), found["base_rate_from"]["none"]
+    assert 0 < idle < problems == len(view.document["problems"]["problem_id"])
+    share = (problems - idle) / problems
+    (curve,) = [x for x in axes["frontier"][0].lines if x.get_label() == "best reachable"]
+    xs, ys = (np.asarray(values, float) for values in (curve.get_xdata(), curve.get_ydata()))
+    assert len(xs) > 10
+    assert xs == pytest.approx([share * point["kl"] for point in found["frontier"]][: len(xs)])
+    assert ys == pytest.approx([100 * share * point["q"] for point in found["frontier"]][: len(xs)])
+
+
 def test_the_steps_of_training(drawn):
     view, axes = drawn
     shown = {ax.get_title(loc="left"): ax for ax in axes["training"] if ax.get_visible()}
@@ -207,6 +229,29 @@ def test_the_steps_of_training(drawn):
         assert line(shown["seconds per step"], steps, [row[f"seconds/{key}"] for row in view.training])
 
 
+def test_what_stands_for_many_series(drawn):
+    """Of the verdicts the four most frequent, of pass@k the smallest and the largest k: whatever order they were logged
+    in, and in how many steps."""
+    view, _ = drawn
+    shares = {"b": 0.02, "incorrect": 0.2, "a": 0.01, "timeout": 0.1, "correct": 0.5, "no_answer": 0.15}
+    rates = {"16": 0.8, "1": 0.2, "4": 0.5, "128": 0.9}
+    rows = [
+        {"step": row["step"]}
+        | {f"status/{name}": share for name, share in shares.items()}
+        | {f"eval/pass@{k}": rate for k, rate in rates.items()}
+        for row in view.training
+    ]
+    rows[0] |= {"status/once": 0.9}  # most of a step, and little of the run
+    document = view.document | {"policies": {n: view.policies[n] for n in ("base", "tuned")}}
+    axes = axes_of(View(document, rows), (training,))["training"]
+    titled = {ax.get_title(loc="left"): ax for ax in axes if ax.get_visible()}
+    for title, named in (
+        ("verdicts, %", {"correct", "incorrect", "no_answer", "timeout"}),
+        ("held-out pass@k, points", {"pass@1", "pass@128"}),
+    ):
+        assert {text.get_text() for text in titled[title].get_legend().get_texts()} == named
+
+
 def test_the_checkpoints(drawn):
     view, axes = drawn
     at = {0: "base", 10: "step-10", 20: "step-20", 30: "step-30", 40: "tuned"}
@@ -218,11 +263,13 @@ def test_the_checkpoints(drawn):
         fixed = [(100 * real(e["value"]), 196 * real(e["se_fixed"])) for e in curve]
         assert band(rates, list(at), [v - w for v, w in fixed], [v + w for v, w in fixed])
     bars = iter(titled["of which kind, points"].patches)
-    changes = [view.comparisons[name]["compression"] for name in list(at.values())[1:]]
+    changes = [spoken(view.comparisons[name]["compression"]) for name in list(at.values())[1:]]
     for part in (*PARTS, "forgetting"):
         sign = -100 if part == "forgetting" else 100
         heights = [next(bars).get_height() for _ in changes]
-        assert heights == pytest.approx([sign * parts[part]["value"] for parts in changes]), part
+        assert heights == pytest.approx(
+            [sign * parts[part]["value"] if part in parts else 0 for parts in changes]
+        ), part
     found = [view.comparisons[name]["alignment"] for name in list(at.values())[1:]]
     for title, key in (("KL(π‖p0), nats", "kl_pi_p0"), ("to the verified posterior, nats", "kl_verified")):
         known = {step: d[key]["value"] for step, d in zip(list(at)[1:], found, strict=True)}

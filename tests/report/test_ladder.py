@@ -3,13 +3,14 @@
 import csv
 import json
 import shutil
+from math import log
+from typing import Any
 
 import numpy as np
 import pytest
 import simulate
 from cells import table, text
 
-from rlvr.analysis.evidence import mantel_haenszel
 from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.ladder import Rung, ladder
 from rlvr.errors import UserError
@@ -145,6 +146,21 @@ def test_a_second_draw_of_as_many_shots_stands_beside_the_line(pair, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_rung_stands_at_all_its_worked_examples(pair, tmp_path):
+    """Those that are drawn, those that are given, and both."""
+    given = [{"prompt": f"{i}?", "answer": str(i)} for i in range(9)]
+    asked = {(3, 0): 3, (0, 5): 5, (1, 6): 7, (4, 9): 13}
+    files = []
+    for drawn, of in asked:
+        more: dict[str, Any] = {"examples": given[:of]} if of else {}
+        files.append(write(tmp_path, f"{drawn}-and-{of}", "base", 0.5, shots=drawn, **more))
+    found = as_json(build(*pair, more=files, output=tmp_path / "report", replicates=100).document)["ladder"]
+    own = {rung["file"]: (rung["shots"], rung["label"]) for rung in found["rungs"]}
+    assert {file.name: own[file.name] for file in files} == {
+        f"{drawn}-and-{of}.jsonl": (shots, f"{shots} shots") for (drawn, of), shots in asked.items()
+    }
+
+
 def test_evidence_that_another_program_wrote_is_refused_as_a_mismatch(pair, tmp_path):
     path = tmp_path / "words.jsonl"
     shutil.copy(pair[0], path)
@@ -163,11 +179,12 @@ def rung(policy, shots, c, n=10):
 def test_pooled_log_odds_by_hand():
     counts = [1, 4, 6], [3, 5, 9], [2, 8, 8]
     found = ladder([rung("tuned", 0, counts[2]), rung("base", 4, counts[1]), rung("base", 0, counts[0])])
-    n = [10] * 3
-    assert found["rungs"][1]["nats"]["value"] == pytest.approx(mantel_haenszel(n, counts[0], n, counts[1]))
-    assert found["rungs"][2]["nats"]["value"] == pytest.approx(mantel_haenszel(n, counts[0], n, counts[2]))
+    shots = (3 * 9 + 5 * 6 + 9 * 4) / (1 * 7 + 4 * 5 + 6 * 1)  # Σ c1 (n - c0) / Σ c0 (n - c1), all n = 10
+    training = (2 * 9 + 8 * 6 + 8 * 4) / (1 * 8 + 4 * 2 + 6 * 2)
+    assert found["rungs"][1]["nats"]["value"] == pytest.approx(log(shots))
+    assert found["rungs"][2]["nats"]["value"] == pytest.approx(log(training))
     assert found["rungs"][2]["against_own"]["value"] == 0
-    assert found["equivalent"]["status"] in ("few_problems", "censored_right")
+    assert found["equivalent"]["status"] == "censored_right"  # training gave more than the most shots did
 
 
 def test_a_base_without_success_has_no_equivalent_and_nothing_is_zero():

@@ -5,15 +5,18 @@ import html
 import json
 import re
 import statistics
+from typing import Any
 
 import awkward_rows
+import numpy as np
 import pytest
-from cells import shown, table, written
+import simulate
+from cells import shown, spoken, table, written
 
-from rlvr.report import build, page, prose
-from rlvr.report.browser import collect
+from rlvr.report import build, page, prose, tiles
+from rlvr.report.browser import APART, collect
+from rlvr.report.figures import Panel, View, sampling_caption
 from rlvr.rollouts.evaluations import read
-from rlvr.text import cell
 from tests.as_json import as_json
 
 
@@ -29,8 +32,9 @@ def test_the_tiles_at_the_top(cells_run):
     document = as_json(cells_run.document)
     c, policies = document["comparison"], document["policies"]
     before, after = (written(100 * policies[name]["pass_at_k"]["1"]["value"]) for name in ("base", "tuned"))
-    found = {tile["label"]: (tile["value"], tile["range"]) for tile in prose.tiles(cells_run.document)}
-    parts = c["compression"]
+    found = {tile["label"]: (tile["value"], tile["range"]) for tile in tiles.tiles(cells_run.document)}
+    parts, last, each = c["compression"], c["difference"]["64"], document["problems"]
+    solved = [(b > 0, t > 0) for b, t in zip(each["c_base"], each["c_tuned"], strict=True)]
     assert found == {
         "pass@1": (f"{before} → {after}", "base → tuned, points"),
         "gain, points": (signed(c["gain"]["value"]), f"{span(c['gain'])}, paired"),
@@ -43,7 +47,22 @@ def test_the_tiles_at_the_top(cells_run):
             str(parts["certified_simultaneous"]["count"]),
             f"of {parts['base_zero']} problems with no base success",
         ),
+        "solved only before | only after": (
+            f"{solved.count((True, False))} | {solved.count((False, True))}",
+            "of 24 problems, in any sample",
+        ),
+        "pass@64, points": (
+            signed(last["value"]),
+            f"{written(100 * last['base'])} → {written(100 * last['tuned'])}; {span(last)}, paired",
+        ),
     }
+    said = " ".join(prose.headline(cells_run.document))
+    assert (
+        f"Of 24 problems, in any sample, the base alone solves {solved.count((True, False))}, tuned alone "
+        f"{solved.count((False, True))}, both {solved.count((True, True))}; pass@64, the largest k of both, goes "
+        in said
+    )
+    assert " nats " not in said and " nats from the base" in " ".join(prose.folded(cells_run.document))
 
 
 def test_the_first_sentence_goes_from_base_to_tuned(cells_run):
@@ -60,7 +79,7 @@ def test_the_first_sentence_goes_from_base_to_tuned(cells_run):
 def test_the_lines_of_the_terminal(cells_run):
     document = as_json(cells_run.document)
     c, policies, lines = document["comparison"], document["policies"], cells_run.summary.splitlines()
-    parts = c["compression"]
+    parts, held = c["compression"], spoken(c["compression"])
     for k in ("1", "4", "64"):
         before, after = (written(100 * policies[name]["pass_at_k"][k]["value"]) for name in ("base", "tuned"))
         d = c["difference"][k]
@@ -72,10 +91,14 @@ def test_the_lines_of_the_terminal(cells_run):
         ("unresolved", f"unresolved on the {parts['base_zero']} problems with no base success"),
         ("expansion", f"expansion on the {parts['base_zero']} problems with no base success, certified on"),
     ):
-        line = next(line for line in lines if re.match(rf" +\S+  {words}", line))
-        assert line.split()[0] == signed(parts[key]["value"]) and span(parts[key]) in line
+        found = [line for line in lines if re.match(rf" +\S+  {words}", line)]
+        assert len(found) == (key in held)
+        for line in found:
+            assert line.split()[0] == signed(held[key]["value"]) and span(held[key]) in line
     line = next(line for line in lines if "  forgetting (" in line)
-    assert line.split()[0] == signed(-parts["forgetting"]["value"]) and span(parts["forgetting"]) in line
+    assert line.split()[0] == signed(-parts["forgetting"]["value"])
+    lost = {"lo": -parts["forgetting"]["hi"], "hi": -parts["forgetting"]["lo"]}
+    assert span(lost) in line  # as negative as the number before it
     solved = c["coverage"]["solved"]
     assert (
         f"  Solved at least once: both {solved['both']}, base only {solved['base_only']}, tuned only "
@@ -108,14 +131,85 @@ def test_the_tables_of_the_page_are_those_of_the_files(cells_run):
         assert found == [[_as_cell(value) for value in row.values()] for row in rows], name
 
 
+NO_ROLLOUTS: Any = {"problems": [], "policies": [], "statuses": [], "rows": [], "shown": 0, "total": 0}
+
+
+@pytest.mark.parametrize("rows", [1, page.ROWS_SHOWN - 1, page.ROWS_SHOWN, page.ROWS_SHOWN + 1, 450])
+def test_a_table_shows_all_its_rows_or_says_that_it_does_not(cells_run, rows):
+    panel = Panel("many", "Many", "Many rows", columns=("row",), rows=[[i] for i in range(rows)])
+    text = page.render(cells_run.document, [panel], NO_ROLLOUTS, [], [])
+    section = re.search(r'<section id="many".*?</section>', text, re.DOTALL)
+    assert section and f"{rows} rows</span>" in section[0]
+    shown = [int(number) for number in re.findall(r"<td[^>]*>(\d+)</td>", section[0])]
+    assert shown == list(range(min(rows, page.ROWS_SHOWN)))
+    note = re.findall(r"The first (\d+) rows; the CSV has all (\d+)\.", section[0])
+    assert note == ([(str(page.ROWS_SHOWN), str(rows))] if rows > page.ROWS_SHOWN else [])
+
+
+def test_each_point_opens_the_problem_whose_rates_it_shows(cells_run):
+    """A point's number leads to a problem's name; it lies at the problem's rates, but for the jitter."""
+    text, found = cells_run.html.read_text(), as_json(cells_run.document)["problems"]
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert data
+    names = json.loads(data[1])["points"]
+    points = re.findall(r'<path data-problem="(\d+)" d="([^"]*)"', text)
+    opened = [found["problem_id"].index(names[int(number)]) for number, _ in points]
+    assert sorted(opened) == list(range(len(found["problem_id"])))
+    assert len(set(zip(found["base"], found["tuned"], strict=True))) > len(opened) / 2
+    outlines = [np.array(re.findall(r"[\d.]+", outline), dtype=float).reshape(-1, 2) for _, outline in points]
+    across, up = np.array([(outline.min(0) + outline.max(0)) / 2 for outline in outlines]).T
+    base, tuned = (np.array(found[name])[opened] for name in ("base", "tuned"))
+    some = base > 0  # the others stand in a column of their own
+    assert across[~some].max() < across[some].min()
+    for place, value, jitter in ((across[some], np.log(base[some]), 0.02), (up, tuned, 0.006)):
+        scale, start = np.polyfit(value, place, 1)
+        assert np.abs(place - start - scale * value).max() < 2 * jitter * abs(scale)
+
+
+RECORDED = {
+    "temperature": "temperature 0",
+    "top_p": "top-p 1.0",
+    "max_new_tokens": "at most 64 tokens",
+    "verifier": "verifier math+reasoning",
+    "seed": "seed 0",
+}
+
+
+def test_every_caption_names_every_recorded_setting_and_no_other(tmp_path):
+    """A setting of 0 is one, and is among the settings; what was not recorded is not said."""
+    files = simulate.write_pair(tmp_path, problems=8, samples=8)
+    for path in files:
+        settings = path.with_suffix(".settings.json")
+        settings.write_text(json.dumps(json.loads(settings.read_text()) | {"temperature": 0, "seed": 0}))
+    report = build(*files, output=tmp_path / "out", replicates=100)
+    text = html.unescape(report.html.read_text())
+    captions = re.findall("<figcaption>(.*?)</figcaption>", text, re.DOTALL)
+    assert captions
+    for caption in captions:
+        said = caption[caption.index("base: 8 problems") :].strip().rstrip(".").split("; ")
+        assert set(RECORDED.values()) <= set(said)
+    held = {row["key"]: row["values"] for row in page.settings_table(report.document)["rows"]}
+    assert held["temperature"] == held["seed"] == ["0", "0"]
+    own = report.document["settings"]["base"]
+    for key, words in RECORDED.items():
+        for without in ({k: v for k, v in own.items() if k != key}, own | {key: None}):
+            settings = report.document["settings"] | {"base": without}
+            document: Any = report.document | {"settings": settings}
+            said = sampling_caption(View(document))
+            assert [w in said for w in RECORDED.values()] == [w != words for w in RECORDED.values()]
+
+
+SHOWN_AS = {"True": "yes", "False": "no", "": "–", "inf": "∞", "-inf": "−∞"}
+
+
 def _as_cell(text):
     """A number or a truth value is shortened on the page, and a missing one is a dash."""
-    if text in ("True", "False"):
-        return cell(text == "True")
-    if text == "":
-        return "–"
+    if text in SHOWN_AS:
+        return SHOWN_AS[text]
+    if re.fullmatch(r"-?\d+", text):
+        return f"{int(text):,}".replace(",", "\u2009") if len(text.lstrip("-")) > 4 else text
     try:
-        return cell(int(text)) if re.fullmatch(r"-?\d+", text) else cell(float(text))
+        return format(float(text), ".4g").replace("-", "−")
     except ValueError:
         return text
 
@@ -151,16 +245,14 @@ def test_a_rollout_of_the_page_is_its_row(tmp_path, limit):
     by_place = {(name, row["problem_id"], row["sample"]): row for name in rows for row in rows[name]}
     assert found["total"] == len(by_place) and len(found["rows"]) == min(limit, len(by_place))
     seen = set()
-    for problem, policy, sample, status, trace, answer, detail, complete, tokens, nats in found["rows"]:
+    for problem, policy, sample, status, trace, answer, detail, rest in found["rows"]:
         about = found["problems"][problem]
         place = found["policies"][policy], about["id"], sample
         row = by_place[place]
         seen.add(place)
         assert about["prompt"] == row["prompt"] and found["statuses"][status] == row["status"]
         assert (trace, answer, detail) == (row["trace"], row["answer"], "")
-        assert complete == (-1 if "complete" not in row else int(row["complete"]))
-        assert tokens == row.get("tokens", -1)
-        assert nats == [[name, pytest.approx(x, abs=1e-4)] for name, x in row.get("logprobs", {}).items()]
+        assert rest == {key: value for key, value in row.items() if key not in APART}
     assert len(seen) == len(found["rows"])
 
 
@@ -220,7 +312,8 @@ def test_the_sentence_beside_each_figure(cells_run):
     )
     assert f"reach, {beyond} lie beyond 4 samples" in text
     ratios = (written(c[key]["value"], ".3g") for key in ("ratio_gross", "ratio_net"))
-    assert "K = 4, n0 = 64, α = 0.05, ρ_K = {}, R_K = {}.".format(*ratios) in text
+    shared = f" shared among {parts['base_zero']} problems" if parts["base_zero"] > 1 else ""
+    assert "K = 4, n0 = 64, α = 0.05" + shared + ", ρ_K = {}, R_K = {}.".format(*ratios) in text
     certified = parts["certified_simultaneous"]["count"]
     assert (
         f"Certified expansion: {certified} of {parts['base_zero']} problems that the base never solved"

@@ -103,7 +103,7 @@ def test_forgetting(known, forgetting, floor, said):
 def test_compression_that_noise_would_show_too(known, part, floor, warned):
     parts = changed(known[0]["compression"], within=part, churn_floor__value=floor)
     said = "Compression, 5.0, is not clearly more than the 2.0 that noise alone would show."
-    assert prose._gained(parts) == (said if warned else "")
+    assert prose.gained(parts) == (said if warned else "")
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,15 @@ def test_compression_that_noise_would_show_too(known, part, floor, warned):
             within(-0.3, -0.5, -0.1),
             "One sample lost 30 % of what 4 samples would add to it (R, 95 %: −50 to −10).",
         ),
+        (
+            within(1.86, 1.2, 2.5),
+            "One sample gained 1.86 times what 4 samples would add to it (R, 95 %: 1.20 to 2.50).",
+        ),
         (within(None, None, None), ""),
     ],
 )
 def test_the_share_of_search_that_one_sample_has(net, said):
-    assert prose._net(net, "4 samples") == said
+    assert prose.net_ratio(net, "4 samples") == said
 
 
 CURVE = {
@@ -174,7 +178,7 @@ CURVE = {
 )
 def test_where_the_base_overtakes(known, cross, curve, said):
     comparison = changed(known[0], crossover=known[0]["crossover"] | cross, difference=curve)
-    assert prose._overtaking(comparison) == said
+    assert prose.overtaking(comparison) == said
 
 
 @pytest.mark.parametrize(
@@ -195,13 +199,21 @@ def test_where_the_base_overtakes(known, cross, curve, said):
             "One tuned sample is worth 3.25 base samples (95 %: 2.5 to 4).",
         ),
         (
+            {"value": 0.8, "status": "ok", "lo": 0.6, "hi": 0.9},
+            "One tuned sample is worth less than one base sample: the tuned policy is worse.",
+        ),
+        (
+            {"value": 0.8, "status": "ok", "lo": 0.6, "hi": 1.3},
+            "One tuned sample is not measurably worth more, or less, than one base sample.",
+        ),
+        (
             {"value": 3.25, "status": "ok", "lo": 2.5, "hi": "inf"},
             "One tuned sample is worth 3.25 base samples (95 %: 2.5 to ∞).",
         ),
     ],
 )
 def test_what_a_tuned_sample_is_worth(known, star, said):
-    assert prose._worth(changed(known[0], k_star=known[0]["k_star"] | star)) == said
+    assert prose.worth(changed(known[0], k_star=known[0]["k_star"] | star)) == said
 
 
 def test_of_which_kind_the_gain_is(known):
@@ -213,18 +225,22 @@ def test_of_which_kind_the_gain_is(known):
         beyond=within(0.02, 0.0, 0.04),
         unresolved=within(0.03, 0.0, 0.05),
         expansion=within(0.011, 0.0, 0.02),
+        expansion_high=within(0.041, 0.0, 0.07),
+        forgetting=within(0.009, 0.0, 0.02),
         base_zero=8,
         n_base=64,
         certified_simultaneous__count=1,
-        certified__count=5,
         churn_floor__value=0.01,
     )
     said = prose._kinds(parts)
     assert said.startswith(
-        "Of the +12.3 points, 7.0 are search compression within 4 samples (95 %: 5.0 to 9.0): traces that the base "
-        "already finds when it may try 4 times. 2.0 are compression beyond that. On the 8 problems with no base "
-        "success, 3.0 points cannot be resolved with 64 samples and 1.1 are expansion, certified on 1 problem."
+        "Training gained 13.2 points and lost 0.9. Of the gain, 7.0 are search compression within 4 samples (95 %: 5.0 "
+        "to 9.0): traces that the base already finds when it may try 4 times. 2.0 are compression beyond that. On the "
+        "8 problems with no base success, 3.0 points cannot be resolved with 64 samples and 1.1 are expansion, "
+        "certified on 1 problem."
     )
+    none = prose._kinds(changed(parts, certified_simultaneous__count=0))
+    assert "4.1 points cannot be resolved with 64 samples." in none and "expansion" not in none
     without = prose._kinds(changed(parts, base_zero=0))
     assert "2.0 are compression beyond that." in without and "expansion" not in without
 
@@ -241,6 +257,26 @@ def test_samples_without_a_verdict(known, differs):
         "+15.0."
     )
     assert said == [words][: int(differs)]
+
+
+@pytest.mark.parametrize("lo, hi", [(0.01, 0.3), (-0.3, -0.01), (-0.1, 0.3)])
+def test_how_much_is_answer_format(known, lo, hi):
+    rose = lo > 0
+    split = {
+        "answered": within(0.15 if rose else -0.15, lo, hi) | {"base": 0.7, "tuned": 0.85 if rose else 0.55},
+        "right_given_answered": within(-0.02, -0.1, 0.1) | {"base": 0.5, "tuned": 0.48},
+        "from_answering": within(0.074 if rose else -0.074, 0.05, 0.1),
+        "from_being_right": within(-0.016, -0.05, 0.02),
+    }
+    said = list(prose.format_lines(changed(known[0], answering=split, gain__value=0.058)))
+    more, after, part = ("more", "85.0", "+7.4") if rose else ("less", "55.0", "−7.4")
+    words = (
+        f"Of the change of +5.8 points, {part} (95 %: 5.0 to 10.0) come from answering {more} often (70.0 % of the "
+        f"samples have an answer before, {after} % after), −1.6 (95 %: −5.0 to 2.0) from being right less often when "
+        "answered (50.0 % before, 48.0 % after)."
+    )
+    assert said == ([words] if lo * hi > 0 else [])
+    assert not list(prose.format_lines(changed(known[0], answering=None)))
 
 
 def rung(policy, label, value, own=0.0, lo=-1.0, hi=1.0):
@@ -359,20 +395,20 @@ def test_what_to_see_in_the_curves(known, cross, said):
 
 
 def test_rates_by_source_and_over_seeds(known):
-    gain = within(-0.02, -0.05, 0.01)
+    gain = within(-0.02, -0.05, 0.01) | {"base": 0.145, "tuned": 0.125}
     policies = {"base": known[1], "tuned": changed(known[1], pass_at_k__1__value=0.125)}
     part = {
         "policies": changed(policies, base__pass_at_k__1__value=0.145),
         "comparison": changed(known[0], gain=gain),
     }
-    document = {"main": "tuned", "by_source": {"a": part, "b": part}, "settings": {}}
+    document = {"base": "base", "main": "tuned", "by_source": {"a": part, "b": part}, "settings": {}}
     assert by_source.in_short(document) == (  # type: ignore[arg-type]
         "pass@1 by source: a 14.5 → 12.5 (−2.0), b 14.5 → 12.5 (−2.0)."
     )
     assert next(iter(by_source.lines(document))).startswith(  # type: ignore[arg-type]
         "a (30 problems): pass@1 14.5 → 12.5 (−2.0, 95 %: −5.0 to 1.0, paired)"
     )
-    assert prose._over_seeds(gain | {"sd": 0.03, "se_within": 0.01}) == (  # type: ignore[arg-type]
+    assert prose.over_seeds(gain | {"sd": 0.03, "se_within": 0.01}) == (  # type: ignore[arg-type]
         "pass@1 −2.0 on average (95 %: −5.0 to 1.0 between seeds, sd 3.0; se within a run 1.0)"
     )
 

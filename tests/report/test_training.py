@@ -30,12 +30,6 @@ def rows_of(run, name):
         return list(csv.DictReader(file))
 
 
-def test_the_mixed_share_stands_beside_what_the_mean_rate_would_give(run):
-    row = rows_of(run, "training")[-1]
-    p, size = float(row["correct_share"]), 64 / 8
-    assert float(row["expected_mixed_share"]) == pytest.approx(1 - p**size - (1 - p) ** size)
-
-
 def test_alarms_and_an_early_end_are_among_the_notes_of_page_and_terminal(run):
     stopped = "Training stopped early, after step 40: held-out pass@1 is 91.0"
     for said in ("Alarm at step 12: half is cut off. Try: more tokens", stopped):
@@ -45,16 +39,6 @@ def test_alarms_and_an_early_end_are_among_the_notes_of_page_and_terminal(run):
 def test_what_was_not_recorded_is_named(run):
     page = run.html.read_text()
     assert "Not in this metrics.jsonl: KL to the base." in page
-
-
-def test_steps_have_distances_variety_temperature_and_bands_of_these_problems(run):
-    rows = {(row["step"], row["quantity"]): row for row in rows_of(run, "steps")}
-    for quantity in ("KL(π‖p0)", "KL(π_V‖π*)", "KL(π*‖π)", "β_eff", "distinct answers among 8"):
-        assert float(rows["20", quantity]["value"]) > 0, quantity
-    assert ("0", "distinct answers among 8") in rows
-    first = run.document["policies"]["step-20"]["pass_at_k"]["1"]
-    band = rows["20", "pass@1, these problems only"]
-    assert float(band["hi"]) == pytest.approx(first["value"] + 1.96 * first["se_fixed"])
 
 
 def test_beta_eff_has_no_interval_where_it_may_be_infinite():

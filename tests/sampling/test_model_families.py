@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import replace
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 import pytest
@@ -13,9 +13,11 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from rlvr.config import SamplingConfig
 from rlvr.policy import Policy, PolicyError
 from rlvr.sampling import SampleRequest
+from rlvr.sampling import abilities as able
 from rlvr.sampling.abilities import abilities
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.score import Written, logprobs
+from rlvr.sampling.shared import Decoder
 
 PROMPTS = [
     [5, 6, 7, 8],
@@ -112,6 +114,57 @@ def test_greedy_tokens_are_those_of_plain_forward_passes(policy):
     assert [c.token_ids for c in drawn] == [alone(policy, p, 12) for p in PROMPTS for _ in range(2)]
 
 
+@pytest.mark.parametrize("policy", ["llama", "gpt2"], indirect=True)
+def test_a_row_that_joins_late_begins_with_its_own_prompt(policy):
+    """Also when the prompts that were read before its own have no row left, and are forgotten."""
+    prompts = [PROMPTS[0], PROMPTS[2], PROMPTS[0][::-1]]
+    settings = SamplingConfig(temperature=0, max_new_tokens=4, batch_size=3)
+    order = [0, 1, 2, 2, 2, 1, 2, 2, 0, 1]
+    drawn = TransformersSampler(policy, settings).generate(prompts, [SampleRequest(i, 0) for i in order])
+    wanted = [alone(policy, prompt, 4) for prompt in prompts]
+    assert len({tokens[0] for tokens in wanted}) > 1
+    assert [c.token_ids for c in drawn] == [wanted[i] for i in order]
+
+
+def test_a_prompt_that_stays_in_a_block_keeps_all_that_was_read_of_it(tiny):
+    prompts = [[5, 6, 7, 8], [9, 8], [12, 11, 10]]
+    decoder = Decoder(random_policy("llama", tiny), slots=3, capacity=4)
+    whole, some = decoder.load(prompts, [7, 8, 9]), decoder.load(prompts, [7, 8, 9])
+    some.keep([2, 0])
+    assert some.prompts == [9, 7]
+    parts = (
+        ("keys", whole.keys),
+        ("values", whole.values),
+        ("hidden", [whole.hidden]),
+        ("logits", [whole.logits]),
+    )
+    for name, tensors in parts:
+        kept = getattr(some, name)
+        for one, other in zip(tensors, kept if isinstance(kept, list) else [kept], strict=True):
+            assert one is not None and torch.equal(one[[2, 0]], other), name
+    assert whole.logits is not None and not torch.equal(whole.logits[0], whole.logits[2])
+
+
+REASONS = {
+    "why_uncached": "reads the whole text again for every token, which is slow",
+    "why_unshared": "gives each row a copy of its prompt",
+    "why_unpadded": "reads prompts of one length at a time",
+}
+
+
+@pytest.mark.parametrize("given", [*([name] for name in REASONS), [*REASONS], []])
+def test_the_log_says_what_is_done_and_why(tiny, monkeypatch, caplog, given):
+    why = {name: f"because of {name}" if name in given else None for name in REASONS}
+    found = replace(abilities(tiny), **why)
+    monkeypatch.setattr(able, "_known", {})
+    monkeypatch.setattr(able, "_find", lambda policy: found)
+    with caplog.at_level("WARNING", "rlvr.sampling"):
+        assert abilities(tiny) == abilities(tiny) == found
+    assert caplog.messages == [
+        f"{tiny.source}: sampling {REASONS[name]}: because of {name}" for name in REASONS if name in given
+    ]
+
+
 @pytest.mark.parametrize("policy", FAMILIES, indirect=True)
 def test_rescoring_agrees_with_sampling_while_rows_leave_and_join(policy):
     settings = SamplingConfig(max_new_tokens=12, batch_size=5)
@@ -134,6 +187,22 @@ def test_who_cannot_share_says_why(family, tiny):
 def test_a_model_that_cannot_ignore_padding_is_known(tiny):
     assert "differ" in (abilities(random_policy("rwkv", tiny)).why_unpadded or "")
     assert abilities(random_policy("llama", tiny)).why_unpadded is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_padded_path_that_is_wrong_is_found_in_every_type(tiny, dtype):
+    """Rounding in bfloat16 is a thousand times float32's, and still far from what a mask that is lost does."""
+    sound = replace(tiny, model=copy.deepcopy(tiny.model).to(dtype))
+    assert abilities(sound).why_unpadded is None
+    broken = replace(tiny, model=copy.deepcopy(sound.model))
+    whole = broken.model.forward
+
+    @wraps(whole)
+    def without_mask(*args: Any, **options: Any) -> Any:
+        return whole(*args, **options | {"attention_mask": None})
+
+    broken.model.forward = without_mask
+    assert "differ by" in (abilities(broken).why_unpadded or "")
 
 
 def test_the_cache_is_measured(tiny):

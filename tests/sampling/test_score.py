@@ -54,9 +54,28 @@ def test_the_policys_tokens_alone_are_counted(family, tiny):
     assert [a > b for a, b in zip(found, more, strict=True)] == [not all(mask) for mask in MASKS]
 
 
+def test_the_head_in_tiles_says_the_same_and_holds_no_more_logits_than_allowed(tiny, monkeypatch):
+    policy, rows = random_policy(next(f for f in FAMILIES if shares(f, tiny)), tiny), written()
+    whole = logprobs(policy, PROMPTS, rows, TEMPERATURE)
+    vocabulary = policy.model.config.get_text_config().vocab_size
+    monkeypatch.setattr("rlvr.sampling.score.LOGITS", 2 * vocabulary)
+    held = []
+    head = policy.model.get_output_embeddings()
+    assert head is not None
+    watch = head.register_forward_hook(lambda *said: held.append(said[-1].numel()))
+    try:
+        assert logprobs(policy, PROMPTS, rows, TEMPERATURE) == pytest.approx(whole, abs=1e-4)
+    finally:
+        watch.remove()
+    assert max(held) <= 2 * vocabulary < max(map(len, MASKS)) * vocabulary
+
+
+def shares(family, tiny) -> bool:
+    return abilities(random_policy(family, tiny)).why_unshared is None
+
+
 def test_both_ways_of_reading_are_among_them(tiny):
-    shared = {abilities(random_policy(family, tiny)).why_unshared is None for family in FAMILIES}
-    assert shared == {True, False}
+    assert {shares(family, tiny) for family in FAMILIES} == {True, False}
 
 
 def row(**changes) -> Rollout:
@@ -69,10 +88,9 @@ def test_the_mask_of_a_row_is_its_turns():
         {"by": "evidence", "text": "?", "token_ids": [7]},
         {"by": "policy", "text": "2", "token_ids": [8]},
     ]
-    assert Written.of(row(token_ids=[5, 6, 7, 8], turns=turns), 3) == Written(
-        3, [5, 6, 7, 8], [True, True, False, True]
-    )
-    assert Written.of(row(token_ids=[5, 6]), 0) == Written(0, [5, 6], [True, True])
+    found = Written.of(row(token_ids=[5, 6, 7, 8], turns=turns), 3)
+    assert (found.prompt, [*found.token_ids], [*found.mask]) == (3, [5, 6, 7, 8], [True, True, False, True])
+    assert [*Written.of(row(token_ids=[5, 6]), 0).mask] == [True, True]
 
 
 def test_rows_whose_tokens_are_unknown_are_refused():

@@ -92,8 +92,19 @@ STOPS: dict[str, tuple[str | None, dict[str, Any], tuple[str, ...], dict[str, An
         "42</answer>",
     ),
     "the same, written in pieces": (None, {"stop": ["</q>"]}, ("42", "</q>", "XYZ"), {}, 6, "42</q>"),
+    "characters of several tokens each": (
+        None,
+        {"stop": ["éжאرϕ"], "max_new_tokens": 20},
+        ("42", "éжאرϕ", "XYZ"),
+        {},
+        12,
+        "42éжאرϕ",
+    ),
     "an id": (None, {"stop_token_ids": [257]}, ("42", "<|im_end|>", "XYZ"), {}, 3, "42"),
 }
+
+
+UNEQUAL = ["Q", "abcdefghijk", "RST"]
 
 
 @pytest.mark.parametrize("case", STOPS)
@@ -101,6 +112,15 @@ def test_a_completion_ends_there(case: str, tmp_path: Path) -> None:
     template, sampling, pieces, options, tokens, text = STOPS[case]
     completion = drawn(tmp_path, template, sampling, pieces, **options)
     assert (completion.complete, len(completion.token_ids), completion.text) == (True, tokens, text)
+
+
+@pytest.mark.parametrize("stop", UNEQUAL)
+def test_each_of_several_stop_strings_ends_whatever_the_length_of_the_others(
+    stop: str, tmp_path: Path
+) -> None:
+    for others in (UNEQUAL, UNEQUAL[::-1]):
+        completion = drawn(tmp_path, None, {"stop": others, "max_new_tokens": 30}, ("42", stop, "XYZ"))
+        assert (completion.complete, completion.text) == (True, f"42{stop}")
 
 
 def test_an_end_of_turn_is_written_and_scored_as_end_of_text_is(tmp_path: Path) -> None:

@@ -6,23 +6,24 @@ import copy
 import json
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import verifiers
 from rlvr import machine
-from rlvr.config import EvidenceConfig, SamplingConfig
+from rlvr.config import EvidenceConfig
 from rlvr.evidence import Evidence
 from rlvr.policy import Policy
 from rlvr.sampling import SampleRequest
 from rlvr.sampling.driver import Request, roll
 from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.types import Completion
-from rlvr.sampling.vllm import VllmSampler
+from rlvr.sampling.vllm import completion_of
 from rlvr.source_verifiers import verifiers_of
 from tests.conftest import quickstart_config
+from tests.sampling.test_stops import loaded
 from verifiers import Problem, Verdict
 
 PROBLEM = Problem("sum", "2+2", "4")
@@ -56,23 +57,13 @@ def test_a_tokenizer_without_such_tokens_decodes_as_ever(tiny: Policy) -> None:
     assert tiny.decode(ids) == tiny.tokenizer.decode(ids, skip_special_tokens=True) == "1+1=2"
 
 
-def test_both_engines_keep_them(marked: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = SamplingConfig(max_new_tokens=4)
-    asked: list[list[int]] = []
-
-    def decode(self: Policy, token_ids: list[int]) -> str:
-        asked.append(list(token_ids))
-        return "decoded"
-
-    monkeypatch.setattr(Policy, "decode", decode)
-    [drawn] = TransformersSampler(marked, settings).generate(marked.encode(["1+1="]), [SampleRequest(0, 0)])
-    ids = marked.words("<think>1")
-    output = SimpleNamespace(
-        token_ids=ids, logprobs=SimpleNamespace(logprobs=[0.0] * len(ids)), finish_reason="length"
+def test_both_engines_keep_them(tmp_path: Path) -> None:
+    policy, settings = loaded(tmp_path, None, {}, ("<think>", "4", "<|tool|>", "2"), tokens=tuple(SPECIAL))
+    [drawn] = TransformersSampler(policy, settings).generate(
+        policy.encode(["1\n"], True), [SampleRequest(0, 0)]
     )
-    other = VllmSampler(marked, settings, llm=None)._completion(output)
-    assert drawn.text == other.text == "decoded"
-    assert asked == [drawn.token_ids, ids]
+    other = completion_of(policy, settings, drawn.token_ids, drawn.logprobs, complete=True)
+    assert drawn.text == other.text == "<think>42"
 
 
 @dataclass

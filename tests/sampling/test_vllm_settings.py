@@ -3,14 +3,16 @@
 import re
 import tomllib
 from dataclasses import replace
-from importlib.metadata import requires
+from importlib.metadata import packages_distributions, requires, version
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from rlvr.config import SamplingConfig
-from rlvr.errors import UserError
+from rlvr.config.schema import VllmSection
+from rlvr.errors import ConfigError, UserError
 from rlvr.preflight.parts import check_engine
 from rlvr.sampling import takes_vllm, vllm_engine
 from rlvr.sampling.vllm import from_disk
@@ -46,6 +48,20 @@ def test_settings_under_which_engines_would_differ_are_refused(monkeypatch, case
     assert not takes_vllm(SamplingConfig(engine="auto", **settings), "cuda")
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 6, 8])
+@pytest.mark.parametrize("gpus", [1, 2, 3, 4, 8])
+def test_the_gpus_of_an_engine_divide_the_processes(monkeypatch, gpus, processes, training):
+    """Each process is of one engine. A single one that only evaluates may have an engine of any number of GPUs."""
+    monkeypatch.setattr(vllm_engine, "processes", lambda: SimpleNamespace(num_processes=processes))
+    settings = SamplingConfig(engine="vllm", vllm=VllmSection(tensor_parallel_size=gpus))
+    if processes in range(0, 9, gpus) or (processes == 1 and not training):
+        vllm_engine.check_parallel(settings, training)
+        return
+    with pytest.raises(ConfigError, match=rf"size: {gpus} does not divide the {processes} processes"):
+        vllm_engine.check_parallel(settings, training)
+
+
 @pytest.mark.parametrize("version", ["0.27.1", "0.31.0", "0.33.0+cu129"])
 def test_another_version_is_refused_in_a_sentence(monkeypatch, version):
     monkeypatch.setattr(vllm_engine, "installed", lambda: version)
@@ -69,6 +85,14 @@ def test_the_extra_asks_for_the_versions_that_the_engine_takes():
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     (extra,) = map(Requirement, project["optional-dependencies"]["vllm"])
     assert extra.specifier == SpecifierSet(vllm_engine.VERSIONS)
+
+
+@pytest.mark.skipif(vllm_engine.installed() is None, reason="vLLM is not installed")
+@pytest.mark.parametrize("package", ["torch", "transformers"])
+def test_the_vllm_that_is_installed_takes_our_packages(package):
+    (name,) = packages_distributions()["vllm"]
+    ranges = [r.specifier for r in map(Requirement, requires(name) or ()) if r.name == package]
+    assert all(r.contains(version(package)) for r in ranges), (ranges, version(package))
 
 
 def test_trl_takes_the_newest_of_them():

@@ -27,6 +27,10 @@ def countdown(start):
 
 def unseen(value):
     return value + 1
+
+
+def part(value):
+    return value * 2
 """
 TESTS = """\
 from functools import cache
@@ -45,6 +49,24 @@ def test_length():
 
 def test_values():
     assert built() == [3, 3, 2, 1]
+
+
+def test_part(shared):
+    assert shared
+"""
+SHARED = """\
+import pytest
+
+from rlvr.run import part
+
+
+@pytest.fixture(scope="session")
+def shared():
+    return part(3)
+"""
+LOOKS = """\
+def test_what_another_file_had_built_first(shared):
+    assert shared == 6
 """
 
 
@@ -70,7 +92,8 @@ def test_a_bug_that_cannot_be_planted_is_named(tmp_path, find, replace, words):
 
 @pytest.mark.slow
 def test_who_notices_what(tmp_path, monkeypatch):
-    for name, text in (("rlvr/run.py", SOURCE), ("rlvr/__init__.py", ""), ("tests/test_run.py", TESTS)):
+    for name, text in (("rlvr/run.py", SOURCE), ("rlvr/__init__.py", ""), ("tests/test_run.py", TESTS),
+                       ("tests/conftest.py", SHARED), ("tests/test_run_more.py", LOOKS)):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
@@ -79,18 +102,20 @@ def test_who_notices_what(tmp_path, monkeypatch):
     def bug(find, replace):
         return Bug("made up", "rlvr/run.py", f"{find} is {replace}", find, replace)
 
-    found = mutants.try_room(
-        "rlvr/run.py",
-        [
-            short := bug("start > 0", "start > 1"),
-            # `test_length` runs the line and passes; `test_values` looks at what it built
-            wrong := bug("min(start, LIMIT)", "max(start, LIMIT)"),
-            at_import := bug("LIMIT = 3", "LIMIT = 2"),
-            endless := bug("start -= 1", "start -= 0"),
-            unseen := bug("value + 1", "value - 1"),
-        ],
-        jobs=1,
-        repo=tmp_path,
+    found = dict(
+        mutants.attempts(
+            [
+                short := bug("start > 0", "start > 1"),
+                # `test_length` runs the line and passes; `test_values` looks at what it built
+                wrong := bug("min(start, LIMIT)", "max(start, LIMIT)"),
+                at_import := bug("LIMIT = 3", "LIMIT = 2"),
+                endless := bug("start -= 1", "start -= 0"),
+                unseen := bug("value + 1", "value - 1"),
+                fixture := bug("value * 2", "value * 5"),
+            ],
+            jobs=1,
+            repo=tmp_path,
+        )
     )
     assert found == {
         short: "tests/test_run.py::test_length",
@@ -98,8 +123,9 @@ def test_who_notices_what(tmp_path, monkeypatch):
         at_import: "tests/test_run.py::test_values",
         endless: "hangs",
         unseen: None,
+        fixture: "tests/test_run_more.py::test_what_another_file_had_built_first",
     }
     assert (tmp_path / "rlvr" / "run.py").read_text() == SOURCE
     summary = mutants.summary(found)
-    assert "| rlvr/run.py | 5 | 4 |" in summary
+    assert "| rlvr/run.py | 6 | 5 |" in summary
     assert "| rlvr/run.py | value + 1 is value - 1 | made up |" in summary

@@ -44,8 +44,8 @@ def loop_of(
         sampling=sampling or SamplingConfig(max_new_tokens=32),
     )
     evaluator = Evaluator(config, Evidence(config.evidence), pool, Terminal(quiet=True))
-    if steering := config.train.evidence:
-        evaluator = replace(evaluator, training_evidence=Evidence(steering.on(config.evidence)))
+    if helped := config.train.evidence or config.train.distill:
+        evaluator = replace(evaluator, training_evidence=Evidence(helped.on(config.evidence)))
     run = Run(folder)
     (folder / "rollouts").mkdir(parents=True, exist_ok=True)
     loop = build(

@@ -213,3 +213,10 @@ def test_a_real_run_in_16_bits_raises_one():
     alarms = Alarms(TrainConfig(learning_rate=1e-6))
     ((step, raised),) = [(line["step"], said) for line in series("bfloat16") if (said := alarms.see(line))]
     assert step == 5 and "changes 0.2 % of the weights" in raised["weights"]
+
+
+def test_of_virtual_tokens_that_hide_the_task_a_text_to_begin_with_is_named():
+    dead = {"frac_zero_variance": 1.0, "correct_share": 0.0}
+    for keys, named in (({}, True), ({"init_text": "<pad>"}, False)):
+        ((_, words),) = raised(lambda step: dead, adapter={"kind": "soft_prompt"} | keys)["equal rewards"]
+        assert ("train.adapter.init_text" in words) == named

@@ -80,21 +80,3 @@ def test_under_bfloat16_the_gradient_is_the_same_but_for_rounding(tmp_path, pool
         loop.backward(batch, fresh=True)
         found.append(gradient_of(loop.plain))
     assert 0 < distance(found[1], found[0]) < 0.05
-
-
-def test_activation_checkpointing_changes_nothing(tmp_path, pool):
-    plain = loop_of(tmp_path / "plain", pool, groups_per_step=GROUPS, group_size=G)
-    frugal = loop_of(
-        tmp_path / "frugal",
-        pool,
-        groups_per_step=GROUPS,
-        group_size=G,
-        trl={"gradient_checkpointing": True},
-    )
-    _, batch = first_batch(plain)
-    found = []
-    for loop in (plain, frugal):
-        loop.backward(batch, fresh=True)
-        found.append(gradient_of(loop.plain))
-    assert frugal.plain.is_activation_checkpointing and not plain.plain.is_activation_checkpointing
-    assert distance(found[1], found[0]) < 1e-6

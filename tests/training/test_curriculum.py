@@ -24,8 +24,8 @@ def test_a_step_is_the_same_whenever_it_is_asked_for():
 
 
 def test_fewer_problems_than_groups():
-    assert Counter(draw(3, 7, 0, seed=0)).most_common(1)[0][1] in (3, 2)
-    assert len(draw(1, 8, 40, seed=0)) == 8
+    assert sorted(Counter(draw(3, 7, 0, seed=0)).values()) == [2, 2, 3]
+    assert draw(1, 8, 40, seed=0) == [0] * 8
 
 
 class Run:
@@ -74,13 +74,6 @@ def test_levels_tell_something_about_problems_never_drawn():
     run = Run([1.0] * 500 + [0.5] * 500, levels=levels, kind="adaptive", level="difficulty")
     late = Counter(levels[i] for step in run.steps(30)[15:] for i in step)
     assert late[1] > 2 * late[0]
-
-
-def test_what_is_known_fades():
-    run = Run([1.0] * 4, kind="adaptive", forgetting=0.5)
-    run.steps(2)
-    run.curriculum._commit(2)
-    assert run.curriculum.judged.tolist() == [16 * 1.5] * 4
 
 
 def test_stages_open_as_the_newest_is_mastered():

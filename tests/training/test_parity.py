@@ -361,8 +361,9 @@ def test_the_engines_logprobs_are_the_trainers(make, layout):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_log_probabilities_of_the_sampling_policy_are_without_dropout(make, layout):
     """Before the first update of a run as before any later one: what was drawn is what is compared with."""
-    loop = make(layout, lora=AdapterSection(kind="lora", r=4, dropout=0.5), beta=0.1, num_iterations=2)
-    move(loop.plain, 0.05)
+    adapter = AdapterSection(kind="lora", r=4, dropout=0.5)
+    loop = make(layout, lora=adapter, beta=0.1, num_iterations=2, disable_dropout=False)
+    move(loop.plain, 0.05)  # an adapter begins at zero, and dropping its input would change nothing
     sampled = loop.collector.sample(1, 0)
     for _ in range(2):
         batch = loop.credit.weigh(sampled)

@@ -40,6 +40,7 @@ LORA = [
 ]
 TWICE = ["train.trl.num_iterations=2", "train.learning_rate=1e-3"]
 REFERENCE = ["train.trl.beta=0.1", "train.trl.sync_ref_model=true", "train.trl.ref_model_sync_steps=3"]
+DISTILLED = "train.distill={evidence: {question: '{prompt} '}, direction: forward}"
 REFILLED = ["train.curriculum.refill=2", "train.curriculum.kind=adaptive"]
 
 
@@ -91,6 +92,18 @@ CARRIES = {
     "lora-reference": ["train.trl.num_iterations=2", "train.trl.beta=0.1", *LORA],
     "rejection": ["train.algorithm=rejection", *TWICE],
     "rejection-lora": ["train.algorithm=rejection", *LORA],
+    "distill": [
+        "train.algorithm=distill",
+        DISTILLED,
+        "train.reward=format",
+        *TWICE,
+    ],  # few of its answers are right
+    "distill-reverse-lora": [
+        "train.algorithm=distill",
+        DISTILLED.replace("forward", "reverse"),
+        "train.trl.num_iterations=2",
+        *LORA,
+    ],
     "refill": [*TWICE, *REFILLED],
     "staged": [
         "train.curriculum.kind=staged",

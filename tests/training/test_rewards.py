@@ -44,3 +44,18 @@ def test_random_is_a_coin_of_the_row_that_knows_no_verdict():
     coins = [reward(train, RIGHT, episode(True, seed)) for seed in range(4000)]
     assert coins == [reward(train, UNKNOWN, episode(False, seed)) for seed in range(4000)]
     assert abs(sum(coins) / 4000 - 0.2) < 4 * math.sqrt(0.2 * 0.8 / 4000)
+
+
+TERMS = [{"verifier": "format", "weight": weight, "name": name} for name, weight in (("a", 0.1), ("b", -2.0))]
+
+
+@pytest.mark.parametrize("kind", ["verdict", "random", "format"])
+@pytest.mark.parametrize("missing", ["a", "b"])
+def test_without_a_terms_verdict_there_is_no_reward(kind, missing):
+    """Whatever is rewarded beside it: a sample that cannot be weighed is left out, not weighed without the term."""
+    train = TrainConfig.model_validate({"reward": kind, "rewards": TERMS})
+    scored = {"a": RIGHT, "b": Verdict(0.25, "incorrect")}
+    assert (
+        reward(train, RIGHT, DONE, scored) == reward(TrainConfig(reward=kind), RIGHT, DONE) + 0.1 - 2.0 * 0.25
+    )
+    assert math.isnan(reward(train, RIGHT, DONE, scored | {missing: UNKNOWN}))

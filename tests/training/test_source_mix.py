@@ -7,7 +7,7 @@ import pytest
 
 from rlvr.config import Config, ConfigError
 from rlvr.training.curriculum import Curriculum, Outcome, draw
-from rlvr.training.source_mix import GOLDEN, SourceMix, rounded
+from rlvr.training.source_mix import SourceMix, rounded
 from verifiers import Problem
 
 SIZES = {"math": 10, "code": 4}
@@ -51,7 +51,6 @@ def test_every_step_has_each_share_rounded_and_so_has_their_sum(shares, groups):
 
 def test_a_share_that_is_whole_is_the_same_in_every_step():
     assert (rounded(np.array([0.75, 0.25]), 8, np.arange(50), seed=1) == [6, 2]).all()
-    assert 0.618 < GOLDEN < 0.6181
 
 
 def test_weights_are_relative_and_by_default_the_numbers_of_problems():
@@ -117,15 +116,15 @@ def test_a_checkpoint_keeps_what_each_source_learned(curriculum):
     step = 0
     mixed = mix_of((1, 1), lambda: step, **curriculum)
     for step in range(6):
-        mixed.observe(step + 1, [Outcome(i, 8 if i % 2 else 1, 8) for i in mixed.draw(step, 6)[0]])
+        mixed.observe(step + 1, [Outcome(i, 1 if i % 2 else 8, 8) for i in mixed.draw(step, 6)[0]])
     step = 6
     state = mixed.state_dict()
     other = mix_of((1, 1), lambda: step, **curriculum)
     untouched = other.draw(6, 6)[0]
     other.load_state_dict(state)
-    assert other.draw(6, 6)[0] == mixed.draw(6, 6)[0]
+    assert other.draw(6, 6)[0] == mixed.draw(6, 6)[0] != untouched
     assert other.state_dict() == state
-    assert set(state["sources"]) == {"math", "code"} and untouched
+    assert set(state["sources"]) == {"math", "code"}
 
 
 def test_each_source_has_a_stage_of_its_own():

@@ -157,23 +157,6 @@ def test_the_second_update_on_a_batch_is_off_policy(tmp_path, pool):
     assert second["reward"] == first["reward"] and second["samples"] == 0
 
 
-def test_what_the_ratio_is_taken_to_has_no_dropout(tmp_path, pool):
-    """The policy that sampled had none: its numbers are those that the sampler wrote down."""
-    loop = loop_of(
-        tmp_path / "run", pool, SamplingConfig(max_new_tokens=16), groups_per_step=2, group_size=4, reward="random",
-        adapter={"kind": "lora", "dropout": 0.5}, trl={"num_iterations": 2, "disable_dropout": False},
-    )  # fmt: skip
-    for (
-        module
-    ) in loop.plain.modules():  # an adapter begins at zero, and dropping its input would change nothing
-        if hasattr(module, "lora_B"):
-            torch.nn.init.normal_(module.lora_B["default"].weight, std=0.1)
-    batch = loop.sample(1)
-    for group in batch.groups:
-        assert group.old is not None and group.sampler is not None
-        torch.testing.assert_close(group.old, group.sampler, rtol=1e-4, atol=1e-4)
-
-
 def test_no_two_samples_of_a_run_have_the_same_random_numbers(tmp_path, pool):
     """Sixty groups of fifty problems: some come twice in a step, and all come again in the next."""
     loop = loop_of(tmp_path / "run", pool, SamplingConfig(max_new_tokens=1), groups_per_step=60, group_size=2)

@@ -60,6 +60,10 @@ class Naughty:
             return Verdict(1.0, "correct", str(os.getpid()))
         elif what == "modules":
             return Verdict(1.0, "correct", " ".join(sorted(sys.modules)))
+        elif what == "fails":  # the first time only, as a sandbox would that has no room for a moment
+            if not Path(argument).exists():
+                Path(argument).touch()
+                return Verdict(None, "error", answer)
         elif what == "nonsense":
             return 7.5  # type: ignore[return-value]
         right = answer == problem.reference

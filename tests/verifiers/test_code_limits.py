@@ -70,6 +70,7 @@ def test_one_test_has_its_limit_and_the_others_are_not_charged_for_it(form: str,
 
 
 MEMORY = 128
+ASSERTED = Problem("asserts", "", {"entry": "f", "test_code": "assert f(1) == 2\n"})
 BRIEF = "data = b'x' * ({} << 20); size = len(data); del data"
 LIMIT = (MEMORY << 20) + runner.INTERPRETER_BYTES
 GLANCE = (
@@ -100,6 +101,21 @@ def test_memory_of_one_test_is_not_charged_to_another(best: CodeVerifier) -> Non
     assert best.verify(problem, "", program("inputs", BRIEF.format(60))).status == "correct"
 
 
+SIZES = {"bytes of a file": ("open('x', 'wb').truncate({})", 16 << 20),
+         "descriptors": ("__import__('fcntl').fcntl(0, 0, {} - 1)", 64)}  # fmt: skip
+"""What docs/sandbox.md fixes of a program's own, and a program that takes so much of it."""
+
+
+@pytest.mark.parametrize("form", ["calls", "inputs", "assertions"])
+@pytest.mark.parametrize("what", SIZES)
+def test_a_program_may_take_so_much_and_no_more(form: str, what: str, best: CodeVerifier) -> None:
+    take, most = SIZES[what]
+    problem = rows(1)[form] if form != "assertions" else ASSERTED
+    within, beyond = (best.verify(problem, "", program(form, take.format(most + more))) for more in (0, 1))
+    assert within.status == "correct", within
+    assert beyond.score == 0.0 and "OSError" in beyond.detail, beyond
+
+
 STATUSES = {
     "incorrect": "return x + 2", "crash": "raise ValueError(x)", "timeout": "while True: pass",
     "memory": "return len(b'x' * (9 << 30))",
@@ -118,3 +134,16 @@ def test_one_wrong_test_among_right_ones_decides_and_is_named(
     )
     assert (verdict.score, verdict.status) == (0.0, status), verdict
     assert f"test {at + 1} of 3" in verdict.detail
+
+
+def test_what_a_program_leaves_to_chance_is_the_same_in_every_sandbox() -> None:
+    chance = "''.join({*'abcdefghijklmnopqrstuvwxyz'}), random.random(), hash('a'), hash(b'a')"
+    said = set()
+    for _ in range(2):
+        verifier = CodeVerifier(allow_weak=True, feedback="input")
+        verdict = verifier.verify(
+            rows(1)["calls"], "", f"import random\ndef f(x):\n    return repr(({chance}))\n"
+        )
+        said.add(verdict.detail)
+        verifier.close()
+    assert len(said) == 1 and "'" in said.pop()

@@ -57,6 +57,51 @@ def test_tests_are_judged_as_they_would_be_natively_and_lies_gain_nothing(verifi
     assert verdict.status != "error"
 
 
+IN_A_CLASS = (
+    "class TestIt:\n    {}\n    def {}:\n        assert f(3) == {}\n"
+    "    def test_it(self):\n        assert f(2) == 4\n"
+)
+UNITTEST = "import unittest\n" + IN_A_CLASS.replace("TestIt", "It(unittest.TestCase)")
+FIXTURE = "import pytest\n@pytest.fixture{}\ndef made():\n    yield f(2)\n    assert f(3) == {}\n"
+PLAIN = "def {}:\n    assert f(3) == {}\ndef test_it():\n    assert f(2) == 4\n"
+AROUND = {
+    "after a fixture's yield": FIXTURE.format("", "{}") + "def test_it(made):\n    assert made == 4\n",
+    "after the yield of one that nobody names": FIXTURE.format("(autouse=True)", "{}") + "def test_it(): pass\n",
+    "a fixture's finalizer": "import pytest\n@pytest.fixture\ndef made(request):\n    def last():\n"
+    "        assert f(3) == {}\n    request.addfinalizer(last)\n    return f(2)\n"
+    "def test_it(made):\n    assert made == 4\n",
+    **{f"{when}_{place}": PLAIN.format(f"{when}_{place}()", "{}")
+       for when in ("setup", "teardown") for place in ("function", "module")},
+    **{f"{when}_method": IN_A_CLASS.format("", f"{when}_method(self)", "{}") for when in ("setup", "teardown")},
+    **{f"{when}_class": IN_A_CLASS.format("@classmethod", f"{when}_class(cls)", "{}")
+       for when in ("setup", "teardown")},
+    **{name: UNITTEST.format("", f"{name}(self)", "{}") for name in ("setUp", "tearDown")},
+    **{name: UNITTEST.format("@classmethod", f"{name}(cls)", "{}") for name in ("setUpClass", "tearDownClass")},
+    "addCleanup": "import unittest\nclass It(unittest.TestCase):\n    def test_it(self):\n"
+    "        self.addCleanup(lambda: self.assertEqual(f(3), {}))\n        assert f(2) == 4\n",
+}  # fmt: skip
+"""Tests whose one test passes; what runs before or after it asks for f(3)."""
+
+
+@pytest.mark.parametrize("place", AROUND)
+def test_an_assertion_before_or_after_a_test_counts_as_one_in_it(verifier, place):
+    for expected, score in ((9, 1.0), (8, 0.0)):
+        problem = Problem(
+            "p", "", {"entry": "f", "test_code": AROUND[place].replace("{}", str(expected)), "time_limit": 5}
+        )
+        verdict = verifier.verify(problem, "", "def f(x):\n    return x * x\n")
+        assert verdict.score == score, verdict
+        assert score or "AssertionError" in verdict.detail
+
+
+def test_what_clears_up_after_a_test_without_a_verdict_blames_nobody(verifier):
+    tests = IN_A_CLASS.format("", "teardown_method(self)", "9").replace(
+        "f(2)", "__import__('pytest').nothing"
+    )
+    problem = Problem("p", "", {"entry": "f", "test_code": tests, "time_limit": 5})
+    assert verifier.verify(problem, "", "def f(x):\n    return 0\n").score is None
+
+
 def test_a_stand_in_for_approx_is_as_strict_as_pytest():
     for got, expected, options in [
         (1.0000001, 1.0, {}), (1.1, 1.0, {"rel": 0.2}), (1.0, 1.1, {"abs": 0.2}), ([1, 2.0], [1.0, 2], {}),

@@ -8,6 +8,7 @@ import pytest
 
 from verifiers import BadOption, load
 from verifiers.code import CodeVerifier, sandbox
+from verifiers.code.checker import accepts
 from verifiers.types import Problem
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/code.md"
@@ -136,6 +137,43 @@ def test_a_checker_that_fails_on_the_expected_output_is_the_rows_fault():
     assert verdict(Problem("p", "", row), "print('seven')").score == 0.0
     row["checker"] = "def check(input, expected, output)\n"
     assert verdict(Problem("p", "", row), "print(7)").status == "unverifiable"
+
+
+FULL = [True, 1, 1.0, 100, (True, "right"), "1", "1.0", "100", "yes", "OK", " true\n"]
+LESS = [
+    False,
+    0,
+    0.5,
+    0.99,
+    -1,
+    None,
+    (0.5, "half of it"),
+    (False, "wrong"),
+    [],
+    "0",
+    "0.5",
+    "50",
+    "no",
+    "",
+    "wrong",
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "right"), [(said, True) for said in FULL] + [(said, False) for said in LESS]
+)
+def test_a_checker_accepts_by_full_points_alone(said, right):
+    assert accepts(said) is right
+
+
+FORMS = ["def check(input, expected, output):\n    return {}\n", "import sys\nsys.argv\nprint({})\n"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_half_of_the_points_are_no_right_output(form):
+    for points, score in ((1, 1.0), (0.5, 0.0)):
+        row = {"tests": [{"stdin": "", "stdout": "7\n"}], "checker": form.format(points)}
+        assert verdict(Problem("p", "", row), "print(8)").score == score
 
 
 def test_a_program_cannot_reach_the_checker():

@@ -1,5 +1,7 @@
 """Cutting the program out of a response, and completing a body."""
 
+import ast
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,6 +76,32 @@ HELPER, SOLUTION = "def plus(a, b):\n    return a + b\n", "def add(a, b):\n    r
 TESTS, DRAFT = "assert add(1, 2) == 3\n", "def add(a, b):\n    return a - b\n"
 
 
+def typed(program: str) -> str:
+    """An interactive session in which `program` was typed, each statement with some output."""
+    lines, session = program.splitlines(), []
+    for statement in ast.parse(program).body:
+        first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", []))])
+        body = lines[first - 1 : statement.end_lineno]
+        session += [f"{'... ' if at else '>>> '}{line}" for at, line in enumerate(body)] + ["...", "[17]"]
+    return "\n".join(session)
+
+
+@pytest.mark.parametrize("tag", ["python", "pycon", ""])
+@pytest.mark.parametrize(
+    "program",
+    [
+        HELPER + SOLUTION + TESTS,
+        "import functools\n@functools.cache\ndef f(x):\n    if x:\n        return 1\n    return 0\n",
+        "class A:\n    x = 1\n\n    def f(self):\n        return self.x\n",
+        "for k in range(3):\n    k += 1\nelse:\n    k = 0\n",
+        "x = [\n    1,\n    2,\n]\ntry:\n    x[5]\nexcept IndexError:\n    pass\n",
+    ],
+)
+def test_the_program_of_a_session_is_all_that_was_typed(program, tag):
+    found = last_program(f"```{tag}\n{typed(program)}\n```")
+    assert found is not None and ast.dump(ast.parse(found)) == ast.dump(ast.parse(program)), found
+
+
 @pytest.mark.parametrize(
     ("blocks", "program"),
     [
@@ -95,7 +123,7 @@ def test_a_last_block_brings_along_what_it_uses(blocks, program):
 @given(st.text(alphabet="`~p y\n>-1.", max_size=200))
 @settings(deadline=None, max_examples=300, derandomize=True)
 def test_no_text_breaks_it(text):
-    last_program(text)
+    assert all(line.strip() in text for line in (last_program(text) or "").splitlines())
 
 
 @pytest.mark.serial

@@ -53,6 +53,32 @@ def answer():
 """
 
 
+PAIRS = """
+import socket
+def answer():
+    made = []
+    for kind in ("SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET", "SOCK_RAW"):
+        try:
+            pair = socket.socketpair(socket.AF_UNIX, getattr(socket, kind) | socket.SOCK_CLOEXEC)
+        except OSError:
+            continue
+        made.append(kind)
+        for end in pair:
+            end.close()
+    return made
+"""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_pair_of_sockets_reaches_its_other_end_alone(level: sandbox.Level):
+    """Only streams: a datagram may be sent to any address."""
+    verifier = CodeVerifier(allow_weak=True, level=level)
+    tests = [{"args": [], "expected": ["SOCK_STREAM"]}]
+    verdict = verifier.verify(Problem("pairs", "", {"entry": "answer", "tests": tests}), "", PAIRS)
+    verifier.close()
+    assert verdict.score == 1.0, verdict
+
+
 @pytest.mark.skipif(seccomp.MACHINE != "x86_64", reason="the numbers are those of x86-64")
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_system_call_passes_that_is_not_in_the_table(level: sandbox.Level):

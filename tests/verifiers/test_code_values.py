@@ -299,6 +299,32 @@ def test_a_list_in_another_order_is_the_same_in_any_order(items, random):
     assert same(decode(encode(shuffled)), items, Rules(any_order=True, equality="typed"))
 
 
+TREES = [
+    ((1,), [1]),
+    ((1, (2,)), [1, 2]),
+    ((1, None, (2,)), [1, None, 2]),
+    ((1, (2,), (3,)), [1, 2, 3]),
+    ((1, (2, None, (3,))), [1, 2, None, None, 3]),
+    ((1, None, (2, (3,))), [1, None, 2, 3]),
+    ((1, (2, (4,)), (3, None, (5,))), [1, 2, 3, 4, None, None, 5]),
+    ((1, (2, (3, (4,)))), [1, 2, None, 3, None, 4]),
+]
+"""A tree as (value, left, right), and as LeetCode lists it: by level, None for a missing child, none at the end."""
+
+
+def grown(tree):
+    if tree is None:
+        return None
+    value, left, right = [*tree, None, None][:3]
+    return nodes.TreeNode(value, grown(left), grown(right))
+
+
+@pytest.mark.parametrize(("tree", "listed"), TREES)
+def test_a_tree_is_its_list_and_back(tree, listed):
+    assert decode(encode(grown(tree))) == listed
+    assert decode(encode(nodes.from_list("TreeNode", listed, {}))) == listed
+
+
 def test_nodes_are_sent_as_what_they_hold():
     chain = nodes.from_list("ListNode", [1, 2], {})
     assert decode(encode([chain, None])) == [[1, 2], None]

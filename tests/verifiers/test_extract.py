@@ -50,6 +50,14 @@ def test_boxed(response: str, answer: str | None) -> None:
     assert found.answer is not None or found.note
 
 
+@pytest.mark.parametrize("before", ["", "We work it out.\n", "<think>12</think>"])
+@pytest.mark.parametrize("value", ["null", '""', '" "'])
+def test_a_json_response_without_a_value_has_no_answer(before: str, value: str) -> None:
+    for form in ('{"answer": %s}', '{"reasoning": "6 + 6", "answer": %s}', '```json\n{"answer": %s}\n```'):
+        assert cut(before + form.replace("%s", value)).answer is None
+        assert cut(before + form.replace("%s", "12")).answer == "12"
+
+
 def test_a_sentence_is_no_bare_answer() -> None:
     """A last line that only mentions a number answers nothing."""
     assert cut("I counted.\nThere are 42 apples and seven boxes left over here").answer is None

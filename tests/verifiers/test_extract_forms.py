@@ -119,6 +119,23 @@ def test_a_withdrawn_box_never_counts(before: str, begun: str) -> None:
     assert cut(before + "\n\\boxed{5}. That forgets one case, so \\boxed{6}").answer == "6"
 
 
+QUESTIONS = [
+    "So the answer is %s?", "Is the answer %s?", "So is the final answer %s? Let me check.", "**Answer:** %s?",
+    "The answer is $%s$? No.", "The answer is **%s**? Hmm.", "Answer: %s?", "#### %s?", "答案：%s？",
+    "最终答案为 $%s$？",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_no_answer_and_takes_none_away(question: str) -> None:
+    for gold in GOLDS:
+        asked = question.replace("%s", gold)
+        assert judged(gold, f"We work it out.\n\n{asked}") == 0.0, gold
+        for lead in ("The answer is 999.", "So \\boxed{999}."):
+            assert judged("999", f"{lead}\n{asked}") == 1.0, (lead, gold)
+            assert judged(gold, f"{lead}\n{asked}") == 0.0, (lead, gold)
+
+
 LETTERS = [
     "The answer is %s.", "The correct option is (%s).", "Option %s is correct.", "Hence **%s** is the correct answer.",
     "I would choose (%s), because it grows fastest.", "The answer is %s, it could never be B.", "Final answer - %s",
@@ -235,3 +252,16 @@ def test_boxes_side_by_side_are_one_answer_and_boxes_of_two_sentences_are_not(
         assert found.answer == ", ".join(map(str, items)), joint
     for joint in (". Then we get ", " = 3, so ", "\n\nNext, we find "):
         assert cut(joint.join([*boxed, f"\\boxed{{{last}}}"])).answer == last
+
+
+@PROPERTY
+@given(
+    st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=3), min_size=2, max_size=4),
+    st.sampled_from(["({})", "**({})**", "Part ({})", "### ({})"]),
+    st.sampled_from([" No, that forgets one: ", ". Let me check.\n\nIt is ", "; more exactly "]),
+)
+def test_the_last_box_of_each_part_is_its_answer(parts: list[list[int]], label: str, between: str) -> None:
+    said = [between.join(f"\\boxed{{{value}}}" for value in values) for values in parts]
+    text = "\n\n".join(f"{label.format(letter)} {one}." for letter, one in zip("abcd", said, strict=False))
+    lasts = [str(values[-1]) for values in parts]
+    assert cut(text).answer == (", ".join(lasts) if len(set(lasts)) > 1 else lasts[0])

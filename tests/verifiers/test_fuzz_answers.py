@@ -131,3 +131,4 @@ OUTPUTS = st.one_of(st.text(max_size=200), st.from_regex(r"[-+0-9.eEnaif \n]{0,8
 @given(OUTPUTS, OUTPUTS, RULES)
 def test_no_output_of_a_program_breaks_its_judge(got: str, expected: str, rules: Rules):
     assert same_text(got, expected, rules) in (True, False)
+    assert same_text(got, got, rules)

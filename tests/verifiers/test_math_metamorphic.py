@@ -72,6 +72,19 @@ def test_an_item_more_or_less_is_another_list(items: list[Fraction]) -> None:
     require(", ".join(pair), [", ".join(reversed(pair))], [", ".join([*pair, pair[0]])])
 
 
+@SETTINGS
+@given(rationals, st.integers(2, 3), rationals, st.integers(0, 3))
+def test_a_value_said_again_is_that_value_unless_another_is_said_with_it(
+    value: Fraction, times: int, other: Fraction, at: int
+) -> None:
+    assume(value != other)
+    said = [rational(value)] * times
+    more = [*said[:at], rational(other), *said[at:]]
+    for joint in (", ", " and ", "; "):
+        assert equal(rational(value), joint.join(said)), joint
+        assert not alike(rational(value), joint.join(more)), joint
+
+
 # --- intervals and their ends -----------------------------------------------------------------------------
 
 TURNED = {"<": ">", "\\le ": "\\ge ", ">": "<", "\\ge ": "\\le "}

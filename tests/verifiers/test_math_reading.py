@@ -213,6 +213,18 @@ def test_repeating_decimals(whole: int, part: int, places: int) -> None:
 
 _ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_TEENS = [
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 
 
 @SETTINGS
@@ -232,6 +244,34 @@ def test_numbers_in_words(tens: int, ones: int, hundreds: int) -> None:
     long = f"{_ONES[hundreds - 1]} hundred and {words}"
     assert equal(str(100 * hundreds + value), long) and equal(long, str(100 * hundreds + value))
     assert not equal(str(100 * hundreds + value), words) and not equal(long, str(value))
+
+
+def _spelled(value: int) -> str:
+    """A number below 10^12 in words, three digits at a time."""
+    said = []
+    for scale, name in ((10**9, " billion"), (10**6, " million"), (1000, " thousand"), (1, "")):
+        part = value // scale % 1000
+        hundreds, rest = divmod(part, 100)
+        said += [f"{_ONES[hundreds - 1]} hundred"] * bool(hundreds)
+        tens, ones = divmod(rest, 10)
+        if rest >= 20:
+            said.append(_TENS[tens - 2] + (f"-{_ONES[ones - 1]}" if ones else ""))
+        elif rest:
+            said.append([*_ONES, *_TEENS][rest - 1])
+        if part:
+            said[-1] += name
+    return " ".join(said)
+
+
+@SETTINGS
+@given(st.lists(st.sampled_from([0, 0, 1, 7, 12, 20, 300, 705, 742]), min_size=4, max_size=4).filter(any))
+def test_a_number_in_words_is_the_sum_of_its_billions_millions_and_thousands(parts: list[int]) -> None:
+    value = sum(part * 1000**place for place, part in enumerate(parts))
+    words = _spelled(value)
+    assert equal(str(value), words) and equal(f"{value:,}", words.capitalize()), words
+    for place, part in enumerate(parts):
+        assert not equal(str(value + 1000**place), words), words
+        assert not part or not equal(str(value - part * 1000**place), words), words
 
 
 @SETTINGS
@@ -266,6 +306,40 @@ def test_vectors(x: int, y: int, z: int) -> None:
     line = f"\\begin{{pmatrix}}{x}\\\\{y}\\end{{pmatrix}}+t\\begin{{pmatrix}}{z}\\\\{x}\\end{{pmatrix}}"
     assert equal(line, f"({x}{z:+}t, {y}{x:+}t)") and equal(line, f"({x},{y})+t({z},{x})")
     assert not equal(line, f"({x},{y})-t({z},{x})") and not equal(line, f"({x}{z:+}t, {y}{x + 1:+}t)")
+
+
+@SETTINGS
+@given(
+    st.integers(-30, 30),
+    st.integers(1, 6),
+    st.sampled_from(["\\l{0} {1} \\r{0}", "\\left\\l{0} {1} \\right\\r{0}"]),
+)
+def test_floor_and_ceiling_are_the_next_whole_number_down_and_up(top: int, bottom: int, form: str) -> None:
+    """And a whole number is its own: the fraction may be one."""
+    for name, value in (("floor", top // bottom), ("ceil", -(-top // bottom))):
+        said = form.format(name, f"\\frac{{{top}}}{{{bottom}}}")
+        assert [n for n in range(value - 2, value + 3) if equal(str(n), said)] == [value], said
+
+
+@SETTINGS
+@given(
+    st.sampled_from(["pmatrix", "bmatrix", "matrix", "array", "smallmatrix", "vmatrix", "Bmatrix"]),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.data(),
+)
+def test_a_break_after_the_last_row_changes_no_matrix(
+    name: str, height: int, width: int, data: st.DataObject
+) -> None:
+    width = height if name == "vmatrix" else width
+    rows = [[data.draw(small) for _ in range(width)] for _ in range(height)]
+    shown = "\\\\".join("&".join(map(str, row)) for row in rows)
+    start, end = f"\\begin{{{name}}}" + "{ccc}" * (name == "array"), f"\\end{{{name}}}"
+    plain = f"{start}{shown}{end}"
+    for ending in ("\\\\", " \\\\ ", "\\\\\n"):
+        assert equal(plain, f"{start}{shown}{ending}{end}") and equal(f"{start}{shown}{ending}{end}", plain)
+    other = f"{start}{shown}\\\\{'&'.join('9' * width)}{end}"
+    assert not equal(plain, other)
 
 
 @SETTINGS

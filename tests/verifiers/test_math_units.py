@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import product
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -261,16 +264,25 @@ def test_another_quantity(gold: str, answer: str) -> None:
     assert not equal(gold, answer)
 
 
-@SETTINGS
-@given(
-    st.integers(1, 10**6),
-    st.sampled_from(sorted(FACTORS)),
-    st.sampled_from(["", " dollars", " of the apples"]),
-)
-def test_words_that_multiply(count: int, word: str, rest: str) -> None:
-    value = count * FACTORS[word]
-    assert equal(str(value), f"{count}\\text{{ {word}{rest}}}")
-    assert not equal(str(count), f"{count}\\text{{ {word}{rest}}}")
+TIMES = {"ten": 10, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+         "dozen": 12, "lakh": 100_000, "crore": 10_000_000}  # fmt: skip
+PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+         "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20, "hundredth": 100,
+         "thousandth": 1000, "millionth": 10**6}  # fmt: skip
+WORDS = {word: Fraction(n) for word, n in TIMES.items()} | {word: Fraction(1, n) for word, n in PARTS.items()}
+WORDS |= {"halves" if word == "half" else f"{word}s": factor for word, factor in WORDS.items()}
+del WORDS["ten"]  # a number, which only "tens" is no more
+
+
+def test_every_word_that_multiplies_is_in_the_table_here() -> None:
+    assert FACTORS.keys() == WORDS.keys()
+
+
+@pytest.mark.parametrize("word", sorted(WORDS))
+def test_words_that_multiply(word: str) -> None:
+    for count, rest in product((1, 7, 12, 999_983), ("", " dollars", " of the apples")):
+        assert equal(str(count * WORDS[word]), f"{count}\\text{{ {word}{rest}}}"), (count, rest)
+        assert not equal(str(count), f"{count}\\text{{ {word}{rest}}}"), (count, rest)
 
 
 @SETTINGS

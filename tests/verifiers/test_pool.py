@@ -66,7 +66,7 @@ def wait_until(true: object, seconds: float = 5.0) -> bool:
 
 @pytest.mark.parametrize(
     "cores, processes, workers",
-    [(24, 1, 8), (24, 2, 8), (24, 4, 6), (8, 1, 8), (5, 1, 5), (1, 1, 1), (2, 4, 1)],
+    [(24, 1, 8), (24, 2, 8), (24, 4, 6), (8, 1, 8), (5, 1, 5), (1, 1, 1), (2, 4, 1), (16, 8, 2), (128, 8, 8)],
 )
 def test_by_default_there_is_one_worker_per_core_and_at_most_eight(
     monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, workers: int
@@ -161,6 +161,14 @@ def test_prints_do_not_reach_the_protocol(pool: VerifierPool):
     assert judge(pool, *[f"print {i}" for i in range(20)], "a") == ["incorrect"] * 20 + ["correct"]
 
 
+def test_prints_go_to_standard_error(capfd: pytest.CaptureFixture[str]):
+    """Standard output holds the rows of `rlvr score`."""
+    with VerifierPool(NAUGHTY, workers=1) as pool:
+        assert judge(pool, "print", "a") == ["incorrect", "correct"]
+    out, err = capfd.readouterr()
+    assert out == "" and "not a verdict" in err
+
+
 @pytest.mark.parametrize("text", ["\ud800 lone", "zero\0byte", "émoji 🧮", "x" * 3_000_000, "a\n" * 9])
 def test_any_text_goes_down_and_comes_back(pool: VerifierPool, text: str):
     assert pool.score([(P, text)])[0].answer == text.strip()
@@ -173,6 +181,21 @@ def test_equal_items_are_judged_once_and_remembered(tmp_path: Path):
         assert pool.stats.cache_hits == 147 and pool.stats.verdicts == 150
         assert pool.score(items) == first[:3]
         assert pool.stats.cache_hits == 150
+
+
+def test_an_error_is_not_remembered_and_every_other_verdict_is(tmp_path: Path):
+    fails = f"fails {tmp_path / 'once'}"
+    with VerifierPool(NAUGHTY, workers=1, deadline=1.0) as pool:
+        assert [judge(pool, fails), judge(pool, fails)] == [["error"], ["incorrect"]]
+        assert pool.stats.cache_hits == 0
+        for response, status in (
+            ("a", "correct"),
+            ("b", "incorrect"),
+            ("unjudged", "unverifiable"),
+            ("hang", "timeout"),
+        ):
+            assert [judge(pool, response), judge(pool, response)] == [[status], [status]]
+        assert (pool.stats.cache_hits, pool.stats.timeouts) == (4, 1)
 
 
 def test_the_cache_forgets_the_oldest():

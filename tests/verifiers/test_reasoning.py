@@ -210,7 +210,6 @@ def write(notation: str, found: list[tuple[str, int, str]]) -> str:
     return "\n".join(lines)
 
 
-CUES = ["Wait, that is wrong.", "No, I made a mistake.", "Let me recompute."]
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=150)
 
 
@@ -276,7 +275,8 @@ PIECES = [
 def test_no_text_raises(pieces: list[str], answer: str | None) -> None:
     found = check("".join(pieces), answer)
     assert found.ok == (found.first_failure is None)
-    assert check(" ".join(pieces), answer).read >= 0
+    spaced = check(" ".join(pieces), answer)
+    assert spaced.ok == (spaced.first_failure is None)
 
 
 SOLUTIONS = [
@@ -321,7 +321,10 @@ def test_no_damaged_solution_raises(text: str, damage: list[tuple[float, int, st
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.text(max_size=200), st.text(max_size=20))
 def test_no_unicode_raises(trace: str, answer: str) -> None:
-    check(trace, answer)
+    found = check(trace, answer)
+    assert found.ok == (found.first_failure is None)
+    if not any(sign in trace for sign in "=<>≤≥≠≈≡"):
+        assert found.read == 0  # no relation, no step
 
 
 @pytest.mark.serial

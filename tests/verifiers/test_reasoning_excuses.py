@@ -269,3 +269,20 @@ def test_an_excuse_excuses_what_it_is_for(excuse: str) -> None:
     applies, elsewhere = EXCUSES[excuse]
     assert verdicts(applies) == [True]
     assert [trace for trace in elsewhere if check(trace, None).ok] == []
+
+
+ELSEWHERE = [
+    "It takes $x = 3$ hours.",
+    "Here $x = 3$ or $x = 5$.",
+    "There $x = 3$ meters.",
+    "Or $x = 5$ and $x = 3$.",
+    "So $x = 4 \\pm 1$.",
+]
+
+
+@pytest.mark.parametrize("said", ELSEWHERE)
+def test_a_letter_with_another_value_too_is_held_to_neither(said: str) -> None:
+    held = "We have $x = 2$. Now $2x + 1 = 7$."
+    assert verdicts(held) == [False]
+    assert verdicts(f"{said} {held}", f"{held} {said}") == [True, True]
+    assert verdicts(f"{said.replace('x', 'y')} {held}") == [False]  # what is said of another letter

@@ -349,6 +349,15 @@ def test_a_result_in_another_form_or_unit_is_no_false_step(chain: str) -> None:
     assert verdicts(chain) == [True]
 
 
+@pytest.mark.parametrize("dots", ["...", "…", "\\ldots", "\\dots", "\\cdots"])
+@pytest.mark.parametrize("form", ["{a} * {n} = {b}", "$ {a} \\cdot {n} = {b} $", "$ {n} \\cdot {a} = {b} $"])
+def test_a_decimal_that_goes_on_is_what_it_goes_on_to(form: str, dots: str) -> None:
+    for digit, value in (("3", 1), ("6", 2)):
+        said = [form.format(a=f"0.{digit * 3}{end}", n=3, b=value + off)
+                for end, off in ((dots, 0), (dots, 1), ("", 0))]  # fmt: skip
+        assert verdicts(*said) == [True, False, False]
+
+
 @pytest.mark.parametrize("zero", ["0", "(3-3)", "5-5"])
 def test_what_is_divided_by_zero_is_no_number(zero: str) -> None:
     left = f"\\frac{{7}}{{{zero}}}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from verifiers import Problem, load, score
+from verifiers import Problem, score
 from verifiers.reasoning import MathReasoningVerifier, ReasoningVerifier, check
 
 PROBLEM = Problem("p", "What is 16/2 - 2?", "6")
@@ -47,6 +47,21 @@ def test_the_detail_quotes_the_first_failure_and_counts() -> None:
     assert detail == "“Half is 16/2 = 11” does not hold (left side: 8); 2 steps read, 0 unread (0%)"
 
 
+def test_of_several_false_steps_the_first_is_quoted_whoever_found_it() -> None:
+    """Results in words are looked for after relations, wherever they are."""
+    in_words, relation = "The sum of 3 and 4 is 8.", "Then 5 + 5 = 11."
+    for first, second in ((in_words, relation), (relation, in_words)):
+        detail = score("reasoning", PROBLEM, f"{first} {second} \\boxed{{6}}").detail or ""
+        assert first.removesuffix(".") in detail and second.removesuffix(".") not in detail
+
+
+def test_a_function_with_two_definitions_judges_no_step() -> None:
+    cases = r"$f(x) = x + 1$, so $f(2) = 3$. In the second case $f(x) = 2x$, so $f(2) = 4$. \boxed{6}"
+    assert score("reasoning", PROBLEM, cases).score == 1.0
+    one = r"$f(x) = x + 1$, so $f(2) = 4$. \boxed{6}"
+    assert score("reasoning", PROBLEM, one).score == 0.0
+
+
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(ValueError, match="empty_trace is 'maybe'; expected one of accept, refuse"):
         ReasoningVerifier(empty_trace="maybe")  # type: ignore[arg-type]
@@ -55,7 +70,9 @@ def test_an_unknown_option_is_refused() -> None:
 
 
 def test_options_of_the_answer_reach_the_math_verifier() -> None:
-    assert load("math+reasoning", percent="strict").answers.rules.percent == "strict"  # type: ignore[attr-defined]
+    asked, said = Problem("p", "What is a half?", "50\\%"), "100/2 = 50\nThe answer is \\boxed{50}."
+    assert score("math+reasoning", asked, said).score == 1.0
+    assert score("math+reasoning", asked, said, percent="strict").score == 0.0
 
 
 def tally(file: Path) -> tuple[Counter[bool], Counter[bool]]:

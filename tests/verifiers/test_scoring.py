@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from verifiers import Problem, VerifierFailed
 from verifiers.audit import Audit, Share, floor, read_label
 from verifiers.scoring import RowError, score_file, self_test
+from verifiers.self_test import spread
 from verifiers.types import Verdict
 
 HERE = str(Path(__file__).resolve().parent)
@@ -50,7 +51,8 @@ def test_each_row_comes_back_in_order_with_its_verdict(tmp_path: Path, capsys: p
     summary = score_file(write(tmp_path / "in.jsonl", rows), NAUGHTY, output=out, workers=2)
     scored = read(out)
     assert [{k: v for k, v in row.items() if k in old} for row, old in zip(scored, rows, strict=True)] == rows
-    assert scored[0] == rows[0] | {"score": 1.0, "status": "correct", "answer": "a", "detail": ""}
+    sample = {"problem_id": "7", "sample": 0, "trace": "a", "verifier": NAUGHTY}
+    assert scored[0] == rows[0] | sample | {"score": 1.0, "status": "correct", "answer": "a", "detail": ""}
     assert [row["status"] for row in scored[:4]] == ["correct", "no_answer", "unverifiable", "incorrect"]
     assert [row["score"] for row in scored[:4]] == [1.0, 0.0, None, 0.0]
     assert [row["answer"] for row in scored[4:]] == [f"answer {i}" for i in range(600)]
@@ -96,6 +98,34 @@ def test_columns_of_other_names_and_a_gold_that_the_verdict_would_overwrite(tmp_
     score_file(write(tmp_path / "in", rows), NAUGHTY, output=out, columns=columns, workers=1)
     (row,) = read(out)
     assert (row["score"], row["answer"], row["reference"], row["status"]) == (1.0, "a", "a", "correct")
+    assert row["status_before"] == "done" and row["trace"] == "a"
+
+
+def test_samples_are_numbered_and_what_would_be_overwritten_is_kept(tmp_path: Path):
+    rows = [
+        {"task": 5, "response": "a", "reference": "a", "score": -1.0},
+        {"task": 5, "response": "b", "reference": "a", "score": 1},
+        {"task": 6, "response": "a", "reference": "a", "score": None},
+        {"prompt": "1+1?", "response": "a", "reference": "a"},
+        {"prompt": "1+1?", "response": "b", "reference": "a"},
+        {"response": "b", "reference": "a"},
+        {"problem_id": "own", "sample": 9, "response": "b", "reference": "a"},
+    ]
+    out = tmp_path / "out.jsonl"
+    score_file(write(tmp_path / "in", rows), NAUGHTY, output=out, columns={"id": "task"}, workers=1)
+    scored = read(out)
+    asked = [row["problem_id"] for row in scored]
+    assert [*asked[:3], *asked[5:]] == [
+        "5",
+        "5",
+        "6",
+        "6",
+        "own",
+    ]  # the sixth row says nothing: its line is its name
+    assert asked[3] == asked[4] and len(asked[3]) == 16
+    assert [row["sample"] for row in scored] == [0, 1, 0, 0, 1, 1, 9]
+    assert [row.get("score_before") for row in scored] == [-1.0, 1, None, None, None, None, None]
+    assert scored[1]["score"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -266,3 +296,12 @@ def _instance():
     from naughty import Naughty  # type: ignore[import-not-found]
 
     return Naughty()
+
+
+@pytest.mark.parametrize(("count", "most"), [(3, 5), (5, 5), (10, 5), (1000, 7), (11, 10)])
+def test_the_problems_that_are_tried_are_spread_over_the_whole_set(count: int, most: int):
+    problems = [Problem(str(k), "", "a") for k in range(count)]
+    tried = [int(problem.id) for problem in spread(problems, most)]
+    steps = [after - before for before, after in zip(tried, [*tried[1:], count], strict=True)]
+    assert (tried[0], len(tried)) == (0, min(count, most))
+    assert max(steps) - min(steps) <= 1  # up to the end of the set

@@ -24,8 +24,11 @@ def run_collected(module: types.ModuleType, called: bool) -> None:
     """
     names = module.__dict__
     fixtures = {getattr(f, "name", key): f for key, f in names.items() if isinstance(f, Fixture)}
-    if "setup_module" in names:
-        _plain(names["setup_module"], module)
+    with _around(names, "module", module):
+        _run_all(names, fixtures, called)
+
+
+def _run_all(names: dict[str, Any], fixtures: dict[str, Fixture], called: bool) -> None:
     for name, found in list(names.items()):
         if isinstance(found, type) and found.__module__ == "tests":
             if _is_case(found):
@@ -36,6 +39,18 @@ def run_collected(module: types.ModuleType, called: bool) -> None:
             isinstance(found, types.FunctionType) and name.startswith("test") and found.__module__ == "tests"
         ):
             _run_test(found, found, fixtures, None, called, names)
+
+
+@contextmanager
+def _around(names: Any, place: str, *args: Any) -> Iterator[None]:
+    """What `names` has to run before a module, a class, a method or a function, and after it if it has not failed."""
+    before, after = names.get(f"setup_{place}"), names.get(f"teardown_{place}")
+    if before is not None:
+        _plain(before, *args)
+    with _skips():
+        yield
+    if after is not None:
+        _plain(after, *args)
 
 
 def _is_case(found: type) -> bool:
@@ -69,15 +84,21 @@ def _run_class(found: type, fixtures: dict[str, Fixture], called: bool) -> None:
         getattr(f, "name", key): f for base in reversed(found.__mro__) for key, f in vars(base).items()
         if isinstance(f, Fixture)
     }  # fmt: skip
-    if "setup_class" in vars(found):
-        getattr(found, "setup_class")()  # noqa: B009 (it is the tests' own)
+    methods = {
+        name: getattr(found, name) for name in ("setup_class", "teardown_class") if hasattr(found, name)
+    }
+    with _around({name: getattr(f, "__func__", f) for name, f in methods.items()}, "class", found):
+        _run_methods(found, own, called)
+
+
+def _run_methods(found: type, fixtures: dict[str, Fixture], called: bool) -> None:
     for name in [name for base in reversed(found.__mro__) for name in vars(base)]:
         function = getattr(found, name, None)
         if name.startswith("test") and isinstance(function, types.FunctionType):
             instance = found()
             inherited = [*getattr(function, "marks", ()), *getattr(found, "marks", ())]
             if not any(mark.name == "skip" for mark in inherited):
-                _run_test(function, getattr(instance, name), own, instance, called, vars(found))
+                _run_test(function, getattr(instance, name), fixtures, instance, called, vars(found))
 
 
 def _run_test(
@@ -135,12 +156,8 @@ def _run_once(
         wanted = _parameters(function)
         if called and not set(wanted) <= {*given, *fixtures, *_OWN}:
             return
-        before = names.get("setup_method" if instance is not None else "setup_function")
-        after = names.get("teardown_method" if instance is not None else "teardown_function")
-        if before is not None:
-            _plain(before, *(() if instance is None else (instance,)), function)
-        if after is not None:
-            stack.callback(_plain, after, *(() if instance is None else (instance,)), function)
+        place, owner = ("function", ()) if instance is None else ("method", (instance,))
+        stack.enter_context(_around(names, place, *owner, function))
         for name, fixture in fixtures.items():
             if fixture.autouse:
                 value_of(name)
@@ -170,7 +187,9 @@ def _fixture(
             return _OWN[name](stack)
         raise NeedsPackageError(f"the tests ask for {name!r}, which is no fixture that they define")
     function: Any = fixtures[name].function
-    request = types.SimpleNamespace(param=choices.get(name), getfixturevalue=value_of)
+    request = types.SimpleNamespace(
+        param=choices.get(name), getfixturevalue=value_of, addfinalizer=stack.callback
+    )
     bound = {p: request if p == "request" else value_of(p) for p in _parameters(function)}
     owner = (instance,) if function.__code__.co_varnames[:1] == ("self",) else ()
     result = function(*owner, **bound)

@@ -31,7 +31,7 @@ _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4} | {
     name + ending: at for name, at in _ORDINAL.items() if at > 2 for ending in ("", "s")
 }
 _FIRST = {"a", *_CARDINALS, *_ORDINAL}
-_MAX_WORDS = 16
+_MAX_WORDS = 32
 
 
 def digits_for_words(text: str) -> str | None:

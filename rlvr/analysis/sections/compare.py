@@ -8,22 +8,24 @@ from typing import NotRequired, cast
 import numpy as np
 from typing_extensions import TypedDict
 
-from rlvr.analysis.bootstrap import mean_estimates
-from rlvr.analysis.compression import decompose
-from rlvr.analysis.curves import cot_curve, fixed_se, pass_hat_curve, vote_curve, vote_ks
-from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number, plain
+from rlvr.analysis.curves import answer_curve, cot_curve, fixed_se, pass_hat_curve, vote_curve, vote_ks
+from rlvr.analysis.estimate import Number, plain
 from rlvr.analysis.evidence import LogOdds, log_odds_estimate, log_odds_of, mantel_haenszel_terms
 from rlvr.analysis.noise import Audit, AuditedRate, audited_rate, fpr_floor
-from rlvr.analysis.pair import Pair, both_defined, keyed, means, usual_n
+from rlvr.analysis.pair import Change, Pair, changes, no_change, usual_n
 from rlvr.analysis.paired import paired_difference, sign_flip_p
 from rlvr.analysis.samples import Ints, Samples
+from rlvr.analysis.sections.answering import Answering, answering
 from rlvr.analysis.sections.decomposition import (
     Compression,
     Coverage,
+    Flips,
     Ratios,
     Roots,
     compression,
     coverage_change,
+    decomposed,
+    flips,
     ratios,
     roots,
 )
@@ -39,8 +41,8 @@ ASSUMED_FPR = (0.001, 0.01)
 """False positive rates whose floor is shown where nobody audited the verifier."""
 
 
-class Difference(EstimateJson):
-    """Paired tuned - base at one k."""
+class Difference(Change):
+    """At one k."""
 
     p_signflip: NotRequired[Number]
     se_unpaired: NotRequired[Number]
@@ -90,15 +92,21 @@ class Comparison(Roots, Ratios):
     seed: int
     gain: Difference
     unjudged: UnjudgedChange | None
-    mean_score: EstimateJson
-    """Paired tuned - base of the mean score."""
+    answering: Answering | None
+    mean_score: Change
+    answers_differ: bool
+    """Some sample has the right answer and is not right as a whole, or the other way round: then pass@k of the answers
+    alone (`answer_pass_at_k`) is another number than pass@k."""
     difference: dict[str, Difference]
     p_signflip: dict[str, Number]
     compression: Compression
     coverage: Coverage
-    cot_pass_at_k: dict[str, EstimateJson]
-    pass_hat_k: dict[str, EstimateJson]
-    maj_at_k: dict[str, EstimateJson]
+    flips: Flips | None
+    """Where both policies have one sample of each problem: then there is no k*, no crossover, no part of the gain."""
+    answer_pass_at_k: dict[str, Change]
+    cot_pass_at_k: dict[str, Change]
+    pass_hat_k: dict[str, Change]
+    maj_at_k: dict[str, Change]
     diversity: DiversitySection
     alignment: Distance | NoDistance
     evidence: Evidence
@@ -112,10 +120,8 @@ class Comparison(Roots, Ratios):
 
 
 def default_budget(n: Ints) -> int:
-    """The search budget K where nobody chose one: a sixteenth of the base's samples, so that expansion can be
-    shown.
-
-    With fewer than 64 samples it stays at 4 (or at n), and expansion cannot be certified.
+    """The search budget K where nobody chose one: a sixteenth of the base's samples, at least 4, and never more than
+    there are (docs/metrics.md, "Of which kind is the gain"). Every K that nobody chose is this one.
     """
     usual = usual_n(n)
     return max(1, min(4, usual), usual // 16)
@@ -134,7 +140,7 @@ def compare(
 
     Args:
         search_budget: K; choose it before looking. None: `default_budget`.
-        alpha: error rate of the certificates.
+        alpha: error rate of the certificates, shared among the problems that the base never solved.
         replicates: of the cluster bootstrap over problems that all intervals come from.
         audits: hand audits of the verifier by policy name.
 
@@ -143,7 +149,7 @@ def compare(
     """
     pair = Pair.of(base, tuned, replicates, seed)
     budget = default_budget(pair.base.n) if search_budget is None else search_budget
-    parts = decompose(pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c, budget, alpha)
+    parts = decomposed(pair, budget, alpha)
     difference, readings = differences(pair), other_differences(pair)
     return {
         "base": base.policy,
@@ -153,15 +159,19 @@ def compare(
         "only_tuned": tuned.n_problems - pair.base.n_problems,
         "replicates": replicates,
         "seed": seed,
-        "gain": difference.get("1") or {**Estimate(None, status=NO_DATA).to_json()},
+        "gain": difference.get("1") or {**no_change()},
         "unjudged": unjudged_change(pair),
+        "answering": answering(pair),
         "mean_score": score_difference(pair),
+        "answers_differ": any(map(answers_differ, (pair.base, pair.tuned))),
         "difference": difference,
         "p_signflip": {k: row.get("p_signflip") for k, row in difference.items()},
         **roots(pair),
         "compression": compression(pair, parts),
         **ratios(pair, parts),
         "coverage": coverage_change(pair, budget),
+        "flips": flips(pair),
+        "answer_pass_at_k": readings["answer_pass_at_k"],
         "cot_pass_at_k": readings["cot_pass_at_k"],
         "pass_hat_k": readings["pass_hat_k"],
         "maj_at_k": readings["maj_at_k"],
@@ -181,7 +191,7 @@ def differences(pair: Pair) -> dict[str, Difference]:
     would suggest.
     """
     base, tuned = pair.curves
-    rows = keyed(pair.ks, mean_estimates(tuned - base, pair.boot, signed=True))
+    rows = changes(pair.ks, base, tuned, pair.boot)
     unpaired = paired_difference(base, tuned)["se_unpaired"]
     both = ~np.isnan(tuned - base)
     fixed = np.hypot(*(fixed_se(x.n, x.c, pair.ks, both) for x in (pair.base, pair.tuned)))
@@ -197,30 +207,38 @@ def differences(pair: Pair) -> dict[str, Difference]:
     }
 
 
-def score_difference(pair: Pair) -> EstimateJson:
+def score_difference(pair: Pair) -> Change:
     """Paired tuned - base of the mean score; no data where one file holds counts only."""
     base, tuned = pair.base.mean_score, pair.tuned.mean_score
     if base is None or tuned is None:
-        return Estimate(None, status=NO_DATA, excluded=pair.base.n_problems).to_json()
-    return means({"score": tuned - base}, pair.boot, signed=["score"])["score"]
+        return no_change(pair.base.n_problems)
+    return changes(["score"], base[:, None], tuned[:, None], pair.boot)["score"]
 
 
-def other_differences(pair: Pair) -> dict[str, dict[str, EstimateJson]]:
-    """Paired differences of CoT-pass@k, pass^k and maj@k; empty where reasoning or answers are not known."""
+def answers_differ(samples: Samples) -> bool:
+    """Whether right answers and right samples are not the same number on some problem."""
+    return samples.c_answer is not None and bool(np.any(samples.c_answer != samples.c))
+
+
+def other_differences(pair: Pair) -> dict[str, dict[str, Change]]:
+    """Paired differences of answer-only pass@k, CoT-pass@k, pass^k and maj@k; empty where reasoning or answers are not
+    known.
+    """
     ks = pair.ks
-    result: dict[str, dict[str, EstimateJson]] = {}
+    result: dict[str, dict[str, Change]] = {}
     pass_hat = [pass_hat_curve(x.n, x.c, ks) for x in (pair.base, pair.tuned)]
+    answers = [answer_curve(x, ks) for x in (pair.base, pair.tuned)]
     sound = [cot_curve(x, ks) for x in (pair.base, pair.tuned)]
     votes = [vote_curve(x, ks) for x in (pair.base, pair.tuned)]
     for name, (base, tuned), grid in (
+        ("answer_pass_at_k", answers, ks),
         ("cot_pass_at_k", sound, ks),
         ("pass_hat_k", pass_hat, ks),
         ("maj_at_k", votes, vote_ks(ks, pair.base.n_problems)),
     ):
         result[name] = {}
         if base is not None and tuned is not None and len(grid):
-            base, tuned = both_defined(base, tuned)
-            result[name] = keyed(grid, mean_estimates(tuned - base, pair.boot, signed=True))
+            result[name] = changes(grid, base, tuned, pair.boot)
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NotRequired, cast
 
 import numpy as np
+from scipy.stats import binomtest
 from typing_extensions import TypedDict
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, trust
@@ -23,6 +24,9 @@ from rlvr.analysis.search import (
     replicate_k_star,
     search_grid,
 )
+
+ONE_SAMPLE = "one_sample"
+"""Not defined: it takes two samples of a problem."""
 
 
 class KStar(RootJson):
@@ -44,9 +48,15 @@ class Roots(TypedDict):
 
 
 class Certified(TypedDict):
+    """Problems whose tuned rate is shown to lie above what K base samples could reach."""
+
     count: int
     alpha_per_problem: float
+    """α shared among the problems that the base never solved; U, E and `reach` are at this level too."""
     problems: list[str]
+    answered_by_base: int | None
+    """How many of them the base answers rightly at least once, though not as the verifier asks; null where the rows do
+    not tell answers and verdicts apart."""
 
 
 class Compression(TypedDict):
@@ -72,10 +82,9 @@ class Compression(TypedDict):
     base_zero: int
     """Problems that the base never solved."""
     reach: float | None
-    """Largest base rate that 0 of n leaves possible."""
-    certified: Certified
+    """B_U: pass@K of the largest base rate that 0 of n leaves possible."""
     certified_simultaneous: Certified
-    """α shared among the problems that the base never solved."""
+    """Where it is empty, nothing of `expansion` is shown: report `expansion_high`, U + E, as unresolved."""
 
 
 class Ratios(TypedDict):
@@ -91,6 +100,15 @@ class Solved(TypedDict):
     neither: int
 
 
+class Flips(TypedDict):
+    """One sample of each problem before and after; `coverage.solved` is the 2 × 2 table."""
+
+    to_right: list[str]
+    to_wrong: list[str]
+    p_exact: float
+    """McNemar's test, exact: if flips went either way equally often, the chance of a table at least this uneven."""
+
+
 class Coverage(TypedDict):
     search_budget: int
     loss: EstimateJson
@@ -100,7 +118,7 @@ class Coverage(TypedDict):
 
 
 def roots(pair: Pair) -> Roots:
-    """k* and the crossover, on the problems deep enough for the whole curve."""
+    """k* and the crossover, on the problems deep enough for the whole curve. A curve of one sample has no root."""
     deep = (pair.base.n >= pair.top) & (pair.tuned.n >= pair.top)
     counts = [x[deep] for x in (pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c)]
     if not deep.any() or pair.top < 1:
@@ -119,16 +137,19 @@ def roots(pair: Pair) -> Roots:
     _, upper = percentile_interval(change, len(counts[0]))
     ahead = np.flatnonzero(upper < 0)
     star, cross = k_star(*counts), crossover(*counts)
+    single = Estimate(None, status=ONE_SAMPLE, used=int(deep.sum()), excluded=int((~deep).sum())).to_json()
+    worth: KStar = {
+        **_root(star, star.value, replicate_k_star(base, grid, target), deep),
+        "log2": None if not star.value else float(np.log2(star.value)),
+    }
+    overtakes: Crossover = {
+        **_root(cross, cross.whole, replicate_crossover(change, whole), deep),
+        "k_real": cross.value,
+        "first_significant": int(whole[ahead[0]]) if len(ahead) else None,
+    }
     return {
-        "k_star": {
-            **_root(star, star.value, replicate_k_star(base, grid, target), deep),
-            "log2": None if not star.value else float(np.log2(star.value)),
-        },
-        "crossover": {
-            **_root(cross, cross.whole, replicate_crossover(change, whole), deep),
-            "k_real": cross.value,
-            "first_significant": int(whole[ahead[0]]) if len(ahead) else None,
-        },
+        "k_star": {**single} if reach < 2 else worth,
+        "crossover": {**single} if pair.top < 2 else overtakes,
     }
 
 
@@ -149,8 +170,18 @@ def _root(root: Root, value: float | None, replicates: Floats, deep: Bools) -> R
     return cast("RootJson", found.to_json())
 
 
+def decomposed(pair: Pair, budget: int, alpha: float) -> Decomposition:
+    """The gain in parts, α shared. Problems with one base sample are not used: it cannot tell rare from frequent."""
+    several = np.where(pair.base.n >= 2, pair.base.n, 0)
+    solved = np.where(pair.base.n >= 2, pair.base.c, 0)
+    return decompose(several, solved, pair.tuned.n, pair.tuned.c, budget, alpha, simultaneous=True)
+
+
 def compression(pair: Pair, parts: Decomposition) -> Compression:
-    """The five parts of the gain, their intervals, the churn floor under them, and what is certified."""
+    """The five parts of the gain, their intervals, the churn floor under them, and what is certified.
+
+    `parts` is `decomposed`: bounds, parts and certificates are at one level.
+    """
     columns = {name: getattr(parts, name) for name in COMPONENTS} | {
         "compression_low": parts.within + parts.beyond,
         "compression_high": parts.within + parts.beyond + parts.unresolved,
@@ -159,15 +190,6 @@ def compression(pair: Pair, parts: Decomposition) -> Compression:
         "churn_floor": np.where(parts.used, churn(pair.base.n, pair.base.c, pair.tuned.n), np.nan),
     }
     table = means(columns, pair.boot, signed=["delta"])
-    strict = decompose(
-        pair.base.n,
-        pair.base.c,
-        pair.tuned.n,
-        pair.tuned.c,
-        parts.search_budget,
-        parts.alpha,
-        simultaneous=True,
-    )
     depth = pair.base.n[parts.used]
     return {
         "search_budget": parts.search_budget,
@@ -188,8 +210,7 @@ def compression(pair: Pair, parts: Decomposition) -> Compression:
         "residual": residual(parts),
         "base_zero": int(parts.base_zero.sum()),
         "reach": float(np.nanmax(parts.reach)) if parts.used.any() else None,
-        "certified": _certified(pair, parts),
-        "certified_simultaneous": _certified(pair, strict),
+        "certified_simultaneous": _certified(pair, parts),
     }
 
 
@@ -202,11 +223,12 @@ def residual(parts: Decomposition) -> float | None:
 
 
 def _certified(pair: Pair, parts: Decomposition) -> Certified:
-    rows = np.flatnonzero(parts.certified)
+    rows, answers = np.flatnonzero(parts.certified), pair.base.c_answer
     return {
         "count": len(rows),
         "alpha_per_problem": parts.alpha_used,
         "problems": [pair.base.problem_ids[int(i)] for i in rows],
+        "answered_by_base": None if answers is None else int(np.sum(answers[rows] > 0)),
     }
 
 
@@ -225,6 +247,21 @@ def ratios(pair: Pair, parts: Decomposition) -> Ratios:
         "ratio_net": ratio_estimate(gain, parts.headroom, pair.boot, signed=True),
         "efficiency_gap": table["gap"],
     }
+
+
+def flips(pair: Pair) -> Flips | None:
+    """Which problems went from wrong to right and back; None unless both policies have at most one sample of each.
+
+    McNemar (1947); the exact form is a sign test on the problems that changed.
+    """
+    n0, n1 = pair.base.n, pair.tuned.n
+    both = (n0 == 1) & (n1 == 1)
+    if max(n0.max(initial=0), n1.max(initial=0)) > 1 or not both.any():
+        return None
+    change = np.where(both, pair.tuned.c - pair.base.c, 0)
+    up, down = ([pair.base.problem_ids[int(i)] for i in np.flatnonzero(change == way)] for way in (1, -1))
+    p = float(binomtest(len(up), len(up) + len(down)).pvalue) if up or down else 1.0
+    return {"to_right": up, "to_wrong": down, "p_exact": p}
 
 
 def coverage_change(pair: Pair, budget: int) -> Coverage:

@@ -14,13 +14,17 @@ from typing_extensions import TypedDict
 
 from rlvr.analysis.alignment import SampledAlignment, sampled_alignment
 from rlvr.analysis.compression import safe_ratio
-from rlvr.analysis.estimate import NO_DATA, EstimateJson, Number, plain
+from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number, plain, real
 from rlvr.analysis.frontier import bernoulli_kl, tilt
 from rlvr.analysis.pair import Pair, means, ratio_estimate
 from rlvr.analysis.samples import Bools, Floats, Ints, LogProbs
 
 MIN_BASE_HITS = 10
 """From so many base successes on, p is estimated by counting; below, by importance sampling from tuned samples."""
+
+
+NO_DISTANCE = "no_distance"
+"""Not defined: the two policies cannot be told apart by their log-probabilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +164,7 @@ def distance(pair: Pair) -> Distance | NoDistance:
         "kl_within_unverified": table["kl_within_unverified"],
         "ess": table["ess"],
         "ess_verified": table["ess_verified"],
-        "efficiency": efficiency(bernoulli, seen.k1, pair),
+        "efficiency": efficiency(bernoulli, seen.k1, table["kl_pi_p0"], pair),
         "improved": {"up": int(np.sum(q > p)), "down": int(np.sum(q < p))},
         "frontier": frontier_curve(p),
         "certain_success": certain_success(pair),
@@ -241,10 +245,15 @@ def reverse_kl(pair: Pair, base: Drawn | None, seen: SampledAlignment) -> Floats
         )
 
 
-def efficiency(bernoulli: Floats, kl: Floats, pair: Pair) -> EstimateJson:
-    """η = Σ kl(q‖p)/Σ KL(π‖p0) over problems where both are known and finite."""
+def efficiency(bernoulli: Floats, kl: Floats, mean: EstimateJson, pair: Pair) -> EstimateJson:
+    """η = Σ kl(q‖p)/Σ KL(π‖p0) over problems where both are known and finite; `no_distance` where the interval of
+    `mean`, KL(π‖p0), holds 0: a ratio to it would be noise.
+    """
     known = np.isfinite(bernoulli) & np.isfinite(kl)
     top, bottom = np.where(known, bernoulli, np.nan), np.where(known, kl, np.nan)
+    if known.any() and not real(mean["lo"]) > 0:
+        used = int(known.sum())
+        return Estimate(None, status=NO_DISTANCE, used=used, excluded=len(known) - used).to_json()
     return ratio_estimate(top, bottom, pair.boot, empty="no_kl" if known.any() else NO_DATA)
 
 

@@ -9,17 +9,11 @@ from typing import NotRequired, cast
 import numpy as np
 from typing_extensions import TypedDict
 
-from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates, trust
-from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, RootJson
-from rlvr.analysis.evidence import (
-    LogOdds,
-    evidence_equivalent,
-    log_odds_estimate,
-    log_odds_of,
-    mantel_haenszel_terms,
-)
-from rlvr.analysis.intervals import percentile_interval
-from rlvr.analysis.samples import Floats, Ints, Samples, align
+from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates
+from rlvr.analysis.estimate import Estimate, EstimateJson, RootJson
+from rlvr.analysis.evidence import LogOdds
+from rlvr.analysis.samples import Samples
+from rlvr.analysis.sections.pooled import PooledOdds, shared
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +65,12 @@ def ladder(rungs: Sequence[Rung], replicates: int = 2000, seed: int = 0) -> Ladd
     """
     order = sorted(range(len(rungs)), key=lambda i: _place(rungs[i]))
     rungs = [rungs[i] for i in order]
-    held = _shared([rung.samples for rung in rungs])
+    held = shared([rung.samples for rung in rungs])
     first = {policy: _first(rungs, policy) for policy in ("base", "tuned")}
     n, c = (np.stack(x).astype(np.float64) for x in ([s.n for s in held], [s.c for s in held]))
     boot = ClusterBootstrap(n.shape[1], replicates, seed)
-    against = _LogOdds.of(n, c, [first["base"]] * len(rungs), boot)
-    own = _LogOdds.of(n, c, [first[rung.policy] for rung in rungs], boot)
+    against = PooledOdds.of(n, c, [first["base"]] * len(rungs), boot)
+    own = PooledOdds.of(n, c, [first[rung.policy] for rung in rungs], boot)
     rates = mean_estimates(np.divide(c, n, out=np.full(n.shape, np.nan), where=n > 0).T, boot)
     return {
         "n_problems": n.shape[1],
@@ -107,69 +101,7 @@ def _first(rungs: Sequence[Rung], policy: str) -> int:
     return next(i for i, rung in enumerate(rungs) if rung.policy == policy)
 
 
-def _shared(samples: Sequence[Samples]) -> list[Samples]:
-    """All of them on the problems that every one of them has, in the first one's order."""
-    first = samples[0]
-    for other in samples[1:]:
-        first = align(first, other)[0]
-    if not first.n_problems:
-        raise ValueError("the rungs share no problem")
-    return [align(first, other)[1] for other in samples]
-
-
-@dataclass(frozen=True, eq=False)
-class _LogOdds:
-    """Mantel-Haenszel of R rungs, each against one of them."""
-
-    value: Floats
-    """(R,)"""
-    replicates: Floats
-    """(replicates, R)"""
-    used: Ints
-    """(R,) problems that both sides were sampled on"""
-    problems: int
-
-    @classmethod
-    def of(cls, n: Floats, c: Floats, against: Sequence[int], boot: ClusterBootstrap) -> _LogOdds:
-        """`n` and `c` are (R, M)."""
-        up, down = mantel_haenszel_terms(n[against], c[against], n, c)
-        drawn = [boot.sums(side.T) for side in (up, down)]
-        used = ((n > 0) & (n[against] > 0)).sum(axis=1)
-        return cls(log_odds_of(up.sum(axis=1), down.sum(axis=1)), log_odds_of(*drawn), used, n.shape[1])
-
-    def estimate(self, rung: int) -> LogOdds:
-        used = int(self.used[rung])
-        found = log_odds_estimate(
-            float(self.value[rung]), self.replicates[:, rung], used, self.problems - used
-        )
-        return cast("LogOdds", found.to_json())
-
-
-def _equivalent(rungs: Sequence[Rung], odds: _LogOdds, target: int) -> Estimate:
-    """In shots. Replicates that never reach the target count as infinite, so that `hi` may be."""
+def _equivalent(rungs: Sequence[Rung], odds: PooledOdds, target: int) -> Estimate:
+    """In shots, on the base's line."""
     line = [i for i, rung in enumerate(rungs) if rung.policy == "base" and rung.shots is not None]
-    shots = np.array([rungs[i].shots for i in line], dtype=np.float64)
-    used = int(odds.used[[*line, target]].min())
-    if len(line) < 2 or not np.isfinite(odds.value[[*line, target]]).all():
-        return Estimate(None, status=NO_DATA, used=used, excluded=odds.problems - used)
-    value, status = evidence_equivalent(shots, odds.value[line], float(odds.value[target]))
-    drawn = np.array([_shots_at(shots, row[line], row[target]) for row in odds.replicates])
-    lo, hi = percentile_interval(drawn, used)
-    return Estimate(
-        value,
-        float(drawn.std(ddof=1)) if np.isfinite(drawn).all() else None,
-        float(lo),
-        float(hi),
-        trust(used) if status == "ok" else status,
-        used,
-        odds.problems - used,
-        extra={"bound": int(shots[-1]), "share_censored": float(np.mean(np.isinf(drawn)))},
-    )
-
-
-def _shots_at(shots: Floats, line: Floats, target: float) -> float:
-    """One replicate's number of shots: infinite where it is censored, NaN where its line is not defined."""
-    if np.isnan(target) or not np.isfinite(line).all():
-        return np.nan
-    value, _ = evidence_equivalent(shots, line, target)
-    return np.inf if value is None else value
+    return odds.equivalent([rungs[i].shots or 0 for i in line], line, target)

@@ -3,17 +3,19 @@ source."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
 from typing_extensions import TypedDict
 
 from rlvr.analysis.bootstrap import ClusterBootstrap
-from rlvr.analysis.compression import decompose, safe_ratio
+from rlvr.analysis.compression import safe_ratio
 from rlvr.analysis.estimate import EstimateJson, Number, plain
 from rlvr.analysis.pair import Pair, means
 from rlvr.analysis.passk import pass_at_k
 from rlvr.analysis.samples import Bools, Ints
+from rlvr.analysis.sections.decomposition import decomposed
 
 
 class Stratum(TypedDict):
@@ -50,11 +52,16 @@ def limits(pair: Pair, budget: int, alpha: float) -> list[Stratum]:
     )
     base, tuned = pass_at_k(n0, c0, 1), pass_at_k(pair.tuned.n, pair.tuned.c, 1)
     total = float(np.nansum(np.where(np.isnan(rate), np.nan, tuned - base)))
-    certified = decompose(pair.base.n, pair.base.c, pair.tuned.n, pair.tuned.c, budget, alpha).certified
+    certified = _certified(pair, budget, alpha)
     return [
         _row(name, pair, (rate > low) & (rate <= high), n0, c0, budget, total, certified)
         for name, low, high in edges
     ]
+
+
+def _certified(pair: Pair, budget: int, alpha: float) -> Bools:
+    """At the level of `Comparison.compression`: α shared among all problems that the base never solved."""
+    return decomposed(pair, budget, alpha).certified
 
 
 def whole(pair: Pair, budget: int, alpha: float) -> Stratum:
@@ -70,10 +77,29 @@ def sources(pair: Pair, budget: int, alpha: float) -> list[Stratum]:
     return _of_sets(pair, budget, alpha, inside)
 
 
+def by_columns(
+    pair: Pair, columns: Mapping[str, Mapping[str, str]], budget: int, alpha: float = 0.05
+) -> dict[str, list[Stratum]]:
+    """The same for every value of each column (column → problem → value), values in their natural order; "" is that of
+    problems without one."""
+    found = {}
+    for column, of in columns.items():
+        values = np.array([of.get(str(name), "") for name in pair.base.problem_ids], dtype=object)
+        inside = {value: values == value for value in sorted(set(values), key=_natural)}
+        found[column] = _of_sets(pair, budget, alpha, inside)
+    return found
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """`level 2` before `level 10`."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+
 def _of_sets(pair: Pair, budget: int, alpha: float, inside: Mapping[str, Bools]) -> list[Stratum]:
     n0, c0 = pair.base.n, pair.base.c
     total = float(np.nansum(pass_at_k(pair.tuned.n, pair.tuned.c, 1) - pass_at_k(n0, c0, 1)))
-    certified = decompose(n0, c0, pair.tuned.n, pair.tuned.c, budget, alpha).certified
+    certified = _certified(pair, budget, alpha)
     return [_row(name, pair, rows, n0, c0, budget, total, certified) for name, rows in inside.items()]
 
 

@@ -10,7 +10,15 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from rlvr.analysis.bootstrap import ClusterBootstrap, mean_estimates
-from rlvr.analysis.curves import cot_curve, fixed_se, g_pass_curve, pass_hat_curve, vote_curve, vote_ks
+from rlvr.analysis.curves import (
+    answer_curve,
+    cot_curve,
+    fixed_se,
+    g_pass_curve,
+    pass_hat_curve,
+    vote_curve,
+    vote_ks,
+)
 from rlvr.analysis.diversity import diversity
 from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number, plain
 from rlvr.analysis.pair import Pair, both_defined, keyed, means, powers_of_two, ratio_estimate, usual_n
@@ -98,6 +106,8 @@ class PolicySummary(TypedDict):
     g_pass_at_k: dict[str, dict[str, EstimateJson]]
     """τ, then k."""
     maj_at_k: dict[str, EstimateJson]
+    answer_pass_at_k: dict[str, EstimateJson]
+    """Of right answers, whatever else the verifier asks for (sound reasoning); empty where rows do not say."""
     cot_pass_at_k: dict[str, EstimateJson]
     unsound_share: EstimateJson
     diversity: DiversitySection
@@ -116,7 +126,7 @@ def summarise(
     ks = powers_of_two(usual_n(samples.n)) if ks is None else list(ks)
     boot = ClusterBootstrap(samples.n_problems, replicates, seed)
     n, c = samples.n, samples.c
-    votes, sound = vote_curve(samples, ks), cot_curve(samples, ks)
+    votes, sound, answers = vote_curve(samples, ks), cot_curve(samples, ks), answer_curve(samples, ks)
     return {
         "policy": samples.policy,
         "n_problems": samples.n_problems,
@@ -138,6 +148,7 @@ def summarise(
             str(tau): keyed(ks, mean_estimates(g_pass_curve(n, c, ks, tau), boot)) for tau in (0.5, 0.75)
         },
         "maj_at_k": {} if votes is None else keyed(vote_ks(ks, len(n)), mean_estimates(votes, boot)),
+        "answer_pass_at_k": {} if answers is None else keyed(ks, mean_estimates(answers, boot)),
         "cot_pass_at_k": {} if sound is None else keyed(ks, mean_estimates(sound, boot)),
         "unsound_share": unsound(samples, boot),
         "diversity": {

@@ -17,11 +17,13 @@ from rlvr.analysis.estimate import Number, real
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.summary import PolicySummary
 from rlvr.report.figures import theme
+from rlvr.report.kinds import told
 from rlvr.report.schema import Document, Group
 from rlvr.report.words import lost_samples
 
 Cells = Sequence[Any]
 
+SEVERAL = "Needs several samples per problem."
 MIN_SEEDS = 3
 """From so many runs of one algorithm on, their mean is drawn."""
 
@@ -41,15 +43,25 @@ class View:
         return self.document["main"]
 
     @property
+    def base(self) -> str:
+        """The policy that every other one is compared with: "base", or the name that it was given."""
+        return self.document["base"]
+
+    @property
     def comparison(self) -> Comparison | None:
         """Base and main policy; None where there is one evaluation only."""
         return self.document["comparison"]
 
     @property
+    def single(self) -> bool:
+        """One sample of each problem: the page is of flips, and of nothing that takes several."""
+        return bool(self.comparison and self.comparison["flips"])
+
+    @property
     def comparisons(self) -> dict[str, Comparison]:
-        """Every comparison with the base, the main one first."""
-        main = self.comparison
-        return {self.main: main, **self.document["comparisons"]} if main else {}
+        """Every comparison with the base, in the order of the policies."""
+        held = {self.main: self.comparison, **self.document["comparisons"]}
+        return {name: c for name in self.names if (c := held.get(name))}
 
     @property
     def groups(self) -> Mapping[str, Group]:
@@ -60,7 +72,8 @@ class View:
     def styles(self) -> dict[str, dict[str, Any]]:
         """Line styles by policy: base grey; runs of one algorithm share its colour, any other has its own."""
         group = {run: algorithm for algorithm, g in self.groups.items() for run in g["runs"]}
-        own = list(dict.fromkeys(group.get(name, name) for name in self.names))
+        names = dict.fromkeys((self.base, self.main, *self.names))
+        own = list(dict.fromkeys(group.get(name, name) for name in names))
         shades = styles(own)
         return {name: shades[group.get(name, name)] for name in self.names}
 
@@ -94,6 +107,15 @@ class Panel:
     """Problem ids of the elements with `data-problem`, by number."""
 
 
+def answers_differ(view: View) -> bool:
+    """Whether pass@k of right answers alone is another curve than pass@k, for some policy."""
+    return any(
+        (alone := policy["answer_pass_at_k"].get(k)) is not None and alone["value"] != e["value"]
+        for policy in view.policies.values()
+        for k, e in policy["pass_at_k"].items()
+    )
+
+
 def pct(value: Number) -> float:
     """A rate as points for drawing; NaN where it is not defined."""
     return 100 * real(value)
@@ -109,16 +131,14 @@ def log2_axis(ax: Axes, top: int, ticks: int = 11) -> None:
 
 
 def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Line colours: base grey, every other policy one colour; dashes tell the fifth from the first."""
-    out: dict[str, dict[str, Any]] = {}
-    others = 0
-    for name in names:
-        if name == "base":
-            out[name] = {"color": theme.colour("base")}
-            continue
-        dash = ("-", "--", "-.", ":")[others // len(theme.RUNS) % 4]
-        out[name] = {"color": theme.colour(theme.RUNS[others % len(theme.RUNS)]), "linestyle": dash}
-        others += 1
+    """Line styles: base, the first, grey; the second has a colour that no other shares; dashes tell apart the rest,
+    once their colours have all been used."""
+    first, *rest = theme.RUNS
+    out: dict[str, dict[str, Any]] = {name: {"color": theme.colour("base")} for name in names[:1]}
+    out |= {name: {"color": theme.colour(first), "linestyle": "-"} for name in names[1:2]}
+    for at, name in enumerate(names[2:]):
+        dash = ("-", "--", "-.", ":")[at // len(rest) % 4]
+        out[name] = {"color": theme.colour(rest[at % len(rest)]), "linestyle": dash}
     return out
 
 
@@ -126,24 +146,26 @@ def sampling_caption(view: View) -> str:
     """M, n, K, temperature, token limit, verifier, seeds, shares cut and unparsable: what every caption owes the
     reader. Policies beside the base and the main one are counted only; the table of settings has them in full."""
     parts = []
-    for name in dict.fromkeys(("base", view.main)):
+    for name in dict.fromkeys((view.base, view.main)):
         policy = view.policies[name]
         n = policy["samples_per_problem"]
         span = f"{n['min']}" if n["min"] == n["max"] else f"{n['min']}–{n['max']}"
-        about = f"{name}: {policy['n_problems']:,} problems × {span} samples"
+        some = policy["n_problems"]
+        problems, samples = f"problem{'' if some == 1 else 's'}", f"sample{'' if span == '1' else 's'}"
+        about = f"{name}: {some:,} {problems} × {span} {samples}"
         parts.append(", ".join([about, *lost_samples(policy)]))
     others = [
         policy["samples_per_problem"]
         for name, policy in view.policies.items()
-        if name not in ("base", view.main)
+        if name not in (view.base, view.main)
     ]
     if others:
         fewest, most = min(n["min"] for n in others), max(n["max"] for n in others)
         span = f"{fewest}" if fewest == most else f"{fewest}–{most}"
         parts.append(f"{len(others)} more evaluations with {span} samples")
-    if c := view.comparison:
+    if (c := view.comparison) and told(c["compression"]):
         parts.append(f"K = {c['compression']['search_budget']}")
-    held = view.document["settings"].get("base", {})
+    held = view.document["settings"].get(view.base, {})
     words = {
         "temperature": "temperature {}",
         "top_p": "top-p {}",

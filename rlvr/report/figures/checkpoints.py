@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 
@@ -13,11 +13,10 @@ from rlvr.analysis.estimate import EstimateJson, Number, real
 from rlvr.analysis.evidence import LogOdds
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.report.figures import Panel, View, clock, pct, theme
+from rlvr.report.kinds import PARTS, told
 from rlvr.report.schema import distance_of
 from rlvr.text import points
 
-Part = Literal["within", "beyond", "unresolved", "expansion"]
-PARTS: tuple[Part, ...] = ("within", "beyond", "unresolved", "expansion")
 COLUMNS = ("step", "policy", "quantity", "value", "se", "lo", "hi", "status")
 
 
@@ -103,7 +102,7 @@ def _lacking(titles: list[str]) -> str:
 def _series(view: View, runs: Runs) -> dict[str, dict[str, Line]]:
     """Title of a small panel → label of a line → step → estimate."""
     distances = {step: distance_of(at.comparison) for step, at in runs.items()}
-    policies = {0: "base", **{step: at.policy for step, at in runs.items()}}
+    policies = {0: view.base, **{step: at.policy for step, at in runs.items()}}
     found = {step: view.policies[policy]["diversity"]["answers"] for step, policy in policies.items()}
     answers = {step: a if a["status"] == "ok" else None for step, a in found.items()}
     k = next((a["rarefied_k"] for a in answers.values() if a), "n")
@@ -150,7 +149,7 @@ def _line(ax: Axes, line: Line, colour: str, label: str, scaled: Callable[[Numbe
 
 
 def _rates(ax: Axes, view: View, runs: Runs, k: str) -> None:
-    at = {0: "base", **{step: at.policy for step, at in runs.items()}}
+    at = {0: view.base, **{step: at.policy for step, at in runs.items()}}
     for key, colour in dict.fromkeys((("1", "tuned"), (k, "run2"))):
         curves = {step: view.policies[policy]["pass_at_k"].get(key) for step, policy in at.items()}
         _line(ax, {step: _fixed(e) for step, e in curves.items() if e}, colour, f"pass@{key}", pct)
@@ -171,8 +170,9 @@ def _parts(ax: Axes, runs: Runs) -> None:
     xs = list(runs)
     width = 0.6 * min([b - a for a, b in pairwise(xs)], default=1)
     bottom = [0.0] * len(runs)
+    held = [told(at.comparison["compression"]) for at in runs.values()]
     for part in PARTS:
-        high = [pct(at.comparison["compression"][part]["value"]) for at in runs.values()]
+        high = [pct(parts[part]["value"]) if part in parts else 0.0 for parts in held]
         hatch = "////" if part == "unresolved" else None
         shade = theme.colour(part)
         ax.bar(xs, high, bottom=bottom, width=width, color=shade, label=part, hatch=hatch, linewidth=0)
@@ -188,19 +188,19 @@ def _parts(ax: Axes, runs: Runs) -> None:
 
 def _rows(view: View, runs: Runs) -> list[list[Any]]:
     points: dict[tuple[int, str, str], Point] = {}
-    for step, policy in {0: "base", **{step: at.policy for step, at in runs.items()}}.items():
+    for step, policy in {0: view.base, **{step: at.policy for step, at in runs.items()}}.items():
         curve = view.policies[policy]["pass_at_k"]
         points |= {(step, policy, f"pass@{k}"): Point.of(e) for k, e in curve.items()}
         points |= {(step, policy, f"pass@{k}, these problems only"): _fixed(e) for k, e in curve.items()}
         if step in runs:
             parts = runs[step].comparison["compression"]
-            points |= {(step, policy, part): Point.of(parts[part]) for part in PARTS}
+            points |= {(step, policy, part): Point.of(e) for part, e in told(parts).items()}
             points[step, policy, "forgetting"] = Point.of(parts["forgetting"])
             points[step, policy, "k*"] = Point.of(runs[step].comparison["k_star"])
     for title, lines in _series(view, runs).items():
         for label, line in lines.items():
             for step, e in line.items():
-                policy = runs[step].policy if step in runs else "base"
+                policy = runs[step].policy if step in runs else view.base
                 points[step, policy, label or title.split(",")[0]] = e
     ordered = sorted(points.items(), key=lambda item: item[0][0])
     return [[*key, e.value, e.se, e.lo, e.hi, e.status] for key, e in ordered]

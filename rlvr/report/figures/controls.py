@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rlvr.report.figures import Panel, View
+from rlvr.report.figures import SEVERAL, Panel, View
 from rlvr.report.figures.tables import interval
 
 CONTROLS = (
@@ -26,6 +26,10 @@ def panel(view: View) -> Panel:
     c = view.comparison
     if not c:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
+    if view.single:
+        return Panel(name, short, title, missing=SEVERAL)
+    if not view.training and not view.groups:
+        return Panel(name, short, title, missing="Runs of this pipeline have them: see docs/algorithms.md.")
     rows = [row for control in CONTROLS for row in _rows(view, *control)]
     run = sum(row[2] != "not in this report" for row in rows)
     return Panel(
@@ -52,7 +56,7 @@ def _rows(view: View, control: str, tells: str, setting: str, method: str) -> It
 
 
 def _best_of_base(view: View, budget: int) -> list[Any]:
-    best = view.policies["base"]["pass_at_k"].get(str(budget))
+    best = view.policies[view.base]["pass_at_k"].get(str(budget))
     return [
         f"base, best of K = {budget} (control)",
         "what search alone gives",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
@@ -11,10 +11,10 @@ from rlvr.analysis.estimate import EstimateJson
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.decomposition import Compression
 from rlvr.report.figures import Panel, View, pct, theme
+from rlvr.report.kinds import Part, told
 from rlvr.report.prose import lost
 from rlvr.text import number, points
 
-Part = Literal["within", "beyond", "unresolved", "expansion"]
 PARTS: dict[Part, str] = {
     "within": "compression within K",
     "beyond": "compression beyond K",
@@ -29,9 +29,9 @@ def panel(view: View) -> Panel:
     main = view.comparison
     if not main:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
+    if not told(main["compression"]):
+        return Panel(name, short, title, missing="Needs several samples of the base per problem.")
     runs = view.comparisons
-    if not view.groups:  # checkpoints first, in their order, what came of them last
-        runs = {**{name: c for name, c in runs.items() if name != view.main}, view.main: main}
     with theme.drawing(name):
         figure, (ax,) = theme.canvas(7.4, 1.75 + 0.75 * len(runs))
         for y, comparison in enumerate(runs.values()):
@@ -61,15 +61,16 @@ _INSIDE: dict[str, Any] = {"color": theme.colour("ground"), "fontsize": 10, "fon
 
 
 def _bar(ax: Axes, y: int, parts: Compression) -> None:
-    right, whole = 0.0, sum(pct(parts[part]["value"]) for part in PARTS)
-    for part in PARTS:
-        value = pct(parts[part]["value"])
+    held = told(parts)
+    right, whole = 0.0, sum(pct(e["value"]) for e in held.values())
+    for part, e in held.items():
+        value = pct(e["value"])
         hatch = "////" if part == "unresolved" else None
         ax.barh(y, value, left=right, height=0.5, color=theme.colour(part), hatch=hatch, linewidth=0)
         if value > 0:
-            _whisker(ax, y, right, parts[part], part)
+            _whisker(ax, y, right, e, part)
         if value > 0.12 * whole and part != "unresolved":
-            ax.text(right + value / 2, y, points(parts[part]["value"]), ha="center", va="center", **_INSIDE)
+            ax.text(right + value / 2, y, points(e["value"]), ha="center", va="center", **_INSIDE)
         right += value
     ax.barh(y, -pct(parts["forgetting"]["value"]), height=0.5, color=theme.colour("forgetting"), linewidth=0)
     ends = [-pct(parts["forgetting"]["lo"]), -pct(parts["forgetting"]["hi"])]
@@ -77,7 +78,14 @@ def _bar(ax: Axes, y: int, parts: Compression) -> None:
     floor = pct(parts["churn_floor"]["value"])
     for x in (floor, -floor):
         ax.plot([x, x], [y - 0.34, y + 0.34], color=theme.colour("ink"), linewidth=1.1)
-    ax.plot(pct(parts["delta"]["value"]), y, "D", color=theme.colour("ground"), mec=theme.colour("ink"), ms=7)
+    ax.plot(
+        pct(parts["delta"]["value"]),
+        y - 0.31,
+        "D",
+        color=theme.colour("ground"),
+        mec=theme.colour("ink"),
+        ms=7,
+    )
 
 
 def _whisker(ax: Axes, y: int, left: float, part: EstimateJson, name: str) -> None:
@@ -111,7 +119,7 @@ def _legend(ax: Axes) -> list[Any]:
 
 
 def _see(parts: Compression) -> str:
-    k = parts["search_budget"]
+    k, held = parts["search_budget"], told(parts)
     text = (
         f"Of {points(parts['delta']['value'], sign=True)} points, {points(parts['within']['value'])} "
         f"({points(parts['within']['lo'])} to {points(parts['within']['hi'])}) are what {k} base samples "
@@ -120,24 +128,25 @@ def _see(parts: Compression) -> str:
         "solve"
     )
     if parts["base_zero"]:
-        text += (
-            f", {points(parts['unresolved']['value'])} cannot be resolved with {parts['n_base']} samples, "
-            "and "
-            f"{points(parts['expansion']['value'])} are expansion"
-        )
+        text += f", {points(held['unresolved']['value'])} cannot be resolved with {parts['n_base']} samples"
+        if "expansion" in held:
+            text += f", and {points(held['expansion']['value'])} are expansion"
     return f"{text}. {lost(parts)}"
 
 
 def _caption(c: Comparison) -> str:
     parts = c["compression"]
     certified = parts["certified_simultaneous"]["count"]
+    zero = parts["base_zero"]
+    shared = f" shared among {zero} problems" if zero > 1 else ""
     text = (
-        f"K = {parts['search_budget']}, n0 = {parts['n_base']}, α = {parts['alpha']:g}, "
+        f"K = {parts['search_budget']}, n0 = {parts['n_base']}, α = {parts['alpha']:g}{shared}, "
         f"ρ_K = {number(c['ratio_gross']['value'])}, R_K = {number(c['ratio_net']['value'])}. "
-        f"Certified expansion: {certified} of {parts['base_zero']} problems that the base never solved"
+        f"Certified expansion: {certified} of {zero} problems that the base never solved"
     )
-    if parts["base_zero"]:
-        text += f" (B_U = {number(parts['reach'])}; α shared among them)"
+    if zero:
+        text += f" (B_U = {number(parts['reach'])})"
+        text += "" if certified else ", so that nothing above it is shown and all of their gain is unresolved"
     if not parts["expansion_can_be_shown"]:
         text += (
             f"; with fewer than {16 * parts['search_budget']} base samples per problem it can hardly be shown"
@@ -152,7 +161,7 @@ def _caption(c: Comparison) -> str:
 def _rows(run: str, c: Comparison) -> list[list[Any]]:
     parts = c["compression"]
     rows: list[tuple[str, EstimateJson]] = [
-        *((part, parts[part]) for part in PARTS),
+        *told(parts).items(),
         ("forgetting", parts["forgetting"]),
         ("delta", parts["delta"]),
         ("headroom", parts["headroom"]),

@@ -51,7 +51,7 @@ def panel(view: View) -> Panel:
 
 
 def _names(view: View) -> dict[str, str]:
-    return {"base": "base", "tuned": view.main}
+    return {"base": view.base, "tuned": view.main}
 
 
 def _draw(ax: Axes, ladder: Ladder, colours: Mapping[str, str]) -> None:

@@ -96,8 +96,8 @@ def _frontier(ax: Axes, view: View, runs: Runs) -> None:
         zero = number(100 * real(certain["share_base_zero"]), ".0f")
         label = f"mean ln(1/p̂); c0 = 0 on {zero} %"
         ax.axvline(price, color=theme.colour("muted"), linewidth=1.2, linestyle=(0, (4, 3)), label=label)
-    base = pct(view.policies["base"]["pass_at_k"]["1"]["value"])
-    ax.plot(0, base, "o", color=theme.colour("base"), label="base")
+    base = pct(view.policies[view.base]["pass_at_k"]["1"]["value"])
+    ax.plot(0, base, "o", color=theme.colour("base"), label=view.base)
     for run, distance in runs.items():
         style = view.styles[run]
         kl, rate = distance["kl_pi_p0"], view.policies[run]["pass_at_k"]["1"]
@@ -106,7 +106,7 @@ def _frontier(ax: Axes, view: View, runs: Runs) -> None:
         ax.plot([x, x], [pct(rate["lo"]), pct(rate["hi"])], color=style["color"], linewidth=1)
         ax.plot(x, y, "o", color=style["color"], label=run)
         eta = distance["efficiency"]["value"]
-        if eta is not None:
+        if eta is not None and run == view.main:  # of the others, the table: labels would lie on each other
             ax.annotate(f"η = {number(eta, '.2f')}", (x, y), (7, -12), textcoords="offset points", fontsize=9)
     ax.set_xlabel("KL(π‖p0), nats per problem")
     ax.set_ylabel("pass@1, points")

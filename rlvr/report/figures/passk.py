@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from rlvr.analysis.estimate import EstimateJson, real
 from rlvr.analysis.sections.compare import Comparison
-from rlvr.report.figures import MIN_SEEDS, Panel, View, log2_axis, pct, theme
+from rlvr.report.figures import MIN_SEEDS, SEVERAL, Panel, View, log2_axis, pct, theme
 from rlvr.text import number, points
 
 COLUMNS = ("series", "k", "value", "se", "lo", "hi", "se_fixed", "problems", "status")
@@ -17,6 +17,8 @@ COLUMNS = ("series", "k", "value", "se", "lo", "hi", "se_fixed", "problems", "st
 
 def panel(view: View) -> Panel:
     name, title = "curves", "pass@k, and what training changed of it"
+    if view.single:
+        return Panel(name, "pass@k", title, missing=SEVERAL)
     with theme.drawing(name):
         c = view.comparison
         two = bool(c)
@@ -43,7 +45,7 @@ def panel(view: View) -> Panel:
             if not view.groups:
                 _marks(axes[0], c, pct(view.policies[view.main]["pass_at_k"]["1"]["value"]))
             _difference(axes[1], view, c)
-        axes[0].legend(loc="best")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
         drawing = theme.svg(figure, name)
     return Panel(
         name,
@@ -73,11 +75,19 @@ def _curves(ax: Axes, view: View, curves: Curves, of_groups: Curves) -> None:
     seeds = {run for group in means.values() for run in group["runs"]}
     for policy, curve in curves.items():
         ks, values = _line(curve)
-        style, main = view.styles[policy], policy in ("base", view.main)
+        style, main = view.styles[policy], policy in (view.base, view.main)
         if policy in seeds:
             ax.plot(ks, values, lw=0.8, alpha=0.55, **style)
             continue
-        ax.plot(ks, values, marker="o", ms=3 if main else 2, lw=2 if main else 1.2, label=policy, **style)
+        ax.plot(
+            ks,
+            values,
+            marker="o",
+            ms=3 if main else 2,
+            lw=2 if main else 1.2,
+            label=policy,
+            **style,
+        )
         if main:  # bands of every checkpoint would hide each other; their intervals are in the table
             lo, hi = ([pct(e["lo"]) for e in curve.values()], [pct(e["hi"]) for e in curve.values()])
             ax.fill_between(ks, lo, hi, color=style["color"], alpha=0.16, linewidth=0)
@@ -169,14 +179,14 @@ def _see(view: View) -> str:
     )
     if star["status"] == "censored_right":
         text += f"Even {star.get('bound')} base samples are worth less than one tuned sample. "
-    elif star["value"] is not None:
+    elif star["value"] is not None and real(star["value"]) >= 1:
         text += (
             "The dotted line finds the base samples that one tuned sample is worth: k* = "
             f"{number(star['value'])}. "
         )
     if cross["value"] is None:
-        where = f" up to k = {cross.get('bound')}" if cross.get("bound") else ""
-        return text + f"The base never overtakes{where}."
+        bound = cross.get("bound")
+        return text + (f"The base never overtakes up to k = {bound}." if bound else "")
     first = cross.get("first_significant")
     sure = f"beyond noise from k = {first}" if first else "nowhere beyond noise"
     return text + f"The base is ahead from k = {number(cross['value'])} on, {sure}."

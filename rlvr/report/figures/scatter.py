@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rlvr.analysis.sections.problems import Change, Problems
-from rlvr.report.figures import Panel, View, theme
+from rlvr.report.figures import SEVERAL, Panel, View, theme
 from rlvr.text import number
 
 COLUMNS = (
@@ -46,6 +46,8 @@ def panel(view: View) -> Panel:
     c, found = view.comparison, view.document["problems"]
     if not c or not found:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
+    if view.single:
+        return Panel(name, short, title, missing=SEVERAL)
     K, size = c["compression"]["search_budget"], len(found["problem_id"])
     with theme.drawing(name):
         figure, axes = theme.canvas(
@@ -182,11 +184,29 @@ def _legend(ax: Axes, changes: list[Change]) -> list[Any]:
 
 
 def _with_problems(drawn: str, name: str, count: int) -> str:
-    """Numbers the points' elements: matplotlib writes one <use> per point, in the order of the data."""
+    """Numbers the points' elements: matplotlib writes one for each, in the order of the data, drawn out or as the use
+    of a path that it has defined before."""
     start = drawn.index(f'id="{name}-points"')
+    end = _end_of_group(drawn, start)
+    start = max(start, drawn.rfind("</defs>", start, end))
+    element = "<use " if "<use " in drawn[start:end] else "<path "
     numbers = iter(range(count))
-    numbered = re.sub("<use ", lambda _: f'<use data-problem="{next(numbers)}" ', drawn[start:], count=count)
-    return drawn[:start] + numbered
+    points, number = re.subn(
+        element, lambda _: f'{element}data-problem="{next(numbers)}" ', drawn[start:end], count=count
+    )
+    if number != count:
+        raise RuntimeError(f"the drawing of {count} problems has {number} points")
+    return drawn[:start] + points + drawn[end:]
+
+
+def _end_of_group(drawn: str, start: int) -> int:
+    """Where the group ends in whose opening tag `start` lies."""
+    depth = 1
+    for mark in re.finditer(r"<g\b|</g>", drawn[start:]):
+        depth += 1 if mark[0] == "<g" else -1
+        if depth == 0:
+            return start + mark.start()
+    raise RuntimeError("a group of the drawing does not end")
 
 
 def _see(changes: list[Change]) -> str:

@@ -12,6 +12,7 @@ from rlvr.analysis.sections.summary import PolicySummary
 from rlvr.report import by_source
 from rlvr.report.figures import Panel, View, pct, theme
 from rlvr.report.figures.tables import interval
+from rlvr.report.kinds import told
 from rlvr.report.words import NAMELESS
 from rlvr.text import line, number
 
@@ -53,7 +54,7 @@ def panel(view: View) -> Panel:
 
 
 def _rows(view: View) -> Iterator[list[Any]]:
-    whole = {policy: view.policies[policy] for policy in dict.fromkeys(("base", view.main))}
+    whole = {policy: view.policies[policy] for policy in dict.fromkeys((view.base, view.main))}
     for name, part in view.document["by_source"].items():
         verifier = by_source.verifier_of(view.document, name) or "–"
         for policy, summary in part["policies"].items():
@@ -72,7 +73,8 @@ def _row(policy: str, summary: PolicySummary, c: Comparison | None) -> list[Any]
     kinds = [""] * len(KINDS)
     if c:
         few = c["n_problems"] < MIN_PROBLEMS
-        kinds = ["– (few problems)" if few else interval(c["compression"][kind]) for kind in KINDS]
+        held = {**told(c["compression"]), "forgetting": c["compression"]["forgetting"]}
+        kinds = ["– (few problems)" if few else interval(held.get(kind)) for kind in KINDS]
     return [
         policy,
         summary["n_problems"],
@@ -94,11 +96,11 @@ def _see(view: View) -> str:
 def _drawing(view: View) -> str:
     """pass@1 before and after, a line for each source and one for all."""
     lines = {name or NAMELESS: part["policies"] for name, part in view.document["by_source"].items()}
-    lines[ALL] = {policy: view.policies[policy] for policy in dict.fromkeys(("base", view.main))}
+    lines[ALL] = {policy: view.policies[policy] for policy in dict.fromkeys((view.base, view.main))}
     with theme.drawing("sources"):
         figure, (ax,) = theme.canvas(7.4, 0.95 + 0.42 * len(lines))
-        for place, policy in enumerate(dict.fromkeys(("base", view.main))):
-            shade = theme.colour("base" if policy == "base" else "tuned")
+        for place, policy in enumerate(dict.fromkeys((view.base, view.main))):
+            shade = theme.colour("base" if policy == view.base else "tuned")
             for y, policies in enumerate(lines.values()):
                 if policy in policies:
                     _point(

@@ -8,9 +8,12 @@ from typing import Any
 from rlvr.analysis.estimate import EstimateJson, Number, real
 from rlvr.analysis.sections.compare import Comparison
 from rlvr.analysis.sections.strata import Stratum
-from rlvr.report.figures import Panel, View
+from rlvr.report.figures import SEVERAL, Panel, View
 from rlvr.report.words import NAMELESS
 from rlvr.text import line, number, points
+
+BELOW_ONE = "below_one"
+"""Status of a k* that is written as such."""
 
 
 def interval(e: EstimateJson | Number, scale: float = 100, form: str = ".1f") -> str:
@@ -21,6 +24,8 @@ def interval(e: EstimateJson | Number, scale: float = 100, form: str = ".1f") ->
         reason, bound = e["status"], e.get("bound")
         if reason == "censored_right" and bound is not None:
             return f"> {bound}"
+        if reason == BELOW_ONE:
+            return "< 1"
         return f"– ({reason.replace('_', ' ')})" if reason not in ("", "ok", "no_data") else "–"
     value, lo, hi = (scale * real(number) for number in (e["value"], e["lo"], e["hi"]))
     if e["lo"] is None or e["hi"] is None:
@@ -35,6 +40,8 @@ def limits(view: View) -> Panel:
     if not c:
         why = "Needs base and tuned samples of each problem, enough of them to define strata on one half."
         return Panel(name, short, title, missing=why)
+    if view.single:
+        return Panel(name, short, title, missing=SEVERAL)
     K = c["compression"]["search_budget"]
     return Panel(
         name,
@@ -62,9 +69,6 @@ def _strata(view: View, main: Comparison) -> Iterator[list[Any]]:
     sets = view.document["probes"]
     for name, probe in sets.items():
         yield _stratum(f"out of distribution: {line(name, 40)}, all", probe["comparison"]["whole"])
-    if not sets:
-        words = "out of distribution: no further set was evaluated (problems.probes)"
-        yield [words, *[None] * 6, "–", None, "–", "–"]
 
 
 def _stratum(name: str, row: Stratum) -> list[Any]:

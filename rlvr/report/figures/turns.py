@@ -60,5 +60,6 @@ def _drawing(view: View) -> str:
         ax.set_xlabel("attempts, at most")
         ax.set_ylabel("points")
         ax.set_ylim(bottom=0)
-        figure.legend(loc="outside upper left", ncols=4, handlelength=1.6, columnspacing=1.2)
+        columns = 4 if len(view.document["turns"]) <= 2 else 2
+        figure.legend(loc="outside upper left", ncols=columns, handlelength=1.6, columnspacing=1.2)
         return theme.svg(figure, "turns")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from rlvr.analysis.estimate import EstimateJson
-from rlvr.report.figures import Panel, View, log2_axis, pct, theme
+from rlvr.report.figures import SEVERAL, Panel, View, answers_differ, log2_axis, pct, theme
 
-Reading = Literal["maj_at_k", "cot_pass_at_k", "pass_hat_k"]
+Reading = Literal["answer_pass_at_k", "maj_at_k", "cot_pass_at_k", "pass_hat_k"]
 READINGS: dict[Reading, str] = {
+    "answer_pass_at_k": "answer alone: pass@k of right answers, whatever else the verifier asks for",
     "maj_at_k": "maj@k: the most frequent answer of k",
     "cot_pass_at_k": "CoT-pass@k: right, and the reasoning sound",
     "pass_hat_k": "pass^k: all of k right",
@@ -22,7 +23,11 @@ def panel(view: View) -> Panel:
         key: {policy: curve for policy, p in view.policies.items() if (curve := _curve(p[key]))}
         for key in READINGS
     }
+    if not answers_differ(view):
+        held["answer_pass_at_k"] = {}  # it is pass@k
     held = {key: curves for key, curves in held.items() if curves}
+    if view.single:
+        return Panel(name, short, title, missing=SEVERAL)
     if not held:
         return Panel(name, short, title, missing="Needs samples with answers and verdicts on the reasoning.")
     style = view.styles
@@ -34,7 +39,7 @@ def panel(view: View) -> Panel:
                 ax.plot(
                     ks, [pct(e["value"]) for e in curve.values()], marker="o", ms=2.5, lw=1.7, **style[policy]
                 )
-                if policy not in ("base", view.main):
+                if policy not in (view.base, view.main):
                     continue
                 lo, hi = ([pct(e["lo"]) for e in curve.values()], [pct(e["hi"]) for e in curve.values()])
                 ax.fill_between(ks, lo, hi, color=style[policy]["color"], alpha=0.14, linewidth=0)

@@ -14,25 +14,26 @@ COLOURS = {
     "no_trace": "expansion",
     "incorrect": "forgetting",
     "no_answer": "unresolved",
-    NAMELESS: "base",
+    "not judged": "base",
 }
 COLUMNS = ("policy", "status", "samples", "share")
 
 
 def panel(view: View) -> Panel:
     name, short, title = "verdicts", "Verdicts", "What the verifier said"
-    counts = {
-        label: p["statuses"] for label, p in _evaluated(view).items() if set(p["statuses"]) - {NAMELESS}
-    }
+    counts = {label: p["statuses"] for label, p in _evaluated(view).items() if p["statuses"]}
     shares = {
         label: {status: count / sum(of.values()) for status, count in of.items() if count}
         for label, of in counts.items()
     }
     if not shares:
         return Panel(
-            name, short, title, missing="Needs rollout files with the key `status`; these hold counts only."
+            name,
+            short,
+            title,
+            missing="Needs rollout files, with a score for each sample; these hold counts only.",
         )
-    order = [s for s in (*STATUSES, NAMELESS) if any(s in share for share in shares.values())]
+    order = [s for s in STATUSES if any(s in share for share in shares.values())]
     order += sorted({s for share in shares.values() for s in share} - set(order))
     with theme.drawing(name):
         figure, (ax,) = theme.canvas(7.4, 0.95 + 0.42 * len(shares))

@@ -1,47 +1,7 @@
-"use strict";
-// Text from models, problems and files reaches the page through textContent only.
-(() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const byId = (id) => document.getElementById(id);
-  const make = (tag, text, attributes = {}) => {
-    const node = document.createElement(tag);
-    if (text !== undefined) node.textContent = visible(text);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    return node;
-  };
-  // Control and direction-changing characters are shown by their code, so that they cannot rearrange a line.
-  const unseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-  const visible = (text) =>
-    String(text).replace(unseen, (c) => "⟨" + c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0") + "⟩");
-
-  // The hash holds the state of the browser, so that a view can be linked: #rollouts&problem=…&verdict=…
-  const state = new URLSearchParams(location.hash.slice(1));
-
-  const themes = ["auto", "light", "dark"];
-  const setTheme = (theme) => {
-    if (theme === "auto") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = theme;
-    byId("theme").textContent = "Theme: " + theme;
-    byId("theme").value = theme;
-  };
-  byId("theme").hidden = false;
-  setTheme(themes.includes(state.get("theme")) ? state.get("theme") : "auto");
-  byId("theme").addEventListener("click", () =>
-    setTheme(themes[(themes.indexOf(byId("theme").value) + 1) % themes.length]));
-
-  for (const button of document.querySelectorAll("button.csv")) {
-    button.hidden = false;
-    button.addEventListener("click", () => {
-      const link = make("a", undefined, { download: button.dataset.panel + ".csv" });
-      link.href = URL.createObjectURL(new Blob([data.csv[button.dataset.panel]], { type: "text/csv" }));
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-    });
-  }
-
+  // The browser of rollouts. The hash holds its state, so that a view can be linked: #problem=…&policy=…&verdict=…&text=…
   const { problems, policies, statuses, rows } = data.browser;
   if (!rows.length) return;
-  const [PROBLEM, POLICY, SAMPLE, STATUS, TRACE, ANSWER, DETAIL, COMPLETE, TOKENS, NATS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+  const [PROBLEM, POLICY, SAMPLE, STATUS, TRACE, ANSWER, DETAIL, REST] = [0, 1, 2, 3, 4, 5, 6, 7];
   const PER_PAGE = 25;
   const form = byId("filters");
   const fields = form.elements;
@@ -49,15 +9,16 @@
   for (const problem of problems) byId("problem-ids").append(make("option", undefined, { value: problem.id }));
   policies.forEach((name, i) => fields.policy.append(make("option", name, { value: i })));
   statuses.forEach((name, i) => fields.verdict.append(make("option", name, { value: i })));
+  fields.rendered.checked = problems.some((problem) => MARKS.test(problem.prompt)) || rows.slice(0, 200).some((row) => MARKS.test(row[TRACE]));
   const lowered = rows.map((row) => (row[TRACE] + "\n" + (row[ANSWER] ?? "") + "\n" + row[DETAIL]).toLowerCase());
 
-  const right = (row) => ({ correct: "right", "not given": "none", error: "none", unverifiable: "none" })[statuses[row[STATUS]]] ?? "wrong";
+  const right = (row) => ({ correct: "right", "not judged": "none", error: "none", unverifiable: "none" })[statuses[row[STATUS]]] ?? "wrong";
   let found = [], page = 0, open = 0;
 
   function filter() {
     const problem = fields.problem.value.trim().toLowerCase();
-    const exact = problems.findIndex((p) => p.id.toLowerCase() === problem);
-    const wanted = problems.map((p, i) => (exact >= 0 ? i === exact : p.id.toLowerCase().includes(problem)));
+    const ids = problems.map((p) => wellFormed(p.id).trim().toLowerCase()), exact = ids.includes(problem);
+    const wanted = ids.map((id) => (exact ? id === problem : id.includes(problem)));
     const policy = fields.policy.value, verdict = fields.verdict.value, text = fields.text.value.toLowerCase();
     found = [];
     rows.forEach((row, i) => {
@@ -83,22 +44,25 @@
       line.addEventListener("keydown", (event) => { if (event.key === "Enter") choose(); });
       return line;
     }));
-    const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
-    byId("page").textContent = `${page + 1} / ${pages}`;
+    const count = Math.max(1, Math.ceil(found.length / PER_PAGE));
+    byId("page").textContent = `${page + 1} / ${count}`;
     byId("earlier").disabled = page === 0;
-    byId("later").disabled = page + 1 >= pages;
+    byId("later").disabled = page + 1 >= count;
   }
   byId("earlier").addEventListener("click", () => { page -= 1; list(); });
   byId("later").addEventListener("click", () => { page += 1; list(); });
+
+  const written = (text, otherwise) => (text && fields.rendered.checked && markdown ? rendered(text) : make("pre", text || otherwise));
 
   // Beside the chosen rollout: the other policies' samples of the same problem, with buttons to leaf through.
   function detail() {
     const box = byId("detail");
     if (!found.length) return box.replaceChildren(make("p", "No rollout matches.", { class: "muted" }));
     const chosen = rows[open], problem = problems[chosen[PROBLEM]];
-    const question = make("div", undefined, { class: "question" });
-    question.append(make("h3", problem.id), make("pre", problem.prompt || "(the file does not hold the problem's text)"));
-    if (problem.reference) question.append(facts([["Reference", problem.reference]]));
+    const question = make("div", undefined, { class: "question" }), head = make("h3", problem.id);
+    head.append(make("a", "link", { class: "permalink", href: linkTo(problem.id), title: "the address of this problem on this page" }));
+    question.append(head, written(problem.prompt, "(the file does not hold the problem's text)"));
+    if (problem.reference) question.append(facts([["Gold answer", problem.reference]]));
     const pair = make("div", undefined, { class: "pair" });
     policies.forEach((name, p) => {
       const own = [];
@@ -119,11 +83,28 @@
       const lines = [["Verdict", verdict], ["Answer", row[ANSWER] ?? "none"]];
       if (row[DETAIL]) lines.push(["Reason", row[DETAIL]]);
       lines.push(["Sample", row[SAMPLE]]);
-      if (row[TOKENS] >= 0) lines.push(["Tokens", row[TOKENS] + (row[COMPLETE] === 0 ? ", cut by the token limit" : "")]);
-      for (const [policy, nats] of row[NATS]) lines.push([`ln ${policy}(z, y | x)`, nats === null ? "–" : nats.toFixed(2).replace("-", "−") + " nats"]);
-      box.replaceChildren(head, make("pre", row[TRACE] || "(empty)"), facts(lines));
+      const { tokens, complete, logprobs, advantage, replaced } = row[REST];
+      if (Number.isInteger(tokens)) lines.push(["Tokens", tokens + (complete === false ? ", cut by the token limit" : "")]);
+      for (const [policy, nats] of Object.entries(logprobs ?? {})) lines.push([`ln ${policy}(z, y | x)`, shown(nats, 2) + (typeof nats === "number" ? " nats" : "")]);
+      if (typeof advantage === "number") lines.push(["Advantage", shown(advantage, 3)]);
+      if (replaced) lines.push(["Round", `replaced in round ${replaced}, not trained on`]);
+      box.replaceChildren(head, written(row[TRACE], "(empty)"), facts(lines), raw(row));
     };
     draw();
+    return box;
+  }
+
+  const shown = (value, digits) => (typeof value === "number" ? minus(value.toFixed(digits)) : value ?? "–");
+
+  // The row as the file has it, but for what is too long for a page.
+  function raw(row) {
+    const box = make("details", undefined, { class: "raw" });
+    box.append(make("summary", "Row"));
+    box.addEventListener("toggle", () => {
+      const { id, prompt, reference } = problems[row[PROBLEM]];
+      const entire = { problem_id: id, prompt, reference, trace: row[TRACE], answer: row[ANSWER], detail: row[DETAIL], ...row[REST] };
+      if (box.childElementCount === 1) box.append(make("pre", JSON.stringify(entire, null, 1)));
+    });
     return box;
   }
 
@@ -137,21 +118,37 @@
     return list;
   }
 
-  const show = (id) => { fields.problem.value = id; fields.policy.value = fields.verdict.value = fields.text.value = ""; filter(); byId("rollouts").scrollIntoView(); };
   for (const point of document.querySelectorAll("[data-problem]")) {
     const id = data.points[+point.dataset.problem];
     if (!problems.some((p) => p.id === id)) continue;
     point.setAttribute("tabindex", "0");
-    point.addEventListener("click", () => show(id));
-    point.addEventListener("keydown", (event) => { if (event.key === "Enter") show(id); });
+    point.addEventListener("click", () => { location.hash = linkTo(id); });
+    point.addEventListener("keydown", (event) => { if (event.key === "Enter") location.hash = linkTo(id); });
   }
-  let waiting = 0;
-  form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 60); });
-  form.addEventListener("submit", (event) => { event.preventDefault(); filter(); });
 
-  for (const name of ["problem", "text"]) if (state.has(name)) fields[name].value = state.get(name);
-  if (state.has("policy")) fields.policy.value = policies.indexOf(state.get("policy"));
-  if (state.has("verdict")) fields.verdict.value = statuses.indexOf(state.get("verdict"));
-  filter();
-  if (state.has("rollouts")) byId("rollouts").scrollIntoView();
-})();
+  // What is chosen goes into the address, and an address that is opened or clicked chooses.
+  function follow() {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    if (!["rollouts", "problem", "text", "policy", "verdict"].some((name) => asked.has(name))) return false;
+    for (const name of ["problem", "text"]) fields[name].value = asked.get(name) ?? "";
+    fields.policy.value = asked.has("policy") ? policies.indexOf(asked.get("policy")) : "";
+    fields.verdict.value = asked.has("verdict") ? statuses.indexOf(asked.get("verdict")) : "";
+    filter();
+    byId("rollouts").scrollIntoView();
+    return true;
+  }
+  function remember() {
+    const said = { problem: fields.problem.value, policy: policies[fields.policy.value], verdict: statuses[fields.verdict.value], text: fields.text.value };
+    const known = Object.entries(said).filter(([, value]) => value);
+    history.replaceState(null, "", "#rollouts" + known.map(([name, value]) => `&${name}=${encodeURIComponent(wellFormed(value))}`).join(""));
+  }
+  addEventListener("hashchange", follow);
+  let waiting = 0;
+  const changed = () => { remember(); filter(); };
+  form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(changed, 60); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); changed(); });
+
+  if (!follow()) {
+    if (data.open !== null) fields.policy.value = data.open;
+    filter();
+  }

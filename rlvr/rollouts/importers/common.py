@@ -285,6 +285,8 @@ def sampling(given: Any) -> dict[str, Any]:
         "until": "stop", "stop": "stop",
     }  # fmt: skip
     found = {ours: given[theirs] for theirs, ours in names.items() if given.get(theirs) is not None}
+    if found.get("top_k") == -1:  # vLLM's word for all
+        found["top_k"] = 0
     if given.get("do_sample") is False:
         found["temperature"] = 0.0
     return found

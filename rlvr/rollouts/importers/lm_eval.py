@@ -71,7 +71,7 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
             traces = obj["resps"][0]
             cut = max(cut, len(traces))
             answer = answers[0][0] if answers and isinstance(answers[0], list) else next(iter(answers), None)
-            row |= {"trace": traces[0], "answer": None if answer is None else str(answer)}
+            row |= {"trace": traces[0], "answer": None if answer in (None, NO_ANSWER) else str(answer)}
         yield row
     if means:
         reading.notes.append(
@@ -84,6 +84,8 @@ def rows(reading: Reading) -> Iterator[Row | Counts]:
     reading.notes.extend(scale.note())
 
 
+NO_ANSWER = "[invalid]"
+"""What lm-evaluation-harness's regex filters say where nothing matched."""
 JUDGE = "rlvr import … --unjudged writes the samples for rlvr score"
 
 

@@ -1,4 +1,7 @@
-"""verifiers from 0.4 on, and prime-rl: `traces.jsonl`, one episode a line with its traces."""
+"""verifiers from 0.4 on, and prime-rl: `traces.jsonl`, one episode a line with its traces.
+
+Those of `rlvr export prime-rl` have our problem as it was read, and say which verifier the reward is.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ def rows(reading: Reading) -> Iterator[Row]:
             )
         trace, task = traces[0], obj.get("task") or {}
         data = task.get("data") or {}
+        ours: Any = data["problem"] if isinstance(data.get("problem"), dict) else {}
         problem = task.get("key") or task.get("hash")
         if problem is None:
             raise UserError(f"{where}: task has neither key nor hash: nothing says which problem this is")
@@ -49,7 +53,7 @@ def rows(reading: Reading) -> Iterator[Row]:
             )
         if column is not None and scale is None:
             scale = Scale(column, reading.options.right)
-            reading.settings["verifier"] = column
+            reading.settings["verifier"] = data.get("verifier") if ours else column
         calls = trace.get("calls") or []
         if calls and "model" not in reading.settings:
             reading.settings |= {"model": calls[-1].get("model")} | sampling(calls[-1].get("sampling"))
@@ -60,11 +64,11 @@ def rows(reading: Reading) -> Iterator[Row]:
         row: Row = {
             "problem_id": str(problem),
             "score": scale(given, where) if scale else None,
-            "prompt": text_of(data.get("prompt")),
+            "prompt": ours.get("prompt", text_of(data.get("prompt"))),
             "trace": said,
         }
-        if data.get("answer") is not None:
-            row["reference"] = data["answer"]
+        if (reference := ours.get("reference", data.get("answer"))) is not None:
+            row["reference"] = reference
         if calls and calls[-1].get("finish_reason") is not None:
             row["complete"] = calls[-1]["finish_reason"] == "stop"
         if isinstance(trace.get("num_output_tokens"), int):

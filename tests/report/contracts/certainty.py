@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tests.report.contracts import policy as one
-from tests.report.contracts.pair import Pair, Z, change
+from tests.report.contracts.pair import Pair, Z, moves
 from tests.report.contracts.rows import Estimate, Mean, Number, Policy, Ratio, difference
 
 
@@ -50,7 +50,7 @@ def floor(pair: Pair, rate: str, k: str) -> float:
 def sizing(pair: Pair, name: str, key: str) -> float:
     """docs/metrics.md, "How many problems and samples"."""
     if name == "paired":
-        spread = variance([d for d in change(pair, 1) if d is not None])
+        spread = variance([d for d in moves(pair, 1) if d is not None])
         return {"variance": spread, "problems_for_1_point": math.ceil((Z / 0.01) ** 2 * spread)}[key]
     policy = pair.base if name == pair.before.name else pair.tuned
     other = pair.tuned if policy is pair.base else pair.base

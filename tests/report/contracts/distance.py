@@ -14,7 +14,7 @@ from typing import Any
 
 from tests import by_definition as defined
 from tests.report.contracts.pair import Pair
-from tests.report.contracts.rows import Mean, Near, Number, Ratio, Row, solved
+from tests.report.contracts.rows import Estimate, Mean, Near, Number, Ratio, Row, solved
 
 MIN_HITS, MIN_ESS, MIN_ESS_SHARE = 10, 10, 0.05
 
@@ -175,9 +175,14 @@ def mean(
     return found
 
 
-def efficiency(pair: Pair) -> Ratio:
+def efficiency(pair: Pair, given: Any, around: Any) -> Ratio | Estimate:
+    """None where the interval of KL(π‖p0), as the report gives it, holds 0."""
     rows = problems(pair)
-    return Ratio([bernoulli(a) for a in rows], [a.k1 for a in rows])
+    found = Ratio([bernoulli(a) for a in rows], [a.k1 for a in rows])
+    if (around["kl_pi_p0"]["lo"] or 0) > 0:
+        return found
+    said = {"value": None, "status": "no_distance", "used": found.used, "excluded": found.excluded}
+    return Estimate(said)
 
 
 def certain(pair: Pair) -> Mean:
@@ -238,10 +243,12 @@ DISTANCE: dict[str, Callable[..., Any]] = {
     "kl_within_unverified": mean(outside),
     "ess": mean(lambda a: a.ess),
     "ess_verified": mean(lambda a: a.ess_right if a.rights else None),
-    "efficiency": efficiency,
     "improved/up": lambda p: moved(p, 1),
     "improved/down": lambda p: moved(p, -1),
     "frontier/*/*": frontier,
     "certain_success": certain,
 }
 """Pattern under `comparison/alignment` → what the figure is."""
+
+SEEN = {"efficiency": efficiency}
+"""The same, of figures that rest on an interval which the report gives."""

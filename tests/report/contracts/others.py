@@ -56,7 +56,7 @@ def became(pair: Pair, at: str) -> str:
     """What the training made of one problem."""
     name, (n0, c0, n1, c1) = drawn(pair)[int(at)]
     if c0 == 0:
-        return "certified" if name in certified(pair, True) else "unresolved" if c1 else "unsolved"
+        return "certified" if name in certified(pair) else "unresolved" if c1 else "unsolved"
     b, t = c0 / n0, c1 / n1
     if t == b:
         return "same"
@@ -244,7 +244,8 @@ def mixed(row: dict[str, Any]) -> float:
 
 
 def beside(document: Document, row: dict[str, Any]) -> dict[str, Any]:
-    """The estimate that stands beside an exact value: the one of these problems, ± 1.96 `se_fixed` where it has one."""
+    """The estimate that stands beside an exact value: the one of these problems, ± 1.96 `se_fixed` where it has one
+    that is not 0, which it is where all samples of each problem agree."""
     policy, _, name = row["quantity"].partition(" ")
     paths: dict[str, tuple[str, ...]] = {
         "KL(π‖p0), nats": ("kl_pi_p0",), "kl(q‖p), nats": ("kl_bernoulli",), "KL(π_V‖π*), nats": ("kl_verified",),
@@ -257,7 +258,7 @@ def beside(document: Document, row: dict[str, Any]) -> dict[str, Any]:
     else:
         return {"estimate": None, "lo": None, "hi": None, "inside": None, "problems": None}
     lo, hi = e["lo"], e["hi"]
-    if e.get("se_fixed") is not None:
+    if e.get("se_fixed"):
         lo, hi = e["value"] - 1.96 * e["se_fixed"], e["value"] + 1.96 * e["se_fixed"]
     return {
         "estimate": e["value"],

@@ -14,7 +14,19 @@ import numpy as np
 
 from tests import by_definition as defined
 from tests.report.contracts import policy as one
-from tests.report.contracts.rows import Estimate, Holds, Mean, Near, Number, Policy, Ratio, difference
+from tests.report.contracts.rows import (
+    Estimate,
+    Holds,
+    Mean,
+    Near,
+    Number,
+    Policy,
+    Ratio,
+    answered,
+    change,
+    difference,
+    solved,
+)
 
 ALPHA = 0.05
 Z = NormalDist().inv_cdf(0.975)
@@ -61,7 +73,7 @@ class Pair:
 # --- Differences ---
 
 
-def change(pair: Pair, k: int) -> list[Number]:
+def moves(pair: Pair, k: int) -> list[Number]:
     return difference(one.curve(pair.base, k), one.curve(pair.tuned, k))
 
 
@@ -71,7 +83,7 @@ def paired(pair: Pair, k: str) -> Mean:
     before, after = ([c[:2] for c in both], [c[2:] for c in both])
     errors = [defined.fixed_se(before, size), defined.fixed_se(after, size)]
     ses = [Mean([one.pass_at(n, c, size) for n, c in side]).se for side in (before, after)]
-    return Mean(change(pair, size), {
+    return change(one.curve(pair.base, size), one.curve(pair.tuned, size), {
         "p_signflip": p_value(pair, size),
         "se_unpaired": math.hypot(*[se or 0 for se in ses]),
         "se_fixed": None if None in errors else math.hypot(*[e or 0 for e in errors]),
@@ -80,9 +92,9 @@ def paired(pair: Pair, k: str) -> Mean:
 
 def p_value(pair: Pair, k: int) -> Near:
     """Two-sided, by flipping the signs of the differences at random; here with other random numbers."""
-    moves = np.array([d for d in change(pair, k) if d])
-    flips = np.random.default_rng(1).choice([-1.0, 1.0], size=(40_000, len(moves))) @ moves
-    p = float(np.mean(np.abs(flips) >= abs(moves.sum()) - 1e-9))
+    some = np.array([d for d in moves(pair, k) if d])
+    flips = np.random.default_rng(1).choice([-1.0, 1.0], size=(40_000, len(some))) @ some
+    p = float(np.mean(np.abs(flips) >= abs(some.sum()) - 1e-9))
     return Near(p, 5 * math.sqrt(max(p, 1e-3) / 40_000))
 
 
@@ -92,8 +104,10 @@ def gain(pair: Pair) -> Mean:
 
 
 def reading(name: str) -> Callable[[Pair, str], Mean]:
-    of = {"pass_hat_k": one.pass_hat, "maj_at_k": one.maj, "cot_pass_at_k": one.cot}[name]
-    return lambda pair, k: Mean(difference(of(pair.base, int(k)), of(pair.tuned, int(k))))
+    of = {
+        "pass_hat_k": one.pass_hat, "maj_at_k": one.maj, "cot_pass_at_k": one.cot, "answer_pass_at_k": one.answers_at,
+    }[name]  # fmt: skip
+    return lambda pair, k: change(of(pair.base, int(k)), of(pair.tuned, int(k)))
 
 
 def varieties(pair: Pair, what: str, measure: str) -> Mean:
@@ -196,9 +210,14 @@ def surely_behind(rows: list[tuple[int, int, int, int]], first: int | None) -> b
 # --- Of which kind the gain is ---
 
 
-def parts(n0: int, c0: int, n1: int, c1: int, K: int) -> dict[str, float] | None:
+def level(pair: Pair) -> float:
+    """α, shared among the problems that the base never solved."""
+    return ALPHA / max(zeros(pair), 1)
+
+
+def parts(n0: int, c0: int, n1: int, c1: int, K: int, level: float) -> dict[str, float] | None:
     """docs/metrics.md, "Of which kind is the gain", and sums of the parts; None where the problem is not used."""
-    found = defined.decompose(n0, c0, n1, c1, K, ALPHA)
+    found = defined.decompose(n0, c0, n1, c1, K, level) if n0 >= 2 else None
     return found and found | {
         "gap": found["base"] + found["headroom"] - found["tuned"],
         "compression_low": found["within"] + found["beyond"],
@@ -209,28 +228,40 @@ def parts(n0: int, c0: int, n1: int, c1: int, K: int) -> dict[str, float] | None
 
 
 def part(pair: Pair, name: str) -> list[Number]:
-    found = [parts(*counts, pair.budget) for counts in pair.counts]
+    found = [parts(*counts, pair.budget, level(pair)) for counts in pair.counts]
     return [None if p is None else p[name] for p in found]
 
 
 def used(pair: Pair) -> list[tuple[str, tuple[int, int, int, int]]]:
     rows = zip(pair.ids, pair.counts, strict=True)
-    return [(i, c) for i, c in rows if c[0] >= pair.budget and c[2] > 0]
+    return [(i, c) for i, c in rows if c[0] >= max(pair.budget, 2) and c[2] > 0]
 
 
 def zeros(pair: Pair) -> int:
     return sum(c[1] == 0 for _, c in used(pair))
 
 
-def certified(pair: Pair, simultaneous: bool) -> list[str]:
-    level = ALPHA / max(zeros(pair), 1) if simultaneous else ALPHA
-    found = [(i, defined.decompose(*counts, pair.budget, level)) for i, counts in used(pair)]
+def certified(pair: Pair) -> list[str]:
+    found = [(i, defined.decompose(*counts, pair.budget, level(pair))) for i, counts in used(pair)]
     return [i for i, parts in found if parts.get("certified")]
 
 
 def lost(pair: Pair) -> list[Number]:
     """pass@K of the base minus the tuned policy's."""
-    return [None if d is None else -d for d in change(pair, pair.budget)]
+    return [None if d is None else -d for d in moves(pair, pair.budget)]
+
+
+def flipped(pair: Pair, way: int) -> dict[int, str]:
+    """Of problems with one sample before and after, those that went from wrong to right (1) or back (-1)."""
+    rows = zip(pair.ids, pair.counts, strict=True)
+    return dict(enumerate(i for i, (n0, c0, n1, c1) in rows if n0 == n1 == 1 and c1 - c0 == way))
+
+
+def mcnemar(pair: Pair) -> float:
+    """Twice the smaller tail of a fair coin over the problems that flipped, at most 1."""
+    up, down = len(flipped(pair, 1)), len(flipped(pair, -1))
+    ways = sum(math.comb(up + down, j) for j in range(min(up, down) + 1))
+    return min(1.0, 2 * ways / 2 ** (up + down))
 
 
 def positive(values: Sequence[Number], sign: int = 1) -> list[Number]:
@@ -256,11 +287,16 @@ PAIR: dict[str, Callable[..., Any]] = {
     "replicates": lambda p: p.replicates,
     "seed": lambda p: p.seed,
     "gain": gain,
-    "mean_score": lambda p: Mean(difference(one.scores(p.base), one.scores(p.tuned))),
+    "mean_score": lambda p: change(one.scores(p.base), one.scores(p.tuned)),
+    "answers_differ": lambda p: any(
+        sum(map(answered, rows)) != sum(map(solved, rows)) for x in (p.base, p.tuned) for rows in x.judged
+    ),
     "difference/1": gain,
     "difference/*": paired,
     "p_signflip/*": lambda p, k: p_value(p, int(k)),
-    **{f"{name}/*": reading(name) for name in ("cot_pass_at_k", "pass_hat_k", "maj_at_k")},
+    **{
+        f"{name}/*": reading(name) for name in ("answer_pass_at_k", "cot_pass_at_k", "pass_hat_k", "maj_at_k")
+    },
     "diversity/*/status": lambda p, what: "ok",
     "diversity/*/rarefied_k": lambda p, what: one.RAREFIED,
     "diversity/*/*": varieties,
@@ -273,18 +309,19 @@ PAIR: dict[str, Callable[..., Any]] = {
     "compression/expansion_can_be_shown": lambda p: min(c[0] for _, c in used(p)) >= 16 * p.budget,
     "compression/residual": lambda p: 0.0,
     "compression/base_zero": zeros,
-    "compression/reach": lambda p: max(1 - ALPHA ** (p.budget / c[0]) for _, c in used(p)),
-    "compression/certified/count": lambda p: len(certified(p, False)),
-    "compression/certified/alpha_per_problem": lambda p: ALPHA,
-    "compression/certified/problems/*": lambda p, at: dict(enumerate(certified(p, False))).get(int(at)),
-    "compression/certified_simultaneous/count": lambda p: len(certified(p, True)),
-    "compression/certified_simultaneous/alpha_per_problem": lambda p: ALPHA / max(zeros(p), 1),
-    "compression/certified_simultaneous/problems/*": lambda p, at: dict(enumerate(certified(p, True))).get(
-        int(at)
+    "compression/reach": lambda p: max(1 - level(p) ** (p.budget / c[0]) for _, c in used(p)),
+    "compression/certified_simultaneous/count": lambda p: len(certified(p)),
+    "compression/certified_simultaneous/alpha_per_problem": level,
+    "compression/certified_simultaneous/problems/*": lambda p, at: dict(enumerate(certified(p))).get(int(at)),
+    "compression/certified_simultaneous/answered_by_base": lambda p: sum(
+        any(map(answered, p.base.problems[i])) for i in certified(p)
     ),
     "ratio_gross": lambda p: Ratio(part(p, "within"), part(p, "headroom")),
     "ratio_net": lambda p: Ratio(part(p, "delta"), part(p, "headroom")),
     "efficiency_gap": lambda p: Mean(part(p, "gap")),
+    "flips/to_right/*": lambda p, at: flipped(p, 1).get(int(at)),
+    "flips/to_wrong/*": lambda p, at: flipped(p, -1).get(int(at)),
+    "flips/p_exact": mcnemar,
     "coverage/search_budget": lambda p: p.budget,
     "coverage/loss": lambda p: Mean(positive(lost(p))),
     "coverage/gain": lambda p: Mean(positive(lost(p), -1)),

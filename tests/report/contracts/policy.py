@@ -61,6 +61,11 @@ def sound_counts(policy: Policy) -> list[Number]:
     return found
 
 
+def answers_at(policy: Policy, k: int) -> list[Number]:
+    """pass@k of right answers, whatever the reasoning."""
+    return [pass_at(len(rows), sum(map(answered, rows)), k) for rows in policy.judged]
+
+
 def cot(policy: Policy, k: int) -> list[Number]:
     counts = zip(policy.n, sound_counts(policy), strict=True)
     return [None if sound is None else pass_at(n, int(sound), k) for n, sound in counts]
@@ -210,6 +215,7 @@ POLICY: dict[str, Callable[..., Any]] = {
     "pass_hat_k/*": lambda p, k: Mean(pass_hat(p, int(k))),
     "g_pass_at_k/*/*": g_pass,
     "maj_at_k/*": lambda p, k: Mean(maj(p, int(k))),
+    "answer_pass_at_k/*": lambda p, k: Mean(answers_at(p, int(k))),
     "cot_pass_at_k/*": lambda p, k: Mean(cot(p, int(k))),
     "unsound_share": unsound_share,
     "diversity/*/status": lambda p, what: "ok",

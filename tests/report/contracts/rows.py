@@ -179,6 +179,16 @@ class Holds:
     true: Callable[[Any], bool]
 
 
+def change(before: Sequence[Number], after: Sequence[Number], more: dict[str, Any] | None = None) -> Mean:
+    """after - before, paired; `base` and `tuned` are the means of the two over the problems where both are known."""
+    both = [(a, b) for a, b in zip(before, after, strict=True) if a is not None and b is not None]
+    ends = {
+        "base": mean(float(a) for a, _ in both) if both else None,
+        "tuned": mean(float(b) for _, b in both) if both else None,
+    }
+    return Mean(difference(before, after), ends | (more or {}))
+
+
 def difference(before: Sequence[Number], after: Sequence[Number]) -> list[Number]:
     """after - before where both are known."""
     return [None if a is None or b is None else b - a for a, b in zip(before, after, strict=True)]

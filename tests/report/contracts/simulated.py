@@ -45,7 +45,7 @@ def uneven(which: str) -> Callable[[int, dict[str, Any]], dict[str, Any] | None]
     """
 
     def change(i: int, row: dict[str, Any]) -> dict[str, Any] | None:
-        row |= {"source": "sums" if i % 2 else "products"}
+        row |= {"source": "sums" if i % 2 else "products", "level": i % 3, "draw": row["sample"] % 4}
         first = row["sample"] < (2 if which == "base" else 4)
         if (i == 6 and which == "tuned") or (i == 7 and which == "base") or (i == 8 and not first):
             return None

@@ -11,6 +11,8 @@ from tests.report.contracts import policy as one
 from tests.report.contracts.pair import Pair, certified
 from tests.report.contracts.rows import Mean, Number, Policy, difference
 
+Sets = Callable[[Pair], list[tuple[str, list[bool], list[tuple[int, int]]]]]
+
 
 def first_halves(pair: Pair) -> list[tuple[int, int]]:
     """(samples, right ones) of the half of the base's samples that defines the strata, drawn as the seed has it."""
@@ -37,11 +39,18 @@ def by_source(pair: Pair) -> list[tuple[str, list[bool], list[tuple[int, int]]]]
     return [(name, [x == name for x in of], pair.base.counts) for name in dict.fromkeys(of)]
 
 
+def by_column(column: str) -> Sets:
+    """Problems by what their rows say under a key."""
+
+    def sets(pair: Pair) -> list[tuple[str, list[bool], list[tuple[int, int]]]]:
+        of = [str(rows[0][column]) for rows in pair.base.problems.values()]
+        return [(name, [x == name for x in of], pair.base.counts) for name in sorted(set(of))]
+
+    return sets
+
+
 def whole(pair: Pair) -> list[tuple[str, list[bool], list[tuple[int, int]]]]:
     return [("all", [True] * len(pair.ids), pair.base.counts)]
-
-
-Sets = Callable[[Pair], list[tuple[str, list[bool], list[tuple[int, int]]]]]
 
 
 def stratum(sets: Sets, key: str) -> Callable[..., Any]:
@@ -73,7 +82,7 @@ def stratum(sets: Sets, key: str) -> Callable[..., Any]:
             "stratum": name,
             "problems": len(rows),
             "share_of_gain": sum(d for d in columns["gain"] if d is not None) / total,
-            "certified": len(set(certified(pair, False)) & {i for _, _, i in rows}),
+            "certified": len(set(certified(pair)) & {i for _, _, i in rows}),
             "unsound_share": unsound(own),
             "samples_to_first_hit": samples / hits if hits else None,
         }[key]
@@ -96,3 +105,7 @@ STRATA: dict[str, Callable[..., Any]] = {
     **{f"whole/{key}": stratum(whole, key) for key in ROW},
 }
 """Pattern under `comparison` → what the figure is."""
+BREAKDOWN: dict[str, Callable[..., Any]] = {
+    f"*/*/{key}": lambda pair, column, at, key=key: stratum(by_column(column), key)(pair, at) for key in ROW
+}
+"""The same under `breakdown`."""

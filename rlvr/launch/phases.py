@@ -1,0 +1,42 @@
+"""The phases of `rlvr run --processes N`, each in processes of its own: memory, engines and process groups of one never
+reach the next. This process holds the run's folder meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlvr.errors import PhaseError
+from rlvr.launch import signals, workers
+from rlvr.launch.engine import Shard
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Does a phase: training in a launch of `count` processes, everything else by as many workers."""
+
+    count: int
+    shard: Shard
+    options: Sequence[str]
+    """Of the command that began, besides its config."""
+    bad_input: int
+    stopped: int
+    """As of `workers.start`."""
+
+    def __call__(self, phase: str, folder: Path) -> None:
+        """Returns when it is done.
+
+        Raises:
+            PhaseError: it ended otherwise, and has said why.
+            Interrupted: it was asked to stop.
+        """
+        words = ["run", str(folder), "--output", str(folder), "--phase", phase, *self.options]
+        if phase == "train":
+            code = workers.alone([*words, "--processes", str(self.count), "--shard", self.shard])
+        else:
+            code = workers.start(self.count, words, self.bad_input, self.stopped)
+        if code - 128 in signals.SIGNALS:
+            raise signals.Interrupted(code - 128)
+        if code:
+            raise PhaseError(f"{folder}: the phase {phase!r} ended with exit code {code}", code)

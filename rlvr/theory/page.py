@@ -1,0 +1,83 @@
+"""The page of `rlvr worlds`: every check with its figures, in the report's style; no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from jinja2 import Environment
+from markupsafe import Markup
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from rlvr.report.figures import theme
+from rlvr.report.page import stylesheet
+from rlvr.theory.check import Check
+
+
+def render(worlds: Mapping[str, Sequence[Check]], quick: bool) -> str:
+    """The page as text."""
+    checks = [check for group in worlds.values() for check in group]
+    return (
+        Environment(autoescape=True)
+        .from_string(files("rlvr.theory").joinpath("page.html.j2").read_text(encoding="utf-8"))
+        .render(
+            style=Markup(stylesheet()),
+            quick=quick,
+            worlds=worlds,
+            number=len(checks),
+            met=sum(check.passed for check in checks),
+            drawings={check.name: [Markup(drawing) for drawing in drawings(check)] for check in checks},
+        )
+    )
+
+
+SERIES = ("base", *theme.RUNS, "expansion", "forgetting")
+"""Colours, in this order; a figure has no more lines than there are."""
+
+
+def drawings(check: Check) -> list[str]:
+    """Its curves and dots, as SVG."""
+    slug = check.name.lower().replace(" ", "-")
+    curves = [
+        _curves(f"{slug}-{number}", title, lines)
+        for number, (title, lines) in enumerate(check.curves.items())
+    ]
+    dots = [
+        _dots(f"{slug}-dots-{number}", title, series)
+        for number, (title, series) in enumerate(check.dots.items())
+    ]
+    return curves + dots
+
+
+def _curves(name: str, title: str, curves: Mapping[str, Sequence[float]]) -> str:
+    """The first of a group is what the others are drawn over."""
+    (across, places), *lines = curves.items()
+    with theme.drawing(name):
+        figure, (ax,) = theme.canvas(7.4, 3.4)
+        for (label, values), colour in zip(lines, SERIES[: len(lines)], strict=True):
+            ax.plot(places, values, color=theme.colour(colour), marker="o", ms=3, label=label)
+        ax.set_title(title)
+        ax.set_xlabel(across)
+        if all(float(place).is_integer() for place in places):
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.legend(loc="outside upper right", ncols=4, handlelength=1.4, columnspacing=1.2)
+        return theme.for_page(theme.svg(figure, name), title)
+
+
+def _dots(name: str, title: str, series: Mapping[str, Mapping[str, float]]) -> str:
+    """One line a category, from the top; one colour a series. The axis is logarithmic."""
+    categories = list(next(iter(series.values())))
+    with theme.drawing(name):
+        figure, (ax,) = theme.canvas(7.4, 1.0 + 0.3 * len(categories))
+        for (label, values), colour in zip(series.items(), SERIES[1 : len(series) + 1], strict=True):
+            ax.plot(
+                [values[category] for category in categories], range(len(categories)),
+                color=theme.colour(colour), marker="o", ms=6, ls="none", label=label,
+            )  # fmt: skip
+        ax.set_yticks(range(len(categories)), categories)
+        ax.invert_yaxis()
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # not as a power in TeX
+        ax.set_title(title)
+        figure.legend(loc="outside upper right", ncols=4, handlelength=1.4, columnspacing=1.2)
+        return theme.for_page(theme.svg(figure, name), title)
