@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from paired import SHOWN  # beside this script
 
 BLUE, GREEN, PINK, ORANGE, GREY, INK = "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#6a7077", "#1d2126"
 
@@ -83,11 +84,11 @@ def in_context_and_tuning(found: dict[str, Any], figure: Figure) -> None:
     tunings = found["measures"]
     for ax, (measure, title) in zip(figure.subplots(1, 3, sharey=True), panels.items(), strict=True):
         for row, by in enumerate(tunings.values()):
-            for lift, colour, (given, measures) in zip((-0.1, 0.1), (BLUE, GREY), by.items(), strict=True):
-                one = measures[measure]
+            for lift, colour, shown in zip((-0.1, 0.1), (BLUE, GREY), SHOWN, strict=True):
+                one = by[measure][shown]
                 if one["value"] is not None:
                     ax.plot([one["lo"], one["hi"]], [row + lift] * 2, color=colour)
-                    ax.plot(one["value"], row + lift, "o", color=colour, label=given if row == 0 else None)
+                    ax.plot(one["value"], row + lift, "o", color=colour, label=shown if row == 0 else None)
         ax.set(yticks=range(len(tunings)), yticklabels=tunings, ylim=(len(tunings) - 0.5, -0.5))
         ax.grid(axis="x", linewidth=0.5, color="#dcdcd6")
         titled(ax, title)

@@ -11,7 +11,7 @@ objective). Both train the matrices of keys and values, as the paper does. On ot
     updates      cosine of what examples and tuning change in the attention layers' outputs
     maps         cosine of the scores by which the query's tokens are attended to, with examples and tuned
 
-Each stands beside its control: as many random examples, those of another task.
+Each stands beside its control, as many random examples (those of another task), with their difference, query by query.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from small_tasks import Task, tasks  # beside this script
+from paired import SHOWN, compared  # beside this script
+from small_tasks import Task, tasks  # this too
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from rlvr.analysis.bootstrap import ClusterBootstrap
-from rlvr.analysis.samples import Floats
 from rlvr.machine import measured_on
 from rlvr.theory.table_policy import objective
 from rlvr.training import advantages
@@ -136,16 +135,6 @@ def alike(zero: Reading, given: Reading, tuned: Reading) -> Tensor:
     return torch.stack([row.double() for row in rows]).reshape(3, 2, -1)
 
 
-def mean(sums: Floats, weights: Floats) -> dict[str, float | None]:
-    """Over queries, with a 95 % interval by drawing them anew; None where nothing weighs."""
-    if not weights.any():
-        return {"value": None, "lo": None, "hi": None, "n": 0}
-    boot = ClusterBootstrap(len(sums))
-    with np.errstate(invalid="ignore"):
-        lo, hi = np.nanquantile(boot.sums(sums) / boot.sums(weights), (0.025, 0.975))
-    return {"value": sums.sum() / weights.sum(), "lo": float(lo), "hi": float(hi), "n": int(weights.sum())}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", required=True, help="folder of a Llama-like model")
@@ -164,10 +153,7 @@ def main() -> None:
     reader = Reader(model, tokenizer.bos_token_id)
     asked = {name: Task.of(pairs, tokenizer, args.shots, args.queries) for name, pairs in tasks().items()}
     others = [*asked.values()][1:] + [*asked.values()][:1]
-    right, found = (
-        {},
-        {(tuning, shown): [] for tuning in TUNINGS for shown in ("examples", "random examples")},
-    )
+    right, found = {}, {(tuning, shown): [] for tuning in TUNINGS for shown in SHOWN}
     print(f"right of {args.queries}: without examples, with, with random ones, after {', '.join(TUNINGS)}")
     for (name, task), other in zip(asked.items(), others, strict=True):
         zero, given, random = (reader.read(task, shown) for shown in (None, task.examples, other.examples))
@@ -177,14 +163,15 @@ def main() -> None:
         for tuning, reading in zip(TUNINGS, tuned, strict=True):
             found[tuning, "examples"].append(alike(zero, given, reading))
             found[tuning, "random examples"].append(alike(zero, random, reading))
-    measures: dict[str, dict[str, Any]] = {tuning: {} for tuning in TUNINGS}
-    for (tuning, shown), parts in found.items():
-        rows = zip(MEASURES, torch.cat(parts, dim=2).numpy(), strict=True)
-        measures[tuning][shown] = {measure: mean(*row) for measure, row in rows}
-        print(f"{tuning} and {shown}")
-        for measure, one in measures[tuning][shown].items():
-            value = "none" if one["value"] is None else "{value:.3f} ({lo:.3f} to {hi:.3f})".format(**one)
-            print(f"  {measure:<12}{value}, of {one['n']} queries")
+    measures: dict[str, dict[str, Any]] = {}
+    for tuning in TUNINGS:
+        rows = np.stack([torch.cat(found[tuning, shown], dim=2).numpy() for shown in SHOWN], axis=1)
+        measures[tuning] = {measure: compared(row) for measure, row in zip(MEASURES, rows, strict=True)}
+        for measure, by in measures[tuning].items():
+            print(f"{tuning}, {measure}, of {by['difference']['n']} queries")
+            for name, one in by.items():
+                value = "none" if one["value"] is None else "{value:.3f} ({lo:.3f} to {hi:.3f})".format(**one)
+                print(f"  {name:<16}{value}")
     if args.json:
         written = {
             "script": "in_context_and_tuning",

@@ -16,6 +16,7 @@ sys.path.insert(0, str(REPO / "scripts" / "bayes"))
 import best_predictor  # pyright: ignore[reportMissingImports]
 import gradient_step  # pyright: ignore[reportMissingImports]
 import in_context_and_tuning  # pyright: ignore[reportMissingImports]
+import paired  # pyright: ignore[reportMissingImports]
 import posterior_prediction  # pyright: ignore[reportMissingImports]
 from small_tasks import Task  # pyright: ignore[reportMissingImports]
 
@@ -162,8 +163,21 @@ def test_measures_are_one_where_examples_do_what_tuning_does(reader):
     assert torch.equal(*corrections)
     assert (updates[0] / updates[1]).numpy() == pytest.approx(np.ones(5), abs=1e-5)
     assert (maps[0] / maps[1]).numpy() == pytest.approx(np.ones(5), abs=1e-5)
-    share = in_context_and_tuning.mean(np.array([1.0, 0, 0, 0]), np.array([1.0, 1, 0, 0]))
-    assert (share["value"], share["n"]) == (0.5, 2)
+
+
+def test_examples_and_random_examples_are_compared_query_by_query():
+    """Forty queries that count; examples put right those that random ones do, and ten more."""
+    counts = np.repeat([1.0, 0.0], [40, 20])
+    one, other = (np.arange(60) < right for right in (30, 20))
+    found = paired.compared(np.array([[one, counts], [other, counts]]))
+    assert {name: (row["value"], row["n"]) for name, row in found.items()} == {
+        "examples": (0.75, 40), "random examples": (0.5, 40), "difference": (0.25, 40)
+    }  # fmt: skip
+    width = {name: row["hi"] - row["lo"] for name, row in found.items()}
+    alone = np.hypot(width["examples"], width["random examples"])
+    assert found["difference"]["lo"] > 0.1 and width["difference"] < 0.75 * alone  # the shared queries cancel
+    nothing = paired.compared(np.zeros((2, 2, 5)))
+    assert [row["value"] for row in nothing.values()] == [None] * 3
 
 
 @pytest.mark.slow
