@@ -226,9 +226,9 @@ def questions(name: str, problems: Problems, run: Run) -> list[tuple[str, Sequen
 
 def take_base(sibling: Run, run: Run, terminal: Terminal) -> None:
     """Copy the base's rows of a run that differs only in its training: they were sampled with the same seeds."""
-    with main_process_only() as is_main:
+    with main_process_only() as mine:
         files = [run.rollouts(path.stem) for path in sorted(sibling.folder.glob("rollouts/base*.jsonl"))]
-        if is_main and not any(file.exists() for file in files):
+        if mine and not any(file.exists() for file in files):
             terminal.say(f"The evaluation of the base is copied from {sibling.folder.name}")
             for file in files:
                 copy_own(sibling.rollouts(file.stem), file)

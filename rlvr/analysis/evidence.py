@@ -73,7 +73,7 @@ def log_odds_estimate(value: float, replicates: Floats, used: int, excluded: int
     """A pooled log odds ratio in nats with its bootstrap `replicates` (R,); `used` problems carry it."""
     lo, hi = percentile_interval(replicates, used)
     finite = np.isfinite(replicates).all()
-    bounded = lo * hi > 0
+    bounded = lo > 0 or hi < 0
     return Estimate(
         value=value,
         se=float(replicates.std(ddof=1)) if finite else None,
