@@ -1,6 +1,8 @@
 """The table of levers, against sums over problems written out here."""
 
+import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,6 +115,43 @@ def test_a_row_is_worth_the_amount_at_which_the_line_meets_it(rows, found):
     assert of["run"]["shots"]["value"] == pytest.approx(2 * share)
     assert of["strong"]["shots"]["status"] == "censored_right"
     assert (of["strong"]["shots"]["value"], of["strong"]["shots"]["bound"]) == (None, 2.0)
+
+
+def test_a_row_is_held_against_as_many_samples_as_take_its_tokens(rows, found):
+    """Of a base that writes 4 tokens after a prompt of 6, a row of 14 tokens buys 2 samples."""
+
+    def of(name, tokens, correct):
+        n, text = [4, 4], np.full(2, float(tokens))
+        return dataclasses.replace(Samples.from_counts(["a", "b"], n, correct), tokens=text)
+
+    told = Lever("told", "asked", of("told", 4, [2, 4]), prompt_tokens=10.0)
+    costly = Lever("costly", "asked", of("costly", 12, [3, 4]), prompt_tokens=6.0)
+    brief = Lever("brief", "asked", of("brief", 1, [1, 1]), prompt_tokens=6.0)
+    base = Lever("base", "base", of("base", 4, [1, 2]), prompt_tokens=6.0)
+    said: dict[str, Any] = {
+        row["name"]: row["equal_tokens"] for row in levers([base, told, costly, brief], 2, 100)["levers"]
+    }
+    assert said["base"] is None
+    # pass@2 of 1 and 2 right of 4: 1 − 3/6 and 1 − 1/6; pass@3: 1 − 1/4 and 1
+    assert (said["told"]["samples"], said["costly"]["samples"], said["brief"]["samples"]) == (2, 3, 1)
+    assert said["told"]["value"] == pytest.approx((0.5 - 1 / 2 + 1 - 5 / 6) / 2)
+    assert said["costly"]["value"] == pytest.approx((0.75 - 3 / 4 + 1 - 1) / 2)
+    assert said["brief"]["value"] == pytest.approx(
+        (0.25 - 1 / 4 + 0.25 - 1 / 2) / 2
+    )  # one sample is the least
+
+
+def test_what_is_picked_is_held_against_a_verifiers_choice_of_as_many(rows, found):
+    by = {said["name"]: said["equal_tokens"] for said in found["levers"]}
+    assert by["best"] is None  # it is that choice itself
+    majority = levers(
+        [rows[0], Lever("majority", "picked", rows[0].samples, 6.0, pick=Pick("base", "majority", 4))], 4
+    )
+    one: dict[str, Any] = {**majority["levers"][1]}
+    assert one["equal_tokens"]["samples"] == pytest.approx(4)
+    several = (majority["levers"][0]["pass_at_k"] or {})["value"]
+    assert one["equal_tokens"]["value"] == pytest.approx(one["pass_at_1"]["value"] - several)
+    assert one["equal_tokens"]["lo"] <= one["equal_tokens"]["value"] <= one["equal_tokens"]["hi"]
 
 
 def test_only_problems_that_every_row_has_are_counted(rows):

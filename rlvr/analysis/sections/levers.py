@@ -63,6 +63,13 @@ class AmountJson(EstimateJson):
     """Share of replicates in which the curve does not reach it."""
 
 
+class EqualTokensJson(EstimateJson):
+    """Success rate of a row less that of the base's best of as many samples as take the same tokens."""
+
+    samples: Number
+    """So many, the prompt read once. Between two whole numbers pass@k is continued (`passk.log_failure`)."""
+
+
 class LeverJson(TypedDict):
     """A row of evidence.json."""
 
@@ -77,6 +84,8 @@ class LeverJson(TypedDict):
     tokens: EstimateJson
     """A problem, for one answer: the prompt, and what was written and read after it."""
     prompt_tokens: Number
+    equal_tokens: EqualTokensJson | None
+    """Null of the base, of what picks the best of the base's own samples, and where tokens are not known."""
     training_tokens: int
     """Sampled and trained on."""
     sampled_tokens: int
@@ -118,11 +127,12 @@ def levers(rows: Sequence[Lever], k: int, replicates: int = 2000, seed: int = 0)
     parts = [_terms(held[0], s, r.pick, o) for r, s, o in zip(rows, held, own, strict=True)]
     up, down, seen = (np.stack(column) for column in zip(*parts, strict=True))
     odds = PooledOdds.of_terms(up, down, seen, boot)
-    first = mean_estimates(
-        np.stack([_rate(s, r.pick) for r, s in zip(rows, held, strict=True)], axis=1), boot
-    )
+    rates = np.stack([_rate(s, r.pick) for r, s in zip(rows, held, strict=True)], axis=1)
+    first = mean_estimates(rates, boot)
     several = mean_estimates(np.stack([pass_at_k(s.n, s.c, k) for s in held], axis=1), boot)
-    lengths = mean_estimates(np.stack([_tokens(r, s) for r, s in zip(rows, held, strict=True)], axis=1), boot)
+    tokens = np.stack([_tokens(r, s) for r, s in zip(rows, held, strict=True)], axis=1)
+    lengths = mean_estimates(tokens, boot)
+    beside = _equal_tokens(rows, held[0], rates, tokens, boot)
     curves = _curves(rows)
     return {
         "k": k,
@@ -136,6 +146,7 @@ def levers(rows: Sequence[Lever], k: int, replicates: int = 2000, seed: int = 0)
                 "nats": odds.estimate(i),
                 "tokens": lengths[i].to_json(),
                 "prompt_tokens": row.prompt_tokens,
+                "equal_tokens": beside[i],
                 "training_tokens": row.sampled_tokens + row.trained_tokens,
                 "sampled_tokens": row.sampled_tokens,
                 "trained_tokens": row.trained_tokens,
@@ -191,6 +202,7 @@ def exact_row(name: str, rate: float, at_k: float, tokens: float, prompt: float 
         ),
         "tokens": Estimate(tokens + (prompt or 0.0), status="exact").to_json(),
         "prompt_tokens": prompt,
+        "equal_tokens": None,
         "training_tokens": 0,
         "sampled_tokens": 0,
         "trained_tokens": 0,
@@ -239,6 +251,30 @@ def _tokens(row: Lever, samples: Samples) -> Floats:
         return np.full(samples.n_problems, np.nan)
     own = written[[place[name] for name in samples.problem_ids]]
     return (row.prompt_tokens or 0.0) + own * (row.pick.k if row.pick else 1)
+
+
+def _equal_tokens(
+    rows: Sequence[Lever], base: Samples, rates: Floats, tokens: Floats, boot: ClusterBootstrap
+) -> list[EqualTokensJson | None]:
+    """What a row's tokens bring where the base spends them on more samples, of which a verifier takes a right one.
+
+    Args:
+        rates: (M, rows) success of one answer.
+        tokens: (M, rows) of one answer; the number of samples comes from their means, and is not drawn anew.
+    """
+    prompt = rows[0].prompt_tokens or 0.0
+    means = np.nanmean(np.where(np.isnan(tokens).all(axis=0), 0.0, tokens), axis=0)
+    samples = np.maximum(1.0, (means - prompt) / (means[0] - prompt)) if means[0] > prompt else None
+    found: list[EqualTokensJson | None] = []
+    for i, row in enumerate(rows):
+        itself = row.pick is not None and row.pick.of == rows[0].name and row.pick.how == "best"
+        if i == 0 or itself or samples is None or not means[i]:
+            found.append(None)
+            continue
+        more = rates[:, i] - pass_at_k(base.n, base.c, samples[i])
+        [estimate] = mean_estimates(more[:, None], boot, signed=True)
+        found.append(cast("EqualTokensJson", {**estimate.to_json(), "samples": float(samples[i])}))
+    return found
 
 
 def _curves(rows: Sequence[Lever]) -> dict[str, dict[int, float]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from matplotlib.axes import Axes
 
 from rlvr.analysis.estimate import EstimateJson, real
-from rlvr.analysis.sections.levers import AmountJson, LeverJson, Levers, TransferCell
+from rlvr.analysis.sections.levers import AmountJson, EqualTokensJson, LeverJson, Levers, TransferCell
 from rlvr.report.figures import Panel, theme
 from rlvr.report.figures.tables import interval
 from rlvr.text import line, number
@@ -36,11 +36,13 @@ def panel(found: Levers, ceiling: Mapping[str, Any] | None) -> Panel:
         caption=f"Over {found['n_problems']} problems. Nats: pooled log-odds of success (Mantel-Haenszel) against the "
         "base, 95 % intervals from a paired bootstrap over problems. Tokens: the prompt, and what was written and read "
         "after it, for one answer; of an answer picked from k samples, the prompt once and all k. Worth: how much of "
-        "that evidence moves the base as far, on the line through the rows that are on the curve. "
-        + (_posterior(ceiling) if ceiling else ""),
+        "that evidence moves the base as far, on the line through the rows that are on the curve. As many tokens: "
+        "pass@1 less pass@k of the base, with so many samples that both take the same tokens; a verifier has to choose "
+        "among those. " + (_posterior(ceiling) if ceiling else ""),
         columns=(
             *("lever", "kind", "pass@1, points", f"pass@{found['k']}, points", "nats against the base"),
-            *("tokens a problem", "training: tokens sampled", "and trained on"),
+            *("tokens a problem", "against as many tokens of samples, points"),
+            *("training: tokens sampled", "and trained on"),
             *(f"worth, in {kind}" for kind in found["curves"]),
         ),
         rows=[_row(row, found["curves"]) for row in rows],
@@ -75,6 +77,10 @@ COLUMNS = (
         "tokens lo",
         "tokens hi",
         "prompt tokens",
+        "as many tokens: samples",
+        "less their pass@k",
+        "less lo",
+        "less hi",
         "sampled tokens",
         "trained tokens",
     ),
@@ -102,11 +108,13 @@ def drawn(found: Levers, ceiling: Mapping[str, Any] | None) -> Panel:
 
 
 def _numbers(row: LeverJson, kinds: Sequence[str]) -> list[Any]:
-    several, nats, length = row["pass_at_k"], row["nats"], row["tokens"]
+    several, nats, length, more = row["pass_at_k"], row["nats"], row["tokens"], row["equal_tokens"]
     return [
         *(row["name"], row["kind"], *_ends(row["pass_at_1"]), *(_ends(several) if several else [None] * 3)),
         *(nats["value"], nats["se"], nats["lo"], nats["hi"], nats["used"]),
-        *(*_ends(length), row["prompt_tokens"], row["sampled_tokens"], row["trained_tokens"]),
+        *(*_ends(length), row["prompt_tokens"]),
+        *((more["samples"], *_ends(more)) if more else [None] * 4),
+        *(row["sampled_tokens"], row["trained_tokens"]),
         *(cell for kind in kinds for cell in _worth_ends(row["equivalent"].get(kind))),
     ]
 
@@ -126,9 +134,18 @@ def _row(row: LeverJson, curves: Mapping[str, Mapping[str, float]]) -> list[Any]
         interval(several) if several else "–",
         "0" if row["kind"] == "base" else interval(row["nats"], 1, ".2f"),
         interval(row["tokens"], 1),
+        _beside(row["equal_tokens"]),
         *((row["sampled_tokens"], row["trained_tokens"]) if row["training_tokens"] else (0, 0)),
         *(_amount(row["name"], row["equivalent"].get(kind), line) for kind, line in curves.items()),
     ]
+
+
+def _beside(more: EqualTokensJson | None) -> str:
+    """
+    >>> _beside(None)
+    '–'
+    """
+    return f"{interval(more)} with {number(more['samples'], '.1f')}" if more else "–"
 
 
 def _amount(name: str, worth: AmountJson | None, curve: Mapping[str, float]) -> str:
