@@ -16,6 +16,7 @@ from rlvr.report.figures import (
     decomposition,
     evidence,
     frontier,
+    levers,
     passk,
     scatter,
     sources,
@@ -89,7 +90,7 @@ def line(ax, xs, ys):
     """Whether a line of the axes goes through these points."""
     return any(
         len(found.get_xdata()) == len(xs)
-        and np.allclose(np.asarray(found.get_xdata(), float), xs)
+        and np.allclose(np.asarray(found.get_xdata(), float), xs, equal_nan=True)
         and np.allclose(np.asarray(found.get_ydata(), float), ys, equal_nan=True)
         for found in ax.lines
     )
@@ -333,3 +334,44 @@ def test_the_rungs_of_the_ladder(ladder):
     level = next(r for r in found["rungs"] if r["policy"] == "tuned")["nats"]["value"]
     assert line(ax, [found["equivalent"]["value"]] * 2, [0, level])
     assert line(ax, [0, 1], [level, level])
+
+
+def of_lever(name, kind, value, lo, hi):
+    return {"name": name, "kind": kind, "nats": {"value": value, "lo": lo, "hi": hi}}
+
+
+def test_levers_lie_at_their_nats_and_what_has_no_end_is_an_arrow_at_the_edge():
+    """A row that solves nothing, one whose interval has no lower end, and one that is not known at all."""
+    rows = [
+        of_lever("base", "base", 0.0, 0.0, 0.0),
+        of_lever("told", "asked", 1.5, 1.0, 2.0),
+        of_lever("foreign", "asked", -2.0, "-inf", -1.0),
+        of_lever("silent", "asked", "-inf", "-inf", "-inf"),
+        of_lever("unknown", "trained", None, None, None),
+    ]
+    [ax] = drawn_levers(rows)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["base", "told", "foreign", "silent"]
+    low, high = ax.get_xlim()
+    assert low < -2 and high > 2
+    assert line(ax, [0.0], [0]) and line(ax, [1.5, -2.0, math.nan], [1, 2, 3])
+    assert line(ax, [1.0, 2.0], [1, 1]) and line(ax, [low, -1.0], [2, 2])
+    arrows = {
+        (ln.get_marker(), *ln.get_xdata(), *ln.get_ydata()) for ln in ax.lines if ln.get_marker() in "<>"
+    }
+    assert arrows == {("<", low, 2), ("<", low, 3)}
+
+
+def test_levers_are_drawn_where_the_base_solves_nothing():
+    rows = [of_lever("base", "base", None, None, None), of_lever("told", "asked", "inf", 0.5, "inf")]
+    [ax] = drawn_levers(rows)
+    assert {ln.get_marker() for ln in ax.lines} >= {">"}
+    [ax] = drawn_levers([of_lever("base", "base", None, None, None)])  # nothing to show, and no crash
+    assert not ax.get_yticklabels()
+
+
+def drawn_levers(rows):
+    kept, write = [], theme.svg
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theme, "svg", lambda figure, name: (kept.extend(figure.axes), write(figure, name))[1])
+        assert levers._drawing(rows).startswith("<svg")
+    return kept

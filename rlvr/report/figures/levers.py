@@ -182,9 +182,9 @@ def worth(found: Levers) -> str:
 
 
 def _drawing(rows: Sequence[LeverJson]) -> str:
-    shown = [row for row in rows if math.isfinite(real(row["nats"]["value"]))]
+    shown = [row for row in rows if not math.isnan(real(row["nats"]["value"]))]
     ends = [real(row["nats"][end]) for row in shown for end in ("value", "lo", "hi")]
-    finite = [end for end in ends if math.isfinite(end)]
+    finite = [0.0, *(end for end in ends if math.isfinite(end))]
     margin = 0.05 * (max(finite) - min(finite)) or 0.1
     limits = min(finite) - margin, max(finite) + margin
     with theme.drawing("nats"):
@@ -197,27 +197,30 @@ def _drawing(rows: Sequence[LeverJson]) -> str:
         ax.invert_yaxis()
         ax.set_xlabel("log-odds of success against the base, nats")
         ax.grid(visible=False, axis="y")
-        figure.legend(loc="outside upper left", ncols=3, handlelength=1.2, columnspacing=1.2)
+        if shown:
+            figure.legend(loc="outside upper left", ncols=3, handlelength=1.2, columnspacing=1.2)
         return theme.svg(figure, "nats")
 
 
 def _points(
     ax: Axes, kind: str, colour: str, shown: Sequence[LeverJson], limits: tuple[float, float]
 ) -> None:
-    """A dot and its interval; an arrow where that has no end."""
+    """A dot and its interval; an arrow where that has no end, or the value itself none."""
     own = [(i, row["nats"]) for i, row in enumerate(shown) if row["kind"] == kind]
     if not own:
         return
-    ax.plot(
-        [real(e["value"]) for _, e in own], [i for i, _ in own], "o", ms=5, color=colour, label=WORDS[kind]
-    )
+    values = [real(e["value"]) for _, e in own]
+    dots = [value if math.isfinite(value) else math.nan for value in values]  # else an arrow at the edge
+    ax.plot(dots, [i for i, _ in own], "o", ms=5, color=colour, label=WORDS[kind])
     for i, e in own:
-        lo, hi = real(e["lo"]), real(e["hi"])
-        if kind == "base" or math.isnan(lo) or math.isnan(hi):
+        value, lo, hi = (real(e[key]) for key in ("value", "lo", "hi"))
+        if kind == "base":
             continue
-        ax.plot([max(lo, limits[0]), min(hi, limits[1])], [i, i], color=colour, linewidth=1.6)
-        for end, at, marker in ((lo, limits[0], "<"), (hi, limits[1], ">")):
-            if math.isinf(end):
+        if not (math.isnan(lo) or math.isnan(hi)):
+            inside = [min(max(end, limits[0]), limits[1]) for end in (lo, hi)]
+            ax.plot(inside, [i, i], color=colour, linewidth=1.6)
+        for end, at, marker in ((-math.inf, limits[0], "<"), (math.inf, limits[1], ">")):
+            if end in (value, lo, hi):
                 ax.plot(at, i, marker, ms=6, color=colour, clip_on=False)
 
 
