@@ -187,7 +187,19 @@ def test_in_plain_text_a_message_is_a_question_and_an_output_a_block():
     tokenizer = tokenizer_of()
     said = evidence.between({"role": "user", "content": "Again."}, tokenizer)
     assert said == "\n\nQ: Again.\nA:"
-    assert evidence.between({"role": "tool", "content": "4"}, tokenizer) == "\n```output\n4\n```\n"
+    for answer in (
+        "41",
+        "41\n",
+        "41\n\n",
+    ):  # the policy may have written a part of the separator, as its stop string
+        said = evidence.between({"role": "user", "content": "Again."}, tokenizer, before=answer)
+        assert answer + said == "41\n\nQ: Again.\nA:"
+    output = {"role": "tool", "content": "4"}
+    assert evidence.between(output, tokenizer) == "\n```output\n4\n```\n"
+    call = "```python\n2 + 2\n```\n"
+    assert call + evidence.between(output, tokenizer, before=call) == f"{call}```output\n4\n```\n"
+    for begun in (f"{call}```output", f"{call}```output\n"):  # the policy wrote the block's head itself
+        assert begun + evidence.between(output, tokenizer, before=begun) == f"{call}```output\n4\n```\n"
 
 
 def test_in_a_chat_the_turn_is_ended_once_and_the_next_begun():

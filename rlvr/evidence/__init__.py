@@ -161,7 +161,7 @@ class Evidence:
             messages[first] = {"role": "user", "content": begun}
         return messages
 
-    def between(self, said: Message, tokenizer: Tokenizer, ended_with: str = "") -> str:
+    def between(self, said: Message, tokenizer: Tokenizer, ended_with: str = "", before: str = "") -> str:
         """What the policy reads between two of its turns, where its environment says something.
 
         A tool's words are a block of output in plain text, and a user's message with one in a chat whose template has
@@ -169,15 +169,18 @@ class Evidence:
 
         Args:
             ended_with: the text of the token that ended the policy's turn, which a chat template writes too.
+            before: the policy's turn; in plain text, what it wrote itself of the separator or of the block's head is
+                not written again.
         """
         content, chat = said["content"], self.config.template == "chat"
         if said["role"] == "tool" and not (chat and "tools" in self.template(tokenizer).options):
-            block = f"```output\n{content}\n```"
+            newline, head, output = "\n", "```output\n", f"{content}\n```"
             if not chat:
-                return f"\n{block}\n"
-            said = {"role": "user", "content": block}
+                begun = before.rstrip().endswith("```output")
+                return f"{_rest(newline, before)}{'' if begun else head}{output}{newline}"
+            said = {"role": "user", "content": head + output}
         if not chat:
-            return self.config.separator + self._question.format(prompt=content)
+            return _rest(self.config.separator, before) + self._question.format(prompt=content)
         return self.template(tokenizer).between(said, "the policy").removeprefix(ended_with)
 
     def template(self, tokenizer: Tokenizer) -> Template:
@@ -210,6 +213,16 @@ class Evidence:
             "shot_ids": [shot.id for shot in self.examples.pool],
             "rendered": self.text(sample) if plain else self.messages(sample),
         }
+
+
+def _rest(joint: str, before: str) -> str:
+    """What is missing of `joint` behind a text that may end with its beginning.
+
+    >>> _rest("\\n\\n", "42\\n")
+    '\\n'
+    """
+    there = next(size for size in range(len(joint), -1, -1) if before.endswith(joint[:size]))
+    return joint[there:]
 
 
 def _parted(problem: Problem) -> tuple[list[Message], list[Message]]:

@@ -79,7 +79,7 @@ class Turns:
             if last and last[0] in policy.stops_at(self.sampler.settings)
             else ""
         )
-        text = self.evidence.between(said, policy.tokenizer, str(ended_with))
+        text = self.evidence.between(said, policy.tokenizer, str(ended_with), episode.turns[-1].text)
         ids = policy.words(text)
         room = policy.context
         if (
