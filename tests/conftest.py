@@ -1,11 +1,19 @@
 """Fixtures that several rooms share."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.selection"]
+
+# Properties are tried on the same examples every time: a run that fails is the change's doing. To look for more:
+# HYPOTHESIS_PROFILE=search scripts/test tests/verifiers
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 REPO = Path(__file__).resolve().parent.parent
 
