@@ -2,105 +2,15 @@
 
 import math
 
-import awkward_rows
 import numpy as np
 import pytest
-import simulate
 from cells import spoken
-from test_ladder import rungs, write
+from drawing import axes_of, band, line, points, real
 
-from rlvr.report.document import assemble
-from rlvr.report.figures import (
-    View,
-    checkpoints,
-    decomposition,
-    evidence,
-    frontier,
-    levers,
-    passk,
-    scatter,
-    sources,
-    theme,
-    training,
-    variants,
-    verdicts,
-)
-from rlvr.report.inputs import Inputs
+from rlvr.report.figures import View, levers, scatter, theme, training
 
 READINGS = ("answer_pass_at_k", "maj_at_k", "cot_pass_at_k", "pass_hat_k")
 PARTS = ("within", "beyond", "unresolved", "expansion")
-
-
-def draw(inputs, modules):
-    """The view, and the axes of each figure that the modules draw of it."""
-    analysis = {"replicates": 200, "seed": 0, "search_budget": None}
-    document = assemble(inputs, title="", analysis=analysis, exact=None, notes=[])  # type: ignore[arg-type]
-    view = View(document, inputs.training)
-    return view, axes_of(view, modules)
-
-
-def axes_of(view, modules):
-    axes, write = {}, theme.svg
-
-    def keep(figure, name):
-        axes[name] = figure.axes
-        return write(figure, name)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(theme, "svg", keep)
-        for module in modules:
-            module.panel(view)
-    return axes
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """A run with checkpoints."""
-    arguments = simulate.write_run(tmp_path_factory.mktemp("run"))
-    files = {key: arguments[key] for key in ("base", "tuned", "more", "metrics")}
-    inputs = Inputs.read(**files, probes={}, allow=False)
-    return draw(inputs, (passk, decomposition, scatter, frontier, variants, training, checkpoints))
-
-
-@pytest.fixture(scope="module")
-def several_sources(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("awkward")
-    awkward_rows.write(folder)
-    inputs = Inputs.read(folder / "base.jsonl", folder / "tuned.jsonl", [], {}, None, allow=True)
-    return draw(inputs, (sources, verdicts))
-
-
-@pytest.fixture(scope="module")
-def ladder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ladder")
-    files = [write(folder, name, name, nats) for name, nats in (("base", 0.0), ("tuned", 1.0))]
-    inputs = Inputs.read(files[0], files[1], rungs(folder), {}, None, allow=False)
-    return draw(inputs, (evidence,))
-
-
-def real(value):
-    return math.nan if value is None else float(value)
-
-
-def points(estimates, key="value"):
-    return [100 * real(e[key]) for e in estimates]
-
-
-def line(ax, xs, ys):
-    """Whether a line of the axes goes through these points."""
-    return any(
-        len(found.get_xdata()) == len(xs)
-        and np.allclose(np.asarray(found.get_xdata(), float), xs, equal_nan=True)
-        and np.allclose(np.asarray(found.get_ydata(), float), ys, equal_nan=True)
-        for found in ax.lines
-    )
-
-
-def band(ax, xs, lo, hi):
-    """Whether a band of the axes has these ends."""
-    wanted = {(round(x, 6), round(y, 6)) for x, *ends in zip(xs, lo, hi, strict=True) for y in ends if y == y}
-    bands = [c.get_paths()[0].vertices for c in ax.collections if c.get_paths()]
-    return any(wanted <= {(round(x, 6), round(y, 6)) for x, y in vertices} for vertices in bands)
 
 
 def test_the_curves(drawn):

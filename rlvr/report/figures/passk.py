@@ -36,11 +36,11 @@ def panel(view: View) -> Panel:
             {name: p["pass_at_k"] for name, p in view.policies.items()},
             {name: group["pass_at_k"] for name, group in view.groups.items()},
         )
+        axes[0].set_ylim(_floor(view), 102)
         _false_positives(axes[0], c)
         log2_axis(axes[-1], top)
         axes[0].set_ylabel("pass@k, points")
         axes[-1].set_xlabel("k, samples (log₂)")
-        axes[0].set_ylim(_floor(view), 102)
         if c:
             if not view.groups:
                 _marks(axes[0], c, pct(view.policies[view.main]["pass_at_k"]["1"]["value"]))
