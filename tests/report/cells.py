@@ -38,7 +38,7 @@ def shown(e, scale=100, form=".1f"):
             return f"> {e['bound']}"
         return "–" if e["status"] in ("ok", "no_data") else f"– ({e['status'].replace('_', ' ')})"
     if e["lo"] is None or e["hi"] is None:
-        return written(scale * e["value"], form)
+        return written(scale * float(e["value"]), form)
     value, lo, hi = (written(scale * float(e[key]), form) for key in ("value", "lo", "hi"))
     return f"{value} ({lo} to {hi})"
 

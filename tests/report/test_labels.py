@@ -2,6 +2,7 @@
 colour; axes have the unit of their numbers; numbers written into a figure are those of report.json."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -296,7 +297,7 @@ def test_the_checkpoints_by_name_and_colour(drawn):
         assert {colour_of(bar) for bar in own} == {shade(kind)}
         assert {bool(bar.get_hatch()) for bar in own} == {kind == "unresolved"}
         assert [bar.get_x() + bar.get_width() / 2 for bar in own] == pytest.approx([10, 20, 30, 40])
-    for below, above in zip(bars[:3], bars[1:4], strict=True):
+    for below, above in pairwise(bars[:4]):
         tops = [bar.get_y() + bar.get_height() for bar in below]
         assert [bar.get_y() for bar in above] == pytest.approx(tops)
     both = labelled(found["to the verified posterior, nats"])
