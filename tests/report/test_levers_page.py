@@ -17,7 +17,6 @@ from rlvr.report import levers_page
 from rlvr.report.figures import levers as drawings
 from rlvr.report.figures import theme
 from rlvr.rollouts.evaluations import read
-from tests.report.test_prose_directions import within
 
 IDS = [f"p{i}" for i in range(24)]
 
@@ -278,13 +277,3 @@ def test_the_terminal_has_the_table_and_what_was_computed(written_page):
     assert lines[-1] == drawings.worth(found)
     text = page.html.read_text()
     assert "<h1>My levers</h1>" in text and "<code>evidence.json</code>" in text
-
-
-def test_a_lever_that_is_not_certain_has_an_arrow():
-    """An interval without an end is drawn to the edge of the figure, with an arrow there."""
-    row: Any = {"name": "x", "kind": "asked", "nats": within(1.0, 0.5, math.inf) | {"hi": "inf"}}
-    base: Any = {"name": "b", "kind": "base", "nats": within(0.0, 0.0, 0.0)}
-    module: Any = type("M", (), {"panel": staticmethod(lambda _: drawings._drawing([base, row]))})
-    (ax,) = axes_of(None, (module,))["nats"]
-    arrows = [(x.get_marker(), float(x.get_xdata()[0])) for x in ax.lines if x.get_marker() in "<>"]
-    assert arrows == [(">", ax.get_xlim()[1])]
