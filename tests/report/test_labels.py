@@ -3,6 +3,7 @@ colour; axes have the unit of their numbers; numbers written into a figure are t
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_where_the_base_overtakes_is_marked(tmp_path):
     inputs = Inputs.read(tmp_path / "c.csv", None, [], {}, None, allow=False)
     view, axes = draw(inputs, (passk,))
     top, _ = axes["curves"]
-    cross = view.comparison["crossover"]
+    cross: Any = view.comparison["crossover"]
     assert cross["value"] == 2 and 1 <= cross["k_real"] <= 2
     (mark,) = [x for x in top.lines if colour_of(x) == shade("forgetting")]
     assert list(mark.get_xdata()) == [cross["k_real"]] * 2
