@@ -96,8 +96,9 @@ def test_where_the_base_overtakes_is_marked(tmp_path):
     (tmp_path / "c.csv").write_text("problem_id,n,c_base,c_tuned\n" + "\n".join(lines) + "\n")
     inputs = Inputs.read(tmp_path / "c.csv", None, [], {}, None, allow=False)
     view, axes = draw(inputs, (passk,))
+    document: Any = view.document
     top, _ = axes["curves"]
-    cross: Any = view.comparison["crossover"]
+    cross = document["comparison"]["crossover"]
     assert cross["value"] == 2 and 1 <= cross["k_real"] <= 2
     (mark,) = [x for x in top.lines if colour_of(x) == shade("forgetting")]
     assert list(mark.get_xdata()) == [cross["k_real"]] * 2
