@@ -85,7 +85,7 @@ def check(trace: str, answer: str | None, prompt: str = "") -> Consistency:
     `prompt`, the problem, only tells whether a rounded answer, or a digit of the result, is asked for.
 
     >>> check("16/2 = 8, and 8 - 2 = 5, so it is ", "5").first_failure
-    '“8 - 2 = 5” does not hold (left side: 6)'
+    '“and 8 - 2 = 5” does not hold (left side: 6)'
     """
     dropped = trace[:-MAX_CHARS].count("=") if len(trace) > MAX_CHARS else 0
     trace = trace[-MAX_CHARS:]
