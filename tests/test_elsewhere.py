@@ -101,6 +101,46 @@ def test_hyper_parameters_have_verls_names(tmp_path):
     assert {key: found.get(key) for key in expected} == expected
 
 
+LEFT_ALONE = {
+    "algorithm.norm_adv_by_std_in_grpo": "true", "actor_rollout_ref.actor.use_kl_loss": "false",
+    "actor_rollout_ref.actor.loss_agg_mode": "token-mean", "actor_rollout_ref.actor.policy_loss.loss_mode": "vanilla",
+    "actor_rollout_ref.actor.clip_ratio_low": "0.2", "actor_rollout_ref.actor.clip_ratio_high": "0.28",
+    "actor_rollout_ref.actor.grad_clip": "1.0", "actor_rollout_ref.actor.ppo_epochs": "1",
+    "actor_rollout_ref.rollout.top_k": "-1", "actor_rollout_ref.rollout.top_p": "1.0",
+    "actor_rollout_ref.rollout.val_kwargs.do_sample": "true", "actor_rollout_ref.rollout.val_kwargs.top_k": "-1",
+    "actor_rollout_ref.model.enable_gradient_checkpointing": "false", "trainer.val_before_train": "true",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train.eval_every=0", "train.checkpoint_every=0"],
+         LEFT_ALONE | {"trainer.test_freq": "-1", "trainer.save_freq": "60"}),
+        (["train.eval_every=7", "train.trl.importance_sampling_level=sequence", "train.trl.loss_type=grpo"],
+         {"trainer.test_freq": "7", "trainer.save_freq": "7",
+          "actor_rollout_ref.actor.loss_agg_mode": "seq-mean-token-mean",
+          "actor_rollout_ref.actor.policy_loss.loss_mode": "gspo"}),
+        (["train.checkpoint_every=5", "train.trl.loss_type=cispo", "sampling.top_k=4", "sampling.top_p=0.9",
+          "train.algorithm=rloo"],
+         {"trainer.save_freq": "5", "actor_rollout_ref.actor.policy_loss.loss_mode": "cispo",
+          "actor_rollout_ref.rollout.top_k": "4", "actor_rollout_ref.rollout.val_kwargs.top_k": "4",
+          "actor_rollout_ref.rollout.val_kwargs.top_p": "0.9", "algorithm.adv_estimator": "rloo"}),
+    ],
+)  # fmt: skip
+def test_what_verl_is_told_of_the_rest(tmp_path, words, expected):
+    found = settings(exported(tmp_path / "out", *words))
+    assert {key: found.get(key) for key in expected} == expected
+    assert (
+        "actor_rollout_ref.actor.kl_loss_coef" not in found
+        and "actor_rollout_ref.model.lora_rank" not in found
+    )
+    assert found["actor_rollout_ref.rollout.val_kwargs.n"] == "16"
+    sets = found["data.val_files"].strip("[]").split(",")
+    assert [Path(name).name for name in sets] == ["heldout.parquet", "unreachable.parquet", "rare.parquet"]
+    assert Path(found["data.train_files"]).name == "train.parquet"
+
+
 def test_what_verl_does_not_have_is_named(tmp_path, capsys):
     words = [
         "train.curriculum.kind=adaptive",

@@ -48,7 +48,10 @@ def test_feedback_says_every_status_in_words_with_the_detail_or_without(status):
 def test_feedback_fills_in_what_was_read_and_asked_as_it_is():
     told = Feedback(message="{answer}|{prompt}|{verdict}")
     wrong = Verdict(0.0, "incorrect", None)
-    assert told.answer(episode("x", problem=ASKED, verdict=wrong)) == "none|What is {x}?|Your answer is not correct."
+    assert (
+        told.answer(episode("x", problem=ASKED, verdict=wrong))
+        == "none|What is {x}?|Your answer is not correct."
+    )
 
 
 def test_two_attempts_are_the_least_and_what_there_are_unless_more_are_asked_for():
@@ -85,7 +88,7 @@ def test_pieces_read_columns_and_paths_and_are_joined_as_asked():
     assert again.answer(episode("?", "a", "?", problem=ASKED)) == "What is {x}? / a / b"
     assert again.opening(ASKED) == "What is {x}?"
     assert Schedule(column="facts").answer(episode("?", "a", "?", problem=ASKED)) is None
-    with pytest.raises(TypeError, match="who of problem p is .*; expected a list of texts"):
+    with pytest.raises(TypeError, match=r"who of problem p is .*; expected a list of texts"):
         Schedule(column="who").answer(talk)
 
 
@@ -97,7 +100,8 @@ def test_the_least_calls_and_characters_of_the_tool_and_the_time_that_its_worker
         assert made.answer(episode(program, "1", program, problem=ASKED)) is None  # one call, which was made
     finally:
         made.close()
-    for options in ({"calls": 0}, {"characters": 19}):
+    wrong: tuple[dict[str, Any], ...] = ({"calls": 0}, {"characters": 19})
+    for options in wrong:
         with pytest.raises(ValueError, match="expected at least 1 and 20"):
             PythonTool(**options)
 

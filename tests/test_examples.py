@@ -61,7 +61,9 @@ def test_something_is_left_to_train_on_besides_the_examples(keys, size):
     found = Evidence(config, train)
     assert len(found.examples.pool) == size and len(found.without_shots(train)) == 1
     assert len(found.examples.of(Problem("q", "?", ""))) == keys["shots"]
-    with pytest.raises(EvidenceError, match=f"= {size} are drawn from the training problems, .* only {size};"):
+    with pytest.raises(
+        EvidenceError, match=f"= {size} are drawn from the training problems, .* only {size};"
+    ):
         Evidence(config, train[:size])
 
 
@@ -77,7 +79,10 @@ def test_examples_in_full_are_all_shown_in_their_order():
 def rows(file: Path, *scores: float | None) -> None:
     rollouts.append(
         file,
-        [Rollout("q", n, "base", "?", f" try {n} ", None, True, 1, score=score) for n, score in enumerate(scores)],
+        [
+            Rollout("q", n, "base", "?", f" try {n} ", None, True, 1, score=score)
+            for n, score in enumerate(scores)
+        ],
     )
 
 
@@ -95,7 +100,9 @@ def test_attempts_say_right_wrong_or_in_part_and_one_without_a_verdict_is_never_
     every = shown(tmp_path, which="any", number=9)
     assert every == [said(1, correct), said(2, partly), said(3, wrong)]
     assert shown(tmp_path) == [said(2, partly)]  # one that is below a full score
-    with_nothing = Evidence(EvidenceConfig.model_validate({"attempts": {"file": "base.jsonl"}}), base=tmp_path)
+    with_nothing = Evidence(
+        EvidenceConfig.model_validate({"attempts": {"file": "base.jsonl"}}), base=tmp_path
+    )
     assert with_nothing.attempts and with_nothing.attempts.said(Problem("other", "?", "1")) == []
 
 
@@ -108,14 +115,23 @@ def test_attempts_that_do_not_exist_are_named(tmp_path):
 def test_a_hint_can_read_the_reference_and_must_be_text():
     evidence = Evidence(EvidenceConfig.model_validate({"hint": {"column": "reference", "share": 1.0}}))
     assert evidence.hint and evidence.hint.words(Problem("q", "?", " 4 ")) == "4"
-    with pytest.raises(EvidenceError, match=r"hint\.column: reference of problem q is \{'a': 1\}; expected text"):
+    with pytest.raises(
+        EvidenceError, match=r"hint\.column: reference of problem q is \{'a': 1\}; expected text"
+    ):
         evidence.hint.words(Problem("q", "?", {"a": 1}))
     nested = Evidence(EvidenceConfig.model_validate({"hint": {"column": "steps.0"}}))
-    assert nested.hint and nested.hint.words(Problem("q", "?", "4", {"steps": ["one two three", "x"]})) == "one two"
+    assert (
+        nested.hint
+        and nested.hint.words(Problem("q", "?", "4", {"steps": ["one two three", "x"]})) == "one two"
+    )
 
 
 def test_the_first_right_sample_is_the_hint(tmp_path):
     rows(tmp_path / "base.jsonl", 0.9, None, 1.0, 1.0)
     keys = {"hint": {"file": "base.jsonl", "share": 1.0}}
     hint = Evidence(EvidenceConfig.model_validate(keys), base=tmp_path).hint
-    assert hint and hint.words(Problem("q", "?", "1")) == "try 2" and hint.words(Problem("other", "?", "1")) == ""
+    assert (
+        hint
+        and hint.words(Problem("q", "?", "1")) == "try 2"
+        and hint.words(Problem("other", "?", "1")) == ""
+    )

@@ -65,7 +65,12 @@ def test_a_line_is_one_line_of_a_width():
 
 
 def test_sizes_and_steps():
-    assert [size(n) for n in (0, 999_949_999, 1e9, 23_456_000_000)] == ["0.0 MB", "999.9 MB", "1.0 GB", "23.5 GB"]
+    assert [size(n) for n in (0, 999_949_999, 1e9, 23_456_000_000)] == [
+        "0.0 MB",
+        "999.9 MB",
+        "1.0 GB",
+        "23.5 GB",
+    ]
     assert [is_step(name) for name in ("step-20", "run/step-3", "step-", "tuned-20", "step-2.math")] == [
         True, True, False, False, False,
     ]  # fmt: skip
@@ -73,7 +78,9 @@ def test_sizes_and_steps():
 
 
 def test_of_a_path_of_this_machine_two_names_are_left():
-    said = "model /home/anna/x/model, C:\\Users\\me\\data\\rows.jsonl, ~/runs/a/b, https://x.org/a/b, ./a/b, a/b"
+    said = (
+        "model /home/anna/x/model, C:\\Users\\me\\data\\rows.jsonl, ~/runs/a/b, https://x.org/a/b, ./a/b, a/b"
+    )
     assert shareable(said) == "model …/x/model, …/data/rows.jsonl, …/a/b, https://x.org/a/b, ./a/b, a/b"
 
 
@@ -210,7 +217,8 @@ def test_what_is_said_reaches_its_place(words):
 
 
 @pytest.mark.parametrize(
-    "words", ["run q --stpes 3", "show r --right --wrong", "show r a=1", "list --jsn", "watch r --every 0", "", "x"]
+    "words",
+    ["run q --stpes 3", "show r --right --wrong", "show r a=1", "list --jsn", "watch r --every 0", "", "x"],
 )
 def test_words_that_mean_nothing_end_with_code_2(words, capsys):
     with pytest.raises(SystemExit) as left:
@@ -240,10 +248,14 @@ def test_which_column_is_right_from_where_on(words, score, right):
 
 
 def test_columns_and_rows_of_others_files():
-    words = "report a --map problem_id=qid,score=acc --map n=m --where split=test --where x=y=z --filter strict"
+    words = (
+        "report a --map problem_id=qid,score=acc --map n=m --where split=test --where x=y=z --filter strict"
+    )
     found = _formats(parse(words.split()))
     assert found.columns == (("problem_id", "qid"), ("score", "acc"), ("n", "m"))
-    assert found.where == (("split", "test"), ("x", "y=z")) and found.filter == "strict" and not found.unjudged
+    assert (
+        found.where == (("split", "test"), ("x", "y=z")) and found.filter == "strict" and not found.unjudged
+    )
     assert _formats(parse(["import", "f", "--into", "o", "--unjudged"])).unjudged
     with pytest.raises(ConfigError, match="name two columns"):
         _formats(parse(["report", "a", "--score", "acc", "--right", "f1>0"]))

@@ -1,5 +1,5 @@
 """Small parts of training, each by hand: when a checkpoint is due, what is forgotten on the way back, what a tracker is
-shown, how far layers look, what becomes of logits, which sample is which."""
+shown, which arguments are taken, which sample is which."""
 
 from __future__ import annotations
 
@@ -11,31 +11,29 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
-from torch import nn
 
 from rlvr import rollouts
-from rlvr.config import AnalysisConfig, Config, ConfigError, CurriculumConfig, SamplingConfig, TrainConfig
+from rlvr.config import (
+    AnalysisConfig,
+    ConfigError,
+    CurriculumConfig,
+    SamplingConfig,
+    SourceConfig,
+    TrainConfig,
+)
 from rlvr.config.steering import SteeringConfig
-from rlvr.errors import UserError
 from rlvr.evidence import Evidence
 from rlvr.rollouts import Rollout
-from rlvr.run import Run, write_config
-from rlvr.training import export, trackers
+from rlvr.training import trackers
 from rlvr.training.arguments import RANGES, check, check_values, groups_per_micro_step
 from rlvr.training.checkpoint_policy import CheckpointPolicy
 from rlvr.training.checkpoints import Checkpoints, write_manifest
 from rlvr.training.collect import Collector
 from rlvr.training.curriculum import Curriculum, Outcome
-from rlvr.training.head import log_probabilities, logit_transform
 from rlvr.training.held_out import HeldOut, key_of
 from rlvr.training.metrics_log import finite, rewind
-from rlvr.training.optimizer import Movement, part
-from rlvr.training.pass_size import SHARE, find
-from rlvr.training.reach import FULL, Reach, reaches
 from rlvr.training.source_mix import weight_of
 from rlvr.training.steering import Steering
-from rlvr.training.trial import compared
 from tests.conftest import quickstart_config
 from tests.training.handles import loop_of
 
@@ -100,7 +98,9 @@ def test_the_figure_that_decides_is_the_one_that_is_named():
         sampling = SamplingConfig(samples=64)
         train = {"eval_every": 1, "eval_samples": 8} | train
         config = quickstart_config(
-            train=TrainConfig.model_validate(train), sampling=sampling, analysis=AnalysisConfig(search_budget=16)
+            train=TrainConfig.model_validate(train),
+            sampling=sampling,
+            analysis=AnalysisConfig(search_budget=16),
         )
         return key_of(config)
 
@@ -130,7 +130,14 @@ def test_going_back_to_a_step_keeps_it_and_forgets_what_came_after(tmp_path):
     folder.mkdir()
     lines = [json.dumps({"step": step}) for step in range(1, 6)]
     file.write_text("\n".join([*lines, '{"st']))
-    for name in ("train-000002", "train-000003", "train-000004", "skipped-000003", "skipped-000005", "step-4"):
+    for name in (
+        "train-000002",
+        "train-000003",
+        "train-000004",
+        "skipped-000003",
+        "skipped-000005",
+        "step-4",
+    ):
         (folder / f"{name}.jsonl").write_text("")
     rewind(file, folder, 3)
     assert [json.loads(line)["step"] for line in file.read_text().splitlines()] == [1, 2, 3]
@@ -143,7 +150,9 @@ def test_going_back_to_a_step_keeps_it_and_forgets_what_came_after(tmp_path):
 
 
 def test_what_json_can_hold():
-    assert [finite(x) for x in (1.0, 1, None, "inf", math.inf, -math.inf, math.nan)] == [True] * 4 + [False] * 3
+    assert [finite(x) for x in (1.0, 1, None, "inf", math.inf, -math.inf, math.nan)] == [True] * 4 + [
+        False
+    ] * 3
 
 
 def row(problem: str, sample: int, **keys: Any) -> Rollout:
@@ -158,14 +167,23 @@ def test_a_tracker_is_shown_the_first_sample_of_each_of_eight_problems(tmp_path)
     assert [one[0] for one in found] == [f"p{n}" for n in range(8)]
     assert found[0] == ["p0", "4", "so\n4", "", "error", "–"]
     assert found[2] == ["p2", "2", "so\n4", "4", "incorrect", "0"]
-    assert trackers.markdown(found[2]) == "**p2**: incorrect, score 0, answer `4`, reference `2`\n\n    so\n    4"
+    assert (
+        trackers.markdown(found[2])
+        == "**p2**: incorrect, score 0, answer `4`, reference `2`\n\n    so\n    4"
+    )
 
 
 def test_samples_are_shown_after_evaluations_and_every_ten_steps_of_training(tmp_path):
     for step in (1, 2, 11, 21):
         (tmp_path / f"train-{step:06d}.jsonl").touch()
     shown = {step: [t for t, _ in trackers.shown({"step": step}, tmp_path)] for step in (1, 2, 11, 21, 31)}
-    assert shown == {1: ["samples/training"], 2: [], 11: ["samples/training"], 21: ["samples/training"], 31: []}
+    assert shown == {
+        1: ["samples/training"],
+        2: [],
+        11: ["samples/training"],
+        21: ["samples/training"],
+        31: [],
+    }
     both = list(trackers.shown({"step": 11, "eval/samples": 9}, tmp_path))
     assert both == [
         ("samples/held-out", tmp_path / "step-11.jsonl"),
@@ -272,7 +290,9 @@ def test_a_problem_that_comes_twice_in_a_step_has_its_samples_numbered_on(tmp_pa
     assert len(set(seeds)) == len(seeds) and seconds["sampling"] > 0
 
 
-@pytest.mark.parametrize(("processes", "index", "places"), [(1, 0, range(6)), (3, 0, range(2)), (3, 2, range(4, 6))])
+@pytest.mark.parametrize(
+    ("processes", "index", "places"), [(1, 0, range(6)), (3, 0, range(2)), (3, 2, range(4, 6))]
+)
 def test_each_process_holds_its_share_of_the_groups(processes, index, places):
     of = SimpleNamespace(
         config=quickstart_config(train=TrainConfig(groups_per_step=6)),
@@ -318,200 +338,14 @@ def test_the_adaptive_weights_are_the_variance_under_each_posterior():
 
 def test_half_of_a_staged_draw_is_of_the_newest_level():
     curriculum = Curriculum(CurriculumConfig(kind="staged", level="x"), [0, 1, 0, 2, 1, 0], 0, lambda: 0)
-    for stage, weights in enumerate(([2, 0, 2, 0, 0, 2], [1, 1.5, 1, 0, 1.5, 1], [0.6, 0.6, 0.6, 3, 0.6, 0.6])):
+    for stage, weights in enumerate(
+        ([2, 0, 2, 0, 0, 2], [1, 1.5, 1, 0, 1.5, 1], [0.6, 0.6, 0.6, 3, 0.6, 0.6])
+    ):
         curriculum.stage = stage
         assert curriculum._staged().tolist() == pytest.approx([w / 6 for w in weights])
         assert curriculum.metrics() == {"curriculum/stage": stage}
 
 
 def test_a_source_without_a_weight_has_the_number_of_its_problems():
-    (source,) = [quickstart_config().problems.train]
+    source = SourceConfig(world="train")
     assert weight_of(source, 7) == 7.0 and weight_of(source.model_copy(update={"weight": 0.5}), 7) == 0.5
-
-
-# ------------------------------------------------------------------ the model
-
-
-@pytest.mark.parametrize(
-    ("reach", "ends"),
-    [
-        (Reach(window=3), [3, 4, 5, 6, 7]),  # a token is seen by itself and two more
-        (Reach(chunk=3), [3, 3, 3, 6, 6]),
-        (FULL, [2**40] * 5),
-    ],
-)
-def test_how_far_a_token_is_seen(reach, ends):
-    assert [reach.end(position) for position in range(5)] == ends
-    assert reach.end(torch.arange(5)).tolist() == ends
-    assert reach.within(3) is FULL  # texts of three tokens end before it
-    assert reach.within(4) == reach
-
-
-def test_the_reach_of_layers_by_their_names():
-    def found(**keys: Any) -> dict[str, Reach]:
-        return reaches(SimpleNamespace(**keys))
-
-    assert found() == {"sliding_attention": FULL}
-    assert found(sliding_window=8) == {"sliding_attention": Reach(window=8)}
-    assert found(sliding_window=8, use_sliding_window=False) == {"sliding_attention": FULL}
-    mixed = found(
-        sliding_window=8,
-        attention_chunk_size=5,
-        layer_types=["full_attention", "chunked_attention", "sliding_attention", "mamba", "full_attention"],
-    )
-    assert list(mixed.items()) == [
-        ("full_attention", FULL),
-        ("chunked_attention", Reach(chunk=5)),
-        ("sliding_attention", Reach(window=8)),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("keys", "factor", "cap"),
-    [
-        ({}, 1.0, None),
-        ({"logit_scale": 0.25}, 0.25, None),  # Cohere
-        ({"lm_head_multiplier": 0.5}, 0.5, None),  # Falcon-H1
-        ({"logits_scaling": 8.0}, 1 / 8, None),  # Granite divides
-        ({"logits_scaling": 8.0, "model_type": "hyperclovax"}, 8.0, None),
-        ({"final_logit_softcapping": 30.0}, 1.0, 30.0),  # Gemma 2
-        ({"output_logit_soft_cap": 15.0, "output_multiplier": 2.0}, 2.0, 15.0),
-    ],
-)
-def test_what_models_do_to_the_heads_product(keys, factor, cap):
-    assert logit_transform(SimpleNamespace(**{"model_type": "x"} | keys)) == (factor, cap)
-
-
-@pytest.mark.parametrize("cap", [None, 2.0])
-@pytest.mark.parametrize("bias", [False, True])
-def test_log_probabilities_by_their_definition(cap, bias):
-    """log softmax(cap · tanh(s (h W + b) / cap) / T), its entropy, and the gradient of both."""
-    generator = torch.Generator().manual_seed(0)
-    hidden, weight, shift = (torch.randn(*s, generator=generator) for s in ((5, 4), (2051, 4), (2051,)))
-    targets = torch.tensor([0, 7, 1024, 2050, 3])
-    temperature, scale = 0.7, 1.5
-    answers = []
-    for own in (True, False):
-        h, w, b = (x.clone().requires_grad_() for x in (hidden, weight, shift))
-        used = b if bias else None
-        if own:
-            found = log_probabilities(h, w, used, targets, temperature, scale, cap)
-        else:
-            z = scale * (h @ w.T + (used if used is not None else 0))
-            z = (z if cap is None else cap * torch.tanh(z / cap)) / temperature
-            logp = z.log_softmax(-1)
-            found = logp[range(5), targets], -(logp.exp() * logp).sum(-1)
-        (found[0] * torch.arange(1.0, 6.0) + found[1] * torch.arange(5.0, 0.0, -1)).sum().backward()
-        grads = [h.grad, w.grad] + ([b.grad] if bias else [])
-        answers.append([*(x.detach() for x in found), *grads])
-    for one, other in zip(*answers, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-
-
-def test_the_share_that_an_update_moved():
-    model = nn.Sequential(nn.Embedding(3, 4), nn.Linear(4, 100, dtype=torch.bfloat16), nn.Linear(4, 9))
-    looks = Movement(model)
-    assert [tuple(w.shape) for w in looks.weights] == [(100, 4)]  # neither an embedding, a bias, nor 32 bits
-    before = looks.look()
-    assert looks.since(before) == {"moved_share": 0.0} and looks.since([]) == {}
-    with torch.no_grad():
-        model[1].weight[:25] += 1
-    assert looks.since(before) == {"moved_share": 0.25}
-    assert Movement(None).look() == []
-    assert part(torch.arange(5000)).tolist() == list(range(0, 4096, 4))
-    assert len(part(torch.arange(100))) == 100
-
-
-def test_the_smallest_weights_are_compared_and_one_at_least():
-    big, small, still = nn.Linear(4096, 1025, bias=False), nn.Linear(3, 1), nn.Linear(2, 1)
-    still.requires_grad_(False)
-    found = compared(nn.ModuleList([big, small, still]))
-    assert [p.numel() for p in found] == [1, 3]
-    assert [p.numel() for p in compared(big)] == [4096 * 1025]
-
-
-def test_on_a_cpu_the_most_samples_are_taken_that_fit_into_most_of_what_is_free(monkeypatch):
-    monkeypatch.setattr("rlvr.training.pass_size.free_memory", lambda: 1000)
-    trial: Any = SimpleNamespace(cost=lambda: lambda rows: rows * 100.0)
-    assert SHARE == 0.8
-    for most, rows in (([32, 16, 8, 4], 8), ([9, 4], 4), ([32, 16], 16)):  # the last one is not tried
-        assert find(trial, most, torch.device("cpu"))[0] == rows
-
-
-# ------------------------------------------------------------------ export
-
-
-@pytest.fixture
-def run(tmp_path) -> Run:
-    """A run folder with checkpoints of two steps."""
-    made = Run(tmp_path / "run")
-    (made.folder / "rollouts").mkdir(parents=True)
-    write_config(quickstart_config(seed=7), made.folder / "config.yaml")
-    for step in (9, 10):
-        folder = made.checkpoints / f"checkpoint-{step}"
-        folder.mkdir(parents=True)
-        (folder / "model.safetensors").write_bytes(b"x")
-        write_manifest(folder, {"step": step, "score": None, "origin": None})
-    return made
-
-
-def test_the_last_checkpoint_is_exported_or_the_one_that_is_named(run, tmp_path):
-    assert export.chosen(run.folder, None) == run.checkpoints / "checkpoint-10"
-    assert export.chosen(run.folder, 9) == run.checkpoints / "checkpoint-9"
-    assert export.chosen(tmp_path, None) == tmp_path
-    (run.checkpoints / "checkpoint-10" / "model.safetensors").write_bytes(b"y")
-    for source, step, said in (
-        (run.folder, 11, r"nothing to export of step 11: its checkpoints are of steps 9, 10"),
-        (run.folder, None, "checkpoint-10: cannot be used: model.safetensors is not what was written"),
-        (tmp_path, 3, "--step 3: .* is no run's folder"),
-    ):
-        with pytest.raises(UserError, match=said):
-            export.chosen(source, step)
-
-
-def test_an_export_lands_beside_what_it_was_made_of(run, tmp_path):
-    source = run.checkpoints / "checkpoint-9"
-    assert export.default_folder(source, False) == run.folder / "model-step-9"
-    assert export.default_folder(source, True) == run.folder / "adapter-step-9"
-    alone = tmp_path / "lora"
-    assert export.default_folder(alone, False) == tmp_path / "lora-merged"
-    assert export.default_folder(alone, True) == tmp_path / "lora-adapter"
-
-
-def test_an_export_reads_its_runs_config_and_few_overrides(run, tmp_path):
-    source = run.checkpoints / "checkpoint-9"
-    config = export.config_of(source, ["dtype=bfloat16"])
-    assert (config.model, config.seed, config.dtype) == (str(source), 7, "bfloat16")
-    alone: Config = export.config_of(tmp_path / "lora", ["base_model=tiny"])
-    assert (alone.model, alone.base_model, alone.seed) == (str(tmp_path / "lora"), "tiny", 0)
-    with pytest.raises(ConfigError, match="export: train.steps=3: expected one of base_model, dtype, trust"):
-        export.config_of(source, ["train.steps=3"])
-
-
-def test_what_was_written_is_held_against_the_model(tmp_path):
-    """Every weight, to the last bit; a shared one may be missing, an infinite buffer may be there."""
-    from safetensors.torch import save_file
-
-    from rlvr.errors import RunError
-
-    a, b = torch.arange(4.0), torch.ones(2, 2)
-    state = {"a": a, "b": b, "shared": a}
-
-    def proven(written: dict[str, torch.Tensor], buffers: tuple[str, ...] = ()) -> str:
-        save_file(written, tmp_path / "model.safetensors")
-        try:
-            export.prove(tmp_path, state, buffers)
-        except RunError as error:
-            return str(error)
-        return ""
-
-    assert proven({"a": a, "b": b}) == ""
-    assert proven({"a": a, "b": b, "bound": torch.tensor([math.inf])}, ("bound",)) == ""
-    assert "bound is empty or not finite" in proven({"a": a, "b": b, "bound": torch.tensor([math.inf])})
-    assert "bound is empty" in proven({"a": a, "b": b, "bound": torch.tensor([math.nan])}, ("bound",))
-    assert "b was not written" in proven({"a": a})
-    assert "b was written with other values" in proven({"a": a, "b": b + 1e-6})
-    assert "b was written as [4], it is [2, 2]" in proven({"a": a, "b": b.flatten()})
-    assert "a is empty or not finite" in proven({"a": torch.empty(0), "b": b})
-
-

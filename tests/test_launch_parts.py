@@ -1,0 +1,198 @@
+"""Who is who in a launch, which engine it has, what a worker sees, when a signal is heard: by the environment alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from rlvr.errors import UserError
+from rlvr.launch import engine, processes, signals, start, workers
+from rlvr.launch.phases import Apart
+from rlvr.launch.signals import Interrupted
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """Nothing of a launcher in the environment."""
+    for name in list(os.environ):
+        if name.startswith(("ACCELERATE_", "FSDP_", "SLURM_")) or name in (*engine.COUNTS, processes.WORKER):
+            monkeypatch.delenv(name)
+    return monkeypatch
+
+
+# ------------------------------------------------------------------ places
+
+
+@pytest.mark.parametrize(
+    ("worker", "place", "main", "of_five"),
+    [("0/3", (0, 3), True, 2), ("1/3", (1, 3), False, 2), ("2/3", (2, 3), False, 1)],
+)
+def test_a_worker_knows_its_place_and_its_share(alone, worker, place, main, of_five):
+    alone.setenv(processes.WORKER, worker)
+    assert processes.place() == processes.local_place() == place and processes.is_main() == main
+    assert [processes.of_node(n) for n in (5, 1, 0, 3, 6)] == [of_five, 1, 0, 1, 2]
+
+
+def test_a_worker_sees_its_share_of_the_gpus(alone, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    alone.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
+    assert [workers._devices(n, 2) for n in (0, 1)] == [
+        {"CUDA_VISIBLE_DEVICES": "4,5"}, {"CUDA_VISIBLE_DEVICES": "6,7"},
+    ]  # fmt: skip
+    alone.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert [workers._devices(n, 4)["CUDA_VISIBLE_DEVICES"] for n in range(4)] == ["0", "1", "2", "3"]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert workers._devices(0, 2) == {}
+
+
+@pytest.mark.parametrize(
+    ("devices", "count", "shard", "deepspeed", "said"),
+    [
+        (2, 2, "ddp", False, ""),
+        (2, 3, "ddp", False, "--processes 3: one for each GPU, and this machine has 2"),
+        (0, 64, "ddp", False, ""),
+        (0, 2, "fsdp2", False, "--shard fsdp2: accelerate shards with FSDP on GPUs alone"),
+        (2, 2, "fsdp2", False, ""),
+        (2, 2, "zero2", False, "--shard zero2: DeepSpeed is not installed"),
+        (2, 2, "zero3", False, "--shard zero3: DeepSpeed is not installed"),
+        (2, 2, "zero3", True, ""),
+    ],
+)
+def test_what_this_machine_can_start(monkeypatch, devices, count, shard, deepspeed, said):
+    monkeypatch.setattr("torch.accelerator.device_count", lambda: devices)
+    monkeypatch.setattr(start, "find_spec", lambda name: name if deepspeed else None)
+    if not said:
+        start.check(count, shard)
+        return
+    with pytest.raises(UserError) as refused:
+        start.check(count, shard)
+    assert str(refused.value).startswith(said)
+
+
+# ------------------------------------------------------------------ engines
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, "DDP"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "FSDP2"),
+        ({"ACCELERATE_USE_FSDP": "1"}, "FSDP1"),
+        ({"ACCELERATE_USE_FSDP": "false"}, "DDP"),
+        ({"ACCELERATE_USE_DEEPSPEED": "yes", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}, "DeepSpeed ZeRO-3"),
+        ({"ACCELERATE_USE_DEEPSPEED": "ON"}, "DeepSpeed"),
+        ({"ACCELERATE_USE_MEGATRON_LM": "True"}, "Megatron-LM"),
+    ],
+)
+def test_the_engine_that_a_launcher_asks_for(alone, variables, name):
+    for key, value in variables.items():
+        alone.setenv(key, value)
+    assert engine.asked() == name
+
+
+def test_how_many_processes_a_launcher_says_it_started(alone):
+    assert engine.launched() == 0 and engine.in_force() == "one process"
+    alone.setenv("WORLD_SIZE", "2")
+    alone.setenv("PMI_SIZE", "x")
+    assert engine.launched() == 2
+    alone.setenv("SLURM_STEP_NUM_TASKS", "8")
+    assert engine.launched() == 8
+    assert engine.joining(8, "ddp") is None and engine.joining(2, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"), [(0, None), (3, 3), (130, Interrupted), (143, Interrupted), (137, 137)]
+)
+@pytest.mark.parametrize("phase", ["base", "train"])
+def test_a_phase_ends_with_the_code_of_its_processes(monkeypatch, tmp_path, phase, code, raised):
+    from rlvr.errors import PhaseError
+
+    asked: list[Any] = []
+    monkeypatch.setattr(workers, "alone", lambda words: asked.append(words) or code)
+    monkeypatch.setattr(
+        workers, "start", lambda count, words, *codes: asked.append([count, words, *codes]) or code
+    )
+    apart = Apart(3, "zero3", ["-q"], 2, 3)
+    if raised is None:
+        apart(phase, tmp_path)
+    elif raised is Interrupted:
+        with pytest.raises(Interrupted) as stopped:
+            apart(phase, tmp_path)
+        assert stopped.value.code == code
+    else:
+        with pytest.raises(PhaseError, match=f"the phase {phase!r} ended with exit code {code}") as failed:
+            apart(phase, tmp_path)
+        assert failed.value.code == code
+    words = ["run", str(tmp_path), "--output", str(tmp_path), "--phase", phase, "-q"]
+    assert asked == [
+        [*words, "--processes", "3", "--shard", "zero3"] if phase == "train" else [3, words, 2, 3]
+    ]
+
+
+# ------------------------------------------------------------------ signals
+
+
+def test_a_signal_waits_for_the_end_of_what_holds_it():
+    seen = []
+    with signals.orderly():
+        with pytest.raises(Interrupted) as stopped, signals.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            seen.append("inside")
+        assert seen == ["inside"] and stopped.value.code == 143 and signals.asked() == signal.SIGTERM
+    assert signals.asked() is None
+
+
+def test_a_signal_is_heard_at_once_where_nothing_holds_it_and_in_what_is_free():
+    seen = []
+    with signals.orderly(), pytest.raises(Interrupted) as stopped:
+        os.kill(os.getpid(), signal.SIGINT)
+        seen.append("after")
+    assert seen == [] and stopped.value.code == 130
+    with signals.orderly(), pytest.raises(Interrupted):
+        signals.hold()
+        os.kill(os.getpid(), signal.SIGHUP)
+        seen.append("held")
+        with signals.free():
+            seen.append("free")
+    assert seen == ["held"]
+    signals.reset()
+
+
+def test_holds_are_counted_and_forgotten_together():
+    with signals.orderly():
+        signals.hold()
+        signals.hold()
+        os.kill(os.getpid(), signal.SIGINT)
+        signals.release()  # one is left
+        with pytest.raises(Interrupted):
+            signals.release()
+        signals.hold()
+        signals.reset()
+        with pytest.raises(Interrupted):
+            signals.check_stop()
+
+
+def test_who_listened_before_listens_again_and_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.orderly():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is signals._handle
+        assert signal.getsignal(signal.SIGTERM) is not signals._handle
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_futures_own_time_out_is_no_stop():
+    future: Future[int] = Future()
+    future.set_exception(TimeoutError("its own"))
+    with pytest.raises(TimeoutError, match="its own"):
+        signals.result(future)
+    done: Future[int] = Future()
+    done.set_result(4)
+    assert signals.result(done) == 4
