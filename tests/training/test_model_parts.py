@@ -1,4 +1,4 @@
-"""Parts of the update and of an export, each by hand: how far layers look, what becomes of logits, which weights an update
+"""Parts of the update and of an export, each by hand: how far layers look, what becomes of logits, which weights were
 moved, and what of a model is written."""
 
 from __future__ import annotations
