@@ -80,8 +80,9 @@ _IS_THE_ANSWER = re.compile(
 _IS_THE = re.compile(r"\s(?:is|are|as)\s+(?:the|our|my)\s")
 """What every match of `_IS_THE_ANSWER` holds."""
 _HEADING = re.compile(
-    r"[ \t*_]*(?:\(?\d{1,3}[.):]{1,2}[*_]{0,2}\s+\D|\d{1,3}\s+[A-Z][a-z]{2}|[A-Z][a-z]+ \d)"
+    r"[ \t*_]*(?:\(?\d{1,3}[.):]{1,2}[*_]{0,2}[ \t]+[^\d\n]|\d{1,3}[ \t]+[A-Z][a-z]{2}|[A-Z][a-z]+ \d)"
 )
+"""What makes a line that begins with #### a heading: "#### 2. Solve", not what stands in the line after it."""
 
 
 def announced(text: str, start: int) -> Announced | None:

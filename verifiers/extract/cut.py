@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from verifiers.extract import boxes, tags
 from verifiers.extract.announced import announced, announcements, in_bold
 from verifiers.extract.programs import last_program
-from verifiers.extract.statements import REACH, is_letter, reduced, shorn
+from verifiers.extract.statements import REACH, is_letter, is_refusal, reduced, shorn
 from verifiers.extract.thinking import MARKS, Marks, after_thoughts, opened_by
 from verifiers.types import Problem, Verifier
 
@@ -207,6 +207,8 @@ def _bare(response: str, start: int) -> Cut:
     alone = line == body
     sentence = len(_LONG_WORD.findall(line)) > 1 or line.endswith(("?", ":"))
     answer = line.strip("*_ ")
+    if is_refusal(answer):
+        return Cut(response, None, "the response gives no answer")
     if len(line) > BARE_LENGTH or (sentence and not alone) or not answer:
         return Cut(response, None, "no box, no announced answer, no bare answer")
     return Cut(response[:where].rstrip(), answer)

@@ -6,7 +6,7 @@ import re
 
 from verifiers.latex import word_set
 
-__all__ = ["first_statement", "holds_answer", "is_letter", "is_remark", "reduced", "shorn"]
+__all__ = ["first_statement", "holds_answer", "is_letter", "is_refusal", "is_remark", "reduced", "shorn"]
 
 REACH = 2000
 """Characters after an announcement that its statement may take."""
@@ -210,6 +210,11 @@ _KIND = re.compile(
     r"an? (?:integer|whole|positive|negative|real|even|odd|prime|natural|unique|valid|rational)\b|the same\b|as follows"
 )
 _FIRST_WORD = re.compile(r"[A-Za-z]+")
+_REFUSAL = re.compile(
+    r"(?:(?:I(?: am|['’]m)|we(?: are|['’]re)) (?:not (?:sure|certain|able)|unable|unsure|sorry)"
+    r"|(?:I|we) (?:(?:do|can|could|would)(?:n['’]t| not)|cannot|can['’]t|have no)|idk|no idea|dunno)(?![A-Za-z])",
+    re.IGNORECASE,
+)
 _STYLE = re.compile(r"\\(?:text\w*|math\w+|mbox|boldsymbol|bf)\s?|[{}$*`\s]+")
 
 
@@ -227,10 +232,17 @@ def _formula(bare: str, letter: str) -> bool:
     return rest[:1] in set("=<>+-*/^_") and bool(rest)
 
 
+def is_refusal(statement: str) -> bool:
+    """Whether a statement says that there is no answer: "I do not know", "we cannot tell"."""
+    return _REFUSAL.match(statement) is not None
+
+
 def is_remark(statement: str) -> bool:
     """Whether a statement is about the answer and not the answer: "correct", "reasonable", "off by one", "not 5"."""
     if not statement[:1].isalpha():
         return False
+    if is_refusal(statement):
+        return True
     word = _FIRST_WORD.match(statement)
     return (word is not None and word[0].lower() in _REMARKS) or _KIND.match(statement.lower()) is not None
 

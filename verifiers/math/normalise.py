@@ -119,7 +119,7 @@ _RULES: tuple[
     ("^", _ORDINAL, r"\1"),
     (".", re.compile(r"\b(?:np|numpy|math|sympy|sp)\.(?=[a-z])"), ""),
     ("er cent", re.compile(r"\bper cent\b"), "percent"),
-    ("[", re.compile(r"\](?=[^\[\]()]{1,60}[,;][^\[\]()]{1,60}[\[\]])"), "("),  # ]a, b[ is (a, b)
+    ("]", re.compile(r"\](?=[^\[\]()]{1,60}[,;][^\[\]()]{1,60}[\[\]])"), "("),  # ]a, b[ is (a, b)
     ("[", re.compile(r"(?<=[^\s([{,;])\s?\[(?=\s*$|\s*\\cup)"), ")"),
 )
 _BARRED = re.compile(r"([0-9]{0,20})\.([0-9]{0,20})\s?\\(?:overline|bar)\s?(?:\{([0-9]{1,40})\}|([0-9]))")

@@ -14,6 +14,8 @@ from verifiers.math.tree import Node, as_digits, num, selection, sym
 __all__ = ["Parser"]
 
 MAX_DEPTH = 45
+MAX_DETERMINANT = 4
+"""Largest number of rows of a determinant, which has the factorial of it many terms."""
 
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -452,7 +454,22 @@ class Parser(Cursor):
             rows.pop()
         if not rows or len({len(row) for row in rows}) != 1:
             raise Unreadable("rows of different lengths")
-        return Node("det" if name == "vmatrix" else "matrix", tuple(tuple(row) for row in rows))
+        found = tuple(tuple(row) for row in rows)
+        return _determinant(found) if name == "vmatrix" else Node("matrix", found)
+
+
+def _determinant(rows: tuple[tuple[Node, ...], ...]) -> Node:
+    """by expansion along the first row"""
+    if not len(rows) == len(rows[0]) <= MAX_DETERMINANT:
+        raise Unreadable("a determinant that is not square, or too large")
+    if len(rows) == 1:
+        return rows[0][0]
+    terms: list[Node] = []
+    for at, head in enumerate(rows[0]):
+        minor = _determinant(tuple(row[:at] + row[at + 1 :] for row in rows[1:]))
+        term = Node("mul", (head, minor))
+        terms.append(Node("neg", (term,)) if at % 2 else term)
+    return Node("add", tuple(terms))
 
 
 def _may_be_integer_part(node: Node) -> bool:
