@@ -177,12 +177,13 @@ def report(
         runs = reports.RunFiles.of_seeds(first, others, (name or {}).get("tuned", "tuned"))
         return reports.build_runs(runs, options=options, **common)
     tuned = others[0] if others else None
-    names = _named(others[1:], name or {}, tuned is not None)
+    names = _named(others[1:], name or {}, tuned is not None or "tuned" in (name or {}))
     return reports.build(first, tuned, more=others[1:], options=options, names=names, **common)
 
 
 def _named(more: Sequence[Path], name: Mapping[str, str], pair: bool) -> list[str]:
-    """What the policies of a report are called, in the order of its files."""
+    """What the policies of a report are called, in the order of its files; `pair`: of two policies at least, which one
+    file of counts can hold."""
     from rlvr.report.inputs import distinct
 
     known = ["base", *(["tuned"] if pair else []), *distinct(more, ["base", "tuned"])]

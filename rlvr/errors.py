@@ -13,6 +13,10 @@ class PolicyError(UserError):
     """The model cannot be loaded or used; the message names it and what was found."""
 
 
+class RewrittenError(UserError):
+    """A file was replaced between two looks at it: whoever reads it again finds it whole."""
+
+
 class RunError(Exception):
     """The run stopped itself before doing damage (a verifier that judges nothing, non-finite updates).
 

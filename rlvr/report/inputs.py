@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from rlvr.errors import UserError
+from rlvr.errors import ConfigError, UserError
 from rlvr.report import RunFiles, comparable, evidence_ladder
 from rlvr.rollouts import read_objects
 from rlvr.rollouts.evaluations import Evaluation, read, renamed
@@ -119,8 +119,10 @@ def _evaluations(
             raise UserError(
                 f"{base}: holds base and tuned already; give it alone, or two files with a column c"
             )
-        return first
+        return [_called(evaluation, given.get(i, evaluation.name)) for i, evaluation in enumerate(first)]
     if tuned is None:
+        if 1 in given:
+            raise ConfigError(f"--name tuned=…: expected one of base; {base.name} holds one policy")
         return first
     second = read(tuned, given.get(1, "tuned"), allow, options)
     if len(second) == 2:
@@ -132,6 +134,10 @@ def _evaluations(
         name = given.get(number, name)
         held += read(path, name, allow, options)
     return _named(held)
+
+
+def _called(evaluation: Evaluation, name: str) -> Evaluation:
+    return replace(evaluation, name=name, samples=replace(evaluation.samples, policy=name))
 
 
 def distinct(paths: Sequence[Path], taken: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 
 from rlvr.report.browser import Browser
 from rlvr.report.figures import Panel, theme
-from rlvr.report.glossary import TERMS
+from rlvr.report.glossary import TERMS, FirstUses
 from rlvr.report.problem_table import ProblemTable
 from rlvr.report.schema import Document
 from rlvr.run import flat
@@ -67,6 +67,7 @@ def render(
     environment = Environment(autoescape=True, trim_blocks=False, finalize=_finalize)
     environment.filters["cell"] = cell
     environment.filters["code"] = _code
+    environment.filters["terms"] = FirstUses()
     return environment.from_string(_template("report.html.j2")).render(
         policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; "
         "form-action 'none'",
@@ -86,7 +87,7 @@ def render(
         notes=[shareable(note) for note in document["notes"]],
         panels=[_for_template(p) for p in panels if not p.missing],
         missing=[p for p in panels if p.missing],
-        browser={"rows": bool(browser["rows"]), "see": _see(browser)},
+        browser={"rows": bool(browser["rows"]), "see": _see(browser, any(p.points for p in panels))},
         settings=settings_table(document),
         document_name=document_name,
         shown=ROWS_SHOWN,
@@ -167,11 +168,11 @@ def _newest(browser: Browser) -> int | None:
     return next((i for i, name in enumerate(browser["policies"]) if name.startswith("training, ")), None)
 
 
-def _see(browser: Browser) -> str:
+def _see(browser: Browser, points: bool) -> str:
     shown, total = browser["shown"], browser["total"]
     if not total:
         return "The files hold counts only; rollout files (JSONL) can be read here, trace by trace."
-    text = f"All {total:,} rollouts. Filter them, or click a point in the figure of problems."
+    text = f"All {total:,} rollouts. Filter them{', or click a point in the figure of problems' if points else ''}."
     if shown < total:
         text = (
             f"A sample of {shown:,} of {total:,} rollouts that keeps the variety of problems and verdicts; the "

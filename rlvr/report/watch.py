@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rlvr import listing
-from rlvr.errors import UserError
+from rlvr.errors import RewrittenError, UserError
 from rlvr.launch.processes import is_locked
 from rlvr.report.one_run import build_run
 from rlvr.run import Run
@@ -39,6 +39,9 @@ def watch(folder: Path, output: Path, seconds: float) -> Iterator[str]:
                     folder, output=output, replicates=REPLICATES, reload=seconds if running else None
                 )
                 line = f"{listing.brief(folder)}: {page.html}"
+            except RewrittenError:  # the run put rescored rows in the place of those that were just read
+                seen = None
+                continue
             except UserError as error:  # nothing was sampled yet, or nothing of it was judged
                 if not running:
                     raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import warnings
 from array import array
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rlvr.errors import UserError
+from rlvr.errors import RewrittenError, UserError
 from rlvr.rollouts.keys import KEYS, Names, Numbers
 from rlvr.rollouts.rows import TornLine, parse, read_objects
 from rlvr.text import line as short
@@ -53,6 +54,8 @@ class Columns:
     logprobs: dict[str, np.ndarray]
     """Policy → nats per row, NaN where the row does not say."""
     offset: np.ndarray
+    inode: int
+    """Of the file that the offsets are of: a run replaces evaluations by rescored ones."""
     prompts: dict[int, str]
     references: dict[int, str]
     """Of each problem, the beginning: the tests of a code problem may be long."""
@@ -74,9 +77,14 @@ class Columns:
         return len(self.problem)
 
     def rows(self, which: Iterable[int]) -> list[dict[str, Any]]:
-        """The whole rows with these numbers, read again from the file."""
+        """The whole rows with these numbers, read again from the file.
+
+        Raises RewrittenError: another file stands in its place.
+        """
         out = []
         with self.path.open("rb") as file:
+            if os.fstat(file.fileno()).st_ino != self.inode:
+                raise RewrittenError(f"{self.path}: was written anew while it was read; read it again")
             for at in which:
                 file.seek(int(self.offset[at]))
                 out.append(parse(file.readline()))
@@ -225,6 +233,9 @@ def read_columns(path: Path, drew: str | None = None) -> Columns:
     """
     path = Path(path)
     b = _Builder(path, drew)
+    inode = (
+        path.stat().st_ino if path.exists() else 0
+    )  # before it is read: one that is replaced meanwhile differs
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TornLine)
         b.read(read_objects(path))
@@ -243,6 +254,7 @@ def read_columns(path: Path, drew: str | None = None) -> Columns:
         status=np.asarray(b.columns["status"]),
         logprobs={k: np.asarray(v) for k, v in b.logprobs.items()},
         offset=np.asarray(b.offset),
+        inode=inode,
         prompts=b.prompts,
         references=b.references,
         present=b.present or frozenset(),

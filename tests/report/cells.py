@@ -1,6 +1,7 @@
 """The tables beside a report's figures, and how numbers are written in them."""
 
 import csv
+import re
 
 FIELDS = ("value", "se", "lo", "hi")
 KINDS = ("within", "beyond", "unresolved", "expansion", "forgetting")
@@ -18,6 +19,11 @@ def spoken(parts):
 def table(report, name):
     with (report.html.parent / "figures" / f"{name}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def read_page(path):
+    """The page, whose words do not lead to its glossary."""
+    return re.sub(r'<a class="term"[^>]*>(.*?)</a>', r"\1", path.read_text())
 
 
 def text(value):

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import simulate
+from cells import read_page
 
 from rlvr.cli import main
 from rlvr.errors import UserError
@@ -74,7 +75,7 @@ def test_every_panel_has_its_numbers_beside_it(run):
 
 def markup(run):
     """The page without its script, whose libraries hold the words of all that they could write."""
-    return re.sub("<script>.*?</script>", "", run.html.read_text(), flags=re.DOTALL)
+    return re.sub("<script>.*?</script>", "", read_page(run.html), flags=re.DOTALL)
 
 
 def test_drawings_use_no_colour_of_their_own(run):
@@ -115,7 +116,7 @@ def test_exact_values_stand_beside_the_estimates(run):
     assert rows["KL(π‖p0), nats"]["estimate"] is not None
     assert "  exact      base pass@1 0.19, tuned pass@1 0.9" in run.summary
     assert "exact values lie in the 95 % interval" in run.summary
-    top = run.html.read_text().partition("<nav")[0]
+    top = read_page(run.html).partition("<nav")[0]
     assert "<p>exact      KL(π‖p0) 0.1, η 0.8</p>" in top and "<p>estimated  KL(π‖p0) " in top
 
 
@@ -151,14 +152,14 @@ def test_a_hand_audit_corrects_and_is_counted(tmp_path):
     rate = as_json(report.document)["policies"]["tuned"]["pass_at_k"]["1"]["value"]
     corrected = as_json(report.document)["comparison"]["noise"]["corrected_pass_1"]["tuned"]["value"]
     assert corrected == pytest.approx((rate - 0.02) / 0.96)
-    assert "2 % false positives (audited)" in report.html.read_text()
+    assert "2 % false positives (audited)" in read_page(report.html)
     tuned.with_suffix(".audit.json").write_text('{"wrong": 3}')
     with pytest.raises(UserError, match=r"tuned\.audit\.json: expected whole numbers under wrong"):
         build(base, tuned, output=tmp_path / "out")
 
 
 def test_every_figure_says_on_what_it_was_measured(run):
-    page = html.unescape(run.html.read_text())
+    page = html.unescape(read_page(run.html))
     figures = re.findall(r"<figcaption>(.*?)</figcaption>", page, flags=re.S)
     said = ("24 problems × 64 samples", "without an answer", "temperature 1.0", "K = 4", "seed 7")
     assert len(figures) == 8 and all(words in text for text in figures for words in said)
@@ -191,7 +192,7 @@ def test_two_runs_of_one_model_are_not_called_a_change(tmp_path):
 
 def test_a_worse_policy_is_called_worse(tmp_path):
     report = build(write_counts(tmp_path / "worse.csv", lambda p: p, lambda p: p**2), output=tmp_path)
-    assert "Training lowered pass@1" in report.html.read_text()
+    assert "Training lowered pass@1" in read_page(report.html)
     assert re.search(r"One sample lost \d+ % of what 4 samples would add", report.summary)
     assert "The base is ahead at every k, from one sample on, and beyond noise from k = 1." in report.summary
     assert re.search(r"Forgetting is \d+\.\d points, above the", report.summary)
@@ -222,7 +223,7 @@ def test_the_real_pair(exams, tmp_path):
         "tuned_only": 3,
         "neither": 16,
     }
-    assert "Training raised pass@1 from 61.4 to 77.9" in report.html.read_text()
+    assert "Training raised pass@1 from 61.4 to 77.9" in read_page(report.html)
 
 
 def test_a_single_evaluation_is_a_report_too(tmp_path):
@@ -230,7 +231,7 @@ def test_a_single_evaluation_is_a_report_too(tmp_path):
     report = build(base, output=tmp_path / "out")
     assert as_json(report.document)["comparison"] is None
     assert "pass@8" in report.summary
-    assert "Needs two evaluations" in report.html.read_text()
+    assert "Needs two evaluations" in read_page(report.html)
 
 
 def change_settings(path, **changes):
@@ -346,7 +347,7 @@ def test_small_and_extreme_evaluations_are_reported(tmp_path, problems, samples,
     found = as_json(report.document)
     first = [found["policies"][name]["pass_at_k"]["1"]["value"] for name in ("base", "tuned")]
     assert (*first, found["comparison"]["gain"]["value"]) == (*rates, rates[1] - rates[0])
-    assert "nan" not in report.html.read_text().split("<script")[0].lower().replace("nanoseconds", "")
+    assert "nan" not in read_page(report.html).split("<script")[0].lower().replace("nanoseconds", "")
 
 
 def test_what_cannot_be_reported_is_refused(tmp_path):
@@ -390,6 +391,6 @@ def test_the_command_line_says_how_many_replicates(tmp_path, capsys):
     assert main([*ask, "300"]) == 0
     document = json.loads((tmp_path / "out" / "report.json").read_text())
     assert document["analysis"]["replicates"] == 300
-    assert "300 replicates" in (tmp_path / "out" / "report.html").read_text()
+    assert "300 replicates" in read_page(tmp_path / "out" / "report.html")
     assert main([*ask, "99"]) == 2
     assert "replicates = 99: expected at least 100" in capsys.readouterr().err

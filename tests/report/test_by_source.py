@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from cells import read_page
 
 from rlvr.errors import UserError
 from rlvr.report import build
@@ -115,7 +116,7 @@ def test_the_page_and_the_terminal_have_a_line_for_each(report):
     assert '"source code, all",22' in limits
     for name, (verifier, problems, _) in SOURCES.items():
         assert f"\n  {name} ({verifier}, {problems} problems): pass@1 " in report.summary
-    page = report.html.read_text()
+    page = read_page(report.html)
     assert "pass@1 by source: math" in page and "is a score of at least that of its source (0.5 or 1)" in page
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import awkward_rows
 import pytest
+from cells import read_page
 
 from rlvr.report import build
 from rlvr.report.schema import SCHEMA
@@ -420,5 +421,5 @@ def test_attempts_are_counted_as_if_each_episode_had_ended_there(tmp_path):
             expected = Mean(rates, {"se_fixed": by_definition.fixed_se(counts, int(k))})
             assert not [*faults(f"turns/{of['attempts']}/pass@{k}", estimate, expected)]
         assert list(of["pass_at_k"]) == ["1", "2", "4"]
-    page = (tmp_path / "r" / "report.html").read_text()
+    page = read_page(tmp_path / "r" / "report.html")
     assert "base: pass@1 25.0 at the first attempt, 50.0 within 2, 50.0 within 3." in page

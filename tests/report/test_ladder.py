@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import simulate
-from cells import table, text
+from cells import read_page, table, text
 
 from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.ladder import Rung, ladder
@@ -90,7 +90,7 @@ def test_the_ladder_finds_what_the_files_were_made_with(report):
 
 def test_page_table_and_terminal_say_it(report):
     shots = f"worth {report.document['ladder']['equivalent']['value']:.3g} shots (95 %: "
-    page = report.html.read_text()
+    page = read_page(report.html)
     assert shots in page and shots in report.summary
     assert "With 8 shots the tuned policy does worse than without" in page
     figures = report.html.parent / "figures"
@@ -108,13 +108,13 @@ def test_more_than_any_number_of_shots_tried_is_censored(pair, tmp_path):
     worth = document["ladder"]["equivalent"]
     assert (worth["value"], worth["status"], worth["bound"]) == (None, "censored_right", 2)
     assert worth["share_censored"] > 0.95
-    assert "more than any number of shots tried, up to 2" in (tmp_path / "report" / "report.html").read_text()
+    assert "more than any number of shots tried, up to 2" in read_page(tmp_path / "report" / "report.html")
 
 
 def test_without_rungs_the_page_says_how_to_make_one(pair, tmp_path):
     report = build(*pair, output=tmp_path / "report")
     assert report.document["ladder"] is None
-    assert "evidence.shots=4 --output base-4.jsonl" in report.html.read_text()
+    assert "evidence.shots=4 --output base-4.jsonl" in read_page(report.html)
 
 
 def test_a_rung_must_agree_in_everything_else(pair, tmp_path):

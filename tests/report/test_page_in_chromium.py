@@ -281,6 +281,30 @@ def test_nothing_is_cut_off_and_a_phone_sees_whole_figures(browser, page):
     browser.resize(1200, 900)
 
 
+def test_a_long_id_does_not_widen_a_phones_page(browser, tmp_path):
+    """Files of other systems name a problem by a hash, one word of 64 letters."""
+    rows = [{"problem_id": f"{i:064x}", "score": i % 2, "trace": "t"} for i in range(4)]
+    for name in ("base.jsonl", "tuned.jsonl"):
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = build(tmp_path / "base.jsonl", tmp_path / "tuned.jsonl", output=tmp_path / "out", replicates=100)
+    browser.resize(390, 800, mobile=True)
+    opened(browser, report.html.as_uri())
+    assert browser.run("document.querySelector('#detail h3').firstChild.data.length") == 64
+    assert browser.run("document.documentElement.scrollWidth") == 390
+    browser.resize(1200, 900)
+
+
+def test_a_term_leads_to_its_sentence(browser, page):
+    opened(browser, page)
+    term = "document.querySelector('.headline a.term')"
+    assert browser.run(f"{term}.title").startswith("The chance that at least one of k samples")
+    browser.run(f"{term}.click()")
+    settled(browser)
+    assert browser.run("document.querySelector('#terms details').open")
+    shown = "document.querySelector('dl.terms > div:target').getBoundingClientRect()"
+    assert browser.run(f"{shown}.top >= 0 && {shown}.bottom <= innerHeight")
+
+
 def test_both_themes_and_a_phone(browser, page):
     ground = "getComputedStyle(document.body).backgroundColor"
     browser.scheme("dark")

@@ -11,7 +11,7 @@ import awkward_rows
 import numpy as np
 import pytest
 import simulate
-from cells import shown, spoken, table, written
+from cells import read_page, shown, spoken, table, written
 
 from rlvr.report import build, page, prose, tiles
 from rlvr.report.browser import APART, collect
@@ -117,7 +117,7 @@ CELL = re.compile(r"<t[dh][^>]*>(.*?)</t[dh]>", re.DOTALL)
 
 def test_the_tables_of_the_page_are_those_of_the_files(cells_run):
     """Each table's cells in their order, as the CSV beside the page has them."""
-    text = cells_run.html.read_text()
+    text = read_page(cells_run.html)
     for name in ("decomposition", "limits", "probes", "exact", "controls"):
         rows = table(cells_run, name)
         section = re.search(rf'id="{name}".*?</section>', text, re.DOTALL)
@@ -148,7 +148,7 @@ def test_a_table_shows_all_its_rows_or_says_that_it_does_not(cells_run, rows):
 
 def test_each_point_opens_the_problem_whose_rates_it_shows(cells_run):
     """A point's number leads to a problem's name; it lies at the problem's rates, but for the jitter."""
-    text, found = cells_run.html.read_text(), as_json(cells_run.document)["problems"]
+    text, found = read_page(cells_run.html), as_json(cells_run.document)["problems"]
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert data
     names = json.loads(data[1])["points"]
@@ -182,7 +182,7 @@ def test_every_caption_names_every_recorded_setting_and_no_other(tmp_path):
         settings = path.with_suffix(".settings.json")
         settings.write_text(json.dumps(json.loads(settings.read_text()) | {"temperature": 0, "seed": 0}))
     report = build(*files, output=tmp_path / "out", replicates=100)
-    text = html.unescape(report.html.read_text())
+    text = html.unescape(read_page(report.html))
     captions = re.findall("<figcaption>(.*?)</figcaption>", text, re.DOTALL)
     assert captions
     for caption in captions:
@@ -278,7 +278,7 @@ def test_csv_is_in_full_precision(cells_run):
 
 def said(report, name):
     """The sentence beside a figure."""
-    section = re.search(rf'id="{name}".*?</section>', report.html.read_text(), re.DOTALL)
+    section = re.search(rf'id="{name}".*?</section>', read_page(report.html), re.DOTALL)
     assert section, name
     return html.unescape(re.sub("<[^>]+>", " ", section[0]))
 

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from cells import shown, written
+from cells import read_page, shown, written
 from scipy.stats import t as student
 
 from rlvr.analysis.estimate import Estimate
@@ -47,7 +47,7 @@ def test_seeds_are_groups_and_controls_say_so(report):
     assert gain["value"] == pytest.approx(np.mean(gains))
     assert (gain["lo"], gain["hi"]) == pytest.approx((gain["value"] - half, gain["value"] + half))
     assert gain["status"] == "ok"
-    headline = (report / "report.html").read_text().split('class="headline">')[1]
+    headline = read_page(report / "report.html").split('class="headline">')[1]
     assert headline.lstrip().startswith(
         f"<p>grpo, 3 runs: pass@1 +{100 * gain['value']:.1f} on average (95 %: "
     )
@@ -74,7 +74,7 @@ def test_every_run_is_compared_with_its_own_base(report):
 
 
 def test_the_page_shows_the_spread_beside_the_intervals(report):
-    page = (report / "report.html").read_text()
+    page = read_page(report / "report.html")
     assert "grpo: mean of 3 seeds" in page and "sd between runs" in page and "best of K = 4 (control)" in page
 
 
@@ -125,7 +125,7 @@ def test_the_spread_between_runs_is_from_the_lowest_to_the_highest(report):
 
 
 def test_the_first_sentence_says_of_which_run_it_is(report):
-    assert "grpo-0, the first of 7 runs: Training raised pass@1" in (report / "report.html").read_text()
+    assert "grpo-0, the first of 7 runs: Training raised pass@1" in read_page(report / "report.html")
 
 
 def test_controls_among_the_runs_are_found(report):

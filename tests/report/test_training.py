@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from cells import read_page
 
 from rlvr.analysis.evidence import log_odds_estimate
 from rlvr.report import build
@@ -33,11 +34,11 @@ def rows_of(run, name):
 def test_alarms_and_an_early_end_are_among_the_notes_of_page_and_terminal(run):
     stopped = "Training stopped early, after step 40: held-out pass@1 is 91.0"
     for said in ("Alarm at step 12: half is cut off. Try: more tokens", stopped):
-        assert said in run.html.read_text() and said in run.summary
+        assert said in read_page(run.html) and said in run.summary
 
 
 def test_what_was_not_recorded_is_named(run):
-    page = run.html.read_text()
+    page = read_page(run.html)
     assert "Not in this metrics.jsonl: KL to the base." in page
 
 

@@ -8,7 +8,10 @@ import pytest
 import simulate
 
 from rlvr import config as configuration
+from rlvr import files
 from rlvr.errors import UserError
+from rlvr.report import building
+from rlvr.report import watch as watching
 from rlvr.report.browser import MAX_STEPS, collect
 from rlvr.report.watch import watch
 from rlvr.run import Run, open_run
@@ -85,6 +88,35 @@ def test_the_page_follows_a_run_to_its_end(run, tmp_path):
     assert next(following, None) is None
     text = page.read_text()
     assert 'http-equiv="refresh"' not in text and "This run stopped before its end" in text
+
+
+def test_rows_that_are_replaced_while_they_are_read_are_read_again(run, tmp_path, monkeypatch):
+    """At its end a run puts rescored rows, which are longer, in the place of an evaluation's."""
+    evaluated(run)
+    base, page = run.folder / "rollouts" / "base.jsonl", tmp_path / "page"
+    rows = [json.loads(line) | {"logprobs": {"base": -1.0}} for line in base.read_text().splitlines()]
+    read = watching.build_run
+    looks = []
+
+    def rescored_meanwhile(*args, **more):
+        if not looks:
+            monkeypatch.setattr(building.browser, "collect", replaced_before(building.browser.collect))
+        looks.append(1)
+        return read(*args, **more)
+
+    def replaced_before(collect):
+        def replace_then_collect(*args):
+            monkeypatch.undo()
+            monkeypatch.setattr(watching, "build_run", rescored_meanwhile)
+            files.replace(base, (json.dumps(row).encode() + b"\n" for row in rows))
+            return collect(*args)
+
+        return replace_then_collect
+
+    monkeypatch.setattr(watching, "build_run", rescored_meanwhile)
+    assert "stopped, " in next(watch(run.folder, page, 0.01)) and len(looks) == 2
+    shown = data((page / "report.html").read_text())["browser"]["rows"]
+    assert len(shown) == 16 and all(row[7]["logprobs"] == {"base": -1.0} for row in shown)
 
 
 def test_what_is_no_run_and_what_has_nothing_to_show_is_refused(run, tmp_path):

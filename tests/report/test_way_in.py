@@ -1,5 +1,6 @@
 """What the report verb takes: one run as far as it is, names, seeds, and what `rlvr score` wrote."""
 
+import csv
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from rlvr import cli
 from rlvr import config as configuration
 from rlvr.api import _named
 from rlvr.errors import UserError
-from rlvr.report import RunFiles
+from rlvr.report import RunFiles, build
 from rlvr.report.building import _title
 from rlvr.report.inputs import Inputs
 from rlvr.report.one_run import evaluated, state
@@ -80,6 +81,32 @@ def test_policies_and_page_have_the_names_that_are_given(tmp_path):
     assert [e.name for e in named.evaluations] == ["Qwen2.5-7B", "Zoo", "half way"]
     assert _title(named) == "Qwen2.5-7B and Zoo"
     assert _title(Inputs.read(base, None, [], {}, None, False)) == "base"
+
+
+def test_both_policies_of_one_file_of_counts_can_be_named(tmp_path):
+    counts = tmp_path / "counts.csv"
+    counts.write_text("problem_id,n,c_base,c_tuned\np,4,1,3\nq,4,0,1\n")
+    out = tmp_path / "out"
+    named = ["--name", "base=Qwen2.5-7B", "--name", "tuned=Zoo", "--replicates", "100", "-q"]
+    assert cli.main(["report", str(counts), *named, "--output", str(out)]) == 0
+    document = json.loads((out / "report.json").read_text())
+    assert (document["base"], document["main"]) == ("Qwen2.5-7B", "Zoo")
+    assert document["policies"]["Zoo"]["pass_at_k"]["1"]["value"] == 0.5
+    assert document["title"] == "Qwen2.5-7B and Zoo"
+
+
+def test_a_run_that_goes_on_is_drawn_where_its_evaluations_were(tmp_path):
+    """The newest evaluation stands for the tuned policy, at its own step and not at the last that was trained."""
+    for name, right in (("base", 1), ("step-30", 2), ("step-60", 3)):
+        rows = [{"problem_id": f"p{i}", "score": float(j < right)} for i in range(4) for j in range(4)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "metrics.jsonl").write_text("".join(f'{{"step": {step}}}\n' for step in range(1, 85)))
+    base, newest, before = (tmp_path / f"{name}.jsonl" for name in ("base", "step-60", "step-30"))
+    names, metrics = ["base", "step-60"], tmp_path / "metrics.jsonl"
+    build(base, newest, [before], output=tmp_path / "out", names=names, metrics=metrics, replicates=100)
+    with (tmp_path / "out" / "figures" / "steps.csv").open(newline="") as file:
+        found = {(row["policy"], row["step"]) for row in csv.DictReader(file)}
+    assert found == {("base", "0"), ("step-30", "30"), ("step-60", "60")}
 
 
 def test_a_name_for_no_policy_is_refused(tmp_path, capsys):

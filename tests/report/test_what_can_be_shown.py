@@ -11,10 +11,10 @@ import pytest
 
 from rlvr.analysis import compare
 from rlvr.analysis.samples import LogProbs, Samples
-from rlvr.report import browser, comparable, prose, summary, tiles
+from rlvr.report import browser, build, comparable, prose, summary, tiles
 from rlvr.report.document import assemble, in_time
 from rlvr.report.figures import styles
-from rlvr.report.glossary import TERMS
+from rlvr.report.glossary import TERMS, FirstUses
 from rlvr.report.inputs import Inputs
 from rlvr.report.kinds import told
 from rlvr.rollouts.evaluations import read
@@ -88,7 +88,33 @@ def test_no_other_policy_has_the_colour_of_the_main_one():
 def test_terms_stand_under_sections_of_the_documentation():
     headings = re.findall(r"(?m)^## (.+)$", (REPO / "docs" / "metrics.md").read_text())
     assert TERMS.keys() <= set(headings)
-    assert len([term for held in TERMS.values() for term, _ in held]) > 25
+    terms = [term for held in TERMS.values() for term in held]
+    assert len(terms) > 25 and len({term.anchor for term in terms}) == len(terms)
+
+
+def test_a_terms_first_use_leads_to_its_sentence_and_later_ones_do_not():
+    for held in TERMS.values():
+        for term in held:
+            linked = FirstUses()
+            said = re.search(term.pattern, term.name)
+            assert said, f"{term.name} is not found by its name"
+            once, again = linked(f"<b> {said[0]} of it"), linked(f"{said[0]} again")
+            assert once.startswith("&lt;b&gt; <a") and f'href="#{term.anchor}"' in once and "<a" not in again
+    linked = FirstUses()
+    assert "term-cot-pass-k" in linked("CoT-pass@8") and "term-pass-k" in linked("pass@8")
+    assert "<a" not in FirstUses()("an unpaired test, endpoints, `pass@1`")
+    assert FirstUses()("`a<b`") == "<code>a&lt;b</code>"
+
+
+def test_every_term_that_a_page_links_is_on_it(tmp_path):
+    files = [
+        write(tmp_path / name, rows_of({f"p{i}": (8, i + more) for i in range(6)}))
+        for name, more in (("base.jsonl", 0), ("tuned.jsonl", 2))
+    ]
+    page = build(*files, output=tmp_path / "out", replicates=100).html.read_text()
+    leads = re.findall(r'class="term" href="#([^"]+)"', page)
+    assert {"term-pass-k", "term-points", "term-paired"} <= set(leads) and len(set(leads)) == len(leads)
+    assert set(leads) <= set(re.findall(r'<div id="(term-[^"]+)">', page))
 
 
 def test_rows_without_a_status_have_the_verdict_of_their_score(tmp_path):

@@ -4,12 +4,14 @@ import json
 import re
 import shlex
 
+import pytest
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rlvr.cli import main
+from rlvr.rollouts.evaluations import read
 from rlvr.worlds import carry
 from tests.conftest import REPO
 from verifiers import as_trl_reward
@@ -52,3 +54,8 @@ def test_the_example_of_the_docs_ends_in_a_report(tmp_path, monkeypatch):
     counts = {name: policy["n_samples"] for name, policy in document["policies"].items()}
     assert counts == {"base": 4 * 32, "tuned": 4 * 32}
     assert 0 < document["policies"]["base"]["pass_at_k"]["1"]["value"] < 1
+    for name, step in (("base", 1), ("tuned", 4)):  # what TRL wrote, as it lies
+        (file,) = read(tmp_path / "trl-run" / "completions" / f"completions_{step:05d}.parquet", name)
+        assert set(file.samples.n.tolist()) == {32}
+        rate = float((file.samples.c / file.samples.n).mean())
+        assert rate == pytest.approx(document["policies"][name]["pass_at_k"]["1"]["value"], rel=0, abs=1e-9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from rlvr.analysis.sections.compare import Comparison
 from rlvr.report.figures import Panel, View, clock, pct, theme
 from rlvr.report.kinds import PARTS, told
 from rlvr.report.schema import distance_of
-from rlvr.text import points
+from rlvr.text import is_step, points, step_of
 
 COLUMNS = ("step", "policy", "quantity", "value", "se", "lo", "hi", "status")
 
@@ -50,13 +49,17 @@ Line = dict[int, Point]
 
 def panel(view: View) -> Panel:
     name, short, title = "steps", "Steps", "What training bought, step by step"
-    found = {int(m[1]): n for n in view.document["comparisons"] if (m := re.search(r"step-(\d+)$", n))}
     main = view.comparison
-    if not found or not main:
+    steps = [n for n in view.document["comparisons"] if is_step(n)]
+    if not main or not steps:
         return Panel(name, short, title, missing="Needs evaluations during training (step-N.jsonl).")
     last = max([*(row["step"] for row in view.training if isinstance(row.get("step"), int)), 0])
-    runs = {step: At(policy, view.document["comparisons"][policy]) for step, policy in sorted(found.items())}
-    if last > max(runs):
+    runs = {
+        step_of(name): At(name, view.document["comparisons"][name]) for name in sorted(steps, key=step_of)
+    }
+    if is_step(view.main):  # the newest evaluation of a run that is going on
+        runs[step_of(view.main)] = At(view.main, main)
+    elif last > max(runs):
         runs[last] = At(view.main, main)
     series = {
         title: lines for title, lines in _series(view, runs).items() if any(map(_known, lines.values()))
