@@ -99,7 +99,7 @@ def test_lm_evaluation_harness(harness, task, figure):
         assert rate(samples_of(folder, task)) == pytest.approx(shown, **EXACT)
 
 
-def test_the_p_value_beside_that_of_the_harness_own_comparer(harness, tmp_path, record_property):
+def test_the_p_value_beside_that_of_the_harness_own_comparer(harness, tmp_path):
     """Its scripts/model_comparator.py takes both means for independent: z = (a − b) / √(s_a² + s_b²). What we read of
     the files gives the same p; our own is of the pairs."""
     values = [printed(folder, "sums", "exact_match,boxed") for folder in harness.values()]
@@ -122,7 +122,6 @@ def test_the_p_value_beside_that_of_the_harness_own_comparer(harness, tmp_path, 
     exact = stats.binomtest(up, up + down).pvalue if up + down else 1.0
     assert comparison["flips"]["p_exact"] == pytest.approx(exact, **EXACT)
     assert comparison["gain"]["value"] == pytest.approx(values[1] - values[0], **EXACT)
-    record_property("p", {"theirs": theirs, "ours": exact})
 
 
 @pytest.mark.parametrize("form", ["eval", "json"])

@@ -185,8 +185,8 @@ def _k3(log_w: Floats) -> Floats:
 
 
 def _not_negative(values: Floats) -> Floats:
-    """Jensen makes the estimate non-negative; rounding may leave -1e-16."""
-    return np.where(np.abs(values) < 1e-12, np.maximum(values, 0.0), values)
+    """Jensen makes the estimate non-negative; rounding leaves about 1e-16 of either sign where it is 0."""
+    return np.where(np.abs(values) < 1e-12, 0.0, values)
 
 
 def _segment_logsumexp(logs: Floats, row: np.ndarray, rows: int) -> Floats:

@@ -69,7 +69,8 @@ class Inputs:
         bases = {path: _one(path, "base", allow, options) for path in dict.fromkeys(r.base for r in runs)}
         pairs = [_named([bases[run.base], _one(run.tuned, run.name, allow, options)]) for run in runs]
         notes = [note for pair in pairs for evaluation in pair for note in evaluation.notes]
-        notes += comparable.unsaid([e for pair in pairs for e in pair])
+        shared = {base.path: base for base, _ in pairs}  # seeds may have one base
+        notes += comparable.unsaid([*shared.values(), *(tuned for _, tuned in pairs)])
         for base, tuned in pairs:
             notes += comparable.check(base, tuned, allow)
         first = pairs[0][0]

@@ -26,7 +26,7 @@ def tiles(document: Document) -> list[dict[str, str]]:
         {
             "label": "pass@1",
             "value": f"{points(gain['base'])} → {points(gain['tuned'])}",
-            "range": f"base → {document['main']}, points",
+            "range": f"{document['base']} → {document['main']}, points",
         },
         {
             "label": "gain, points",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlvr.analysis.alignment import exact_alignment, sampled_alignment
+from rlvr.analysis.alignment import _not_negative, exact_alignment, sampled_alignment
 from rlvr.analysis.frontier import (
     bernoulli_kl,
     effective_temperature,
@@ -180,3 +180,8 @@ def test_certain_success_costs_ln_1_over_p_and_says_whose_price_is_unknown() -> 
     price = as_json(compare(base, tuned, search_budget=1, replicates=20))["alignment"]["certain_success"]
     assert price["value"] == pytest.approx((np.log(4) + 0 + np.log(4)) / 3)
     assert (price["used"], price["excluded"], price["share_base_zero"]) == (3, 2, 0.25)
+
+
+def test_a_distance_of_nothing_is_nothing():
+    """Where every verified trace is as much likelier, what is left over is the last digit of the logarithms."""
+    assert _not_negative(np.array([3.5e-16, -3.5e-16, 1e-3])).tolist() == [0.0, 0.0, 1e-3]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from cells import shown, table, written
+from cells import read_page, shown, table, written
 from drawing import axes_of
 
 from rlvr.report import build, page
@@ -23,7 +23,7 @@ def write(folder, name, rows):
 
 
 def section(report, name):
-    found = re.search(rf'<section id="{name}".*?</section>', report.html.read_text(), re.DOTALL)
+    found = re.search(rf'<section id="{name}".*?</section>', read_page(report.html), re.DOTALL)
     assert found, name
     return found[0]
 

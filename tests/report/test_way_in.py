@@ -127,6 +127,9 @@ def test_files_that_are_seeds_of_one_policy_are_one_method(tmp_path):
     assert {run.algorithm for run in runs} == {"GRPO"} and [run.seed for run in runs] == [0, 1, 2]
     inputs = Inputs.of_runs(runs, allow=False)
     assert [e.name for e in inputs.evaluations] == ["base", "s", "two/s", "t"]
+    assert not [note for note in inputs.notes if "compared with itself" in note]  # the seeds share their base
+    again = RunFiles.of_seeds(tmp_path / "b.jsonl", [tmp_path / "b.jsonl", seeds[0]], "GRPO")
+    assert "b.jsonl is compared with itself." in Inputs.of_runs(again, allow=False).notes
 
 
 def test_what_score_wrote_is_read_by_report(tmp_path):
