@@ -183,13 +183,16 @@ def _alike(pairs: Sequence[Pair], masked: bool) -> list[list[Pair]]:
     """Pairs in batches, in which padding adds at most a quarter to what is multiplied, or so little that a call of its
     own would cost more."""
     batches: list[list[Pair]] = []
+    needed = queries = keys = 0  # of the last batch: what is multiplied without padding, and its longest
     for pair in sorted(pairs, key=lambda pair: (len(pair.queries), len(pair.keys)), reverse=True):
+        own = len(pair.queries) * len(pair.keys)
         if batches:
-            batch = [*batches[-1], pair]
-            needed = sum(len(p.queries) * len(p.keys) for p in batch)
-            held = len(batch) * len(batch[0].queries) * max(len(p.keys) for p in batch)
-            if held <= 1.25 * needed + 2**14 and not (masked and held > _MASKED_PAIRS):
-                batches[-1] = batch
+            longest = max(keys, len(pair.keys))
+            held = (len(batches[-1]) + 1) * queries * longest
+            if held <= 1.25 * (needed + own) + 2**14 and not (masked and held > _MASKED_PAIRS):
+                batches[-1].append(pair)
+                needed, keys = needed + own, longest
                 continue
         batches.append([pair])
+        needed, queries, keys = own, len(pair.queries), len(pair.keys)
     return batches
