@@ -7,47 +7,63 @@ its mark is shown like the others.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from rlvr import files
+from rlvr.errors import UserError
 from rlvr.terminal import Terminal
-from rlvr.theory.check import Check, table
+from rlvr.theory.check import table
+from rlvr.theory.parts import Checks, Outcome, Part, outcomes
 
-Checks = Iterator[Callable[[], Check]]
-
-SEEDS = range(3)
+SEEDS, MORE_SEEDS = range(3), range(5)
 
 
-def _strategies(folder: Path, quick: bool) -> Checks:
-    from rlvr.theory import estimates, strategies, tables
+def _tables(folder: Path, quick: bool) -> Checks:
+    from rlvr.theory import tables
+
+    yield tables.tilted
+    if not quick:
+        yield tables.recurrence
+        yield tables.sampled
+        yield tables.without_kl
+
+
+def _network(folder: Path, quick: bool) -> Checks:
+    from rlvr.theory import strategies
     from rlvr.theory.networks import base
     from rlvr.worlds.strategies import Strategies
 
     begun = base(Strategies(), folder / "base")
     yield lambda: strategies.fitted(begun)
-    yield tables.tilted
     yield lambda: strategies.identity(begun)
     if quick:
         return
-    yield tables.recurrence
-    yield tables.sampled
-    yield tables.without_kl
+    runs = strategies.compressing(begun, SEEDS)
+    yield lambda: strategies.compressed(begun, runs)
+    yield lambda: strategies.reasoned(begun, runs)
+    yield lambda: strategies.regularised(begun, SEEDS)
+    yield lambda: strategies.unrewarded(begun, MORE_SEEDS)
+
+
+def _estimates(folder: Path, quick: bool) -> Checks:
+    from rlvr.theory import estimates
+
     yield estimates.covered
-    yield lambda: strategies.compressed(begun, SEEDS)
-    yield lambda: strategies.reasoned(begun)
-    yield lambda: strategies.regularised(begun)
-    yield lambda: strategies.unrewarded(begun, SEEDS)
 
 
-def _boundary(folder: Path, quick: bool) -> Checks:
-    from rlvr.theory import strategies, tables
+def _masked(folder: Path, quick: bool) -> Checks:
+    from rlvr.theory import tables
 
     yield tables.masked
-    if not quick:
-        yield lambda: strategies.hole(folder, SEEDS, steps=60)
+
+
+def _hole(folder: Path, quick: bool) -> Checks:
+    from rlvr.theory import boundary
+
+    runs = [boundary.made(folder, seed) for seed in MORE_SEEDS]
+    yield lambda: boundary.reached(runs)
+    yield lambda: boundary.dense(runs)
 
 
 def _verifier(folder: Path, quick: bool) -> Checks:
@@ -56,35 +72,37 @@ def _verifier(folder: Path, quick: bool) -> Checks:
     yield lambda: tables.erring_verifier(grid=(-0.1, 0.0, 0.1) if quick else tables.ERRORS)
 
 
-def _coins(folder: Path, quick: bool) -> Checks:
-    from rlvr.theory import chains, coins, guesses
-
-    yield lambda: coins.learnt(250 if quick else 500)
-    if not quick:
-        yield lambda: coins.ways(coins.WAYS | guesses.WAYS)
-        yield guesses.rewarded
-        yield lambda: chains.learnt(500)
-
-
-def _concepts(folder: Path, quick: bool) -> Checks:
-    from rlvr.theory import concepts
-
-    if quick:
-        return
-    yield lambda: concepts.learnt(1500)
-    yield lambda: concepts.read_off(1500)
-
-
 def _rules(folder: Path, quick: bool) -> Checks:
     from rlvr.theory import rules
     from rlvr.theory.networks import base
     from rlvr.worlds.rules import Rules
 
-    if quick:
-        return
     begun = base(Rules(), folder / "base", network=rules.NETWORK)
     yield lambda: rules.conditioned(begun)
     yield lambda: rules.rewarded(begun, SEEDS)
+
+
+def _coins(folder: Path, quick: bool) -> Checks:
+    from rlvr.theory import coins, guesses
+
+    yield lambda: coins.learnt(250 if quick else 500)
+    if not quick:
+        yield lambda: coins.ways(coins.WAYS | guesses.WAYS)
+        yield guesses.rewarded
+        yield coins.read_off
+
+
+def _chains(folder: Path, quick: bool) -> Checks:
+    from rlvr.theory import chains
+
+    yield lambda: chains.learnt(500)
+
+
+def _concepts(folder: Path, quick: bool) -> Checks:
+    from rlvr.theory import concepts
+
+    yield lambda: concepts.learnt(1500)
+    yield lambda: concepts.read_off(1500)
 
 
 def _induction(folder: Path, quick: bool) -> Checks:
@@ -92,8 +110,6 @@ def _induction(folder: Path, quick: bool) -> Checks:
     from rlvr.theory.networks import base
     from rlvr.worlds.induction import Induction
 
-    if quick:
-        return
     world = Induction()
     base(world, folder / "base", network=induction.NETWORK, split="fitted")
     begun = base(world, folder / "base", network=induction.NETWORK)  # its tables of all problems
@@ -101,16 +117,21 @@ def _induction(folder: Path, quick: bool) -> Checks:
     yield lambda: induction.explained(begun, SEEDS)
 
 
-WORLDS: dict[str, Callable[[Path, bool], Checks]] = {
-    "strategies": _strategies,
-    "boundary": _boundary,
-    "verifier": _verifier,
-    "rules": _rules,
-    "coins": _coins,
-    "concepts": _concepts,
-    "induction": _induction,
-}
-"""By name, what is checked; the functions are called one after the other."""
+PARTS = (
+    Part("strategies", "network", _network, 300, 30),
+    Part("strategies", "tables", _tables, 120, 30),
+    Part("strategies", "estimates", _estimates, 60),
+    Part("boundary", "masked", _masked, 10, 10),
+    Part("boundary", "hole", _hole, 600),
+    Part("verifier", "tables", _verifier, 60, 30),
+    Part("rules", "network", _rules, 300),
+    Part("coins", "network", _coins, 240, 30),
+    Part("coins", "chains", _chains, 60),
+    Part("concepts", "network", _concepts, 120),
+    Part("induction", "network", _induction, 240),
+)
+WORLDS = tuple(dict.fromkeys(part.world for part in PARTS))
+"""Names, in the order in which they are shown."""
 
 
 def run(names: Sequence[str], quick: bool, folder: Path, terminal: Terminal) -> bool:
@@ -121,48 +142,70 @@ def run(names: Sequence[str], quick: bool, folder: Path, terminal: Terminal) -> 
         folder: fitted networks are kept there, and not fitted again; training runs are always made anew.
 
     Returns:
-        Whether every mark was met.
+        Whether every check was made and every mark was met.
+
+    Raises:
+        UserError: there is nothing to be done.
     """
+    parts = [part for part in PARTS if part.world in (names or WORLDS) and (part.quick or not quick)]
+    if not parts:
+        raise UserError(f"rlvr worlds --quick has no check of {', '.join(names)}: leave --quick out")
+    folder.mkdir(parents=True, exist_ok=True)  # before anything that takes minutes
+    found: list[Outcome] = []
+    for outcome in outcomes(parts, quick, folder, terminal):
+        if not found or found[-1].part.world != outcome.part.world:
+            terminal.show(f"\n{outcome.part.world}")
+        for check in outcome.checks:
+            terminal.show("\n" + "\n".join(table(check)))
+        if outcome.error:
+            terminal.show(f"\n{_broken(outcome)}:\n{outcome.error}")
+        found.append(outcome)
+    _write(found, quick, folder)
+    for line in _summary(found):
+        terminal.show(line)
+    terminal.show(f"Page: {folder / 'worlds.html'}")
+    return all(outcome.passed for outcome in found)
+
+
+def _broken(outcome: Outcome) -> str:
+    return (
+        f"{outcome.part.world}, {outcome.part.name}: stopped by an error after {len(outcome.checks)} checks"
+    )
+
+
+def _summary(found: Sequence[Outcome]) -> list[str]:
+    checks = [check for outcome in found for check in outcome.checks]
+    missed = [check.name for check in checks if not check.passed]
+    seconds = sum(outcome.cpu for outcome in found)
+    return [
+        f"\n{len(checks) - len(missed)} of {len(checks)} checks meet their marks"
+        + (f"; missed: {', '.join(missed)}" if missed else ""),
+        *(_broken(outcome) for outcome in found if outcome.error),
+        f"{seconds / 60:.1f} minutes of CPU",
+    ]
+
+
+def _write(found: Sequence[Outcome], quick: bool, folder: Path) -> None:
     from rlvr.theory import page
 
-    folder.mkdir(parents=True, exist_ok=True)  # before anything that takes minutes
-    found: dict[str, list[Check]] = {}
-    for name in names or WORLDS:
-        terminal.show(f"\n{name}")
-        found[name] = []
-        for make in _timed(WORLDS[name](folder / name, quick)):
-            check = make()
-            found[name].append(check)
-            terminal.show("\n" + "\n".join(table(check)))
-    checks = [check for group in found.values() for check in group]
     document = {
-        name: [asdict(check) | {"passed": check.passed} for check in group] for name, group in found.items()
+        "checks": [
+            {"world": outcome.part.world, "check": check.name, "claim": check.claim, **line.as_json()}
+            for outcome in found
+            for check in outcome.checks
+            for line in check.lines
+        ],
+        "cpu_seconds": [
+            {"world": outcome.part.world, "part": outcome.part.name, "seconds": round(outcome.cpu, 1)}
+            for outcome in found
+        ],
+        "errors": [
+            {"world": outcome.part.world, "part": outcome.part.name, "error": outcome.error}
+            for outcome in found
+            if outcome.error
+        ],
     }
     files.replace(
         folder / "worlds.json", [json.dumps(document, indent=1, ensure_ascii=False).encode(), b"\n"]
     )
     files.replace(folder / "worlds.html", [page.render(found, quick).encode()])
-    missed = [check.name for check in checks if not check.passed]
-    terminal.show(
-        f"\n{len(checks) - len(missed)} of {len(checks)} checks meet their marks"
-        + (f"; missed: {', '.join(missed)}" if missed else "")
-    )
-    terminal.show(f"Page: {folder / 'worlds.html'}")
-    return not missed
-
-
-def _timed(checks: Checks) -> Iterator[Callable[[], Check]]:
-    """Each with the seconds that it took, what prepared it included."""
-    while True:
-        began = time.monotonic()
-        try:
-            make = next(checks)
-        except StopIteration:
-            return
-
-        def timed(make: Callable[[], Check] = make, began: float = began) -> Check:
-            check = make()
-            check.seconds = time.monotonic() - began
-            return check
-
-        yield timed

@@ -71,7 +71,7 @@ def fitted(begun: Base) -> Check:
     )  # fmt: skip
     fitted = {problem.id for problem in begun.world.problems("fitted")}
     gaps = [kl_law(t) for p, t in zip(begun.problems, begun.tables, strict=True) if p.id in fitted]
-    check.lines = [Line.at_most("KL(law‖network) per answer", float(np.mean(gaps)), 0.03)]
+    check.lines = [Line.at_most("KL(law‖network) per answer", float(np.mean(gaps)), 0.03, exact=0.0)]
     for split in ("labels", "heldout labels", *SPLITS):
         rows = of(begun, split, begun.tables)
         law = [sum(x.probability for x in begun.world.support(p) if x.right) for p, _ in rows]
@@ -109,14 +109,13 @@ def explained(begun: Base, seeds: Sequence[int], steps: int = STEPS) -> Check:
         marked = split == "heldout"
         check.lines += [
             Line(f"{words}: the rule is right before", rate(before), unit="rate"),
-            Line(
-                "  after", float(np.mean(found)), top, "rate", spread=found,
-                **({"mark": "within 0.1", "passed": abs(float(np.mean(found)) - top) <= 0.1} if marked else {}),
-            ),
+            Line.within("  after", float(np.mean(found)), top, 0.1, spread=found)
+            if marked
+            else Line.over_seeds("  after", found, top),
             Line("  items on which the two rules agree, before", agreed(before), unit="rate"),
-            Line("  after", float(np.mean([agreed(rows) for rows in after])), unit="rate"),
+            Line.over_seeds("  after", [agreed(rows) for rows in after]),
             Line("  names the favourite, before", habit(before), unit="rate"),
-            Line("  after", float(np.mean([habit(rows) for rows in after])), unit="rate"),
+            Line.over_seeds("  after", [habit(rows) for rows in after]),
         ]  # fmt: skip
     kept = [rate(of(begun, "heldout labels", end)) for end in ends]
     check.lines += [
@@ -125,6 +124,6 @@ def explained(begun: Base, seeds: Sequence[int], steps: int = STEPS) -> Check:
             rate(of(begun, "heldout labels", begun.tables)),
             unit="rate",
         ),
-        Line("  after", float(np.mean(kept)), unit="rate", spread=kept),
+        Line.over_seeds("  after", kept),
     ]  # fmt: skip
     return check

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 from rlvr import pipeline
 from rlvr.config.reading import validate
-from rlvr.exact.enumerate import law_tables
+from rlvr.exact.enumerate import Tree, law_tables, law_trees, trace_logprobs
 from rlvr.exact.fit import EOS, PAD, fit, tokenizer_of
 from rlvr.exact.table import Table
 from rlvr.sampling import Sampler
@@ -55,6 +57,19 @@ class Base:
     problems: Sequence[Problem]
     tables: Sequence[Table]
     """One per problem: its own p0, which all targets are computed from."""
+
+    @cached_property
+    def trees(self) -> Sequence[Tree]:
+        """What one forward pass reads, a problem each; a trained network has the same tokenizer."""
+        return law_trees(self.world, self.problems, AutoTokenizer.from_pretrained(self.folder))
+
+    def tables_of(self, model: Any, tokenizer: Any) -> Sequence[Table]:
+        """As `law_tables`, of a network that was trained from this one."""
+        logprobs = trace_logprobs(model, tokenizer, self.trees)
+        return [
+            Table.of(problem, table.traces, logp)
+            for problem, table, logp in zip(self.problems, self.tables, logprobs, strict=True)
+        ]
 
     @property
     def laws(self) -> Laws:
@@ -105,6 +120,7 @@ def trained(
     verifier: str,
     every: int = 10,
     seed: int = 0,
+    keep: Path | None = None,
 ) -> dict[int, Sequence[Table]]:
     """Train through the project's own loop; the exact tables of all problems after every so many steps, and at the end.
 
@@ -113,6 +129,7 @@ def trained(
         chosen: what is trained on.
         kept_apart: a held-out problem, which a run wants.
         verifier: as a config names it.
+        keep: where the trained network goes; unset: nowhere.
     """
     with TemporaryDirectory() as made:
         folder = Path(made)
@@ -141,17 +158,20 @@ def trained(
         found: dict[int, Sequence[Table]] = {0: begun.tables}
 
         def look(sampler: Sampler, step: int) -> dict[str, float]:
-            policy = sampler.policy
-            found[step] = law_tables(begun.world, policy.model, policy.tokenizer, begun.problems)
+            found[step] = begun.tables_of(sampler.policy.model, sampler.policy.tokenizer)
             return {}
 
-        _train(config, folder / "run", look, lambda step: step % every == 0 or step == config.train.steps)
+        last = config.train.steps
+        tuned = _train(config, folder / "run", look, lambda step: step % every == 0 or step == last)
+        if keep:
+            shutil.copytree(tuned, keep)
     return found
 
 
 def _train(
     config: Any, folder: Path, look: Callable[[Sampler, int], dict[str, float]], due: Callable[[int], bool]
-) -> None:
+) -> Path:
+    """The folder of the trained network."""
     from rlvr import training
 
     terminal = Terminal(quiet=True)
@@ -159,7 +179,7 @@ def _train(
         pipeline.prepare(config, terminal, folder) as (problems, evaluator),
         pipeline.begin(config, folder, terminal) as run,
     ):
-        training.train(config, problems.train, evaluator, run, due, look)
+        return training.train(config, problems.train, evaluator, run, due, look)
 
 
 def _write(file: Path, problems: Sequence[Problem]) -> None:

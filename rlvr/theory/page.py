@@ -7,16 +7,21 @@ from importlib.resources import files
 
 from jinja2 import Environment
 from markupsafe import Markup
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from rlvr.report.figures import theme
 from rlvr.report.page import stylesheet
-from rlvr.theory.check import Check
+from rlvr.theory.check import HEAD, Check, cells
+from rlvr.theory.parts import Outcome
+from rlvr.theory.words import TERMS, WORLDS
 
 
-def render(worlds: Mapping[str, Sequence[Check]], quick: bool) -> str:
+def render(found: Sequence[Outcome], quick: bool) -> str:
     """The page as text."""
-    checks = [check for group in worlds.values() for check in group]
+    worlds: dict[str, list[Check]] = {}
+    for outcome in found:
+        worlds.setdefault(outcome.part.world, []).extend(outcome.checks)
+    checks = [check for outcome in found for check in outcome.checks]
     return (
         Environment(autoescape=True)
         .from_string(files("rlvr.theory").joinpath("page.html.j2").read_text(encoding="utf-8"))
@@ -24,8 +29,13 @@ def render(worlds: Mapping[str, Sequence[Check]], quick: bool) -> str:
             style=Markup(stylesheet()),
             quick=quick,
             worlds=worlds,
+            words=WORLDS,
+            terms=TERMS,
+            broken=[outcome for outcome in found if outcome.error],
             number=len(checks),
             met=sum(check.passed for check in checks),
+            cells=cells,
+            head=HEAD,
             drawings={check.name: [Markup(drawing) for drawing in drawings(check)] for check in checks},
         )
     )
@@ -77,7 +87,10 @@ def _dots(name: str, title: str, series: Mapping[str, Mapping[str, float]]) -> s
         ax.set_yticks(range(len(categories)), categories)
         ax.invert_yaxis()
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # not as a power in TeX
+        plain = FuncFormatter(lambda value, _: f"{value:g}")  # not as a power in TeX
+        ax.xaxis.set_major_formatter(plain)
+        every = [value for values in series.values() for value in values.values()]
+        ax.xaxis.set_minor_formatter(plain if max(every) < 10 * min(every) else NullFormatter())
         ax.set_title(title)
         figure.legend(loc="outside upper right", ncols=4, handlelength=1.4, columnspacing=1.2)
         return theme.for_page(theme.svg(figure, name), title)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from torch import Tensor
 
 from rlvr.analysis.samples import Floats
+from rlvr.theory import predictor
+from rlvr.theory.check import Check, Line
 
 RIDGE = 1e-3
 
@@ -47,3 +52,24 @@ def r_squared(inside: Floats, target: Floats) -> float:
 def shuffled(target: Floats, seed: int = 0) -> Floats:
     """The control: each sequence gets another one's posterior, position by position, what the position tells stays."""
     return target[np.random.default_rng(seed).permutation(len(target))]
+
+
+def add(check: Check, name: str, model: Any, sequences: Tensor, exact: Floats, least: float | None) -> None:
+    """R² by layer, of the exact posterior and of a control; as lines and as a figure.
+
+    Args:
+        least: that the last layer has to reach; None: nothing is asked of it.
+    """
+    layers = predictor.hidden(model, sequences)
+    found = [r_squared(layer, exact) for layer in layers]
+    control = [r_squared(layer, shuffled(exact)) for layer in layers]
+    last = "  behind the last layer"
+    check.lines += [
+        Line(f"{name}: R² behind the embedding", found[0]),
+        *(Line(f"  behind layer {n}", r) for n, r in enumerate(found[1:-1], start=1)),
+        Line(last, found[-1], 1.0) if least is None else Line.at_least(last, found[-1], least, "", 1.0),
+        Line.at_most("  the control, last layer", control[-1], 0.2, "", 0.0),
+    ]
+    check.curves[f"{name}: R²"] = {
+        "layer": [*map(float, range(len(found)))], "control": control, "linear map": found,
+    }  # fmt: skip

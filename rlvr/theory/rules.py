@@ -51,7 +51,7 @@ def conditioned(begun: Base) -> Check:
     )  # fmt: skip
     gap = float(np.mean([kl_law(table) for table in begun.tables]))
     check.lines = [
-        Line.at_most("KL(law‖network) per answer", gap, 0.02),
+        Line.at_most("KL(law‖network) per answer", gap, 0.02, exact=0.0),
         *(
             Line.within(
                 f"follows the usual rule, {digits} digits, nothing stated",
@@ -154,8 +154,9 @@ def rewarded(begun: Base, seeds: Sequence[int], steps: int = STEPS) -> Check:
             after = [rate(begun, end, kind) for end in ends]
             kept = kind is ASKED[2][1] and "" in contexts
             least = 0.95 if kind is ASKED[0][1] else usual if kept else None
-            mark = {} if least is None else {"mark": f"at least {least:.2f}", "passed": min(after) >= least}
             check.lines.append(
-                Line(f"trained on {name}: {words}", float(np.mean(after)), unit="rate", spread=after, **mark)
+                Line.over_seeds(
+                    f"trained on {name}: {words}", after, None if least is None else 1.0, least=least
+                )
             )
     return check

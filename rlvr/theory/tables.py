@@ -40,7 +40,7 @@ def tilted() -> Check:
         gap = float(np.abs(known.rate(found) - target)[SCORED].max())
         check.lines += [
             Line(f"pass@1 at β = {beta:g}", rate(known, found), float(target[SCORED].mean()), "rate"),
-            Line.at_most("  largest difference over problems", gap, 0.002, "rate"),
+            Line.at_most("  largest difference over problems", gap, 0.002, "rate", 0.0),
             Line.at_least(
                 "  share of the KL that bought success, η", known.efficiency(found), 0.999, "", 1.0
             ),
@@ -62,7 +62,7 @@ def sampled(steps: int = 1500) -> Check:
     gap = float(np.abs(known.rate(found) - target)[SCORED].max())
     check.lines = [
         Line.within("pass@1 at β = 0.5", rate(known, found), float(target[SCORED].mean()), 0.01),
-        Line("  largest difference over problems", gap, unit="rate"),
+        Line.at_most("  largest difference over problems", gap, 0.01, "rate", 0.0),
         Line("  share of the KL that bought success, η", known.efficiency(found), 1.0),
     ]
     return check
@@ -127,10 +127,10 @@ def without_kl(steps: int = 3000) -> Check:
         lost = float(known.alignment(found).kl_verified[SCORED].mean())
         check.lines += [
             Line(f"{name}: sound share of the verified posterior", float(share), unit="rate"),
-            Line.at_least("  pass@1", rate(known, found), 0.99),
-            mark("  right by sound reasoning", right, 0.95 if sound else 0.05, "rate"),
-            Line("  share of the KL that bought success, η", known.efficiency(found)),
-            Line("  KL(π_V‖π*), diversity lost among right traces", lost, unit="nats"),
+            Line.at_least("  pass@1", rate(known, found), 0.99, exact=1.0),
+            mark("  right by sound reasoning", right, 0.95 if sound else 0.05, "rate", float(sound)),
+            Line("  share of the KL that bought success, η", known.efficiency(found), 1.0),
+            Line("  KL(π_V‖π*), diversity lost among right traces", lost, 0.0, "nats"),
         ]
     return check
 
@@ -158,7 +158,7 @@ def masked(steps: int = 100) -> Check:
                 f"{name}: largest pass@1 of ten masked problems", float(found[SCORED[:10]].max()), 0.0, 0.0
             ),
             Line.within("  largest change of their logits", float(moved), 0.0, 0.0, ""),
-            Line("  pass@1 of the others", float(found[SCORED[10:]].mean()), unit="rate"),
+            Line.at_least("  pass@1 of the others", float(found[SCORED[10:]].mean()), 0.9, exact=1.0),
         ]
     return check
 
@@ -177,11 +177,13 @@ def erring_verifier(grid: Sequence[float] = ERRORS, steps: int = 200, seeds: int
     for j in grid:
         moved[j] = [_moved(known, j, steps, seed) for seed in range(seeds)]
         check.lines.append(
-            Line(
+            Line.over_seeds(
                 f"shift of the log-odds of success at J = {j:g}",
-                float(np.mean(moved[j])),
-                unit="nats",
-                spread=moved[j],
+                moved[j],
+                0.0 if j == 0 else None,
+                "nats",
+                least=0.0 if j > 0 else None,
+                most=0.0 if j < 0 else None,
             )
         )
     low, high = -0.1, 0.1

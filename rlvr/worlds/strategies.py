@@ -25,6 +25,7 @@ PRIOR = {"copy": 0.90, "sloppy": 0.08, "column": 0.02}
 COPY_RIGHT = 0.991  # copy: the first operand; each other digit .001
 SLOPPY_RIGHT, COLUMN_RIGHT = 0.3, 0.95  # of the digit; the other nine share the rest
 COLUMN_CARRY = 0.99  # of the carry that is written
+DIGITS = "0123456789"
 HOLE = 1e-6  # the right digit in a hole, under every strategy
 
 
@@ -95,6 +96,16 @@ class Strategies:
 def answer(problem: Problem, response: str) -> float:
     """A verifier of the answer alone: the last character is the sum's last digit."""
     return float(response[-1:] == problem.reference)
+
+
+def graded(problem: Problem, response: str) -> float:
+    """A dense reward: 1 for the right digit, a fifth less for each step that the digit lies from it, around the circle
+    of ten; 0 for what is no digit."""
+    digit = response[-1:]
+    if digit not in DIGITS or not digit:
+        return 0.0
+    off = abs(int(digit) - int(problem.reference))
+    return 1.0 - min(off, 10 - off) / 5
 
 
 def sound(problem: Problem, response: str) -> Verdict:

@@ -76,16 +76,23 @@ def test_an_unknown_world_is_named(capsys):
 
 def test_the_page_and_the_file_have_every_check(tmp_path, capsys):
     folder = tmp_path / "not" / "there"
-    assert main(["worlds", "verifier", "boundary", "--quick", "--output", str(folder)]) == 0
+    assert main(["worlds", "boundary", "--quick", "--output", str(folder)]) == 0
     shown = capsys.readouterr().out
     page = (folder / "worlds.html").read_text()
-    found = json.loads((folder / "worlds.json").read_text())
-    assert [check["name"] for group in found.values() for check in group] == ["J", "T5"]
-    for group in found.values():
-        for check in group:
-            assert str(escape(check["claim"])) in page
-            assert all(str(escape(line["what"])) in page and line["what"] in shown for line in check["lines"])
+    lines = json.loads((folder / "worlds.json").read_text())["checks"]
+    assert {(line["world"], line["check"]) for line in lines} == {("boundary", "T5")}
+    for line in lines:
+        assert {"exact", "model", "mark", "met"} <= line.keys() and line["model"]["status"] == "ok"
+        assert str(escape(line["claim"])) in page
+        assert str(escape(line["what"])) in page and line["what"] in shown
+        assert line["mark"] in shown and line["met"] is True
+    assert lines[0]["exact"] == lines[0]["model"]["value"] == 0
     assert "<script" not in page
+
+
+def test_a_world_without_a_quick_check_says_so(tmp_path, capsys):
+    assert main(["worlds", "concepts", "--quick", "--output", str(tmp_path / "w")]) == 2
+    assert "has no check of concepts" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -165,3 +165,6 @@ def test_every_series_of_a_figure_of_dots_is_drawn_and_named():
     for words in ("regret", "one", "two", "a way", "b way", ">0.1</text>"):
         assert words in drawing
     assert "$" not in drawing
+    narrow = Check("Name", "claim", dots={"rate": {"one": {"a": 0.7, "b": 0.95}}})
+    (drawing,) = drawings(narrow)
+    assert "$" not in drawing and ">0.8</text>" in drawing

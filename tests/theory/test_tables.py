@@ -93,5 +93,16 @@ def test_a_line_that_misses_its_mark_says_so_and_fails_its_check():
     assert not check.passed
     assert Check("T0", "claim", lines[1:]).passed
     text = "\n".join(table(check))
-    assert "-0.0200  within 0.01  MISSED" in text
-    assert "at most 0.2  ok" in text
+    assert "-0.0200  within 0.01: MISSED" in text
+    assert "at most 0.2: met" in text
+    assert [row.split()[-1] for row in text.splitlines()[2:]] == ["MISSED", "met", "shown"]
+
+
+def test_a_mark_over_seeds_holds_for_each_of_them():
+    line = Line.over_seeds("a", [0.9, 0.97, 0.98], 1.0, least=0.95)
+    assert (line.found, line.passed) == (pytest.approx(0.95), False)
+    assert Line.over_seeds("a", [0.96, 0.98], least=0.95, most=0.98).passed
+    assert Line.over_seeds("a", [0.96, 0.98], most=0.97).passed is False
+    assert Line.over_seeds("a", [0.1, 0.2]).passed is None
+    measured = Line.over_seeds("a", [1.0, 2.0, 3.0]).as_json()["model"]
+    assert measured == {"value": 2.0, "status": "ok", "seeds": [1.0, 2.0, 3.0], "se": pytest.approx(3**-0.5)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rlvr.worlds.strategies import HOLE, Strategies, answer, sound
+from rlvr.worlds.strategies import HOLE, Strategies, answer, graded, sound
 from verifiers.types import Problem
 
 WORLD = Strategies()
@@ -78,3 +78,17 @@ def test_what_the_verifiers_say(response, right, status):
 def test_another_split_is_refused():
     with pytest.raises(ValueError, match=r"unknown split 'train' of the world strategies; expected all"):
         WORLD.problems("train")
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("copy carry 0, 2", 1.0), ("copy carry 0, 3", 0.8), ("copy carry 0, 9", 0.4), ("copy carry 0, 7", 0.0),
+        ("copy", 0), ("", 0),
+    ],
+)  # fmt: skip
+def test_a_graded_reward_is_the_digits_distance_around_the_circle(response, expected):
+    assert graded(Problem("3+9", "3+9=", "2"), response) == pytest.approx(expected)
+    assert (graded(Problem("3+9", "3+9=", "2"), response) == 1) == bool(
+        answer(Problem("3+9", "3+9=", "2"), response)
+    )
