@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from rlvr import pipeline
 
     if args.phase:
-        pipeline.phase(args.phase, config, folder, terminal, source.base)
+        pipeline.phase(args.phase, config, folder, terminal, source.base, args.processes)
     else:
         pipeline.run(config, folder, terminal, source.base, apart=apart)
     return 0

@@ -42,7 +42,7 @@ def run(
         apart: does each phase in processes of its own.
     """
     with (
-        prepare(config, terminal, folder, base) as (problems, evaluator),
+        prepare(config, terminal, folder, base, to_train=apart and apart.count) as (problems, evaluator),
         begin(config, folder, terminal, base) as run,
     ):
         if sibling:
@@ -61,9 +61,19 @@ def run(
             return report(config, problems, evaluator, run) if speaks else None
 
 
-def phase(name: str, config: Config, folder: Path, terminal: Terminal, base: Path | None = None) -> None:
+def phase(
+    name: str,
+    config: Config,
+    folder: Path,
+    terminal: Terminal,
+    base: Path | None = None,
+    to_train: int | None = None,
+) -> None:
     """One phase of a run, for the process that has begun it and holds its folder."""
-    with prepare(config, terminal, folder, base) as (problems, evaluator), noting_failure(run := Run(folder)):
+    with (
+        prepare(config, terminal, folder, base, to_train=to_train) as (problems, evaluator),
+        noting_failure(run := Run(folder)),
+    ):
         terminal.log_to(run.log)
         if processes().num_processes > 1:
             terminal.say(f"Processes: {engine.in_force()}")
@@ -140,17 +150,19 @@ def prepare(
     base: Path | None = None,
     trains: bool = True,
     show: Callable[[str], None] | None = None,
+    to_train: int | None = None,
 ) -> Iterator[tuple[Problems, Evaluator]]:
     """Problems, evidence and verifiers, after every check that can be made before something is sampled.
 
     Args:
         folder: of the run; None for an evaluation.
         show: told what each check saw, in `rlvr check`, which looks closer than a run.
+        to_train: how many processes will train, where they are not those of this launch.
 
     Raises:
         UserError and the verifiers' own errors: the first thing that would stop the run.
     """
-    with prepare_each([config], terminal, folder, base, trains, show) as (problems, [evaluator]):
+    with prepare_each([config], terminal, folder, base, trains, show, to_train) as (problems, [evaluator]):
         yield problems, evaluator
 
 
@@ -162,6 +174,7 @@ def prepare_each(
     base: Path | None = None,
     trains: bool = True,
     show: Callable[[str], None] | None = None,
+    to_train: int | None = None,
 ) -> Iterator[tuple[Problems, list[Evaluator]]]:
     """The same for configs that differ only in model and evidence: the problems, and an evaluator for each config; they
     share the verifiers' processes.
@@ -169,7 +182,7 @@ def prepare_each(
     Args, Raises: as `prepare`.
     """
     config = configs[0]
-    state = preflight.Preflight(config, folder, base, trains, terminal.say, thorough=show is not None)
+    state = preflight.Preflight(config, folder, base, trains, terminal.say, show is not None, to_train)
     preflight.go(state, preflight.CHECKS, show)
     states = [state, *(state.asking(other) for other in configs[1:])]
     for other in states[1:]:

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
 
 from rlvr import rollouts
 from rlvr.cli import main
+from rlvr.errors import RunError
 from rlvr.run import read_metrics
 from rlvr.worlds.carry import TINY
 
@@ -263,3 +265,41 @@ def test_a_run_without_any_signal_ends_with_the_base(tmp_path):
     assert [row["groups/dead"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")] == [4, 4]
     tuned = (tmp_path / "run" / "model" / "model.safetensors").read_bytes()
     assert tuned == (TINY / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_nothing_of_the_trainer_is_left_when_the_tuned_policy_is_loaded(tmp_path, monkeypatch):
+    """Model and optimiser, and the engine that sampled the base: a device may have room for one of them."""
+    from rlvr import sampling
+    from rlvr.sampling.engine import TransformersSampler
+    from rlvr.training import build
+
+    held: list[weakref.ref] = []
+    closed: list[str] = []
+    make, load, close = build.build, sampling.load_sampler, TransformersSampler.close
+
+    def building(*given, **more):
+        loop = make(*given, **more)
+        held.extend(map(weakref.ref, (loop, loop.model, loop.optimizer, *loop.model.parameters())))
+        return loop
+
+    def closing(sampler):
+        closed.append(sampler.policy.name)
+        close(sampler)
+
+    def loading(config, name, source=None):
+        if name == "tuned":
+            raise RunError(
+                f"{sum(one() is not None for one in held)} of {len(held)} are left; closed: {closed}"
+            )
+        return load(config, name, source)
+
+    monkeypatch.setattr(build, "build", building)
+    monkeypatch.setattr(sampling, "load_sampler", loading)
+    monkeypatch.setattr(TransformersSampler, "close", closing)
+    few = ["train.steps=1", "train.eval_every=0", "sampling.samples=2", "analysis.search_budget=1"]
+    few += ["problems.heldout.limit=2", "problems.probes={}", "verification.workers=1"]
+    few += ["train.groups_per_step=2", "train.group_size=4"]
+    assert main(["run", "quickstart", "--output", str(tmp_path / "run"), *few]) == 3
+    found = json.loads((tmp_path / "run" / "run.json").read_text())["failed"]
+    assert len(held) > 10 and found == f"0 of {len(held)} are left; closed: ['base']"

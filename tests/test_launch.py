@@ -12,7 +12,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from rlvr.cli import main
 from rlvr.config import packaged_folder
 from rlvr.errors import UserError
-from rlvr.launch import engine, start
+from rlvr.launch import engine, start, workers
 from rlvr.launch.deadline import within
 
 
@@ -20,6 +20,27 @@ from rlvr.launch.deadline import within
 def test_shares_of_a_model_are_among_several_processes(verb, capsys):
     assert main([*verb, "--shard", "zero3"]) == 2
     assert "--shard zero3: among how many? Give --processes N" in capsys.readouterr().err
+
+
+NOT_DIVIDED = {
+    "groups": (["train.groups_per_step=16"], "16 problems cannot be shared out evenly over 3 processes"),
+    "rows": (
+        ["train.groups_per_step=9", "train.group_size=4", "train.rows_per_micro_step=8"],
+        "divide the 3 of each",
+    ),
+}
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there must be as many GPUs")
+@pytest.mark.parametrize("case", NOT_DIVIDED)
+def test_what_the_processes_do_not_divide_is_refused_before_the_base_is_sampled(case, tmp_path, capsys):
+    """By the process that would start them, in one sentence."""
+    words, expected = NOT_DIVIDED[case]
+    command = ["run", "quickstart", "--output", str(tmp_path / "run"), "--processes", "3", *words]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert expected in said and said.count("rlvr: ") == 1
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="FSDP can be had here")
@@ -62,6 +83,19 @@ def test_accelerate_that_started_one_process_for_two_is_said(monkeypatch):
 def test_settings_of_accelerate_are_there_for_every_engine():
     for shard in engine.NAMES:
         assert (packaged_folder() / "accelerate" / f"{shard}.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "expected"),
+    [("", 4, ["0", "1", "2", "3"]), ("", 2, ["0,1", "2,3"]), ("5,7", 2, ["5", "7"])],
+)
+def test_each_worker_sees_its_own_gpus(monkeypatch, visible, count, expected):
+    """By which its engine, and vLLM's processes below it, find them."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = [workers._devices(number, count) for number in range(count)]
+    assert found == [{"CUDA_VISIBLE_DEVICES": devices} for devices in expected]
 
 
 def failure(exitcode: int, timestamp: int) -> ProcessFailure:

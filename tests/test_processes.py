@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from rlvr import rollouts
 from rlvr.cli import main
 from rlvr.errors import ConfigError
+from rlvr.evaluation import copy_own
 from rlvr.launch import processes
 from rlvr.run import read_metrics
 from rlvr.worlds.carry import TINY
@@ -170,6 +171,57 @@ def test_workers_have_the_rows_of_one_process_and_one_that_is_killed_is_started_
     assert not (tmp_path / "tiny.parts").exists()
 
 
+HOLDING_A_SCORE = """
+import os, sys, time
+
+if "RLVR_WORKER" in os.environ and "rescore" in sys.orig_argv:
+    from rlvr.sampling import score
+
+    say = score.logprobs
+
+    def logprobs(*asked):
+        try:
+            os.symlink(str(os.getpid()), "held")
+            time.sleep(1000)
+        except FileExistsError:
+            return say(*asked)
+
+    score.logprobs = logprobs
+"""
+"""As `sitecustomize`: the first worker that scores a block stays in it, and `held` says which process it is."""
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_while_it_scores_is_started_again(one_and_two, tmp_path):
+    """It is killed with a block that it has taken. Every row is there once, as if nothing had happened."""
+    finished, folder = one_and_two[1], tmp_path / "run"
+    names = [f"rollouts/{name}.jsonl" for name in ("base", "tuned")]
+    shutil.copytree(finished, folder)
+    for name in names:
+        copy_own(finished / name, folder / name)
+        assert (folder / name).read_bytes() != (finished / name).read_bytes()
+    (tmp_path / "sitecustomize.py").write_text(HOLDING_A_SCORE)
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    all_of_them = subprocess.Popen(
+        launch(2, "run", "quickstart", "--output", str(folder), *WORDS),
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (held := tmp_path / "held").is_symlink():
+        assert all_of_them.poll() is None, all_of_them.communicate()
+        time.sleep(0.05)
+    os.kill(int(str(held.readlink())), signal.SIGKILL)
+    _, said = all_of_them.communicate(timeout=600)
+    assert all_of_them.returncode == 0, said
+    assert said.count("ended by SIGKILL: it is started again (1 of 3 times)") == 1, said
+    assert [(folder / name).read_bytes() for name in names] == [
+        (finished / name).read_bytes() for name in names
+    ]
+    assert not [*folder.glob("rollouts/*.parts")]
+
+
 FEW = [
     "train.steps=8", "train.groups_per_step=4", "train.group_size=4", "train.rows_per_micro_step=4",
     "train.eval_every=0", "train.trl.optim=sgd", "train.learning_rate=0.1", "train.trl.max_grad_norm=0",
@@ -229,10 +281,35 @@ def alone(tmp_path_factory) -> Path:
     return folder
 
 
+NOTING_READS = """
+import os, sys
+
+def noting(event, asked):
+    if event == "open" and str(asked[0]).endswith("random-0.pt") and "r" in (asked[1] or ""):
+        with open("reads", "a") as file:
+            file.write(os.environ["RANK"])
+
+if "RANK" in os.environ:
+    sys.addaudithook(noting)
+"""
+"""As `sitecustomize`: who reads process 0's own file of a checkpoint. Only hashing it makes another process read it."""
+
+
 def goes_on_as(alone: Path, stopped: Path) -> None:
     assert not (stopped / "model").exists()
-    done = subprocess.run(longer(stopped), capture_output=True, text=True, check=False)
+    (stopped.parent / "sitecustomize.py").write_text(NOTING_READS)
+    paths = [str(stopped.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        longer(stopped),
+        cwd=stopped.parent,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
+    reads = (stopped.parent / "reads").read_text() if (stopped.parent / "reads").exists() else ""
+    assert set(reads) == {"0"}, "a checkpoint is hashed once, by the main process"
     for name in ["model/model.safetensors", *(f"rollouts/{p.name}" for p in alone.glob("rollouts/*.jsonl"))]:
         assert (stopped / name).read_bytes() == (alone / name).read_bytes(), name
 

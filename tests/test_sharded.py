@@ -1,5 +1,5 @@
-"""Weights of which each process holds a part, FSDP2 and ZeRO-3 over gloo: the same rows, figures and weights as two
-whole copies."""
+"""Several processes over gloo: whole copies (DDP), parts of the optimiser (ZeRO-2), parts of every weight (FSDP2,
+ZeRO-3). The same rows, figures and weights as without shards."""
 
 import importlib.util
 import json
@@ -10,11 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from rlvr import rollouts
 from rlvr.policy import load_policy
 from rlvr.run import read_metrics
 from rlvr.training.export import logits
+from rlvr.worlds.carry import TINY
 from tests.conftest import REPO, quickstart_config
 from tests.test_processes import launch, moved, same_metrics
 
@@ -39,12 +42,15 @@ state.PartialState.__init__, state.AcceleratorState.__init__ = with_type, with_p
 """
 """accelerate takes FSDP for GPUs only, though torch's `fully_shard` runs over gloo: as `sitecustomize` it is let."""
 
-ZERO_3 = {
-    "zero_optimization": {
+STAGES: dict[str, dict[str, object]] = {
+    "zero2": {"stage": 2},
+    "zero3": {
         "stage": 3,
         "stage3_param_persistence_threshold": 0,  # else a tiny model's weights stay whole
         "stage3_gather_16bit_weights_on_model_save": True,
     },
+}
+DEEPSPEED = {
     "zero_allow_untested_optimizer": True,
     "train_micro_batch_size_per_gpu": 1,
     "gradient_accumulation_steps": 1,
@@ -53,6 +59,7 @@ ZERO_3 = {
 WORDS = [
     "train.steps=8", "train.groups_per_step=4", "train.group_size=4", "train.eval_every=4", "train.eval_samples=4",
     "train.trl.adam_epsilon=0.1", "train.learning_rate=0.1", "train.trl.max_grad_norm=0", "train.checkpoint_every=3",
+    "train.trl.save_total_limit=9",
     "sampling.samples=4", "analysis.search_budget=2", "analysis.replicates=200", "problems.heldout.limit=9",
     "problems.probes={}", "verification.workers=1", "-q",
 ]  # fmt: skip
@@ -65,15 +72,21 @@ KINDS = {
 }
 
 
+IN_FORCE = {"fsdp2": "FSDP2", "zero2": "DeepSpeed", "zero3": "DeepSpeed"}
+TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+
 def verb(kind: str) -> str:
     """Evaluations before and after are the same for all kinds; those on the way are in each."""
     return "run" if kind == "all weights" else "train"
 
 
 def command(engine: str, *words: str) -> list[str]:
-    """That a user types; of FSDP what it comes to, as `rlvr` itself refuses that on a CPU."""
-    if engine != "fsdp2":
-        return launch(2, *words)
+    """One process; two that `rlvr` starts; or two that a launcher starts, which do every phase together."""
+    if engine in STAGES:
+        return [*TWO, "-m", "rlvr", *words]
+    if engine != "fsdp2":  # which `rlvr` itself refuses on a CPU
+        return launch(1 if engine == "one" else 2, *words)
     settings = [
         "--config_file",
         str(REPO / "configs" / "accelerate" / "fsdp2.yaml"),
@@ -88,10 +101,10 @@ def environment(engine: str, folder: Path) -> dict[str, str]:
     if engine == "fsdp2":
         (folder / "sitecustomize.py").write_text(FSDP_ON_A_CPU)
         return {"PYTHONPATH": f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-    if engine == "zero3":
+    if engine in STAGES:
         if importlib.util.find_spec("deepspeed") is None:
             pytest.skip("deepspeed is not installed")
-        (folder / "deepspeed.json").write_text(json.dumps(ZERO_3))
+        (folder / "deepspeed.json").write_text(json.dumps(DEEPSPEED | {"zero_optimization": STAGES[engine]}))
         return {
             "ACCELERATE_USE_DEEPSPEED": "true",
             "ACCELERATE_DEEPSPEED_CONFIG_FILE": str(folder / "deepspeed.json"),
@@ -107,7 +120,7 @@ def run(folder: Path, engine: str, *more: str, verb: str) -> Path:
         env=os.environ | environment(engine, folder),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=3600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-5000:]
@@ -115,23 +128,43 @@ def run(folder: Path, engine: str, *more: str, verb: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """By kind: a run in which both processes hold all weights, made when it is first asked for."""
-    made: dict[str, Path] = {}
+def runs(tmp_path_factory):
+    """By kind and engine, each made when it is first asked for."""
+    made: dict[tuple[str, str], Path] = {}
 
-    def of(kind: str) -> Path:
-        if kind not in made:
-            made[kind] = run(tmp_path_factory.mktemp("whole"), "ddp", *KINDS[kind], verb=verb(kind))
-        return made[kind]
+    def of(kind: str, engine: str) -> Path:
+        if (kind, engine) not in made:
+            made[kind, engine] = run(tmp_path_factory.mktemp(engine), engine, *KINDS[kind], verb=verb(kind))
+        return made[kind, engine]
 
     return of
 
 
-@pytest.mark.parametrize("engine", ["fsdp2", "zero3"])
+def change(finished: Path, step: int) -> torch.Tensor:
+    """How far the weights are from the base's after a step, flat; adapters merged."""
+    checkpoint = finished / "checkpoints" / f"checkpoint-{step}"
+    before, after = (
+        load_policy(quickstart_config(), "at", path).model.state_dict() for path in (None, checkpoint)
+    )
+    assert before.keys() == after.keys()
+    return torch.cat([(after[name] - before[name]).flatten() for name in sorted(before)])
+
+
+@pytest.mark.parametrize("kind", ["all weights", "lora"])
+@pytest.mark.parametrize("engine", ["ddp", "fsdp2", "zero2", "zero3"])
+def test_three_steps_move_the_weights_as_one_process_does(runs, capsys, engine, kind):
+    expected, found = change(runs(kind, "one"), 3), change(runs(kind, engine), 3)
+    assert expected.norm() > 0
+    apart = float((found - expected).norm() / expected.norm())
+    with capsys.disabled():
+        print(f"\n{engine}, {kind}: the change after three steps differs by {apart:.1e} of it")
+    assert apart < 1e-4
+
+
+@pytest.mark.parametrize("engine", ["fsdp2", "zero2", "zero3"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_sharded_weights_do_what_whole_ones_do(whole, tmp_path, engine, kind):
-    sharded = run(tmp_path / "sharded", engine, *KINDS[kind], verb=verb(kind))
-    expected = whole(kind)
+def test_sharded_weights_do_what_whole_ones_do(runs, engine, kind):
+    sharded, expected = runs(kind, engine), runs(kind, "ddp")
     names = sorted(path.name for path in expected.glob("rollouts/*.jsonl"))
     steps = 8 if kind == "all weights" else 5
     evaluated = {"base.jsonl", "tuned.jsonl"} if verb(kind) == "run" else set()
@@ -145,9 +178,10 @@ def test_sharded_weights_do_what_whole_ones_do(whole, tmp_path, engine, kind):
     norms = [row["gradient_norm"] for row in read_metrics(sharded / "metrics.jsonl")]
     assert max(norms) > 0
     assert kind != "all weights" or min(norms) == 0  # a step in which no process has anything to learn from
-    change = moved(expected)
-    assert (change - moved(sharded)).norm() / change.norm() < 1e-4
+    far = moved(expected)
+    assert (far - moved(sharded)).norm() / far.norm() < 1e-4
     loads(sharded / "checkpoints" / f"checkpoint-{steps}", sharded / "model")
+    assert f"Processes: {IN_FORCE[engine]}, 2 processes, gloo" in (sharded / "log.txt").read_text()
     goes_on(sharded, engine, steps, *KINDS[kind])
 
 
@@ -160,7 +194,11 @@ def test_fsdp_that_accelerate_would_leave_out_is_refused(tmp_path):
 
 
 def loads(checkpoint: Path, model: Path) -> None:
-    """What lies in parts lies there whole too: as an evaluation or an export loads it, it is the model."""
+    """As an evaluation or an export loads it, what lies in parts is there whole too, and is the model; in this process,
+    which had no part in the run."""
+    base, model_weights = (load_file(folder / "model.safetensors") for folder in (TINY, model))
+    assert {n: w.shape for n, w in base.items()} == {n: w.shape for n, w in model_weights.items()}
+    assert all(weight.isfinite().all() for weight in model_weights.values())
     whole, exported = (load_policy(quickstart_config(), "again", path) for path in (checkpoint, model))
     assert (logits(whole) - logits(exported)).abs().max() < 1e-4
 
@@ -170,7 +208,7 @@ def goes_on(finished: Path, engine: str, steps: int, *more: str) -> None:
     weights = (finished / "model" / "model.safetensors").read_bytes()
     saved = [int(path.name.rpartition("-")[2]) for path in (finished / "checkpoints").glob("checkpoint-*")]
     before = max(step for step in saved if step < steps)
-    assert (finished / "checkpoints" / f"checkpoint-{before}" / "sharded").is_dir()  # the engine was in force
+    assert (finished / "checkpoints" / f"checkpoint-{before}" / "sharded").is_dir() == (engine != "zero2")
     for later in ("model", f"checkpoints/checkpoint-{steps}"):
         shutil.rmtree(finished / later)
     files = [finished / "rollouts" / f"train-{n:06d}.jsonl" for n in (before, before + 1)]

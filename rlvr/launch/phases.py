@@ -32,8 +32,9 @@ class Apart:
             Interrupted: it was asked to stop.
         """
         words = ["run", str(folder), "--output", str(folder), "--phase", phase, *self.options]
+        words += ["--processes", str(self.count), "--shard", self.shard]  # which each phase is checked for
         if phase == "train":
-            code = workers.alone([*words, "--processes", str(self.count), "--shard", self.shard])
+            code = workers.alone(words)
         else:
             code = workers.start(self.count, words, self.bad_input, self.stopped)
         if code - 128 in signals.SIGNALS:

@@ -121,7 +121,8 @@ def sandbox(state: Preflight) -> Iterator[str]:
 
 def engine(state: Preflight) -> Iterator[str]:
     """The engine that is asked for can sample with these settings."""
-    check_engine(state.config.sampling, training=state.steps > 0 and trained(state) is None)
+    training = state.steps > 0 and trained(state) is None
+    check_engine(state.config.sampling, training, state.trainers, state.config.environment is not None)
     return
     yield
 
@@ -132,8 +133,13 @@ def trained(state: Preflight) -> Path | None:
     return model if model and model.is_dir() else None
 
 
-def check_engine(sampling: SamplingConfig, training: bool) -> None:
-    """Raises UserError where the engine that was asked for cannot sample with these settings."""
+def check_engine(sampling: SamplingConfig, training: bool, count: int = 1, answered: bool = False) -> None:
+    """Raises UserError where the engine that was asked for cannot sample with these settings.
+
+    Args:
+        count: of processes that train, or of the launch.
+        answered: an environment answers the policy.
+    """
     if sampling.engine == "vllm" and (why := vllm_engine.unusable(sampling)):
         raise UserError(f"sampling.engine: {why}, or sampling.engine=transformers")
     if sampling.engine == "http" and (why := http.unusable(sampling)):
@@ -147,7 +153,7 @@ def check_engine(sampling: SamplingConfig, training: bool) -> None:
         from rlvr.policy import device
 
         if takes_vllm(sampling, device().type):
-            vllm_engine.check_parallel(sampling, training)
+            vllm_engine.check_parallel(sampling, training, count, answered)
 
 
 def servers(state: Preflight) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rlvr.config import Config
 from rlvr.environments.worker import EnvironmentPool
 from rlvr.evidence import Evidence
+from rlvr.launch.processes import processes
 from rlvr.policy import Policy
 from rlvr.problems import Problems
 from rlvr.source_verifiers import SourceVerifier
@@ -34,6 +35,8 @@ class Preflight:
     """Tells a person what is left out, also in a run."""
     thorough: bool = False
     """`rlvr check`: also what a run can do without."""
+    to_train: int | None = None
+    """How many processes will train, where they are not those of this launch."""
 
     begun: bool = field(init=False, default=False)
     """The folder holds this run, which goes on."""
@@ -64,6 +67,11 @@ class Preflight:
         other = copy.copy(self)
         other.config = config
         return other
+
+    @property
+    def trainers(self) -> int:
+        """How many processes train together."""
+        return self.to_train or processes().num_processes
 
     @property
     def steps(self) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rlvr.errors import UserError
-from rlvr.launch.processes import processes
 from rlvr.policy import blueprint
 from rlvr.preflight.parts import existing
 from rlvr.preflight.state import Preflight
@@ -32,7 +31,7 @@ def arguments(state: Preflight) -> Iterator[str]:
         from rlvr.training import rehearsal
 
         output = (state.folder or LOCAL_RUN) / "checkpoints"
-        state.arguments, state.bytes_per_weight = rehearsal.arguments(state.config, output)
+        state.arguments, state.bytes_per_weight = rehearsal.arguments(state.config, output, state.trainers)
         yield (
             f"training: {state.steps} steps of {state.config.train.algorithm}, {state.arguments.optim.value}, "
             f"learning rate {state.arguments.learning_rate:g}, {state.arguments.lr_scheduler_type.value}"
@@ -71,7 +70,7 @@ def memory(state: Preflight) -> Iterator[str]:
     total, free = memory_of(device())
     if state.sizes is None:
         return
-    needed = state.sizes.in_memory // processes().num_processes  # at the least, where they are sharded
+    needed = state.sizes.in_memory // state.trainers  # at the least, where they are sharded
     parts = f"{size(needed)} for weights, gradients and optimiser"
     if total and needed > total:
         raise UserError(

@@ -53,8 +53,6 @@ def roll(
         seed: the run's.
         on_done: called as each episode ends.
     """
-    if not requests:
-        return []
     prompted, which = prompts_of(sampler.policy, requests, evidence)
     read = [prompt.token_ids for prompt in prompted]
     episodes = [
@@ -69,9 +67,7 @@ def roll(
         if on_done and not environment:
             on_done()
 
-    while (
-        speaking or turn == 0
-    ):  # an engine that several processes share is asked by those without requests too
+    while speaking or turn == 0:  # those without requests ask too: several processes may share an engine
         seeds = [turn_seed(episodes[i].seed, turn) for i in speaking]
         sampler.generate(read, [SampleRequest(p, s) for p, s in zip(which, seeds, strict=True)], ended)
         again = turns.answered(speaking)

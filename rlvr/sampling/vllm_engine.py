@@ -63,16 +63,27 @@ def nats_of(settings: SamplingConfig) -> Literal["raw", "processed"]:
     return "raw" if settings.temperature in (0, 1) else "processed"
 
 
-def check_parallel(settings: SamplingConfig, training: bool) -> None:
-    """Raises ConfigError where the processes cannot be put together to engines of `tensor_parallel_size` GPUs.
+def check_parallel(settings: SamplingConfig, training: bool, count: int, answered: bool = False) -> None:
+    """Raises ConfigError where the processes cannot be put together to engines of `tensor_parallel_size` GPUs, or would
+    not call one that they share as often as each other: where an environment answers, episodes have as many turns as
+    they need.
 
     A launch of one process may evaluate with several GPUs, whose workers vLLM starts itself; an engine that weights are
     synced to has its workers in the processes that train.
+
+    Args:
+        count: of processes in the launch.
+        answered: an environment answers the policy.
     """
-    size, count = settings.vllm.tensor_parallel_size, processes().num_processes
+    size = settings.vllm.tensor_parallel_size
     if size > 1 and (training or count > 1) and count % size:
         raise ConfigError(
             f"sampling.vllm.tensor_parallel_size: {size} does not divide the {count} processes of this launch"
+        )
+    if size > 1 and count > 1 and answered:
+        raise ConfigError(
+            f"sampling.vllm.tensor_parallel_size: {size} processes would share an engine and each ask it for another "
+            "number of turns, which the environment decides: set it to 1, or start one process for its GPUs"
         )
 
 

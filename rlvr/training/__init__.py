@@ -48,14 +48,28 @@ def train(
     """
     import gc
 
+    if not run.model.is_dir():
+        _train(config, problems, evaluator, run, due, evaluate)
+        # its parts hold each other; what they hold of the device is needed to evaluate the tuned model
+        gc.collect()
+    return run.model
+
+
+def _train(
+    config: Config,
+    problems: Sequence[Problem],
+    evaluator: Evaluator,
+    run: Run,
+    due: Callable[[int], bool],
+    evaluate: Evaluate,
+) -> None:
+    """Train, and write the tuned model. When it returns, nobody else holds the loop or a part of it."""
     from rlvr.training import arguments
     from rlvr.training.build import build, start
     from rlvr.training.checkpoints import Checkpoint, Checkpoints
     from rlvr.training.export import export
     from rlvr.training.metrics_log import hook_classes, rewind
 
-    if run.model.is_dir():
-        return run.model
     arguments.check(config.train)
     hooks = [cls() for cls in hook_classes(config.train.hooks)]
     limit = (arguments.DEFAULTS | config.train.trl)["save_total_limit"]
@@ -92,6 +106,3 @@ def train(
     export(loop.policy, loop.adapter, loop.model, loop.accelerator, run.model)
     for tracker in loop.accelerator.trackers:  # `end_training` would end the processes' group too
         tracker.finish()
-    del loop
-    gc.collect()  # its parts hold each other; what they hold of the device is needed to evaluate the tuned model
-    return run.model

@@ -350,18 +350,19 @@ def trackers(report_to: str | list[str] | None) -> list[str]:
     return names
 
 
-def grpo_config(config: Config, output: Path, longest_prompt: int) -> GRPOConfig:
-    """TRL's arguments for this config on this many processes.
+def grpo_config(config: Config, output: Path, longest_prompt: int, count: int | None = None) -> GRPOConfig:
+    """TRL's arguments for this config.
 
     Args:
         longest_prompt: tokens, for the size of a micro-step.
+        count: of processes that train; None: those of this launch.
 
     Raises:
         ConfigError: the groups of a step cannot be shared out evenly, or TRL refuses a value.
     """
     check(config.train)
     train, sampling = config.train, config.sampling
-    groups = groups_per_process(train.groups_per_step, processes().num_processes)
+    groups = groups_per_process(train.groups_per_step, count or processes().num_processes)
     micro = groups_per_micro_step(train, groups, longest_prompt + sampling.max_new_tokens)
     kind = device().type
     cuda = kind == "cuda"

@@ -28,8 +28,11 @@ WIDTH = 64
 """Of the matrix that the optimiser is tried on."""
 
 
-def arguments(config: Config, output: Path) -> tuple[GRPOConfig, float]:
+def arguments(config: Config, output: Path, count: int | None = None) -> tuple[GRPOConfig, float]:
     """TRL's arguments, tried: objective, trackers, and an optimiser that takes two steps on a matrix of its own.
+
+    Args:
+        count: of processes that will train; None: those of this launch.
 
     Returns:
         The arguments, with sizes as for the shortest prompts; bytes that the optimiser keeps for each weight.
@@ -37,7 +40,7 @@ def arguments(config: Config, output: Path) -> tuple[GRPOConfig, float]:
     Raises:
         ConfigError: whatever of them the loop could not use.
     """
-    args = trl.grpo_config(config, output, 0)
+    args = trl.grpo_config(config, output, 0, count)
     trl.trackers(args.report_to)
     EntropyControl.of(args)
     vllm = takes_vllm(config.sampling, device().type)

@@ -250,6 +250,15 @@ def test_vllm_is_started_with_what_the_keys_say(tiny, monkeypatch, key):
     }
 
 
+def test_vllm_reads_the_files_that_the_policy_names(tiny, monkeypatch):
+    """The same revision, and code of the model's own only where that is allowed."""
+    for revision, trusted in ((None, False), ("v2", True)):
+        options = started(replace(tiny, revision=revision, trust_remote_code=trusted), monkeypatch)
+        assert options["model"] == tiny.source
+        assert options["revision"] == options["tokenizer_revision"] == revision
+        assert options["trust_remote_code"] is trusted
+
+
 @shows("sampling.vllm.sleep")
 def test_beside_a_trainer_vllm_may_sleep_and_takes_less_memory(tiny, monkeypatch):
     beside = started(tiny, monkeypatch, load_format="dummy")
@@ -305,13 +314,13 @@ def test_the_servers_that_are_named_are_asked_for_so_many_completions_at_once(ti
 def test_an_answer_is_waited_for_so_long(tiny):
     """The first of two is held back by the server."""
     prompts, rows = tiny.encode([PROMPT]), [SampleRequest(0, 1), SampleRequest(0, 2)]
-    for timeout, asked_again in ((0.5, True), (30.0, False)):
+    for timeout, asked_again in ((2.0, True), (600.0, False)):
         with serving(tiny) as served, closing(by_servers(tiny, served, timeout=timeout)) as sampler:
             served.asked.clear()
             served.faults.answers = ["hold"]
             drawing = Thread(target=sampler.generate, args=(prompts, rows))
             drawing.start()
-            drawing.join(20 if asked_again else 1.5)
+            drawing.join(300 if asked_again else 4)
             assert drawing.is_alive() != asked_again
             served.free.set()
             drawing.join()

@@ -223,6 +223,12 @@ def handler(served: Served) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @contextmanager
 def serving(policy: Policy, port: int = 0, **faults: Any) -> Iterator[Served]:
     served = Served(policy, Faults(**faults))

@@ -4,7 +4,6 @@ The server of these tests draws by a row's seed as our own sampler does, so rows
 """
 
 import logging
-import os
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
@@ -342,33 +341,3 @@ def test_who_scores_a_run_is_said_where_servers_cannot(tiny):
             found += score(tiny.encode(PROMPTS), rows, 1.0)
     assert found[0] == pytest.approx(found[1], abs=1e-3)
     assert len(said) == 1 and "transformers scores here, under the tuned policy" in said[0]
-
-
-REAL = os.environ.get("RLVR_HTTP_SERVER", "")
-"""Address of a server that was started by hand, such as vllm serve FOLDER --logprobs-mode processed_logprobs."""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not REAL, reason="RLVR_HTTP_SERVER names no server")
-def test_a_real_server_says_what_transformers_says():
-    import httpx2
-
-    from rlvr.policy import load_policy
-
-    (model,) = httpx2.get(f"{REAL}/v1/models").json()["data"]
-    policy = load_policy(quickstart_config(model=model["root"], dtype="float32"), "base")
-    prompts = policy.encode(["37+48=", "5+6=", "The capital of France is"])
-    settings = SamplingConfig(engine="http", servers=[REAL], max_new_tokens=24, stop=["7"])
-    with closing(from_servers(policy, settings)) as sampler:
-        found = sampler.generate(prompts, ROWS)
-        again = sampler.generate(prompts, ROWS[::-1])[::-1]
-        rows = [
-            Written(row.prompt, c.token_ids, [True] * len(c.token_ids))
-            for row, c in zip(ROWS, found, strict=True)
-        ]
-        here = logprobs(policy, prompts, rows, 1.0)
-        assert [sum(c.logprobs) for c in found] == pytest.approx(here, abs=1e-3)
-        assert sampler.why_unscored is None
-        assert sampler.logprobs(prompts, rows, 1.0) == pytest.approx(here, abs=1e-3)
-    assert [c.token_ids for c in found] == [c.token_ids for c in again] and len({c.text for c in found}) > 12
-    assert all("7" not in c.text[:-1] for c in found) and any(c.text.endswith("7") for c in found)

@@ -1,11 +1,10 @@
 """A server goes away in the middle of an evaluation: it is waited for, or the same command goes on."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from threading import Thread
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from rlvr import rollouts
 from rlvr.cli import main
 from tests.conftest import REPO
-from tests.sampling.served_policy import assert_drawn_by, serving
+from tests.sampling.served_policy import assert_drawn_by, free_port, serving
 
 pytestmark = pytest.mark.slow
 PROBLEMS, SAMPLES = 8, 16
@@ -46,9 +45,7 @@ def assert_whole(policy, file):
 
 
 def test_one_that_is_killed_and_started_again_is_waited_for(tiny, tmp_path):
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "tests.sampling.served_policy", str(port)]
     process = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, text=True)
     assert process.stdout

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,35 +17,12 @@ from rlvr import rollouts
 from rlvr.config import load
 from rlvr.policy import Policy, load_policy
 from rlvr.run import read_metrics
-from rlvr.worlds.carry import TINY
+from tests.sampling.small_llama import CPU, small_llama
 
 pytest.importorskip("vllm")
 pytestmark = pytest.mark.slow
 
-CPU = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_LOGGING_LEVEL": "WARNING"}
 PROBLEMS, SAMPLES, STEPS, STOP = 8, 4, 3, "}"
-
-
-def small_llama(folder: Path) -> Path:
-    """Random weights with the embedded tokenizer; 32 is the smallest width of a head that vLLM takes on a CPU."""
-    from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    size: dict[str, Any] = {
-        "hidden_size": 128,
-        "head_dim": 32,
-        "intermediate_size": 256,
-        "num_hidden_layers": 2,
-    }
-    size |= {"num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 128}
-    model = LlamaForCausalLM(LlamaConfig.from_pretrained(TINY, **size)).float()
-    for parameter in model.parameters():
-        if parameter.ndim == 2:  # far from uniform: other weights then give quite other log-probabilities
-            torch.nn.init.normal_(parameter, std=0.15)
-    model.generation_config = GenerationConfig.from_pretrained(TINY)
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(TINY).save_pretrained(folder)
-    return folder
 
 
 def write_config(folder: Path) -> Path:
@@ -82,7 +58,7 @@ def launch(command: list[str], config: Path, output: Path, *words: str) -> None:
         env=os.environ | CPU,
         capture_output=True,
         text=True,
-        timeout=1500,
+        timeout=3600,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -94,7 +70,10 @@ RUNS = {
     "one process": (ALONE, []),
     "adapters": (ALONE, ["train.adapter={kind: lora, r: 4, alpha: 8}"]),
     "two processes": (TWO, []),
-    "two processes, one engine": (TWO, ["sampling.vllm.tensor_parallel_size=2"]),
+    "two processes, one engine": (
+        TWO,  # pairs of random verdicts are equal half of the time, in one process and not in the other
+        ["sampling.vllm.tensor_parallel_size=2", "train.group_size=2", "train.curriculum.refill=2"],
+    ),
 }
 
 

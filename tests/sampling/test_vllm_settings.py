@@ -2,21 +2,25 @@
 
 import re
 import tomllib
+from concurrent.futures import Future
 from dataclasses import replace
 from importlib.metadata import packages_distributions, requires, version
-from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from rlvr.config import SamplingConfig
+from rlvr.config import EvidenceConfig, SamplingConfig
 from rlvr.config.schema import VllmSection
 from rlvr.errors import ConfigError, UserError
+from rlvr.evidence import Evidence
 from rlvr.preflight.parts import check_engine
 from rlvr.sampling import takes_vllm, vllm_engine
+from rlvr.sampling.driver import roll
+from rlvr.sampling.engine import TransformersSampler
 from rlvr.sampling.vllm import from_disk
 from tests.conftest import REPO
+from verifiers import Problem, Verdict
 
 
 @pytest.mark.parametrize(
@@ -51,15 +55,43 @@ def test_settings_under_which_engines_would_differ_are_refused(monkeypatch, case
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("processes", [1, 2, 3, 4, 6, 8])
 @pytest.mark.parametrize("gpus", [1, 2, 3, 4, 8])
-def test_the_gpus_of_an_engine_divide_the_processes(monkeypatch, gpus, processes, training):
+def test_the_gpus_of_an_engine_divide_the_processes(gpus, processes, training):
     """Each process is of one engine. A single one that only evaluates may have an engine of any number of GPUs."""
-    monkeypatch.setattr(vllm_engine, "processes", lambda: SimpleNamespace(num_processes=processes))
     settings = SamplingConfig(engine="vllm", vllm=VllmSection(tensor_parallel_size=gpus))
     if processes in range(0, 9, gpus) or (processes == 1 and not training):
-        vllm_engine.check_parallel(settings, training)
+        vllm_engine.check_parallel(settings, training, processes)
         return
     with pytest.raises(ConfigError, match=rf"size: {gpus} does not divide the {processes} processes"):
-        vllm_engine.check_parallel(settings, training)
+        vllm_engine.check_parallel(settings, training, processes)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_processes_that_share_an_engine_have_no_environment(gpus, processes):
+    """It decides the number of turns, and so of calls, which must be the same in each of them."""
+    settings = SamplingConfig(engine="vllm", vllm=VllmSection(tensor_parallel_size=gpus))
+    vllm_engine.check_parallel(settings, False, processes)
+    if processes == gpus == 2:
+        with pytest.raises(ConfigError, match="another number of turns, which the environment decides"):
+            vllm_engine.check_parallel(settings, False, processes, answered=True)
+    else:
+        vllm_engine.check_parallel(settings, False, processes, answered=True)
+
+
+def test_a_process_without_requests_asks_the_engine_too(tiny):
+    """Those that share one compute each token together, so none of them may leave a call out."""
+    asked: list[int] = []
+
+    class Counting(TransformersSampler):
+        def generate(self, prompts, rows, on_done=None):
+            asked.append(len(rows))
+            return super().generate(prompts, rows, on_done)
+
+    def judge(problem: Problem, text: str) -> Future[Verdict]:
+        raise AssertionError("there is nothing to judge")
+
+    assert roll(Counting(tiny, SamplingConfig()), [], Evidence(EvidenceConfig()), judge, seed=0) == []
+    assert asked == [0]
 
 
 @pytest.mark.parametrize("version", ["0.27.1", "0.31.0", "0.33.0+cu129"])
