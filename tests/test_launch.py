@@ -12,7 +12,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from rlvr.cli import main
 from rlvr.config import packaged_folder
 from rlvr.errors import UserError
-from rlvr.launch import engine, start, workers
+from rlvr.launch import engine, start
 from rlvr.launch.deadline import within
 
 
@@ -83,19 +83,6 @@ def test_accelerate_that_started_one_process_for_two_is_said(monkeypatch):
 def test_settings_of_accelerate_are_there_for_every_engine():
     for shard in engine.NAMES:
         assert (packaged_folder() / "accelerate" / f"{shard}.yaml").is_file()
-
-
-@pytest.mark.parametrize(
-    ("visible", "count", "expected"),
-    [("", 4, ["0", "1", "2", "3"]), ("", 2, ["0,1", "2,3"]), ("5,7", 2, ["5", "7"])],
-)
-def test_each_worker_sees_its_own_gpus(monkeypatch, visible, count, expected):
-    """By which its engine, and vLLM's processes below it, find them."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    found = [workers._devices(number, count) for number in range(count)]
-    assert found == [{"CUDA_VISIBLE_DEVICES": devices} for devices in expected]
 
 
 def failure(exitcode: int, timestamp: int) -> ProcessFailure:

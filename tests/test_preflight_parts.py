@@ -145,6 +145,9 @@ def test_the_memory_holds_weights_gradients_and_optimiser(tmp_path, monkeypatch)
         else:
             with pytest.raises(UserError, match=r"are more than the 5.0 GB of memory of this"):
                 list(training.memory(state(tmp_path, steps=1)))
+        by_two = state(tmp_path, steps=1)
+        by_two.to_train = 2  # in processes that are not there yet; at the least half for each
+        assert next(training.memory(by_two)).startswith("memory: 2.5 GB for weights")
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path):
