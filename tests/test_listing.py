@@ -11,7 +11,7 @@ from rlvr.cli import main
 from rlvr.errors import RunError, UserError
 from rlvr.launch import processes
 from rlvr.launch.processes import is_locked, locked
-from rlvr.listing import entries, table
+from rlvr.listing import Entry, _cells, brief, entries, table
 from rlvr.rollouts import Rollout
 from rlvr.run import SWEEP, Run, open_run
 from rlvr.terminal import Terminal
@@ -130,3 +130,84 @@ def test_a_look_at_the_lock_keeps_no_run_out(tmp_path, monkeypatch):
     with locked(tmp_path):
         assert is_locked(tmp_path)
     assert not is_locked(tmp_path)
+
+
+def entry(folder="runs/one", state="finished", **more) -> Entry:
+    return Entry(folder, state, 0.0, **more)
+
+
+def test_each_cell_of_the_list():
+    """Of a run that was never written to there is no age."""
+    whole = entry(
+        step=30, steps=60, model="tiny", verifier="math", base_pass_at_1=0.25, tuned_pass_at_1=0.5, tuned_step=20,
+        alarms=("entropy", "length"), alarm_step=12,
+    )  # fmt: skip
+    assert _cells(whole) == (
+        *(
+            "one",
+            "finished",
+            "30 of 60",
+            "tiny",
+            "math",
+            "25.0 → 50.0 (step 20)",
+            "entropy, length (step 12)",
+            "",
+        ),
+    )
+    assert _cells(entry(state="stopped", step=3, base_pass_at_1=0.25), "  ") == (
+        *("  one", "stopped", "3 of –", "", "", "25.0 → –", "", ""),
+    )
+    assert _cells(entry(state="not begun")) == ("one", "not begun", "", "", "", "", "", "")
+    assert _cells(entry(state="failed", tuned_pass_at_1=0.5, error="disk\nfull"))[5:7] == (
+        "– → 50.0",
+        "disk full",
+    )
+    assert _cells(entry(alarms=("a",), alarm_step=1, error="e"))[6] == "a (step 1) e"
+    sweep = entry("runs/grid", "running", cells=(entry(), entry(state="failed"), entry()))
+    assert _cells(sweep) == ("grid", "running", "2 of 3 runs", "", "", "", "", "")
+
+
+def test_the_list_is_a_table_with_a_colour_for_what_needs_a_look():
+    sweep = entry("runs/grid", "failed", cells=(entry("runs/grid/seed=1", "failed", step=1, steps=2),))
+    held = [entry("runs/a", "running", step=10, steps=20), sweep, entry("runs/b", "stopped"), entry("runs/c")]
+    lines = list(table(held))
+    assert [style for _, style in lines] == ["bold", "green", "red", "red", "yellow", ""]
+    heads = ["run", "state", "step", "model", "verifier", "pass@1", "alarm", "age"]
+    assert lines[0][0].split() == heads
+    at = lines[0][0].index("state")
+    assert {text[at - 2 : at] for text, _ in lines} == {"  "}, "columns are aligned"
+    states = ["state", "running", "failed", "failed", "stopped", "finished"]
+    assert [text[at:].split()[0] for text, _ in lines] == states
+    assert lines[3][0].startswith("  seed=1  ") and "1 of 2" in lines[3][0]
+
+
+def test_the_state_of_a_sweep_is_that_of_its_runs(tmp_path):
+    (tmp_path / SWEEP).write_text(json.dumps({"cells": ["a", "b"]}))
+    one_run, other = begun(tmp_path / "a"), begun(tmp_path / "b")
+
+    def state():
+        (found,) = entries(tmp_path)
+        return found.state, [cell.state for cell in found.cells or ()]
+
+    assert state() == ("stopped", ["stopped", "stopped"])
+    one_run.report.write_text("")
+    assert state() == ("stopped", ["finished", "stopped"])
+    other.write_down(failed="no disk")
+    assert state() == ("failed", ["finished", "failed"])
+    with locked(tmp_path):
+        assert state()[0] == "running"
+    other.write_down(failed=None)
+    other.report.write_text("")
+    assert state() == ("finished", ["finished", "finished"])
+
+
+def test_verifiers_and_models_are_those_of_the_config(tmp_path):
+    run = begun(tmp_path / "run")
+    assert (one(run).model, one(run).verifier, one(run).steps) == ("tiny", "math+reasoning", 60)
+    sources = [{"verifier": "math"}, {"verifier": None}, {"verifier": "code"}, {"verifier": "math"}]
+    said = {"model": "m", "verifier": "exact", "train": {"steps": 7}, "problems": {"heldout": sources}}
+    (run.folder / "config.yaml").write_text(json.dumps(said))
+    assert (one(run).model, one(run).verifier, one(run).steps) == ("m", "math, exact, code", 7)
+    assert brief(run.folder) == "stopped, step 0 of 7"
+    log(run, {"step": 3, "eval/pass@1": 0.25, "alarms": {"entropy": "…"}})
+    assert brief(run.folder) == "stopped, step 3 of 7, pass@1 – → 25.0 (step 3), alarm entropy (step 3)"

@@ -200,3 +200,34 @@ def test_reading_takes_no_torch(tmp_path):
         "sys.exit(any(codes) or 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
+
+
+def test_each_line_has_the_colour_of_what_it_says(tmp_path):
+    held = (
+        row("p", 0, detail="no"),
+        row("p", 1, 1.0),
+        row("p", 2, None, turns=[{"by": "policy", "text": "a"}] * 2),
+    )
+    styles = {words.strip(): style for words, style in lines(written(tmp_path / "a.jsonl", *held), Wanted())}
+    begins = {
+        "== problem": "bold", "gold: ": "bold", "-- sample 0": "red", "-- sample 1": "green", "-- sample 2": "dim",
+        "verifier: no": "dim", "question p": "", "try 0 of p": "", "[policy]": "dim",
+    }  # fmt: skip
+    for begin, style in begins.items():
+        assert {found for words, found in styles.items() if words.startswith(begin)} == {style}, begin
+
+
+def test_what_is_wanted_is_said_in_words(tmp_path):
+    assert Wanted().words == "" and Wanted(right=False).words == "wrong"
+    every = Wanted("p", True, "timeout", "sums")
+    assert every.words == "right, problem p, status timeout, source sums"
+    file = written(tmp_path / "a.jsonl", *(row(f"p{i}", 0) for i in range(10)))
+    with pytest.raises(
+        UserError, match=r"no sample with problem 'x'; there are p0 \(1\), .*p7 \(1\), and 2 more"
+    ):
+        text(file, problem="x")
+    with pytest.raises(UserError, match=r"no sample with source 's'; there are none \(10\)$"):
+        text(file, source="s")
+    assert text(file).startswith(f"{file}: 5 of 10 samples, 10 in the file; right: a score of 1 or more")
+    rollouts.write_settings(file, {"pass_mark": 0.5, "sources": {"s": {"pass_mark": 0.75}}})
+    assert "right: a score of 0.5 or 0.75 or more" in text(file)
