@@ -11,7 +11,7 @@ from rlvr.cli import main
 from rlvr.errors import RunError, UserError
 from rlvr.launch import processes
 from rlvr.launch.processes import is_locked, locked
-from rlvr.listing import Entry, _cells, brief, entries, table
+from rlvr.listing import Entry, State, _cells, brief, entries, table
 from rlvr.rollouts import Rollout
 from rlvr.run import SWEEP, Run, open_run
 from rlvr.terminal import Terminal
@@ -132,7 +132,7 @@ def test_a_look_at_the_lock_keeps_no_run_out(tmp_path, monkeypatch):
     assert not is_locked(tmp_path)
 
 
-def entry(folder="runs/one", state="finished", **more) -> Entry:
+def entry(folder="runs/one", state: State = "finished", **more) -> Entry:
     return Entry(folder, state, 0.0, **more)
 
 

@@ -1,6 +1,7 @@
 """What the page's scripts make of the numbers, in a browser: every cell, filter and fact of a small report by hand."""
 
 import json
+from typing import Any
 
 import pytest
 from chromium import Browser, find
@@ -10,7 +11,7 @@ from rlvr.report import build
 pytestmark = pytest.mark.skipif(find() is None, reason="no Chromium on this machine")
 
 # problem → right ones of four, before and after; its level
-COUNTS = {
+COUNTS: dict[str, Any] = {
     "a1": (0, 2, "2"),
     "a2": (2, 0, "10"),
     "a10": (1, 3, "2"),
