@@ -91,12 +91,9 @@ def unsaid(evaluations: Sequence[Evaluation]) -> list[str]:
     silent = [e.path for e in evaluations if _says_nothing(e)]
     names = list(dict.fromkeys(path.name for path in silent))
     if len(evaluations) > 1 and _says_nothing(evaluations[0]) and len(silent) > 1:
-        files = ", ".join(line(name, 60) for name in names[:3]) + (
-            f", … ({len(names)} files)" if names[3:] else ""
-        )
         beside = evaluations[0].path.with_suffix(".settings.json").name
         notes.append(
-            f"No settings beside {files}: that the policies were sampled alike could not be checked. A file "
+            f"No settings beside {_files(names)}: that the policies were sampled alike could not be checked. A file "
             f"{line(beside, 60)} says it, such as "
             '{"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 512, "verifier": "math"}.'
         )
@@ -109,6 +106,22 @@ def unsaid(evaluations: Sequence[Evaluation]) -> list[str]:
         elif other.path == first and first.suffix != ".csv":
             notes.append(f"{line(first.name, 60)} is compared with itself.")
     return notes
+
+
+def notes(evaluations: Sequence[Evaluation]) -> list[str]:
+    """What was noted when the files were read; what is the same of several is said once."""
+    said: dict[str, list[str]] = {}
+    for evaluation in evaluations:
+        for note in evaluation.notes:
+            name, _, rest = note.partition(": ")
+            own = name == evaluation.path.name
+            said.setdefault(rest if own else note, []).extend([name] if own else [])
+    return [f"{_files(names)}: {note}" if names else note for note, names in said.items()]
+
+
+def _files(names: Sequence[str]) -> str:
+    shown = ", ".join(line(name, 60) for name in names[:3])
+    return f"{shown}, … ({len(names)} files)" if names[3:] else shown
 
 
 def _problems(a: Evaluation, b: Evaluation) -> list[str]:

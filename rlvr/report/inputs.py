@@ -48,8 +48,7 @@ class Inputs:
     ) -> Self:
         """One run: reads all files and refuses what cannot be compared."""
         found = _evaluations(base, tuned, more, allow, options, names)
-        notes = [note for evaluation in found for note in evaluation.notes]
-        notes += comparable.unsaid(found)
+        notes = comparable.notes(found) + comparable.unsaid(found)
         held, further = evidence_ladder.split(found, allow)
         for other in held[1:]:
             notes += comparable.check(held[0], other, allow)
@@ -68,9 +67,9 @@ class Inputs:
         _check_names(runs)
         bases = {path: _one(path, "base", allow, options) for path in dict.fromkeys(r.base for r in runs)}
         pairs = [_named([bases[run.base], _one(run.tuned, run.name, allow, options)]) for run in runs]
-        notes = [note for pair in pairs for evaluation in pair for note in evaluation.notes]
         shared = {base.path: base for base, _ in pairs}  # seeds may have one base
-        notes += comparable.unsaid([*shared.values(), *(tuned for _, tuned in pairs)])
+        every = [*shared.values(), *(tuned for _, tuned in pairs)]
+        notes = comparable.notes(every) + comparable.unsaid(every)
         for base, tuned in pairs:
             notes += comparable.check(base, tuned, allow)
         first = pairs[0][0]

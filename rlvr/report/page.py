@@ -168,7 +168,7 @@ def _newest(browser: Browser) -> int | None:
     return next((i for i, name in enumerate(browser["policies"]) if name.startswith("training, ")), None)
 
 
-def _see(browser: Browser, points: bool) -> str:
+def _see(browser: Browser, points: bool = True) -> str:
     shown, total = browser["shown"], browser["total"]
     if not total:
         return "The files hold counts only; rollout files (JSONL) can be read here, trace by trace."

@@ -10,8 +10,9 @@ removed at the end, also after a failure (about 1 GB each). Measured, one proces
 - all statistics: both summaries and the comparison, 2,000 bootstrap replicates throughout;
 - 2,000 cluster-bootstrap replicates of the mean pass@k at every k from 1 to `samples`, drawing included;
 - the most memory that was resident, of which so much after the first file;
-- the page of the two files, and the page of 10,000 rollouts of 1 kB: time from files to page, its size; and where a
-  Chromium is installed, time to load and per filtering by text.
+- the page of the two files, the page of 10,000 rollouts of 1 kB, and the page of 10,000 problems: time from files to
+  page, its size; and where a Chromium is installed, time to load, per filtering by text, and in the table of problems
+  per sorting, per filtering, and to open one.
 
 Exit code 1 where a target is missed; the targets hold for the sizes that are set by default.
 """
@@ -148,6 +149,28 @@ def statistics(paths: tuple[Path, Path], problems: int, samples: int) -> Iterato
     yield Line("the most memory at any time, both files", resident_mb(), "MB", round(size))
 
 
+TABLE = """(async () => {
+  const took = {"sort": [], "filter": [], "open a problem": []};
+  const timed = (into, act) => {
+    const began = performance.now(); act(); document.body.offsetHeight; into.push(performance.now() - began); };
+  const form = document.getElementById("each-filters");
+  const problems = document.getElementById("each-count").textContent.split(" of ")[1];
+  for (const head of document.querySelectorAll("#each-table th button"))
+    for (const again of [1, 2]) timed(took["sort"], () => head.click());
+  for (const text of ["1", "77", "nowhere", ""]) {
+    form.elements.id.value = text;
+    timed(took["filter"], () => form.dispatchEvent(new Event("submit", {cancelable: true})));
+  }
+  for (const link of [...document.querySelectorAll("#each-table tbody a")].slice(0, 5)) {
+    const began = performance.now();
+    await new Promise(done => { addEventListener("hashchange", done, {once: true}); link.click(); });
+    document.body.offsetHeight; took["open a problem"].push(performance.now() - began);
+  }
+  return {problems, took};
+})()"""
+"""Milliseconds in the table of problems: a click on each column's head, twice; four searches; five problems' links."""
+
+
 def page(paths: tuple[Path, Path], total: int) -> Iterator[Line]:
     """The page of two files of `total` rows together: built, and opened in a real browser."""
     from chromium import Browser, find  # pyright: ignore[reportMissingImports]  # beside the tests
@@ -177,6 +200,7 @@ def page(paths: tuple[Path, Path], total: int) -> Iterator[Line]:
             "  document.body.offsetHeight; took.push(performance.now() - began); }"
             "return took; })()"
         )
+        table = browser.run(TABLE)
         if browser.errors:
             raise RuntimeError(f"the page complains: {browser.errors}")
     yield Line(
@@ -185,6 +209,10 @@ def page(paths: tuple[Path, Path], total: int) -> Iterator[Line]:
         "ms",
     )
     yield Line(f"the same: to filter by text and draw, slowest of {len(filters)}", max(filters), "ms")
+    for what, took in table["took"].items():
+        yield Line(
+            f"its table of {table['problems']} problems: to {what}, slowest of {len(took)}", max(took), "ms"
+        )
 
 
 def measure(problems: int, samples: int) -> Iterator[Line]:
@@ -194,6 +222,8 @@ def measure(problems: int, samples: int) -> Iterator[Line]:
         yield from page(paths, 2 * problems * samples)
     with tempfile.TemporaryDirectory(prefix="bench-report-") as folder:
         yield from page(write(Path(folder), 100, 50), 10_000)
+    with tempfile.TemporaryDirectory(prefix="bench-report-") as folder:
+        yield from page(write(Path(folder), 10_000, 2), 40_000)
 
 
 def update(path: Path, text: str) -> None:

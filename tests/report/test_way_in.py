@@ -132,6 +132,17 @@ def test_files_that_are_seeds_of_one_policy_are_one_method(tmp_path):
     assert "b.jsonl is compared with itself." in Inputs.of_runs(again, allow=False).notes
 
 
+def test_what_is_noted_of_several_files_is_said_once(tmp_path):
+    for name in ("base", "tuned", "third", "fourth"):
+        rows = [{"task_id": "H/0", "completion": "x", "result": "passed", "passed": True}]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    base, tuned, *more = (tmp_path / f"{name}.jsonl" for name in ("base", "tuned", "third", "fourth"))
+    inputs = Inputs.read(base, tuned, [], {}, None, False)
+    assert inputs.notes[0] == "base.jsonl, tuned.jsonl: read as HumanEval results"
+    inputs = Inputs.read(base, tuned, more, {}, None, False)
+    assert inputs.notes[0] == "base.jsonl, tuned.jsonl, third.jsonl, … (4 files): read as HumanEval results"
+
+
 def test_what_score_wrote_is_read_by_report(tmp_path):
     """Two samples of two problems each; the label of the last says right, and the verifier refuses it."""
     rows = [

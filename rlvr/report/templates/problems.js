@@ -9,6 +9,7 @@
       const before = row[C0] / row[N0], after = row[C1] / row[N1];
       return { gained: !before && after > 0, lost: before > 0 && !after, both: before > 0 && after > 0, neither: !before && !after, better: after > before, worse: after < before, same: after === before };
     };
+    const inOrder = new Intl.Collator("en", { numeric: true }).compare; // many times faster than localeCompare
     const keys = [["Problem", (row) => row[ID]], ...columns.map((name, i) => [name, (row) => row[VALUES + i]]),
       [base, (row) => row[C0] / row[N0]], [tuned, (row) => row[C1] / row[N1]], ["Δ, points", (row) => row[C1] / row[N1] - row[C0] / row[N0]]];
     const form = byId("each-filters"), fields = form.elements;
@@ -17,7 +18,7 @@
     const selects = columns.map((name, i) => {
       const select = make("select"), label = make("label", name);
       select.append(make("option", "any", { value: "" }));
-      const values = [...new Set(each.map((row) => row[VALUES + i]))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+      const values = [...new Set(each.map((row) => row[VALUES + i]))].sort(inOrder);
       values.forEach((value) => select.append(make("option", value, { value })));
       label.append(select);
       form.insertBefore(label, byId("each-count"));
@@ -44,7 +45,7 @@
       const text = fields.id.value.trim().toLowerCase(), change = fields.change.value, read = keys[by][1];
       const found = each.filter((row) => row[ID].toLowerCase().includes(text) && (!change || changes(row)[change]) &&
         selects.every((select, i) => !select.value || select.value === row[VALUES + i]));
-      const compare = (a, b) => (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
+      const compare = (a, b) => (typeof a === "number" ? a - b : inOrder(a, b));
       found.sort((a, b) => (down ? -1 : 1) * compare(read(a), read(b)));
       heads.forEach((head, i) => head.setAttribute("aria-sort", i !== by ? "none" : down ? "descending" : "ascending"));
       byId("each-count").textContent = `${found.length.toLocaleString("en")} of ${each.length.toLocaleString("en")}`;
