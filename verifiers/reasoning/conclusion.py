@@ -161,7 +161,7 @@ def unsupported(
 
 _STATES = re.compile(
     r"\b(?:is|are|equals|get|have|obtain)[\s$]*(?:\\[(\[])?\s*(-?\d[\d,]*(?:\.\d+)?)\s*(?:\\[)\]]|\$)?"
-    r"(?: +[a-z]+){0,3}[\s.$*]*$"
+    rf"(?! +(?:{'|'.join(sorted(_CONTINUES - {'%'}))})\b)(?: +[a-z]+){{0,3}}[\s.$*]*$"
 )
 
 

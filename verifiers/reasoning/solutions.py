@@ -28,6 +28,8 @@ class Solutions:
     text: str
     values: dict[str, list[Number]] = field(default_factory=dict)
     equations: list[tuple[Dependence, Equation]] = field(default_factory=list)
+    shown: dict[str, float] = field(default_factory=dict)
+    """Place value of the last digit of each stated value that is a decimal."""
     unclear: set[str] = field(default_factory=set)
     """Letters with a value in words."""
 
@@ -49,6 +51,8 @@ class Solutions:
             return
         if found.names == {lone} and not free(b):
             self.values.setdefault(lone, []).append(evaluate(b, {}))
+            shown = Equation(a, b, lone, left.tail, right.head).shown()
+            self.shown[lone] = max(shown, self.shown.get(lone, 0.0))
         elif len(found.names) == 1 or not _is_graph(a, b):
             equation = Equation(a, b, next(iter(found.names)), left.tail, right.head)
             self.equations.append((found, equation))
@@ -67,7 +71,7 @@ class Solutions:
             if found.linear
             and found.names <= known.keys()
             and not (several and len(found.names) > 1)
-            and not _solves(equation, known)
+            and not _solves(equation, known, max(map(self.shown.__getitem__, found.names)))
         ]
 
 
@@ -84,8 +88,8 @@ def _is_graph(a: Expression, b: Expression) -> bool:
     return free(a) | free(b) == {"x", "y"} and "var" in (a.node[0], b.node[0])
 
 
-def _solves(equation: Equation, known: dict[str, Number]) -> bool:
+def _solves(equation: Equation, known: dict[str, Number], shown: float) -> bool:
     try:
-        return equation.is_solution(known[equation.unknown], 2 * equation.shown(), known)
+        return equation.is_solution(known[equation.unknown], 2 * max(shown, equation.shown()), known)
     except Unreadable:
         return True
