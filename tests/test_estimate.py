@@ -7,9 +7,11 @@ import pytest
 from rlvr.cli import main
 from rlvr.config import TrainConfig
 from rlvr.preflight.cost import Length, duration, phases, table
+from rlvr.preflight.state import some_of
 from rlvr.preflight.trial import Trial, line_through
 from rlvr.problems import load_all
 from tests.conftest import quickstart_config
+from verifiers import Problem
 
 TRIAL = Trial(
     seconds=1.0, rows=100, ended=100, cut=32, tokens=1000, batch=64, prompt=8.0, read=1e-5, step=1e-3, row=1e-5,
@@ -98,3 +100,12 @@ def test_check_and_run_say_what_the_run_will_take(tmp_path, capsys):
     assert log.index("estimate, from a trial of") < log.index("Evaluating the base policy")
     assert main(["run", "quickstart", "--output", str(tmp_path / "run"), *small]) == 0
     assert (tmp_path / "run" / "log.txt").read_text().count("estimate, from a trial") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "places"),
+    [(3, 8, [0, 1, 2]), (8, 4, [0, 2, 4, 6]), (5, 5, [0, 1, 2, 3, 4]), (1, 8, [0])],
+)
+def test_what_is_measured_in_place_of_all_problems_is_each_once_and_from_everywhere(number, most, places):
+    problems = [Problem(str(i), "p", "r") for i in range(number)]
+    assert [int(problem.id) for problem in some_of(problems, most)] == places

@@ -14,6 +14,7 @@ from rlvr.preflight import CHECKS, Preflight, cost, footprint, foretold, go, par
 from rlvr.preflight.devices import Cluster
 from rlvr.preflight.footprint import SHARDS, Footprint, Job
 from rlvr.preflight.shape import Shape
+from rlvr.preflight.state import some_of
 from rlvr.terminal import Terminal
 
 OF_THIS_MACHINE = (
@@ -53,8 +54,7 @@ def plan(
     state = Preflight(config, folder, base, True, terminal.say)
     go(state, [check for check in CHECKS if check not in OF_THIS_MACHINE], terminal.show)
     shape = Shape.of(state.policy.model)
-    heldout = state.problems.heldout
-    some = [heldout[i * len(heldout) // SOME] for i in range(min(SOME, len(heldout)))]
+    some = some_of(state.problems.heldout, SOME)
     most = config.sampling.max_new_tokens
     lengths = [len(ids) for ids in prompt_ids(state.policy, state.evidence, some, most)]
     checkpointing = bool(state.arguments and state.arguments.activation_checkpointing)

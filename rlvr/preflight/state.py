@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,14 @@ from rlvr.problems import Problems
 from rlvr.source_verifiers import SourceVerifier
 
 if TYPE_CHECKING:
+    from verifiers import Problem
     from verifiers.pool import VerifierPools
+
+
+def some_of(problems: Sequence[Problem], most: int) -> list[Problem]:
+    """As many as are measured in place of all: each once, from the whole length of the list."""
+    number = min(most, len(problems))
+    return [problems[i * len(problems) // number] for i in range(number)]
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 from rlvr.config import Config
 from rlvr.evaluation import Evaluator
 from rlvr.policy import Policy, device, load_policy
+from rlvr.preflight.state import some_of
 from rlvr.problems import Problems
 from rlvr.sampling.driver import encode
 from rlvr.sampling.engine import TransformersSampler, batch_size
@@ -60,7 +61,7 @@ def trial(config: Config, sets: Problems, evaluator: Evaluator, seconds: float) 
     policy = load_policy(config, "trial", for_training=config.train.steps > 0)
     began = time.perf_counter()
     problems = sets.heldout
-    some = [problems[i * len(problems) // PROBLEMS] for i in range(min(PROBLEMS, len(problems)))]
+    some = some_of(problems, PROBLEMS)
     prompts = encode(policy, evaluator.evidence, some)
     batch = batch_size(policy, prompts, config.sampling)
     sample(policy, config, prompts, len(prompts), 1)  # what is done once is not measured
