@@ -118,12 +118,12 @@ def _induction(folder: Path, quick: bool) -> Checks:
 
 
 PARTS = (
-    Part("strategies", "network", _network, 300, 30),
-    Part("strategies", "tables", _tables, 120, 30),
+    Part("strategies", "network", _network, 460, 45),
+    Part("strategies", "tables", _tables, 90, 10),
     Part("strategies", "estimates", _estimates, 60),
     Part("boundary", "masked", _masked, 10, 10),
-    Part("boundary", "hole", _hole, 600),
-    Part("verifier", "tables", _verifier, 60, 30),
+    Part("boundary", "hole", _hole, 520),
+    Part("verifier", "tables", _verifier, 60, 25),
     Part("rules", "network", _rules, 300),
     Part("coins", "network", _coins, 240, 30),
     Part("coins", "chains", _chains, 60),

@@ -21,8 +21,10 @@ from rlvr.worlds.strategies import STRATEGIES
 
 KEPT_APART = "0+0"
 """A run wants a held-out problem. This one is not scored: the operand that copy writes is right there."""
-STEPS = 50
+STEPS = 60
 WITHOUT_KL = {"steps": STEPS}
+DRIFT = 0.06
+"""What a random walk of 25 steps may move pass@1 by, on average; verdicts move it by .9 in as many."""
 SMALL = {"groups_per_step": 32}
 """Problems a step where more updates tell more than larger ones."""
 HELD = {"trl": {"scale_rewards": "none"}}
@@ -204,7 +206,7 @@ def unrewarded(begun: Base, seeds: Sequence[int], steps: int = 25) -> Check:
     moved = [rate(trained(begun, train, every=steps, seed=seed)[steps]) - rate(begun.laws) for seed in seeds]
     mean = float(np.mean(np.abs(moved)))
     check.lines = [
-        Line.at_most(f"mean |change of pass@1| over {len(seeds)} seeds", mean, 0.03, "rate", 0.0),
+        Line.at_most(f"mean |change of pass@1| over {len(seeds)} seeds", mean, DRIFT, "rate", 0.0),
         Line.over_seeds("  mean change", moved, 0.0),
     ]
     return check
