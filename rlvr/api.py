@@ -147,7 +147,7 @@ def report(
 
     if not paths:
         raise ConfigError("report: expected at least one file or folder")
-    given = [Path(path) for path in paths]
+    given = [_place(Path(path)) for path in paths]
     common: dict[str, Any] = {
         "output": Path(output),
         "search_budget": search_budget,
@@ -179,6 +179,15 @@ def report(
     tuned = others[0] if others else None
     names = _named(others[1:], name or {}, tuned is not None or "tuned" in (name or {}))
     return reports.build(first, tuned, more=others[1:], options=options, names=names, **common)
+
+
+def _place(path: Path) -> Path:
+    """A file, or the folder of a run or of a sweep, as it is; of another folder, its file of samples."""
+    if not path.is_dir() or (path / "config.yaml").is_file() or (path / SWEEP).is_file():
+        return path
+    from rlvr.rollouts import importers, places
+
+    return places.one_of(path, importers.files_of(path))
 
 
 def _named(more: Sequence[Path], name: Mapping[str, str], pair: bool) -> list[str]:
@@ -242,7 +251,7 @@ def score(
         if not isinstance(file, str | Path):
             given.write_text("".join(f"{json.dumps(dict(row))}\n" for row in file), encoding="utf-8")
         summary = score_file(
-            file if isinstance(file, str | Path) else given,
+            _unpacked(file) if isinstance(file, str | Path) else given,
             verifier,
             options=option,
             output=output or kept,
@@ -253,6 +262,12 @@ def score(
             _beside(file, Path(output), verifier, dict(option or {}), summary)
         text = "" if output else kept.read_text(encoding="utf-8")
     return Scored(summary, [json.loads(line) for line in text.split("\n") if line])
+
+
+def _unpacked(file: str | Path) -> str | Path:
+    from rlvr.rollouts.places import unpacked
+
+    return unpacked(Path(file)) if Path(file).is_file() else file
 
 
 def _beside(given: Any, output: Path, verifier: str, options: dict[str, Any], summary: Summary) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
+import io
+import lzma
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, BinaryIO
 
 from rlvr.errors import ConfigError
 
@@ -117,3 +121,13 @@ def says_when_full(folder: Path, size: int, what: str) -> Iterator[None]:
         if shutil.disk_usage(folder).free < size:
             raise OSError(errno.ENOSPC, f"no space left while writing {what}", str(folder)) from error
         raise
+
+
+def opened(path: Path, packing: str) -> BinaryIO:
+    """The bytes of a file that is packed as `packing` says: .gz, .bz2, .xz, .zst, or "" where it is not."""
+    if packing == ".zst":
+        import pyarrow
+
+        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))  # type: ignore[arg-type]
+    opener: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(packing, open)
+    return opener(path, "rb")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
 import glob
-import gzip
 import io
 import json
 import lzma
@@ -22,6 +20,7 @@ from typing import Any, BinaryIO
 
 from rlvr.config import SourceConfig
 from rlvr.config.data import COMPRESSED, FILES, stem
+from rlvr.files import opened
 from rlvr.problems.rows import Place, ProblemError, Row, Rows, short
 from rlvr.rollouts import TornLine
 
@@ -171,13 +170,7 @@ def causes(error: BaseException) -> str:
 
 
 def _opened(path: Path) -> BinaryIO:
-    packed = _kind(path)[1]
-    if packed == ".zst":
-        import pyarrow
-
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))  # type: ignore[arg-type]
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(packed, open)
-    return opener(path, "rb")
+    return opened(path, _kind(path)[1])
 
 
 def _jsonl(path: Path, where: str) -> Iterator[Row]:

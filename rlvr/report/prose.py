@@ -248,8 +248,10 @@ def _kinds(parts: Compression) -> str:
     if not held:
         return ""
     K, loss = parts["search_budget"], real(parts["forgetting"]["value"])
+    which = enough(parts)
     text = (
-        f"Training gained {points(real(parts['delta']['value']) + loss)} points and lost {points(loss)}. Of the gain, "
+        f"{f'{which[1:].capitalize()}, training' if which else 'Training'} gained "
+        f"{points(real(parts['delta']['value']) + loss)} points and lost {points(loss)}. Of the gain, "
         f"{points(held['within']['value'])} are search compression within {counted(K, 'sample')} "
         f"({span_of(held['within'])}): traces that the base already finds when it may try {counted(K, 'time')}. "
         f"{points(held['beyond']['value'])} are compression beyond that"
@@ -263,6 +265,15 @@ def _kinds(parts: Compression) -> str:
             shown = parts["certified_simultaneous"]["count"]
             text += f" and {points(held['expansion']['value'])} are expansion, certified on {counted(shown, 'problem')}"
     return " ".join(said for said in (f"{text}.", gained(parts), lost(parts)) if said)
+
+
+def enough(parts: Compression) -> str:
+    """Of which problems the parts are, where it is not all of the gain's."""
+    delta = parts["delta"]
+    if not delta.get("excluded"):
+        return ""
+    least = counted(parts["search_budget"], "base sample")
+    return f" on the {counted(delta.get('used', 0), 'problem')} with at least {least}"
 
 
 def gained(parts: Compression) -> str:

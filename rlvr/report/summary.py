@@ -11,6 +11,7 @@ from rlvr.report.kinds import Part, told
 from rlvr.report.prose import (
     answer_lines,
     distance_moved,
+    enough,
     evidence_worth,
     exact_lines,
     exact_rows,
@@ -115,7 +116,7 @@ def _comparison(document: Document, c: Comparison) -> Iterator[str]:
 def _parts(c: Comparison) -> Iterator[str]:
     parts, held = c["compression"], told(c["compression"])
     yield (
-        f"  Of which kind is the change of {points(parts['delta']['value'], True)} (search budget K = "
+        f"  Of which kind is the change of {points(parts['delta']['value'], True)}{enough(parts)} (search budget K = "
         f"{parts['search_budget']}, n0 = {parts['n_base']}, α = {number(parts['alpha'])})?"
     )
     K = counted(parts["search_budget"], "sample")

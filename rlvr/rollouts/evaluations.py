@@ -6,13 +6,9 @@ the file: one, or base and tuned where one file holds both. Files of other syste
 
 from __future__ import annotations
 
-import atexit
 import csv
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ from rlvr.rollouts import importers
 from rlvr.rollouts.audits import read_audit
 from rlvr.rollouts.columns import Columns, read_columns
 from rlvr.rollouts.keys import KEYS
+from rlvr.rollouts.places import kept_folder, matching, unpacked
 from rlvr.rollouts.rows import pass_marks, read_settings
 from rlvr.text import line
 
@@ -75,10 +72,15 @@ def read(
         UserError: the file is missing, empty or malformed; it names file and line.
     """
     path = Path(path)
+    if len(several := matching(path)) > 1:
+        return _read_converted(several, name, mixed, options, path.name)
+    path = several[0]
     if not path.is_file():
         raise UserError(f"{path}: there is no such file" if not path.exists() else f"{path}: is a folder")
+    if (plain := unpacked(path)) != path:
+        return _read_packed(path, plain, name, mixed, options)
     if importers.recognise(path, options):
-        evaluations = _read_converted(path, name, mixed, options)
+        evaluations = _read_converted([path], name, mixed, options)
     else:
         evaluations = READERS.get(path.suffix.lower(), read_jsonl)(path, name, mixed)
     for evaluation in evaluations:
@@ -88,32 +90,40 @@ def read(
     return evaluations
 
 
-def _read_converted(path: Path, name: str, mixed: bool, options: importers.Options) -> list[Evaluation]:
-    """What another system's file holds, through our rows in a temporary file; settings beside it go before its own."""
-    folder = Path(tempfile.mkdtemp(dir=_converted()))
-    done = importers.convert([path], folder / "rows.jsonl", name, options)
+def _read_packed(
+    path: Path, plain: Path, name: str, mixed: bool, options: importers.Options
+) -> list[Evaluation]:
+    """What a packed file holds, which lies in `plain`; settings and audit beside the packed one are its own."""
+    beside = path.with_name(plain.name)
+    try:
+        found = read(plain, name, mixed, options)
+    except UserError as error:
+        raise UserError(str(error).replace(str(plain), str(path))) from None
+    settings, audit = read_settings(beside), read_audit(beside)
+    return [replace(e, path=path, settings=e.settings | settings, audit=audit or e.audit) for e in found]
+
+
+def _read_converted(
+    paths: Sequence[Path], name: str, mixed: bool, options: importers.Options, pattern: str | None = None
+) -> list[Evaluation]:
+    """What files of another system hold, through our rows in a temporary file; settings beside one file go before its
+    own. `pattern` names several, and then the evaluation."""
+    into = kept_folder() / Path(pattern or "rows").with_suffix(".jsonl").name
+    done = importers.convert(paths, into, name, options)
     try:
         found = READERS[done.path.suffix](done.path, name, mixed)
     except UserError as error:
-        raise UserError(str(error).replace(str(done.path), f"{path}, converted")) from None
+        said = ", ".join(map(str, paths))
+        raise UserError(str(error).replace(str(done.path), f"{said}, converted")) from None
+    notes = [(*done.notes, *evaluation.notes) for evaluation in found]
+    if pattern:
+        return [replace(e, notes=said) for e, said in zip(found, notes, strict=True)]
+    path = paths[0]
+    settings, audit = read_settings(path), read_audit(path)
     return [
-        replace(
-            evaluation,
-            path=path,
-            settings=evaluation.settings | read_settings(path),
-            notes=(*done.notes, *evaluation.notes),
-            audit=read_audit(path),
-        )
-        for evaluation in found
+        replace(e, path=path, settings=e.settings | settings, notes=said, audit=audit)
+        for e, said in zip(found, notes, strict=True)
     ]
-
-
-@cache
-def _converted() -> Path:
-    """Folder of converted files: pages fetch traces from them, so they stay until the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="rlvr-converted-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
@@ -195,7 +205,7 @@ def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
     """Counts per problem: `problem_id,n,c`, or `problem_id,n,c_base,c_tuned` for both policies at once."""
     settings = read_settings(path)
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         header = [h.strip() for h in reader.fieldnames or ()]
         reader.fieldnames = header
         counts = {"c": name} if "c" in header else {"c_base": "base", "c_tuned": "tuned"}
@@ -254,7 +264,11 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-READERS: dict[str, Callable[[Path, str, bool], list[Evaluation]]] = {".csv": read_csv, ".jsonl": read_jsonl}
+READERS: dict[str, Callable[[Path, str, bool], list[Evaluation]]] = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".jsonl": read_jsonl,
+}
 
 
 def _samples(

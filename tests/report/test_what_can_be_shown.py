@@ -133,6 +133,22 @@ def test_rows_without_a_status_have_the_verdict_of_their_score(tmp_path):
     ]
 
 
+def test_parts_of_fewer_problems_than_the_gain_say_of_which(tmp_path):
+    """One problem of three has 2 samples of the base, and K is 4: its change is in the gain and in no part of it."""
+    document = pair_of(
+        tmp_path,
+        {"p": (8, 2), "q": (8, 4), "short": (2, 1)},
+        {"p": (8, 4), "q": (8, 6), "short": (8, 4)},
+    )
+    assert document["comparison"]["gain"]["value"] == pytest.approx((0.25 + 0.25 + 0.0) / 3)
+    said = " ".join(prose.headline(document))
+    assert "On the 2 problems with at least 4 base samples, training gained 25.0 points and lost 0.0." in said
+    (line,) = [
+        line for line in summary.summary(document).splitlines() if "Of which kind is the change" in line
+    ]
+    assert "change of +25.0 on the 2 problems with at least 4 base samples (search budget K = 4" in line
+
+
 def test_without_a_certificate_there_is_no_word_of_expansion(tmp_path):
     """8 samples of a base that solves nothing: K = 4 of them could reach 1 - (α/30)^(4/8), almost everything."""
     ids = [f"p{i}" for i in range(30)]

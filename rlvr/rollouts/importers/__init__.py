@@ -37,6 +37,7 @@ from rlvr.rollouts.importers import (
     verl,
 )
 from rlvr.rollouts.importers.common import DEFAULTS, Counts, Format, Head, Options, Reading, Row
+from rlvr.rollouts.places import unpacked
 from rlvr.rollouts.rows import settings_path, write_settings
 from rlvr.text import line as short
 
@@ -103,6 +104,16 @@ def recognise(path: Path, options: Options = DEFAULTS) -> tuple[Format, Head] | 
     return (format, head) if format else None
 
 
+def files_of(folder: Path) -> list[Path]:
+    """The files below a folder that can be read as samples: those of another system, and rows of ours."""
+
+    def readable(path: Path) -> bool:
+        plain = unpacked(path)
+        return recognise(plain) is not None or Head.of(plain).has("problem_id", "score")
+
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and readable(path)]
+
+
 def _option(name: str) -> str:
     return "--map" if name == "columns" else f"--{name}"
 
@@ -118,7 +129,7 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
         UserError: a file is of no known format, is malformed, or does not go with the others; it names file and line
             and says what to type next.
     """
-    readings: list[tuple[Format, Reading]] = []
+    plain: dict[str, Path] = {}
     for i, path in enumerate(paths):
         if path in paths[:i]:
             raise UserError(f"{path}: given twice; its samples would count twice")
@@ -126,6 +137,20 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
             raise UserError(f"{path}: is the file to read and the file to write")
         if not path.is_file():
             raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'there is no such file'}")
+        plain[str(unpacked(path))] = path
+    try:
+        return _convert([Path(name) for name in plain], into, policy, options)
+    except UserError as error:
+        said = str(error)
+        for name, path in plain.items():
+            said = said.replace(name, str(path))
+        raise UserError(said) from None
+
+
+def _convert(paths: Sequence[Path], into: Path, policy: str, options: Options) -> Imported:
+    """Of files that are there and not packed."""
+    readings: list[tuple[Format, Reading]] = []
+    for path in paths:
         found = recognise(path, options)
         if found is None:
             raise UserError(f"{path}: not recognised; the formats are {', '.join(f.NAME for f in FORMATS)}")
