@@ -173,7 +173,9 @@ def test_control_runs_are_found_by_their_method(cells_run):
     nothing: Any = cells_run.document | {"groups": {}}
     assert controls.panel(View(nothing)).missing.startswith("Runs of this pipeline have them")
     assert controls.panel(View(nothing, [{"step": 1}])).see.startswith("0 of 3 kinds")
-    theirs: Any = cells_run.document | {"groups": {"tuned": groups["grpo"]}}  # seeds that another system trained
+    theirs: Any = cells_run.document | {
+        "groups": {"tuned": groups["grpo"]}
+    }  # seeds that another system trained
     assert controls.panel(View(theirs)).missing.startswith("Runs of this pipeline have them")
     alone: Any = cells_run.document | {"comparison": None}
     assert controls.panel(View(alone)).missing.startswith("Needs two evaluations")

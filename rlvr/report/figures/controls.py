@@ -28,7 +28,9 @@ def panel(view: View) -> Panel:
         return Panel(name, short, title, missing="Needs two evaluations: a base and a tuned policy.")
     if view.single:
         return Panel(name, short, title, missing=SEVERAL)
-    ours = any(method in group for *_, method in CONTROLS for group in view.groups)  # files of other systems have none
+    ours = any(
+        method in group for *_, method in CONTROLS for group in view.groups
+    )  # files of other systems have none
     if not view.training and not ours:
         return Panel(name, short, title, missing="Runs of this pipeline have them: see docs/algorithms.md.")
     rows = [row for control in CONTROLS for row in _rows(view, *control)]
