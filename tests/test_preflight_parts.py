@@ -199,6 +199,13 @@ def test_the_level_of_untrusted_programs(monkeypatch, verifier, options, machine
     assert any("WEAK" in said for said in machine.warnings(config)) == (level == "weak")
     tool = quickstart_config(verifier="math", verifier_options={}, environment="python")
     assert machine.sandbox_level(tool) == machine_has
+    for one, other in (("weak", "strong"), ("strong", "weak")):  # the lowest of all that run programs
+        both = {
+            "verifier": "code",
+            "verifier_options": {"level": one},
+            "environment_options": {"level": other},
+        }
+        assert machine.sandbox_level(quickstart_config(environment="python", **both)) == "weak"
 
 
 def test_the_permission_to_be_weak_goes_to_who_runs_programs_and_can_be_taken_back():

@@ -105,7 +105,7 @@ def test_log_probabilities_by_their_definition(cap, bias):
 
 def test_the_share_that_an_update_moved():
     linear = nn.Linear(4, 100, dtype=torch.bfloat16)
-    model = nn.Sequential(nn.Embedding(3, 4), linear, nn.Linear(4, 9))
+    model = nn.Sequential(nn.Embedding(3, 4, dtype=torch.bfloat16), linear, nn.Linear(4, 9))
     looks = Movement(model)
     assert [tuple(w.shape) for w in looks.weights] == [(100, 4)]  # neither an embedding, a bias, nor 32 bits
     before = looks.look()
