@@ -29,10 +29,15 @@ def settings(**keys: Any) -> SamplingConfig:
 
 
 def test_a_seed_depends_on_everything_that_a_sample_is():
-    own = (1, "base", "p1", 0)
-    others = [(2, *own[1:]), (1, "tuned", *own[2:]), (*own[:2], "p2", 0), (*own[:3], 1)]
-    seeds = [row_seed(*of) for of in (own, *others)]
-    assert len(set(seeds)) == 5 and row_seed(*own) == seeds[0]
+    samples = [
+        (1, "base", "p1", 0),
+        (2, "base", "p1", 0),
+        (1, "tuned", "p1", 0),
+        (1, "base", "p2", 0),
+        (1, "base", "p1", 1),
+    ]
+    seeds = [row_seed(*of) for of in samples]
+    assert len(set(seeds)) == 5 and row_seed(*samples[0]) == seeds[0]
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert max(row_seed(1, "s", "p", n) for n in range(200)) > 2**62  # all of the 63 bits
     asked = Request(Problem("p1", "?", "1"), 0, "base")

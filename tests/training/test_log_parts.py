@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -80,9 +81,13 @@ def test_a_resumed_run_finishes_the_line_that_was_pending(tmp_path):
     assert [(line["step"], line["eval/pass@1"]) for line in lines(again)] == [(7, 0.7)]
 
 
+def _odd(line: Mapping[str, Any]) -> str | None:
+    return "it is odd" if line["step"] % 2 else None
+
+
 def test_what_a_line_calls_for_is_in_it_and_is_said(tmp_path):
     made, told = log(tmp_path, lambda step: {"eval/pass@1": 0.9}, eval_every=1, stop={"at": 0.9})
-    made.alarms.kinds = {"odd": lambda line: "it is odd" if line["step"] % 2 else None}
+    made.alarms.kinds = {"odd": _odd}
     made.write(1, FIGURES, 4.0)
     made.finish()
     (line,) = lines(made)
