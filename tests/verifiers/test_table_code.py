@@ -484,6 +484,111 @@ def test_the_shapes_of_tests() -> None:
     assert isinstance(found({"test_code": "assert g(1)", "setup_code": "x = 1"})[0], Code)
 
 
+_FAMILIES = (
+    "test_code test input_output public_test_cases private_test_cases generated_test_cases hidden_test_cases public_tests private_tests generated_tests "
+    "hidden_tests official_tests tests test_cases testcases unit_tests functional pytest assert_case assertions test_list reward_model ground_truth "
+    "verifier_metadata verification_info reference extra_info examples sample_tests"
+)
+
+
+def test_every_name_of_a_column() -> None:
+    io = [{"stdin": "1", "stdout": "2"}]
+    for key in _FAMILIES.split():
+        assert _tests({key: ["assert g(1) == 2"]}) == {"entry": "g", "test_code": "assert g(1) == 2"}, key
+        assert _tests({key: [{"input": "1", "output": "2"}]})["tests"] == io, key
+    for given in ("stdin", "input", "inputs", "in", "test_inputs"):
+        for expected in (
+            "stdout",
+            "expected_output",
+            "expected_stdout",
+            "output",
+            "outputs",
+            "expected",
+            "out",
+            "test_outputs",
+        ):
+            assert _tests([{given: "1", expected: "2"}])["tests"] == io, (given, expected)
+    for key in ("code", "test", "assertion", "assert"):
+        assert _tests([{key: "assert g(1) == 2"}]) == {"entry": "g", "test_code": "assert g(1) == 2"}, key
+    for key in ("entry", "entry_point", "fn_name", "func_name", "function_name", "method_name", "class_name"):
+        assert _tests({"inputs": [[1]], "outputs": [2], key: "f"})["entry"] == "f", key
+        assert (
+            read({"question": "q", "tests": ["assert g(1) == h(2)"], key: "h"}).reference["entry"] == "h"
+        ), key
+    for key in ("import_prefix", "setup_code", "imports"):
+        assert _tests({"test_code": "assert g(1)", key: "import re"})["setup"] == "import re", key
+    for kind, entry in (("functional", "Solution.f"), ("function_call", "f"), ("call", "f"), ("func", "f")):
+        assert _tests([{"input": "1", "output": "2", "testtype": kind}], entry="f")["entry"] == entry, kind
+    for kind in ("stdin", "stdin_stdout", "io", "STDIN"):
+        assert _tests([{"input": "1", "output": "2", "type": kind}], entry="f")["entry"] is None, kind
+    for key in (
+        "prompt",
+        "question",
+        "problem",
+        "question_content",
+        "query",
+        "description",
+        "problem_statement",
+        "problem_description",
+        "instruct_prompt",
+        "instruction",
+        "text",
+        "content",
+        "user_prompt",
+        "complete_prompt",
+        "skeleton",
+    ):
+        assert read({key: "Do it.", "tests": [["1", "2"]]}).prompt == "Do it.", key
+    for key in ("id", "task_id", "question_id", "problem_id", "name", "uid"):
+        assert read({"question": "q", key: 5, "tests": [["1", "2"]]}).id == "5", key
+    for key in (
+        "reference_program",
+        "canonical_solution",
+        "gold_standard_solution",
+        "reference_solution",
+        "ground_truth_solution",
+        "reference_solutions",
+        "completion",
+        "solution",
+        "solutions",
+        "code",
+        "python_solution",
+        "solution_code",
+    ):
+        assert cells.solutions({key: "x = 1"}) == ("x = 1",), key
+    for key in ("starter_code", "function_declaration", "function_signature", "signature"):
+        assert (
+            read(
+                {"question": "q", key: "def g(a): pass", "tests": [{"input": "a = 1", "output": "2"}]}
+            ).reference["entry"]
+            == "g"
+        ), key
+    for key in ("time_limit", "timeout"):
+        assert read({"question": "q", key: "3 s", "tests": [["1", "2"]]}).reference["time_limit"] == 3.0, key
+    for key in ("memory_limit", "memory_mb", "memory_limit_bytes"):
+        assert read({"question": "q", key: 64, "tests": [["1", "2"]]}).reference["memory_mb"] == 64.0, key
+    for key, value in (
+        ("setup", "x = 1"),
+        ("strict", True),
+        ("any_order", True),
+        ("ignore_case", True),
+        ("in_place", 1),
+        ("input_mode", "file"),
+        ("checker", "def check(a, b, c): return True"),
+    ):
+        assert read({"question": "q", key: value, "tests": [["1", "2"]]}).reference[key] == value, key
+    for site, wraps in (
+        ("https://leetcode.com/x", False),
+        ("hackerrank", False),
+        ("geeksforgeeks", False),
+        ("codewars", True),
+    ):
+        tests = {"inputs": [[1]], "outputs": [[2]], "fn_name": "f"}
+        assert read({"question": "q", "url": site, "input_output": tests}).reference["tests"][0][
+            "expected"
+        ] == (2 if wraps else [2]), site
+
+
 def test_rows_of_sets() -> None:
     row = {
         "task_id": "t/1",

@@ -39,6 +39,47 @@ def test_relations_in_words() -> None:
         assert check(text, None).ok, text
 
 
+def test_every_way_to_say_that_a_formula_is_rewritten() -> None:
+    links = [
+        f" {verb} "
+        for verb in (
+            "simplifies to",
+            "simplified to",
+            "reduces to",
+            "expands to",
+            "expands as",
+            "evaluates to",
+            "factors as",
+            "which simplifies to",
+            "and further simplifies to",
+            "then reduces to",
+            "can be written as",
+            "can be rewritten as",
+            "can be expressed as",
+            "may be written as",
+            "can be factored as",
+            "can be simplified to",
+            "can be expanded to",
+        )
+    ]
+    links += [
+        f". {start}, we {verb} "
+        for start in (
+            "Combining like terms",
+            "Simplifying this",
+            "Expanding it",
+            "Distributing it",
+            "Collecting terms",
+            "Multiplying out",
+            "Factoring",
+        )
+        for verb in ("get", "have", "obtain")
+    ] + [". Expanding this gives ", ". Simplifying yields ", ". Expanding, this gets "]
+    for link in links:
+        assert check(f"$2(x+3)${link}$2x+6$.", None).ok, link
+        assert not check(f"$2(x+3)${link}$2x+3$.", None).ok, link
+
+
 def test_rewriting_and_equations() -> None:
     assert not wrong(
         [r"$x^2 + 2x + 1 = (x+1)(x+1) = (x+1)^2$", r"$2x + 4 = 2(x + 2)$", r"$\frac{x^2-1}{x-1} = x + 1$", r"$\sqrt{x^2+1} \cdot 2 = 2\sqrt{x^2+1}$", r"$(x+2)(x+3) = x^2 + 5x + 6 = 0$", r"$\frac{2}{x} + \frac{3}{x} = \frac{5}{x}$", r"$(a+b)^3 = a^3+3a^2b+3ab^2+b^3$", r"$e^x e^x = e^{2x}$", r"$\cos 2x = \cos^2 x - \sin^2 x$"],
@@ -167,6 +208,59 @@ def test_what_words_allow() -> None:
         "5 = 1/0 + 0",
     ):
         assert not check(text, None).ok, (text, check(text, None))
+
+
+def test_letters_with_an_index_are_letters_of_their_own() -> None:
+    assert not wrong(
+        ["$x_1 + x_2 - x_1 - x_2 + 3 = 3$", "$a_{12} - a_{12} + 1 = 1$"],
+        ["$x_1 - x_1 + 3 = 4$"],
+        ["$x_1 - x_2 + 3 = 3$", "$a_{12} - a_1 + 1 = 1$", "$x' - x + 2 = 2$", "$AB - CD + 2 = 2$"],
+    )
+
+
+def test_rounding_that_is_announced_has_its_limits() -> None:
+    for text in (
+        "It is about 17 * 3 = 50",
+        "It is about 170 * 3 = 500",
+        "It is roughly 7 / 2 = 4",
+        "It is about 7 / 2 = 3",
+        "Rounded, 2 / 3 = 0.7",
+        "10 / 3 = 3.3",
+        "10 / 3 = 3.34 or about",
+        "2 / 3 = 0.666",
+    ):
+        assert check(text, None).ok, text
+    for text in (
+        "It is about 17 * 3 = 52",
+        "It is about 17 * 3 = 40",
+        "It is about 170 * 3 = 600",
+        "It is roughly 7 / 2 = 5",
+        "Rounded, 2 / 3 = 0.8",
+        "10 / 3 = 3.5",
+        "17 * 3 = 50",
+        "7 / 2 = 4",
+        "-10 / 3 = 3.33",
+    ):
+        assert not check(text, None).ok, text
+    assert not check("Suppose that it rains. $3x = 12$. One sees that $x = 5$.", None).ok
+
+
+def test_chains_of_bounds() -> None:
+    for given, right, other in (
+        ("$1 < x < 3 \\Rightarrow ", "2 < 2x < 6$", "2 < 2x < 7$"),
+        ("$1 < x < 3 \\Rightarrow ", "2 < 2x < 6$", "1 < 2x < 6$"),
+        ("$-1 \\le x \\le 4 \\implies ", "0 \\le x + 1 \\le 5$", "0 \\le x + 1 \\le 6$"),
+    ):
+        assert check(given + right, None).ok, given + right
+        assert not check(given + other, None).ok, given + other
+    for text in (
+        "$x > 3$ or $x < 1$.",
+        "$x > 3$. Since $x$ is whole, $x > 4$.",
+        "$x > 3$. Case 2: dividing, $x > 4$.",
+        "$x > 3$ and solving for $y$, $y > 5$.",
+        "Is $x > 3$? Dividing both sides, $x > 4$.",
+    ):
+        assert check(text, None).ok, text
 
 
 def test_dollars_are_money_or_borders() -> None:
