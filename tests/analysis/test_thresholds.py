@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from rlvr.analysis import alignment, curves, posterior
 from rlvr.analysis.alignment import SampledAlignment
@@ -12,7 +13,17 @@ from rlvr.analysis.compression import decompose, unseen_bound
 from rlvr.analysis.curves import vote_ks
 from rlvr.analysis.estimate import Estimate, plain, real
 from rlvr.analysis.evidence import log_odds_estimate
-from rlvr.analysis.intervals import at_quantiles, effective_contributors, is_rare, t_quantile
+from rlvr.analysis.intervals import (
+    at_quantiles,
+    bca_interval,
+    effective_contributors,
+    gamma_interval,
+    is_rare,
+    rare_difference_interval,
+    rare_ratio_interval,
+    rare_share_interval,
+    t_quantile,
+)
 from rlvr.analysis.noise import Audit, audited_rate, correct_for_verifier
 from rlvr.analysis.pair import Pair, both_defined, changes, no_change, powers_of_two, ratio_estimate, usual_n
 from rlvr.analysis.paired import sign_flip_p
@@ -297,3 +308,79 @@ def test_audits_correct_the_policy_that_they_are_of():
     assert list(half["corrected_pass_1"]) == ["tuned"] and list(half["fpr_floor"]) == ["0.2"]
     assumed = compare(base, tuned, replicates=20)["noise"]
     assert assumed["fpr_assumed"] is True and list(assumed["fpr_floor"]) == ["0.001", "0.01"]
+
+
+def at_one(function, *columns, lo, hi):
+    """Both ends of one column."""
+    found = function(*columns, np.array([lo]), np.array([hi]))
+    return float(found[0][0]), float(found[1][0])
+
+
+def test_where_few_problems_carry_a_share_the_gamma_interval_takes_over_and_never_narrows():
+    """Its far end replaces the bootstrap's; the near end lies where the lower of both does. Near 1 it is the mirror."""
+    values = np.zeros((200, 1))
+    values[:5] = 1.0
+    low, high = (float(end[0]) for end in gamma_interval(values, 200))
+    assert 0 < low < 5 / 200 < high
+    for lo, hi, expected in (
+        (0.02, 0.03, (low, high)),
+        (0.0, 0.5, (0.0, high)),
+        (low / 2, 0.03, (low / 2, high)),
+    ):
+        assert at_one(rare_share_interval, values, 200, lo=lo, hi=hi) == pytest.approx(expected)
+        mirrored = at_one(rare_share_interval, 1 - values, 200, lo=1 - hi, hi=1 - lo)
+        assert mirrored == pytest.approx((1 - expected[1], 1 - expected[0]))
+    frequent = np.tile([0.0, 1.0], 100)[:, None]
+    assert at_one(rare_share_interval, frequent, 200, lo=0.4, hi=0.6) == (0.4, 0.6)
+    beyond = 2 * values
+    assert at_one(rare_share_interval, beyond, 200, lo=0.02, hi=0.03) == (0.02, 0.03), "no share"
+
+
+def test_where_few_problems_carry_a_difference_its_interval_is_only_widened():
+    values = np.zeros((200, 1))
+    values[:4], values[4:6] = 1.0, -1.0
+    lo, hi = at_one(rare_difference_interval, values, 200, lo=np.inf, hi=-np.inf)
+    assert lo < 0 < 0.01 < hi
+    assert at_one(rare_difference_interval, values, 200, lo=lo - 0.1, hi=hi + 0.1) == (lo - 0.1, hi + 0.1)
+    assert at_one(rare_difference_interval, values, 200, lo=lo + 0.1, hi=hi - 0.1) == (lo, hi)
+    assert at_one(rare_difference_interval, 2 * values, 200, lo=0.0, hi=0.1) == (0.0, 0.1)
+
+
+def test_where_few_problems_carry_a_ratio_its_interval_is_only_widened():
+    """Half of each problem may be had; five of 200 have it, or all but five."""
+    half = np.full(200, 0.5)
+    few = np.where(np.arange(200) < 5, 0.5, 0.0)
+    low, high = (float(end) / 0.5 for end in gamma_interval(few, 200))
+    cases = {
+        (0.02, 0.03): (low, high),
+        (0.0, 0.9): (0.0, 0.9),
+        (0.0, 0.03): (0.0, high),
+        (0.02, 0.9): (low, 0.9),
+    }
+    for (lo, hi), expected in cases.items():
+        found = rare_ratio_interval(few, half, np.float64(lo), np.float64(hi))
+        assert tuple(map(float, found)) == pytest.approx(expected)
+        mirrored = rare_ratio_interval(half - few, half, np.float64(1 - hi), np.float64(1 - lo))
+        assert tuple(map(float, mirrored)) == pytest.approx((1 - expected[1], 1 - expected[0]))
+    assert tuple(map(float, rare_ratio_interval(-few, half, np.float64(0.1), np.float64(0.2)))) == (0.1, 0.2)
+    assert tuple(map(float, rare_ratio_interval(2 * half, half, np.float64(0.1), np.float64(0.2)))) == (
+        0.1,
+        0.2,
+    )
+
+
+def test_what_is_skewed_has_a_skewed_interval():
+    """BCa by its formula (Efron 1987): bias correction from the share of replicates below the value, acceleration from
+    the influences' third moment."""
+    rng = np.random.default_rng(3)
+    column, boot = rng.exponential(1.0, 40) ** 2, ClusterBootstrap(40, 2000, 0)
+    drawn, value = boot.means(column), column.mean()
+    lo, hi = bca_interval(drawn, value, column - value, 40)
+    z0 = norm.ppf(np.mean(drawn < value))
+    u = column - value
+    a = np.sum(u**3) / (6 * np.sum(u**2) ** 1.5)
+    z = float(t_quantile(40))
+    ends = [norm.cdf(z0 + (z0 + end) / (1 - a * (z0 + end))) for end in (-z, z)]
+    ordered = np.sort(drawn)
+    assert [float(lo), float(hi)] == [ordered[round(end * 1999)] for end in ends]
+    assert float(hi) - value > value - float(lo), "to the side of the long tail"
