@@ -358,12 +358,12 @@ def test_where_few_problems_carry_a_ratio_its_interval_is_only_widened():
         (0.02, 0.9): (low, 0.9),
     }
     for (lo, hi), expected in cases.items():
-        found = rare_ratio_interval(few, half, np.float64(lo), np.float64(hi))
+        found = rare_ratio_interval(few, half, np.array(lo), np.array(hi))
         assert tuple(map(float, found)) == pytest.approx(expected)
-        mirrored = rare_ratio_interval(half - few, half, np.float64(1 - hi), np.float64(1 - lo))
+        mirrored = rare_ratio_interval(half - few, half, np.array(1 - hi), np.array(1 - lo))
         assert tuple(map(float, mirrored)) == pytest.approx((1 - expected[1], 1 - expected[0]))
-    assert tuple(map(float, rare_ratio_interval(-few, half, np.float64(0.1), np.float64(0.2)))) == (0.1, 0.2)
-    assert tuple(map(float, rare_ratio_interval(2 * half, half, np.float64(0.1), np.float64(0.2)))) == (
+    assert tuple(map(float, rare_ratio_interval(-few, half, np.array(0.1), np.array(0.2)))) == (0.1, 0.2)
+    assert tuple(map(float, rare_ratio_interval(2 * half, half, np.array(0.1), np.array(0.2)))) == (
         0.1,
         0.2,
     )
@@ -382,5 +382,5 @@ def test_what_is_skewed_has_a_skewed_interval():
     z = float(t_quantile(40))
     ends = [norm.cdf(z0 + (z0 + end) / (1 - a * (z0 + end))) for end in (-z, z)]
     ordered = np.sort(drawn)
-    assert [float(lo), float(hi)] == [ordered[round(end * 1999)] for end in ends]
+    assert [float(lo), float(hi)] == [ordered[round(float(end) * 1999)] for end in ends]
     assert float(hi) - value > value - float(lo), "to the side of the long tail"
