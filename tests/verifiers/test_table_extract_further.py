@@ -126,7 +126,7 @@ def test_kinds_of_statements() -> None:
 def test_programs_in_prose_and_in_pieces() -> None:
     f = "def f(x):\n    return x + 1\n"
     rows: list[tuple[str, str | None]] = [
-        (f"Here it is, as you wished:\n\n{f}\nThis works well for all x.", f"{f}\n"), ("```python\nx = 1```", "x = 1\n"), (f"```python\nx = (\n```python\n{f}```", f), (f"```python\ndef a(): return 1\n```\n```python\ndef b(): return a()\n```\n```python\nprint(b())\n```", "def a(): return 1\n\ndef b(): return a()\n\nprint(b())\n"),
+        (f"Here it is, as you wished:\n\n{f}\nThis works well for all x.", f"{f}\n"), ("```python\nx = 1```", "x = 1\n"), (f"```python\nx = (\n```python\n{f}```", f), ("```python\ndef a(): return 1\n```\n```python\ndef b(): return a()\n```\n```python\nprint(b())\n```", "def a(): return 1\n\ndef b(): return a()\n\nprint(b())\n"),
         ("```python\ndef a(): return 1\n```\n```python\ndef a(): return 2\n```\n```python\nprint(a())\n```", "def a(): return 2\n\nprint(a())\n"), ("```python\nclass A: pass\n```\n```python\nx = A()\n```", "class A: pass\n\nx = A()\n"), ("```python\nn = 5\n```\n```python\nprint(n)\n```", "n = 5\n\nprint(n)\n"), ("```python\nimport numpy as np\n```\n```python\nprint(np.pi)\n```", "import numpy as np\n\nprint(np.pi)\n"), ("```python\ndef a(): return 1\n```\n```python\nprint(1)\n```", "print(1)\n"),
         ("```python\nx = 1\n```\n```python\nnot python at all\n```", "not python at all\n"), ("````\n```python\nx = 1\n```\n````", "x = 1\n"), ("```text\nx = 1\n```", None), ("```\njust words\n```", "just words\n"), ("```js\nlet x = 1\n```\n```\nimport os\n```", "import os\n"), ("```python\nx = 1\n```\n\n```output\n1\n```", "x = 1\n"), ("<answer>no code</answer>\n```python\nx = 1\n```", "x = 1\n"),
     ]  # fmt: skip
