@@ -1158,6 +1158,10 @@ def test_a_stand_in_for_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
         and np.isnan([NAN, 1.0]).tolist() == [True, False]
     )
     np.testing.assert_allclose([1.0], [1.0 + 1e-8])
+    assert not np.allclose([0.0], [1e-6])
+    assert np.allclose([0.0], [1e-9])
+    assert np.allclose([1.0], [1.000005])
+    assert not np.allclose([1.0], [1.00005])
     np.testing.assert_array_equal([1], [1])
     np.testing.assert_almost_equal(1.0, 1.0 + 1e-8)
     for failing in (
@@ -1171,7 +1175,7 @@ def test_a_stand_in_for_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError):
         bool(a == a)
     with pytest.raises(ValueError):
-        a + [1, 2]
+        _ = a + [1, 2]
     with pytest.raises(ValueError):
         np.array([[1], [1, 2]])
     with pytest.raises(stand_ins.NeedsPackageError):

@@ -24,6 +24,15 @@ def test_what_an_announcement_says() -> None:
     assert not misread(rows)
 
 
+def test_a_tag_that_closes_what_was_never_opened_closes_nothing() -> None:
+    rows: list[tuple[str, str | None]] = [
+        ("We add.\n<answer>12</answer></result>", "12"),
+        ("</solution> <answer>12</answer>", "12"),
+        ("<result>11</result><answer>12</answer></final>", "12"),
+    ]
+    assert not misread(rows)
+
+
 def test_what_is_left_of_a_sentence() -> None:
     for sentence, kept in (
         ("12, because 3 * 4 = 12", "12"), ("12 since it is even", "12"), ("12, which is even", "12"), ("12, as 3 or 4 fail", "12"), ("12; the other root is rejected", "12"), ("12; otherwise 13", "12; otherwise 13"), ("12, not 13", "12"), ("12 not 13", "12"), ("12 (i.e. a dozen)", "12"), ("12, hence even", "12"), ("12, so we are done", "12"), ("12 rather than 13", "12"), ("12 instead of 13", "12"),

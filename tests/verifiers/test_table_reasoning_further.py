@@ -245,6 +245,16 @@ def test_rounding_that_is_announced_has_its_limits() -> None:
     assert not check("Suppose that it rains. $3x = 12$. One sees that $x = 5$.", None).ok
 
 
+def test_dollars_around_every_operator() -> None:
+    for sign, right in (("*", 12), ("×", 12), ("/", 3), ("÷", 3), ("+", 8), ("-", 4)):
+        assert check(f"He pays $6 {sign} $2 = ${right} then.", None).ok, sign
+        assert not check(f"He pays $6 {sign} $2 = ${right + 1} then.", None).ok, sign
+    assert (
+        check("1/4 * 1 = 0.25. So in percent it is ", "25").ok and check("1 * 25 = 25. So it is ", "0.25").ok
+    )
+    assert not check("1/4 * 1 = 0.25. So in percent it is ", "26").ok
+
+
 def test_chains_of_bounds() -> None:
     for given, right, other in (
         ("$1 < x < 3 \\Rightarrow ", "2 < 2x < 6$", "2 < 2x < 7$"),
