@@ -51,6 +51,14 @@ def test_sets_by_description_and_domains() -> None:
     assert not misjudged(rows)
 
 
+def test_where_a_rule_ends() -> None:
+    rows: list[Row] = [
+        ("1200", ["twelve hundred", "Twelve hundred"], ["twelve", "112"]), ("2/3", ["2/3 ≈ 0.66", "2/3 = 0.666", "2/3 ≈ 0.667"], ["2/3 ≈ 0.65", "2/3 ≈ 0.68"]), ("2n, n \\ge 0", ["2n for whole n", "2n for nonnegative n"], ["2n for positive n", "2n for natural n"]),
+        ("2n, n \\ge 1", ["2n for positive n"], ["2n for whole n"]), ("4 \\pmod 5", ["4", "-1 \\pmod 5", "9 \\pmod 5"], ["5"]), ("5 \\pmod 5", ["0 \\pmod 5"], ["5"]),
+    ]  # fmt: skip
+    assert not misjudged(rows)
+
+
 def test_functions_with_corners_and_steps() -> None:
     rows: list[Row] = [
         ("|x-3|", [r"\sqrt{(x-3)^2}", "|3-x|", r"\max(x-3, 3-x)"], ["x-3", "3-x", "|x|-3", "|x-4|"]), (r"\max(a,b)", [r"\frac{a+b+|a-b|}{2}", r"\max(b,a)", r"-\min(-a,-b)"], [r"\min(a,b)", "a", r"\frac{a+b-|a-b|}{2}"]), (r"\lfloor x \rfloor + 1", [r"\lfloor x + 1 \rfloor"], [r"\lceil x \rceil", r"\lfloor x \rfloor", "x+1"]), (r"\lceil x \rceil", [r"-\lfloor -x \rfloor"], [r"\lfloor x \rfloor + 1", "x"]),
@@ -68,7 +76,7 @@ def test_vectors_and_complex_letters() -> None:
     assert not misjudged(rows)
 
 
-@pytest.mark.parametrize("gold", ["proof", "Proof.", "see solution", "n/a", "unknown", "answers will vary", "-", "?", "The sum of the angles is equal to two right angles in any triangle", "the lines intersect at one point", r"\text{The triangle is isosceles because the sides are equal}"])  # fmt: skip
+@pytest.mark.parametrize("gold", ["proof", "Proof.", "see solution", "n/a", "unknown", "answers will vary", "the very long red house near some old river bank", "-", "?", "The sum of the angles is equal to two right angles in any triangle", "the lines intersect at one point", r"\text{The triangle is isosceles because the sides are equal}"])  # fmt: skip
 def test_references_that_nobody_could_repeat(gold: str) -> None:
     verdict = MathVerifier().verify(Problem("p", "", gold), "", gold)
     assert (verdict.score, verdict.status) == (None, "unverifiable")
