@@ -1,4 +1,5 @@
-"""docs/reliability.md names a test for every fault, docs/sandbox.md for every promise, and each of them exists."""
+"""docs/reliability.md names a test for every fault, docs/sandbox.md for every promise, docs/scale.md for every check.
+Each of them exists."""
 
 import ast
 import re
@@ -12,7 +13,11 @@ PAGE = (REPO / "docs" / "reliability.md").read_text()
 
 @pytest.mark.parametrize(
     ("page", "heading", "least"),
-    [("reliability.md", "## Faults", 30), ("sandbox.md", "## What is promised", 12)],
+    [
+        ("reliability.md", "## Faults", 30),
+        ("sandbox.md", "## What is promised", 12),
+        ("scale.md", "## What is checked", 18),
+    ],
 )
 def test_every_row_of_the_table_names_tests_that_exist(page, heading, least):
     section = (REPO / "docs" / page).read_text().split(heading)[1].split("\n## ")[0]

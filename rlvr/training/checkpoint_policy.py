@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
@@ -128,7 +129,7 @@ class CheckpointPolicy:
         """
         best = by_main(self.checkpoints.best)
         if best and best.step != self.loop.done:
-            if sharded(self.loop.accelerator):
+            if in_parts(self.loop.accelerator):
                 self.loop.accelerator.load_state(str(best.path / "sharded"))
             else:
                 load_weights(self.loop, best.path)
@@ -153,11 +154,16 @@ def size_of(loop: Loop) -> int:
     """Bytes of a checkpoint: weights (of the adapters alone, where there are any; sharded ones lie there in parts too)
     and optimiser."""
     weights = loop.adapter.saved(loop.plain)
-    kept = sum(numbers(w) * w.element_size() for w in weights) * (2 if sharded(loop.accelerator) else 1)
+    kept = sum(numbers(w) * w.element_size() for w in weights) * (2 if in_parts(loop.accelerator) else 1)
     for states in loop.optimizer.state.values():
         own = sum(v.numel() * v.element_size() for v in states.values() if isinstance(v, torch.Tensor))
         kept += own * (processes().num_processes if deepspeed_steps(loop.accelerator) else 1)
     return kept
+
+
+def in_parts(accelerator: Accelerator) -> bool:
+    """Whether each process holds a part of the weights, or of the optimiser alone (ZeRO-2)."""
+    return sharded(accelerator) or deepspeed_steps(accelerator)
 
 
 def numbers(weight: torch.Tensor) -> int:
@@ -167,13 +173,13 @@ def numbers(weight: torch.Tensor) -> int:
 
 def save_loop(loop: Loop, folder: Path) -> None:
     """Weights as transformers or peft load them, optimiser, schedule, each process's random states; the batch that
-    several steps share, in the middle of its use; a reference that moves. Where each process holds a part of the
-    weights, the parts and their optimiser lie besides in `sharded/`, as the engine goes on from them."""
+    several steps share, in the middle of its use; a reference that moves. Where each process holds a part of weights or
+    optimiser, the parts lie besides in `sharded/`, as the engine goes on from them."""
     process, main = processes().process_index, processes().is_main_process
     if main:
         folder.mkdir(parents=True, exist_ok=True)
     processes().wait_for_everyone()
-    if sharded(loop.accelerator):
+    if in_parts(loop.accelerator):
         loop.accelerator.save_state(str(folder / "sharded"))
         if main:
             torch.save(loop.schedule.state_dict(), folder / "schedule.pt")
@@ -229,7 +235,7 @@ def load_files(loop: Loop, checkpoint: Checkpoint) -> None:
     location = (
         "cpu" if device.type == "cpu" else device
     )  # torch cannot load to "cpu:0", as one of several is called
-    if sharded(loop.accelerator):
+    if in_parts(loop.accelerator):
         loop.accelerator.load_state(str(folder / "sharded"))
         loop.schedule.load_state_dict(torch.load(folder / "schedule.pt", weights_only=True))
     else:
