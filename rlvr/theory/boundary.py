@@ -97,9 +97,8 @@ def reached(runs: Sequence[Run], steps: int = STEPS) -> Check:
 def dense(runs: Sequence[Run], steps: int = STEPS, graded: int = GRADED) -> Check:
     """A graded reward first, verdicts after it."""
     check = Check(
-        "Dense", "A graded reward leads where verdicts alone find nothing to reward: digits nearer to the right one "
-        "are worth more. Whether pass@k of the hidden problems comes off zero, and stays once the verdict is yes or no "
-        "again.",
+        "Dense", "A graded reward first (digits nearer to the right one are worth more), then verdicts. Does "
+        "pass@k of the hidden problems come off zero, and does it stay once the verdict is yes or no again?",
     )  # fmt: skip
     for name, words in (
         ("base", "base"), ("exploration", f"{steps} steps of verdicts"),
