@@ -115,6 +115,7 @@ def test_labels_of_one_kind_alone_are_no_audit(tmp_path):
 )
 def test_what_a_report_cannot_be_made_of(tmp_path, paths, keys, said):
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "config.yaml").touch()  # of a run
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("problem_id,n,c\np,4,2\nq,4,1\n")
     with pytest.raises(ConfigError, match=said):
