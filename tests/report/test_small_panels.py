@@ -190,7 +190,7 @@ def test_methods_over_seeds_say_where_there_are_too_few(cells_run):
     view: Any = type("V", (), {"groups": groups})
     assert seeds._see(view) == (
         "Gain in pass@1, mean over seeds: grpo: 2.0 (−1.0 to 5.0) points; rloo: 2.0 (−1.0 to 5.0) points (1 run: no "
-        "statement about the method); ppo: 2.0 (−1.0 to 5.0) points (2 run: no statement about the method)."
+        "statement about the method); ppo: 2.0 (−1.0 to 5.0) points (2 runs: no statement about the method)."
     )
 
 

@@ -78,10 +78,7 @@ def _see(view: View) -> str:
     parts = []
     for method, group in view.groups.items():
         gain = group["quantities"]["gain"]
-        few = (
-            ""
-            if len(group["runs"]) >= MIN_SEEDS
-            else f" ({len(group['runs'])} run: no statement about the method)"
-        )
+        runs = len(group["runs"])
+        few = "" if runs >= MIN_SEEDS else f" ({runs} run{'s' * (runs > 1)}: no statement about the method)"
         parts.append(f"{method}: {interval(gain)} points{few}")
     return "Gain in pass@1, mean over seeds: " + "; ".join(parts) + "."
