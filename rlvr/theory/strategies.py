@@ -23,8 +23,8 @@ KEPT_APART = "0+0"
 """A run wants a held-out problem. This one is not scored: the operand that copy writes is right there."""
 STEPS = 60
 WITHOUT_KL = {"steps": STEPS}
-DRIFT = 0.06
-"""What a random walk of 25 steps may move pass@1 by, on average; verdicts move it by .9 in as many."""
+DRIFT = 0.03
+"""What a reward without information may move pass@1 by, in the mean of the seeds; verdicts move it by .9."""
 SMALL = {"groups_per_step": 32}
 """Problems a step where more updates tell more than larger ones."""
 HELD = {"trl": {"scale_rewards": "none"}}
@@ -199,15 +199,17 @@ def regularised(
     return check
 
 
-def unrewarded(begun: Base, seeds: Sequence[int], steps: int = 25) -> Check:
+def unrewarded(begun: Base, seeds: Sequence[int], steps: int = 40) -> Check:
     """T6."""
-    check = Check("T6", "A reward that is a coin flip teaches nothing: what moves pass@1 is drift.")
+    check = Check(
+        "T6",
+        "A reward that is a coin flip teaches nothing: pass@1 walks at random, up in some runs, down in others.",
+    )
     train = {"steps": steps, "reward": "random"}
     moved = [rate(trained(begun, train, every=steps, seed=seed)[steps]) - rate(begun.laws) for seed in seeds]
-    mean = float(np.mean(np.abs(moved)))
     check.lines = [
-        Line.at_most(f"mean |change of pass@1| over {len(seeds)} seeds", mean, DRIFT, "rate", 0.0),
-        Line.over_seeds("  mean change", moved, 0.0),
+        Line.within("mean change of pass@1", float(np.mean(moved)), 0.0, DRIFT, spread=moved),
+        Line("  mean |change|: how far a run walks", float(np.mean(np.abs(moved))), unit="rate"),
     ]
     return check
 

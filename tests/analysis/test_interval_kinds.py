@@ -34,8 +34,8 @@ def evaluation(name: str, seed: int, lift: float) -> Samples:
     logp = {"base": own, "tuned": other} if name == "base" else {"base": other, "tuned": own}
     answers = Answers.from_dicts(tables, ["right"] * M)
     return Samples(
-        name, IDS, np.full(M, N), c, score=c + rng.uniform(0, 1, M), c_answer=c * 1.0,
-        c_sound=rng.binomial(c, 0.7) * 1.0, excluded=excluded, truncated=silent, no_answer=silent,
+        name, IDS, np.full(M, N), c, score=c + rng.uniform(0, 1, M), c_answer=c.astype(np.float64),
+        c_sound=rng.binomial(c, 0.7).astype(np.float64), excluded=excluded, truncated=silent, no_answer=silent,
         tokens=rng.uniform(10, 20, M), sources=["a" if i % 2 else "b" for i in range(M)],
         answers=answers, traces=answers,
         logprobs=LogProbs(row, right, logp),
