@@ -78,6 +78,7 @@ def test_seeds_of_one_policy_are_one_method(tmp_path):
 def test_options_are_refused_where_they_have_no_effect(tmp_path):
     file, run = counts(tmp_path / "b.csv", 1), tmp_path / "run"
     run.mkdir()
+    (run / "config.yaml").write_text("model: m\n")  # what makes a folder that of a run
     for given, words in (
         ({"paths": [file, file], "seeds": True}, "two or more seeds of one policy"),
         ({"paths": [run], "name": {"base": "x"}}, "--name: for files; run folders are called as they are"),
