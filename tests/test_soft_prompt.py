@@ -26,7 +26,7 @@ from rlvr.soft_embedding import of, put_on
 from rlvr.training import adapter_check, rehearsal
 from rlvr.training.export import logits
 from rlvr.worlds.carry import TINY
-from tests.test_adapters import LORA, SHORT, built, said
+from tests.test_adapters import LORA, SHORT, built, onward, said
 from tests.training.handles import loop_of
 from verifiers import Problem
 
@@ -257,21 +257,6 @@ def test_a_run_stands_for_its_soft_prompt(run):
         "adapter_config.json",
         "adapter_model.safetensors",
     ]
-
-
-def onward(folder: Path, *more: str) -> int:
-    return main(
-        [
-            "train",
-            "quickstart",
-            "--output",
-            str(folder),
-            *SHORT,
-            "train.steps=1",
-            "train.reward=random",
-            *more,
-        ]
-    )
 
 
 @pytest.mark.parametrize("more", [[], ["train.trl.beta=0.1"]], ids=["", "with a reference"])
