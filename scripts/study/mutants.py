@@ -1,10 +1,12 @@
 """Would the tests notice? Plants known bugs, one at a time, and says which test fails.
 
 python scripts/study/mutants.py ROOM [ROOM …] [--bugs FILE …] [--only TEXT] [--sample N] [--jobs N] [--json FILE]
+python scripts/study/mutants.py ROOM [ROOM …] --generate N [--seed N] …
 
 ROOM is a folder of the source (`analysis`, `rlvr/report`, `verifiers/math`) or what lies in it (`verifiers`). The bugs
 are those of planted_bugs/*.yaml; each entry names a file, the bug as a user would see it, a text that occurs once in
-the file, and what to put in its place. All work is done on copies of the tree in a temporary folder.
+the file, and what to put in its place. With --generate they are N small changes of the source by rule (`generated.py`).
+All work is done on copies of the tree in a temporary folder.
 
 The quick tests of the rooms run once without a bug, under coverage, so that it is known which test runs which line.
 Then each bug is planted, and the tests that run a changed line go first, the quickest file before the others; where
@@ -36,6 +38,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import coverage
+import generated
 from planted import BUGS, ROOMS, Bug, read_bugs
 
 REPO = Path(__file__).resolve().parents[2]
@@ -202,17 +205,26 @@ def main() -> int:
     parser.add_argument("--bugs", nargs="+", type=Path, default=sorted(BUGS.glob("*.yaml")), metavar="FILE")
     parser.add_argument("--only", default="", metavar="TEXT", help="bugs whose file or words contain it")
     parser.add_argument("--sample", type=int, metavar="N", help="so many of them, drawn by chance")
+    parser.add_argument(
+        "--generate", type=int, metavar="N", help="so many changes by rule, in place of a list"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn by chance")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="bugs at a time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there; goes on from it")
     args = parser.parse_args()
     names = tuple(f"{start}{room.rstrip('/')}/" for room in args.rooms for start in ("", "rlvr/"))
-    bugs = [bug for bug in read_bugs(args.bugs) if f"{bug.file}/".startswith(names)]
+    bugs = (
+        read_bugs(args.bugs)
+        if args.generate is None
+        else generated.draw(REPO, names, args.generate, args.seed)
+    )
+    bugs = [bug for bug in bugs if f"{bug.file}/".startswith(names)]
     bugs = [bug for bug in bugs if args.only in f"{bug.file}: {bug.bug}"]
     if not bugs:
         parser.error(f"no bug of {', '.join(args.rooms)} is listed")
     for bug in bugs:
         bug.planted(REPO)
-    bugs = random.Random(0).sample(bugs, min(args.sample or len(bugs), len(bugs)))
+    bugs = random.Random(args.seed).sample(bugs, min(args.sample or len(bugs), len(bugs)))
     known = json.loads(args.json.read_text(encoding="utf-8")) if args.json and args.json.exists() else []
     found = {Bug(**{f.name: row[f.name] for f in fields(Bug)}): row["noticed_by"] for row in known}
     left = [bug for bug in bugs if bug not in found]

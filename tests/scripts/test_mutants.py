@@ -9,6 +9,7 @@ from tests.conftest import REPO
 
 sys.path.insert(0, str(REPO / "scripts" / "study"))  # tests/verifiers has a `mutants` too
 
+import generated  # pyright: ignore[reportMissingImports]
 import mutants  # pyright: ignore[reportMissingImports]
 from planted import BUGS, Bug, read_bugs  # pyright: ignore[reportMissingImports]
 
@@ -88,6 +89,49 @@ def test_a_bug_that_cannot_be_planted_is_named(tmp_path, find, replace, words):
     (tmp_path / "run.py").write_text(SOURCE)
     with pytest.raises(ValueError, match=rf"made up: run\.py: counts wrongly: .*{words}"):
         Bug("made up", "run.py", "counts wrongly", find, replace).planted(tmp_path)
+
+
+RULES = [
+    ("f(a) < 3", ["f(a) <= 3", "f(a) < 4"]),
+    ("a not in b", ["a in b"]),
+    ("a and b", ["((a) or (b))", "(a)", "(b)"]),
+    ("not a", ["bool(a)"]),
+    ("a / b", ["(a * b)"]),
+    ("a + 'text'", []),
+    ("a if b else c", ["(c if b else a)"]),
+    ("[x for x in a if x]", ["[x for x in a if True]"]),
+    ("x = min(a)", ["x = max(a)"]),
+    ("f(a, b)", ["pass", "f(b, b)"]),
+    ("f(x=True)", ["pass", "f(x=False)"]),
+    ("if a: b", ["if not (a): b"]),
+    ("total -= a", ["pass"]),
+    ("for x in a:\n    continue", ["for x in a:\n    break"]),
+    ("raise ValueError(1)", []),
+    ("terminal.say(f'{1}')", []),
+    ("x: Literal[1]", []),
+]
+
+
+@pytest.mark.parametrize("source, expected", RULES)
+def test_what_a_rule_makes_of_a_line(tmp_path, source, expected):
+    (tmp_path / "rlvr").mkdir()
+    (tmp_path / "rlvr" / "run.py").write_text(source)
+    made = generated.draw(tmp_path, ["rlvr/"], 9)
+    assert sorted(bug.planted(tmp_path) for bug in made) == sorted(expected)
+
+
+def test_changes_are_drawn_in_the_rooms_that_are_asked_for_and_the_same_ones_each_time():
+    drawn = generated.draw(REPO, ["rlvr/analysis/"], 40)
+    assert len({(bug.file, bug.find, bug.replace) for bug in drawn}) == 40
+    assert {bug.room for bug in drawn} == {"rlvr/analysis"}
+    assert (
+        drawn
+        == generated.draw(REPO, ["rlvr/analysis/"], 40)
+        != generated.draw(REPO, ["rlvr/analysis/"], 40, 1)
+    )
+    for bug in drawn:
+        line = int(bug.bug.split()[1].rstrip(":"))
+        assert line in bug.lines(REPO)
 
 
 @pytest.mark.slow
