@@ -8,7 +8,7 @@ from typing import Any
 
 from verifiers.visible import visible
 
-__all__ = ["cell", "is_step", "line", "number", "points", "shareable", "size", "step_of", "visible"]
+__all__ = ["cell", "is_step", "line", "number", "points", "resolved", "shareable", "size", "step_of", "visible"]
 
 _LINE_ENDS = re.compile(r"[\r\n\t]+")
 
@@ -37,6 +37,21 @@ def number(value: Any, form: str = ".3g") -> str:
     return text.replace("-", "−")
 
 
+RESOLUTION = 1e-12
+"""Of sums of many logarithms and shares: what is smaller is the rounding's."""
+
+
+def resolved(value: Any, form: str = ".3g") -> str:
+    """As `number`, of a measured value that may be nothing but rounding.
+
+    >>> resolved(3e-17), resolved(-3e-17), resolved(3e-7)
+    ('< 1e-12', '0', '3e−07')
+    """
+    if 0 < abs(_float(value)) < RESOLUTION:
+        return f"< {RESOLUTION:g}" if value > 0 else "0"
+    return number(value, form)
+
+
 def cell(value: Any) -> str:
     """A table cell."""
     if isinstance(value, bool):
@@ -44,7 +59,7 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u2009").replace("-", "−") if abs(value) >= 10_000 else str(value)
     if value is None or isinstance(value, float):
-        return number(value, ".4g")
+        return resolved(value, ".4g")
     return line(value, 400)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import zipfile
 import zlib
@@ -104,6 +105,72 @@ def test_a_first_sample_is_read_as_a_row_with_its_texts_and_settings(tmp_path: P
     }
     assert expected.items() <= evaluation.settings.items()
     assert {"complete", "tokens", "status"}.isdisjoint(evaluation.columns.present)  # never filled in
+
+
+RESULTS = {
+    "configs": {"sums": {"generation_kwargs": {"top_p": 0.9}}, "words": {"generation_kwargs": {"top_p": 0.5}}},
+    "n-shot": {"sums": 5, "words": 5},
+}
+
+
+def of_task(folder: Path, task: str, rows: list[Any]) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "results_2026-01-01T10-00-00.1.json").write_text(json.dumps(RESULTS))
+    return write(folder / f"samples_{task}_2026-01-01T10-00-00.1.jsonl", rows)
+
+
+@pytest.mark.parametrize("ending", [".gz", ""])
+def test_the_results_beside_a_packed_file_are_its_own(tmp_path: Path, ending: str):
+    """The same settings, of the file as it lies; by its first bytes it is packed, whatever its name."""
+    plain = of_task(tmp_path, "sums", [harness(0, "none", ["42"], 1.0, resps=[[RIGHT]])])
+    wanted = one(plain).settings
+    packed = plain.with_name(f"{plain.name}{ending}")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert wanted["top_p"] == 0.9 and one(packed).settings == wanted
+
+
+def test_a_pass_mark_beside_a_packed_file_counts(tmp_path: Path):
+    path = tmp_path / "base.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"problem_id": "p", "score": 0.5}\n'))
+    assert one(path).samples.c.tolist() == [0]
+    (tmp_path / "base.settings.json").write_text('{"pass_mark": 0.5}')
+    assert one(path).samples.c.tolist() == [1]
+
+
+def test_two_tasks_by_a_pattern_are_two_sources(tmp_path: Path):
+    """They share a document, which is two problems; what holds for one task alone is said of that one."""
+    sums = [harness(doc, "none", ["42"], 1.0, resps=[[RIGHT]]) for doc in range(2)]
+    words = [harness(doc, "strict", ["41"], 0.0, resps=[[WRONG]]) for doc in range(1, 4)]
+    for ending in ("", ".gz"):
+        folder = tmp_path / f"model{ending}"
+        for task, rows in (("sums", sums), ("words", words)):
+            plain = of_task(folder, task, rows)
+            if ending:
+                plain.with_name(plain.name + ending).write_bytes(gzip.compress(plain.read_bytes()))
+                plain.unlink()
+        found = one(folder / f"samples_*.jsonl{ending}")
+        names = ["sums/d0", "sums/d1", "words/d1", "words/d2", "words/d3"]
+        assert list(found.samples.problem_ids) == names
+        assert found.samples.n.tolist() == [1] * 5
+        assert {task: held.c.tolist() for task, held in found.samples.by_source().items()} == {
+            "sums": [1, 1],
+            "words": [0, 0, 0],
+        }
+        assert found.settings == {
+            "temperature": 1.0, "max_new_tokens": 64, "shots": 5,
+            "sources": {
+                "sums": {"top_p": 0.9, "verifier": "exact_match, filter none"},
+                "words": {"top_p": 0.5, "verifier": "exact_match, filter strict"},
+            },
+        }  # fmt: skip
+
+
+def test_counts_of_two_tasks_are_of_their_own_problems(tmp_path: Path):
+    for task, c in (("sums", 2), ("words", 1)):
+        answers = ["42"] * c + ["41"] * (2 - c)
+        of_task(tmp_path, task, [harness(0, "all", [answers], c / 2, resps=[answers])])
+    found = one(tmp_path / "samples_*.jsonl").samples
+    assert (list(found.problem_ids), found.c.tolist()) == (["sums/d0", "words/d0"], [2, 1])
 
 
 def test_what_no_filter_matched_has_no_answer(tmp_path: Path):
@@ -502,6 +569,15 @@ def test_damaged_and_foreign_entries_are_named(tmp_path: Path):
     )
     with pytest.raises(UserError, match=r"method 97.*inspect log dump a.eval"):
         one(file)
+
+
+def test_logs_of_two_tasks_are_two_sources(tmp_path: Path):
+    """Both number their samples from 1."""
+    for task in ("sums", "words"):
+        log(tmp_path / f"{task}.json", [inspected(1, 1, "C")], eval=HEADER["eval"] | {"task": task})
+    found = one(tmp_path / "*.json")
+    assert list(found.samples.by_source()) == ["sums", "words"]
+    assert list(found.samples.problem_ids) == ["sums/1", "words/1"] and "sources" not in found.settings
 
 
 def test_an_epoch_that_stands_twice_is_refused(tmp_path: Path):

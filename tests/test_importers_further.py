@@ -91,6 +91,16 @@ def test_lighteval_with_one_sample_is_a_row(tmp_path: Path):
     assert {"tokens": 2, "reference": "42", "trace": RIGHT}.items() <= first_row(evaluation).items()
 
 
+def test_lighteval_details_of_two_tasks_are_two_sources(tmp_path: Path):
+    """Of one question, too."""
+    for task in ("lighteval|sums|0", "lighteval|words|0"):
+        parquet(
+            tmp_path / f"details_{task}_2026-01-01T10-00-00.1.parquet", [details("a", [RIGHT], {"em": 1.0})]
+        )
+    found = one(tmp_path / "details_*.parquet")
+    assert list(found.samples.by_source()) == ["lighteval|sums|0", "lighteval|words|0"]
+
+
 def test_lighteval_with_several_samples_is_counts_of_their_mean(tmp_path: Path):
     several = {"avg@n:n=2": 0.5, "pass@k:k=1&n=2": 0.5}
     file = parquet(

@@ -1,7 +1,8 @@
 """The page: one file that opens offline and trusts nothing that it shows.
 
 Text from models, data sets and settings is escaped by the template, or travels as JSON that the page's script
-puts into text nodes. The security policy allows the page's own script and style by their hashes only.
+puts into text nodes. The security policy allows the page's own script and style by their hashes only, and no picture
+but those that the script makes.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def render(
     environment.filters["code"] = _code
     environment.filters["terms"] = FirstUses()
     return environment.from_string(_template("report.html.j2")).render(
-        policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; "
-        "form-action 'none'",
+        policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src blob:; "
+        "base-uri 'none'; form-action 'none'",
         style=Markup(style),
         script=Markup(script),
         data=Markup(embedded(data)),
@@ -122,7 +123,7 @@ def _for_template(panel: Panel) -> dict[str, Any]:
 
 def _script(texts: bool) -> str:
     """The page's one script: fragments in one closure; before them, where there are texts to show, the libraries."""
-    parts = [_template(f"{name}.js") for name in ("common", "render", "problems", "report")]
+    parts = [_template(f"{name}.js") for name in ("common", "render", "problems", "diff", "report")]
     libraries = [_template(f"vendor/{name}.min.js") for name in ("markdown-it", "katex")] if texts else []
     whole = "\n".join([*libraries, "(() => {", '  "use strict";', *parts, "})();"])
     whole = re.sub(r"(?m)^//# sourceMappingURL=.*$", "", whole)  # nothing else is to be loaded

@@ -14,7 +14,7 @@ from rlvr.report import by_source
 from rlvr.report.kinds import told
 from rlvr.report.schema import Document, ExactRow, distance_of
 from rlvr.report.words import answered, change_of, counted, span, span_of
-from rlvr.text import number, points
+from rlvr.text import number, points, resolved
 
 
 def headline(document: Document) -> list[str]:
@@ -351,9 +351,9 @@ def exact_lines(rows: Sequence[ExactRow], distances_only: bool = False) -> Itera
     if not some:
         return
     inside = sum(bool(row["inside"]) for row in known.values())
-    yield "exact      " + ", ".join(f"{_symbol(name)} {number(row['exact'])}" for name, row in some.items())
+    yield "exact      " + ", ".join(f"{_symbol(name)} {resolved(row['exact'])}" for name, row in some.items())
     yield "estimated  " + ", ".join(
-        f"{_symbol(name)} {number(row['estimate'])} ({number(row['lo'])} to {number(row['hi'])})"
+        f"{_symbol(name)} {resolved(row['estimate'])} ({resolved(row['lo'])} to {resolved(row['hi'])})"
         for name, row in some.items()
     )
     yield f"{inside} of {len(known)} exact values lie in the 95 % interval that the samples gave."

@@ -21,7 +21,7 @@ from rlvr.rollouts import importers
 from rlvr.rollouts.audits import read_audit
 from rlvr.rollouts.columns import Columns, read_columns
 from rlvr.rollouts.keys import KEYS
-from rlvr.rollouts.places import kept_folder, matching, unpacked
+from rlvr.rollouts.places import as_unpacked, kept_folder, matching, unpacked
 from rlvr.rollouts.rows import pass_marks, read_settings
 from rlvr.text import line
 
@@ -77,30 +77,21 @@ def read(
     path = several[0]
     if not path.is_file():
         raise UserError(f"{path}: there is no such file" if not path.exists() else f"{path}: is a folder")
-    if (plain := unpacked(path)) != path:
-        return _read_packed(path, plain, name, mixed, options)
-    if importers.recognise(path, options):
-        evaluations = _read_converted([path], name, mixed, options)
-    else:
-        evaluations = READERS.get(path.suffix.lower(), read_jsonl)(path, name, mixed)
+    plain = unpacked(path)
+    try:
+        if importers.recognise(plain, options):
+            evaluations = _read_converted([path], name, mixed, options)
+        else:
+            reader = READERS.get(plain.suffix.lower(), read_jsonl)
+            found = reader(plain, name, mixed, as_unpacked(path))
+            evaluations = [replace(evaluation, path=path) for evaluation in found]
+    except UserError as error:
+        raise UserError(str(error).replace(str(plain), str(path))) from None
     for evaluation in evaluations:
         if not evaluation.samples.n_samples:
             said = ", ".join(f"{n} {line(s, 30)}" for s, n in evaluation.samples.statuses.items())
             raise UserError(f"{path}: holds no scored sample" + (f"; its verdicts: {said}" if said else ""))
     return evaluations
-
-
-def _read_packed(
-    path: Path, plain: Path, name: str, mixed: bool, options: importers.Options
-) -> list[Evaluation]:
-    """What a packed file holds, which lies in `plain`; settings and audit beside the packed one are its own."""
-    beside = path.with_name(plain.name)
-    try:
-        found = read(plain, name, mixed, options)
-    except UserError as error:
-        raise UserError(str(error).replace(str(plain), str(path))) from None
-    settings, audit = read_settings(beside), read_audit(beside)
-    return [replace(e, path=path, settings=e.settings | settings, audit=audit or e.audit) for e in found]
 
 
 def _read_converted(
@@ -111,26 +102,26 @@ def _read_converted(
     into = kept_folder() / Path(pattern or "rows").with_suffix(".jsonl").name
     done = importers.convert(paths, into, name, options)
     try:
-        found = READERS[done.path.suffix](done.path, name, mixed)
+        found = READERS[done.path.suffix](done.path, name, mixed, done.path)
     except UserError as error:
         said = ", ".join(map(str, paths))
         raise UserError(str(error).replace(str(done.path), f"{said}, converted")) from None
     notes = [(*done.notes, *evaluation.notes) for evaluation in found]
     if pattern:
         return [replace(e, notes=said) for e, said in zip(found, notes, strict=True)]
-    path = paths[0]
-    settings, audit = read_settings(path), read_audit(path)
+    beside = as_unpacked(paths[0])
+    settings, audit = read_settings(beside), read_audit(beside)
     return [
-        replace(e, path=path, settings=e.settings | settings, notes=said, audit=audit)
+        replace(e, path=paths[0], settings=e.settings | settings, notes=said, audit=audit)
         for e, said in zip(found, notes, strict=True)
     ]
 
 
-def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
-    """A rollout file, ours or anybody's that has `problem_id` and `score`."""
+def read_jsonl(path: Path, name: str, mixed: bool, beside: Path) -> list[Evaluation]:
+    """A rollout file, ours or anybody's that has `problem_id` and `score`. Settings and audit lie beside `beside`."""
     columns = read_columns(path, name)
-    settings = read_settings(path)
-    marks = pass_marks(path, settings)
+    settings = read_settings(beside)
+    marks = pass_marks(beside, settings)
     columns = _with_verdicts(columns, marks)
     notes = list(columns.notes)
     faults = [("several policies drew these rows", columns.policies, "expected one evaluation per file")]
@@ -160,7 +151,7 @@ def read_jsonl(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
             settings,
             columns,
             tuple(notes),
-            read_audit(path),
+            read_audit(beside),
         )
     ]
 
@@ -201,9 +192,10 @@ def _sources(columns: Columns) -> tuple[str, ...] | None:
     return tuple(columns.sources[code] for code in of)
 
 
-def read_csv(path: Path, name: str, mixed: bool = False) -> list[Evaluation]:
-    """Counts per problem: `problem_id,n,c`, or `problem_id,n,c_base,c_tuned` for both policies at once."""
-    settings = read_settings(path)
+def read_csv(path: Path, name: str, mixed: bool, beside: Path) -> list[Evaluation]:
+    """Counts per problem: `problem_id,n,c`, or `problem_id,n,c_base,c_tuned` for both policies at once. Settings lie
+    beside `beside`."""
+    settings = read_settings(beside)
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         header = [h.strip() for h in reader.fieldnames or ()]
@@ -264,7 +256,7 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-READERS: dict[str, Callable[[Path, str, bool], list[Evaluation]]] = {
+READERS: dict[str, Callable[[Path, str, bool, Path], list[Evaluation]]] = {
     ".csv": read_csv,
     ".tsv": read_csv,
     ".jsonl": read_jsonl,

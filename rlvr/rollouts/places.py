@@ -38,6 +38,17 @@ def unpacked(path: Path) -> Path:
 
     Raises UserError: it is cut short or damaged.
     """
+    stat = path.stat()
+    return _unpacked(path, stat.st_mtime_ns, stat.st_size)
+
+
+def as_unpacked(path: Path) -> Path:
+    """The path that the file would have beside itself, were it not packed: what belongs to it is named after that."""
+    return path.with_name(unpacked(path).name)
+
+
+@cache
+def _unpacked(path: Path, *_written: int) -> Path:
     with path.open("rb") as file:
         start = file.read(6)
     packing = next((name for magic, name in PACKED.items() if start.startswith(magic)), None)

@@ -30,14 +30,43 @@
   byId("theme").addEventListener("click", () =>
     setTheme(themes[(themes.indexOf(byId("theme").value) + 1) % themes.length]));
 
+  const save = (name, blob) => {
+    const link = make("a", undefined, { download: name, href: URL.createObjectURL(blob) });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
   for (const button of document.querySelectorAll("button.download")) {
     button.hidden = false;
-    button.addEventListener("click", () => {
-      const link = make("a", undefined, { download: button.dataset.file });
-      link.href = URL.createObjectURL(new Blob([data.files[button.dataset.file]], { type: "text/plain" }));
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-    });
+    button.addEventListener("click", () =>
+      save(button.dataset.file, new Blob([data.files[button.dataset.file]], { type: "text/plain" })));
+  }
+
+  // A figure as a file of its own, in the colours that the page has now.
+  const drawn = (svg) => {
+    const copy = svg.cloneNode(true), { width, height } = svg.viewBox.baseVal, style = getComputedStyle(svg);
+    for (const [name, value] of Object.entries({ width, height, "font-family": style.fontFamily })) copy.setAttribute(name, value);
+    const text = new XMLSerializer().serializeToString(copy).replace(/var\((--\w+)\)/g, (_, name) => style.getPropertyValue(name));
+    return new Blob([text], { type: "image/svg+xml" });
+  };
+  const painted = async (svg) => {
+    const image = new Image(), url = URL.createObjectURL(drawn(svg)), canvas = make("canvas"), brush = canvas.getContext("2d");
+    image.src = url;
+    await image.decode();
+    URL.revokeObjectURL(url);
+    [canvas.width, canvas.height] = [image.width * 3, image.height * 3];
+    brush.fillStyle = getComputedStyle(document.body).backgroundColor;
+    brush.fillRect(0, 0, canvas.width, canvas.height);
+    brush.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise((done) => canvas.toBlob(done, "image/png"));
+  };
+  for (const figure of document.querySelectorAll("main figure")) {
+    const svg = figure.querySelector("svg"), name = figure.closest("section").id, saves = make("p", undefined, { class: "saves" });
+    for (const [kind, made] of [["PNG", painted], ["SVG", drawn]]) {
+      const button = make("button", kind, { type: "button", "aria-label": `Save this figure as ${kind}` });
+      button.addEventListener("click", async () => save(`${name}.${kind.toLowerCase()}`, await made(svg)));
+      saves.append(button, " ");
+    }
+    figure.append(saves);
   }
 
   // A table in pages of `size` rows, with buttons to leaf through.

@@ -1,4 +1,5 @@
-  // The browser of rollouts. The hash holds its state, so that a view can be linked: #problem=…&policy=…&verdict=…&text=…
+  // The browser of rollouts. The hash holds its state, so that a view can be linked:
+  // #problem=…&policy=…&verdict=…&text=…&differs=1
   const { problems, policies, statuses, rows } = data.browser;
   if (!rows.length) return;
   const [PROBLEM, POLICY, SAMPLE, STATUS, TRACE, ANSWER, DETAIL, REST] = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -6,6 +7,7 @@
   const form = byId("filters");
   const fields = form.elements;
   byId("filters").hidden = byId("browser").hidden = false;
+  fields.differs.parentNode.hidden = policies.length < 2;
   for (const problem of problems) byId("problem-ids").append(make("option", undefined, { value: problem.id }));
   policies.forEach((name, i) => fields.policy.append(make("option", name, { value: i })));
   statuses.forEach((name, i) => fields.verdict.append(make("option", name, { value: i })));
@@ -63,35 +65,63 @@
     head.append(make("a", "link", { class: "permalink", href: linkTo(problem.id), title: "the address of this problem on this page" }));
     question.append(head, written(problem.prompt, "(the file does not hold the problem's text)"));
     if (problem.reference) question.append(facts([["Gold answer", problem.reference]]));
-    const pair = make("div", undefined, { class: "pair" });
+    const columns = [];
     policies.forEach((name, p) => {
       const own = [];
       rows.forEach((row, i) => { if (row[POLICY] === p && row[PROBLEM] === chosen[PROBLEM]) own.push(i); });
-      if (own.length) pair.append(column(name, own, Math.max(0, own.indexOf(open))));
+      if (own.length) columns.push({ name, own, at: Math.max(0, own.indexOf(open)), box: make("div") });
     });
-    box.replaceChildren(question, pair);
-  }
-
-  function column(name, own, at) {
-    const box = make("div");
+    const said = make("p", undefined, { class: "muted" }), pair = make("div", undefined, { class: "pair" });
     const draw = () => {
-      const row = rows[own[at]];
-      const head = make("h3", name), verdict = make("span", statuses[row[STATUS]], { class: "verdict", "data-kind": right(row) });
-      const next = make("button", `${at + 1} of ${own.length} ›`, { type: "button", title: "next sample of this problem" });
-      next.addEventListener("click", () => { at = (at + 1) % own.length; draw(); });
-      head.append(next);
-      const lines = [["Verdict", verdict], ["Answer", row[ANSWER] ?? "none"]];
-      if (row[DETAIL]) lines.push(["Reason", row[DETAIL]]);
-      lines.push(["Sample", row[SAMPLE]]);
-      const { tokens, complete, logprobs, advantage, replaced } = row[REST];
-      if (Number.isInteger(tokens)) lines.push(["Tokens", tokens + (complete === false ? ", cut by the token limit" : "")]);
-      for (const [policy, nats] of Object.entries(logprobs ?? {})) lines.push([`ln ${policy}(z, y | x)`, shown(nats, 2) + (typeof nats === "number" ? " nats" : "")]);
-      if (typeof advantage === "number") lines.push(["Advantage", shown(advantage, 3)]);
-      if (replaced) lines.push(["Round", `replaced in round ${replaced}, not trained on`]);
-      box.replaceChildren(head, written(row[TRACE], "(empty)"), facts(lines), raw(row));
+      const texts = columns.map((column) => rows[column.own[column.at]][TRACE]);
+      const differing = fields.differs.checked && columns.length > 1 ? texts.slice(1).map((text) => differences(texts[0], text)) : [];
+      said.textContent = differing.map((found, i) => alike(found, columns[0].name, columns[i + 1].name)).join(" ");
+      said.hidden = !differing.length;
+      columns.forEach((column, i) => fill(column, differing[Math.max(0, i - 1)], Math.min(i, 1), draw));
     };
     draw();
-    return box;
+    pair.append(...columns.map((column) => column.box));
+    box.replaceChildren(question, said, pair);
+  }
+
+  // Of the texts that were compared last: a change of the filters draws them again.
+  const remembered = new Map();
+  function differences(first, second) {
+    const key = JSON.stringify([first, second]);
+    if (!remembered.has(key)) {
+      if (remembered.size > 20) remembered.clear();
+      remembered.set(key, compared(first, second));
+    }
+    return remembered.get(key);
+  }
+
+  function alike(found, first, second) {
+    if (!found) return `${first} and ${second}: too long to be compared.`;
+    const [before, after] = found.parts;
+    return `${first} and ${second}: ${found.common} ${found.unit} are the same, of ${before.length} and ${after.length}.`;
+  }
+
+  // A policy's chosen sample; `found` is what it was compared as, `side` 0 in the first column.
+  function fill(column, found, side, drawAgain) {
+    const row = rows[column.own[column.at]];
+    const head = make("h3", column.name), verdict = make("span", statuses[row[STATUS]], { class: "verdict", "data-kind": right(row) });
+    const next = make("button", `${column.at + 1} of ${column.own.length} ›`, { type: "button", title: "next sample of this problem" });
+    next.addEventListener("click", () => {
+      column.at = (column.at + 1) % column.own.length;
+      drawAgain();
+      column.box.querySelector("button").focus();
+    });
+    head.append(next);
+    const lines = [["Verdict", verdict], ["Answer", row[ANSWER] ?? "none"]];
+    if (row[DETAIL]) lines.push(["Reason", row[DETAIL]]);
+    lines.push(["Sample", row[SAMPLE]]);
+    const { tokens, complete, logprobs, advantage, replaced } = row[REST];
+    if (Number.isInteger(tokens)) lines.push(["Tokens", tokens + (complete === false ? ", cut by the token limit" : "")]);
+    for (const [policy, nats] of Object.entries(logprobs ?? {})) lines.push([`ln ${policy}(z, y | x)`, shown(nats, 2) + (typeof nats === "number" ? " nats" : "")]);
+    if (typeof advantage === "number") lines.push(["Advantage", shown(advantage, 3)]);
+    if (replaced) lines.push(["Round", `replaced in round ${replaced}, not trained on`]);
+    const text = found && row[TRACE] ? marked(found.parts[side], found.same[side], side ? "ins" : "del") : written(row[TRACE], "(empty)");
+    column.box.replaceChildren(head, text, facts(lines), raw(row));
   }
 
   const shown = (value, digits) => (typeof value === "number" ? minus(value.toFixed(digits)) : value ?? "–");
@@ -129,8 +159,9 @@
   // What is chosen goes into the address, and an address that is opened or clicked chooses.
   function follow() {
     const asked = new URLSearchParams(location.hash.slice(1));
-    if (!["rollouts", "problem", "text", "policy", "verdict"].some((name) => asked.has(name))) return false;
+    if (!["rollouts", "problem", "text", "policy", "verdict", "differs"].some((name) => asked.has(name))) return false;
     for (const name of ["problem", "text"]) fields[name].value = asked.get(name) ?? "";
+    fields.differs.checked = asked.has("differs");
     fields.policy.value = asked.has("policy") ? policies.indexOf(asked.get("policy")) : "";
     fields.verdict.value = asked.has("verdict") ? statuses.indexOf(asked.get("verdict")) : "";
     filter();
@@ -138,7 +169,7 @@
     return true;
   }
   function remember() {
-    const said = { problem: fields.problem.value, policy: policies[fields.policy.value], verdict: statuses[fields.verdict.value], text: fields.text.value };
+    const said = { problem: fields.problem.value, policy: policies[fields.policy.value], verdict: statuses[fields.verdict.value], text: fields.text.value, differs: fields.differs.checked ? "1" : "" };
     const known = Object.entries(said).filter(([, value]) => value);
     history.replaceState(null, "", "#rollouts" + known.map(([name, value]) => `&${name}=${encodeURIComponent(wellFormed(value))}`).join(""));
   }

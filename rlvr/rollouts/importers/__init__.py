@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from rlvr.rollouts.importers import (
     verl,
 )
 from rlvr.rollouts.importers.common import DEFAULTS, Counts, Format, Head, Options, Reading, Row
-from rlvr.rollouts.places import unpacked
+from rlvr.rollouts.places import as_unpacked, unpacked
 from rlvr.rollouts.rows import settings_path, write_settings
 from rlvr.text import line as short
 
@@ -129,7 +130,7 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
         UserError: a file is of no known format, is malformed, or does not go with the others; it names file and line
             and says what to type next.
     """
-    plain: dict[str, Path] = {}
+    plain: dict[Path, Path] = {}
     for i, path in enumerate(paths):
         if path in paths[:i]:
             raise UserError(f"{path}: given twice; its samples would count twice")
@@ -137,27 +138,32 @@ def convert(paths: Sequence[Path], into: Path, policy: str, options: Options = D
             raise UserError(f"{path}: is the file to read and the file to write")
         if not path.is_file():
             raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'there is no such file'}")
-        plain[str(unpacked(path))] = path
+        plain[unpacked(path)] = path
     try:
-        return _convert([Path(name) for name in plain], into, policy, options)
+        return _convert(plain, into, policy, options)
     except UserError as error:
         said = str(error)
-        for name, path in plain.items():
-            said = said.replace(name, str(path))
+        for copy, path in plain.items():
+            said = said.replace(str(copy), str(path))
         raise UserError(said) from None
 
 
-def _convert(paths: Sequence[Path], into: Path, policy: str, options: Options) -> Imported:
-    """Of files that are there and not packed."""
+def _convert(plain: Mapping[Path, Path], into: Path, policy: str, options: Options) -> Imported:
+    """Of files that are there; `plain` has what each holds, not packed, and where it was given."""
     readings: list[tuple[Format, Reading]] = []
-    for path in paths:
+    for path, given in plain.items():
         found = recognise(path, options)
         if found is None:
             raise UserError(f"{path}: not recognised; the formats are {', '.join(f.NAME for f in FORMATS)}")
-        readings.append((found[0], Reading(found[1], options)))
+        readings.append((found[0], Reading(found[1], options, as_unpacked(given))))
+    paths = list(plain)
     if len(names := dict.fromkeys(format.NAME for format, _ in readings)) > 1:
         raise UserError(f"{paths[0]} and {len(paths) - 1} more: {' and '.join(names)}; expected one format")
-    each = chain.from_iterable(_named(format, reading) for format, reading in readings)
+    rows = [_begun(format, reading) for format, reading in readings]
+    several = len({reading.task for _, reading in readings}) > 1
+    each = chain.from_iterable(
+        _named(format, reading, held, several) for (format, reading), held in zip(readings, rows, strict=True)
+    )
     first = next(each, None)
     if first is None:
         raise UserError(f"{paths[0]}: recognised as {readings[0][0].NAME}; holds no sample")
@@ -165,7 +171,7 @@ def _convert(paths: Sequence[Path], into: Path, policy: str, options: Options) -
     if isinstance(first[1], Counts):
         into = into.with_suffix(".csv")
         table = _sums(chain([first], each))
-        size, settings = len(table), _together([reading for _, reading in readings])
+        size, settings = len(table), _settings([reading for _, reading in readings])
         files.replace(into, _csv_lines(table), wait=False)
     else:
 
@@ -174,7 +180,7 @@ def _convert(paths: Sequence[Path], into: Path, policy: str, options: Options) -
             for row in _numbered(chain([first], each), policy):
                 size += 1
                 yield (json.dumps(row, default=str) + "\n").encode()
-            settings = _together([reading for _, reading in readings])  # what it refuses is not written
+            settings = _settings([reading for _, reading in readings])  # what it refuses is not written
 
         files.replace(into, lines(), wait=False)
     if settings:
@@ -187,21 +193,42 @@ def _convert(paths: Sequence[Path], into: Path, policy: str, options: Options) -
     return Imported(into, readings[0][0].NAME, size, tuple(notes))
 
 
-def _named(format: Format, reading: Reading) -> Iterator[tuple[str, Row | Counts]]:
-    """(where it stands, row) of one file; an error says as what the file was read."""
-    try:
-        for row in format.rows(reading):
+def _begun(format: Format, reading: Reading) -> Iterator[Row | Counts]:
+    with _as_read(format, reading):
+        return format.rows(reading)
+
+
+def _named(
+    format: Format, reading: Reading, rows: Iterator[Row | Counts], several: bool
+) -> Iterator[tuple[str, Row | Counts]]:
+    """(where it stands, row) of one file, which is of one of several tasks."""
+    with _as_read(format, reading):
+        for row in rows:
             if isinstance(row, dict) and type(row.get("sample", 0)) is not int:
                 raise UserError(
                     f"{reading.at}: sample is {short(repr(row['sample']), 60)}; expected a whole number"
                 )
-            yield reading.at or str(reading.path), row
+            yield reading.at or str(reading.path), _of_task(row, reading.task) if several else row
+
+
+@contextmanager
+def _as_read(format: Format, reading: Reading) -> Iterator[None]:
+    """An error says as what the file was read, and where."""
+    try:
+        yield
     except UserError as error:
         said = str(error) if str(reading.path) in str(error) else f"{reading.at or reading.path}: {error}"
         raise UserError(f"{said} [recognised as {format.NAME}]") from None
     except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
         found = f"{type(error).__name__}: {short(error, 80)}"
         raise UserError(f"{reading.at or reading.path}: not as {format.NAME} is written ({found})") from error
+
+
+def _of_task(row: Row | Counts, task: str) -> Row | Counts:
+    """A row whose problem is of one task of several, which may have a document in common."""
+    if isinstance(row, Counts):
+        return replace(row, problem_id=f"{task}/{row.problem_id}")
+    return row | {"problem_id": f"{task}/{row['problem_id']}", "source": task}
 
 
 def _numbered(rows: Iterable[tuple[str, Row | Counts]], policy: str) -> Iterator[Row]:
@@ -249,8 +276,19 @@ def _csv_lines(table: dict[str, tuple[int, int]]) -> Iterator[bytes]:
     yield out.getvalue().encode()
 
 
+def _settings(readings: Sequence[Reading]) -> dict[str, Any]:
+    """What holds for all files of an evaluation; of several tasks, what holds for one stands under `sources`."""
+    tasks = {task: _together([r for r in readings if r.task == task]) for task in dict.fromkeys(r.task for r in readings)}
+    first, *others = tasks.values()
+    common = {key: value for key, value in first.items() if all(held.get(key) == value for held in others)}
+    own = {
+        task: {key: value for key, value in held.items() if key not in common} for task, held in tasks.items()
+    }
+    return common | ({"sources": own} if any(own.values()) else {})
+
+
 def _together(readings: Sequence[Reading]) -> dict[str, Any]:
-    """The settings of files that make one evaluation; what differs and may (a seed) is a list."""
+    """The settings of files that make one evaluation of one task; what differs and may (a seed) is a list."""
     merged: dict[str, Any] = {}
     for key in dict.fromkeys(key for reading in readings for key in reading.settings):
         values = [reading.settings.get(key) for reading in readings]

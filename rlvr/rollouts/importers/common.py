@@ -108,6 +108,10 @@ class Reading:
 
     head: Head
     options: Options
+    beside: Path
+    """The file as it was given, without the ending of its packing: what lies beside it is named after that."""
+    task: str = ""
+    """Which of several tasks the file is of, where it says so: known before the first row is asked for."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What holds for the whole file, in our names where we have them (temperature, top_p, max_new_tokens, model,
     verifier)."""

@@ -29,6 +29,13 @@ def recognises(head: Head) -> bool:
 def rows(reading: Reading) -> Iterator[Row]:
     """`sample` is the epoch; the score is that of the only scorer, or of `--score SCORER` (`SCORER/KEY` where its value
     has several)."""
+    header = _header(reading)
+    reading.task = str((header.get("eval") or {}).get("task") or "")
+    return _rows(reading, header)
+
+
+def _rows(reading: Reading, header: dict[str, Any]) -> Iterator[Row]:
+    _said(reading, header)
     scale: Scale | None = None
     for sample in _samples(reading):
         scores: dict[str, Any] = sample.get("scores") or {}
@@ -71,23 +78,32 @@ def rows(reading: Reading) -> Iterator[Row]:
 
 def _samples(reading: Reading) -> Iterator[dict[str, Any]]:
     path = reading.path
-    if not reading.head.start.startswith(b"PK"):
-        log = reading.head.whole
-        _header(reading, log)
-        for i, sample in enumerate(log["samples"] or []):
+    if not _zipped(reading):
+        for i, sample in enumerate(reading.head.whole["samples"] or []):
             reading.at = f"{path}: samples[{i}]"
             yield sample
         return
     with Zip(path) as log:
-        header = next((name for name in ("header.json", "_journal/start.json") if name in log.names), None)
-        _header(reading, log.json(header) if header else {})
         for name in log.names:
             if name.startswith("samples/") and name.endswith(".json"):
                 reading.at = f"{path}: {name}"
                 yield log.json(name)
 
 
-def _header(reading: Reading, header: dict[str, Any]) -> None:
+def _zipped(reading: Reading) -> bool:
+    return reading.head.start.startswith(b"PK")
+
+
+def _header(reading: Reading) -> dict[str, Any]:
+    """What the log says before its samples."""
+    if not _zipped(reading):
+        return reading.head.whole
+    with Zip(reading.path) as log:
+        name = next((name for name in ("header.json", "_journal/start.json") if name in log.names), None)
+        return log.json(name) if name else {}
+
+
+def _said(reading: Reading, header: dict[str, Any]) -> None:
     run = header.get("eval") or {}
     if run.get("model"):
         reading.settings["model"] = run["model"]

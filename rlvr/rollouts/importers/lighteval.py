@@ -20,6 +20,12 @@ def recognises(head: Head) -> bool:
 
 def rows(reading: Reading) -> Iterator[Row | Counts]:
     """A metric judges the sample where there is one; of n, only `avg@n` says how many were right."""
+    named = re.fullmatch(r"details_(.+)_\d{4}-\d\d-\d\dT[^_]+\.parquet", reading.beside.name)
+    reading.task = named[1] if named else ""
+    return _rows(reading)
+
+
+def _rows(reading: Reading) -> Iterator[Row | Counts]:
     scale: Scale | None = None
     names = Names()
     for where, record in records(reading):

@@ -35,9 +35,11 @@ def recognises(head: Head) -> bool:
 def rows(reading: Reading) -> Iterator[Row | Counts]:
     """Samples where a filter leaves one answer per document; counts where it leaves n, for then the metric is the mean
     over them and nothing says which were right."""
-    if reading.options.unjudged:
-        yield from _unjudged(reading)
-        return
+    reading.task = _results(reading)[0]
+    return _unjudged(reading) if reading.options.unjudged else _judged(reading)
+
+
+def _judged(reading: Reading) -> Iterator[Row | Counts]:
     filters = _filters(reading)
     name = _chosen(reading, filters)
     metric = _metric(reading, filters[name])
@@ -216,11 +218,13 @@ _TIMED = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT[^_]+)\.json
 
 
 def _results(reading: Reading) -> tuple[str, dict[str, Any]]:
-    """The task, and `results_TIME.json` beside the samples; empty where it is not there."""
-    named = _TIMED.fullmatch(reading.path.name)
-    beside = reading.path.with_name(f"results_{named['time']}.json") if named else None
-    if named is None or beside is None or not beside.is_file():
+    """The task, by the file's name, and `results_TIME.json` beside the samples; empty where it is not there."""
+    named = _TIMED.fullmatch(reading.beside.name)
+    if named is None:
         return "", {}
+    beside = reading.beside.with_name(f"results_{named['time']}.json")
+    if not beside.is_file():
+        return named["task"], {}
     try:
         found = parse(beside.read_bytes())
     except ValueError as error:

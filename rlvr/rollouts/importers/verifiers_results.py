@@ -48,7 +48,7 @@ def rows(reading: Reading) -> Iterator[Row]:
 
 
 def _metadata(reading: Reading) -> dict[str, object]:
-    beside = reading.path.with_name("metadata.json")
+    beside = reading.beside.with_name("metadata.json")
     if not beside.is_file():
         return {}
     try:
