@@ -8,7 +8,18 @@ from typing import Any
 
 from verifiers.visible import visible
 
-__all__ = ["cell", "is_step", "line", "number", "points", "resolved", "shareable", "size", "step_of", "visible"]
+__all__ = [
+    "cell",
+    "is_step",
+    "line",
+    "number",
+    "points",
+    "resolved",
+    "shareable",
+    "size",
+    "step_of",
+    "visible",
+]
 
 _LINE_ENDS = re.compile(r"[\r\n\t]+")
 

@@ -108,7 +108,10 @@ def test_a_first_sample_is_read_as_a_row_with_its_texts_and_settings(tmp_path: P
 
 
 RESULTS = {
-    "configs": {"sums": {"generation_kwargs": {"top_p": 0.9}}, "words": {"generation_kwargs": {"top_p": 0.5}}},
+    "configs": {
+        "sums": {"generation_kwargs": {"top_p": 0.9}},
+        "words": {"generation_kwargs": {"top_p": 0.5}},
+    },
     "n-shot": {"sums": 5, "words": 5},
 }
 

@@ -116,7 +116,9 @@ def notes(evaluations: Sequence[Evaluation]) -> list[str]:
             name, _, rest = note.partition(": ")
             own = name == evaluation.path.name
             said.setdefault(rest if own else note, []).extend([name] if own else [])
-    return [f"{_files(names)}: {note}" if names else note for note, names in said.items()]
+    return [
+        f"{_files(list(dict.fromkeys(names)))}: {note}" if names else note for note, names in said.items()
+    ]
 
 
 def _files(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from rlvr.analysis.sections.ladder import Ladder
 from rlvr.report import by_source
 from rlvr.report.kinds import told
 from rlvr.report.schema import Document, ExactRow, distance_of
-from rlvr.report.words import answered, change_of, counted, span, span_of
+from rlvr.report.words import answered, change_of, counted, often, span, span_of
 from rlvr.text import number, points, resolved
 
 
@@ -205,12 +205,12 @@ def format_lines(c: Comparison) -> Iterator[str]:
     if parts[0]["value"] is None:
         return
     answered, right = split["answered"], split["right_given_answered"]
-    often = ("more" if real(change["value"]) > 0 else "less" for change in (answered, right))
+    answering, being_right = often(answered), often(right)
     yield (
         f"Of the change of {points(c['gain']['value'], True)} points, {points(parts[0]['value'], True)} "
-        f"({span_of(parts[0])}) come from answering {next(often)} often ({points(answered['base'])} % of the samples "
+        f"({span_of(parts[0])}) come from answering {answering} ({points(answered['base'])} % of the samples "
         f"have an answer before, {points(answered['tuned'])} % after), {points(parts[1]['value'], True)} "
-        f"({span_of(parts[1])}) from being right {next(often)} often when answered ({points(right['base'])} % before, "
+        f"({span_of(parts[1])}) from being right {being_right} when answered ({points(right['base'])} % before, "
         f"{points(right['tuned'])} % after)."
     )
 

@@ -25,6 +25,11 @@ def change_of(change: Change) -> str:
     )
 
 
+def often(change: Change) -> str:
+    """How a share has changed, by what its points show."""
+    return {"+": "more often", "−": "less often"}.get(points(change["value"], True)[0], "as often")
+
+
 def span_of(e: EstimateJson, scale: float = 100, form: str = ".1f") -> str:
     """The interval; with a negative scale, that of the negative number."""
     if e["lo"] is None or e["hi"] is None:

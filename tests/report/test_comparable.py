@@ -1,6 +1,7 @@
 """Whether two files may be compared: every setting that decides what is sampled or how it is judged must agree."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -95,6 +96,16 @@ def test_what_an_older_file_does_not_say_is_known(tmp_path, key):
     base, tuned = pair(tmp_path, SETTINGS | {key: OTHER[key]}, without(key))
     with pytest.raises(UserError, match=f"(?s)cannot be compared.*\n  {key}: "):
         comparable.check(base, tuned)
+
+
+def test_what_is_noted_of_two_files_of_one_name_names_it_once(tmp_path):
+    """As an evaluation harness calls them, in a folder for each model."""
+    found = []
+    for name in ("base", "tuned"):
+        (tmp_path / name).mkdir()
+        (evaluation,) = pair(tmp_path / name, SETTINGS, SETTINGS)[:1]
+        found.append(replace(evaluation, notes=("base.jsonl: read as ours", f"of {name}")))
+    assert comparable.notes(found) == ["base.jsonl: read as ours", "of base", "of tuned"]
 
 
 def test_the_list_of_settings_is_whole():

@@ -44,7 +44,12 @@ def url(tmp_path_factory):
     folder = tmp_path_factory.mktemp("differs")
     for side, policy in enumerate(("base", "tuned")):
         rows = [
-            {"problem_id": name, "sample": j, "score": (j + side) % 2, "trace": pair[side] if not j else f"{name} again"}
+            {
+                "problem_id": name,
+                "sample": j,
+                "score": (j + side) % 2,
+                "trace": pair[side] if not j else f"{name} again",
+            }
             for name, pair in TEXTS.items()
             for j in range(2)
         ]
@@ -67,7 +72,9 @@ def opened(browser, url, problem):
 def parts(browser, side):
     """[(element, text)] of one side's trace."""
     at = f"document.querySelectorAll('#detail .pair pre')[{side}].childNodes"
-    return [tuple(part) for part in browser.run(f"[...{at}].map(e => [e.nodeName.toLowerCase(), e.textContent])")]
+    return [
+        tuple(part) for part in browser.run(f"[...{at}].map(e => [e.nodeName.toLowerCase(), e.textContent])")
+    ]
 
 
 def said(browser):
@@ -145,6 +152,21 @@ def test_two_traces_of_thousands_of_words_are_compared_in_a_moment(browser, url)
     assert took < 1000, f"{took:.0f} ms"
 
 
+def test_a_problem_without_samples_on_the_page_is_no_link(browser, tmp_path):
+    """Counts have no samples; and the sentence above the table promises none."""
+    (tmp_path / "counts.csv").write_text("problem_id,n,c_base,c_tuned\np,4,1,2\nq,4,0,3\n")
+    report = build(tmp_path / "counts.csv", output=tmp_path / "out", replicates=100)
+    browser.open(report.html.as_uri())
+    assert browser.run("document.querySelectorAll('#each-table tbody td:first-child').length") == 2
+    assert browser.run("document.querySelectorAll('#each-table a').length") == 0
+    said = "document.querySelector('#each .see').textContent"
+    assert browser.run(said) == "Sort by a click on a column's head."
+    tables = "document.querySelectorAll('#settings%s .scroll tbody tr').length"
+    assert (
+        browser.run(tables % "") > 5 and browser.run("document.querySelector('#settings > .scroll')") is None
+    )
+
+
 SAVED = """
 window.saved = [];
 HTMLAnchorElement.prototype.click = function () { saved.push([this.download, blobs.get(this.href)]); };
@@ -175,7 +197,9 @@ def test_a_figure_is_saved_as_it_looks(browser, url, theme):
     assert browser.run(f"{buttons}.map(e => e.textContent)") == ["PNG", "SVG"]
     box = browser.run("(b => [b.width, b.height])(document.querySelector('#curves svg').viewBox.baseVal)")
     browser.run(f"{buttons}[0].click()")
-    browser.run("new Promise(done => { const look = () => saved.length ? done() : setTimeout(look, 20); look(); })")
+    browser.run(
+        "new Promise(done => { const look = () => saved.length ? done() : setTimeout(look, 20); look(); })"
+    )
     picture = browser.run(LOOKED_AT)
     assert (picture["name"], picture["type"]) == ("curves.png", "image/png")
     assert picture["size"] == pytest.approx([3 * side for side in box], abs=3)

@@ -376,6 +376,7 @@ def test_every_problem_in_words():
         "Of 12 problems with no base success, 5 are solved at times after training; expansion is certified for 1."
         in said
     )
+    assert "Of 1 problem with no base success, 1 is solved at times" in scatter._see(["certified"])
 
 
 @pytest.mark.parametrize(

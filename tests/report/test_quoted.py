@@ -11,7 +11,7 @@ from rlvr.analysis.samples import Samples
 from rlvr.analysis.sections.compare import compare
 from rlvr.report import build, by_source, headline, prose, summary, tiles
 from rlvr.report.headline import Headline
-from rlvr.report.words import attempts_in_short, change_of, counted, lost_samples, span, span_of
+from rlvr.report.words import attempts_in_short, change_of, counted, lost_samples, often, span, span_of
 from tests.as_json import as_json
 from tests.report.test_prose_directions import changed, within
 
@@ -156,6 +156,9 @@ def test_one_problem_and_one_sample_are_no_plural(tmp_path):
 
 def test_the_small_words():
     e = within(0.046, 0.0304, 0.0596)
+    assert [often({"value": x}) for x in (0.002, -0.002, 0.0, 0.0001, -0.0001)] == [  # type: ignore[typeddict-item]
+        "more often", "less often", "as often", "as often", "as often"
+    ]  # fmt: skip
     assert span_of(e) == "95 %: 3.0 to 6.0" and span(e) == "4.6 (95 %: 3.0 to 6.0)"
     assert span_of(e, -100) == "95 %: −6.0 to −3.0" and span_of(e, 1, ".3f") == "95 %: 0.030 to 0.060"
     for end in ("lo", "hi"):

@@ -10,7 +10,7 @@ from cells import read_page, shown, table, written
 from drawing import axes_of
 
 from rlvr.report import build, page
-from rlvr.report.figures import Panel, View, clock, controls, flips, seeds, training, turns
+from rlvr.report.figures import Panel, View, clock, controls, flips, seeds, summary, training, turns
 from rlvr.report.problem_table import collect
 from tests.as_json import as_json
 from tests.report.test_prose_directions import within
@@ -55,6 +55,9 @@ def test_flips_are_listed_by_direction(single):
         "Control runs",
     ):
         assert re.search(rf"<dt>{title}</dt><dd>Needs several samples per problem\.</dd>", absent), title
+    assert not {row["quantity"] for row in table(single, "summary")} & {
+        q.label for q in summary.OF_WHICH_KIND
+    }
     found = collect(single.document, {})
     assert found is not None and found["single"] is True
     assert found["rows"][:2] == [["p0", 1, 1, 1, 0], ["p1", 1, 1, 1, 0]]
@@ -223,7 +226,7 @@ def test_a_figure_of_training_leaves_out_what_was_not_logged(cells_run):
     assert list(by_name["b"].get_ydata()) == pytest.approx([40.0] * 5)
     assert list(by_name["a"].get_ydata()) == pytest.approx([15.0] * 5), "the medians of 5 to 25 are all 15"
     assert "Not in this metrics.jsonl: groups with both outcomes, token entropy," in panel.caption
-    assert panel.see == "5 steps: the training reward goes from 30.0 to 30.0 points (medians of 10 steps)."
+    assert panel.see == "5 steps: the training reward goes from 15.0 to 45.0 points (medians of 2 steps)."
     empty: Any = cells_run.document | {"training": {"expected_mixed_share": []}}
     assert training.panel(View(empty, [])).missing.startswith("Needs the run's metrics.jsonl;")
     bare: Any = cells_run.document | {"training": {"expected_mixed_share": [None]}}

@@ -13,6 +13,7 @@ from rlvr.analysis.sections.decomposition import Compression
 from rlvr.report.figures import Panel, View, pct, theme
 from rlvr.report.kinds import Part, told
 from rlvr.report.prose import lost
+from rlvr.report.words import counted
 from rlvr.text import number, points
 
 PARTS: dict[Part, str] = {
@@ -120,12 +121,12 @@ def _legend(ax: Axes) -> list[Any]:
 
 def _see(parts: Compression) -> str:
     k, held = parts["search_budget"], told(parts)
+    within, beyond = counted(k, "base sample"), counted(k, "sample")
     text = (
         f"Of {points(parts['delta']['value'], sign=True)} points, {points(parts['within']['value'])} "
-        f"({points(parts['within']['lo'])} to {points(parts['within']['hi'])}) are what {k} base samples "
-        "already "
-        f"reach, {points(parts['beyond']['value'])} lie beyond {k} samples on problems that the base does "
-        "solve"
+        f"({points(parts['within']['lo'])} to {points(parts['within']['hi'])}) are what {within} already "
+        f"reach{'es' if k == 1 else ''}, {points(parts['beyond']['value'])} lie beyond {beyond} on problems that the "
+        "base does solve"
     )
     if parts["base_zero"]:
         text += f", {points(held['unresolved']['value'])} cannot be resolved with {parts['n_base']} samples"

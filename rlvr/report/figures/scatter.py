@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from rlvr.analysis.sections.problems import Change, Problems
 from rlvr.report.figures import SEVERAL, Panel, View, theme
+from rlvr.report.words import counted
 from rlvr.text import number
 
 COLUMNS = (
@@ -220,7 +221,8 @@ def _see(changes: list[Change]) -> str:
     if zero:
         opened = count["unresolved"] + count["certified"]
         text += (
-            f" Of {zero} problems with no base success, {opened} are solved at times after training; "
+            f" Of {counted(zero, 'problem')} with no base success, {opened} {'is' if opened == 1 else 'are'} solved at "
+            "times after training; "
             f"expansion is certified for {count['certified']}."
         )
     return text + " A click on a point opens the problem's rollouts where the page holds some."

@@ -54,7 +54,7 @@ def _bits(comparison: Comparison) -> Cell:
     return bits if (bits := comparison["k_star"].get("log2")) is not None and bits >= 0 else None
 
 
-QUANTITIES = (
+HOW_MUCH = (
     Quantity("Δ pass@1, paired", lambda c: c["gain"]),
     Quantity("… from answering more often", lambda c: c["answering"] and c["answering"]["from_answering"]),
     Quantity(
@@ -63,6 +63,8 @@ QUANTITIES = (
     Quantity("p, sign flips", lambda c: c["gain"].get("p_signflip"), 1, ".2g"),
     Quantity("… Holm-adjusted over the runs", lambda c: c["gain"].get("p_holm"), 1, ".2g"),
     Quantity("McNemar's exact p", lambda c: c["flips"] and c["flips"]["p_exact"], 1, ".2g"),
+)
+OF_WHICH_KIND = (
     Quantity("k*, base samples worth one tuned sample", _k_star, 1, ".3g"),
     Quantity("log₂ k*, bits of search", _bits, 1, ".2f"),
     Quantity("R_K, net compression ratio", lambda c: c["ratio_net"], 1, ".2f"),
@@ -81,6 +83,9 @@ QUANTITIES = (
     Quantity("… beyond noise from k", lambda c: c["crossover"].get("first_significant"), 1, ".4g"),
     Quantity("pass@K lost, problem by problem", lambda c: c["coverage"]["loss"]),
     Quantity("pass@K gained, problem by problem", lambda c: c["coverage"]["gain"]),
+)
+"""What takes several samples of a problem."""
+AT_WHAT_DISTANCE = (
     Quantity("log-odds of success against the base, nats", lambda c: c["evidence"]["pooled"], 1, ".2f"),
     _nats("KL(π‖p0), nats", lambda d: d["kl_pi_p0"]),
     _nats("KL(π_V‖π*), nats", lambda d: d["kl_verified"]),
@@ -137,7 +142,8 @@ def _of_policies(view: View, runs: Mapping[str, Comparison], several: Sequence[s
 
 
 def _of_comparisons(base: str, runs: Mapping[str, Comparison], several: Sequence[str]) -> Iterator[list[str]]:
-    for quantity in QUANTITIES:
+    kinds = () if all(comparison["flips"] for comparison in runs.values()) else OF_WHICH_KIND
+    for quantity in (*HOW_MUCH, *kinds, *AT_WHAT_DISTANCE):
         held: dict[str, Cell] = {run: quantity.read(comparison) for run, comparison in runs.items()}
         if any(map(_worth_a_row, held.values())):
             yield _row(quantity.label, {base: None} | held, several, quantity.scale, quantity.form)

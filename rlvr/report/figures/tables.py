@@ -155,7 +155,7 @@ def exact(view: View) -> Panel:
             name,
             short,
             title,
-            missing="Only an enumerable world has exact values; this one is not declared as such.",
+            missing="Needs a finished run in an enumerable world (`problems.heldout.world`).",
         )
     inside = [row["inside"] for row in rows if row["inside"] is not None]
     return Panel(

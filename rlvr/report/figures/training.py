@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from rlvr.report.figures import Panel, View, clock, theme
 from rlvr.report.figures.verdicts import COLOURS
+from rlvr.report.words import counted
 from rlvr.text import is_step, number, points
 
 EXPECTED = "expected_mixed_share"
@@ -186,10 +187,11 @@ def _see(rows: Sequence[Mapping[str, Any]]) -> str:
     if samples:
         text += f", {sum(samples):,.0f} samples drawn"
     if reward:
-        first, last = np.median(reward[:WINDOW]), np.median(reward[-WINDOW:])
+        window = max(1, min(WINDOW, len(reward) // 2))  # the first steps and the last, none in both
+        first, last = np.median(reward[:window]), np.median(reward[-window:])
         text += (
-            f": the training reward goes from {points(first)} to {points(last)} points (medians of {WINDOW} "
-            "steps)"
+            f": the training reward goes from {points(first)} to {points(last)} points (medians of "
+            f"{counted(window, 'step')})"
         )
     idle = [
         row["frac_zero_variance"] for row in rows if isinstance(row.get("frac_zero_variance"), int | float)

@@ -1,6 +1,7 @@
   // Every problem under base and main policy: sorted by a click on a column's head, filtered; a click opens its samples.
   if (data.table) {
     const { base, tuned, columns, rows: each, single } = data.table;
+    const held = new Set(data.browser.problems.map((problem) => problem.id)); // those that have samples on this page
     const [ID, N0, C0, N1, C1, VALUES] = [0, 1, 2, 3, 4, 5];
     const CHANGES = single
       ? { gained: "wrong → right", lost: "right → wrong", both: "right both times", neither: "wrong both times" }
@@ -36,7 +37,7 @@
     const { set } = pages({ page: "each-page", earlier: "each-earlier", later: "each-later" }, 20, (shown) =>
       byId("each-table").tBodies[0].replaceChildren(...shown.map((row) => {
         const line = make("tr"), first = make("td"), delta = 100 * (row[C1] / row[N1] - row[C0] / row[N0]);
-        first.append(make("a", row[ID], { href: linkTo(row[ID]) }));
+        first.append(held.has(row[ID]) ? make("a", row[ID], { href: linkTo(row[ID]) }) : row[ID]);
         line.append(first, ...row.slice(VALUES).map((value) => make("td", value)), make("td", rate(row[C0], row[N0]), { class: "n" }),
           make("td", rate(row[C1], row[N1]), { class: "n" }), make("td", (delta > 0 ? "+" : "") + minus(delta.toFixed(1)), { class: "n" }));
         return line;

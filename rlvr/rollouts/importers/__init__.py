@@ -278,7 +278,10 @@ def _csv_lines(table: dict[str, tuple[int, int]]) -> Iterator[bytes]:
 
 def _settings(readings: Sequence[Reading]) -> dict[str, Any]:
     """What holds for all files of an evaluation; of several tasks, what holds for one stands under `sources`."""
-    tasks = {task: _together([r for r in readings if r.task == task]) for task in dict.fromkeys(r.task for r in readings)}
+    tasks = {
+        task: _together([r for r in readings if r.task == task])
+        for task in dict.fromkeys(r.task for r in readings)
+    }
     first, *others = tasks.values()
     common = {key: value for key, value in first.items() if all(held.get(key) == value for held in others)}
     own = {
