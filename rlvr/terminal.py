@@ -65,7 +65,9 @@ class Terminal:
         """One line."""
         text = visible(text)  # names and details come from data sets and models
         log.info("%s", text)
-        self.console.print(escape(text))
+        self.console.print(
+            escape(text), soft_wrap=not self.console.is_terminal
+        )  # in a file a path stays whole
 
     def show(self, text: str, style: str = "") -> None:
         """A result, on standard output, even when quiet. `style` (rich's) is for terminals alone."""

@@ -29,6 +29,11 @@ def test_a_line_a_minute_and_not_by_tenths(said, monkeypatch):
     ]
 
 
+def test_a_path_stays_whole_where_there_is_no_terminal(capsys):
+    Terminal().say(f"Rollouts: {'evals/a-long-name' * 12}.jsonl")
+    assert capsys.readouterr().err == f"Rollouts: {'evals/a-long-name' * 12}.jsonl\n"
+
+
 def test_durations_in_the_unit_of_a_person():
     assert [duration(seconds) for seconds in (45, 720, 12_600, 518_400)] == [
         "45 s", "12 min", "3.5 h", "6.0 days",

@@ -390,9 +390,15 @@ def test_every_problem_in_words():
 def test_what_to_see_in_the_curves(known, cross, said):
     class View:
         comparison = changed(known[0], crossover=known[0]["crossover"] | cross, gain=within(0.1, -0.05, 0.25))
+        groups, main = {}, "seed-0"  # noqa: RUF012
 
     text = passk._see(View)  # type: ignore[arg-type]
     assert text.endswith(said) and text.startswith("One sample: +10.0 points (−5.0 to +25.0);")
+    assert "The dotted line finds the base samples that one tuned" in text
+    View.groups = {"grpo": {}}  # the figure has their mean, and no dotted line
+    text = passk._see(View)  # type: ignore[arg-type]
+    assert text.startswith("seed-0, the first run, one sample: +10.0 points") and "dotted" not in text
+    assert "The base samples that one tuned sample is worth: k* = " in text
 
 
 def test_rates_by_source_and_over_seeds(known):

@@ -171,8 +171,9 @@ def _see(view: View) -> str:
     if not c:
         return "One policy: the chance that at least one of k samples is right."
     gain, star, cross = c["gain"], c["k_star"], c["crossover"]
+    start = f"{view.main}, the first run, one sample" if view.groups else "One sample"
     text = (
-        f"One sample: {points(gain['value'], sign=True)} points "
+        f"{start}: {points(gain['value'], sign=True)} points "
         f"({points(gain['lo'], sign=True)} to {points(gain['hi'], sign=True)}); the lower panel shows at "
         "which k "
         "that lead is still there. "
@@ -180,10 +181,8 @@ def _see(view: View) -> str:
     if star["status"] == "censored_right":
         text += f"Even {star.get('bound')} base samples are worth less than one tuned sample. "
     elif star["value"] is not None and real(star["value"]) >= 1:
-        text += (
-            "The dotted line finds the base samples that one tuned sample is worth: k* = "
-            f"{number(star['value'])}. "
-        )
+        worth = f"base samples that one tuned sample is worth: k* = {number(star['value'])}. "
+        text += f"The {worth}" if view.groups else f"The dotted line finds the {worth}"
     if cross["value"] is None:
         bound = cross.get("bound")
         return text + (f"The base never overtakes up to k = {bound}." if bound else "")

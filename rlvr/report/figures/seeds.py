@@ -9,6 +9,7 @@ from rlvr.analysis.estimate import Number, real
 from rlvr.analysis.runs import BetweenRuns
 from rlvr.report.figures import MIN_SEEDS, Panel, View
 from rlvr.report.figures.tables import interval
+from rlvr.report.kinds import told
 from rlvr.text import number
 
 Followed = Literal["gain", "within", "expansion", "forgetting", "k_star", "kl_pi_p0", "efficiency"]
@@ -57,6 +58,8 @@ def _rows(view: View) -> Iterator[list[Any]]:
         shown |= {
             label: (group["quantities"][key], scale, form) for key, (label, scale, form) in SHOWN.items()
         }
+        if not any("expansion" in told(view.comparisons[run]["compression"]) for run in group["runs"]):
+            del shown[SHOWN["expansion"][0]]
         for label, (estimate, scale, form) in shown.items():
             if estimate["value"] is not None:
                 yield [method, len(group["runs"]), label, *_cells(estimate, scale, form)]
