@@ -390,7 +390,7 @@ def test_every_problem_in_words():
 def test_what_to_see_in_the_curves(known, cross, said):
     class View:
         comparison = changed(known[0], crossover=known[0]["crossover"] | cross, gain=within(0.1, -0.05, 0.25))
-        groups, main = {}, "seed-0"  # noqa: RUF012
+        groups, main = {}, "seed-0"
 
     text = passk._see(View)  # type: ignore[arg-type]
     assert text.endswith(said) and text.startswith("One sample: +10.0 points (−5.0 to +25.0);")
