@@ -56,7 +56,9 @@ def run(
             if apart is None:
                 work(config, problems, evaluator, run)
             elif not is_done(name, config, problems, evaluator, run):
-                apart(name, folder)
+                from rlvr.sampling import gpus_of_an_engine
+
+                apart(name, folder, gpus_of_an_engine(config) if name in SAMPLES else 1)
         with main_process_only() as speaks:
             return report(config, problems, evaluator, run) if speaks else None
 
@@ -308,6 +310,8 @@ PHASES: dict[str, Callable[[Config, Problems, Evaluator, Run], object]] = {
     "rescore": rescore,
 }
 """What `run` does, in order; then it reports."""
+SAMPLES = "base", "tuned"
+"""Phases in which an engine works that has read the weights from files."""
 
 
 def report(config: Config, problems: Problems, evaluator: Evaluator, run: Run) -> Report:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+import torch
 
+from rlvr import pipeline
+from rlvr.config import Config, SamplingConfig
+from rlvr.config.schema import VllmSection
 from rlvr.errors import UserError
 from rlvr.launch import engine, processes, signals, start, workers
 from rlvr.launch.phases import Apart
 from rlvr.launch.signals import Interrupted
+from rlvr.run import Run
+from rlvr.sampling import vllm_engine
+from rlvr.terminal import Terminal
 
 
 @pytest.fixture
@@ -48,6 +57,60 @@ def test_a_worker_sees_its_share_of_the_gpus(alone, monkeypatch):
     assert [workers._devices(n, 4)["CUDA_VISIBLE_DEVICES"] for n in range(4)] == ["0", "1", "2", "3"]
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert workers._devices(0, 2) == {}
+
+
+@pytest.mark.parametrize(
+    ("worker", "seen", "shared", "said"),
+    [
+        ("0/4", 2, 2, ""),  # 8 GPUs
+        (
+            "1/8",
+            1,
+            2,
+            "an engine has 2 GPUs, and this process sees 1, its share among 8 workers; start --processes 4",
+        ),
+        ("0/2", 1, 4, "an engine has 4 GPUs, and this process sees 1, its share among 2 workers"),
+        ("", 1, 2, "an engine has 2 GPUs, and this process sees 1"),
+        ("", 0, 2, ""),  # on CPUs vLLM starts as many processes
+    ],
+)
+def test_an_engine_of_several_gpus_needs_them_in_its_share(alone, worker, seen, shared, said):
+    """It is refused before vLLM, which is not installed here, is imported."""
+    alone.setattr(vllm_engine, "installed", lambda: "0.30.0")
+    alone.setattr("torch.cuda.device_count", lambda: seen)
+    alone.setenv(processes.WORKER, worker)
+    settings = SamplingConfig(engine="vllm", vllm=VllmSection(tensor_parallel_size=shared))
+    policy: Any = None
+    with pytest.raises(UserError if said else ImportError) as refused:
+        alone.setitem(sys.modules, "vllm", None)
+        vllm_engine.start(policy, settings, "float32")
+    if said:
+        assert str(refused.value) == f"sampling.vllm.tensor_parallel_size: {said}"
+
+
+@pytest.mark.parametrize(("device", "shared"), [("cuda", 2), ("cpu", 1)])
+def test_a_run_evaluates_with_a_worker_for_each_engine_and_rescores_with_one_for_each_gpu(
+    alone, tmp_path, device, shared
+):
+    """`auto` takes vLLM on GPUs alone, and transformers scores on one."""
+    started = []
+    alone.setattr(vllm_engine, "installed", lambda: "0.30.0")
+    alone.setattr("rlvr.policy.device", lambda: torch.device(device))
+    alone.setattr(workers, "start", lambda count, *rest: started.append(count) or 0)
+    alone.setattr(workers, "alone", lambda words: 0)
+    alone.setattr(pipeline, "is_done", lambda *asked: False)
+    alone.setattr(pipeline, "prepare", lambda *asked, **how: nullcontext((None, None)))
+    alone.setattr(pipeline, "begin", lambda *asked: nullcontext(Run(tmp_path)))
+    alone.setattr(pipeline, "report", lambda *asked: None)
+    alone.setattr(pipeline.cost, "estimate", lambda *asked, **how: [])
+    config = Config.model_validate(
+        {
+            "problems": {"train": {"world": "train"}, "heldout": {"world": "heldout"}},
+            "sampling": {"vllm": {"tensor_parallel_size": 2}},
+        }
+    )
+    pipeline.run(config, tmp_path, Terminal(), apart=Apart(4, "ddp", [], 2, 3))
+    assert started == [4 // shared, 4 // shared, 4]
 
 
 @pytest.mark.parametrize(

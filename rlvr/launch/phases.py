@@ -14,7 +14,7 @@ from rlvr.launch.engine import Shard
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """Does a phase: training in a launch of `count` processes, everything else by as many workers."""
+    """Does a phase: training in a launch of `count` processes, everything else by workers."""
 
     count: int
     shard: Shard
@@ -24,8 +24,11 @@ class Apart:
     stopped: int
     """As of `workers.start`."""
 
-    def __call__(self, phase: str, folder: Path) -> None:
+    def __call__(self, phase: str, folder: Path, gpus: int = 1) -> None:
         """Returns when it is done.
+
+        Args:
+            gpus: that a worker's engine shares; `count` is a multiple of it.
 
         Raises:
             PhaseError: it ended otherwise, and has said why.
@@ -36,7 +39,7 @@ class Apart:
         if phase == "train":
             code = workers.alone(words)
         else:
-            code = workers.start(self.count, words, self.bad_input, self.stopped)
+            code = workers.start(self.count // gpus, words, self.bad_input, self.stopped)
         if code - 128 in signals.SIGNALS:
             raise signals.Interrupted(code - 128)
         if code:

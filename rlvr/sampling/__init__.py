@@ -19,6 +19,7 @@ __all__ = [
     "Completion",
     "SampleRequest",
     "Sampler",
+    "gpus_of_an_engine",
     "load_sampler",
     "load_scorer",
     "load_served",
@@ -33,6 +34,13 @@ def takes_vllm(settings: SamplingConfig, device: str) -> bool:
     return settings.engine == "vllm" or (
         settings.engine == "auto" and device == "cuda" and unusable(settings) is None
     )
+
+
+def gpus_of_an_engine(config: Config) -> int:
+    """How many GPUs one engine has: as many as `sampling.vllm.tensor_parallel_size` says, where vLLM samples."""
+    from rlvr.policy import device
+
+    return config.sampling.vllm.tensor_parallel_size if takes_vllm(config.sampling, device().type) else 1
 
 
 def load_sampler(config: Config, name: str, source: str | Path | None = None) -> Sampler:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from packaging.specifiers import SpecifierSet
 
 from rlvr.config import ConfigError, SamplingConfig
-from rlvr.launch.processes import processes
+from rlvr.launch.processes import place, processes
 
 if TYPE_CHECKING:
     from rlvr.policy import Policy
@@ -87,6 +87,20 @@ def check_parallel(settings: SamplingConfig, training: bool, count: int, answere
         )
 
 
+def check_gpus(settings: SamplingConfig) -> None:
+    """Raises ConfigError where this process sees fewer GPUs than an engine of its own has: a worker sees its share."""
+    import torch
+
+    size, seen, (_, workers) = settings.vllm.tensor_parallel_size, torch.cuda.device_count(), place()
+    if not 0 < seen < size:
+        return
+    several = f", its share among {workers} workers" if workers > 1 else ""
+    instead = f"; start --processes {fits}" if (fits := workers * seen // size) and workers > 1 else ""
+    raise ConfigError(
+        f"sampling.vllm.tensor_parallel_size: an engine has {size} GPUs, and this process sees {seen}{several}{instead}"
+    )
+
+
 def start(
     policy: Policy,
     settings: SamplingConfig,
@@ -106,6 +120,8 @@ def start(
     """
     if why := unusable(settings):
         raise ConfigError(f"sampling.engine: {why}")
+    if not in_process:
+        check_gpus(settings)
     import torch
     from vllm import LLM  # type: ignore[import-not-found]
 
