@@ -7,10 +7,12 @@ import signal
 import sys
 from concurrent.futures import Future
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from rlvr import pipeline
 from rlvr.config import Config, SamplingConfig
@@ -19,6 +21,7 @@ from rlvr.errors import UserError
 from rlvr.launch import engine, processes, signals, start, workers
 from rlvr.launch.phases import Apart
 from rlvr.launch.signals import Interrupted
+from rlvr.preflight import Preflight, parts
 from rlvr.run import Run
 from rlvr.sampling import vllm_engine
 from rlvr.terminal import Terminal
@@ -158,6 +161,38 @@ def test_the_engine_that_a_launcher_asks_for(alone, variables, name):
     assert engine.asked() == name
 
 
+@pytest.mark.parametrize(
+    ("fsdp", "alone_reads", "trains", "count", "refused"),
+    [
+        ("true", "true", True, 2, True),
+        ("true", "false", True, 2, False),
+        ("true", "true", False, 2, False),
+        ("true", "true", True, 1, False),
+        ("false", "true", True, 2, False),
+    ],
+)
+def test_training_is_refused_where_only_the_first_process_reads_the_weights(
+    alone, tmp_path, fsdp, alone_reads, trains, count, refused
+):
+    """accelerate's own default for FSDP; an evaluation under the same launcher reads them in each process."""
+    alone.setenv("ACCELERATE_USE_FSDP", fsdp)
+    alone.setenv("FSDP_VERSION", "2")
+    alone.setenv("FSDP_CPU_RAM_EFFICIENT_LOADING", alone_reads)
+    kind = SimpleNamespace(value="MULTI_GPU")
+    joined = SimpleNamespace(num_processes=count, distributed_type=kind, backend="nccl")
+    for module in (engine, parts):
+        alone.setattr(module, "processes", lambda: joined)
+    config = Config.model_validate(
+        {
+            "problems": {"train": {"world": "train"}, "heldout": {"world": "heldout"}},
+            "train": {"steps": 3},
+        }
+    )
+    state = Preflight(config, tmp_path / "run", None, trains, print)
+    with pytest.raises(UserError, match="fsdp_cpu_ram_efficient_loading: true") if refused else nullcontext():
+        assert list(parts.launch(state)) == []
+
+
 def test_how_many_processes_a_launcher_says_it_started(alone):
     assert engine.launched() == 0 and engine.in_force() == "one process"
     alone.setenv("WORLD_SIZE", "2")
@@ -237,6 +272,31 @@ def test_holds_are_counted_and_forgotten_together():
         signals.reset()
         with pytest.raises(Interrupted):
             signals.check_stop()
+
+
+@pytest.mark.parametrize("backend", ["gloo", "nccl"])
+def test_whether_to_stop_is_asked_by_cpu_whatever_the_gpus_have_to_do(monkeypatch, tmp_path, backend):
+    """On a machine without GPUs: a tensor of theirs could not be made. Their backend gets a group beside it, once."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/met", rank=0, world_size=1)
+    made = []
+    state = SimpleNamespace(num_processes=2, device=torch.device("cuda"))
+    monkeypatch.setattr(processes, "processes", lambda: state)
+    monkeypatch.setattr(dist, "get_backend", lambda group: backend)
+    monkeypatch.setattr(
+        dist, "new_group", lambda backend, timeout: made.append((backend, timeout)) or dist.group.WORLD
+    )
+    try:
+        with signals.orderly():
+            processes.stop_if_asked()
+            signals.hold()
+            os.kill(os.getpid(), signal.SIGTERM)
+            with pytest.raises(Interrupted) as stopped:
+                processes.stop_if_asked()
+        assert stopped.value.code == 143
+    finally:
+        signals.reset()
+        dist.destroy_process_group()
+    assert made == ([] if backend == "gloo" else [("gloo", processes.TIMEOUT)])
 
 
 def test_who_listened_before_listens_again_and_an_ignored_signal_stays_ignored():

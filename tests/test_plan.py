@@ -1,6 +1,7 @@
 """`rlvr check CONFIG --on DEVICES`: every figure from its definition, by hand."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,11 +12,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from rlvr.cli import main
 from rlvr.config import Config
 from rlvr.errors import UserError
-from rlvr.preflight import footprint, foretold
+from rlvr.preflight import footprint, foretold, starts
 from rlvr.preflight.cost import longest, phases
 from rlvr.preflight.devices import DEVICES, Cluster, Device, parse
 from rlvr.preflight.footprint import Job
 from rlvr.preflight.shape import Shape
+from rlvr.preflight.starts import Starts
 from rlvr.problems import Problems
 
 QWEN = {  # layers, width, queries, keys, inner, gated, vocabulary, weights, body, as their config.json has them
@@ -73,6 +75,8 @@ def test_this_machine_is_measured():
         and found.device.bandwidth > 1e8
         and found.device.memory > 1e8
     )
+    starts = found.device.starts  # of operations in Python: microseconds to some milliseconds
+    assert 1e-5 < starts.layer < 0.1 and starts.layer < starts.update_layer < 0.5
 
 
 def test_a_shape_is_counted_from_the_structure():
@@ -169,6 +173,33 @@ def test_a_trial_is_foretold_from_work_over_rate():
     assert found.row == pytest.approx(products + 2 * 24 * 128 * 4 * 200 / (reached.bandwidth * 1e9))
     body, head = 3 * (2 * shape.body + 4 * 24 * 896 * 200), 4 * 2 * 151936 * 896 * 1600 / 1700
     assert found.update == pytest.approx((body + head) / (reached.update * 1e12))
+
+
+def test_operations_that_are_started_one_by_one_take_time_of_their_own():
+    """A step of 24 layers: 3 ms and 24 of 1; each row half a millisecond; a pass over two groups of 8 rows, 16 of 200
+    tokens and two prompts of 100: 7 ms and 24 of 5, for 3,400 tokens."""
+    given = Starts(step=3e-3, layer=1e-3, row=0.5e-3, update=7e-3, update_layer=5e-3)
+    plain = Device("slow", 64e9, 1e12, 1e9, 1e9, 0.0, "cpu")
+    trials = []
+    for device in (plain, replace(plain, starts=given)):
+        asked = job(QWEN["0.5B"], Cluster(1, device), engine="transformers", rows_per_micro_step=16)
+        trials.append(foretold.trial(asked, footprint.training(asked, "ddp"), prompt=100, tokens=200))
+    without, found = trials
+    assert found.step - without.step == pytest.approx(27e-3)
+    assert found.row - without.row == pytest.approx(0.5e-3)
+    assert found.update - without.update == pytest.approx(127e-3 / 3400)
+    assert found.read == without.read
+
+
+def test_what_is_measured_of_starts_is_what_a_line_through_two_sizes_says(monkeypatch):
+    """A clock that says 2 ms a step, 3 a layer, 0.25 a row, and 10 and 7 of a pass."""
+    monkeypatch.setattr(starts, "stand_in", lambda layers: layers)
+    monkeypatch.setattr(starts, "step_of", lambda layers, config, rows: 2e-3 + 3e-3 * layers + 0.25e-3 * rows)
+    monkeypatch.setattr(starts, "update_of", lambda layers, config: 10e-3 + 7e-3 * layers)
+    found = starts.measured()
+    assert [found.step, found.layer, found.row, found.update, found.update_layer] == pytest.approx(
+        [2e-3, 3e-3, 0.25e-3, 10e-3, 7e-3]
+    )
 
 
 def test_twice_the_devices_take_half_the_time_as_far_as_rows_go():

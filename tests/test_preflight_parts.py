@@ -325,10 +325,10 @@ def test_an_update_reads_forward_and_twice_backward():
     predicted = 8 * 200 / (100 + 8 * 200)
     body, head = shape.forward(100 + 200 / 2), 2 * shape.head * predicted
     whole, lora = job(shape, "H100-80GB"), job(shape, "H100-80GB", adapter="lora")
-    assert foretold.update(whole, 100, 200, 8) == pytest.approx((3 * body + 4 * head) / rate)
-    assert foretold.update(lora, 100, 200, 8) == pytest.approx((2 * body + 3 * head) / rate)
+    assert foretold.update(whole, 8, 100, 200) == pytest.approx((3 * body + 4 * head) / rate)
+    assert foretold.update(lora, 8, 100, 200) == pytest.approx((2 * body + 3 * head) / rate)
     again = Job(whole.config, shape, whole.cluster, whole.sizes, 100, True)
-    assert foretold.update(again, 100, 200, 8) == pytest.approx((4 * body + 4 * head) / rate)
+    assert foretold.update(again, 8, 100, 200) == pytest.approx((4 * body + 4 * head) / rate)
 
 
 # ------------------------------------------------------------------ phases

@@ -74,6 +74,18 @@ def in_force() -> str:
     return f"{asked()}, {state.num_processes} processes, {state.backend}"
 
 
+def check_loading() -> None:
+    """Raises UserError where all processes but the first would hold no weights until FSDP shares them out: the update
+    is tried on whole weights before, and transformers samples from a whole copy."""
+    alone = processes().num_processes == 1
+    if not alone and _on("ACCELERATE_USE_FSDP") and _on("FSDP_CPU_RAM_EFFICIENT_LOADING"):
+        raise UserError(
+            "the launcher's configuration has fsdp_cpu_ram_efficient_loading: true, which leaves the weights out of "
+            "all processes but the first, and each needs them before training; set it to false, as "
+            "configs/accelerate/fsdp2.yaml has it"
+        )
+
+
 def warnings() -> list[str]:
     """Where not as many processes joined as were started: each of the others works for itself."""
     joined = processes().num_processes

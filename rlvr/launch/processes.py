@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar, cast
@@ -21,7 +22,7 @@ from rlvr.launch import signals
 
 if TYPE_CHECKING:
     from accelerate import PartialState
-    from torch._C._distributed_c10d import Store
+    from torch._C._distributed_c10d import ProcessGroup, Store
 
 T = TypeVar("T")
 
@@ -151,6 +152,7 @@ def _wait_for_all(store: Store, block: str) -> None:
 def stop_if_asked() -> None:
     """In a launch of several processes: all of them leave at this call if any has been asked to stop.
 
+    They ask each other by CPU: a collective of the GPUs would begin when these have computed all that they were given.
     While a process waits for the others, signals still reach it.
 
     Raises:
@@ -162,8 +164,8 @@ def stop_if_asked() -> None:
     import torch
     import torch.distributed as dist
 
-    asked = torch.tensor(signals.asked() or 0, device=state.device)
-    work = dist.all_reduce(asked, op=dist.ReduceOp.MAX, async_op=True)
+    asked = torch.tensor(signals.asked() or 0)
+    work = dist.all_reduce(asked, op=dist.ReduceOp.MAX, group=_of_cpus(dist.group.WORLD), async_op=True)
     assert work is not None
     while not work.is_completed():
         signals.exchange()
@@ -171,6 +173,16 @@ def stop_if_asked() -> None:
     work.wait()
     if number := int(asked):
         raise signals.Interrupted(number)
+
+
+@cache
+def _of_cpus(every: ProcessGroup) -> ProcessGroup:
+    """A group of the same processes whose collectives are of CPUs; all of them come here together at first."""
+    import torch.distributed as dist
+
+    if dist.get_backend(every) == "gloo":
+        return every
+    return cast("ProcessGroup", dist.new_group(backend="gloo", timeout=TIMEOUT))
 
 
 @contextmanager

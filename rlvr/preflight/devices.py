@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, replace
 
 from rlvr.errors import UserError
+from rlvr.preflight import starts
+from rlvr.preflight.starts import UNKNOWN, Starts
 
 NODE = 8
 """Devices of a node, whose links are `Device.link`; beyond it they talk at `NETWORK`."""
@@ -30,6 +32,8 @@ class Device:
     """Dollars an hour: an assumption, which `--price` replaces."""
     kind: str = "cuda"
     """As torch names it: what the run would compute in follows from it."""
+    starts: Starts = UNKNOWN
+    """Of a device that was measured."""
 
 
 DEVICES = {
@@ -89,7 +93,7 @@ def parse(text: str, price: float | None = None) -> Cluster:
 
 
 def here() -> Cluster:
-    """This machine: the GPUs that it has, by their place in the table, or its processor, measured for half a second.
+    """This machine: the GPUs that it has, by their place in the table, or its processor, measured for some seconds.
 
     Raises:
         UserError: GPUs that the table does not have.
@@ -117,8 +121,8 @@ def here() -> Cluster:
 
 
 def measured(memory: int) -> Device:
-    """The processor of this machine, in float32: the best of several matrix products, and of reading a large array. By
-    the time of its own threads, so that other processes do not count."""
+    """The processor of this machine, in float32: the best of several matrix products, and of reading a large array; and
+    what operations take to start. By the time of its own threads, so that other processes do not count."""
     import torch
 
     from rlvr.machine import processor
@@ -136,4 +140,13 @@ def measured(memory: int) -> Device:
 
     flops = 2 * 512 * 1024 * 1024 / best(lambda: a @ b, 20)
     bandwidth = 4 * large.numel() / best(large.sum)
-    return Device(f"this machine ({processor()})", float(memory), flops, bandwidth, bandwidth, 0.0, "cpu")
+    return Device(
+        f"this machine ({processor()})",
+        float(memory),
+        flops,
+        bandwidth,
+        bandwidth,
+        0.0,
+        "cpu",
+        starts.measured(),
+    )

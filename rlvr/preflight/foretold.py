@@ -22,7 +22,8 @@ class Reached:
     bandwidth: float
     link: float
     layer: float
-    """Seconds that a layer of transformers takes at least, whatever it computes: its kernels are started one by one."""
+    """Seconds that a layer of transformers takes at least, whatever it computes: its kernels are started one by one.
+    Of a CPU it is measured (`Starts`)."""
     step: float
     """Seconds of a step of vLLM besides, whose kernels are started at once."""
 
@@ -43,16 +44,17 @@ def trial(job: Job, found: Footprint, prompt: float, tokens: float) -> Trial:
         tokens: of a completion, in the mean: nothing but a trial could know it, so it is somebody's assumption.
     """
     shape, device, reached = job.shape, job.cluster.device, REACHED[job.cluster.device.kind]
-    group = job.config.train.group_size
     bandwidth = reached.bandwidth * device.bandwidth
     split = job.config.sampling.vllm.tensor_parallel_size if job.vllm else 1
     context = prompt + tokens / 2
-    step = job.width * shape.weights / split / bandwidth + (
-        reached.step if job.vllm else shape.layers * reached.layer
+    started = (
+        reached.step
+        if job.vllm
+        else device.starts.step + shape.layers * (reached.layer + device.starts.layer)
     )
-    row = shape.cache(job.width) * context / bandwidth + (shape.forward(context) + 2 * shape.head) / (
-        reached.decode * device.flops
-    )
+    step = job.width * shape.weights / split / bandwidth + started
+    products = (shape.forward(context) + 2 * shape.head) / (reached.decode * device.flops)
+    row = shape.cache(job.width) * context / bandwidth + products + device.starts.row
     return Trial(
         seconds=0.0,
         rows=1,
@@ -65,19 +67,22 @@ def trial(job: Job, found: Footprint, prompt: float, tokens: float) -> Trial:
         step=step,
         row=row,
         verdict=0.0,
-        update=update(job, prompt, tokens, group) if job.config.train.steps else 0.0,
+        update=update(job, found.rows, prompt, tokens) if job.config.train.steps else 0.0,
         exchange=exchange(job, found) if job.config.train.steps else 0.0,
     )
 
 
-def update(job: Job, prompt: float, tokens: float, group: int) -> float:
-    """Seconds of a token of a group in a forward and backward pass: backward is twice the forward, once where weights
-    are frozen; with checkpointing the forward is made again. The head's product is made again in any case."""
+def update(job: Job, rows: int, prompt: float, tokens: float) -> float:
+    """Seconds of a token in a forward and backward pass over so many rows: backward is twice the forward, once where
+    weights are frozen; with checkpointing the forward is made again. The head's product is made again in any case."""
+    group, starts = job.config.train.group_size, job.cluster.device.starts
     shape, rate = job.shape, REACHED[job.cluster.device.kind].update * job.cluster.device.flops
     passes = (3 if job.whole else 2) + job.checkpointing
     predicted = group * tokens / (prompt + group * tokens)
     head = (4 if job.whole else 3) * 2 * shape.head * predicted
-    return (passes * shape.forward(prompt + tokens / 2) + head) / rate
+    started = starts.update + shape.layers * starts.update_layer
+    read = -(-rows // group) * prompt + rows * tokens
+    return (passes * shape.forward(prompt + tokens / 2) + head) / rate + started / read
 
 
 def exchange(job: Job, found: Footprint) -> float:

@@ -30,6 +30,8 @@ def launch(state: Preflight) -> Iterator[str]:
     found = launched.in_force()
     if processes().num_processes > 1 and state.folder is None:  # a run says it in its log
         state.say(f"Processes: {found}")
+    if state.steps > 0 and trained(state) is None:
+        launched.check_loading()
     return
     yield
 

@@ -163,8 +163,10 @@ class SharedCache(Cache):
         self.read = torch.tensor(read, dtype=torch.long, device=self.device)
         self.row = torch.arange(len(read), device=self.device)
         self.width = max(read, default=0) + 1
-        later = torch.arange(self.width, device=self.device) > self.read[:, None]
-        self.unwritten = later[:, None, None] if later.any() else None
+        self.unwritten = None
+        if read and min(read) < max(read):  # which is asked here, where no device need be waited for
+            later = torch.arange(self.width, device=self.device) > self.read[:, None]
+            self.unwritten = later[:, None, None]
 
     def leave(self, rows: Sequence[int], live: int) -> list[int]:
         """Close the gaps that `rows` leave among the first `live` ones with the last of them.

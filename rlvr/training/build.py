@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import broadcast_object_list, gather_object, set_seed
+from accelerate.utils import broadcast_object_list, set_seed
 from trl.trainer.grpo_config import GRPOConfig
 
 from rlvr import adapters, rollouts
@@ -224,14 +224,12 @@ def trainable(config: Config, policy: Policy, args: GRPOConfig) -> tuple[Any, Fr
 def way_of_update(model: Any, args: GRPOConfig, accelerator: Accelerator, policy: Policy) -> tuple[Way, str]:
     """How the update reads its rows, and why: what `trial.prove` finds on the whole model, before it is sharded.
 
-    Where no process holds whole weights (ZeRO-3, or FSDP that loads them on the first process alone) nothing can be
-    tried: the config decides.
+    Where no process holds whole weights (ZeRO-3) nothing can be tried: the config decides.
 
     Raises:
         PolicyError: this model cannot be updated rightly.
     """
-    absent = any(weight.is_meta for weight in model.parameters())
-    if zero_3(accelerator) or any(gather_object([absent])):
+    if zero_3(accelerator):
         kind, why = attention.choose(base_of(model))
         return Way(kind), f"{why}; not tried against rows read alone, as the weights are partitioned"
     random = not args.disable_dropout or dropout.remains(model)

@@ -64,7 +64,12 @@ def compared(name: str) -> dict[str, Any]:
                 "model": str(folder_of(shape, Path(made))),
                 "problems": {"heldout": {"world": "heldout"}},
                 "sampling": {"max_new_tokens": tokens, "engine": "transformers"},
-                "train": {"steps": 1, "groups_per_step": GROUPS, "group_size": GROUP},
+                "train": {
+                    "steps": 1,
+                    "groups_per_step": GROUPS,
+                    "group_size": GROUP,
+                    "rows_per_micro_step": GROUP,
+                },
             }
         )
         policy = load_policy(config, "policy", for_training=True)
