@@ -200,7 +200,8 @@ def read_csv(path: Path, name: str, mixed: bool, beside: Path) -> list[Evaluatio
         reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         header = [h.strip() for h in reader.fieldnames or ()]
         reader.fieldnames = header
-        counts = {"c": name} if "c" in header else {"c_base": "base", "c_tuned": "tuned"}
+        both = {"c_base": "base", "c_tuned": "tuned"}
+        counts = both if both.keys() & set(header) and "c" not in header else {"c": name}
         if lacks := [key for key in ("problem_id", "n", *counts) if key not in header]:
             raise UserError(
                 f"{path}:1: column {', '.join(lacks)} is missing (found {', '.join(header) or 'nothing'}); "

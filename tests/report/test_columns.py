@@ -212,7 +212,9 @@ def test_rows_can_be_fetched_again(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("problem_id,n\na,3\n", r"c\.csv:1: column c_base, c_tuned is missing"),
+        ("problem_id,n\na,3\n", r"c\.csv:1: column c is missing"),
+        ("problem_id,k\na,3\n", r"c\.csv:1: column n, c is missing"),
+        ("problem_id,n,c_base\na,3,1\n", r"c\.csv:1: column c_tuned is missing"),
         ("problem_id,n,c\na,3,4\n", r":2: c is 4; expected 0 to n = 3"),
         ("problem_id,n,c\na,3,x\n", r":2: c is 'x'; expected a whole number"),
         ("problem_id,n,c\na,3,1\na,3,1\n", r":3: problem 'a' is already on line 2"),
