@@ -9,8 +9,8 @@ What belongs in this package: whether the steps of a trace hold and lead to its 
 In the order of a check: `tokens` (with `notation`, `dollars`), `spoken` (relations in words), `statements` (clauses
 and chains of relations), `sides` and `grammar` (expressions, as `tree`; with `cursor`), `functions` (what f is),
 `values`, `relation` (with `algebra`, `polynomials`, `arrays`, `inequalities`, `rounding`, `parts`, `units`),
-`equations` (from one statement to the next), `solutions` (values stated anywhere), `named` (results in words),
-`conclusion`, `trace_check`.
+`equations` (from one statement to the next), `solutions` (values stated anywhere), `named` and `worded` (results and
+calculations in words, of a `plain` text), `conclusion`, `trace_check`.
 """
 
 from __future__ import annotations

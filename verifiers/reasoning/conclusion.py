@@ -20,9 +20,11 @@ from verifiers.reasoning.values import Number, close, evaluate, readings
 __all__ = ["Target", "announced", "is_conclusive", "is_named", "label", "target", "unsupported"]
 
 _ANNOUNCED = re.compile(
-    r"\b(?:(?:therefore|thus|hence|so|final(?:ly)?|which means)\b[^.\n]{0,40}?\bresult|answer)\b"
-    r"(?:[^.\n=$\\\d:]{0,40}?\b(?:is|are|equals|will be|would be|comes to)\b|\**:)[\s:*$\\(]*",
-    re.IGNORECASE,
+    r"(?:\b(?:(?:therefore|thus|hence|so|final(?:ly)?|which means|it follows|overall|our)\b[^.\n]{0,40}?\bresult"
+    r"|answer)\b"
+    r"(?:[^.\n=$\\\d:]{0,40}?\b(?:is|are|equals|will be|would be|comes to|(?:must|should|has to|can only) be)\b|\**:"
+    r"| =)|^####)[\s:*$\\(]*",
+    re.IGNORECASE | re.MULTILINE,
 )
 CONCLUSION_REACH = 300
 """Largest distance in characters at which the last result is compared with the box."""
@@ -101,9 +103,11 @@ def _constant(tokens: list[Token]) -> Target | None:
 
 
 def announced(
-    text: str, answer: Target, results: Sequence[tuple[Chain, Number]] = ()
+    text: str, answer: Target, results: Sequence[tuple[Chain, Number]] = (), rounding: bool = True
 ) -> tuple[int, int] | None:
     """Start and end of the last "the answer is X", if X is a number and not the answer; else None.
+
+    Without `rounding`, no whole number may stand for another one.
 
     `results`: the calculations of the text in order, each with its value, of which X may be one.
     """
@@ -132,37 +136,58 @@ def announced(
         found = _constant(tokens)
         if found is None or found.literal is None or follower.lower() in _CONTINUES:
             continue
-        matches = any(answer.is_near(v, announced=True) for v in found.values)
-        wrong = None if matches else (phrase.start(), phrase.end() + tokens[-1].end - 2)
+        wrong = (
+            None if _means(answer, found, rounding) else (phrase.start(), phrase.end() + tokens[-1].end - 2)
+        )
     return wrong
 
 
+def _means(answer: Target, said: Target, rounding: bool) -> bool:
+    """Whether a conclusion states the answer, or what rounds to it: no whole number does, without `rounding`."""
+    whole = said.values and isinstance(said.values[0], Fraction) and said.values[0].denominator == 1
+    return any(answer.is_near(value, announced=rounding or not whole) for value in said.values)
+
+
 def unsupported(
-    text: str, numerals: list[Token], given: list[Token], answer: Target
+    text: str, numerals: list[Token], given: list[Token], answer: Target, final: bool, rounding: bool
 ) -> tuple[int, int] | None:
     """Where the last sentences conclude with a number that is neither the answer, nor before them, nor `given`.
+
+    After the answer was computed (`final`) it may not be a number from before either, if words say that it concludes.
 
     "3 * 4 = 12. Therefore, there are 14 pairs." before the box 12.
     """
     at = max(0, len(text) - CONCLUSION_REACH)
-    for piece in _SENTENCE.finditer(text, at):
-        sentence, begin, at = text[at : piece.start()], at, piece.end()
-        stated = _STATES.search(sentence) if _CONCLUDES.match(sentence) else None
+    ends = [*((piece.start(), piece.end()) for piece in _SENTENCE.finditer(text, at)), (len(text), len(text))]
+    for stop, after in ends:
+        sentence, begin, at = text[at:stop].removesuffix("\\boxed{").rstrip("\\$([{*: "), at, after
+        sentence = sentence.replace("**", "")
+        stated = _STATES.fullmatch(sentence)
         if stated is None or _MORE.search(text[at:].replace("\\boxed", "")):
             continue
         found = _constant([t for t in scan(f"\\({stated.group(1)}\\)") if t.kind != "edge"])
-        if found is None or any(answer.is_near(value, announced=True) for value in found.values):
+        if found is None or _means(answer, found, rounding):
             continue
         known = {t.value for t in given} | {t.value for t in numerals if t.start < begin}
-        if known.isdisjoint(found.values):
-            return begin, piece.start()
+        closes = _CLOSES.match(sentence) is not None
+        if stop == len(text):
+            closes = closes and _THAT_IS.search(sentence) is not None
+        if (closes or final) if known.isdisjoint(found.values) else (closes and final and stop < len(text)):
+            return begin, stop
     return None
 
 
-_STATES = re.compile(
-    r"\b(?:is|are|equals|get|have|obtain)[\s$]*(?:\\[(\[])?\s*(-?\d[\d,]*(?:\.\d+)?)\s*(?:\\[)\]]|\$)?"
-    rf"(?! +(?:{'|'.join(sorted(_CONTINUES - {'%'}))})\b)(?: +[a-z]+){{0,3}}[\s.$*]*$"
+_CLOSES = re.compile(
+    r"\W*(?:(?:and )?(?:therefore|thus|hence|so)|in (?:total|all|conclusion|the end)|altogether|consequently|finally"
+    r"|(?:this|that|which) (?:means|makes|gives)|it follows|overall|the (?:total|answer|result))\b",
+    re.IGNORECASE,
 )
+_THAT_IS = re.compile(r"\b(?:that is|which is|i\.e\.|namely|or)\W*$")
+_STATES = re.compile(
+    r"(?!.*(?:&|\\[a-z]))[^\d+*/^<>≤≥=×÷]*?(?<![\w.,-])\$?(-?\d[\d,]*(?:\.\d+)?)(?![\w-])(?:\s*(?:\\[)\]]|\$))?"
+    rf"(?!\s*(?:{'|'.join(sorted(_CONTINUES - {'%'}))})\b)[^\d+*/^<>≤≥=×÷%]*"
+)
+"""Matches a sentence with one number in it, and no calculation."""
 
 
 def _word_at(text: str, start: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from verifiers.reasoning.grammar import parse
+from verifiers.reasoning.plain import Plain
 from verifiers.reasoning.tokens import scan
 from verifiers.reasoning.tree import Unreadable
 from verifiers.reasoning.values import close, evaluate
@@ -65,11 +66,11 @@ _FUNCTIONS: dict[str, Callable[..., Fraction]] = {
     "square": _one(lambda a: a * a),
     "cube": _one(lambda a: a**3),
 }
-_NUMBER = r"-?\d+(?:\.\d+)?"
+_NUMBER = r"-?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?"
 _LIST = rf"{_NUMBER}(?:(?:, and|,| and) ?{_NUMBER})*"
 _STATED = re.compile(
     rf"\bthe (?:positive )?(?P<name>{'|'.join(_FUNCTIONS)}) (?:of|between) (?P<values>{_LIST}) "
-    r"(?:is|equals|is equal to) (?P<result>[\d.^{}* -]*[\d}])(?=\.?(?:$|\n)|[.,;:)] )",
+    r"(?:is|equals|is equal to) (?P<result>(?:[\d.^{}* -]|,(?=\d{3}))*[\d}])(?=\.?(?:$|\n)|[.,;:)] )",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
@@ -77,39 +78,19 @@ _LEAD = re.compile(
 )
 
 
-def false_results(text: str) -> Iterator[tuple[int, int, Fraction]]:
+def false_results(spoken: Plain) -> Iterator[tuple[int, int, Fraction]]:
     """Start, end and right value of every named result that is false."""
-    for lead in _LEAD.finditer(text):
-        end = lead.start()
-        plain, ends = _plain(text[lead.start() : lead.start() + REACH])
-        found = _STATED.match(plain)
-        if found is None:
-            continue
-        truth = _value(found)
-        if truth is not None:
-            yield lead.start(), end + ends[found.end() - 1], truth
-
-
-def _plain(text: str) -> tuple[str, list[int]]:
-    """The text without the borders of formulas, and where each of its characters ends."""
-    shown: list[str] = []
-    ends: list[int] = []
-    for piece in re.finditer(r"\\[()\[\]]|\$|\s+|\\(?:times|cdot)\b ?|(.)", text, re.DOTALL):
-        whole = piece.group()
-        if whole in ("\\(", "\\)", "\\[", "\\]", "$"):
-            continue
-        shown.append(
-            "\n" if "\n" in whole else " " if whole.isspace() else "*" if whole.startswith("\\") else whole[0]
-        )
-        ends.append(piece.end())
-    return "".join(shown), ends
+    for lead in _LEAD.finditer(spoken.text):
+        found = _STATED.match(spoken.text, lead.start(), lead.start() + REACH)
+        if found is not None and (truth := _value(found)) is not None:
+            yield spoken.original(found.start()), spoken.original(found.end() - 1) + 1, truth
 
 
 def _value(found: re.Match[str]) -> Fraction | None:
     """The right value, if the stated one is false."""
     name = found.group("name").lower()
     function = next(f for pattern, f in _FUNCTIONS.items() if re.fullmatch(pattern, name))
-    values = [Fraction(number) for number in re.findall(_NUMBER, found.group("values"))]
+    values = [Fraction(number.replace(",", "")) for number in re.findall(_NUMBER, found.group("values"))]
     try:
         truth = function(*values)
         stated = evaluate(parse([t for t in scan(f"\\({found.group('result')}\\)") if t.kind != "edge"]), {})

@@ -251,13 +251,13 @@ def _literals(
         return UNREAD
     if (_is_formula(chain, left, right) or _goes_on(chain, at, right)) and not context.hypothetical:
         return check
-    if left.before or not left.after or not right.after:
+    if not left.after or not right.after or "per" in (*left.after, *right.after):
         return UNREAD
-    if right.second is not None and is_compound(right.after):
-        return RelationCheck(is_quantity(check.truth, left, check.claim, right), check.truth, check.claim)
     factors, exact = conversions(left.after[0], right.after[0])
     if any(close(check.truth * factor, check.claim) for factor in factors):
         return RelationCheck(True, check.truth, check.claim)
+    if right.second is not None and is_compound(right.after):
+        return RelationCheck(is_quantity(check.truth, left, check.claim, right), check.truth, check.claim)
     return RelationCheck(False if exact and not words.announced else None, check.truth, check.claim)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, takewhile
+from string import ascii_letters
 
 from verifiers.latex import word_set
 from verifiers.reasoning.algebra import free, values_at
@@ -16,6 +17,7 @@ from verifiers.reasoning.equations import EquationTracker
 from verifiers.reasoning.functions import Functions
 from verifiers.reasoning.inequalities import BoundsTracker
 from verifiers.reasoning.named import false_results
+from verifiers.reasoning.plain import plain
 from verifiers.reasoning.relation import Context, check_relation
 from verifiers.reasoning.solutions import Solutions
 from verifiers.reasoning.spoken import linked
@@ -23,6 +25,7 @@ from verifiers.reasoning.statements import Chain, Side, chains
 from verifiers.reasoning.tokens import Token, scan
 from verifiers.reasoning.tree import Unreadable
 from verifiers.reasoning.values import Number, close, evaluate
+from verifiers.reasoning.worded import false_claims
 
 __all__ = ["Consistency", "check"]
 
@@ -167,9 +170,10 @@ def _read(text: str, tokens: list[Token], prompt: str) -> _Reading:
         value = _worth_of(chain.sides[-1])
         if value is not None and chain.relations[-1] in "=~":
             found.results.append((chain, value))
+    spoken = plain(text)
     found.failures += [
         Failure(start, end, "does not hold" + _worth(truth, "its value"), truth)
-        for start, end, truth in false_results(text)
+        for start, end, truth in (*false_results(spoken), *false_claims(spoken))
     ]
     found.contradicted = [
         Failure(each.start, each.end, "does not hold for the values stated")
@@ -209,7 +213,8 @@ def _worth(value: Number | None, what: str = "left side") -> str:
 _CORRECTION = re.compile(
     r"\b(?:wait|hold on|actually|correction|oops|scratch that|sorry|mistake|miscalculat\w*|recomput\w*|recalculat\w*"
     r"|re-?do|let me fix|let me correct|(?:that|this)(?:'s| is| was|,)? (?:is )?(?:not right|wrong|incorrect"
-    r"|not correct)|made an error|an error|in fact|should (?:actually )?be|instead of|no,|not \d)",
+    r"|not correct|off)|made an error|an error|in fact|should (?:actually )?be|instead of|or rather|I mean\b"
+    r"|double[- ]check|check(?:ing)? (?:that|this|it) again|re-?check\w*|recount\w*|no,|not \d)",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -219,6 +224,8 @@ _DENIED = re.compile(
     r"|\binconsistent|\bextraneous",
     re.IGNORECASE,
 )
+_LETTERS = f"{ascii_letters}' "
+"""What the words at the end of a step are made of."""
 _STOP = re.compile(r"(?:[.!?](?=[\s\\$*])|\n)[\s$*]*(?:\\[\])])?[\s$*]*")
 """The end of a sentence or line, and of its formula."""
 _ABOUT_IT = re.compile(
@@ -230,6 +237,12 @@ _ABOUT_IT = re.compile(
 )
 """How a sentence begins that says something of the one before it."""
 _SUPPOSED = re.compile(r"\b(?:suppose|assum\w*|if|were)\b", re.IGNORECASE)
+_DENIED_BEFORE = re.compile(
+    r"\b(?:not (?:true|right|correct|the case)|false|wrong|incorrect|a mistake|tempt\w*|might|may|could|would|wrongly|"
+    r"mistakenly) (?:\w+ ){0,3}(?:that|say|think|write|believe|conclude)\b(?: that)?(?=[^.;]*$)",
+    re.IGNORECASE,
+)
+"""What says before a statement that it is false: "it is not true that …", "one might think that …"."""
 CORRECTION_REACH = 800
 """Characters after a false step in which the trace may announce a correction."""
 DENIAL_REACH = 80
@@ -244,6 +257,9 @@ def _is_denied(text: str, failure: Failure) -> bool:
     after = text[failure.end : failure.end + DENIAL_REACH]
     *_, before = _STOP.split(text[max(0, failure.start - DENIAL_REACH) : failure.start])
     own = before + text[failure.start : failure.end]
+    said = own[len(own.rstrip(_LETTERS)) :]
+    if _DENIED_BEFORE.search(own) is not None or _DENIED.search(said) is not None:
+        return True
     stop = _STOP.search(after)
     if stop is None or _SUPPOSED.search(own) or _ABOUT_IT.match(after, stop.end()):
         return _DENIED.search(after) is not None
@@ -281,10 +297,12 @@ def _wrong_conclusion(
         return []
     body = [t for t in numerals if t.start < end]
     results = sorted((r for r in found.results if r[0].end <= end), key=lambda r: r[0].start)
-    said = announced(text[:end], goal, results)
+    rounding = any(_ROUNDED.search(each) for each in (prompt, text[max(0, end - 400) : end]))
+    said = announced(text[:end], goal, results, rounding)
     if said is None:
         given = [t for t in scan(prompt[:MAX_PROMPT]) if t.value is not None]
-        said = unsupported(text[:end], body, given, goal)
+        final = bool(results) and goal.is_near(results[-1][1])
+        said = unsupported(text[:end], body, given, goal, final, rounding)
     if said is not None and not _CORRECTION.search(text, said[1], said[1] + CORRECTION_REACH):
         return [Failure(*said, f"is not the answer given, {answer}")]
     last = results[-1] if results else None
@@ -292,7 +310,6 @@ def _wrong_conclusion(
         return []
     if goal.degrees and "deg" not in last[0].sides[-1].opening[0].features:
         return []  # an angle, of which the last result is a function
-    rounding = any(_ROUNDED.search(each) for each in (prompt, text[max(0, end - 400) : end]))
     name = label(text, last[0])
     named = bool(name) and is_named(text, last[0], end)
     if goal.is_near(last[1], rounding) or goal.may_follow(last[1], text, body, named):
