@@ -23,6 +23,7 @@ def texts():
     rng = random.Random(0)
     held = {
         "one": ("Try 0 of base", "Try 0 of tuned"),
+        "inside": ("so 4 is\nit", "so 5 is\nit"),
         "equal": ("as it\nwas", "as it was"),
         "none": ("", "so"),
         "tag": ("so <b>x</b>", "so <i>x</i>"),
@@ -97,6 +98,10 @@ def test_each_side_marks_what_the_other_has_not(browser, url):
     assert parts(browser, 1) == [("#text", "Try 0 of "), ("ins", "tuned")]
     assert said(browser) == "base and tuned: 3 words are the same, of 4 and 4."
     for problem, shown in (
+        (
+            "inside",
+            [[("#text", "so "), (tag, n), ("#text", " is\nit")] for tag, n in (("del", "4"), ("ins", "5"))],
+        ),
         ("equal", [[("#text", "as it\nwas")], [("#text", "as it was")]]),
         ("none", [[("#text", "(empty)")], [("ins", "so")]]),
         ("tag", [[("#text", "so "), ("del", "<b>x</b>")], [("#text", "so "), ("ins", "<i>x</i>")]]),

@@ -43,8 +43,10 @@
     const box = make("pre");
     for (let from = 0, to = 0; from < parts.length; from = to) {
       while (to < parts.length && same[to] === same[from]) to += 1;
-      const text = parts.slice(from, to).join("");
-      box.append(same[from] ? visible(text) : make(tag, text));
+      const text = parts.slice(from, to).join(""), words = same[from] ? "" : text.trimEnd();
+      if (words) box.append(make(tag, words));
+      if (words !== text) box.append(visible(text.slice(words.length)));
     }
+    box.normalize();
     return box;
   }
