@@ -57,7 +57,12 @@ def test_a_calculation_in_words_passes_with_its_value_and_with_no_other(
     rule: str, form: str, a: int, b: int, off: int
 ) -> None:
     value = VALUES[rule](a, b)
-    for lead, end in (("", ""), ("So ", " in total."), ("We know that ", ", so we go on.")):
+    for lead, end in (
+        ("", ""),
+        ("So ", " in total."),
+        ("We know that ", ", so we go on."),
+        ("", " clips altogether in May."),
+    ):
         right, wrong = (lead + form.format(a=a, b=b, c=c, d=2 * a) + end for c in (value, value + off))
         assert ok(right), check(right, None)
         assert not ok(wrong), wrong
@@ -74,6 +79,9 @@ def test_a_calculation_in_words_passes_with_its_value_and_with_no_other(
         "The average of 3 + 5 is 4.", "Since 1/3 is 20, the whole is 3 * 20 = 60.", "The 3 boxes with 4 is 12.",
         "the $10 and $20 bills should sum up to $80", "adding 2 hours and 30 minutes gives 150 minutes.",
         "From May 3-5 is 3 days.", "10 divided by 4 is 2.5, and 10 divided by 3 is 3.33.",
+        "we divide 270 by 7 to get 38 with a remainder of 4.",
+        "we divide 270 by 7 to get $38 \\text{ R}4$.",
+        "Natalia sold 48, and half of that is 24 clips in May.",
         "the sum of 1,200 and 300 is 1,500.", "the sum of $1{,}200$ and $300$ is $1500$.",
     ],
 )  # fmt: skip
@@ -82,7 +90,7 @@ def test_what_is_said_rightly_or_only_as_a_part_is_no_false_step(text: str) -> N
 
 
 def test_thousands_of_a_sum_in_words_are_one_number() -> None:
-    assert not ok("the sum of 1,200 and 300 is 1,600.")
+    assert not ok("the sum of 1,200 and 300 is 1,600.") and not ok("3 + 4 ＝ 8") and ok("3 + 4 ＝ 7")
     assert not ok("adding 1,200 and 300 gives 1,600.") and ok("adding 1,200 and 300 gives 1,500.")
 
 

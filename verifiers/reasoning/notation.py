@@ -57,7 +57,8 @@ COMMANDS = {name: token for name, token in _ALL.items() if name not in UNREAD}
 """LaTeX command → kind and text of its token."""
 CHARS: dict[str, tuple[str, str]] = {
     "+": ("op", "+"), "-": ("op", "-"), "*": ("op", "*"), "/": ("op", "/"), "^": ("op", "^"), "_": ("op", "_"),
-    "=": ("rel", "="), "<": ("rel", "<"), ">": ("rel", ">"), "(": ("lp", "("), "[": ("lp", "["), ")": ("rp", ")"),
+    "=": ("rel", "="), "＝": ("rel", "="),
+    "<": ("rel", "<"), ">": ("rel", ">"), "(": ("lp", "("), "[": ("lp", "["), ")": ("rp", ")"),
     "]": ("rp", "]"), "{": ("lp", "{"), "}": ("rp", "}"), "|": ("bar", "|"), "%": ("pct", "%"), "°": ("deg", "°"),
     "±": ("op", "±"), "∓": ("op", "∓"), ";": ("brk", ";"), "…": ("opaque", "…"),
 }  # fmt: skip

@@ -35,10 +35,15 @@ _GETS = (
     rf"|(?:to|and|will|would) (?:get|obtain|give|make|leave|find|reach){_US}"
     rf"|(?:we|you|I|one|he|she|they) (?:will |would |can )?(?:get|gets|have|has|obtain|find)|for){_TOTAL})"
 )
+_MORE = (
+    "more|less|fewer|times|of|plus|minus|percent|to|or|than|if|as|away|off|over|short|by|for|per|half|third|hundred|"
+    "with|leaving|rounded|thousand|million|billion|dozen|remainder|mod|modulo|and (?:an?|one|two|three|\\d)|[a-z]{3,}er"
+)
+"""What makes a number after it more, or less, than the value of what is before it."""
 _C = (
-    rf" (?P<c>-?{_NUMERAL})(?P<c_unit>{_UNIT})"
-    r"(?=[.,;:!)](?:\s|$)|\s*$|\n| (?:and|so|in total|altogether|each|total|left|now)\b"
-    r"(?! (?:a )?(?:half|third|remainder)))"
+    rf" (?P<c>-?{_NUMERAL})(?![\d%/:^*+=(\\-]|[.,]\d|[A-Za-z]| ?[-+*/^=×÷<>(\\]| +R ?\d"
+    rf"|(?: [a-z]+){{0,2}} (?:{_MORE})\b)"
+    rf"(?P<c_unit>{_UNIT})"
 )
 
 _WHOLE = r"(?P<a>\d{1,9})"
