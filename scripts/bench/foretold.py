@@ -2,11 +2,11 @@
 
     python scripts/bench/foretold.py [--json FILE]
 
-Three models of random weights (but for the embedded one), each with 4 groups of 4 completions at their limit: the
-groups are sampled, and one forward and backward pass is made over each, as a step does. Time is that of one thread's
-CPU, which other processes take no part of, the least of three turns, against the formula with the rate of this
-machine's matrix products and memory, measured just before. Memory is what a group's pass holds at its peak beside the
-gradients, counted tensor by tensor, against layers' activations and head.
+Three models of random weights (but for the embedded one), each with 4 groups of 4 completions, of which those of random
+weights hardly end before their limit: the groups are sampled, and one forward and backward pass is made over each, as a
+step does. Time is that of one thread's CPU, which other processes take no part of, the least of three turns, against
+the formula with what this machine was measured to do just before. Memory is what a group's pass holds at its peak
+beside the gradients, counted tensor by tensor, against layers' activations and head.
 """
 
 from __future__ import annotations
@@ -82,12 +82,13 @@ def compared(name: str) -> dict[str, Any]:
     update = rehearsal.update(config, policy, prompts[0], drawn)
     update()  # what is done once is not measured
     took = {"sampling": [], "update": []}
-    mean = tokens
+    mean = longest = float(tokens)
     for _ in range(ROUNDS):
         began = time.process_time()
         _, found = sample(policy, config, prompts, GROUPS * GROUP, tokens)
         took["sampling"].append(time.process_time() - began)
-        mean = sum(len(c.token_ids) for c in found) / len(found)
+        lengths = [len(c.token_ids) for c in found]  # a model that is trained ends before the limit
+        mean, longest = sum(lengths) / len(lengths), max(lengths)
         began = time.process_time()
         for _ in range(GROUPS):
             update()
@@ -101,13 +102,14 @@ def compared(name: str) -> dict[str, Any]:
     held = live.peak - sizes.own  # the counter sees the weights too, by their transposes
     read = prompt + GROUP * tokens
     expected = {
-        "sampling": GROUPS * prompt * trial.read + tokens * trial.step + GROUPS * GROUP * mean * trial.row,
+        "sampling": GROUPS * prompt * trial.read + longest * trial.step + GROUPS * GROUP * mean * trial.row,
         "update": GROUPS * read * trial.update,
     }
     measured = {part: min(seconds) for part, seconds in took.items()}
     memory = job.shape.activations(read, job.precision, False) + footprint.head(job, GROUP * tokens)
     return {
-        "model": name, "tokens": mean, "gflops": cluster.device.flops / 1e9, "gb_per_s": cluster.device.bandwidth / 1e9,
+        "model": name, "tokens": mean, "longest": longest,
+        "gflops": cluster.device.flops / 1e9, "gb_per_s": cluster.device.bandwidth / 1e9,
         "measured": measured, "spread": {part: spread(seconds) for part, seconds in took.items()},
         "foretold": expected,
         "ratio": {part: expected[part] / measured[part] for part in measured}
