@@ -161,3 +161,16 @@ def test_a_step_that_is_denied_or_withdrawn_in_its_own_sentence(text: str) -> No
 )  # fmt: skip
 def test_words_that_withdraw_nothing(text: str) -> None:
     assert not ok(text)
+
+
+@pytest.mark.parametrize("numeral", ["7" * 61, "7" * 5000, "1" + ",000" * 2000, "0." + "7" * 5000])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "Adding {n} and 3 gives 5.", "The square root of {n} is 3.", "{n} squared is 5.", "{n} is more than {n}.",
+        "Half of {n} is 7.", "Half of 3 is {n}.", "{n} and {n} make {n}.", "12 divided by {n} leaves a remainder of 5.",
+    ],
+)  # fmt: skip
+def test_numerals_that_no_solution_has_are_not_read(form: str, numeral: str) -> None:
+    """Python itself refuses to read so many digits: the policy must not be able to make the verifier fail."""
+    assert ok(form.format(n=numeral))

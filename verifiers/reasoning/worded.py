@@ -14,13 +14,14 @@ from fractions import Fraction
 
 from verifiers.reasoning.plain import Plain
 from verifiers.reasoning.rounding import rounds_to
-from verifiers.reasoning.tokens import Token
+from verifiers.reasoning.tokens import MAX_DIGITS, Token
 from verifiers.reasoning.units import DIMENSIONS, ratios
 from verifiers.reasoning.values import close
 
 __all__ = ["false_claims"]
 
-_NUMERAL = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?"
+_DIGITS = rf"\d{{1,{MAX_DIGITS}}}(?!\d)"
+_NUMERAL = rf"(?:\d{{1,3}}(?:,\d{{3}}){{1,{MAX_DIGITS // 3}}}(?![\d,])|{_DIGITS})(?:\.{_DIGITS})?"
 _STOPS = (
     "and|or|is|are|was|were|by|to|from|than|of|times|plus|minus|gives?|makes?|leaves?|equals?|we|you|which|that|with|on|"
     "if|then|so|more|less|fewer|divided|multiplied|added|subtracted|increased|decreased|reduced|squared|cubed|percent"
