@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -229,6 +230,28 @@ def test_a_phase_ends_with_the_code_of_its_processes(monkeypatch, tmp_path, phas
     words = ["run", str(tmp_path), "--output", str(tmp_path), "--phase", phase, "-q"]
     words += ["--processes", "3", "--shard", "zero3"]  # which those that do not train are checked for too
     assert asked == [words if phase == "train" else [3, words, 2, 3]]
+
+
+ENDS = [("pass", 0), ("sys.exit(3)", 3), ("sys.exit(143)", 143), ("os.kill(os.getpid(), 9)", 137),
+        ("os.kill(os.getpid(), 15)", 143), ("os.kill(os.getpid(), 6)", 134)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "code"), ENDS)
+def test_the_exit_code_of_a_process_that_a_signal_ended_is_128_and_the_signal(monkeypatch, program, code):
+    """As a shell says it, of a training phase and of workers; a worker that is lost is started three times more."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def process(words, environment, said=None):
+        command = [sys.executable, "-S", "-c", f"import os, sys; {program}"]
+        started.append(subprocess.Popen(command, stderr=said))
+        return started[-1]
+
+    monkeypatch.setattr(workers, "_process", process)
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.01)
+    assert workers.alone([]) == code and len(started) == 1
+    final = code in (0, 3) or program.startswith("sys")  # asked to end, or told why not to try again
+    assert workers.start(1, [], 3, 4) == code
+    assert len(started) == 1 + (1 if final else 1 + workers.RESTARTS)
 
 
 # ------------------------------------------------------------------ signals

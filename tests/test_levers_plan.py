@@ -116,6 +116,22 @@ def test_a_wrong_key_names_file_lever_and_key(tmp_path, lever, words):
         plan(tmp_path, levers)
 
 
+@pytest.mark.parametrize(("of", "samples"), [("base", 8), ("more", 12), ("fewer", 4), ("grpo", 8)])
+def test_answers_are_picked_from_the_samples_of_the_lever_they_are_picked_of(tmp_path, of, samples):
+    levers = {
+        "more": {"sampling.samples": 12},
+        "fewer": {"sampling.samples": 4},
+        "grpo": {"train": {"steps": 1}},
+    }
+    for k in (2, samples - 1):
+        pick = plan(tmp_path, levers | {"it": {"pick": "best", "k": k, "of": of}}).levers["it"].pick
+        assert pick is not None and (pick.of, pick.k) == (of, k)
+    for k in (1, samples):
+        words = f"k: is {k}; expected 2 to {samples - 1}: {of} has {samples} samples"
+        with pytest.raises(ConfigError, match=words):
+            plan(tmp_path, levers | {"it": {"pick": "best", "k": k, "of": of}})
+
+
 def test_wrong_keys_of_the_file_itself(tmp_path):
     for keys, words in (
         ({"lever": {}}, "mine.yaml: lever: .*expected base, levers, transfer, k"),

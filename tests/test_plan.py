@@ -239,6 +239,15 @@ def test_the_command_says_what_fits_what_it_costs_and_what_takes_longest(capsys)
         assert f"\n  {phase} " in said
 
 
+@pytest.mark.parametrize("flag", ["", " --shard fsdp2", " --shard zero3"])
+def test_the_command_foretells_the_training_that_it_is_asked_for(capsys, flag):
+    """Without --shard, that without shards; all of them fit here."""
+    assert main(["check", "quickstart", "--on", "8xH100-80GB", "--tokens", "16", *flag.split()]) == 0
+    said = capsys.readouterr().out
+    assert f"\nfits with --processes 8{flag}\n" in said
+    assert f"\ntime under {flag.rpartition(' ')[2] or 'ddp'}:\n" in said
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

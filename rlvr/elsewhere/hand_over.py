@@ -37,18 +37,24 @@ CHECKS: tuple[preflight.Check, ...] = (
 
 NOT_THE_TRAINING = (
     *("analysis", "verification", "train.trl.report_to"),
-    *("sampling.samples", "sampling.engine", "sampling.vllm", "sampling.batch_size"),
+    *(
+        "sampling.samples",
+        "sampling.engine",
+        "sampling.vllm",
+        "sampling.batch_size",
+        "train.rows_per_micro_step",
+    ),
 )
 """Keys of evaluation, report and this machine: they are not for another trainer."""
 EVERYWHERE = (
     *("model", "problems", "evidence", "thinking_marks", "verifier", "verifier_options"),
     *("sandbox", "seed", "trust_remote_code"),
     *("train.algorithm", "train.steps", "train.groups_per_step", "train.group_size", "train.learning_rate"),
-    *("train.eval_every", "train.eval_samples", "train.checkpoint_every", "train.rows_per_micro_step"),
+    *("train.eval_every", "train.eval_samples", "train.checkpoint_every"),
     *("train.adapter.kind", "train.adapter.r", "train.adapter.alpha", "train.adapter.target_modules"),
     *("sampling.temperature", "sampling.top_p", "sampling.top_k", "sampling.max_new_tokens"),
     *("train.trl.loss_type", "train.trl.scale_rewards", "train.trl.weight_decay", "train.trl.max_grad_norm"),
-    *("train.trl.warmup_steps", "train.trl.lr_scheduler_type", "train.trl.activation_checkpointing"),
+    *("train.trl.warmup_steps", "train.trl.lr_scheduler_type"),
     *("train.trl.importance_sampling_level", "train.trl.beta"),
 )
 """Keys that every target writes, refuses or speaks of, with all keys below them."""

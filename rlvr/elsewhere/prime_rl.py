@@ -36,7 +36,12 @@ MODULE = "rlvr_problems"
 SCHEDULES = ("constant", "constant_with_warmup", "linear", "cosine")
 TAKEN = (
     *("train.adapter.dropout", "sampling.min_p", "train.trl.adam_beta1", "train.trl.adam_beta2"),
-    *("train.trl.num_iterations", "train.trl.epsilon", "train.trl.epsilon_high"),
+    *(
+        "train.trl.num_iterations",
+        "train.trl.epsilon",
+        "train.trl.epsilon_high",
+        "train.trl.activation_checkpointing",
+    ),
 )
 """Keys that this file writes, or speaks of."""
 
@@ -173,8 +178,14 @@ def _almost(prepared: Prepared) -> Iterator[Left]:
     """Keys that have a counterpart which is not quite the same."""
     config, args = prepared.config, prepared.arguments
     yield from almost("prime-rl", prepared, SCHEDULES)
-    words = f"is {args.epsilon}: prime-rl clips no ratio; it masks tokens whose probability moved by over 0.2"
-    yield Left("train.trl.epsilon", words)
+    if args.activation_checkpointing:
+        yield Left(
+            "train.trl.activation_checkpointing",
+            "is true: not written; prime-rl has keys of its own for memory",
+        )
+    high = args.epsilon if args.epsilon_high is None else args.epsilon_high
+    words = f"is {args.epsilon}, and epsilon_high {high}: prime-rl clips no ratio; it masks tokens whose probability "
+    yield Left("train.trl.epsilon", f"{words}moved by over 0.2")
     if config.train.algorithm == "grpo" and args.scale_rewards == "group":
         yield Left(
             "train.trl.scale_rewards", "is group: prime-rl's advantage is the reward less the group's mean"

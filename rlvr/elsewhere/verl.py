@@ -41,7 +41,7 @@ AGGREGATION = {
 SCHEDULES = ("constant", "constant_with_warmup", "cosine")
 TAKEN = (
     *("train.trl.num_iterations", "train.trl.epsilon", "train.trl.epsilon_high"),
-    "train.trl.use_bias_correction_kl",
+    *("train.trl.use_bias_correction_kl", "train.trl.activation_checkpointing"),
 )
 """Keys that this file writes, or speaks of."""
 

@@ -16,18 +16,21 @@ import yaml
 BUGS = Path(__file__).with_name("planted_bugs")
 ROOMS = {
     "rlvr/analysis": "analysis exact report",
-    "rlvr/config": "test_config*.py test_wrong_configs.py test_grid.py test_check.py contracts",
-    "rlvr/environments": "test_environments.py training/test_turns.py contracts/test_steering_keys.py",
-    "rlvr/evidence": "test_evidence.py test_prompts.py test_check.py contracts/test_evidence_keys.py",
+    "rlvr/config": "test_config*.py test_wrong_configs.py test_grid.py test_check.py test_source_lists.py contracts",
+    "rlvr/environments": "test_environment*.py training/test_turns.py contracts/test_environment_keys.py "
+    "contracts/test_steering_keys.py",
+    "rlvr/evidence": "test_evidence*.py test_prompts.py test_check.py contracts/test_evidence_keys.py",
     "rlvr/exact": "exact worlds",
     "rlvr/files.py": "test_files.py test_rollouts.py test_run*.py test_hostile_files.py",
-    "rlvr/launch": "test_launch.py test_run.py test_processes.py test_faults.py test_awkward.py",
-    "rlvr/elsewhere": "test_elsewhere.py",
+    "rlvr/launch": "test_launch*.py test_busy_machine.py test_shards.py test_srun.py test_run.py "
+    "test_processes.py test_faults.py test_awkward.py",
+    "rlvr/elsewhere": "test_elsewhere*.py",
     "rlvr/levers": "test_levers*.py",
     "rlvr/outlook.py": "test_outlook.py test_check.py",
-    "rlvr/preflight": "test_check.py test_outlook.py test_estimate.py test_data.py contracts/test_[jr]*.py",
+    "rlvr/preflight": "test_preflight_parts.py test_plan*.py test_check.py test_outlook.py test_estimate.py "
+    "test_data.py contracts/test_[jr]*.py",
     "rlvr/problems": "test_problem*.py test_data.py test_evidence.py test_awkward.py contracts/test_problem_keys.py",
-    "rlvr/report": "report test_show.py test_listing.py",
+    "rlvr/report": "report test_show.py test_listing.py test_report_verb.py",
     "rlvr/rollouts": "test_rollouts.py test_files.py test_importers*.py test_hostile_files.py report",
     "rlvr/run.py": "test_run*.py test_grid.py test_faults.py test_awkward.py contracts/test_run_keys.py",
     "rlvr/sampling": "sampling contracts/test_[es]*.py",
@@ -35,14 +38,18 @@ ROOMS = {
     "rlvr/theory": "theory worlds exact",
     "rlvr/training": "training contracts",
     "rlvr/worlds": "worlds exact",
-    "rlvr": "test_*.py contracts",
-    "verifiers/code": "verifiers/test_code*.py verifiers/test_field_code.py",
-    "verifiers/extract": "verifiers/test_extract*.py verifiers/test_math*.py verifiers/test_forms.py "
-    "verifiers/test_code_program.py",
-    "verifiers/math": "verifiers/test_math*.py verifiers/test_field_math.py verifiers/test_pairs.py",
-    "verifiers/pool": "verifiers/test_pool.py verifiers/test_reg*.py verifiers/test_sc*.py contracts/test_j*.py",
-    "verifiers/reasoning": "verifiers/test_reasoning*.py verifiers/test_backtracking.py verifiers/test_pairs.py",
-    "verifiers": "verifiers/test_[bps]*.py verifiers/test_f[ou]*.py verifiers/test_conf*.py verifiers/test_reg*.py",
+    "rlvr": "test_*.py contracts report/test_way_in.py",
+    "verifiers/code": "verifiers/test_code*.py verifiers/test_field_code.py verifiers/test_table_[cs]*.py",
+    "verifiers/extract": "verifiers/test_extract*.py verifiers/test_table_extract*.py verifiers/test_math*.py "
+    "verifiers/test_forms.py verifiers/test_code_program.py",
+    "verifiers/math": "verifiers/test_math*.py verifiers/test_field_math.py verifiers/test_pairs.py "
+    "verifiers/test_table_[nv]*.py",
+    "verifiers/pool": "verifiers/test_pool.py verifiers/test_reg*.py verifiers/test_sc*.py verifiers/test_table_j*.py "
+    "contracts/test_j*.py",
+    "verifiers/reasoning": "verifiers/test_reasoning*.py verifiers/test_table_reasoning*.py "
+    "verifiers/test_backtracking.py verifiers/test_pairs.py",
+    "verifiers": "verifiers/test_[bps]*.py verifiers/test_f[ou]*.py verifiers/test_conf*.py verifiers/test_reg*.py "
+    "verifiers/test_table_j*.py",
 }
 """The tests (below tests/) that answer for a room: its own, and those of the rooms around it. The longest
 name counts."""

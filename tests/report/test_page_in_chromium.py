@@ -115,6 +115,31 @@ def test_what_is_filtered_on_a_later_page_is_shown_from_its_first(browser, page,
     assert browser.errors == []
 
 
+@pytest.mark.parametrize("table", LISTS)
+def test_one_leafs_to_pages_that_are_there_and_to_no_other(browser, page, table):
+    """The buttons that are off, on the first page, the second, the last, and where there is one only."""
+    size, form, earlier, later, number, count = LISTS[table]
+    opened(browser, page)
+    off = f"[document.getElementById('{earlier}').disabled, document.getElementById('{later}').disabled]"
+    place = f"document.getElementById('{number}').textContent"
+    total = int(browser.run(f"document.getElementById('{count}').textContent").split(" ")[0].replace(",", ""))
+    pages = -(-total // size)
+    assert pages > 1
+    for at in range(1, pages + 1):
+        if at in (1, 2, pages - 1, pages):
+            assert browser.run(f"[{place}, {off}]") == [f"{at} / {pages}", [at == 1, at == pages]]
+        browser.run(f"document.getElementById('{later}').click()")  # does nothing where it is off
+    rows = browser.run(f"document.querySelectorAll('#{table} tbody tr').length")
+    assert rows == total - (pages - 1) * size
+    field = "text" if form == "filters" else "id"
+    browser.run(
+        f"{{const f = document.getElementById('{form}'); f.elements['{field}'].value = 'nowhere to be found';"
+        "f.dispatchEvent(new Event('input'))}"
+    )
+    settled(browser)
+    assert browser.run(f"[{place}, {off}]") == ["1 / 1", [True, True]]
+
+
 def test_a_verdict_can_be_chosen_by_link(browser, page):
     opened(browser, page + "#rollouts&verdict=no_answer&policy=base")
     verdicts = "document.querySelectorAll('#results tbody tr td:nth-child(4)')"

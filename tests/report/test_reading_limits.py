@@ -5,6 +5,7 @@ import json
 import pytest
 
 from rlvr.errors import UserError
+from rlvr.report.document import turns_of
 from rlvr.rollouts.attempts import solved_attempts
 from rlvr.rollouts.attributes import attributes
 from rlvr.rollouts.audits import read_audit, write_audit
@@ -119,6 +120,22 @@ def test_an_attempt_is_solved_from_the_pass_mark_on(tmp_path):
     assert solved_attempts(path, 0.5) == [[[False, True]], [[True], [False]]]
     assert solved_attempts(path) == [[[False, False]], [[False], [False]]]
     assert solved_attempts(write(tmp_path, [row | talks[3]])) == []
+
+
+@pytest.mark.parametrize(("mark", "first", "second"), [(0.5, 0.5, 1.0), (0.8, 0.0, 0.5), (1.0, 0.0, 0.0)])
+def test_pass_at_t_attempts_is_by_the_files_pass_mark(tmp_path, mark, first, second):
+    def turn(score):
+        return {"by": "policy", "text": "x", "token_ids": [1], "score": score, "status": "?"}
+
+    between = {"by": "evidence", "text": "no", "token_ids": [2]}
+    common = {"policy": "base", "prompt": "?", "trace": "x", "answer": None, "complete": True, "tokens": 1}
+    rows = [
+        common | {"problem_id": problem, "sample": 0, "score": b, "status": "?", "turns": [turn(a), between, turn(b)]}
+        for problem, a, b in (("a", 0.5, 0.7), ("b", 0.4, 0.9))
+    ]  # fmt: skip
+    path = write(tmp_path, rows, pass_mark=mark, environment={"name": "feedback", "options": {}})
+    (found,) = turns_of({"replicates": 50, "seed": 0, "search_budget": 1}, one(path)).values()
+    assert [of["pass_at_k"]["1"]["value"] for of in found] == [first, second]
 
 
 def test_an_audit_is_four_whole_numbers_that_can_be(tmp_path):

@@ -66,6 +66,14 @@ def url(tmp_path_factory):
     ).html.as_uri()
 
 
+def built(folder, base, tuned):
+    """The address of a report on these rows."""
+    for name, rows in (("base", base), ("tuned", tuned)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = folder / "base.jsonl", folder / "tuned.jsonl"
+    return build(*files, output=folder / "out", replicates=100).html.as_uri()
+
+
 @pytest.fixture(scope="module")
 def browser():
     with Browser() as browser:
@@ -132,6 +140,26 @@ def test_a_head_sorts_and_sorts_back(page):
         assert rates == sorted(rates, reverse=True) and sorts[column - 1] == "descending"
         rates = [COUNTS[name][at] for name in click(column)[0]]
         assert rates == sorted(rates)
+
+
+# problem → right ones and samples, before and after
+UNEVEN = {"p1": (1, 2, 3, 4), "p2": (0, 4, 1, 1), "p3": (4, 4, 1, 2), "p4": (1, 4, 1, 8), "p5": (2, 8, 2, 4)}
+
+
+def test_rates_are_sorted_and_not_counts(browser, tmp_path):
+    """Where the policies have different numbers of samples of a problem."""
+    rows = [
+        [{"problem_id": p, "sample": j, "score": j < of[at]} for p, of in UNEVEN.items() for j in range(of[at + 1])]
+        for at in (0, 2)
+    ]  # fmt: skip
+    browser.open(built(tmp_path, *rows))
+    rates = {p: (b / n, t / m, t / m - b / n) for p, (b, n, t, m) in UNEVEN.items()}
+    for column in (2, 3, 4):  # base, tuned, change
+        browser.run(f"document.querySelector('#each-table th:nth-child({column}) button').click()")
+        order = [rates[name][column - 2] for name in cells(browser, "each-table", 1)]
+        assert len(order) == 5 and order == sorted(order, reverse=True), column
+    shown = dict(zip(cells(browser, "each-table", 1), cells(browser, "each-table", 4), strict=True))
+    assert shown == {"p1": "+25.0", "p2": "+100.0", "p3": "−50.0", "p4": "−12.5", "p5": "+25.0"}
 
 
 def test_each_change_finds_its_problems(page):
@@ -243,3 +271,21 @@ def test_what_can_be_downloaded(page):
     assert held["curves.csv"] == held["summary.csv"] == "Download CSV"
     known = page.run("Object.keys(JSON.parse(document.getElementById('data').textContent).files)")
     assert set(held) == set(known)
+
+
+def test_formulas_stand_in_the_line_or_on_their_own_as_their_marks_say(browser, tmp_path):
+    """As in LaTeX: $$ and \\[ on a line of their own, $, \\( and a bare box within the line."""
+    texts = {
+        r"$$x^1$$": "block",
+        r"\[x^2\]": "block",
+        r"\(x^3\)": "inline",
+        "$x^4$": "inline",
+        r"\boxed{x^5}": "inline",
+    }
+    rows = [{"problem_id": f"p{i}", "score": 1, "trace": f"So {tex} it is."} for i, tex in enumerate(texts)]
+    url = built(tmp_path, rows, rows)
+    for i, how in enumerate(texts.values()):
+        browser.open(f"{url}#problem=p{i}")
+        shown = "[...document.querySelectorAll('#detail .pair > div:first-child math')]"
+        assert browser.run(f"{shown}.map(e => e.getAttribute('display') || 'inline')") == [how], i
+    assert browser.errors == []

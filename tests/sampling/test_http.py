@@ -5,6 +5,7 @@ The server of these tests draws by a row's seed as our own sampler does, so rows
 
 import logging
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -160,7 +161,6 @@ def test_a_server_that_is_not_there_is_refused_with_the_cure(tiny):
 
 def test_servers_of_different_weights_are_refused(tiny):
     import copy
-    from dataclasses import replace
 
     other = replace(tiny, model=copy.deepcopy(tiny.model))
     with torch.no_grad():
@@ -186,9 +186,26 @@ def test_prompts_that_a_server_has_no_room_for_are_refused_before_anything_is_sa
         assert len(served.asked) == before
 
 
-def test_weights_in_memory_are_asked_of_no_server(tiny):
-    from dataclasses import replace
+def test_a_server_needs_room_for_the_longest_row_and_no_more(tiny):
+    prompts = tiny.encode(PROMPTS)
+    written = [Written(at, [5, 6], [True, True]) for at in range(len(prompts))]
+    longest = max(map(len, prompts))
+    with sampling(tiny) as (sampler, _):
+        for needs, ask in (
+            (longest + 24, lambda own: own.block_size(prompts)),  # 24 new tokens
+            (longest + 24, lambda own: own.generate(prompts, ROWS[:1])),
+            (longest + 3, lambda own: own.logprobs(prompts, written, 1.0)),  # and one that scoring draws
+        ):
+            for room in (needs, None, needs - 1):
+                own = replace(sampler, found=[replace(found, room=room) for found in sampler.found])
+                if room == needs - 1:
+                    with pytest.raises(ConfigError, match=f"room for {room}: .*--max-model-len {needs}"):
+                        ask(own)
+                else:
+                    assert ask(own)
 
+
+def test_weights_in_memory_are_asked_of_no_server(tiny):
     with serving(tiny) as served, pytest.raises(ValueError, match="no server has the weights of step-50"):
         from_servers(replace(tiny, name="step-50", weights="memory"), asked(served))
 

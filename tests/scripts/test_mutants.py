@@ -11,7 +11,7 @@ sys.path.insert(0, str(REPO / "scripts" / "study"))  # tests/verifiers has a `mu
 
 import generated  # pyright: ignore[reportMissingImports]
 import mutants  # pyright: ignore[reportMissingImports]
-from planted import BUGS, Bug, read_bugs  # pyright: ignore[reportMissingImports]
+from planted import BUGS, ROOMS, Bug, read_bugs  # pyright: ignore[reportMissingImports]
 
 LISTED = read_bugs(sorted(BUGS.glob("*.yaml")))
 SOURCE = """\
@@ -74,6 +74,13 @@ def test_what_another_file_had_built_first(shared):
 @pytest.mark.parametrize("bug", LISTED, ids=lambda bug: f"{bug.set}: {bug.bug}")
 def test_every_listed_bug_can_be_planted_in_todays_source(bug):
     assert bug.planted(REPO) != (REPO / bug.file).read_text(encoding="utf-8")
+
+
+def test_every_test_answers_for_a_room():
+    """Else a bug that it notices is said to be noticed by nobody."""
+    answering = set().union(*(mutants.files_of(room, REPO) for room in ROOMS))
+    every = {str(file.relative_to(REPO)) for file in (REPO / "tests").rglob("test_*.py")}
+    assert {file for file in every - answering if not file.startswith("tests/scripts/")} == set()
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from verifiers import BadOption, fuzz
+from verifiers import BadOption, Problem, Verdict, fuzz
 from verifiers.conformance import PROPERTIES, ConformanceError, Example, check
 from verifiers.pytest_plugin import NAMES, ConformanceTests
+from verifiers.types import STATUSES, Status
 
 REPO = Path(__file__).resolve().parents[2]
 HERE = str(Path(__file__).resolve().parent)
@@ -53,6 +55,17 @@ def test_a_good_verifier_passes_on_ten_thousand_texts():
 )
 def test_each_fault_is_found_and_only_that(specimen: str, properties: set[str]):
     assert broken(specimen) == properties
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, None])
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_total_lets_pass(status: Status, score: float | None):
+    """A score for what the policy caused, none for what it did not, 1 for what is right alone; an error is no verdict,
+    be it of the verifier on this answer only."""
+    verdict = Verdict(score, status)
+    kit = SimpleNamespace(hostile=[(Problem("p", "", "7"), "text")], judged=[verdict])
+    fits = {"correct": [1.0], "no_trace": [0.0, 1.0], "unverifiable": [None], "error": [], "answer_error": []}
+    assert (list(PROPERTIES["total"](kit)) == []) is (score in fits.get(status, [0.0]))  # type: ignore[arg-type]
 
 
 def test_a_verifier_that_takes_any_number_in_the_text_is_found():

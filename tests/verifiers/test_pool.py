@@ -274,6 +274,17 @@ def test_a_verifier_that_keeps_its_own_time_is_given_it():
         assert judge(pool, "sleep 0.5", "hang") == ["incorrect", "timeout"]
 
 
+@pytest.mark.parametrize(("verifier", "deadline", "expected"), [
+    ("naughty:Patient", 0.2, 1.0), ("naughty:Patient", 30.0, 30.0), (NAUGHTY, 0.2, 0.2), (NAUGHTY, 30.0, 30.0),
+])  # fmt: skip
+def test_the_longer_of_both_deadlines_counts(verifier: str, deadline: float, expected: float):
+    """Patient asks for a second; the other verifier for none."""
+    with VerifierPool(verifier, workers=1, deadline=deadline) as pool:
+        judge(pool, "x")
+        (worker,) = [thread.worker for thread in pool._scheduler.threads if thread.worker]
+        assert worker.deadline == expected
+
+
 def test_a_worker_is_lean_and_does_not_import_the_callers_modules(pool: VerifierPool):
     modules = set((pool.score([(P, "modules")])[0].answer or "").split())
     assert not modules & {"torch", "numpy", "sympy", "pytest", "subprocess", "rlvr", "asyncio"}

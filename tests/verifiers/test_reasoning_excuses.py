@@ -271,6 +271,22 @@ def test_an_excuse_excuses_what_it_is_for(excuse: str) -> None:
     assert [trace for trace in elsewhere if check(trace, None).ok] == []
 
 
+CONVERSIONS = [("3 hours", "185 minutes", "180 minutes"), ("2 feet", "25 inches", "24 inches"),
+               ("4 dollars", "410 cents", "400 cents"), ("2 liters", "2010 ml", "2000 ml")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("of", "false", "true"), CONVERSIONS)
+def test_a_change_of_units_may_be_rounded_where_the_text_says_so(of: str, false: str, true: str) -> None:
+    """Exactly it is false; with a word that says about, nothing is claimed that could be."""
+    assert verdicts(f"{of} = {false}", f"{of} = {false}.") == [False, False]
+    assert verdicts(f"{of} = {true}", f"about {of} = {true}") == [True, True]
+    words = ("about", "approximately", "roughly", "nearly", "almost", "around")
+    assert verdicts(*(f"{word} {of} = {false}" for word in words)) == [True] * 6
+    assert verdicts(f"{of} = about {false}", f"{of} ≈ {false}") == [True, True]
+    assert check(f"about {of} = {false}", None).read == 0 == check(f"{of} ≈ {false}", None).read
+    assert verdicts(f"{of} = {false}. It is about that. {of} = {false}") == [False]  # of another statement
+
+
 ELSEWHERE = [
     "It takes $x = 3$ hours.",
     "Here $x = 3$ or $x = 5$.",

@@ -62,6 +62,18 @@ def test_a_function_with_two_definitions_judges_no_step() -> None:
     assert score("reasoning", PROBLEM, one).score == 0.0
 
 
+@pytest.mark.parametrize(("result", "answer", "same"), [
+    ("1 / 4 = 0.25", "0.25", True), ("1 / 4 = 0.25", "25", True), ("1 / 4 = 0.25", "25\\%", True),
+    ("1 / 4 = 0.25", "1/4", True), ("100 / 4 = 25", "0.25", True), ("100 / 4 = 25", "25\\%", True),
+    ("1 / 4 = 0.25", "2.5", False), ("1 / 4 = 0.25", "250", False), ("1 / 4 = 0.25", "0.26", False),
+    ("100 / 4 = 25", "2.5", False), ("100 / 4 = 25", "250", False), ("100 / 4 = 25", "26\\%", False),
+])  # fmt: skip
+def test_the_last_result_is_the_answer_as_it_is_or_in_percent(result: str, answer: str, same: bool) -> None:
+    found = check(f"{result}. So the answer is \\boxed{{", answer)
+    assert found.ok is same
+    assert same or "is the last result, and not the answer given" in str(found.first_failure)
+
+
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(ValueError, match="empty_trace is 'maybe'; expected one of accept, refuse"):
         ReasoningVerifier(empty_trace="maybe")  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import tracemalloc
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from verifiers import Problem, VerifierFailed
 from verifiers.audit import Audit, Share, floor, read_label
@@ -236,6 +238,22 @@ def test_the_floor_is_that_of_the_metrics():
     )  # docs/metrics.md: FPR 1 % gives 92 % at k = 256
     assert floor(0.0, 10**6) == 0.0 and floor(1.0, 1) == 1.0
     assert floor(1e-12, 10) == pytest.approx(1e-11, rel=1e-6)
+
+
+@pytest.mark.parametrize(("accepted", "wrong"), [(0, 5), (1, 8), (3, 40), (2, 2)])
+def test_the_floor_of_pass_at_k_goes_up_to_that_of_the_intervals_end(accepted: int, wrong: int):
+    """Of no false positive the end is 1 - 0.025^(1/n), of nothing else 1; between them scipy's exact interval."""
+    audit = Audit()
+    for line in range(wrong):
+        right = line < accepted
+        verdict = Verdict(float(right), "correct" if right else "incorrect")
+        audit.add(False, verdict, line, Problem("p", "", "r"))
+    found = re.findall(r"k=(\d+): ([\d.]+)% \(up to ([\d.]+)%\)", str(audit))
+    assert [int(k) for k, *_ in found] == [1, 4, 16, 64, 256]
+    end = 1 - 0.025 ** (1 / wrong) if not accepted else binomtest(accepted, wrong).proportion_ci().high
+    for k, value, most in found:
+        for shown, rate in ((value, accepted / wrong), (most, end)):
+            assert float(shown) == pytest.approx(100 * (1 - (1 - rate) ** int(k)), abs=0.051)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([1.0, 0.0, None])), max_size=50))

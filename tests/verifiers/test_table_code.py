@@ -432,6 +432,16 @@ def test_the_shapes_of_tests() -> None:
         )["entry"]
         == "Solution.g"
     )
+    pair = [{"input": "1", "output": "2", "testtype": "call"}]
+    helped = "def helper(x):\n    return x\n\ndef g(x):\n    pass\n"  # what is asked for comes last
+    for starter, entry in (
+        (helped, "g"),
+        ("async def f(x): pass\n" + helped, "g"),
+        ("class Node:\n    def __init__(self): pass\n\n" + helped, "g"),
+        ("class Solution:\n    def other(self): pass\n    def g(self, x): pass\n", "Solution.g"),
+    ):
+        assert _tests(pair, starter=starter)["entry"] == entry, starter
+        assert _tests(pair, starter=starter, entry="helper")["entry"].rpartition(".")[2] == "helper"
     assert _tests([{"input": "a = 1, b = [2]", "output": "3"}], starter="def g(a, b): pass") == {
         "entry": "g",
         "tests": [{"args": [], "expected": 3, "kwargs": {"a": 1, "b": [2]}}],
@@ -643,6 +653,22 @@ def test_rows_of_sets() -> None:
         }
     )
     assert starter.reference["entry"] == "Solution.add" and "Begin with this code" in starter.prompt
+    for asked, begins in (  # the method is named; a class alone is in every prompt
+        ("Write class Solution with the method `add`.", False),
+        ("def add(self, x):", False),
+        ("Complete the class Solution.", True),
+        ("Add to it what there is to add.", True),  # the word, not the name
+    ):
+        cases = {"inputs": ["1"], "outputs": ["2"], "fn_name": "add"}
+        row = {
+            "question": asked,
+            "starter_code": "class Solution:\n    def add(self, x): pass",
+            "input_output": cases,
+        }
+        prompt = read(row).prompt
+        assert ("Begin with this code" in prompt) is begins, asked
+        no_code = read(row | {"starter_code": "", "input_output": cases | {"fn_name": "Solution.add"}}).prompt
+        assert ("The tests call `Solution.add`" in no_code) is begins, asked
     named = read(
         {"question": "Add.", "input_output": {"inputs": [[1]], "outputs": [2], "fn_name": "add_one"}}
     )

@@ -13,6 +13,25 @@ from verifiers.extract.statements import (
     shorn,
 )
 
+SENTENCES = {
+    "The largest value that it takes is @": "34", "The number of coins that he has is @": "12",
+    "The price that she paid is @": "$5", "The one who has most is Anna, who has @": "7",
+    "The smallest n that has this property is @": "34", "What each of them gets is @": "3/4",
+    "The time that it takes was @": "5 hours", "The number of trips she makes equals @": "4",
+    "The weight of what it contains is @": "12 kg", "The largest number is @": "9",
+}  # fmt: skip
+
+
+def test_a_sentence_says_what_follows_the_last_of_its_verbs() -> None:
+    for sentence, said in SENTENCES.items():
+        for before in ("Answer: ", "So.\n**Final answer:** "):
+            value = said.strip("$")
+            assert cut(f"{before}{sentence.replace('@', said)}.").answer in (said, value), sentence
+    for sentence in ("The cost is 5 and was 6", "The n is 5 if it has 6 parts"):
+        assert (
+            cut(f"Answer: {sentence}.").answer == sentence
+        )  # several numbers, or a condition: no one answer
+
 
 def test_what_an_announcement_says() -> None:
     rows: list[tuple[str, str | None]] = [

@@ -230,6 +230,9 @@ def _number(raw: str, spaced: bool) -> Token:
     return Token("num", raw, spaced, value, places, figures)
 
 
+_DEGREES = {"°", "deg", "degree", "degrees"}
+
+
 def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following: str) -> None:
     lower = raw.lower()
     before = out[-1] if out else None
@@ -239,7 +242,7 @@ def _letters(raw: str, spaced: bool, in_text: bool, out: list[Token], following:
         out.append(Token("op", "mod", spaced))
     elif lower in NEGATIONS and len(raw) > 1:
         out.append(Token("word", raw, spaced))
-    elif raw in "CF" and before is not None and before.text == "°":
+    elif raw in "CF" and before is not None and before.text.lower() in _DEGREES:
         out.append(Token("word", "celsius" if raw == "C" else "fahrenheit", spaced))
     elif before is not None and _is_word(raw, before, spaced, in_text, following):
         out.append(Token("word", raw, spaced))

@@ -75,8 +75,15 @@ def read_units(parts: list[tuple[str, int]]) -> tuple[Fraction, str] | None:
             return None
         factor *= found
         start += 1
-    name = _unit_name(parts[start:])
+    name = _unit_name(_scales_of_degrees(parts[start:]))
     return None if name is None else (factor, name)
+
+
+def _scales_of_degrees(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Degrees of a scale of temperature are one unit: "degrees Celsius" is °C."""
+    names = [_NAMES.get(word.lower()) for word, _ in parts]
+    return [part for part, name, after in zip(parts, names, [*names, None][1:], strict=True)
+            if not (name == "degree" and after in ("celsius", "fahrenheit", "kelvin"))]  # fmt: skip
 
 
 def _unit_name(parts: list[tuple[str, int]]) -> str | None:
