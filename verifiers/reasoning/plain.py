@@ -6,7 +6,14 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-__all__ = ["Plain", "plain"]
+__all__ = ["COMPARATIVES", "Plain", "plain"]
+
+COMPARATIVES = (
+    "larger bigger greater smaller higher lower longer shorter older younger taller heavier lighter faster slower wider "
+    "narrower deeper thicker thinner warmer hotter cooler colder cheaper richer poorer stronger weaker earlier later "
+    "sooner nearer closer further farther"
+)
+"""What a number before them is more, or less, by."""
 
 _MARKUP = re.compile(
     r"\\[()\[\]]|\\?\$|\*\*|\{,\}|\\[,!]|[ \t\r\f\v]+|\s*\n\s*|\\(?:times|cdot)\b ?|\\(?:text|mathrm)\{([^{}]*)\}|\\%"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from verifiers.latex import word_set
+from verifiers.reasoning.plain import COMPARATIVES
 from verifiers.reasoning.tokens import Token
 from verifiers.reasoning.units import conversions
 
@@ -109,7 +110,7 @@ _SAID = re.compile(
 )
 _FOLLOWS = word_set(
     "more less fewer times of plus minus percent to or than if away off over short ahead mod modulo half third quarter "
-    "remainder r hundred thousand million billion dozen by for per"
+    f"remainder r hundred thousand million billion dozen by for per {COMPARATIVES}"
 )
 """Words after a number that make it more, or less, than the value of what is before it."""
 _OPERATIONS = word_set("times plus minus divided multiplied")
@@ -152,7 +153,7 @@ def _is_stated(text: str, left: list[Token], right: list[Token], alternative: bo
     words = [t.text.lower() for t in after if t.kind == "word"]
     if not (border is None or border.kind in ("brk", "word")):
         return False
-    if not _FOLLOWS.isdisjoint(words) or any(word.endswith("er") and len(word) > 4 for word in words[:2]):
+    if not _FOLLOWS.isdisjoint(words):
         return False
     if unit and words and rest[-1].kind == "num" and conversions(unit[-1], words[0])[1]:
         return len(rest) < 2 or rest[-2].kind != "op" or not alternative

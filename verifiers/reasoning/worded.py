@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from verifiers.reasoning.plain import Plain
+from verifiers.reasoning.plain import COMPARATIVES, Plain
 from verifiers.reasoning.rounding import rounds_to
 from verifiers.reasoning.tokens import MAX_DIGITS, Token
 from verifiers.reasoning.units import DIMENSIONS, ratios
@@ -38,7 +38,8 @@ _GETS = (
 )
 _MORE = (
     "more|less|fewer|times|of|plus|minus|percent|to|or|than|if|as|away|off|over|short|by|for|per|half|third|hundred|"
-    "with|leaving|rounded|thousand|million|billion|dozen|remainder|mod|modulo|and (?:an?|one|two|three|\\d)|[a-z]{3,}er"
+    "with|leaving|rounded|thousand|million|billion|dozen|remainder|mod|modulo|and (?:an?|one|two|three|\\d)|"
+    + COMPARATIVES.replace(" ", "|")
 )
 """What makes a number after it more, or less, than the value of what is before it."""
 _C = (
