@@ -1,6 +1,7 @@
 """What is read of rows beside counts: sources, attributes, attempts, audits, what a file lacks; where each ends."""
 
 import json
+import math
 
 import pytest
 
@@ -57,6 +58,27 @@ def test_a_sample_without_an_answer_is_known_by_its_status_or_by_its_answer(tmp_
     assert silent_of(one(write(tmp_path, stated))) == [2]
     silent = [{"problem_id": "p", "score": s} for s in (0, 1)]
     assert one(write(tmp_path, silent)).samples.no_answer is None
+
+
+SOUND = {  # a problem's samples, (answer_score, sound) → its sound ones among the right ones; None: nobody looked
+    "looked at, all sound": ([(1, 1), (1, 1), (0, None)], 2), "one of two": ([(1, 1), (1, 0), (0, 0)], 1),
+    "none": ([(1, 0), (1, 0)], 0), "some looked at": ([(1, 1), (1, None), (0, None)], 1),
+    "right ones not looked at": ([(1, None), (1, None)], None), "only wrong ones looked at": ([(1, None), (0, 1)], None),
+    "only wrong ones there, looked at": ([(0, 1), (0, 0)], 0), "only wrong ones there": ([(0, None), (0, None)], 0),
+}  # fmt: skip
+
+
+def test_sound_answers_are_known_where_a_right_one_was_looked_at(tmp_path):
+    rows = [
+        {"problem_id": name, "sample": i, "score": a if s is None else a * s, "answer_score": a}
+        | ({} if s is None else {"sound": s})
+        for name, (samples, _) in SOUND.items()
+        for i, (a, s) in enumerate(samples)
+    ]
+    samples = one(write(tmp_path, rows)).samples
+    assert samples.c_sound is not None
+    found = [None if math.isnan(c) else c for c in samples.c_sound]
+    assert dict(zip(samples.problem_ids, found, strict=True)) == {name: c for name, (_, c) in SOUND.items()}
 
 
 def columns_of(folder, count, value):
