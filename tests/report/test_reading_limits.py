@@ -63,7 +63,8 @@ def test_a_sample_without_an_answer_is_known_by_its_status_or_by_its_answer(tmp_
 SOUND = {  # a problem's samples, (answer_score, sound) → its sound ones among the right ones; None: nobody looked
     "looked at, all sound": ([(1, 1), (1, 1), (0, None)], 2), "one of two": ([(1, 1), (1, 0), (0, 0)], 1),
     "none": ([(1, 0), (1, 0)], 0), "some looked at": ([(1, 1), (1, None), (0, None)], 1),
-    "right ones not looked at": ([(1, None), (1, None)], None), "only wrong ones looked at": ([(1, None), (0, 1)], None),
+    "right ones not looked at": ([(1, None), (1, None)], None),
+    "only wrong ones looked at": ([(1, None), (0, 1)], None),
     "only wrong ones there, looked at": ([(0, 1), (0, 0)], 0), "only wrong ones there": ([(0, None), (0, None)], 0),
 }  # fmt: skip
 
@@ -103,6 +104,15 @@ def test_problems_are_sorted_by_two_to_thirty_short_values(tmp_path):
     assert not columns_of(tmp_path, 6, lambda i: [0.5, "", None][i % 3])
     many = [{"problem_id": f"p{i}", "score": 1} | {f"k{n}": i % 2 for n in range(12)} for i in range(4)]
     assert list(attributes([one(write(tmp_path, many))])) == [f"k{n}" for n in range(8)]
+
+
+@pytest.mark.parametrize("name", ["status", "source", "policy", "verifier", "seed", "level"])
+def test_in_an_object_a_column_may_have_the_name_of_a_key_of_ours(tmp_path, name):
+    """`meta.status` says something of the problem, whatever `status` means in a row."""
+    rows = [{"problem_id": f"p{i}", "score": 1, "meta": {name: f"v{i % 2}"}} for i in range(4)]
+    assert attributes([one(write(tmp_path, rows))]) == {
+        f"meta.{name}": {f"p{i}": f"v{i % 2}" for i in range(4)}
+    }
 
 
 def test_attributes_of_two_files_must_agree(tmp_path):
