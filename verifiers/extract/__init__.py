@@ -5,7 +5,8 @@ means, and whether it is right, is the business of the verifiers.
 
 - `cut`: the formats, and what goes before what.
 - `thinking`: the marks of thoughts.
-- `boxes`, `tags`, `announced` (with `statements`): where an answer stands in a text.
+- `boxes`, `tags`, `announced` (with `statements`, `languages`): where an answer stands in a text.
+- `corrections`: answers that are taken back.
 - `programs`: fenced code blocks.
 """
 

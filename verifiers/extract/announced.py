@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
+from verifiers.extract.corrections import correction
+from verifiers.extract.languages import OTHER_HINTS, OTHER_LANGUAGES
 from verifiers.extract.statements import first_statement, holds_answer, is_remark
 
 __all__ = ["Announced", "announced", "announcements", "in_bold"]
@@ -36,21 +38,22 @@ _ANCHOR = re.compile(
     r"|(?:correct|right|best|true|appropriate) (?:options?|choices?|letters?|statements?)\b"
     r"|(?:my|our|final) (?:choice|pick|selection|option)\b)"
     r"|####(?<!#####)(?!#)"
-    r"|答案|故选|[应因该以题是]选(?=[项择：:为了\s]{0,3}[(（]?[A-J])|正确(?:选项|的是)",
+    r"|答案|故选|[应因该以题是]选(?=[项择：:为了\s]{0,3}[(（]?[A-J])|正确(?:选项|的是)"
+    rf"|(?P<other>{OTHER_LANGUAGES})",
     re.IGNORECASE | re.MULTILINE,
 )
 _HINTS = (
     "nswer", "NSWER", "####", "A:", "Ans", "ans", "esult", "ESULT", "ption", "hoice", "etter", "tatement", "pick",
-    "selection", "选", "答", "正确",
+    "selection", "选", "答", "正确", *OTHER_HINTS,
 )  # fmt: skip
 _CONNECTIVE = re.compile(
     r"[*_ ]{0,4}(?:(?:to|of|for|that|in|we|I|you) [^.\n:*]{1,80}? |, (?:then|therefore|thus|hence), )?"
     r"(?:(?:(?:is|are|was|equals|becomes|comes (?:out )?to|turns out to|works out to|"
     r"(?:would|should|will|must|has to|can only|ought to) (?:therefore |thus |then )?(?:be|equal))\b)"
     r"(?: (?:therefore|thus|then|simply|just|hence|be)\b)?[*_ ]{0,4}[:：]?"
-    r"|[:：=]|[*_ ]{0,4}(?:->|=>|→|⇒)|[*_ ]{0,4} [-–—]{1,3}(?= )|[*_ ]{0,4}\n"
+    r"|[:：=]|[*_ ]{0,4}\|(?=[^|\n]{1,80}\|\s{0,9}$)|[*_ ]{0,4}(?:->|=>|→|⇒)|[*_ ]{0,4} [-–—]{1,3}(?= )|[*_ ]{0,4}\n"
     r"|[*_】」 ]{0,4}(?:就是|应该是|应是|应为|是|为|等于|选)?[:：]?(?<=[】」是为于选:：案]))",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _DOUBTED = re.compile(
     r"\b(?:wrong|incorrect|false|tempting|naive|initial|previous|earlier|first|intermediate|partial|another|alternative|"
@@ -116,7 +119,7 @@ def announcements(text: str, start: int) -> Iterator[Announced]:
                 yield Announced(start + at, said)
         elif (rest := _after(tail, found)) is not None:
             cut_off = not rest.strip(" \t\r\n*_:：$`\"'{(-")
-            yield Announced(start + at, first_statement(rest), cut_off)
+            yield Announced(start + at, correction(rest) or first_statement(rest), cut_off)
 
 
 def _places(tail: str, begin: int, end: int | None = None) -> list[re.Match[str]]:
@@ -157,12 +160,15 @@ def _after(tail: str, anchor: re.Match[str]) -> str | None:
     word = anchor[0]
     if word == "####":
         return None if _HEADING.match(tail, anchor.end()) else tail[anchor.end() :].split("\n", 1)[0]
-    if word[-1] in ":选 ":
+    if word[-1] in ":选 " or anchor["other"]:
         return tail[anchor.end() :]
     if _doubted(tail, anchor.start()):
         return None
     connective = _CONNECTIVE.match(tail, anchor.end())
-    return None if connective is None else tail[connective.end() :]
+    if connective is None:
+        return None
+    rest = tail[connective.end() :]
+    return rest.split("|", 1)[0] if connective[0].endswith("|") else rest  # the cell of a table
 
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?![ \t]*[:：?？])")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from verifiers.units import FACTORS
 
-__all__ = ["Box", "answer_of", "boxes", "has_box", "last_boxes", "stand", "withdrawn"]
+__all__ = ["Box", "answer_of", "boxes", "has_box", "last_boxes", "stand"]
 
 BOX_REACH = 300_000
 """Characters before and after the last box in which boxes are matched."""
@@ -52,6 +52,8 @@ def _first_name(text: str, start: int, end: int) -> int:
 def boxes(text: str, start: int = 0, end: int | None = None) -> list[Box] | None:
     """The complete boxes near the last one, in order, of nested ones the outermost; None if the last one is cut off.
 
+    Those of an instruction ("put your answer in \\boxed{}") are left out.
+
     A box is cut off where it is never closed. One that is followed by an empty line and further boxes was only
     misspelled: no box holds an empty line.
     """
@@ -83,7 +85,23 @@ def boxes(text: str, start: int = 0, end: int | None = None) -> list[Box] | None
     for where, _ in opened:
         if where > latest or (where >= 0 and "\n\n" not in text[where:latest]):
             return None
-    return found
+    return [box for box in found if not _is_instruction(text, box)]
+
+
+_PLACEHOLDER = re.compile(
+    r"(?:\\(?:text|mbox|mathrm)\{)?[\s<\[]*(?:\?+|\.{2,}|…|\\[lc]?dots"
+    r"|(?:your |the )?(?:final )?answer(?: here)?)?[\s>\]}]*"
+)
+_ASKED_FOR = re.compile(
+    r"\b(?:in|within|inside|into|using|use|with|format|form)(?: an?)?[\s$`\"'“‘(:\\]{0,4}$"
+)
+
+
+def _is_instruction(text: str, box: Box) -> bool:
+    r"""Whether a box holds no answer and the words before it say where one goes: "in \boxed{}"."""
+    if box.until - box.inside > 30 or not _PLACEHOLDER.fullmatch(text, box.inside, box.until):
+        return False
+    return _ASKED_FOR.search(text, max(0, box.start - 30), box.start) is not None
 
 
 def last_boxes(text: str, found: Sequence[Box]) -> list[Box]:
@@ -163,19 +181,8 @@ def _whole(text: str, box: Box) -> str:
 
 
 _DENIED = re.compile(r"n(?:(?<=\bn)(?:ot|ever|either)|'t)(?: be| equal| equal to)?[\s$*(]{0,4}$")
-_WITHDRAWN = re.compile(
-    r"[\s.,;$*)\]\\]{0,8}(?:(?:wait|no|actually|hmm|oops|sorry|but)\b[\s,.:;!-]{0,3}){0,3}"
-    r"(?:that|this|it)(?:'s| is| was)(?: actually)? (?:wrong|incorrect|not right|not correct|a mistake)"
-    r"(?=\s{0,3}(?:[.,;:!\n]|$))",
-    re.IGNORECASE,
-)
 
 
 def stand(text: str, found: Sequence[Box]) -> list[Box]:
     """The boxes that the text does not deny: "it is not \\boxed{12}"."""
     return [box for box in found if not _DENIED.search(text, max(0, box.start - 30), box.start)]
-
-
-def withdrawn(text: str, box: Box) -> bool:
-    """Whether the text takes a box back in the next sentence: "Wait, that is wrong"."""
-    return _WITHDRAWN.match(text, box.end) is not None

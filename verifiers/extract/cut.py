@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from verifiers.extract import boxes, tags
 from verifiers.extract.announced import announced, announcements, in_bold
+from verifiers.extract.corrections import correction, withdrawn
 from verifiers.extract.programs import last_program
 from verifiers.extract.statements import REACH, is_letter, is_refusal, reduced, shorn
 from verifiers.extract.thinking import MARKS, Marks, after_thoughts, opened_by
@@ -135,7 +136,9 @@ def _of_boxes(response: str, found: list[boxes.Box]) -> Cut:
     if not (standing := boxes.stand(response, found)):
         return Cut(response, None, "the box is denied")
     run = boxes.last_boxes(response, standing)
-    if boxes.withdrawn(response, run[-1]):
+    if (instead := correction(response[run[-1].end : run[-1].end + REACH])) is not None:
+        return _between(response, instead, run[-1].end)
+    if withdrawn(response, run[-1].end):
         later = announced(response, run[-1].end)
         if later is None or not later.statement:
             return Cut(response, None, "the box is withdrawn")
@@ -165,16 +168,19 @@ _RELATION = re.compile(
     r"[=<>≤≥≈]|\\(?:ll|gg|leq?|geq?|approx|sim|propto|neq?|to|in|subset)(?![a-z])|[A-Za-z]{4} [A-Za-z]{2}"
 )
 _PROSE = re.compile(r"\\(?:text(?:rm|bf|it|normal)?|mbox|hbox)\s?\{([^{}]*)\}")
+_ANNOUNCING = re.compile(r"^(?:(?:The|My|Our) )?(?:(?:final|correct) )?answer(?: is|:) (?=\S)", re.IGNORECASE)
 _ASIDE = re.compile(r"\(?\b(?:since|because|as|i\.e\.|not)\b|^There (?:is|are|will be|were)\b")
 _THERE_ARE = re.compile(r"There (?:is|are|will be|were) (?:exactly |only )?(?=\S)")
 
 
 def _without_words(answer: str) -> str:
     """A box that is a sentence says what the sentence does: "There are 12 ways", "x = 5 (since x > 0)"."""
-    if len(answer) > REACH or (not _ASIDE.search(answer) and "There" not in answer):
+    if len(answer) > REACH:
         return answer
     plain = " ".join(_PROSE.sub(r" \1 ", answer).split())
-    said = shorn(_THERE_ARE.sub("", plain, count=1))
+    if not (_ASIDE.search(answer) or "There" in answer or _ANNOUNCING.match(plain)):
+        return answer
+    said = shorn(_THERE_ARE.sub("", _ANNOUNCING.sub("", plain, count=1), count=1))
     return said if said != plain else answer
 
 
@@ -192,13 +198,19 @@ def _of_json(response: str, start: int) -> Cut | None:
     return None if found is None else _between(response, found[1] or "", found[0])
 
 
+_CHATTER = re.compile(
+    r"\n\s*(?:(?:please )?(?:let me know|feel free)|(?:I )?hope (?:this|that|it)|if you (?:have|need|want|would)|"
+    r"is there anything|(?:would|do) you (?:like|want|need))\b[^\d\\\n]*\s*\Z",
+    re.IGNORECASE,
+)
+"""A last line that is addressed to the reader and holds no number."""
 _LONG_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4,}")
 """A word of a sentence; `\\frac` is none."""
 
 
 def _bare(response: str, start: int) -> Cut:
     """A whole response, or a last line, that is short and has too few words to be a sentence; or its only bold text."""
-    body = tags.without_tokens(response[start:])
+    body = _CHATTER.sub("", tags.without_tokens(response[start:]), count=1)
     block = tags.unfenced(body)
     line = block[block.rfind("\n") + 1 :].strip()
     where = response.rfind(line) if line else len(response)

@@ -15,7 +15,8 @@ _FENCES = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("**", "**"), ("$", "$"
 _CODE_FENCE = re.compile(r"(`{3,})[^\n`]*\n(.*?)(?:\n[ \t]*\1|\Z)", re.DOTALL)
 _STYLE_TAG = r"(?:b|strong|i|em|p|u|span|code|mark)>"
 _STOP = re.compile(
-    r"\n|[.!?](?=\s+[A-Z\"'(*$\\#<]|[\s*_`]*$)|\.?\s+(?=I hope|Hope this)|<\||。|！|[?？]"
+    r"\n|[.!?](?=\s+[A-ZÀ-ÞА-Я¡¿\"'(*$\\#<]|[\s*_`]*$)|\s?(?:です|である|입니다)"
+    r"|\.?\s+(?=I hope|Hope this)|<\||。|！|[?？]"
     rf"|</(?!{_STYLE_TAG})|，(?=[^\W\d_a-zA-Z])|\.(?=\*\*)"
 )
 _LEAD = re.compile(r"(?:[\s_:：]|->|=>|→|⇒|>|\*\*(?=\s|$)|\*(?!\*)|#+\s|[-–—•]\s)+")
@@ -62,7 +63,7 @@ def reduced(sentence: str) -> str:
         head, after = _fenced(sentence)
     if head and not after.strip(_PUNCTUATION):
         sentence = _unfenced(head)
-    sentence = sentence.replace("**", "").strip(" \t*_`✓✔✅☑")
+    sentence = _SMILE.sub("", sentence.replace("**", "")).strip(" \t*_`✓✔✅☑")
     if (fillers := _FILLERS.match(sentence)) is not None:
         sentence = sentence[fillers.end() :]
     if (chinese := _CHINESE_LEAD.match(sentence)) is not None:
@@ -71,6 +72,7 @@ def reduced(sentence: str) -> str:
 
 
 _PUNCTUATION = " \t*_.,;:!"
+_SMILE = re.compile(r"(?:[\s\ufe0f\U0001f300-\U0001faff✨❤]|\s:-?\))+$")
 _HTML = re.compile(rf"</?{_STYLE_TAG}", re.IGNORECASE)
 
 
@@ -141,6 +143,7 @@ _CLAUSE = re.compile(
     r"|,?\s+(?=(?:although|though|even though|while|despite)\b)"
     r"|,?\s+and\s+(?=(?:we|this|that|that's|it|so|the (?:proof|claim|result))\b[^\d\\]*$)"
     r"|\s?\((?=[^()]*\b(?:is|are|was|were|cannot|can't|has|have|does|would|fails)\b)"
+    r"|\s?\((?=(?:corrected|revised|updated|verified|checked|confirmed|final)(?: answer| value| result)?\))"
     r"|\s?\((?=(?:the|this|it|we|by|using|from|recall|note|check|see|after|rejecting|discarding|approximately|rounded|"
     r"in total|a|an)\b)"
 )
