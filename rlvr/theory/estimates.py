@@ -29,7 +29,7 @@ def covered(experiments: int = 100, samples: int = 256) -> Check:
     """Each experiment draws problems and samples anew, as the intervals mean it."""
     check = Check(
         "Estimates", "What the report estimates from 256 samples a problem is what the tables say: of its 95 % "
-        f"intervals, at least {LEAST:.0%} hold the exact value.",
+        f"intervals, at least {100 * LEAST:.0f} % hold the exact value.",
     )  # fmt: skip
     known = laws()
     tuned = moved(known)

@@ -43,6 +43,8 @@ def render(found: Sequence[Outcome], quick: bool) -> str:
 
 SERIES = ("base", *theme.RUNS, "expansion", "forgetting")
 """Colours, in this order; a figure has no more lines than there are."""
+APART = 0.12
+"""Lines of a category, between its series."""
 
 
 def drawings(check: Check) -> list[str]:
@@ -79,13 +81,16 @@ def _dots(name: str, title: str, series: Mapping[str, Mapping[str, float]]) -> s
     categories = list(next(iter(series.values())))
     with theme.drawing(name):
         figure, (ax,) = theme.canvas(7.4, 1.0 + 0.3 * len(categories))
-        for (label, values), colour in zip(series.items(), SERIES[1 : len(series) + 1], strict=True):
+        for at, ((label, values), colour) in enumerate(
+            zip(series.items(), SERIES[1 : len(series) + 1], strict=True)
+        ):
+            aside = APART * (at - (len(series) - 1) / 2)  # series of one value stay apart
             ax.plot(
-                [values[category] for category in categories], range(len(categories)),
+                [values[category] for category in categories], [line + aside for line in range(len(categories))],
                 color=theme.colour(colour), marker="o", ms=6, ls="none", label=label,
             )  # fmt: skip
         ax.set_yticks(range(len(categories)), categories)
-        ax.invert_yaxis()
+        ax.set_ylim(len(categories) - 0.5, -0.5)
         ax.set_xscale("log")
         plain = FuncFormatter(lambda value, _: f"{value:g}")  # not as a power in TeX
         ax.xaxis.set_major_formatter(plain)
