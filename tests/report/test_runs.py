@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -117,6 +118,16 @@ def test_every_cell_of_the_table_of_methods_is_its_groups(report):
         assert row["mean over runs"] == shown(e, scale, form)
         assert (row["sd between runs"], row["se within a run"]) == (one("sd"), one("se_within"))
         assert row["lowest to highest"] == f"{one('lowest')} to {one('highest')}"
+
+
+@pytest.mark.parametrize("figure", ["frontier", "readings"])
+def test_seeds_share_one_entry_of_a_legend(report, figure):
+    """They have one colour: three entries of it could not be told apart."""
+    drawn = (report / "figures" / f"{figure}.svg").read_text()
+    words = [text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", drawn)]
+    assert [words.count(entry) for entry in ("base", "grpo: 3 seeds", "rloo: 3 seeds")] == [1, 1, 1]
+    bars = {"frontier": 1, "readings": 0}[figure]  # each run has a bar of its own beside the frontier
+    assert [words.count(f"{method}-{seed}") for method in ("grpo", "rloo") for seed in range(3)] == [bars] * 6
 
 
 def test_the_spread_between_runs_is_from_the_lowest_to_the_highest(report):

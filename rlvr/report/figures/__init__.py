@@ -69,6 +69,15 @@ class View:
         return self.document.get("groups") or {}
 
     @property
+    def labels(self) -> dict[str, str]:
+        """Entries of a legend by policy: runs of one algorithm, which share its colour, are one entry."""
+        several = {a: g["runs"] for a, g in self.groups.items() if len(g["runs"]) > 1}
+        seeds = {
+            run: f"{algorithm}: {len(runs)} seeds" for algorithm, runs in several.items() for run in runs
+        }
+        return {name: seeds.get(name, name) for name in (self.base, self.main, *self.names)}
+
+    @property
     def styles(self) -> dict[str, dict[str, Any]]:
         """Line styles by policy: base grey; runs of one algorithm share its colour, any other has its own."""
         group = {run: algorithm for algorithm, g in self.groups.items() for run in g["runs"]}

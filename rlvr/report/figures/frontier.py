@@ -98,13 +98,14 @@ def _frontier(ax: Axes, view: View, runs: Runs) -> None:
         ax.axvline(price, color=theme.colour("muted"), linewidth=1.2, linestyle=(0, (4, 3)), label=label)
     base = pct(view.policies[view.base]["pass_at_k"]["1"]["value"])
     ax.plot(0, base, "o", color=theme.colour("base"), label=view.base)
+    labels = {view.labels[run]: run for run in reversed(runs)}  # of several seeds the first has the entry
     for run, distance in runs.items():
-        style = view.styles[run]
+        style, label = view.styles[run], view.labels[run]
         kl, rate = distance["kl_pi_p0"], view.policies[run]["pass_at_k"]["1"]
         x, y = real(kl["value"]), pct(rate["value"])
         ax.plot([real(kl["lo"]), real(kl["hi"])], [y, y], color=style["color"], linewidth=1)
         ax.plot([x, x], [pct(rate["lo"]), pct(rate["hi"])], color=style["color"], linewidth=1)
-        ax.plot(x, y, "o", color=style["color"], label=run)
+        ax.plot(x, y, "o", color=style["color"], label=label if labels[label] == run else None)
         eta = distance["efficiency"]["value"]
         if eta is not None and run == view.main:  # of the others, the table: labels would lie on each other
             ax.annotate(f"η = {number(eta, '.2f')}", (x, y), (7, -12), textcoords="offset points", fontsize=9)

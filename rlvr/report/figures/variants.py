@@ -48,7 +48,8 @@ def panel(view: View) -> Panel:
             ax.set_xlabel("k")
         axes[0].set_ylabel("points")
         axes[0].set_ylim(0, 102)
-        lines = [axes[0].plot([], [], label=policy, **style[policy])[0] for policy in view.names]
+        shown = {view.labels[policy]: style[policy] for policy in view.names}
+        lines = [axes[0].plot([], [], label=label, **look)[0] for label, look in shown.items()]
         figure.legend(handles=lines, loc="outside upper left", ncols=6)
         drawing = theme.svg(figure, name)
     return Panel(
