@@ -49,6 +49,15 @@ def test_every_row_comes_once_and_in_order_although_workers_die(tmp_path):
     assert not (tmp_path / "out.parts").exists()
 
 
+def test_what_a_worker_makes_again_that_begins_when_the_others_have_finished_is_cleared(tmp_path):
+    assert worker(tmp_path, "0/2").wait(timeout=60) == 0
+    before = (tmp_path / "out").read_bytes()
+    assert worker(tmp_path, "1/2").wait(timeout=60) == 0
+    assert (tmp_path / "out.parts").exists()
+    shares.clear(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["out"] and (tmp_path / "out").read_bytes() == before
+
+
 def test_without_the_main_process_the_others_make_what_it_puts_together_later(tmp_path):
     assert worker(tmp_path, "1/2").wait(timeout=60) == 0
     assert not (tmp_path / "out").exists()

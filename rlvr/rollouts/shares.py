@@ -43,6 +43,13 @@ def forget(file: Path, policy: str) -> None:
         shutil.rmtree(parts, ignore_errors=True)
 
 
+def clear(folder: Path) -> None:
+    """Remove the blocks of every file in a folder in which nobody works any more: a process that begins when the others
+    have finished makes them again."""
+    for parts in folder.glob("*.parts"):
+        shutil.rmtree(parts)
+
+
 def share(
     folder: Path,
     total: int,
