@@ -665,7 +665,9 @@ def test_a_csv_of_samples_and_counts_under_other_names(tmp_path: Path):
     assert evaluation.samples.tokens is not None and evaluation.samples.tokens.tolist() == [7.5, 9.0]
     counts = tmp_path / "counts.csv"
     counts.write_text("qid,c_sft,c_rl,k\n0,1,3,4\n1,0,4,4\n")
-    with pytest.raises(UserError, match=r"column problem_id, n, c is missing.*c_base,c_tuned.*--map problem_id="):
+    with pytest.raises(
+        UserError, match=r"column problem_id, n, c is missing.*c_base,c_tuned.*--map problem_id="
+    ):
         one(counts)
     columns = (("problem_id", "qid"), ("n", "k"), ("c", "c_rl"))
     evaluation = one(counts, columns=columns)

@@ -98,7 +98,7 @@ def _frontier(ax: Axes, view: View, runs: Runs) -> None:
         ax.axvline(price, color=theme.colour("muted"), linewidth=1.2, linestyle=(0, (4, 3)), label=label)
     base = pct(view.policies[view.base]["pass_at_k"]["1"]["value"])
     ax.plot(0, base, "o", color=theme.colour("base"), label=view.base)
-    labels = {view.labels[run]: run for run in reversed(runs)}  # of several seeds the first has the entry
+    labels = {view.labels[run]: run for run in reversed([*runs])}  # of several seeds the first has the entry
     for run, distance in runs.items():
         style, label = view.styles[run], view.labels[run]
         kl, rate = distance["kl_pi_p0"], view.policies[run]["pass_at_k"]["1"]
