@@ -10,8 +10,8 @@ __all__ = ["COMPARATIVES", "Plain", "plain"]
 
 COMPARATIVES = (
     "larger bigger greater smaller higher lower longer shorter older younger taller heavier lighter faster slower "
-    "wider narrower deeper thicker thinner warmer hotter cooler colder cheaper richer poorer stronger weaker earlier later "
-    "sooner nearer closer further farther"
+    "wider narrower deeper thicker thinner warmer hotter cooler colder cheaper richer poorer stronger weaker "
+    "earlier later sooner nearer closer further farther"
 )
 """What a number before them is more, or less, by."""
 
