@@ -154,6 +154,7 @@ class Evaluator:
                 begin,
                 lambda found: [f"{v!r}\n".encode() for v in found],
                 merge,
+                lambda _: total if rescored(file, policy.name) else 0,
             )
 
     def _draw(

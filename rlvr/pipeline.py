@@ -16,7 +16,6 @@ from rlvr.launch.phases import Apart
 from rlvr.launch.processes import is_main, locked, main_process_only, of_node, processes, seen_by_all
 from rlvr.preflight import cost
 from rlvr.problems import Problems
-from rlvr.rollouts import shares
 from rlvr.run import Run, open_run, refuse_foreign
 from rlvr.terminal import Terminal
 from verifiers import Problem
@@ -60,7 +59,6 @@ def run(
                 from rlvr.sampling import gpus_of_an_engine
 
                 apart(name, folder, gpus_of_an_engine(config) if name in SAMPLES else 1)
-                shares.clear(run.rollouts("base").parent)
         with main_process_only() as speaks:
             return report(config, problems, evaluator, run) if speaks else None
 

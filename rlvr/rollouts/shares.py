@@ -43,13 +43,6 @@ def forget(file: Path, policy: str) -> None:
         shutil.rmtree(parts, ignore_errors=True)
 
 
-def clear(folder: Path) -> None:
-    """Remove the blocks of every file in a folder in which nobody works any more: a process that begins when the others
-    have finished makes them again."""
-    for parts in folder.glob("*.parts"):
-        shutil.rmtree(parts)
-
-
 def share(
     folder: Path,
     total: int,
@@ -76,7 +69,11 @@ def share(
             does not come.
     """
     with Shares(folder, total, size) as shares:
-        following = first = merged(shares.size) // shares.size
+        there = merged(shares.size)
+        if there >= total:  # the others have finished, and `folder` was gone before this process came
+            shares.remove()
+            return
+        following = first = there // shares.size
         own = set[int]()
         came = time.monotonic()
 

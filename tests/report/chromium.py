@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rlvr.report import build
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     "--headless",
@@ -150,3 +152,11 @@ class Browser:
             self.held += chunk
         message, self.held = self.held.split(b"\0", 1)
         return json.loads(message)
+
+
+def built(folder: Path, base: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> str:
+    """The address of a report on these rows."""
+    for name, rows in (("base", base), ("tuned", tuned)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = folder / "base.jsonl", folder / "tuned.jsonl"
+    return build(*files, output=folder / "out", replicates=100).html.as_uri()

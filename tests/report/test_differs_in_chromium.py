@@ -1,10 +1,9 @@
 """What differs between two samples, and figures as pictures: what the page's script makes of them, in a browser."""
 
-import json
 import random
 
 import pytest
-from chromium import Browser, find
+from chromium import Browser, built, find
 
 from rlvr.report import build
 
@@ -42,9 +41,8 @@ TEXTS = texts()
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("differs")
-    for side, policy in enumerate(("base", "tuned")):
-        rows = [
+    base, tuned = (
+        [
             {
                 "problem_id": name,
                 "sample": j,
@@ -54,9 +52,9 @@ def url(tmp_path_factory):
             for name, pair in TEXTS.items()
             for j in range(2)
         ]
-        (folder / f"{policy}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    files = folder / "base.jsonl", folder / "tuned.jsonl"
-    return build(*files, output=folder / "out", replicates=100).html.as_uri()
+        for side in (0, 1)
+    )
+    return built(tmp_path_factory.mktemp("differs"), base, tuned)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from chromium import Browser, find
+from chromium import Browser, built, find
 
 from rlvr.report import build
 
@@ -64,14 +64,6 @@ def url(tmp_path_factory):
     return build(
         *files, metrics=folder / "metrics.jsonl", output=folder / "out", replicates=100
     ).html.as_uri()
-
-
-def built(folder, base, tuned):
-    """The address of a report on these rows."""
-    for name, rows in (("base", base), ("tuned", tuned)):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    files = folder / "base.jsonl", folder / "tuned.jsonl"
-    return build(*files, output=folder / "out", replicates=100).html.as_uri()
 
 
 @pytest.fixture(scope="module")
