@@ -448,6 +448,32 @@ def test_corners_anywhere(one: Fraction, two: Fraction, name: str) -> None:
     assert not equal(both, f"|2{name}{_signed(-low - high)}|")  # differs between the two corners alone
 
 
+@pytest.mark.parametrize("at", [Fraction(0), Fraction(-100), Fraction(7, 2), Fraction(50_003)])
+@pytest.mark.parametrize(("factor", "name"), [(2, "x"), (10, "n")])
+def test_a_root_of_a_square_has_a_corner_whatever_stands_with_it(
+    at: Fraction, factor: int, name: str
+) -> None:
+    """√(c²(x-a)²) in all ways to write it is c|x-a|; neither branch alone, nor the whole with a corner beside it."""
+    gap, square = f"({name}{_signed(-at)})", factor * factor
+    gold = f"{factor}|{name}{_signed(-at)}|"
+    for root in (f"{square}{gap}^2", f"({factor}{gap})^2", f"{gap}^2\\cdot {square}", f"{square}({at}-{name})^2",
+                 f"\\frac{{{square * 4}{gap}^2}}{{4}}", f"{gap}^2+{square - 1}{gap}^2"):  # fmt: skip
+        for text in (f"\\sqrt{{{root}}}", f"({root})^{{1/2}}"):
+            assert equal(gold, text), text
+            for other in (f"{factor}{gap}", f"-{factor}{gap}", f"{factor}|{name}{_signed(-at - 1)}|"):
+                assert not equal(other, text), (other, text)
+
+
+@pytest.mark.parametrize("base", ["2", "3", "10", "\\frac{1}{2}", "0.7", "e", "\\pi", "\\sqrt{2}"])
+@pytest.mark.parametrize("name", ["x", "t", "y"])
+def test_a_power_of_a_positive_number_is_one_at_every_real_number(base: str, name: str) -> None:
+    power = f"({base})^{{{name}}}"
+    assert equal(power, f"({base})^{{{name}-1}}\\cdot {base}")
+    for other in (f"({base})^{{\\lfloor {name}\\rfloor}}", f"({base})^{{\\lceil {name}\\rceil}}",
+                  f"{power}\\cos(2\\pi {name})", f"{power}+\\sin(\\pi {name})"):  # fmt: skip
+        assert not equal(power, other) and not equal(other, power), other
+
+
 @SETTINGS
 @given(st.integers(2, 2_000), st.integers(-50, 50), st.integers(-50, 50))
 def test_steps_of_any_width(width: int, one: int, two: int) -> None:

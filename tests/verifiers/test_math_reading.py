@@ -396,6 +396,19 @@ def test_counting_symbols(total: int, chosen: int) -> None:
                  f"\\binom{{{total}}}{{{chosen}}}"):  # fmt: skip
         assert equal(ways, text), text
         assert not equal(str(comb(total + 1, chosen)), text), text
+        for more, value in (
+            (f"{text}\\cdot {text}", comb(total, chosen) ** 2), (f"1-{text}", 1 - comb(total, chosen)),
+            (f"\\frac{{{text}}}{{2}}", Fraction(comb(total, chosen), 2)), (f"2^{{{text}}}", 2 ** comb(total, chosen)),
+        ):  # fmt: skip
+            assert equal(str(value), more) and not equal(str(value + 1), more), more
+    for inside in (
+        f"\\max(3,{total})",
+        f"({total - 1}+1)",
+        f"\\binom{{{total}}}{{1}}",
+    ):  # commas and brackets in it
+        for one, ways in (("C", comb), ("P", perm)):
+            assert equal(str(ways(total, chosen)), f"{one}({inside},{chosen})"), inside
+            assert equal(str(3 * ways(total, chosen)), f"3{one}({inside}, {chosen})"), inside
     assert equal(str(perm(total, chosen)), f"A_{{{total}}}^{{{chosen}}}")
     assert equal(str(perm(total, chosen)), f"P({total},{chosen})")
     assert equal(str(prod(range(total, 0, -2))), f"{total}!!")

@@ -172,7 +172,7 @@ def _condition(tokens: list[Token], read: Callable[[list[Token]], Value]) -> lis
         return conditions
     letter = _letter(rest)
     if not lows:
-        return [] if trivial or len(tokens) > len(rest) else [_unreadable()]
+        return [] if len(tokens) > len(rest) else [_unreadable()]
     known = [low for low in lows if low is not None]
     odd = next((word == "odd" for word in words if word in ("odd", "even")), None)
     return [Integers(letter, max(known) if known else None, odd)]

@@ -72,7 +72,7 @@ def _multiples(args: Iterable[Node]) -> list[int]:
     for arg in args:
         if arg.op == "num" and arg.args[0].denominator == 1 and 1 < abs(arg.args[0]) < 10**6:
             constant = abs(arg.args[0].numerator)
-            found |= {constant, 2 * constant, -constant} | set(_prime_factors(constant))
+            found |= {constant, -constant} | set(_prime_factors(constant))
     return sorted(found)
 
 
