@@ -151,15 +151,15 @@ def sampled_alignment(
     n, right = total(np.ones(len(row))), total(verified.astype(float))
     log_right = np.where(verified, log_w, -np.inf)
     sum_all, sum_right = (
-        _segment_logsumexp(log_w, row, problems),
-        _segment_logsumexp(log_right, row, problems),
+        segment_logsumexp(log_w, row, problems),
+        segment_logsumexp(log_right, row, problems),
     )
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         none = n == 0
         log_p_is = np.where(none, np.nan, sum_right - np.log(n))
         blank = np.isneginf(log_p_is) | none
-        ess = np.exp(2 * sum_all - _segment_logsumexp(2 * log_w, row, problems))
-        ess_right = np.exp(2 * sum_right - _segment_logsumexp(2 * log_right, row, problems))
+        ess = np.exp(2 * sum_all - segment_logsumexp(2 * log_w, row, problems))
+        ess_right = np.exp(2 * sum_right - segment_logsumexp(2 * log_right, row, problems))
         log_ratio = total(-log_w, verified) / right
         share = np.exp(log_right - sum_right[row])
         # ln w - ln p̂_IS before averaging, so that two large numbers do not cancel afterwards.
@@ -189,7 +189,7 @@ def _not_negative(values: Floats) -> Floats:
     return np.where(np.abs(values) < 1e-12, 0.0, values)
 
 
-def _segment_logsumexp(logs: Floats, row: np.ndarray, rows: int) -> Floats:
+def segment_logsumexp(logs: Floats, row: np.ndarray, rows: int) -> Floats:
     """ln Σ e^x per problem; -inf for a problem without mass."""
     top = np.full(rows, -np.inf)
     np.maximum.at(top, row, logs)

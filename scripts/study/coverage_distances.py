@@ -11,9 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from coverage_truths import RIGHT, WRONG, Floats, World, binomial, compositions, probabilities
 
-from rlvr.analysis.samples import Bools
-
-MIN_HITS, MIN_ESS, MIN_ESS_SHARE = 10, 10, 0.05
+MIN_ESS, MIN_ESS_SHARE = 10, 0.05
 
 
 def _kl(a: Floats, b: Floats) -> Floats:
@@ -73,50 +71,70 @@ def _weights(sums: Sums, weight: float, n: int, chances: Floats, log_ratio: Floa
     )
 
 
+def _likely(n: int, chances: Floats) -> tuple[Floats, Floats]:
+    """Counts of the three right traces among n samples, (ways, 3), and their probabilities; those below 1e-10, of
+    which all together have less than 1e-6, are left out."""
+    ways = compositions(n, 4)
+    chance = probabilities(ways, np.append(chances[RIGHT], chances[WRONG].sum())[None])[0]
+    return ways[chance > 1e-10, :3].astype(float), chance[chance > 1e-10]
+
+
 def _from_tuned(
     sums: Sums, weight: float, world: World, t: int, n1: int, chances: Floats, log_ratio: Floats
 ) -> None:
-    """KL(π_V‖π*), kl(q‖p) and the rest of the chain rule, over the tuned right traces and the base's hits."""
-    ways = compositions(n1, 4)
-    chance = probabilities(ways, np.append(chances[RIGHT], chances[WRONG].sum())[None])[0]
-    m = ways[:, :3].astype(float)
+    """KL(π_V‖π*), kl(q‖p) and the rest of the chain rule, over the right traces that both policies draw."""
+    m, chance = _likely(n1, chances)
     c1 = m.sum(axis=1)
-    w = np.exp(-log_ratio[:3])
-    ess = np.nan_to_num(_ess(m, w))
-    usable = (ess >= MIN_ESS) & (ess >= MIN_ESS_SHARE * c1)
-    q = c1 / n1
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = m @ log_ratio[:3] / c1
     wrong = chances[WRONG] @ log_ratio[WRONG] / chances[WRONG].sum()
     k1 = (m @ log_ratio[:3] + (n1 - c1) * wrong) / n1  # given the right ones
     for n0, d0 in world.depths.items():
-        for c0, hit in enumerate(binomial(n0, world.base[t : t + 1])[0]):
-            share = weight * d0 * hit * chance
-            p, trusted = _base_rate(m @ w / n1, usable, n0, c0)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                forward = np.where(trusted & (c1 > 0), gap - np.log(q / p), np.nan)
-            bernoulli = np.where(np.isnan(p), np.nan, _kl(q, np.where(np.isnan(p), 0.5, p)))
-            inside = np.where(c1 > 0, q * forward, 0.0)
-            sums.add("kl_verified", share, forward)
-            sums.add("kl_bernoulli", share, bernoulli)
-            sums.add("kl_within_verified", share, inside)
-            sums.add("kl_within_unverified", share, k1 - bernoulli - inside)
-            sums.add("needed", share, bernoulli)
-            sums.add("spent", share, np.where(np.isnan(bernoulli), np.nan, k1))
-            if c0:
-                price = _reverse_gap(world, t) - np.log(c0 / n0)
-                with np.errstate(divide="ignore"):
-                    sums.add("kl_target_pi_verified", share, np.where(c1 > 0, price + np.log(q), np.nan))
+        drawn, hit = _likely(n0, world.traces("base")[t])
+        share = weight * d0 * hit[:, None] * chance
+        p, q, bias, noise = _rates(drawn, n0, m, n1, log_ratio[:3])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            forward = np.where(c1 > 0, gap - np.log(q / p) - bias, np.nan)
+        bernoulli = np.where(np.isnan(p), np.nan, _kl(q, np.where(np.isnan(p), 0.5, p)) - q * noise / 2)
+        inside = np.where(c1 > 0, q * forward, np.where(q > 0, np.nan, 0.0))
+        sums.add("kl_verified", share, forward)
+        sums.add("kl_bernoulli", share, bernoulli)
+        sums.add("kl_within_verified", share, inside)
+        sums.add("kl_within_unverified", share, k1 - bernoulli - inside)
+        sums.add("needed", share, bernoulli)
+        sums.add("spent", share, np.where(np.isnan(bernoulli), np.nan, k1))
+        with np.errstate(divide="ignore"):
+            price = np.where(drawn.sum(axis=1)[:, None] > 0, _reverse_gap(world, t) - np.log(p), np.nan)
+            sums.add("kl_target_pi", share, price)
+            sums.add("kl_target_pi_verified", share, np.where(q > 0, price + np.log(q) + bias, np.nan))
 
 
-def _base_rate(weighted: Floats, usable: Bools, n0: int, c0: int) -> tuple[Floats, Bools]:
-    """(p, whether it is trusted): counts where many hits are expected, else weights, else few counts."""
-    counted = (c0 + 0.5) / (n0 + 1)
-    weighted = np.minimum(weighted, (n0 + 0.5) / (n0 + 1))
-    expected = np.where(usable, n0 * weighted, 0)
-    by_counts = (usable & (expected >= MIN_HITS) & (c0 > 0)) | ((c0 >= MIN_HITS) & (c0 > 3 * expected))
-    few = counted if c0 > 0 else np.nan
-    return np.where(by_counts, counted, np.where(usable, weighted, few)), by_counts | usable
+def _rates(
+    drawn: Floats, n0: int, m: Floats, n1: int, log_ratio: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """p, q, the bias of ln(p/q) and its variance, (base's ways, tuned ways): from the right traces of both, weighed by
+    1/(n0 + n1 π/p0), and π/p0 times that; where the base was never right, only if the tuned ones' weights p0/π are
+    worth enough samples, else q is counted and p unknown.
+    """
+    ess = np.nan_to_num(_ess(m, np.exp(-log_ratio)))
+    usable = (ess >= MIN_ESS) & (ess >= MIN_ESS_SHARE * m.sum(axis=1))
+    known = (drawn.sum(axis=1)[:, None] > 0) | usable
+    counted = m.sum(axis=1) / n1
+    x = 1 / (n0 + n1 * np.exp(log_ratio))
+    y = x * np.exp(log_ratio)
+    p, q = ((drawn @ each)[:, None] + m @ each for each in (x, y))
+
+    def product(a: Floats, b: Floats) -> Floats:
+        """Covariance of two sums."""
+        of_base = drawn @ (a * b) - (drawn @ a) * (drawn @ b) / max(n0, 1)
+        return of_base[:, None] + m @ (a * b) - (m @ a) * (m @ b) / n1
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        xx, yy, xy = product(x, x) / p**2, product(y, y) / q**2, product(x, y) / (p * q)
+    p, q = np.where(known, np.minimum(p, (n0 + 0.5) / (n0 + 1)), np.nan), np.minimum(q, 1.0)
+    if not n0:
+        return p, np.broadcast_to(counted, p.shape), np.zeros(p.shape), np.zeros(p.shape)
+    return p, np.where(known, q, counted), (yy - xx) / 2, xx + yy - 2 * xy
 
 
 def _reverse_gap(world: World, t: int) -> float:
@@ -130,5 +148,7 @@ def _from_base(sums: Sums, world: World, t: int, weight: float) -> None:
         if n0:
             hits = np.arange(1, n0 + 1)
             chance = weight * d0 * binomial(n0, world.base[t : t + 1])[0, 1:]
-            sums.add("kl_target_pi", chance, _reverse_gap(world, t) - np.log(hits / n0))
             sums.add("certain_success", chance, -np.log(hits / n0))
+            undrawn = chance * world.depths.get(0, 0.0)  # no sample of the tuned policy
+            price = _reverse_gap(world, t) - np.log(np.minimum(hits / n0, (n0 + 0.5) / (n0 + 1)))
+            sums.add("kl_target_pi", undrawn, price)

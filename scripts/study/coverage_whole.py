@@ -247,9 +247,9 @@ def study(
     return records, {policy: float(np.concatenate(held).mean()) for policy, held in inside.items()}
 
 
-def counted_distances(experiments: int, problems: int) -> tuple[dict[str, Record], float]:
-    """Distances on the same problems each time, where most of the base's rates come from counts, and the share
-    of problems where they do: the errors of those counts are part of `se_fixed`.
+def fixed_distances(experiments: int, problems: int) -> tuple[dict[str, Record], float]:
+    """Distances on the same problems each time, where the base is right so often that its own samples say most about
+    its rate, and the share of problems where they do: their errors are part of `se_fixed`.
     """
     whole = world(Population("the same tilt everywhere", 1.0, 1.0, 0.0, 1.5, 0.0, 0.0), ALL_DEEP)
     rows = np.random.default_rng(problems).choice(len(whole.weight), size=problems, p=whole.weight)
@@ -261,7 +261,7 @@ def counted_distances(experiments: int, problems: int) -> tuple[dict[str, Record
         base, tuned = (evaluation(whole, rows, policy, rng) for policy in ("base", "tuned"))
         found = distance(Pair.of(base, tuned, 10, seed))
         assert found["status"] == "ok"
-        counted += found["base_rate_from"]["counts"]
+        counted += found["base_rate_from"]["both"]
         records["kl_verified"].add(found["kl_verified"])
         records["kl_pi_p0"].add(found["kl_pi_p0"])
     return records, counted / (experiments * problems)

@@ -1,11 +1,14 @@
 """Distances: the chain rule on random tables, sampled estimates against exact ones, the frontier."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlvr.analysis.alignment import _not_negative, exact_alignment, sampled_alignment
+from rlvr.analysis.estimate import real
 from rlvr.analysis.frontier import (
     bernoulli_kl,
     effective_temperature,
@@ -16,8 +19,10 @@ from rlvr.analysis.frontier import (
     policy_gradient,
     tilt,
 )
+from rlvr.analysis.pair import Pair
 from rlvr.analysis.samples import LogProbs, Samples
 from rlvr.analysis.sections.compare import compare
+from rlvr.analysis.sections.distance import distance
 from tests.as_json import as_json
 
 quick = settings(deadline=None, max_examples=60, derandomize=True)
@@ -85,20 +90,27 @@ def test_estimates_from_samples_agree_with_the_exact_values() -> None:
     assert parts == pytest.approx(found["kl_pi_p0"]["value"], rel=1e-6)
 
 
-def test_the_stated_sampling_error_of_the_forward_kl_is_right() -> None:
+@pytest.mark.parametrize("scored", [True, False], ids=["base scored too", "tuned alone"])
+def test_the_stated_sampling_error_of_the_forward_kl_is_right(scored: bool) -> None:
     base, tuned, verified = tables(5, 1, 9, 0.6)
     exact = exact_alignment(base, tuned, verified)
     rng = np.random.default_rng(0)
     z_scores = []
     for _ in range(300):
-        drawn = {name: rng.choice(9, 400, p=np.exp(t[0])) for name, t in (("base", base), ("tuned", tuned))}
-        both = []
-        for name, atoms in drawn.items():
-            logp = {"base": base[0, atoms], "tuned": tuned[0, atoms]}
-            lp = LogProbs(np.zeros(400, int), verified[atoms], logp)
-            both.append(Samples(name, ["x"], np.array([400]), np.array([verified[atoms].sum()]), logprobs=lp))
-        found = as_json(compare(*both, replicates=10))["alignment"]["kl_verified"]
-        z_scores.append((found["value"] - float(exact.kl_verified[0])) / found["se_fixed"])
+        both: dict[str, Samples] = {}
+        for name, table in (("base", base), ("tuned", tuned)):
+            atoms = rng.choice(9, 400, p=np.exp(table[0]))
+            nats = {"base": base[0, atoms], "tuned": tuned[0, atoms]}
+            held = nats if scored or name == "tuned" else {name: nats[name]}
+            lp = LogProbs(np.zeros(400, int), verified[atoms], held)
+            c = np.array([verified[atoms].sum()])
+            both[name] = Samples(name, ["x"], np.array([400]), c, logprobs=lp)
+        found = distance(Pair.of(both["base"], both["tuned"], 1, 0))
+        assert found["status"] == "ok" and found["base_rate_from"]["both" if scored else "counts"] == 1
+        forward = found["kl_verified"]
+        z_scores.append(
+            (real(forward["value"]) - float(exact.kl_verified[0])) / real(forward.get("se_fixed"))
+        )
     assert np.std(z_scores) == pytest.approx(1, abs=0.15) and abs(np.mean(z_scores)) < 0.3
 
 
@@ -150,25 +162,78 @@ def test_group_signal_by_enumeration() -> None:
     assert group_signal([0.0, 1.0], 8).tolist() == [0, 0]
 
 
+def of_tables(base: np.ndarray, tuned: np.ndarray, n: int, scored: bool = True) -> Any:
+    """The alignment of n samples a problem from log tables (M, T) whose last trace is wrong; `scored`: the base's
+    samples have log-probabilities under both."""
+    rng, samples = np.random.default_rng(0), []
+    row, tables = np.repeat(np.arange(len(base)), n), {"base": base, "tuned": tuned}
+    for name, table in tables.items():
+        trace = np.concatenate([rng.choice(table.shape[1], n, p=np.exp(law)) for law in table])
+        right = trace < table.shape[1] - 1
+        nats = {policy: other[row, trace] for policy, other in tables.items()}
+        held = LogProbs(row, right, nats if scored or name == "tuned" else {name: nats[name]})
+        counts = right.reshape(-1, n).sum(axis=1)
+        ids = [str(i) for i in range(len(base))]
+        samples.append(Samples(name, ids, np.full(len(base), n), counts, logprobs=held))
+    return as_json(compare(*samples, replicates=200))["alignment"]
+
+
+def of_right_traces(p: np.ndarray, of_tuned: list[float], n: int, scored: bool) -> Any:
+    """Where each of the right traces is equally likely under the base (p in all, (M,)), as likely as said under the
+    tuned policy."""
+    rights = len(of_tuned)
+    base = np.column_stack([np.tile(p[:, None] / rights, rights), 1 - p])
+    tuned = np.tile([*of_tuned, 1 - sum(of_tuned)], (len(p), 1))
+    return of_tables(np.log(base), np.log(tuned), n, scored)
+
+
 def test_the_base_rate_is_not_chosen_by_its_own_noise() -> None:
     """11 base successes expected in 256: problems on both sides of the threshold, and no bias from choosing."""
-    problems, n, rng = 2000, 256, np.random.default_rng(0)
-    p = rng.uniform(0.03, 0.06, problems)
-    row = np.repeat(np.arange(problems), n)
-    # verified is one trace, whose probability training raised to 0.9
-    samples = []
-    for name, rate in (("base", p), ("tuned", np.full(problems, 0.9))):
-        right = rng.random((problems, n)) < rate[:, None]
-        logp = {
-            "base": np.where(right, np.log(p)[:, None], np.log1p(-p)[:, None]).ravel(),
-            "tuned": np.where(right, np.log(0.9), np.log(0.1)).ravel(),
-        }
-        lp = LogProbs(row, right.ravel(), logp)
-        ids = [str(i) for i in range(problems)]
-        samples.append(Samples(name, ids, np.full(problems, n), right.sum(1), logprobs=lp))
-    found = as_json(compare(*samples, replicates=200))["alignment"]
+    found = of_right_traces(np.random.default_rng(0).uniform(0.03, 0.06, 2000), [0.9], 256, scored=False)
     assert min(found["base_rate_from"]["counts"], found["base_rate_from"]["importance"]) > 200
     assert abs(found["kl_verified"]["value"]) < 4 * found["kl_verified"]["se_fixed"]
+
+
+def test_the_samples_of_both_policies_give_the_base_rate() -> None:
+    """The tuned policy prefers one of two right traces: KL(π_V‖π*) = ln 2 less the entropy of 0.75."""
+    truth = np.log(2) + 0.75 * np.log(0.75) + 0.25 * np.log(0.25)
+    p = np.random.default_rng(0).uniform(0.03, 0.06, 500)
+    both, one = (of_right_traces(p, [0.6, 0.2], 256, scored) for scored in (True, False))
+    assert both["base_rate_from"]["both"] == 500 and one["base_rate_from"]["both"] == 0
+    assert abs(both["kl_verified"]["value"] - truth) < 4 * both["kl_verified"]["se_fixed"]
+    needed = float(bernoulli_kl(np.full(500, 0.8), p).mean())
+    assert both["kl_bernoulli"]["value"] == pytest.approx(needed, abs=0.01)
+    assert 5 * both["kl_verified"]["se_fixed"] < one["kl_verified"]["se_fixed"]
+
+
+@pytest.mark.parametrize("n", [64, 256])
+def test_right_traces_that_the_tuned_policy_no_longer_visits_are_seen_in_the_bases_samples(n) -> None:
+    """Nine of ten right traces are gone: KL(π_V‖π*) = ln 10, where weights of the tuned samples would say 0."""
+    lost = [0.99 - 9e-12, *[1e-12] * 9]
+    found = of_right_traces(np.random.default_rng(1).uniform(0.1, 0.2, 500), lost, n, scored=True)
+    assert abs(found["kl_verified"]["value"] - np.log(10)) < 4 * found["kl_verified"]["se_fixed"]
+
+
+def test_policies_that_are_nearly_the_same_have_nearly_no_distance_whatever_was_drawn() -> None:
+    """By counts of 16 samples each, q and p would differ by 0.1, and kl(q‖p) be 0.03 on average."""
+    p = np.random.default_rng(2).uniform(0.1, 0.9, 200)
+    base = [np.log(p / 2), np.log(p / 2), np.log1p(-p)]
+    for lift in (0.0, 0.02):
+        rates = (1 + lift) * p
+        found = of_tables(np.stack(base, 1), np.log(np.stack([0.55 * rates, 0.45 * rates, 1 - rates], 1)), 16)
+        truth = 0.55 * np.log(1.1) + 0.45 * np.log(0.9)
+        needed = float(bernoulli_kl(rates, p).mean())
+        assert found["kl_verified"]["value"] == pytest.approx(truth, abs=0.002)
+        assert found["kl_bernoulli"]["value"] == pytest.approx(needed, abs=0.002)
+
+
+def test_where_the_base_was_never_right_weights_need_enough_samples() -> None:
+    """One right trace that the base has 1e-6 of: with 64 tuned samples of it p is known, with 8 it is not."""
+    for n, source in ((64, "both"), (8, "none")):
+        found = of_right_traces(np.full(20, 1e-6), [0.999], n, scored=True)
+        assert found["base_rate_from"][source] == 20
+        value = found["kl_bernoulli"]["value"]
+        assert value == pytest.approx(np.log(1e6), rel=0.02) if source == "both" else value is None
 
 
 def test_certain_success_costs_ln_1_over_p_and_says_whose_price_is_unknown() -> None:

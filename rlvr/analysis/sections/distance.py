@@ -6,48 +6,20 @@ are the base's and the tuned success rate, w = p0/π the importance weight of a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from typing_extensions import TypedDict
 
 from rlvr.analysis.alignment import SampledAlignment, sampled_alignment
-from rlvr.analysis.compression import safe_ratio
 from rlvr.analysis.estimate import NO_DATA, Estimate, EstimateJson, Number, plain, real
 from rlvr.analysis.frontier import bernoulli_kl, tilt
 from rlvr.analysis.pair import Pair, means, ratio_estimate
-from rlvr.analysis.samples import Bools, Floats, Ints, LogProbs
-
-MIN_BASE_HITS = 10
-"""From so many base successes on, p is estimated by counting; below, by importance sampling from tuned samples."""
-
+from rlvr.analysis.rates import Drawn, Rates, rates
+from rlvr.analysis.samples import Floats, Ints
 
 NO_DISTANCE = "no_distance"
 """Not defined: the two policies cannot be told apart by their log-probabilities."""
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """One policy's samples with log-probabilities under both: rows whose log-probabilities are missing are
-    dropped.
-    """
-
-    row: Ints
-    verified: Bools
-    log_p0: Floats
-    log_pi: Floats
-    dropped: int
-
-    @classmethod
-    def of(cls, logprobs: LogProbs | None, base: str, tuned: str) -> Drawn | None:
-        if logprobs is None or base not in logprobs.logp or tuned not in logprobs.logp:
-            return None
-        log_p0, log_pi = logprobs.logp[base], logprobs.logp[tuned]
-        known = ~np.isnan(log_p0) & ~np.isnan(log_pi)
-        return cls(
-            logprobs.problem[known], logprobs.score[known], log_p0[known], log_pi[known], int((~known).sum())
-        )
 
 
 class NoDistance(TypedDict):
@@ -55,8 +27,9 @@ class NoDistance(TypedDict):
 
 
 class BaseRateFrom(TypedDict):
-    """Problems by where p comes from; see `base_rate`."""
+    """Problems by where p comes from; see `rlvr.analysis.rates`."""
 
+    both: int
     counts: int
     importance: int
     few_counts: int
@@ -80,7 +53,7 @@ class CertainSuccess(EstimateJson):
 
 
 class Distance(TypedDict):
-    """In nats per problem, averaged over problems."""
+    """In nats per problem, averaged over problems; success rates p and q are those of `rlvr.analysis.rates`."""
 
     status: Literal["ok"]
     unit: str
@@ -119,12 +92,13 @@ def distance(pair: Pair) -> Distance | NoDistance:
         return {"status": "no_logprobs"}
     size = pair.base.n_problems
     seen = sampled_alignment(drawn.log_p0, drawn.log_pi, drawn.verified, drawn.row, size)
-    q = safe_ratio(seen.verified, seen.samples)
-    p, source = base_rate(pair, seen)
-    forward, forward_se = forward_kl(drawn, seen, p, source, pair)
-    reverse = reverse_kl(pair, Drawn.of(pair.base.logprobs, *names), seen)
+    of_base = Drawn.of(pair.base.logprobs, *names)
+    known = rates(pair, of_base, drawn, seen)
+    p, q = known.p, known.q
+    forward, forward_se = forward_kl(drawn, seen, known)
+    reverse = reverse_kl(of_base, seen, known)
     k1_se = _sampling_se(drawn.log_pi - drawn.log_p0, drawn.row, seen.k1, seen.samples)
-    bernoulli = bernoulli_part(q, p)
+    bernoulli = bernoulli_part(known)
     with np.errstate(invalid="ignore"):
         inside = np.where(q > 0, q * forward, 0.0 * q)
         columns = {
@@ -132,7 +106,7 @@ def distance(pair: Pair) -> Distance | NoDistance:
             "kl_pi_p0_k3": seen.k3,
             "kl_verified": forward,
             "kl_target_pi": reverse,
-            "kl_target_pi_verified": reverse + np.log(np.where(q > 0, q, np.nan)),
+            "kl_target_pi_verified": reverse + np.log(np.where(q > 0, q, np.nan)) + known.bias,
             "kl_bernoulli": bernoulli,
             "kl_within_verified": inside,
             "kl_within_unverified": np.where(np.isfinite(seen.k1), seen.k1, np.nan) - bernoulli - inside,
@@ -148,10 +122,11 @@ def distance(pair: Pair) -> Distance | NoDistance:
         "samples": len(drawn.row),
         "samples_without_logprobs": drawn.dropped,
         "base_rate_from": {
-            "counts": int(np.sum(source == "counts")),
-            "importance": int(np.sum(source == "importance")),
-            "few_counts": int(np.sum(source == "few_counts")),
-            "none": int(np.sum(source == "none")),
+            "both": known.problems_by("both"),
+            "counts": known.problems_by("counts"),
+            "importance": known.problems_by("importance"),
+            "few_counts": known.problems_by("few_counts"),
+            "none": known.problems_by("none"),
         },
         "low_ess": int(np.sum(seen.low_ess & (seen.verified > 0))),
         "kl_pi_p0": table["kl_pi_p0"],
@@ -171,77 +146,41 @@ def distance(pair: Pair) -> Distance | NoDistance:
     }
 
 
-def base_rate(pair: Pair, seen: SampledAlignment) -> tuple[Floats, np.ndarray]:
-    """p per problem and where it comes from: counts, importance sampling, few counts, or nowhere (NaN).
-
-    Which of the first two is decided by the successes that the tuned samples let expect, not by those counted:
-    to take the counts where they came out high would bias ln p upward. Counts all the same where they are far
-    above that expectation, for then the tuned policy has stopped to visit part of what is verified.
-
-    Counts get ½ added, which removes the first-order bias -(1-p)/(2np) of ln(c/n); and a base that was never
-    wrong in n samples is not one that cannot be.
-    """
-    hits, n = pair.base.c, pair.base.n
-    with np.errstate(over="ignore"):
-        importance = np.minimum(np.exp(seen.log_p_is), (n + 0.5) / (n + 1))
-    usable = ~seen.low_ess & ~np.isnan(importance)
-    expected = np.where(usable, n * importance, 0.0)
-    many = hits >= MIN_BASE_HITS
-    choices = [
-        (usable & (expected >= MIN_BASE_HITS) & (hits > 0) | many & (hits > 3 * expected), "counts"),
-        (usable, "importance"),
-        (hits > 0, "few_counts"),
-    ]
-    source = np.select([test for test, _ in choices], [name for _, name in choices], "none")
-    return np.select(
-        [source == "importance", source != "none"], [importance, (hits + 0.5) / (n + 1)], np.nan
-    ), source
+def bernoulli_part(rates: Rates) -> Floats:
+    """kl(q‖p) per problem, less what noise in ln(p/q) adds to q ln(q/p) (second order): it may come out below 0."""
+    known = ~np.isnan(rates.p) & ~np.isnan(rates.q)
+    q, p = np.where(known, rates.q, 0.5), np.where(known, rates.p, 0.5)
+    return np.where(known, bernoulli_kl(q, p) - q * rates.noise / 2, np.nan)
 
 
-def bernoulli_part(q: Floats, p: Floats) -> Floats:
-    """kl(q‖p) per problem."""
-    known = ~np.isnan(p) & ~np.isnan(q)
-    return np.where(known, bernoulli_kl(np.where(known, q, 0.5), np.where(known, p, 0.5)), np.nan)
-
-
-def forward_kl(
-    drawn: Drawn, seen: SampledAlignment, p: Floats, source: np.ndarray, pair: Pair
-) -> tuple[Floats, Floats]:
+def forward_kl(drawn: Drawn, seen: SampledAlignment, rates: Rates) -> tuple[Floats, Floats]:
     """KL(π_V‖π*) per problem = E_{π_V}[ln π - ln p0] - ln(q/p), and its sampling error (delta method).
 
-    NaN where no tuned sample is verified, or where neither counts nor weights give p (`low_ess`).
+    NaN where no tuned sample is verified, or where p cannot be trusted.
     """
-    trusted = (source == "counts") | (source == "importance")
-    q = safe_ratio(seen.verified, seen.samples)
+    right = seen.verified > 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = seen.mean_log_ratio_verified - np.log(q) + np.log(p)
-    value = np.where(trusted & (seen.verified > 0), value, np.nan)
-    # Influence of one tuned sample on the estimate; the base's counts are independent of it.
-    row, right = drawn.row, drawn.verified
-    log_ratio = drawn.log_pi - drawn.log_p0
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        share = np.where(right, 1 / q[row], 0.0)
-        influence = share * (np.where(right, log_ratio, 0.0) - seen.mean_log_ratio_verified[row] - 1) + 1
-        weight = np.where(right, np.exp(-log_ratio - seen.log_p_is[row]), 0.0)
-        influence += np.where(source[row] == "importance", weight - 1, 0.0)
+        value = seen.mean_log_ratio_verified + np.log(rates.p / rates.q) - rates.bias
+    value = np.where(rates.trusted & right, value, np.nan)
+    row, log_ratio = drawn.row, drawn.log_pi - drawn.log_p0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = np.where(drawn.verified, log_ratio - seen.mean_log_ratio_verified[row], 0.0)
+        influence = off * (seen.samples / seen.verified)[row] + rates.influence
         square = np.bincount(row, np.nan_to_num(influence) ** 2, minlength=len(value)) / seen.samples**2
-        of_counts = np.where(source == "counts", (1 - p) / (p * pair.base.n), 0.0)
-    return value, np.where(np.isnan(value), np.nan, np.sqrt(square + of_counts))
+    return value, np.where(np.isnan(value), np.nan, np.sqrt(square + rates.variance))
 
 
-def reverse_kl(pair: Pair, base: Drawn | None, seen: SampledAlignment) -> Floats:
+def reverse_kl(base: Drawn | None, seen: SampledAlignment, rates: Rates) -> Floats:
     """KL(π*‖π) per problem: verified base samples are exact draws of π*; without them, weighted tuned
     samples.
     """
     if base is None or not len(base.row):
         return np.where(seen.low_ess, np.nan, seen.kl_target_pi)
-    size = pair.base.n_problems
-    hits = np.bincount(base.row[base.verified], minlength=size)
-    number = np.bincount(base.row, minlength=size)
+    hits = np.bincount(base.row[base.verified], minlength=len(rates.p))
     with np.errstate(invalid="ignore", divide="ignore"):
         gap = np.where(base.verified, base.log_p0 - base.log_pi, 0.0)
         return np.where(
-            hits > 0, np.bincount(base.row, gap, minlength=size) / hits - np.log(hits / number), np.nan
+            hits > 0, np.bincount(base.row, gap, minlength=len(hits)) / hits - np.log(rates.p), np.nan
         )
 
 

@@ -129,7 +129,7 @@ def _curve(distance: Distance) -> list[tuple[float, float]]:
     """(mean KL, mean success) over all problems: those whose base rate is 0 as far as anybody knows are moved
     by no β and spend nothing."""
     sources = distance["base_rate_from"]
-    problems = sources["counts"] + sources["importance"] + sources["few_counts"] + sources["none"]
+    problems = sum(sources[name] for name in ("both", "counts", "importance", "few_counts", "none"))
     known = 1 - sources["none"] / problems
     return [(known * point["kl"], known * point["q"]) for point in distance["frontier"]]
 
@@ -175,7 +175,7 @@ def _see(a: Distance) -> str:
         f"{interval(forward, 1, '.2f')} nats from the base's verified posterior, KL(π_V‖π*), with an "
         "effective "
         f"sample size of {number(a['ess_verified']['value'], '.0f')} per problem"
-        + (f" (too small on {a['low_ess']} problems, left out)." if a["low_ess"] else ".")
+        + (f" ({forward['excluded']} problems say nothing about it)." if forward["excluded"] else ".")
     )
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from statistics import fmean, stdev
+from statistics import fmean, pvariance, stdev
 from typing import Any
 
 from tests import by_definition as defined
@@ -19,8 +19,12 @@ from tests.report.contracts.rows import Estimate, Mean, Near, Number, Ratio, Row
 MIN_HITS, MIN_ESS, MIN_ESS_SHARE = 10, 10, 0.05
 
 
-def logs(rows: list[Row], pair: Pair) -> list[tuple[float, float, bool]]:
-    """(ln p0, ln π, whether it is right) of the judged samples that have both."""
+Sample = tuple[float, float, bool]
+"""ln p0, ln π, whether it is right."""
+
+
+def logs(rows: list[Row], pair: Pair) -> list[Sample]:
+    """Of the judged samples that have both."""
     names = pair.before.name, pair.after.name
     both = [([row["logprobs"].get(name) for name in names], solved(row)) for row in rows]
     return [(held[0], held[1], right) for held, right in both if None not in held]  # pyright: ignore
@@ -44,6 +48,8 @@ class At:
     forward_se: Number
     k1_se: Number
     reverse: Number
+    reverse_right: Number
+    noise: float
 
 
 def ess(weights: list[float]) -> float:
@@ -66,8 +72,8 @@ def problems(pair: Pair) -> list[At]:
 
 
 def at(
-    base: list[tuple[float, float, bool]],
-    tuned: list[tuple[float, float, bool]],
+    base: list[Sample],
+    tuned: list[Sample],
     n0: int,
     c0: int,
     from_tuned: bool,
@@ -79,13 +85,19 @@ def at(
     seen = sum(weights) / n if n else None  # the base's rate, by weights
     ess_right = ess(weights) if weights else (0.0 if n else None)
     usable = ess_right is not None and ess_right >= MIN_ESS and ess_right >= MIN_ESS_SHARE * len(right)
-    p, source = base_rate(n0, c0, seen if usable else None)
-    forward = forward_se = None
-    if right and source in ("counts", "importance"):
-        forward = fmean(pi - p0 for p0, pi in right) - math.log(len(right) / n) + math.log(p or 0)
-        forward_se = error(tuned, p or 0, source, n0)
     hits = [(p0, pi) for p0, pi, v in base if v]
-    reverse = fmean(p0 - pi for p0, pi in hits) - math.log(len(hits) / len(base)) if hits else None
+    correction = noise = 0.0
+    if base and (hits or (usable and right)):
+        (p, in_p), (q, in_q) = by_both(base, tuned)
+        source, correction = "both", (square(in_p, len(base)) - square(in_q, len(base))) / 2
+        noise = square([x - y for x, y in zip(in_p, in_q, strict=True)], len(base))
+    else:
+        p, source = base_rate(n0, c0, seen if usable else None)
+    forward = forward_se = None
+    if right and source in ("both", "counts", "importance"):
+        forward = fmean(pi - p0 for p0, pi in right) - math.log(q or 0) + math.log(p or 0) + correction
+        forward_se = error(base, tuned, p or 0, source, n0)
+    reverse = fmean(p0 - pi for p0, pi in hits) - math.log(p or 0) if hits else None
     if from_tuned:  # no base sample has both log-probabilities: the right traces of π, weighted
         reverse = None
         if usable:
@@ -99,11 +111,14 @@ def at(
         ess_right, len(right), p, source, forward, forward_se,
         stdev(ratios) / math.sqrt(n) if n > 1 else None,
         reverse,
+        reverse + math.log(q) - correction if reverse is not None and q else None,
+        noise,
     )  # fmt: skip
 
 
 def base_rate(n0: int, c0: int, weighted: Number) -> tuple[Number, str]:
-    """By counts where the weights let expect 10 hits, or where hits are many and far more than they let expect."""
+    """Where no base sample has both log-probabilities: by counts where the weights let expect 10 hits, or where hits
+    are many and far more than they let expect."""
     if weighted is not None:
         weighted = min(weighted, (n0 + 0.5) / (n0 + 1))
     expected = n0 * (weighted or 0)
@@ -115,31 +130,64 @@ def base_rate(n0: int, c0: int, weighted: Number) -> tuple[Number, str]:
     return (counted, "few_counts") if c0 else (None, "none")
 
 
-def error(tuned: list[tuple[float, float, bool]], p: float, source: str, n0: int) -> float:
+def terms(base: list[Sample], tuned: list[Sample], which: int) -> list[float]:
+    """Of each sample of both that is right: p0 (which = 0) or π (1) over n0 p0 + n1 π; else 0."""
+    n0, n1 = len(base), len(tuned)
+    return [math.exp(logs[which]) / (n0 * math.exp(logs[0]) + n1 * math.exp(logs[1])) if logs[2] else 0.0
+            for logs in base + tuned]  # fmt: skip
+
+
+def by_both(base: list[Sample], tuned: list[Sample]) -> list[tuple[Number, list[float]]]:
+    """p and q, every right sample weighed by how often the two policies together were to draw it, and the share of each
+    sample in it."""
+    found: list[tuple[Number, list[float]]] = []
+    for which, top in ((0, (len(base) + 0.5) / (len(base) + 1)), (1, 1.0)):
+        x = terms(base, tuned, which)
+        some = sum(x) > 0
+        found.append((min(sum(x), top), [v / sum(x) for v in x] if some else x))
+    return found if tuned else [found[0], (None, found[1][1])]
+
+
+def square(shares: list[float], of_base: int) -> float:
+    """Variance of the logarithm of a sum over the base's and the tuned policy's samples."""
+    parts = shares[:of_base], shares[of_base:]
+    return sum(len(part) * pvariance(part) for part in parts if part)
+
+
+def error(base: list[Sample], tuned: list[Sample], p: float, source: str, n0: int) -> float:
     """Delta method by leaving each sample's weight a little larger: the slope of the estimate in every sample."""
-    n, slope = len(tuned), []
     step = 1e-6
-    for j in range(n):
-        weight = [1.0 + step * (i == j) for i in range(n)]
-        total = sum(weight)
-        held = [(w, p0, pi) for w, (p0, pi, v) in zip(weight, tuned, strict=True) if v]
+
+    def weighted(which: int, weight: list[list[float]]) -> float:
+        """p or q from both, where samples of each policy weigh so much."""
+        x, total = terms(base, tuned, which), 0.0
+        for part, w in ((x[: len(base)], weight[0]), (x[len(base) :], weight[1])):
+            total += sum(a * b for a, b in zip(part, w, strict=True)) * len(w) / sum(w) if w else 0.0
+        return total
+
+    def estimate(weight: list[list[float]]) -> float:
+        held = [(w, p0, pi) for w, (p0, pi, v) in zip(weight[1], tuned, strict=True) if v]
         rights = sum(w for w, _, _ in held)
         gap = sum(w * (pi - p0) for w, p0, pi in held) / rights
-        rate = sum(w * math.exp(p0 - pi) for w, p0, pi in held) / total if source == "importance" else p
-        slope.append(gap - math.log(rights / total) + math.log(rate))
-    plain = _plain(tuned, p, source)
-    square = sum(((x - plain) / step) ** 2 for x in slope)
-    return math.sqrt(square + ((1 - p) / (p * n0) if source == "counts" else 0.0))
+        if source == "both":
+            return gap + math.log(weighted(0, weight)) - math.log(weighted(1, weight))
+        rate = (
+            sum(w * math.exp(p0 - pi) for w, p0, pi in held) / sum(weight[1]) if source == "importance" else p
+        )
+        return gap - math.log(rights / sum(weight[1])) + math.log(rate)
 
-
-def _plain(tuned: list[tuple[float, float, bool]], p: float, source: str) -> float:
-    right = [(p0, pi) for p0, pi, v in tuned if v]
-    rate = sum(math.exp(p0 - pi) for p0, pi in right) / len(tuned) if source == "importance" else p
-    return fmean(pi - p0 for p0, pi in right) - math.log(len(right) / len(tuned)) + math.log(rate)
+    ones = [[1.0] * len(base), [1.0] * len(tuned)]
+    plain, squares = estimate(ones), (1 - p) / (p * n0) if source == "counts" else 0.0
+    for policy in (0, 1):
+        for i in range(len(ones[policy])):
+            ones[policy][i] += step
+            squares += ((estimate(ones) - plain) / step) ** 2
+            ones[policy][i] -= step
+    return math.sqrt(squares)
 
 
 def bernoulli(a: At) -> Number:
-    return None if a.p is None or a.q is None else defined.bernoulli_kl(a.q, a.p)
+    return None if a.p is None or a.q is None else defined.bernoulli_kl(a.q, a.p) - a.q * a.noise / 2
 
 
 def inside(a: At) -> Number:
@@ -153,10 +201,6 @@ def outside(a: At) -> Number:
     """The rest of the chain rule."""
     b, i = bernoulli(a), inside(a)
     return None if a.k1 is None or b is None or i is None else a.k1 - b - i
-
-
-def reverse_right(a: At) -> Number:
-    return None if a.reverse is None or not a.q else a.reverse + math.log(a.q)
 
 
 def mean(
@@ -230,14 +274,14 @@ DISTANCE: dict[str, Callable[..., Any]] = {
     "samples_without_logprobs": dropped,
     **{
         f"base_rate_from/{name}": (lambda p, name=name: sum(a.source == name for a in problems(p)))
-        for name in ("counts", "importance", "few_counts", "none")
+        for name in ("both", "counts", "importance", "few_counts", "none")
     },
     "low_ess": lambda p: sum(map(low_ess, problems(p))),
     "kl_pi_p0": mean(lambda a: a.k1, lambda a: a.k1_se),
     "kl_pi_p0_k3": mean(lambda a: a.k3),
     "kl_verified": mean(lambda a: a.forward, lambda a: a.forward_se),
     "kl_target_pi": mean(lambda a: a.reverse),
-    "kl_target_pi_verified": mean(reverse_right),
+    "kl_target_pi_verified": mean(lambda a: a.reverse_right),
     "kl_bernoulli": mean(bernoulli),
     "kl_within_verified": mean(inside),
     "kl_within_unverified": mean(outside),
