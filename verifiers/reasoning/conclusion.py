@@ -78,6 +78,17 @@ class Target:
             return True
         return self.literal is None and all(t.value in numbers for t in self.numbers)  # 3/20, from 3 and 20
 
+    def solves(self, chain: Chain) -> bool:
+        """Whether the last equation of `chain` has one letter, of which the answer is the value: 7 in x + 5 = 12."""
+        left, right = chain.sides[-2].ending, chain.sides[-1].opening
+        if not left or not right or len(names := free(left[0]) | free(right[0])) != 1:
+            return False
+        try:
+            values = [dict.fromkeys(names, own) for own in self.values]
+            return any(close(evaluate(left[0], value), evaluate(right[0], value)) for value in values)
+        except Unreadable:
+            return False
+
 
 def target(answer: str | None) -> Target | None:
     """The answer as a number; None if it is not one."""

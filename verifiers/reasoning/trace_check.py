@@ -202,9 +202,9 @@ def _worth_of(side: Side) -> Number | None:
 
 
 def _worth(value: Number | None, what: str = "left side") -> str:
-    if value is None:
+    if value is None or isinstance(value, complex):
         return ""
-    shown = str(value) if len(str(value)) <= 12 else f"{complex(value).real:.6g}"
+    shown = str(value) if len(str(value)) <= 12 else f"{float(value):.6g}"
     return f" ({what}: {shown})"
 
 
@@ -312,7 +312,7 @@ def _wrong_conclusion(
         return []  # an angle, of which the last result is a function
     name = label(text, last[0])
     named = bool(name) and is_named(text, last[0], end)
-    if goal.is_near(last[1], rounding) or goal.may_follow(last[1], text, body, named):
+    if goal.is_near(last[1], rounding) or goal.may_follow(last[1], text, body, named) or goal.solves(last[0]):
         return []
     if named and any(label(text, chain) == name and goal.is_near(value) for chain, value in found.results):
         return []  # one of several values
