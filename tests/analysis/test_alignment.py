@@ -214,6 +214,12 @@ def test_right_traces_that_the_tuned_policy_no_longer_visits_are_seen_in_the_bas
     assert abs(found["kl_verified"]["value"] - np.log(10)) < 4 * found["kl_verified"]["se_fixed"]
 
 
+def test_one_right_trace_leaves_room_for_others_that_were_not_drawn() -> None:
+    """Each of 100 problems has 20 right samples of one trace: a share of 1/22 may be another, a nat away."""
+    found = of_tables(np.log(np.tile([0.5, 0.5], (100, 1))), np.log(np.tile([1 - 1e-9, 1e-9], (100, 1))), 20)
+    assert found["kl_verified"]["se_fixed"] == pytest.approx(1 / 22 / np.sqrt(100), rel=1e-6)
+
+
 def test_policies_that_are_nearly_the_same_have_nearly_no_distance_whatever_was_drawn() -> None:
     """By counts of 16 samples each, q and p would differ by 0.1, and kl(q‖p) be 0.03 on average."""
     p = np.random.default_rng(2).uniform(0.1, 0.9, 200)

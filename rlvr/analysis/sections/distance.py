@@ -18,6 +18,9 @@ from rlvr.analysis.pair import Pair, means, ratio_estimate
 from rlvr.analysis.rates import Drawn, Rates, rates
 from rlvr.analysis.samples import Floats, Ints
 
+ONE_TRACE = 1e-3
+"""Nats within which the log-ratios of verified samples are those of one trace."""
+
 NO_DISTANCE = "no_distance"
 """Not defined: the two policies cannot be told apart by their log-probabilities."""
 
@@ -154,7 +157,9 @@ def bernoulli_part(rates: Rates) -> Floats:
 
 
 def forward_kl(drawn: Drawn, seen: SampledAlignment, rates: Rates) -> tuple[Floats, Floats]:
-    """KL(π_V‖π*) per problem = E_{π_V}[ln π - ln p0] - ln(q/p), and its sampling error (delta method).
+    """KL(π_V‖π*) per problem = E_{π_V}[ln π - ln p0] - ln(q/p), and its sampling error: delta method, and
+    where all c verified samples look like one trace, so that none has any influence, another trace that is a nat away
+    and has a mass of 1/(c + 2) (Laplace's rule of succession).
 
     NaN where no tuned sample is verified, or where p cannot be trusted.
     """
@@ -167,7 +172,9 @@ def forward_kl(drawn: Drawn, seen: SampledAlignment, rates: Rates) -> tuple[Floa
         off = np.where(drawn.verified, log_ratio - seen.mean_log_ratio_verified[row], 0.0)
         influence = off * (seen.samples / seen.verified)[row] + rates.influence
         square = np.bincount(row, np.nan_to_num(influence) ** 2, minlength=len(value)) / seen.samples**2
-    return value, np.where(np.isnan(value), np.nan, np.sqrt(square + rates.variance))
+        apart = np.bincount(row, np.abs(off) > ONE_TRACE, minlength=len(value)) > 0
+        unseen = np.where(apart, 0.0, 1 / (seen.verified + 2) ** 2)
+    return value, np.where(np.isnan(value), np.nan, np.sqrt(square + rates.variance + unseen))
 
 
 def reverse_kl(base: Drawn | None, seen: SampledAlignment, rates: Rates) -> Floats:

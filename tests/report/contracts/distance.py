@@ -155,7 +155,8 @@ def square(shares: list[float], of_base: int) -> float:
 
 
 def error(base: list[Sample], tuned: list[Sample], p: float, source: str, n0: int) -> float:
-    """Delta method by leaving each sample's weight a little larger: the slope of the estimate in every sample."""
+    """Delta method by leaving each sample's weight a little larger (the slope of the estimate in every sample);
+    where all right samples are one trace, another one, a nat away, of a mass by Laplace's rule."""
     step = 1e-6
 
     def weighted(which: int, weight: list[list[float]]) -> float:
@@ -178,6 +179,9 @@ def error(base: list[Sample], tuned: list[Sample], p: float, source: str, n0: in
 
     ones = [[1.0] * len(base), [1.0] * len(tuned)]
     plain, squares = estimate(ones), (1 - p) / (p * n0) if source == "counts" else 0.0
+    gaps = [pi - p0 for p0, pi, v in tuned if v]
+    if max(abs(gap - fmean(gaps)) for gap in gaps) <= 1e-3:
+        squares += 1 / (len(gaps) + 2) ** 2
     for policy in (0, 1):
         for i in range(len(ones[policy])):
             ones[policy][i] += step
