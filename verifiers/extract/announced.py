@@ -133,7 +133,11 @@ def _places(tail: str, begin: int, end: int | None = None) -> list[re.Match[str]
         places += _CHOSEN.finditer(tail, begin)
     if (at := tail.find("answer", begin)) >= 0 and _IS_THE.search(tail, begin):
         line = max(begin, tail.rfind("\n", 0, max(0, at - 150)) + 1)
-        places += _IS_THE_ANSWER.finditer(tail, line)
+        said = list(_IS_THE_ANSWER.finditer(tail, line))
+        ends = {
+            each.end() for each in said if holds_answer(each[1].strip("$*"))
+        }  # of a word that announces no other
+        places = [place for place in places if place.re is not _ANCHOR or place.end() not in ends] + said
     if end is not None:
         places = [place for place in places if place.start() < end]
     if len(places) > 1:
