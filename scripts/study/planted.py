@@ -44,7 +44,7 @@ ROOMS = {
     "verifiers/test_forms.py verifiers/test_code_program.py",
     "verifiers/math": "verifiers/test_math*.py verifiers/test_field_math.py verifiers/test_pairs.py "
     "verifiers/test_table_[nv]*.py",
-    "verifiers/pool": "verifiers/test_pool.py verifiers/test_reg*.py verifiers/test_sc*.py verifiers/test_table_j*.py "
+    "verifiers/pool": "verifiers/test_pool*.py verifiers/test_reg*.py verifiers/test_sc*.py verifiers/test_table_j*.py "
     "contracts/test_j*.py",
     "verifiers/reasoning": "verifiers/test_reasoning*.py verifiers/test_table_reasoning*.py "
     "verifiers/test_backtracking.py verifiers/test_pairs.py",

@@ -57,6 +57,21 @@ def test_of_two_announcements_the_later_one_counts(
         assert (found.trace, found.answer) == (before.rstrip(), answer)
 
 
+IN_A_LINE = [
+    entry for entry in SAID if entry[0] in ("The ", "So the final ", "Option ", "I ") or "pick" in entry[1]
+]
+
+
+@pytest.mark.parametrize("one", IN_A_LINE)
+@pytest.mark.parametrize("two", IN_A_LINE)
+def test_of_two_announcements_in_one_line_the_later_one_counts(
+    one: tuple[str, ...], two: tuple[str, ...]
+) -> None:
+    before = f"{one[0]}{one[1]} {two[0]}"
+    found = cut(before + two[1].replace("12", "99"))
+    assert (found.trace, found.answer) == (before.rstrip(), two[2].replace("12", "99"))
+
+
 @pytest.mark.parametrize("inner", ["12", "$12$", "**12**", "The answer is 12.", "Work\n\nThe answer is 12.",
                                    "\\boxed{12}", "We add.\n\\boxed{12}", "$$12$$", "`12`"])  # fmt: skip
 def test_what_stands_in_a_tag_is_the_answer_and_what_stands_before_it_the_trace(inner: str) -> None:

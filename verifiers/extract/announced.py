@@ -140,8 +140,7 @@ def _places(tail: str, begin: int, end: int | None = None) -> list[re.Match[str]
         places = [place for place in places if place.re is not _ANCHOR or place.end() not in ends] + said
     if end is not None:
         places = [place for place in places if place.start() < end]
-    if len(places) > 1:
-        places.sort(key=re.Match.start)
+    places.sort(key=re.Match.start)
     return places[: -MOST - 1 : -1]
 
 
