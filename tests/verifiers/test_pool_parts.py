@@ -138,11 +138,11 @@ def test_tasks_behind_a_slow_one_go_to_others_in_their_order() -> None:
         chunk = one.take(slow)
         assert len(chunk) == 4
         slow.position, slow.since = 1, time.monotonic() - age
-        chunk[2].done = True
+        chunk[3].done = True
         one.queue.clear()
         assert one._reclaim() is moved
-        assert names(list(one.queue)) == (payloads(1, 3) if moved else [])
-        assert chunk[3].thread is (None if moved else slow) and chunk[1].thread is slow
+        assert names(list(one.queue)) == (payloads(1, 2) if moved else [])
+        assert chunk[2].thread is (None if moved else slow) and chunk[1].thread is slow
 
 
 def test_the_unjudged_tasks_of_a_lost_worker_come_first_again() -> None:
