@@ -201,6 +201,8 @@ def _shared(plain: _Plain) -> str | None:
         return "it keeps no cache of transformers' kind and reads its text again for every token"
     if other := {type(layer).__name__ for layer in cache.layers} - {"DynamicLayer"}:
         return f"its cache has layers of kind {', '.join(sorted(other))}"
+    if differ := _in_common(plain):
+        return f"of prompts with one beginning {differ}"
     decoder = Decoder(policy, slots=2, capacity=NEXT)
     block = decoder.load(prompts, rows)
     decoder.place([(block, 0), (block, 1)])
@@ -210,6 +212,16 @@ def _shared(plain: _Plain) -> str | None:
         if differ := plain.differ(logits, rows, step + 1):
             return f"there {differ}"
     return None
+
+
+def _in_common(plain: _Plain) -> str | None:
+    """What differs where the beginning that two prompts have in common is read once for both."""
+    text = plain.prompts[0]
+    short = len(text) - 1  # so that there is padding behind the beginning
+    logits = prefill(plain.policy, [text, text[:short]], common=short - 1).logits
+    expected = plain.rows[0][[len(text) - 1, short - 1]]
+    found = plain.tolerance.exceeded(apart(logits.float().log_softmax(-1), expected, DRAWN))
+    return found and f"its log-probabilities differ by {found}"
 
 
 def _footprint(plain: _Plain, cached: bool) -> dict[str, int]:

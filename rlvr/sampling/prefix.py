@@ -50,16 +50,41 @@ def prefill(
     prompts: Sequence[Sequence[int]],
     cached: bool = True,
     selector: Selector = "batch_select_indices",
+    common: int = 0,
 ) -> Prefix:
     """Read each prompt once, and keep what the model keeps of it if `cached`. `abilities.begin` knows what is right for
-    a model."""
+    a model.
+
+    Args:
+        common: first tokens that all prompts have in common, and that are read once for all of them; for models whose
+            cache has a place for each token. Padding is then behind them.
+    """
     signals.check_stop()
     longest = max(map(len, prompts))
     pad = policy.tokenizer.pad_token_id
-    ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts], device=policy.device)
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=policy.device)
-    logits, cache = _read(policy, ids, mask, positions(mask), cached)
+    rows = [(list(p[:common]), longest - len(p), list(p[common:])) for p in prompts]
+    ids = torch.tensor([[*one, *[pad] * gap, *own] for one, gap, own in rows], device=policy.device)
+    mask = torch.tensor(
+        [[*[1] * common, *[0] * gap, *[1] * len(own)] for _, gap, own in rows], device=ids.device
+    )
+    place, cache = positions(mask), None
+    if common:
+        _, cache = _read(policy, ids[:1, :common], mask[:1, :common], place[:1, :common], cached)
+        assert cache is not None
+        cache.batch_repeat_interleave(len(prompts))
+    logits, cache = _read(policy, ids[:, common:], mask, place[:, common:], cached, cache)
     return Prefix(cache, logits, mask, ids, selector)
+
+
+def in_common(prompts: Sequence[Sequence[int]]) -> int:
+    """How many first tokens these prompts have in common, less one where a prompt has no other.
+
+    >>> in_common([[1, 2, 3], [1, 2, 4, 5]]), in_common([[1, 2], [1, 2, 4]])
+    (2, 1)
+    """
+    first, last = min(prompts), max(prompts)  # which differ first of all
+    most = min(map(len, prompts)) - 1
+    return next((i for i in range(most) if first[i] != last[i]), most)
 
 
 def positions(mask: torch.Tensor) -> torch.Tensor:

@@ -21,11 +21,13 @@ from transformers import AttentionInterface, Cache
 from transformers.cache_utils import CacheLayerMixin
 
 from rlvr.policy import Policy
-from rlvr.sampling.prefix import Prefix, base_model, prefill
+from rlvr.sampling.prefix import Prefix, base_model, in_common, prefill
 
 NAME = "rlvr_shared_prefix"
 FIRST_LENGTH = 32
 """Tokens of a completion for which there is room at first; doubled where they do not suffice."""
+WORTH_SHARING = 16
+"""First tokens in common from which on they are read apart from the rest, in a pass of their own."""
 
 _decoding: ContextVar[SharedCache] = ContextVar("_decoding")
 
@@ -261,8 +263,11 @@ class Decoder:
     cache: SharedCache | None = field(default=None, init=False)
 
     def load(self, prompts: Sequence[Sequence[int]], numbers: Sequence[int]) -> Block:
-        """Read prompts, under the numbers that the caller has for them."""
-        block = Block.of(prefill(self.policy, prompts), numbers)
+        """Read prompts, under the numbers that the caller has for them; what all of them begin with, once."""
+        common = in_common(prompts) if len(prompts) > 1 else 0
+        block = Block.of(
+            prefill(self.policy, prompts, common=common if common >= WORTH_SHARING else 0), numbers
+        )
         if self.cache is None:
             self.cache = SharedCache(len(block.keys), self.slots, self.capacity, self.policy.device)
         return block

@@ -169,3 +169,26 @@ def test_texts_are_the_decoded_tokens_without_special_ones(tiny):
     for completion in draw(tiny, rows_for(1, 50)):
         assert completion.text == tiny.tokenizer.decode(completion.token_ids, skip_special_tokens=True)
         assert "<" not in completion.text
+
+
+SHOWN = "37+48=7+8=15 carry 10, 10+30+40+5=85\n\n"
+"""Before each question, as worked examples are; long enough to be read apart."""
+
+
+def test_what_all_prompts_begin_with_is_read_once_and_changes_no_distribution(tiny):
+    prompts = [SHOWN + question for question in ("91-58=", "7+5=", "100+200=")]  # so that there is padding
+    ids = tiny.encode(prompts)
+    shown = next(i for i in range(len(ids[0])) if len({row[i] for row in ids}) > 1)
+    draw(tiny, [SampleRequest(0, 0)])  # what the model can do is tried before
+    read = list[int]()
+    handle = tiny.model.register_forward_pre_hook(
+        lambda model, args, kwargs: read.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    try:
+        drawn = draw(tiny, [row for i in range(3) for row in rows_for(i, 8)], prompts)
+    finally:
+        handle.remove()
+    assert read[:2] == [shown, 3 * (max(map(len, ids)) - shown)]
+    rows = [written(i // 8, completion.token_ids) for i, completion in enumerate(drawn)]
+    plain = logprobs(tiny, ids, rows, 1.0)
+    assert [sum(completion.logprobs) for completion in drawn] == pytest.approx(plain, abs=1e-3)
