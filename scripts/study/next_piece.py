@@ -4,7 +4,8 @@
 
 On a world, exactly: 16 tasks "is x at least t?", 15 examples whose answer is wrong with probability 0.1; every sequence
 of answers is summed over. With --model also on that model: rules as texts, examples "3 -> 6" with the rule's true
-answer. The table p(answer | rule, x) that the choice rests on, and the belief after each example, are `rlvr.belief`'s.
+answer. The table p(answer | rule, x) that the choice rests on, and the belief after each example, are the model's own
+likelihoods of the answers.
 """
 
 from __future__ import annotations
@@ -87,23 +88,30 @@ class Model:
         self.answers = {x: sorted({rule(x) for _, rule in RULES.values()}) for x in NUMBERS}
 
     @cache  # noqa: B019 (the model lives as long as the script)
-    def nats(self, *examples: str) -> np.ndarray:
-        """(rules,): ln p(these examples | rule)."""
-        from rlvr.belief import Asked, follow
+    def nats(self, *examples: tuple[int, int]) -> np.ndarray:
+        """(rules,): ln p(these answers | rule, their numbers). Which numbers are shown is ours to say: they are read,
+        and say nothing of the rule."""
+        from rlvr.sampling.score import Written, logprobs
 
-        texts = {name: f"{text}\n" for name, (text, _) in RULES.items()}
-        asked = Asked(prompt="\n".join(examples), hypotheses=texts, kind="tasks", by="turn")
-        return np.array(follow(self.policy, asked).nats[-1])
+        shown, said = list[int](), list[bool]()
+        for x, answer in examples:
+            for text, counts in ((f"{x} ->", False), (f" {answer}", True), ("\n", False)):
+                ids = self.policy.words(text)
+                shown += ids
+                said += [counts] * len(ids)
+        before = self.policy.encode([f"{text}\n" for text, _ in RULES.values()])
+        rows = [Written(rule, shown, said) for rule in range(len(RULES))]
+        return np.array(logprobs(self.policy, before, rows, temperature=1.0))
 
     def table(self, x: int) -> np.ndarray:
         """p(answer | rule) of one example among the answers that some rule gives."""
-        nats = np.stack([self.nats(f"{x} -> {answer}") for answer in self.answers[x]], axis=1)
+        nats = np.stack([self.nats((x, answer)) for answer in self.answers[x]], axis=1)
         weights = np.exp(nats - nats.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
     def doubt(self, truth: str, order: Order, pieces: int) -> list[float]:
         """ln 1/P(the true rule) after 0..pieces examples of it, as the model reads them in this order."""
-        rule, given, examples = RULES[truth][1], list[int](), list[str]()
+        rule, given, examples = RULES[truth][1], list[int](), list[tuple[int, int]]()
         place = [*RULES].index(truth)
         found = list[float]()
         belief = np.full(len(RULES), 1 / len(RULES))
@@ -112,7 +120,7 @@ class Model:
             if len(given) == pieces:
                 return found
             given.append(order(belief, given))
-            examples.append(f"{NUMBERS[given[-1]]} -> {rule(NUMBERS[given[-1]])}")
+            examples.append((NUMBERS[given[-1]], rule(NUMBERS[given[-1]])))
             nats = self.nats(*examples)
             belief = np.exp(nats - nats.max())
             belief /= belief.sum()

@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from rlvr.evidence.order import entropy, expected_information
+from rlvr.worlds import carry
 from tests.conftest import REPO
 
 sys.path.insert(0, str(REPO / "scripts" / "study"))
@@ -48,3 +50,21 @@ def test_the_mean_doubt_falls_by_the_expected_information():
         )
         assert doubt[0] - doubt[2] == pytest.approx(expected_information(even, both))
     assert entropy(even) == pytest.approx(doubt[0])
+
+
+def test_the_numbers_that_are_shown_say_nothing_of_the_rule():
+    """The likelihood of the answers alone, by plain forward passes over the whole text."""
+    model = next_piece.Model(str(carry.TINY))
+    examples = [(3, 6), (2, 4)]
+    found, tokenizer = model.nats(*examples), model.policy.tokenizer
+    for (text, _), nats in zip(next_piece.RULES.values(), found, strict=True):
+        ids, counts = model.policy.encode([f"{text}\n"])[0], list[bool]()
+        counts = [False] * len(ids)
+        for x, answer in examples:
+            for piece, said in ((f"{x} ->", False), (f" {answer}", True), ("\n", False)):
+                more = tokenizer.encode(piece, add_special_tokens=False)
+                ids, counts = [*ids, *more], [*counts, *[said] * len(more)]
+        with torch.no_grad():
+            every = model.policy.model(torch.tensor([ids])).logits[0].log_softmax(-1)
+        expected = sum(float(every[i - 1, ids[i]]) for i in range(len(ids)) if counts[i])
+        assert nats == pytest.approx(expected, abs=1e-3)
