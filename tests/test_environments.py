@@ -363,7 +363,7 @@ def test_the_tool_answers_a_scripted_policy_in_a_chat(tmp_path):
         assert [turn["by"] for turn in row.turns] == ["policy", "evidence"] * 2 + ["policy"]
         said = row.turns[1]["text"]
         assert said == "\n<|im_start|>user\n```output\n42\n```<|im_end|>\n<|im_start|>assistant\n"
-        assert row.trace == code * 3
+        assert row.trace == "\n".join([code] * 3)
 
 
 def test_a_wrong_config_is_refused_before_anything_is_sampled(tmp_path, capsys):

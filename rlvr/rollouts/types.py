@@ -84,8 +84,14 @@ class Episode:
 
     @property
     def trace(self) -> str:
-        """What the policy wrote, without anybody else's words: this is what is judged."""
-        return "".join(turn.text for turn in self.turns if turn.by == "policy")
+        """What the policy wrote, without anybody else's words: this is what is judged. What these stood between is on
+        two lines, and never one word."""
+        said = ""
+        for turn in self.turns:
+            if turn.by == "policy":
+                apart = said and not said.endswith("\n") and not turn.text.startswith("\n")
+                said += f"\n{turn.text}" if apart else turn.text
+        return said
 
     @property
     def transcript(self) -> str:

@@ -82,7 +82,8 @@ def in_common(prompts: Sequence[Sequence[int]]) -> int:
     >>> in_common([[1, 2, 3], [1, 2, 4, 5]]), in_common([[1, 2], [1, 2, 4]])
     (2, 1)
     """
-    first, last = min(prompts), max(prompts)  # which differ first of all
+    ordered = sorted(map(list, prompts))
+    first, last = ordered[0], ordered[-1]  # which differ first of all
     most = min(map(len, prompts)) - 1
     return next((i for i in range(most) if first[i] != last[i]), most)
 

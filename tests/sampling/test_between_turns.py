@@ -15,7 +15,7 @@ from rlvr.sampling.prefix import positions
 from rlvr.sampling.shared import Block, Branches, SharedCache
 from rlvr.sampling.turns import Turns, context
 from rlvr.sampling.types import Completion
-from verifiers import Problem, Verdict
+from verifiers import Problem, Verdict, score
 
 END = 9
 
@@ -92,7 +92,7 @@ def test_a_second_turn_is_judged_with_the_first():
     talk = Talk(room=None)
     talk.speaks("a")
     talk.words = None
-    assert talk.speaks("b") == [] and talk.judged == [("", "ab")]
+    assert talk.speaks("b") == [] and talk.judged == [("", "a\nb")]
 
 
 def test_each_attempt_is_judged_by_itself_and_the_last_one_counts():
@@ -188,3 +188,20 @@ def test_what_a_row_has_read_lies_where_it_reads_it(monkeypatch):
 def test_positions_count_real_tokens_alone():
     mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])
     assert positions(mask).tolist() == [[0, 0, 0, 1, 2], [0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "trace"),
+    [
+        ("```python\nprint(98 + 93)\n```\n```output", "191", "```python\nprint(98 + 93)\n```\n```output\n191"),
+        ("so 5\n", "6", "so 5\n6"),
+        ("so 5", "\n6", "so 5\n6"),
+    ],
+)
+def test_words_that_another_s_stood_between_are_not_joined(first, second, trace):
+    """`output` and `191` were judged as the answer `output191`."""
+    turns = [Turn("policy", [5], first), Turn("evidence", [7], "\n191\n```\n"), Turn("policy", [5], second)]
+    episode = Episode(Problem("p", "98 + 93 =", "191"), 0, 1, [1], turns, complete=True)
+    assert episode.trace == trace
+    if second == "191":
+        assert score("math", episode.problem, episode.trace).score == 1.0
