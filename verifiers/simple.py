@@ -14,6 +14,7 @@ from verifiers.math.phrases import chosen_letters
 from verifiers.math.symbolic import new_verdict
 from verifiers.math.tree import Node, as_digits
 from verifiers.math.typed import read
+from verifiers.math.uncomputed import NOT_CARRIED_OUT, uncomputed
 from verifiers.math.values import Choice, Scalar
 from verifiers.types import Problem, Verdict
 
@@ -49,7 +50,8 @@ class NumericVerifier:
 
     def verify(self, problem: Problem, trace: str, answer: str | None) -> Verdict:
         try:
-            gold = _number(reference_answer(problem.reference))
+            gold_text = reference_answer(problem.reference)
+            gold = _number(gold_text)
         except Unreadable:
             return _unverifiable(problem.reference, "a number")
         if answer is None:
@@ -58,6 +60,8 @@ class NumericVerifier:
             value = _number(answer)
         except Unreadable as why:
             return _verdict(False, answer[:200], f"not a number: {why}")
+        if uncomputed(problem.prompt, gold_text, answer):
+            return _verdict(False, answer[:200], NOT_CARRIED_OUT)
         return _verdict(abs(value - gold) <= self.rel_tol * abs(gold), as_digits(value))
 
 

@@ -11,9 +11,10 @@ reading prose with arithmetic in it is `verifiers.reasoning`.
 In the order of a verdict: `references` (what data sets store), `normalise` (one spelling, `words` in digits), `lex`,
 `cursor`, `parse` (tokens, then a `tree`; `combinations`), `typed` (makes `values`: `phrases` first, then what is around
 values, `equations`, `names`, `conditions`, `layouts`, `brackets`, `modular`, `compound`, last `scalars`, `vectors` and
-`regions`), `compare` (with `named` and `families`; `asked`: what the problem's text names), `equality` (at `points`,
-which know `corners`; exactly with `evaluate`, `residues` and `polynomial`, to many digits with `numeric`, last with
-`symbolic`), `canonical`. `letters`: which of them the problem calls whole numbers.
+`regions`), `compare` (with `named` and `families`; `asked`: what the problem's text names; `uncomputed`: what only says
+its calculation again), `equality` (at `points`, which know `corners`; exactly with `evaluate`, `residues` and
+`polynomial`, to many digits with `numeric`, last with `symbolic`), `canonical`. `letters`: which of them the problem
+calls whole numbers.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from verifiers.math.normalise import DOLLAR, GROUP, Unreadable, normalise
 from verifiers.math.phrases import chosen_letters
 from verifiers.math.references import listed, one_text, require_answerable
 from verifiers.math.typed import read
+from verifiers.math.uncomputed import NOT_CARRIED_OUT, uncomputed
 from verifiers.math.values import Ratio, Relation, Scalar, Sequence, Text, Value
 from verifiers.types import Problem, Verdict
 
@@ -120,6 +122,8 @@ class MathVerifier:
         right = _matches(gold, gold_text, value, answer, rules) or _as_asked(
             gold, value, problem.prompt, rules
         )
+        if right and uncomputed(problem.prompt, gold_text, answer):
+            return Verdict(0.0, "incorrect", _short(answer, 200), NOT_CARRIED_OUT)
         return Verdict(float(right), "correct" if right else "incorrect", describe(value))
 
 

@@ -1,0 +1,58 @@
+"""Whether an answer says the question's calculation again, where its result is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+NOT_CARRIED_OUT = "a calculation with the question's own numbers, not carried out"
+
+_PLAIN = re.compile(r"[-+−]?\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_SPELLINGS = (
+    (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"(\1)/(\2)"),
+    (re.compile(r"\\(?:times|cdot)\b|[×·∙⋅]|(?<=[\d)])\s*x\s*(?=[\d(])"), "*"),
+    (re.compile(r"\\div\b|÷"), "/"),
+    (re.compile(r"\\(?:left|right|[,;:! ])|[${}]"), " "),
+)
+_CALCULATION = re.compile(r"[\d.,\s()+−*/^-]+")
+_OPERATION = re.compile(r"[\d)]\s*(?:[-+−*/^]|\)\s*\()\s*[-+−(\s]*\d|\d\s*\(\s*\d|\)\s*\d")
+_NAME = re.compile(r"[A-Za-z?]?")
+
+
+def uncomputed(prompt: str, gold: str, answer: str) -> bool:
+    """Whether `gold` is a number and `answer` a calculation that is not carried out, with numbers that all stand in the
+    prompt. Equal to the reference as it is, it answers nothing, and a policy that is rewarded for it learns to copy.
+
+    >>> uncomputed("What is 7 * 3?", "21", "3 * 7 ="), uncomputed("What is 7 * 3?", "21", "7 * 3 = 21")
+    (True, False)
+    """
+    if not _PLAIN.fullmatch(gold.strip().strip("$")):
+        return False
+    for spelling, plain in _SPELLINGS:
+        answer = spelling.sub(plain, answer)
+    sides = [side.strip() for side in answer.rstrip(" .=").split("=")]
+    said = [side for side in sides if not _NAME.fullmatch(side)]
+    there = _numbers(prompt)
+    return bool(said) and all(
+        _CALCULATION.fullmatch(side)
+        and _OPERATION.search(side)
+        and _numbers(side) <= there
+        and not ("." in gold and _only_a_fraction(side))
+        and ("^" not in side or _squeezed(side) in _squeezed(prompt))
+        for side in said
+    )
+
+
+def _only_a_fraction(text: str) -> bool:
+    """3/4 for 0.75 is another way to write it."""
+    return "/" in text and not re.search(r"[+*^−-]", text)
+
+
+def _squeezed(text: str) -> str:
+    """Without what is written between the parts of a power."""
+    return re.sub(r"[\s{}$()]", "", text.replace("**", "^"))
+
+
+def _numbers(text: str) -> Counter[str]:
+    return Counter(number.replace(",", "") for number in _NUMBER.findall(text))
