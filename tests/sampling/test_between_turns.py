@@ -193,7 +193,11 @@ def test_positions_count_real_tokens_alone():
 @pytest.mark.parametrize(
     ("first", "second", "trace"),
     [
-        ("```python\nprint(98 + 93)\n```\n```output", "191", "```python\nprint(98 + 93)\n```\n```output\n191"),
+        (
+            "```python\nprint(98 + 93)\n```\n```output",
+            "191",
+            "```python\nprint(98 + 93)\n```\n```output\n191",
+        ),
         ("so 5\n", "6", "so 5\n6"),
         ("so 5", "\n6", "so 5\n6"),
     ],
