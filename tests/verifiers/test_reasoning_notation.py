@@ -34,6 +34,8 @@ STEPS = [  # (a true step, a false one)
     ("$\\sqrt[3]{\\pi} = 1.46$", "$\\sqrt[3]{\\pi} = 1.56$"),
     ("95 minutes = 1 hour and 35 minutes", "95 minutes = 1 hour and 45 minutes"),
     ("75 + 20 minutes = 1 hour and 35 minutes", "75 + 20 minutes = 1 hour and 45 minutes"),
+    ("$2 1/2 = 2.5$", "$2 1/2 = 3.5$"),
+    ("$2 \\! 1/2 = 2.5$", "$2 \\! 1/2 = 3.5$"),
     ("10 divided by 2 is 5", "10 divided by 0 is 0"),
 ]
 
@@ -113,3 +115,16 @@ def test_which_number_is_larger() -> None:
             for word in ("less", "fewer", "smaller", "lower"):
                 says(f"{a} is {word} than {b}", a < b)
                 says(f"{a} is not {word} than {b}", not a < b)
+
+
+QUESTIONS = [
+    "adding 3 and 4 gives 8", "the square root of 49 is 8", "half of 10 is 6", "12 divided by 5 leaves a remainder of 3",
+    "5 more than 4 is 10", "3 groups of 4 is 13", "9 is prime", "5 is greater than 7", "5 is a factor of 12",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("false", QUESTIONS)
+def test_a_question_claims_nothing(false: str) -> None:
+    assert not check(f"We see that {false}.", None).ok
+    assert check(f"We see that {false}?", None).ok
+    assert check(f"{false.capitalize()}? No.", None).ok

@@ -1,9 +1,11 @@
 """numeric, choice, exact, regex."""
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from verifiers import score
 from verifiers.simple import ChoiceVerifier, ExactVerifier, NumericVerifier, RegexVerifier
 from verifiers.types import Problem, Verifier
 
@@ -54,3 +56,65 @@ def test_table(verifier: Verifier, reference: Any, answer: str | None, score: fl
 def test_a_tolerance_outside_its_range_is_an_error() -> None:
     with pytest.raises(ValueError, match="rel_tol"):
         NumericVerifier(rel_tol=1.5)
+
+
+LETTER_FORMS = [
+    "{}",
+    "({})",
+    "{})",
+    "{}.",
+    "({}) 12",
+    "{}) the first one",
+    "\\text{{({})}}",
+    "**{}**",
+    "Answer: {}",
+    "option {}",
+]
+
+
+@pytest.mark.parametrize("at", range(26))
+def test_every_letter_by_name_and_by_index(at: int):
+    letter = chr(ord("A") + at)
+    other = chr(ord("A") + (at + 1) % 26)
+    for reference in (at, letter, f"({letter})", letter.lower()):
+        assert score("choice", Problem("p", "", reference), f"\\boxed{{{letter}}}").score == 1.0
+        assert score("choice", Problem("p", "", reference), f"\\boxed{{{other}}}").score == 0.0
+    for form in LETTER_FORMS if at < 10 else LETTER_FORMS[:3]:
+        assert ChoiceVerifier().verify(Problem("p", "", letter), "", form.format(letter)).score == 1.0, form
+        assert ChoiceVerifier().verify(Problem("p", "", letter), "", form.format(other)).score == 0.0, form
+
+
+@pytest.mark.parametrize(
+    "reference", [-1, 26, True, None, 1.0, "", "\\alpha", "x_1", "12", "AA", ["A"], "2A"]
+)
+def test_what_is_no_letter_is_no_reference_and_no_answer(reference: object):
+    verdict = ChoiceVerifier().verify(Problem("p", "", reference), "", "A")
+    assert (verdict.score, verdict.status) == (None, "unverifiable")
+    verdict = ChoiceVerifier().verify(Problem("p", "", "A"), "", str(reference))
+    assert verdict.score == 0.0
+
+
+@pytest.mark.parametrize("gold", [100.0, -100.0, 0.5, 3, 0])
+@pytest.mark.parametrize("rel_tol", [0.0, 0.25, 0.5])
+def test_a_number_may_be_off_by_so_much_and_no_more(gold: float, rel_tol: float):
+    verifier = NumericVerifier(rel_tol=rel_tol)
+    for sign in (1, -1):
+        edge = Fraction(gold) + sign * Fraction(rel_tol) * abs(Fraction(gold))
+        hair = Fraction(sign, 10**9)
+        for value, right in ((edge, True), (edge - hair, gold != 0 and rel_tol > 0), (edge + hair, False)):
+            text = f"{value.numerator}/{value.denominator}"
+            assert verifier.verify(Problem("p", "", gold), "", text).score == float(right), text
+            assert verifier.verify(Problem("p", "", str(gold)), "", text).score == float(right), text
+
+
+def test_numbers_that_are_none_or_too_large():
+    for text in ("2i", "e^{1000}", "x", "1, 2", "1/0", "(1,2)", "a few words"):
+        assert NumericVerifier().verify(Problem("p", "", 1), "", text).score == 0.0
+        assert NumericVerifier().verify(Problem("p", "", text), "", "1").status == "unverifiable"
+    assert (
+        NumericVerifier(rel_tol=1e-12).verify(Problem("p", "", "e^{600}"), "", "e^{599}\\cdot e").score == 1.0
+    )
+    assert NumericVerifier().verify(Problem("p", "", 0.5), "", "50%").score == 1.0
+    for bad in (-0.1, 1.0, 2):
+        with pytest.raises(ValueError, match="rel_tol"):
+            NumericVerifier(rel_tol=bad)
