@@ -118,7 +118,8 @@ def test_which_number_is_larger() -> None:
 
 
 QUESTIONS = [
-    "adding 3 and 4 gives 8", "the square root of 49 is 8", "half of 10 is 6", "12 divided by 5 leaves a remainder of 3",
+    "adding 3 and 4 gives 8", "the square root of 49 is 8", "half of 10 is 6",
+    "12 divided by 5 leaves a remainder of 3",
     "5 more than 4 is 10", "3 groups of 4 is 13", "9 is prime", "5 is greater than 7", "5 is a factor of 12",
 ]  # fmt: skip
 
