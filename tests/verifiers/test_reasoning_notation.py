@@ -35,7 +35,7 @@ STEPS = [  # (a true step, a false one)
     ("95 minutes = 1 hour and 35 minutes", "95 minutes = 1 hour and 45 minutes"),
     ("75 + 20 minutes = 1 hour and 35 minutes", "75 + 20 minutes = 1 hour and 45 minutes"),
     ("$2 1/2 = 2.5$", "$2 1/2 = 3.5$"),
-    ("$2 \\! 1/2 = 2.5$", "$2 \\! 1/2 = 3.5$"),
+    ("$2 \\!1/2 = 2.5$", "$2 \\!1/2 = 3.5$"),
     ("10 divided by 2 is 5", "10 divided by 0 is 0"),
 ]
 
@@ -129,3 +129,24 @@ def test_a_question_claims_nothing(false: str) -> None:
     assert not check(f"We see that {false}.", None).ok
     assert check(f"We see that {false}?", None).ok
     assert check(f"{false.capitalize()}? No.", None).ok
+
+
+@pytest.mark.parametrize("gap", [",", "."])
+def test_what_follows_a_torn_number_or_sum_is_no_step_of_its_own(gap: str) -> None:
+    torn = "14, 400 / 80 = 180" if gap == "," else ".8 + . 84 = 1.64"
+    assert check(f"So {torn}.", None).ok
+    assert check(f"Next 3 + {gap} 5 + 6 = 12.", None).ok  # 3 + 5 + 6, or something else
+    assert not check("Next 8, 40 / 80 = 6.", None).ok
+    for whole in ("\n\n", "; ", ": "):
+        assert not check(f"Next 3 +{whole}5 + 6 = 12.", None).ok, whole
+
+
+@pytest.mark.parametrize("label", [
+    "3 shirts", "$3 \\text{ shirts}", "The 3 shirts cost", "Total for 3", "3 red shirts", "$3 \\text{ large boxes}",
+])  # fmt: skip
+def test_a_number_of_things_is_a_label_and_no_side_of_the_equation(label: str) -> None:
+    end = "$" if label.startswith("$") else ""
+    assert check(f"{label} = 3 * 4 = 12{end}.", None).ok
+    assert not check(f"{label} = 3 * 4 = 13{end}.", None).ok
+    assert not check("$3 = 3 \\cdot 4$.", None).ok
+    assert not check("Total $3 = 2 \\cdot 4$.", None).ok
