@@ -93,3 +93,50 @@ def test_a_condition_that_says_nothing_may_be_left_out(value: str, condition: st
 def test_words_without_a_condition_are_none(words: str) -> None:
     assert not alike("x^2+1", f"x^2+1 {words}")
     assert not alike("5", f"5 {words}")
+
+
+# --- functions --------------------------------------------------------------------------------------------
+
+FUNCTIONS = {  # each by others, with X for the argument
+    "\\sin": "\\frac{e^{iX}-e^{-iX}}{2i}", "\\cos": "\\frac{e^{iX}+e^{-iX}}{2}", "\\tan": "\\frac{\\sin X}{\\cos X}",
+    "\\cot": "\\frac{\\cos X}{\\sin X}", "\\sec": "\\frac{1}{\\cos X}", "\\csc": "\\frac{1}{\\sin X}",
+    "\\sinh": "\\frac{e^X-e^{-X}}{2}", "\\cosh": "\\frac{e^X+e^{-X}}{2}", "\\tanh": "\\frac{e^X-e^{-X}}{e^X+e^{-X}}",
+    "\\coth": "\\frac{e^X+e^{-X}}{e^X-e^{-X}}", "\\operatorname{sech}": "\\frac{2}{e^X+e^{-X}}",
+    "\\operatorname{csch}": "\\frac{2}{e^X-e^{-X}}", "\\ln": "\\frac{\\log_{10} X}{\\log_{10} e}", "\\exp": "e^{X}",
+    "\\lg": "\\frac{\\ln X}{\\ln 10}", "\\log_2": "\\frac{\\ln X}{\\ln 2}", "\\arcsin": "\\frac{\\pi}{2}-\\arccos X",
+    "\\arctan": "\\arcsin \\frac{X}{\\sqrt{1+X^2}}", "\\operatorname{arcsinh}": "\\ln(X+\\sqrt{X^2+1})",
+    "\\operatorname{arctanh}": "\\frac{1}{2}\\ln\\frac{1+X}{1-X}", "\\sqrt": "X^{1/2}", "\\sqrt[3]": "X^{1/3}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("argument", ["\\frac{1}{3}", "x"])
+def test_each_function_is_its_definition_and_no_other_function(argument: str) -> None:
+    for name in FUNCTIONS:
+        text = f"{name}{{{argument}}}" if "sqrt" in name else f"{name}({argument})"
+        for other, definition in FUNCTIONS.items():
+            assert equal(text, definition.replace("X", f"({argument})")) is (name == other), (text, other)
+
+
+# --- dates ------------------------------------------------------------------------------------------------
+
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+          "December"]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(12))
+def test_a_day_is_its_month_and_number_however_it_is_written(at: int) -> None:
+    month, other = MONTHS[at], MONTHS[(at + 1) % 12]
+    for day in (1, 2, 3, 4, 11, 12, 21, 22, 30):
+        ending = {1: "st", 2: "nd", 3: "rd"}.get(day % 10 if day // 10 != 1 else 0, "th")
+        same = [f"{month} {day}", f"{month} {day}{ending}", f"{day} {month}", f"{day}{ending} of {month}"]
+        for text in same:
+            assert alike(same[0], text), text
+        for text in (
+            f"{other} {day}",
+            f"{day} {other}",
+            f"{month} {day + 1}",
+            f"{day + 1}th of {month}",
+            str(day),
+        ):
+            assert not alike(same[0], text), text
+    assert not alike(f"Table {at + 1}", f"{at + 1} Table of")
