@@ -132,6 +132,7 @@ def test_no_program_of_another_language_and_three_at_most() -> None:
         {"language": "cpp", "code": CODE},
         {"language": ["cpp"], "code": [CODE]},
         {"title": CODE},
+        {"language": ["python"], "code": CODE},
         7,
     ):
         assert cells.solutions({"solution": cell}) == ()
