@@ -140,3 +140,77 @@ def test_a_day_is_its_month_and_number_however_it_is_written(at: int) -> None:
         ):
             assert not alike(same[0], text), text
     assert not alike(f"Table {at + 1}", f"{at + 1} Table of")
+
+
+# --- names with an index in words -------------------------------------------------------------------------
+
+INDICES = ["max", "min", "avg", "total", "final", "exp", "log", "gcd", "out", "net", "old"]
+WITH_INDEX = [
+    "x_{\\text{@}}",
+    "x_\\text{@}",
+    "x_{@}",
+    "x_\\mathrm{@}",
+    "x_{\\mathrm{@}}",
+    "x_{\\operatorname{@}}",
+]
+AROUND = ["@", "2@+1", "\\frac{@}{3}", "(@)^2-1", "y=@", "@'+1", "@-y_{\\text{min}}"]
+
+
+@pytest.mark.parametrize("word", INDICES)
+def test_an_index_in_words_is_the_same_one_with_braces_and_without(word: str) -> None:
+    gold = WITH_INDEX[0].replace("@", word)
+    for form in WITH_INDEX:
+        name = form.replace("@", word)
+        for around in AROUND:
+            text = around.replace("@", name)
+            assert alike(around.replace("@", gold), text), text
+            assert not alike(around.replace("@", gold.replace(word, "other")), text), text
+            assert not alike(around.replace("@", "x"), text), text
+
+
+# --- values within values ---------------------------------------------------------------------------------
+
+VALUES = [
+    ("50\\%\\cdot x", "\\frac{x}{2}"),
+    ("(50\\%)^2", "0.25"),
+    ("\\sin(50\\%)", "\\sin(\\frac12)"),
+    ("\\frac{1}{50\\%\\cdot x}", "\\frac{2}{x}"),
+    ("3\\pi\\cdot 10\\%", "\\frac{3\\pi}{10}"),
+    ("\\frac{1}{\\frac{1}{x}}", "x"),
+    ("\\frac{\\frac{x}{50\\%}}{2}", "x"),
+    ("\\operatorname{sgn}(\\sqrt{2}-2)", "-1"),
+    ("\\operatorname{sgn}(\\pi)", "1"),
+    ("\\operatorname{sgn}(\\sqrt{2}-\\sqrt{2})", "0"),
+    ("n+\\sum_{n=1}^{3} n", "n+6"),
+    ("\\sqrt{2}n+\\sum_{n=1}^{3}\\sqrt{n}", "n\\sqrt{2}+1+\\sqrt{2}+\\sqrt{3}"),
+    ("2^{3!}", "64"),
+    ("x^{3!}", "x^6"),
+    ("\\log_2 8", "3"),
+    ("\\log_{\\sqrt2} 8", "6"),
+    ("\\sqrt[3]{-8}", "-2"),
+    ("0^{\\pi}", "0"),
+    ("\\prod_{k=1}^{4} k", "24"),
+    ("x_1'+y", "y+x_1'"),
+    ("x''+1", "1+x''"),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), VALUES)
+def test_values_within_values(text: str, value: str) -> None:
+    assert alike(text, value)
+    assert not alike(text, f"{value}+1")
+
+
+@pytest.mark.parametrize(("exact", "near", "far"), [
+    ("12\\pi", ["37.69", "37.70", "37.7", "37.6", "38", "37"], ["37.71", "37.68", "37.8", "36", "39", "-37.7"]),
+    ("\\frac{1}{8}", ["0.12", "0.13", "0.125", "12\\%", "13\\%"], ["0.14", "0.11", "0.126", "14\\%", "-0.12"]),
+    ("10101", ["10000", "10100", "10101"], ["10200", "9000", "10102"]), ("10102", ["10100"], ["10000", "10200"]),
+    ("-\\sqrt{2}", ["-1.41", "-1.4"], ["-1.40", "-1.42", "1.41"]),
+])  # fmt: skip
+def test_a_decimal_after_an_exact_value_is_rounded_or_cut_off(
+    exact: str, near: list[str], far: list[str]
+) -> None:
+    for decimal in near:
+        assert equal(exact, f"{exact} \\approx {decimal}"), decimal
+    for decimal in far:
+        assert not equal(exact, f"{exact} \\approx {decimal}"), decimal

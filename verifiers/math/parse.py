@@ -239,7 +239,7 @@ class Parser(Cursor):
             name += "'"
         if self.next_is("op", "_"):
             self.take()
-            if self.next_is("word"):
+            if self.next_is("word") or self.next_is("fn"):
                 name += "_" + self.take().text
             elif (
                 self.next_is("open", "{")
