@@ -19,6 +19,8 @@ POWER = "Evaluate $2^{10}$."
         (PRODUCT, "21", "(7)(3)"),
         (PRODUCT, "21", " 7 * 3 = A"),
         (PRODUCT, 21, "7 x 3"),
+        (PRODUCT, "21", "Answer (in all): 7 * 3"),
+        (BOXES, "12", "\\boxed{3 \\cdot 4 \\text{ apples}}"),
         (SUM, "-924", " 20 + 56 - 1,000 ="),
         (SUM, "-924", "56 + 20 - 1000"),
         (BOXES, "12", "\\boxed{3 \\cdot 4}"),
@@ -40,6 +42,7 @@ def test_a_calculation_that_is_not_carried_out_is_not_right(verifier, prompt, re
         (PRODUCT, "7 * 3", "7 * 3"),  # what is asked for is a product
         (PRODUCT, "21", "\\boxed{20 + 1}"),  # numbers that the question does not have
         (SUM, "-924", "-924"),
+        (BOXES, "12", "\\boxed{12 \\text{ apples}}"),
         ("Write 3/4 as a decimal.", "0.75", "\\boxed{\\frac{3}{4}}"),
         ("How many subsets has a set of 10 elements?", "1024", "\\boxed{2^{10}}"),
         ("What is 1/4 + 1/4?", "1/2", "\\boxed{\\frac{2}{4}}"),

@@ -14,10 +14,11 @@ _SPELLINGS = (
     (re.compile(r"\\(?:times|cdot)\b|[×·∙⋅]|(?<=[\d)])\s*x\s*(?=[\d(])"), "*"),
     (re.compile(r"\\div\b|÷"), "/"),
     (re.compile(r"\\(?:left|right|[,;:! ])|[${}]"), " "),
+    (re.compile(r"\\?[^\W\d_]+|[:?°]"), " "),  # names, units and the words of an announcement
+    (re.compile(r"\(\s*\)"), " "),
 )
 _CALCULATION = re.compile(r"[\d.,\s()+−*/^-]+")
 _OPERATION = re.compile(r"[\d)]\s*(?:[-+−*/^]|\)\s*\()\s*[-+−(\s]*\d|\d\s*\(\s*\d|\)\s*\d")
-_NAME = re.compile(r"[A-Za-z?]?")
 
 
 def uncomputed(prompt: str, gold: str, answer: str) -> bool:
@@ -31,8 +32,7 @@ def uncomputed(prompt: str, gold: str, answer: str) -> bool:
         return False
     for spelling, plain in _SPELLINGS:
         answer = spelling.sub(plain, answer)
-    sides = [side.strip() for side in answer.rstrip(" .=").split("=")]
-    said = [side for side in sides if not _NAME.fullmatch(side)]
+    said = [side for side in map(str.strip, answer.rstrip(" .=").split("=")) if side]
     there = _numbers(prompt)
     return bool(said) and all(
         _CALCULATION.fullmatch(side)
