@@ -56,6 +56,7 @@ SHOTS = {"shots": 4}
         ({"evidence": {"shots": 2}}, {"evidence": SHOTS}, {}),  # the base has some itself
         ({}, {"evidence": SHOTS | {"separator": "; "}}, {}),
         ({}, {"evidence": SHOTS, "sampling": {"temperature": 0.5}}, {}),
+        ({"sampling": {"samples": 32}}, {"evidence": SHOTS, "sampling": {"samples": 16}}, {"shots": 4.0}),
         ({}, {"evidence": {"hint": {"column": "solution", "share": 0.25}}}, {"hint (question)": 0.25}),
         (
             {"evidence": {"hint": {"column": "solution", "share": 0.5}}},

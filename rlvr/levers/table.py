@@ -97,10 +97,10 @@ def amounts(base: Config, asked: Config) -> dict[str, float]:
     >>> amounts(base, base.model_copy(update={"evidence": EvidenceConfig(shots=4)}))
     {'shots': 4.0}
     """
-    if any(
-        getattr(base, key) != getattr(asked, key)
-        for key in ("environment", "environment_options", "sampling")
-    ):
+    few = {"samples": base.sampling.samples}  # how often a problem is asked is no other way to ask
+    if asked.sampling.model_copy(update=few) != base.sampling:
+        return {}
+    if any(getattr(base, key) != getattr(asked, key) for key in ("environment", "environment_options")):
         return {}
     before, after = base.evidence, asked.evidence
     differing = {key for key in EvidenceConfig.model_fields if getattr(before, key) != getattr(after, key)}
