@@ -40,6 +40,12 @@ def test_a_time_of_day_has_hours_to_twelve_and_minutes_and_seconds_below_sixty(h
         assert not alike(f"{text} {half}", f"{text} {other}"), text
 
 
+@pytest.mark.parametrize("ratio", ["3:30:0:0", "x:3:30", "3:30:x", "3:x", "3:30:0:5", "3", "x:y"])
+def test_a_ratio_of_other_parts_is_no_time(ratio: str) -> None:
+    for time in ("3:30 a.m.", "3:30 p.m.", "3:00 a.m."):
+        assert not alike(time, ratio)
+
+
 # --- square brackets around numbers -----------------------------------------------------------------------
 
 
@@ -189,6 +195,8 @@ VALUES = [
     ("\\log_{\\sqrt2} 8", "6"),
     ("\\sqrt[3]{-8}", "-2"),
     ("0^{\\pi}", "0"),
+    ("(-\\pi)^{1/3}", "-\\pi^{1/3}"),
+    ("(-\\sqrt{2})^{2/3}", "2^{1/3}"),
     ("\\prod_{k=1}^{4} k", "24"),
     ("x_1'+y", "y+x_1'"),
     ("x''+1", "1+x''"),
