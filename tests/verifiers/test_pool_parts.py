@@ -289,3 +289,17 @@ def test_a_future_that_was_cancelled_while_it_was_judged_takes_no_verdict() -> N
     one.settle(task, RIGHT)
     assert gone.cancelled() and kept.result(0) == RIGHT
     assert isinstance(gone, Future)
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(None, 1), (1, 1), (6, 6), (64, 8)])
+def test_where_a_process_does_not_know_its_cores_the_machines_count(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, workers: int
+) -> None:
+    """macOS and Windows."""
+    monkeypatch.delattr(pool.os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(pool.os, "cpu_count", lambda: cores)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert pool.default_workers() == workers
+    for processes in ("0", "-3"):  # no number of processes
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
+        assert pool.default_workers() == workers
