@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from verifiers.math import equal
+from verifiers.math import equal, symbolic
+from verifiers.math.numeric import numeric
+from verifiers.math.typed import read
+from verifiers.math.values import Scalar
 
 
 def alike(one: str, two: str) -> bool:
@@ -222,3 +225,75 @@ def test_a_decimal_after_an_exact_value_is_rounded_or_cut_off(
         assert equal(exact, f"{exact} \\approx {decimal}"), decimal
     for decimal in far:
         assert not equal(exact, f"{exact} \\approx {decimal}"), decimal
+
+
+# --- what sympy is asked ----------------------------------------------------------------------------------
+
+FOR_SYMPY = [
+    "\\lg 5",
+    "\\ln 5",
+    "\\log_2 5",
+    "\\exp(2)",
+    "\\sin 2",
+    "\\cos 2",
+    "\\tan 2",
+    "\\cot 2",
+    "\\sec 2",
+    "\\csc 2",
+    "\\arcsin\\frac13",
+    "\\arccos\\frac13",
+    "\\arctan 3",
+    "\\operatorname{arccot} 3",
+    "\\sinh 2",
+    "\\cosh 2",
+    "\\tanh 2",
+    "|-\\sqrt{3}|",
+    "\\lfloor\\frac72\\rfloor",
+    "\\lceil\\frac72\\rceil",
+    "\\max(2,\\pi)",
+    "\\min(2,\\pi)",
+    "7!",
+    "7!!",
+    "\\binom{7}{3}",
+    "50\\%\\cdot\\pi",
+    "30^\\circ+\\pi",
+    "\\sqrt[3]{5}",
+    "-\\frac{2}{3}+\\sqrt{2}\\cdot 3",
+    "e^{-2}",
+    "2^{\\pi}",
+    "\\sum_{k=1}^{4} k^2",
+    "\\prod_{k=2}^{4} k",
+    "\\sum_{k=1}^{3} \\sqrt{k}",
+]
+
+
+@pytest.mark.parametrize("text", FOR_SYMPY)
+def test_an_expression_has_its_value_for_sympy_too(text: str) -> None:
+    import sympy
+
+    value = read(text)
+    assert isinstance(value, Scalar)
+    expected = complex(numeric(value.node, {}, 20))
+    assert complex(sympy.N(symbolic._sympy(value.node, {}), 20)) == pytest.approx(expected, rel=1e-12)
+
+
+DECIDED = [
+    ("\\int_0^1 x^2 dx", "\\frac13", b"y"),
+    ("\\int_0^1 x^2 dx", "\\frac14", b"n"),
+    ("\\int_1^{10} \\lg x dx", "10-\\frac{9}{\\ln 10}", b"y"),
+    ("\\int_1^{10} \\lg x dx", "10\\ln 10-9", b"n"),
+    ("\\lim_{x\\to 0}\\frac{\\sin x}{x}", "1", b"y"),
+    ("\\lim_{x\\to 0}\\frac{\\sin x}{x}", "0", b"n"),
+    ("\\sum_{n=1}^{\\infty}\\frac{1}{2^n}", "1", b"y"),
+    ("\\int_0^a x dx", "\\frac{a^2}{2}", b"y"),
+    ("\\int_0^a x dx+x", "\\frac{a^2}{2}+x", b"y"),
+    ("\\int_0^a x dx+x", "\\frac{a^2}{2}+a", b"n"),
+    ("\\int_0^1 x^x\\sin(\\sin x) dx", "1", b"?"),
+]
+
+
+@pytest.mark.parametrize(("one", "two", "said"), DECIDED)
+def test_what_sympy_decides(one: str, two: str, said: bytes) -> None:
+    left, right = read(one), read(two)
+    assert isinstance(left, Scalar) and isinstance(right, Scalar)
+    assert symbolic._decide(left.node, right.node) == said

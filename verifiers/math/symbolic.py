@@ -190,8 +190,10 @@ def _sympy(node: Node, names: dict[str, Any]) -> Any:
         parts = [_sympy(part, names) for part in args[1:]]
         if op == "call":
             return sp.Function(args[0])(*parts)
+        if args[0] == "lg":
+            return sp.log(*parts, 10)
         name = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot",
-        "abs": "Abs", "ceil": "ceiling", "lg": "log", "max": "Max", "min": "Min"}.get(args[0], args[0])  # fmt: skip
+        "abs": "Abs", "ceil": "ceiling", "max": "Max", "min": "Min"}.get(args[0], args[0])  # fmt: skip
         if name not in ("log", "exp", "sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan",
         "acot", "sinh", "cosh", "tanh", "Abs", "floor", "ceiling", "Max", "Min"):  # fmt: skip
             raise ValueError(name)
