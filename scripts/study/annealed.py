@@ -28,13 +28,13 @@ from rlvr.text import number, points
 
 FOLDER = Path(__file__).resolve().parents[2] / "runs" / "study" / "annealed"
 TASKS: dict[str, dict[str, Any]] = {
-    "products": {"parameters": {"min_digits": 1, "max_digits": 1}, "verifier": "math", "tokens": 8},
+    "products": {"parameters": {"min_digits": 1, "max_digits": 1}, "verifier": "math", "tokens": 12},
     "needle_haystack": {
         "parameters": {"min_num_statements": 2, "max_num_statements": 3}, "verifier": "exact", "tokens": 8,
     },
     "chain_sum": {
         "parameters": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 1},
-        "verifier": "math", "tokens": 8,
+        "verifier": "math", "tokens": 12,
     },
 }  # fmt: skip
 SHOTS = 4
