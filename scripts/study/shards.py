@@ -2,8 +2,8 @@
 
     python scripts/study/shards.py [--model FOLDER] [--problems 64] [--samples 16] [--train-steps 40] [--json FILE]
 
-Without --model the embedded tiny model and its sums, then that model after training on one message, and after as many
-steps more on each arm of --then; with it chain sums of three terms in that model's chat. Every arm has the same
+Without --model the embedded tiny model and its sums, with it chain sums of three terms in that model's chat; then the
+same model after training on one message, and after as many steps more on each arm of --then. Every arm has the same
 problems and the same number of samples, and is held against one message, paired by problem. Aptitude and unreliability
 are those of arXiv 2505.06120: per problem the 90th percentile of the scores of its samples, and that less the 10th,
 averaged. Finished parts under runs/shards/ are not done again.
@@ -58,6 +58,7 @@ class Setting:
     """Overrides of the arm that restates the task first; empty: the model cannot."""
     size: str = "limit"
     """Key of the held-out source that says how many problems there are."""
+    training: tuple[str, ...] = ("train.groups_per_step=8",)
 
     def arms(self) -> dict[str, list[str]]:
         """Overrides of each arm."""
@@ -84,7 +85,7 @@ CHAT = Setting(
     (
         "problems.heldout.parameters={min_terms: 3, max_terms: 3, min_digits: 1, max_digits: 1}",
         "problems.train.parameters={min_terms: 3, max_terms: 3, min_digits: 1, max_digits: 1}",
-        "problems.train.size=20",
+        "problems.train.size=200",
         "analysis.search_budget=null",
         "evidence={template: chat}",
         "sampling.stop=[]",
@@ -93,6 +94,7 @@ CHAT = Setting(
     {"shards": "term"},
     ("evidence.instruction='First say in your own words what is to be computed. Do not solve it yet.'",),
     size="size",
+    training=("train.groups_per_step=4", "train.group_size=8", "train.learning_rate=2e-5"),
 )
 
 
@@ -127,13 +129,13 @@ def evaluate(
     return found
 
 
-def trained(start: str, arm: str, steps: int) -> str:
-    """The tiny model, or one that goes on from it, after training under an arm."""
-    name = f"run-{arm.replace(', ', '-').replace(' ', '-')}"
+def trained(setting: Setting, short: str, start: str, arm: str, steps: int) -> str:
+    """The model at `start` after training under an arm."""
+    name = f"{short}-run-{arm.replace(', ', '-').replace(' ', '-')}"
     folder, terminal = FOLDER / f"{name}-{steps}", Terminal()
-    words = [*TINY.overrides, f"model={start}", f"train.steps={steps}", "train.eval_every=0"]
-    words += ["train.groups_per_step=8", "problems.heldout.limit=16", *TINY.arms()[arm]]
-    config = configuration.load(configuration.find(TINY.recipe), words)
+    words = [*setting.overrides, f"model={start}", f"train.steps={steps}", "train.eval_every=0"]
+    words += [*setting.training, f"problems.heldout.{setting.size}=16", *setting.arms()[arm]]
+    config = configuration.load(configuration.find(setting.recipe), words)
     with (
         pipeline.prepare(config, terminal, folder) as (problems, evaluator),
         pipeline.begin(config, folder, terminal) as run,
@@ -210,7 +212,7 @@ def main() -> None:
     parser.add_argument("--model", help="folder of a chat model; unset: the embedded tiny model")
     parser.add_argument("--problems", type=int, default=64)
     parser.add_argument("--samples", type=int, default=16)
-    parser.add_argument("--train-steps", type=int, default=40, help="of the tiny model, 0: none")
+    parser.add_argument("--train-steps", type=int, default=40, help="0: no training")
     parser.add_argument(
         "--then", nargs="*", default=[SHARDS, RECAPITULATED], metavar="ARM", help="trained on"
     )
@@ -219,14 +221,15 @@ def main() -> None:
     args = parser.parse_args()
     quiet_libraries()
     setting, short = (CHAT, Path(args.model).name) if args.model else (TINY, "tiny")
-    arms, then = list(setting.arms()), args.then if not args.model and args.train_steps else []
+    arms, then = list(setting.arms()), args.then if args.train_steps else []
     if unknown := {*(args.arms or ()), *then} - set(arms):
         parser.error(f"{', '.join(sorted(unknown))}: no arm; expected some of {', '.join(arms)}")
     arms = [arm for arm in arms if not args.arms or arm in (MESSAGE, *args.arms, *then)]
     models = {"base": args.model or "tiny"}
-    if not args.model and args.train_steps:
-        first = models["trained on one message"] = trained("tiny", MESSAGE, args.train_steps)
-        models |= {f"then on {arm}": trained(first, arm, args.train_steps) for arm in then}
+    if args.train_steps:
+        begun = trained(setting, short, models["base"], MESSAGE, args.train_steps)
+        models["trained on one message"] = begun
+        models |= {f"then on {arm}": trained(setting, short, begun, arm, args.train_steps) for arm in then}
     policies = {
         name: evaluate(setting, model, f"{short}-{name}".replace(" ", "-"), args.problems, args.samples, arms)
         for name, model in models.items()
