@@ -55,3 +55,19 @@ def test_sides_that_are_both_zero_may_be_scaled_or_divided_but_not_changed(
 @pytest.mark.parametrize("value", ["x = 3 hours", "x = 3 or x = 4", "x = 3 or 4"])
 def test_a_value_with_words_contradicts_nothing(value: str) -> None:
     assert holds(f"2x + y = 12. {value}. y = 1.")
+
+
+VALUES = [  # (a function, a value of it, another one)
+    ("f(x) = \\sqrt{x}", "f(2) = 1.414", "f(2) = 1.514"), ("f(x) = \\sqrt{x}", "f(4) = 2", "f(4) = 3"),
+    ("f(x) = x + \\pi", "f(1) = 4.14", "f(1) = 4.54"), ("f(x) = 50\\%x", "f(2) = 1", "f(2) = 2"),
+    ("f(x) = ax + 1", "f(2) = 2a + 1", "f(2) = 2a + 1 + 1"),
+    ("f(x) = x^2 - x", "f(2t) = 4t^2 - 2t", "f(2t) = 4t^2 - 2t + 1"),
+    ("f(x) = \\frac{x}{3}", "f(2) = 0.67", "f(2) = 0.69"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "true", "false"), VALUES)
+def test_the_value_of_a_function_is_that_of_its_expression(function: str, true: str, false: str) -> None:
+    for between in (". ", ", and "):
+        assert holds(f"${function}${between}${true}$."), true
+        assert not holds(f"${function}${between}${false}$."), false

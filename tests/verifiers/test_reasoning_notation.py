@@ -150,3 +150,18 @@ def test_a_number_of_things_is_a_label_and_no_side_of_the_equation(label: str) -
     assert not check(f"{label} = 3 * 4 = 13{end}.", None).ok
     assert not check("$3 = 3 \\cdot 4$.", None).ok
     assert not check("Total $3 = 2 \\cdot 4$.", None).ok
+
+
+@pytest.mark.parametrize(("shown", "half"), [(120, 5), (1200, 50), (3000, 500), (700, 50)])
+def test_an_announced_value_is_rounded_at_its_last_digit_that_is_not_zero(shown: int, half: int) -> None:
+    """Both neighbours of a tie are accepted, since people round it up and to even."""
+    for off in (-half - 1, -half, -half + 1, -1, 0, 1, half - 1, half, half + 1):
+        assert check(f"So 100 + {shown - 100 + off} ≈ {shown}.", None).ok is (abs(off) <= half), off
+    assert not check("So 3 + 4 ≈ 8.", None).ok
+
+
+@pytest.mark.parametrize("before", ["", "First, ", "So all is well. ", "By \\textbf{this}, ", "In $x$: "])
+@pytest.mark.parametrize("claim", ["the square root of 49 is 8", "adding 3 and 4 gives 8", "9 is prime"])
+def test_what_is_quoted_is_the_claim_itself(before: str, claim: str) -> None:
+    failure = check(f"{before}{claim}. Done.", None).first_failure
+    assert failure is not None and failure.startswith(f"“{claim}” does not hold"), failure

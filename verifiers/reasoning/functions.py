@@ -64,21 +64,21 @@ class Functions:
     def _expression(self, e: Expression) -> Expression:
         if "call" not in e.features:
             return e
-        used: list[Expression] = []
+        used: list[_Function] = []
         try:
             node = self._node(e.node, used)
         except Unreadable:
             return e
-        letters = frozenset[str]().union(*(body.variables for body in used))
-        features = (e.features - {"call"}).union(*(body.features for body in used))
+        letters = frozenset[str]().union(*(each.body.variables - {*each.letters} for each in used))
+        features = (e.features - {"call"}).union(*(each.body.features for each in used))
         return Expression(node, e.variables | letters, e.operations + 1, features, None, e.numbers)
 
-    def _node(self, node: Node, used: list[Expression]) -> Node:
+    def _node(self, node: Node, used: list[_Function]) -> Node:
         if node[0] == "call":
             function = self.known.get(node[1])
             if function is None or len(function.letters) != len(node) - 2:
                 raise Unreadable
-            used.append(function.body)
+            used.append(function)
             return ("apply", function.letters, function.body.node, *(self._node(n, used) for n in node[2:]))
         return tuple(self._node(part, used) if isinstance(part, tuple) and part else part for part in node)
 

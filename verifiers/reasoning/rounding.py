@@ -50,14 +50,13 @@ def rounds_to(exact: Number, literal: Token, shown: Number, announced: bool, sla
     whole = isinstance(exact, Fraction) and (exact / unit).denominator == 1 and not slack
     if whole and (unit < 1 or not (announced and literal.text.endswith("0"))):
         return exact == shown  # nothing to round
+    error = abs(Fraction(exact) - Fraction(shown))
+    limit = unit
     if unit == 1:
         if not announced:
             return False
-        digits = len(literal.text) - len(literal.text.rstrip("0"))
-        limit = Fraction(1) if digits == 0 else Fraction(10**digits, 2)
-    else:
-        limit = unit
-    error = abs(Fraction(exact) - Fraction(shown))
+        if digits := len(literal.text) - len(literal.text.rstrip("0")):
+            return error <= Fraction(10**digits, 2) + Fraction(slack)  # 115 and 125 are both about 120
     if announced:
         return error < limit + Fraction(slack)
     scaled = abs(Fraction(exact)) / unit
