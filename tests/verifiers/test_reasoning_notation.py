@@ -163,5 +163,6 @@ def test_an_announced_value_is_rounded_at_its_last_digit_that_is_not_zero(shown:
 @pytest.mark.parametrize("before", ["", "First, ", "So all is well. ", "By \\textbf{this}, ", "In $x$: "])
 @pytest.mark.parametrize("claim", ["the square root of 49 is 8", "adding 3 and 4 gives 8", "9 is prime"])
 def test_what_is_quoted_is_the_claim_itself(before: str, claim: str) -> None:
-    failure = check(f"{before}{claim}. Done.", None).first_failure
-    assert failure is not None and failure.startswith(f"“{claim}” does not hold"), failure
+    for after in (". Done.", ". Done with $x$ and \\textbf{some}\n\nmore."):
+        failure = check(f"{before}{claim}{after}", None).first_failure
+        assert failure is not None and failure.startswith(f"“{claim}” does not hold"), failure
