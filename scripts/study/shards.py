@@ -2,8 +2,8 @@
 
     python scripts/study/shards.py [--model FOLDER] [--problems 64] [--samples 16] [--train-steps 40] [--json FILE]
 
-Without --model the embedded tiny model and its sums, with it chain sums of three terms in that model's chat; then the
-same model after training on one message, and after as many steps more on each arm of --then. Every arm has the same
+Without --model the embedded tiny model and its sums, with it sums and differences of two digits behind four worked
+examples; then the same model after training on one message, and after as many steps more on each arm of --then. Every arm has the same
 problems and the same number of samples, and is held against one message, paired by problem. Aptitude and unreliability
 are those of arXiv 2505.06120: per problem the 90th percentile of the scores of its samples, and that less the 10th,
 averaged. Finished parts under runs/shards/ are not done again.
@@ -80,16 +80,14 @@ TINY = Setting(
     ("problems.probes={}", "analysis.search_budget=null", "evidence.separator=''"),
     {"shards": "term", "joined": ""},
 )
-CHAT = Setting(
+REAL = Setting(
     "smollm2-chain-sum",
     (
-        "problems.heldout.parameters={min_terms: 3, max_terms: 3, min_digits: 1, max_digits: 1}",
-        "problems.train.parameters={min_terms: 3, max_terms: 3, min_digits: 1, max_digits: 1}",
-        "problems.train.size=200",
+        "problems.heldout.parameters={min_terms: 2, max_terms: 2, min_digits: 1, max_digits: 1}",
+        "problems.train.parameters={min_terms: 2, max_terms: 2, min_digits: 1, max_digits: 1}",
+        "problems.train.size=100",
         "analysis.search_budget=null",
-        "evidence={template: chat}",
-        "sampling.stop=[]",
-        "sampling.max_new_tokens=16",
+        "evidence={template: plain, shots: 4}",
     ),
     {"shards": "term"},
     ("evidence.instruction='First say in your own words what is to be computed. Do not solve it yet.'",),
@@ -209,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", help="folder of a chat model; unset: the embedded tiny model")
+    parser.add_argument("--model", help="folder of a model; unset: the embedded tiny model")
     parser.add_argument("--problems", type=int, default=64)
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--train-steps", type=int, default=40, help="0: no training")
@@ -220,7 +218,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     quiet_libraries()
-    setting, short = (CHAT, Path(args.model).name) if args.model else (TINY, "tiny")
+    setting, short = (REAL, Path(args.model).name) if args.model else (TINY, "tiny")
     arms, then = list(setting.arms()), args.then if args.train_steps else []
     if unknown := {*(args.arms or ()), *then} - set(arms):
         parser.error(f"{', '.join(sorted(unknown))}: no arm; expected some of {', '.join(arms)}")

@@ -33,7 +33,7 @@ def test_aptitude_and_unreliability_are_percentiles_within_a_problem():
 
 
 def test_every_arm_is_a_config():
-    for setting in (shards.TINY, shards.CHAT):
+    for setting in (shards.TINY, shards.REAL):
         for overrides in setting.arms().values():
             assert shards.asked(setting, "tiny", overrides, 8, 4).sampling.samples == 4
 
