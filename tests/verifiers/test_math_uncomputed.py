@@ -20,10 +20,8 @@ POWER = "Evaluate $2^{10}$."
         (PRODUCT, "21", " 7 * 3 = A"),
         (PRODUCT, 21, "7 x 3"),
         (PRODUCT, "21", "Answer (in all): 7 * 3"),
-        (BOXES, "12", "\\boxed{3 \\cdot 4 \\text{ apples}}"),
         (SUM, "-924", " 20 + 56 - 1,000 ="),
         (SUM, "-924", "56 + 20 - 1000"),
-        (BOXES, "12", "\\boxed{3 \\cdot 4}"),
         (POWER, "1024", "\\boxed{2^{10}}"),
         ("What is 20 ÷ 4?", "5", "\\boxed{\\frac{20}{4}}"),
     ],
@@ -43,6 +41,7 @@ def test_a_calculation_that_is_not_carried_out_is_not_right(verifier, prompt, re
         (PRODUCT, "21", "\\boxed{20 + 1}"),  # numbers that the question does not have
         (SUM, "-924", "-924"),
         (BOXES, "12", "\\boxed{12 \\text{ apples}}"),
+        (BOXES, "12", "\\boxed{3 \\cdot 4}"),  # what to calculate was not said
         ("Write 3/4 as a decimal.", "0.75", "\\boxed{\\frac{3}{4}}"),
         ("How many subsets has a set of 10 elements?", "1024", "\\boxed{2^{10}}"),
         ("What is 1/4 + 1/4?", "1/2", "\\boxed{\\frac{2}{4}}"),
