@@ -21,7 +21,7 @@ _OPERATION = re.compile(r"[\d)]\s*(?:[-+−*/^]|\)\s*\()\s*[-+−(\s]*\d|\d\s*\(
 
 
 def uncomputed(prompt: str, gold: str, answer: str) -> bool:
-    """Whether `gold` is a number and `answer` a calculation that is not carried out, with numbers that stand together in
+    """Whether `gold` is a number and `answer` a calculation not carried out, with numbers that stand together in
     a calculation of the prompt. Equal to the reference as it is, it answers nothing, and a policy that is rewarded for
     it learns to copy. (3·4 for three boxes of four apples is another thing: somebody found out what to calculate.)
 
