@@ -99,12 +99,12 @@ def test_of_an_episode_the_policy_alone_is_judged_counted_and_trained_on():
         Turn("evidence", [11], "[no]"),
     ]
     episode = Episode(Problem("p", "2+2", "4"), 0, 1, [1], talk, complete=True)
-    assert (episode.trace, episode.transcript) == ("2+2? so 5", "2+2?[4] so 5[no]")
+    assert (episode.trace, episode.transcript) == ("2+2?\n so 5", "2+2?[4] so 5[no]")
     assert (episode.token_ids, episode.tokens) == ([5, 6, 7, 8, 9, 10, 11], 3)
     assert episode.mask == [True, True, False, False, False, True, False]
     assert episode.logprobs == [-0.25, -0.5, -1.0]
     found = episode.row("base", "math", Verdict(0.0, "incorrect", "5"))
-    assert (found.trace, found.tokens, found.logprobs) == ("2+2? so 5", 3, {"base": -1.75})
+    assert (found.trace, found.tokens, found.logprobs) == ("2+2?\n so 5", 3, {"base": -1.75})
     assert found.token_ids == episode.token_ids
     assert [(turn["by"], turn["text"]) for turn in found.turns or []] == [(t.by, t.text) for t in talk]
 

@@ -98,6 +98,19 @@ def ended(seen: Seen) -> bool:
     return last not in seen.ends and (seen.row.turns is not None or len(seen.own_ids) == LIMIT)
 
 
+def lines(*texts: str) -> list[str]:
+    return [line for text in texts for line in text.split("\n") if line]
+
+
+def own_lines(s: Seen) -> list[str]:
+    """Of what the policy wrote: words of others between two of its turns end a line."""
+    if s.row.turns is None:
+        return lines(s.text(s.own_ids))
+    own = [turn["text"] for turn in s.row.turns if turn["by"] == "policy"]
+    assert "".join(own) == s.text(s.own_ids)
+    return lines(*own)
+
+
 def spoken(seen: Seen) -> bool:
     """None where the policy's one completion is all; else who wrote what, in the order of the tokens."""
     turns = seen.row.turns
@@ -140,7 +153,7 @@ CONTRACTS: dict[str, Callable[[Seen], bool]] = {
     "policy": lambda s: s.row.policy == "base",
     "prompt": lambda s: s.row.prompt == s.problem.prompt,
     "reference": lambda s: s.row.reference == s.problem.reference,
-    "trace": lambda s: s.row.trace == s.text(s.own_ids),
+    "trace": lambda s: lines(s.row.trace) == own_lines(s),
     "turns": spoken,
     "answer": lambda s: s.row.answer == s.verdict.answer,
     "complete": ended,

@@ -46,7 +46,7 @@ class Episode:
     >>> talk = [Turn("policy", [5, 6], "2+2?", [-0.1, -0.2]), tool, Turn("policy", [8], "4", [-0.3])]
     >>> episode = Episode(Problem("p", "2+2", "4"), 0, 1, [1, 2], talk, complete=True)
     >>> episode.token_ids, episode.mask, episode.tokens, episode.trace
-    ([5, 6, 7, 8], [True, True, False, True], 3, '2+2?4')
+    ([5, 6, 7, 8], [True, True, False, True], 3, '2+2?\\n4')
     """
 
     problem: Problem
@@ -86,11 +86,12 @@ class Episode:
     def trace(self) -> str:
         """What the policy wrote, without anybody else's words: this is what is judged. What these stood between is on
         two lines, and never one word."""
-        said = ""
+        said, between = "", False
         for turn in self.turns:
             if turn.by == "policy":
-                apart = said and not said.endswith("\n") and not turn.text.startswith("\n")
-                said += f"\n{turn.text}" if apart else turn.text
+                said += "\n" if between and not (said.endswith("\n") or turn.text.startswith("\n")) else ""
+                said += turn.text
+            between = turn.by != "policy" and bool(said)
         return said
 
     @property
