@@ -134,9 +134,8 @@ def _places(tail: str, begin: int, end: int | None = None) -> list[re.Match[str]
     if (at := tail.find("answer", begin)) >= 0 and _IS_THE.search(tail, begin):
         line = max(begin, tail.rfind("\n", 0, max(0, at - 150)) + 1)
         said = list(_IS_THE_ANSWER.finditer(tail, line))
-        ends = {
-            each.end() for each in said if holds_answer(each[1].strip("$*"))
-        }  # of a word that announces no other
+        # The "answer" that "12 is the answer" ends with does not announce what comes after it.
+        ends = {each.end() for each in said if holds_answer(each[1].strip("$*"))}
         places = [place for place in places if place.re is not _ANCHOR or place.end() not in ends] + said
     if end is not None:
         places = [place for place in places if place.start() < end]
