@@ -3,10 +3,10 @@
     python scripts/study/shards.py [--model FOLDER] [--problems 64] [--samples 16] [--train-steps 40] [--json FILE]
 
 Without --model the embedded tiny model and its sums, with it sums and differences of two one-digit numbers behind
-four worked examples; then the same model after training on one message, and after as many steps more on each arm of --then. Every
-arm has the same problems and the same number of samples, and is held against one message, paired by problem. Aptitude
-and unreliability are those of arXiv 2505.06120: per problem the 90th percentile of the scores of its samples, and that
-less the 10th, averaged. Finished parts under runs/shards/ are not done again.
+four worked examples; then the same model after training on one message, and after as many steps more on each arm of
+--then. Every arm has the same problems and the same number of samples, and is held against one message, paired by
+problem. Aptitude and unreliability are those of arXiv 2505.06120: per problem the 90th percentile of the scores of
+its samples, and that less the 10th, averaged. Finished parts under runs/shards/ are not done again.
 """
 
 from __future__ import annotations
